@@ -1,0 +1,47 @@
+//! The wall clock and chance, in one place so that tests can replace both.
+//!
+//! Durations are measured with `tokio::time::Instant` by whoever needs them, which a paused test
+//! runtime controls; only the time of day and randomness come from here.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// The time of day.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// A source of chance that tasks share.
+///
+/// A plain mutex: it is held for a few instructions and never across an await.
+#[derive(Debug)]
+pub struct Chance(Mutex<fastrand::Rng>);
+
+impl Chance {
+    /// Chance seeded by the operating system.
+    pub fn new() -> Self {
+        Self(Mutex::new(fastrand::Rng::new()))
+    }
+
+    /// Chance that repeats itself, for tests.
+    pub fn seeded(seed: u64) -> Self {
+        Self(Mutex::new(fastrand::Rng::with_seed(seed)))
+    }
+
+    /// A number from 0 (included) to 1 (excluded), evenly spread.
+    pub fn fraction(&self) -> f64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).f64()
+    }
+
+    /// A duration from zero to `limit`, evenly spread.
+    pub fn up_to(&self, limit: Duration) -> Duration {
+        limit.mul_f64(self.fraction())
+    }
+}
+
+impl Default for Chance {
+    fn default() -> Self {
+        Self::new()
+    }
+}

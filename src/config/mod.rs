@@ -1,0 +1,216 @@
+//! The configuration: plain values that cannot be wrong, one struct a section.
+//!
+//! [`load`] merges built-in defaults, the file and the environment with the `config` crate and
+//! reads the result once, collecting every fault; what comes out needs no further check. A module
+//! is handed its own section, never the whole [`Config`].
+
+mod secret;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use secret::Secret;
+use url::Url;
+
+use crate::ids::RepositoryId;
+
+/// Everything that the configuration says, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[server]`: where the server is and how to reach it.
+    pub server: ServerConfig,
+    /// `[login]`: who signs in.
+    pub login: LoginConfig,
+    /// `[session]`: how the session is carried and renewed.
+    pub session: SessionConfig,
+    /// `[[repository]]`: what is paged; at least one, ids unique.
+    pub repositories: Vec<RepositoryConfig>,
+    /// `[mirror]`: where the copy is kept.
+    pub mirror: MirrorUrl,
+    /// `[deletes]`: how many deletions are believed.
+    pub deletes: DeletesConfig,
+    /// `[status]`: where the status endpoint listens.
+    pub status: StatusListen,
+    /// `[log]`: what is said, and how.
+    pub log: LogConfig,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerConfig {
+    /// The base URL: http or https, without user information, query or fragment, with a path that
+    /// ends in a slash so that endpoints can be joined to it.
+    pub url: Url,
+    /// A PEM file of certificate authorities trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A PEM file with the client's certificate chain and private key.
+    pub client_identity_file: Option<PathBuf>,
+    /// An `http`, `https`, `socks5` or `socks5h` proxy URL; it may hold a password. Without it the
+    /// usual environment variables decide.
+    pub proxy: Option<Secret>,
+    /// Hosts reached without the configured proxy, as in `NO_PROXY`; where empty, `NO_PROXY` of
+    /// the environment holds.
+    pub no_proxy: Vec<String>,
+    /// Takes any certificate for good. Warned about at every start.
+    pub accept_invalid_certificates: bool,
+    /// How long a connection may take to stand.
+    pub connect_timeout: Duration,
+    /// How long a request may take, from its sending to the last byte of its answer.
+    pub request_timeout: Duration,
+    /// How long an answer may be silent between two bytes.
+    pub idle_timeout: Duration,
+    /// The largest answer read, in bytes after decompression.
+    pub max_response_size: u64,
+}
+
+/// `[login]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoginConfig {
+    /// Which of the two sign-in calls is used.
+    pub method: LoginMethod,
+    /// The user's name.
+    pub username: String,
+    /// The user's password.
+    pub password: Secret,
+    /// The OAuth client's name, for HTTP basic authentication of the token call.
+    pub client_id: String,
+    /// The OAuth client's secret.
+    pub client_secret: Secret,
+}
+
+/// How to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginMethod {
+    /// `POST enable-api/login` (vendor).
+    EnableApi,
+    /// `POST webcm/rest/oauth/token` (seen).
+    Oauth,
+}
+
+/// `[session]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// How requests carry the tokens.
+    pub transport: Transport,
+    /// How often `reauth` asks whether the session still stands.
+    pub reauth_interval: Duration,
+    /// The age at which a session is renewed, ahead of the 24 hours after which it ends (vendor).
+    pub max_age: Duration,
+}
+
+/// How requests carry the tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// As headers `ewtoken` and `epimresttoken` (vendor).
+    Headers,
+    /// As cookies of these names (vendor says that either way works; seen).
+    Cookies,
+}
+
+/// `[paging]`, as it holds for one repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagingConfig {
+    /// The most items asked for at once.
+    pub page_size: NonZeroU32,
+    /// The time between two page requests of one repository; zero: as fast as it answers.
+    pub page_interval: Duration,
+    /// The rest between two passes.
+    pub pass_interval: Duration,
+    /// Windows that overlap, so that a pass can prove it missed nothing.
+    pub overlap: bool,
+    /// How many page requests of one repository are under way at once.
+    pub in_flight: NonZeroU32,
+    /// How old a checkpoint may be for a pass to be taken up again.
+    pub resume_within: Duration,
+}
+
+/// One `[[repository]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RepositoryConfig {
+    /// The vendor's number of it.
+    pub id: RepositoryId,
+    /// What people call it; for logs and status only.
+    pub name: Option<String>,
+    /// Where an item carries its id.
+    pub item_id: JsonPointer,
+    /// Members added to each search request, untouched.
+    pub search: serde_json::Map<String, serde_json::Value>,
+    /// `[paging]` with this repository's own values laid over it.
+    pub paging: PagingConfig,
+}
+
+/// An RFC 6901 JSON pointer that names a member, such as `/itemId`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonPointer {
+    text: String,
+    tokens: Vec<String>,
+}
+
+/// `mirror.url`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MirrorUrl {
+    /// Page and log, keep nothing.
+    None,
+    /// A SQLite database file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database; the URL may hold a password.
+    Postgres(Secret),
+}
+
+/// `[deletes]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeletesConfig {
+    /// The largest part of a repository, from 0 to 1, that one pass may delete.
+    pub max_fraction: f64,
+}
+
+/// `status.listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusListen {
+    /// No endpoint.
+    Off,
+    /// A TCP address.
+    Tcp(std::net::SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How events are written.
+    pub format: LogFormat,
+    /// The least level that is written.
+    pub level: LogLevel,
+}
+
+/// `log.format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Journald under systemd, text on a terminal, JSON otherwise.
+    Auto,
+    /// Native journal entries.
+    Journald,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `log.level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Nothing at all.
+    Off,
+    /// A human must act.
+    Error,
+    /// Unexpected, but handled.
+    Warn,
+    /// Life, passes and pages at a human pace.
+    Info,
+    /// The rest.
+    Debug,
+    /// Everything.
+    Trace,
+}

@@ -1,0 +1,64 @@
+//! The names of things: repositories, items, passes.
+//!
+//! Plain values without behaviour beyond parsing, ordering and printing, so that every layer can
+//! use them. Nothing here knows where a name came from.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The number of a repository, as the vendor counts them (10149 in the vendor's example).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RepositoryId(pub u64);
+
+impl fmt::Display for RepositoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number of a pass over one repository, counted from 1 as in the vendor's example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Iteration(pub u64);
+
+impl Iteration {
+    /// The first pass.
+    pub const FIRST: Self = Self(1);
+
+    /// The pass after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Iteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What tells one item of a repository from all others.
+///
+/// Which member of an item carries it is configuration, because the API page leaves it open; so is
+/// its type. Integers are exact over the whole range of `i128`, far beyond the 2^53 at which a
+/// floating-point reading would begin to confuse neighbours. The number 7 and the text "7" are two
+/// different ids: the server may use both.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ItemId {
+    /// A JSON integer.
+    Integer(i128),
+    /// A JSON string, unescaped.
+    Text(Box<str>),
+}
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}

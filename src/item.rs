@@ -1,0 +1,25 @@
+//! One item as the server sent it.
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::ids::ItemId;
+
+/// An item: its id and its bytes exactly as they came, never re-serialised or re-ordered.
+///
+/// The bytes are a view into the answer that carried them, so a page's items cost no copy; whoever
+/// keeps one item for long should copy it out, or it keeps the whole answer alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The item's id, read at the configured place.
+    pub id: ItemId,
+    /// The JSON object as received.
+    pub bytes: Bytes,
+}
+
+impl Item {
+    /// A hash of the bytes as received; equal bytes have equal hashes.
+    pub fn digest(&self) -> u64 {
+        xxh3_64(&self.bytes)
+    }
+}

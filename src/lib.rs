@@ -1,0 +1,8 @@
+//! ewmirror.
+
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod ids;
+pub mod item;
+pub mod session;

@@ -147,6 +147,26 @@ pub struct JsonPointer {
     tokens: Vec<String>,
 }
 
+impl JsonPointer {
+    /// Reads a pointer; `None` if it does not begin with a slash or escapes wrongly.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix('/')?;
+        let tokens = rest.split('/').map(|token| token.replace("~1", "/").replace("~0", "~"));
+        Some(Self { text: text.to_owned(), tokens: tokens.collect() })
+    }
+
+    /// The unescaped member names and indices, outermost first.
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+}
+
+impl std::fmt::Display for JsonPointer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// `mirror.url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MirrorUrl {

@@ -1,0 +1,403 @@
+//! What can go wrong between us and the server, as types.
+//!
+//! A [`Failure`] says which of three very different things happened, because the caller does a
+//! different thing for each: a refusal asks for a new session, a denial for patience (accounts get
+//! locked), and a failed request is simply tried again. A [`ClientError`] is a fault of the
+//! configuration that no retry mends.
+//!
+//! Guarantees: no `Display` and no `Debug` here shows a password, token, cookie or the query of a
+//! URL; texts that came from the server are redacted, escaped and cut before they get here. Sources
+//! are chained, never pasted into the text.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One of the vendor's calls, by the name that logs and metrics use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `POST enable-api/login` (vendor).
+    Login,
+    /// `GET enable-api/reauth` (vendor).
+    Reauth,
+    /// `POST enable-api/logout` (seen).
+    Logout,
+    /// `POST webcm/rest/api/items/search` (vendor).
+    Search,
+    /// `POST webcm/rest/oauth/token` (seen).
+    Token,
+}
+
+impl Endpoint {
+    /// The name itself.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Reauth => "reauth",
+            Self::Logout => "logout",
+            Self::Search => "search",
+            Self::Token => "token",
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a call did not yield what it was made for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// The server did not accept the credentials: a new session is needed.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// Login only: the server did not accept the name or the password.
+    #[error(transparent)]
+    Denied(Denial),
+    /// Everything else: connection, time-out, status, wrong shape. Worth another try.
+    #[error(transparent)]
+    Failed(RequestError),
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// An answer that means: these credentials are not good (any more).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The call that was refused.
+    pub endpoint: Endpoint,
+    /// How the server said so.
+    pub shape: RefusalShape,
+    /// The server's own words, if it used any: redacted, escaped, cut.
+    pub reason: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without words.
+    pub fn new(endpoint: Endpoint, shape: RefusalShape) -> Self {
+        Self { endpoint, shape, reason: None }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} refused: {}", self.endpoint, self.shape)?;
+        match &self.reason {
+            Some(reason) => write!(f, ": {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Refusal {}
+
+/// The shapes of a refusal. Which of them a server uses is open, so each is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusalShape {
+    /// Status 401.
+    Unauthorized,
+    /// Status 403.
+    Forbidden,
+    /// Status 200 with `"success": false`.
+    NotSuccessful,
+    /// Status 200 with this `status` member, which is not 0, and no `data`.
+    StatusMember(i64),
+    /// Status 200 with an HTML sign-in page.
+    SignInPage,
+    /// A redirect to anywhere but the same path of the same host.
+    Redirected,
+}
+
+impl fmt::Display for RefusalShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthorized => f.write_str("status 401"),
+            Self::Forbidden => f.write_str("status 403"),
+            Self::NotSuccessful => f.write_str("\"success\": false"),
+            Self::StatusMember(status) => write!(f, "\"status\": {status} without data"),
+            Self::SignInPage => f.write_str("a sign-in page"),
+            Self::Redirected => f.write_str("a redirect to elsewhere"),
+        }
+    }
+}
+
+/// The server did not accept the name or the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The call that was denied: [`Endpoint::Login`] or [`Endpoint::Token`].
+    pub endpoint: Endpoint,
+    /// The HTTP status; servers deny with 200 (seen) as well as with 401 (open).
+    pub status: u16,
+    /// The server's own words, if it used any: redacted, escaped, cut.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} denied (status {})", self.endpoint, self.status)?;
+        match &self.reason {
+            Some(reason) => write!(f, ": {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Denial {}
+
+/// A request that failed and may be tried again.
+#[derive(Clone, Debug)]
+pub struct RequestError {
+    /// The call that failed.
+    pub endpoint: Endpoint,
+    /// The HTTP status, once there was one.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub kind: RequestErrorKind,
+    /// The beginning of the answer's body: redacted, escaped, cut.
+    pub beginning: Option<String>,
+    /// The least time that the server asks us to wait.
+    pub retry_after: Option<Duration>,
+    /// What the HTTP library said, without the URL. Shared, so that an error can be cloned.
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl RequestError {
+    /// An error that has no more to say than its kind.
+    pub fn new(endpoint: Endpoint, kind: RequestErrorKind) -> Self {
+        Self { endpoint, status: None, kind, beginning: None, retry_after: None, source: None }
+    }
+
+    /// The same error on an answer with this status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The same error with what lies beneath it; the source must not show a URL.
+    #[must_use]
+    pub(super) fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What the operator can do about it, where there is something.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match (&self.kind, self.status) {
+            (RequestErrorKind::Status, Some(404)) => {
+                Some("check the host, port and path of server.url")
+            }
+            (RequestErrorKind::Status, Some(407)) => {
+                Some("put the proxy's user name and password into server.proxy")
+            }
+            (kind, _) => kind.remedy(),
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}", self.endpoint, self.kind)?;
+        match (&self.kind, self.status) {
+            (RequestErrorKind::Status, Some(status)) => write!(f, " {status}"),
+            (_, Some(status)) => write!(f, " (status {status})"),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+impl Error for RequestError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn Error + 'static))
+    }
+}
+
+/// What went wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestErrorKind {
+    /// No connection stood: name not found, refused, proxy unwilling.
+    Connect,
+    /// Something took too long.
+    Timeout(TimeoutKind),
+    /// The two sides could not agree on a secured connection.
+    Tls(TlsFault),
+    /// The connection ended before the answer did.
+    Interrupted,
+    /// An HTTP status that is neither success nor refusal.
+    Status,
+    /// The answer is larger than allowed, counted after decompression.
+    TooLarge {
+        /// `server.max_response_size`, in bytes.
+        limit: u64,
+    },
+    /// The answer is not what this call answers.
+    WrongShape {
+        /// What about it is wrong, in words that hold no value of the answer.
+        what: String,
+    },
+    /// A redirect on sign-in that we do not follow, lest the password goes astray.
+    Redirect {
+        /// Scheme and host of the target, if it could be read.
+        target: Option<String>,
+    },
+    /// None of these.
+    Other,
+}
+
+impl RequestErrorKind {
+    /// What the operator can do about it, where there is something.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Connect => Some("check server.url, server.proxy and that the server is up"),
+            Self::Timeout(TimeoutKind::Connect) => {
+                Some("check server.url and firewalls, or raise server.connect_timeout")
+            }
+            Self::Timeout(TimeoutKind::Request) => {
+                Some("raise server.request_timeout, or lower paging.page_size")
+            }
+            Self::Timeout(TimeoutKind::Idle) => Some("raise server.idle_timeout"),
+            Self::Tls(fault) => fault.remedy(),
+            Self::TooLarge { .. } => {
+                Some("raise server.max_response_size, or lower paging.page_size")
+            }
+            Self::WrongShape { .. } => {
+                Some("check that server.url leads to EnterWorks itself, its path included")
+            }
+            Self::Redirect { .. } => Some("set server.url to where the server really is"),
+            Self::Interrupted | Self::Status | Self::Other => None,
+        }
+    }
+}
+
+impl fmt::Display for RequestErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("no connection"),
+            Self::Timeout(TimeoutKind::Connect) => f.write_str("no connection in time"),
+            Self::Timeout(TimeoutKind::Request) => f.write_str("no complete answer in time"),
+            Self::Timeout(TimeoutKind::Idle) => f.write_str("the answer stalled"),
+            Self::Tls(fault) => fault.fmt(f),
+            Self::Interrupted => f.write_str("the connection broke off"),
+            Self::Status => f.write_str("status"),
+            Self::TooLarge { limit } => {
+                write!(f, "answer larger than server.max_response_size ({limit} bytes)")
+            }
+            Self::WrongShape { what } => write!(f, "unexpected answer: {what}"),
+            Self::Redirect { target: Some(target) } => write!(f, "redirected to {target}"),
+            Self::Redirect { target: None } => f.write_str("redirected to an unreadable place"),
+            Self::Other => f.write_str("request error"),
+        }
+    }
+}
+
+/// Which of the time-outs ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeoutKind {
+    /// `server.connect_timeout`.
+    Connect,
+    /// `server.request_timeout`.
+    Request,
+    /// `server.idle_timeout`.
+    Idle,
+}
+
+/// Why no secured connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsFault {
+    /// The server's certificate was issued by nobody that we trust.
+    UntrustedIssuer,
+    /// The server's certificate is for another host name.
+    WrongName,
+    /// The server's certificate is not valid yet, or no longer.
+    Expired,
+    /// The server's certificate is bad in another way.
+    BadCertificate,
+    /// The server wants a client certificate, or another one than ours.
+    ClientCertificate,
+    /// The other side does not speak TLS.
+    NotTls,
+    /// None of these.
+    Other,
+}
+
+impl TlsFault {
+    fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::UntrustedIssuer => Some(
+                "set server.ca_file to a PEM file with the CA that issued the server's certificate",
+            ),
+            Self::WrongName => Some("use a host name in server.url that the certificate is for"),
+            Self::Expired => {
+                Some("have the server's certificate renewed, and check this machine's clock")
+            }
+            Self::BadCertificate => Some("have the server's certificate replaced"),
+            Self::ClientCertificate => {
+                Some("set server.client_identity_file to a certificate that the server accepts")
+            }
+            Self::NotTls => Some("check scheme and port of server.url: http or https"),
+            Self::Other => None,
+        }
+    }
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UntrustedIssuer => "server certificate issued by nobody trusted here",
+            Self::WrongName => "server certificate is for another host name",
+            Self::Expired => "server certificate is not valid at this time",
+            Self::BadCertificate => "server certificate is not acceptable",
+            Self::ClientCertificate => "the server did not accept our client certificate",
+            Self::NotTls => "the server does not speak TLS on this port",
+            Self::Other => "no secured connection",
+        })
+    }
+}
+
+/// A setting that no client can be built from. Each text names the key and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A file cannot be read.
+    #[error("{key}: cannot read {}: check that it exists and that this user may read it", path.display())]
+    Unreadable {
+        /// The configuration key.
+        key: &'static str,
+        /// The file it names.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file holds something else than it should.
+    #[error("{key}: {} {what}", path.display())]
+    Unusable {
+        /// The configuration key.
+        key: &'static str,
+        /// The file it names.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        what: &'static str,
+    },
+    /// The proxy cannot be used.
+    #[error("server.proxy: write it as http://, https://, socks5:// or socks5h://host:port")]
+    Proxy,
+    /// An https server on a machine that trusts nobody.
+    #[error(
+        "server.url: https needs certificate authorities, and this machine has none: \
+         install its ca-certificates package or set server.ca_file"
+    )]
+    NoAuthorities,
+    /// The HTTP library did not accept the settings, for a reason that we did not foresee.
+    #[error("the HTTP client cannot be set up")]
+    Setup {
+        /// What the library said.
+        source: reqwest::Error,
+    },
+}

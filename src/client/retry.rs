@@ -1,0 +1,175 @@
+//! How long to wait before another try. Pure: chance and the time of day are arguments.
+//!
+//! Two policies, because the two failures cost differently. A failed request is tried again soon,
+//! with exponential backoff and full jitter, so that many clients of a recovering server do not
+//! come back in step. A denied password is tried again slowly and never sooner than before, because
+//! each try counts towards the lock of the account.
+
+use std::time::{Duration, SystemTime};
+
+/// The ceiling of the first delay of a failed request: long enough for a hiccup to pass, short
+/// enough that a page is hardly late.
+pub const REQUEST_BASE: Duration = Duration::from_millis(250);
+
+/// The ceiling that the delays of a failed request grow to: an outage that ends is noticed within
+/// this time.
+pub const REQUEST_CAP: Duration = Duration::from_secs(30);
+
+/// The most that a server's `Retry-After` is obeyed: a server that asks for a day is asked sooner.
+pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(5 * 60);
+
+/// The wait after the first denied password.
+pub const DENIAL_BASE: Duration = Duration::from_secs(5);
+
+/// The wait that denials grow to.
+pub const DENIAL_CAP: Duration = Duration::from_secs(5 * 60);
+
+/// Exponential backoff with full jitter: a delay between zero and a ceiling that doubles with each
+/// attempt up to a cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+}
+
+impl Backoff {
+    /// A policy whose ceiling starts at `base` and grows to `cap`.
+    pub const fn new(base: Duration, cap: Duration) -> Self {
+        Self { base, cap }
+    }
+
+    /// The policy for failed requests.
+    pub const fn for_requests() -> Self {
+        Self::new(REQUEST_BASE, REQUEST_CAP)
+    }
+
+    /// The delay after the failed attempt number `attempt`, counted from 1.
+    ///
+    /// `fraction`, from 0 to 1, is the jitter; `retry_after` is the least delay, itself capped at
+    /// [`RETRY_AFTER_CAP`].
+    pub fn delay(&self, attempt: u32, fraction: f64, retry_after: Option<Duration>) -> Duration {
+        // A fraction that is not a number (no caller has one) means no jitter rather than a panic.
+        let fraction = if fraction.is_nan() { 1.0 } else { fraction.clamp(0.0, 1.0) };
+        let jittered = doubled(self.base, attempt, self.cap).mul_f64(fraction);
+        jittered.max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP))
+    }
+}
+
+/// The delay after the `denials`th denied login in a row, counted from 1. It never shrinks.
+pub fn denial_delay(denials: u32) -> Duration {
+    doubled(DENIAL_BASE, denials, DENIAL_CAP)
+}
+
+/// Reads a `Retry-After` header: seconds, or an HTTP date as seen at `now`.
+///
+/// A date that is past is zero; numbers too large are [`RETRY_AFTER_CAP`]; nonsense is `None`.
+pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Digits that do not fit are a very long time, not nonsense.
+        let seconds = value.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_CAP));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default().min(RETRY_AFTER_CAP))
+}
+
+/// `base` doubled for each attempt after the first, at most `cap`.
+fn doubled(base: Duration, attempt: u32, cap: Duration) -> Duration {
+    // Beyond 2^31 every sensible base is past every sensible cap; the product saturates.
+    let doublings = attempt.saturating_sub(1).min(31);
+    base.saturating_mul(1 << doublings).min(cap)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_700_000_000);
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + NOW
+    }
+
+    #[test]
+    fn the_ceiling_doubles_up_to_the_cap() {
+        let backoff = Backoff::for_requests();
+        let ceilings: Vec<_> =
+            (1..=9).map(|attempt| backoff.delay(attempt, 1.0, None).as_millis()).collect();
+        assert_eq!(ceilings, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        assert_eq!(backoff.delay(u32::MAX, 1.0, None), REQUEST_CAP);
+        assert_eq!(backoff.delay(0, 1.0, None), REQUEST_BASE);
+    }
+
+    #[test]
+    fn jitter_is_full_and_odd_fractions_do_not_panic() {
+        let backoff = Backoff::for_requests();
+        assert_eq!(backoff.delay(3, 0.0, None), Duration::ZERO);
+        assert_eq!(backoff.delay(3, 0.5, None), Duration::from_millis(500));
+        assert_eq!(backoff.delay(3, f64::NAN, None), Duration::from_secs(1));
+        assert_eq!(backoff.delay(3, -7.0, None), Duration::ZERO);
+        assert_eq!(backoff.delay(3, f64::INFINITY, None), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn what_the_server_asks_for_is_the_least_and_is_capped() {
+        let backoff = Backoff::for_requests();
+        let asked = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(backoff.delay(1, 0.0, asked(7)), Duration::from_secs(7));
+        assert_eq!(backoff.delay(8, 1.0, asked(7)), Duration::from_secs(30));
+        assert_eq!(backoff.delay(1, 0.0, asked(86_400)), RETRY_AFTER_CAP);
+    }
+
+    #[test]
+    fn denials_wait_longer_each_time() {
+        let waits: Vec<_> = (1..=8).map(|denials| denial_delay(denials).as_secs()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!(denial_delay(u32::MAX), DENIAL_CAP);
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_dates() {
+        let date = |offset: i64| {
+            let seconds = NOW.as_secs().saturating_add_signed(offset);
+            httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+        };
+        let cases = [
+            ("0".to_owned(), Some(0)),
+            (" 17 ".to_owned(), Some(17)),
+            ("300".to_owned(), Some(300)),
+            ("301".to_owned(), Some(300)),
+            ("99999999999999999999999999".to_owned(), Some(300)),
+            (date(42), Some(42)),
+            (date(-42), Some(0)),
+            (date(86_400), Some(300)),
+            (String::new(), None),
+            ("-1".to_owned(), None),
+            ("+1".to_owned(), None),
+            ("1.5".to_owned(), None),
+            ("soon".to_owned(), None),
+            ("Fri, 99 Nov 2023".to_owned(), None),
+        ];
+        for (value, seconds) in cases {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(parse_retry_after(&value, now()), expected, "{value:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_delay_leaves_its_bounds(attempt: u32, fraction: f64, asked: Option<u64>) {
+            let asked = asked.map(Duration::from_secs);
+            let delay = Backoff::for_requests().delay(attempt, fraction, asked);
+            prop_assert!(delay <= RETRY_AFTER_CAP);
+            prop_assert!(delay >= asked.unwrap_or_default().min(RETRY_AFTER_CAP));
+        }
+
+        #[test]
+        fn any_retry_after_is_read_without_panic(value: String) {
+            let read = parse_retry_after(&value, now());
+            prop_assert!(read.is_none_or(|read| read <= RETRY_AFTER_CAP));
+        }
+    }
+}

@@ -8,22 +8,39 @@
 //! | file | does |
 //! | --- | --- |
 //! | `auth`, `items` | the calls: signing in, out and asking; searching |
-//! | `exchange`, `body`, `connect` | one request and its answer over the wire; TLS, proxies |
-//! | `verdict`, `wire` | what an answer means; the vendor's JSON (pure) |
+//! | `exchange`, `body` | one request and its answer over the wire, redirects, the cap |
+//! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
+//! | `verdict`, `wire`, `tolerant` | what an answer means; the vendor's JSON (pure) |
+//! | `classify`, `error` | what went wrong, as types |
 //! | `redact`, `retry` | what may be shown of an answer; how long to wait (pure) |
 
+mod auth;
+mod body;
+mod classify;
+mod connect;
 mod error;
+mod exchange;
+mod items;
+mod redact;
 pub mod retry;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tolerant;
+mod verdict;
+mod wire;
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
+use url::Url;
 
 pub use self::error::{
     ClientError, Denial, Endpoint, Failure, Refusal, RefusalShape, RequestError, RequestErrorKind,
     TimeoutKind, TlsFault,
 };
+use self::settings::Settings;
 use crate::config::{JsonPointer, LoginConfig, Secret, ServerConfig, Transport};
 use crate::ids::RepositoryId;
 use crate::item::Item;
@@ -101,39 +118,55 @@ pub struct ClientSettings<'a> {
 
 /// The [`Api`] over HTTP.
 #[derive(Debug)]
-pub struct Client {}
+pub struct Client {
+    /// Replaced as a whole by a reload. A plain lock: it is held for as long as it takes to clone
+    /// the `Arc`, never across an await.
+    settings: RwLock<Arc<Settings>>,
+}
 
 impl Client {
     /// A client with these settings. Reads the certificate files.
-    pub fn new(_settings: &ClientSettings<'_>) -> Result<Self, ClientError> {
-        Ok(Self {})
+    pub fn new(settings: &ClientSettings<'_>) -> Result<Self, ClientError> {
+        Ok(Self { settings: RwLock::new(Arc::new(Settings::new(settings)?)) })
     }
 
     /// Replaces the settings under running callers: requests under way end with the old ones.
-    /// On an error the old ones stay.
-    pub fn reconfigure(&self, _settings: &ClientSettings<'_>) -> Result<(), ClientError> {
+    /// Reads the certificate files again. On an error the old settings stay.
+    pub fn reconfigure(&self, settings: &ClientSettings<'_>) -> Result<(), ClientError> {
+        let settings = Settings::new(settings)?.inherit(&self.settings());
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         Ok(())
+    }
+
+    /// The base URL by https to which the server has redirected us, if it has: requests go there
+    /// now, and `server.url` should say so.
+    pub fn redirected_to(&self) -> Option<Url> {
+        self.settings().secured().cloned()
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Api for Client {
     async fn login(&self) -> Result<Tokens, Failure> {
-        Err(RequestError::new(Endpoint::Login, RequestErrorKind::Other).into())
+        auth::login(&self.settings()).await
     }
 
-    async fn reauth(&self, _credentials: &Credentials) -> Result<Standing, Failure> {
-        Err(RequestError::new(Endpoint::Reauth, RequestErrorKind::Other).into())
+    async fn reauth(&self, credentials: &Credentials) -> Result<Standing, Failure> {
+        auth::reauth(&self.settings(), &credentials.tokens).await
     }
 
-    async fn logout(&self, _credentials: &Credentials) -> Result<(), Failure> {
-        Err(RequestError::new(Endpoint::Logout, RequestErrorKind::Other).into())
+    async fn logout(&self, credentials: &Credentials) -> Result<(), Failure> {
+        auth::logout(&self.settings(), &credentials.tokens).await
     }
 
     async fn search(
         &self,
-        _credentials: &Credentials,
-        _request: &SearchRequest,
+        credentials: &Credentials,
+        request: &SearchRequest,
     ) -> Result<SearchAnswer, Failure> {
-        Err(RequestError::new(Endpoint::Search, RequestErrorKind::Other).into())
+        items::search(&self.settings(), &credentials.tokens, request).await
     }
 }

@@ -1,0 +1,188 @@
+//! Signing in, asking whether the session stands, signing out.
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
+
+use super::Standing;
+use super::error::{Endpoint, Failure};
+use super::exchange::{Call, Exchanged, exchange};
+use super::settings::{Settings, plain, sensitive};
+use super::verdict::{self, TokenCookies};
+use crate::config::LoginMethod;
+use crate::session::Tokens;
+
+/// Signs in by the configured method.
+pub(super) async fn login(settings: &Settings) -> Result<Tokens, Failure> {
+    let call = match settings.login.method {
+        LoginMethod::EnableApi => enable_api_login(settings),
+        LoginMethod::Oauth => oauth_token(settings)?,
+    };
+    let exchanged = exchange(settings, call).await?;
+    let cookies = token_cookies(&exchanged.headers);
+    let verdict = match settings.login.method {
+        LoginMethod::EnableApi => verdict::login(&exchanged.reply, cookies),
+        LoginMethod::Oauth => verdict::token(&exchanged.reply, cookies),
+    };
+    exchanged.settle(verdict, &settings.redactor(None))
+}
+
+/// Asks whether the session stands. There is no such call with OAuth; a refused search tells there.
+pub(super) async fn reauth(settings: &Settings, tokens: &Tokens) -> Result<Standing, Failure> {
+    if settings.login.method == LoginMethod::Oauth {
+        return Ok(Standing::Stands);
+    }
+    let exchanged = signed(settings, Endpoint::Reauth, Method::GET, tokens, None).await?;
+    exchanged.settle(verdict::reauth(&exchanged.reply), &settings.redactor(Some(tokens)))
+}
+
+/// Signs out. There is no such call with OAuth; the token runs out by itself.
+pub(super) async fn logout(settings: &Settings, tokens: &Tokens) -> Result<(), Failure> {
+    if settings.login.method == LoginMethod::Oauth {
+        return Ok(());
+    }
+    let body = serde_json::json!({ "login": settings.login.username }).to_string();
+    let body = Some(Bytes::from(body));
+    let exchanged = signed(settings, Endpoint::Logout, Method::POST, tokens, body).await?;
+    exchanged.settle(verdict::acknowledged(&exchanged.reply), &settings.redactor(Some(tokens)))
+}
+
+/// A request that carries the tokens, and its answer.
+pub(super) async fn signed(
+    settings: &Settings,
+    endpoint: Endpoint,
+    method: Method,
+    tokens: &Tokens,
+    body: Option<Bytes>,
+) -> Result<Exchanged, Failure> {
+    let mut headers = settings.signed(endpoint, tokens)?;
+    if body.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let url = settings.url(endpoint);
+    Ok(exchange(settings, Call { endpoint, method, url, headers, body }).await?)
+}
+
+/// `POST enable-api/login` (vendor). Name and password go into the body, never into the URL, where
+/// servers take them too (seen): URLs end in access logs.
+fn enable_api_login(settings: &Settings) -> Call {
+    let login = &settings.login;
+    let body = serde_json::json!({
+        "login": login.username,
+        "password": login.password.expose(),
+    });
+    let mut headers = plain();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Call {
+        endpoint: Endpoint::Login,
+        method: Method::POST,
+        url: settings.url(Endpoint::Login),
+        headers,
+        body: Some(Bytes::from(body.to_string())),
+    }
+}
+
+/// `POST webcm/rest/oauth/token` (seen), which knows name and password in the URL only. So this URL
+/// is never shown.
+fn oauth_token(settings: &Settings) -> Result<Call, Failure> {
+    let login = &settings.login;
+    let mut url = settings.url(Endpoint::Token);
+    url.query_pairs_mut()
+        .append_pair("grant_type", "password")
+        .append_pair("username", &login.username)
+        .append_pair("password", login.password.expose());
+    let mut headers = plain();
+    let client = format!("{}:{}", login.client_id, login.client_secret.expose());
+    let basic = format!("Basic {}", base64(client.as_bytes()));
+    headers.insert(AUTHORIZATION, sensitive(Endpoint::Token, &basic)?);
+    // An empty body, so that its length is sent: some servers want one with every POST.
+    let body = Some(Bytes::new());
+    Ok(Call { endpoint: Endpoint::Token, method: Method::POST, url, headers, body })
+}
+
+/// The tokens among an answer's cookies.
+fn token_cookies(headers: &HeaderMap) -> TokenCookies {
+    let mut cookies = TokenCookies::default();
+    for header in headers.get_all(SET_COOKIE) {
+        match header.to_str().ok().and_then(cookie) {
+            Some(("ewtoken", value)) => cookies.session = Some(value.to_owned()),
+            Some(("epimresttoken", value)) => cookies.rest = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    cookies
+}
+
+/// Name and value of a `Set-Cookie` header, unless it deletes the cookie.
+fn cookie(header: &str) -> Option<(&str, &str)> {
+    let mut parts = header.split(';').map(str::trim);
+    let (name, value) = parts.next()?.split_once('=')?;
+    let value = value.trim();
+    let value = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value);
+    let deletes = |attribute: &str| {
+        let (name, value) = attribute.split_once('=').unwrap_or((attribute, ""));
+        let (name, value) = (name.trim(), value.trim());
+        (name.eq_ignore_ascii_case("max-age") && (value == "0" || value.starts_with('-')))
+            || (name.eq_ignore_ascii_case("expires") && value.contains("1970"))
+    };
+    (!value.is_empty() && !parts.any(deletes)).then_some((name.trim(), value))
+}
+
+/// Base64 with padding (RFC 4648), for basic authentication; not worth a dependency.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = (0..3).fold(0_usize, |bits, index| {
+            bits << 8 | chunk.get(index).map_or(0, |byte| usize::from(*byte))
+        });
+        for index in 0..4 {
+            let sextet = bits >> (18 - 6 * index) & 63;
+            text.push(if index <= chunk.len() { char::from(ALPHABET[sextet]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let cases = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+            ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ];
+        for (plain, encoded) in cases {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn cookies_are_read_and_deletions_are_not() {
+        let cases = [
+            ("ewtoken=abc", Some(("ewtoken", "abc"))),
+            ("ewtoken=abc; Path=/; HttpOnly; Secure", Some(("ewtoken", "abc"))),
+            (" ewtoken = \"abc\" ;Path=/", Some(("ewtoken", "abc"))),
+            ("ewtoken=a=b==; Max-Age=86400", Some(("ewtoken", "a=b=="))),
+            ("ewtoken=abc; Expires=Wed, 21 Oct 2099 07:28:00 GMT", Some(("ewtoken", "abc"))),
+            ("ewtoken=; Path=/", None),
+            ("ewtoken=\"\"", None),
+            ("ewtoken=abc; Max-Age=0", None),
+            ("ewtoken=abc; max-age=-1", None),
+            ("ewtoken=deleted; Expires=Thu, 01-Jan-1970 00:00:10 GMT", None),
+            ("ewtoken", None),
+            ("", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(cookie(header), expected, "{header}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Reading an answer's body with a cap and an eye on the clock.
+//!
+//! Guarantees: counted are the bytes after decompression, so that a small answer cannot unfold into
+//! all of our memory; reading stops with the chunk that passes the cap; a length that the server
+//! claims is believed for reserving memory up to [`RESERVED`] only.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Response;
+use tokio::time::{Instant, timeout_at};
+
+/// How much memory a claimed length may reserve ahead: a usual page, and no harm if it is a lie.
+const RESERVED: u64 = 1024 * 1024;
+
+/// How long, how silent, how large.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// When the request's time is over.
+    pub(super) deadline: Instant,
+    /// How long the body may be silent between two chunks.
+    pub(super) idle: Duration,
+    /// The largest body, in bytes after decompression.
+    pub(super) size: u64,
+}
+
+/// Why a body was not read to its end.
+#[derive(Debug)]
+pub(super) enum BodyError {
+    /// The request's time is over.
+    Deadline,
+    /// Silent for too long.
+    Idle,
+    /// Larger than allowed.
+    TooLarge,
+    /// The connection or the encoding broke.
+    Broken(reqwest::Error),
+}
+
+/// Reads the whole body.
+pub(super) async fn read(mut response: Response, limits: Limits) -> Result<Bytes, BodyError> {
+    let claimed = response.content_length().unwrap_or_default();
+    if claimed > limits.size {
+        return Err(BodyError::TooLarge);
+    }
+    let reserved = usize::try_from(claimed.min(RESERVED)).unwrap_or_default();
+    let mut body = Vec::with_capacity(reserved);
+    while let Some(chunk) = chunk(&mut response, limits).await? {
+        let length = u64::try_from(body.len() + chunk.len()).unwrap_or(u64::MAX);
+        if length > limits.size {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into())
+}
+
+/// Reads the beginning of a body whose status has already said what matters: whatever goes wrong,
+/// what came until then is good enough, and the status is not lost over it.
+pub(super) async fn beginning(mut response: Response, limits: Limits) -> Bytes {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = chunk(&mut response, limits).await {
+        let room = usize::try_from(limits.size).unwrap_or(usize::MAX).saturating_sub(body.len());
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    body.into()
+}
+
+async fn chunk(response: &mut Response, limits: Limits) -> Result<Option<Bytes>, BodyError> {
+    let idle = Instant::now().checked_add(limits.idle).filter(|idle| *idle < limits.deadline);
+    match timeout_at(idle.unwrap_or(limits.deadline), response.chunk()).await {
+        Ok(Ok(chunk)) => Ok(chunk),
+        Ok(Err(error)) => Err(BodyError::Broken(error.without_url())),
+        Err(_) if idle.is_some() => Err(BodyError::Idle),
+        Err(_) => Err(BodyError::Deadline),
+    }
+}

@@ -1,0 +1,102 @@
+//! What an error of the HTTP library means for an operator.
+//!
+//! The library's errors are layered: ours to walk down to the one that knows. Nothing here shows
+//! any of it.
+
+use std::error::Error;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError};
+
+use super::error::{RequestErrorKind, TimeoutKind, TlsFault};
+
+/// The kind of an error met while sending a request or reading its answer.
+pub(super) fn kind(error: &reqwest::Error) -> RequestErrorKind {
+    let layers = layers(error);
+    if let Some(tls) = layers.iter().find_map(|layer| layer.downcast_ref()) {
+        return RequestErrorKind::Tls(tls_fault(tls));
+    }
+    if error.is_connect() && error.is_timeout() {
+        return RequestErrorKind::Timeout(TimeoutKind::Connect);
+    }
+    if error.is_connect() {
+        return RequestErrorKind::Connect;
+    }
+    layers.iter().find_map(|layer| http_fault(*layer)).unwrap_or(RequestErrorKind::Other)
+}
+
+/// The error and all beneath it. An `io::Error` hides the error that it wraps from `source`.
+fn layers(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
+    // More layers than any library has; a loop in them would not end.
+    const DEEPEST: usize = 32;
+    let mut layers: Vec<&(dyn Error + 'static)> = vec![error];
+    while let Some(layer) = layers.last().copied().filter(|_| layers.len() < DEEPEST) {
+        let wrapped = layer
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .map(|wrapped| wrapped as &(dyn Error + 'static));
+        match wrapped.or_else(|| layer.source()) {
+            Some(deeper) => layers.push(deeper),
+            None => break,
+        }
+    }
+    layers
+}
+
+fn http_fault(layer: &(dyn Error + 'static)) -> Option<RequestErrorKind> {
+    if let Some(error) = layer.downcast_ref::<hyper::Error>() {
+        if error.is_parse() {
+            return Some(wrong_shape("it is not HTTP"));
+        }
+        // Closed, reset, cancelled: all of these ended before the answer did, unless the layer
+        // beneath knows better.
+        let cut = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+        return cut.then_some(RequestErrorKind::Interrupted);
+    }
+    match layer.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::NotConnected
+        | io::ErrorKind::TimedOut => Some(RequestErrorKind::Interrupted),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            Some(wrong_shape("it cannot be decompressed"))
+        }
+        _ => None,
+    }
+}
+
+fn tls_fault(error: &rustls::Error) -> TlsFault {
+    match error {
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::InvalidPurpose => TlsFault::UntrustedIssuer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                TlsFault::WrongName
+            }
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => TlsFault::Expired,
+            _ => TlsFault::BadCertificate,
+        },
+        rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied,
+        ) => TlsFault::ClientCertificate,
+        rustls::Error::InvalidMessage(_) => TlsFault::NotTls,
+        _ => TlsFault::Other,
+    }
+}
+
+fn wrong_shape(what: &str) -> RequestErrorKind {
+    RequestErrorKind::WrongShape { what: what.to_owned() }
+}

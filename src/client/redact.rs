@@ -1,0 +1,241 @@
+//! What may be shown of an answer that did not please us. Pure.
+//!
+//! The beginning of a body helps an operator more than any wording of ours, but it may hold tokens.
+//! So every text from the server goes through here: the secrets that the client knows are replaced
+//! wherever they stand, so is the value of anything that is named like a secret, control characters
+//! are escaped, and the rest is cut. The scan goes from left to right over the whole text and stops
+//! when enough is shown, so that no secret is cut in half and shown in part.
+
+use std::fmt::Write;
+
+/// The most characters shown.
+const SHOWN: usize = 200;
+
+/// What stands in for a secret.
+const MASK: &str = "***";
+
+/// Parts of names whose values are never shown.
+const SECRET_NAMES: [&str; 10] = [
+    "token",
+    "passw",
+    "pwd",
+    "secret",
+    "cookie",
+    "session",
+    "credential",
+    "authorization",
+    "apikey",
+    "api_key",
+];
+
+/// Knows the secrets of one request.
+#[derive(Default)]
+pub(super) struct Redactor {
+    /// Each secret in each spelling that a server could send it back in; longest first, so that a
+    /// secret that begins with another is replaced whole.
+    spellings: Vec<String>,
+}
+
+impl Redactor {
+    /// A redactor that knows these secrets.
+    pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut spellings: Vec<String> = Vec::new();
+        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+            let json = serde_json::Value::from(secret).to_string();
+            spellings.push(json.trim_start_matches('"').trim_end_matches('"').to_owned());
+            spellings.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
+            spellings.push(html(secret));
+            spellings.push(secret.to_owned());
+        }
+        spellings.retain(|spelling| !spelling.is_empty());
+        spellings.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        spellings.dedup();
+        Self { spellings }
+    }
+
+    /// The beginning of a body; `None` if there is nothing in it.
+    pub(super) fn beginning(&self, body: &[u8]) -> Option<String> {
+        // A body of megabytes is looked at as far as can matter: what is shown, and secrets in it.
+        const LOOKED_AT: usize = 64 * 1024;
+        let body = body.get(..LOOKED_AT).unwrap_or(body);
+        self.text(&String::from_utf8_lossy(body))
+    }
+
+    /// A text from the server; `None` if there is nothing in it.
+    pub(super) fn text(&self, text: &str) -> Option<String> {
+        let mut shown = Shown::default();
+        let mut rest = text.trim();
+        let mut in_word = false;
+        while !rest.is_empty() && !shown.is_full() {
+            if let Some(spelling) = self.spellings.iter().find(|it| rest.starts_with(it.as_str())) {
+                shown.mask();
+                rest = rest.get(spelling.len()..).unwrap_or_default();
+                in_word = false;
+                continue;
+            }
+            if !in_word && let Some((name, value, length)) = secret_value(rest) {
+                shown.push_str(name);
+                shown.mask();
+                rest = rest.get(value + length..).unwrap_or_default();
+                continue;
+            }
+            let mut characters = rest.chars();
+            if let Some(character) = characters.next() {
+                in_word = is_word(character);
+                shown.push(character);
+            }
+            rest = characters.as_str();
+        }
+        shown.finish(!rest.is_empty())
+    }
+}
+
+/// Output that knows its limit.
+#[derive(Default)]
+struct Shown {
+    text: String,
+    characters: usize,
+}
+
+impl Shown {
+    fn is_full(&self) -> bool {
+        self.characters >= SHOWN
+    }
+
+    fn push(&mut self, character: char) {
+        self.characters += 1;
+        if character.is_control() || is_invisible(character) {
+            self.text.extend(character.escape_default());
+        } else {
+            self.text.push(character);
+        }
+    }
+
+    fn push_str(&mut self, text: &str) {
+        text.chars().for_each(|character| self.push(character));
+    }
+
+    fn mask(&mut self) {
+        self.push_str(MASK);
+    }
+
+    fn finish(mut self, cut: bool) -> Option<String> {
+        if cut && write!(self.text, "...").is_err() {
+            return None;
+        }
+        (!self.text.is_empty()).then_some(self.text)
+    }
+}
+
+/// If `text` begins with a name that sounds secret and a value: what to show up to the value, where
+/// the value begins and how long it is.
+fn secret_value(text: &str) -> Option<(&str, usize, usize)> {
+    let bearer = ["bearer ", "basic "].into_iter().find(|scheme| {
+        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
+    if let Some(scheme) = bearer {
+        let value = text.get(scheme.len()..)?;
+        let length = plain_length(value);
+        return looks_secret(value.get(..length)?).then_some((
+            text.get(..scheme.len())?,
+            scheme.len(),
+            length,
+        ));
+    }
+    let name_length = text.find(|character| !is_word(character)).unwrap_or(text.len());
+    let name = text.get(..name_length)?.to_ascii_lowercase();
+    if !SECRET_NAMES.iter().any(|secret| name.contains(secret)) {
+        return None;
+    }
+    let after_name = text.get(name_length..)?;
+    let after_quote = after_name.trim_start_matches(['"', '\'', '\\']);
+    let quoted = after_quote.len() < after_name.len();
+    let after_space = after_quote.trim_start();
+    let separator = after_space.chars().next().filter(|it| matches!(it, ':' | '='))?;
+    let value = after_space.get(1..)?.trim_start();
+    let start = text.len() - value.len();
+    let length = match value.chars().next()? {
+        quote @ ('"' | '\'') => quoted_length(value, quote),
+        '\\' => escaped_length(value),
+        '{' | '[' => nested_length(value),
+        _ => plain_length(value),
+    };
+    let found = value.get(..length)?;
+    let shown = match (quoted, separator) {
+        // A JSON member: everything but these says something about a secret.
+        (true, _) => matches!(found.trim(), "null" | "true" | "false" | "\"\"" | "{}"),
+        (false, '=') => found.is_empty(),
+        // Prose such as "Invalid password: account locked" should stay readable.
+        (false, _) => !found.starts_with(['"', '\'', '{', '[', '\\']) && !looks_secret(found),
+    };
+    (!shown).then_some((text.get(..start)?, start, length))
+}
+
+/// The length of a quoted value, both quotes included; all the rest if the closing one is missing.
+fn quoted_length(value: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (index, character) in value.char_indices().skip(1) {
+        if escaped {
+            escaped = false;
+        } else if character == '\\' {
+            escaped = true;
+        } else if character == quote {
+            return index + 1;
+        }
+    }
+    value.len()
+}
+
+/// The length of a value in quotes that are themselves escaped, as in JSON within JSON.
+fn escaped_length(value: &str) -> usize {
+    let opening = value.len() - value.trim_start_matches('\\').len();
+    let closing = value.get(..=opening).unwrap_or(value);
+    let inner = value.get(closing.len()..).unwrap_or_default();
+    inner.find(closing).map_or(value.len(), |index| closing.len() + index + closing.len())
+}
+
+/// The length of an object or a list; all the rest if it does not end.
+fn nested_length(value: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(character) = value.get(at..).and_then(|rest| rest.chars().next()) {
+        at += match character {
+            '"' => quoted_length(value.get(at..).unwrap_or_default(), '"'),
+            other => other.len_utf8(),
+        };
+        match character {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+    value.len()
+}
+
+/// The length of a value without quotes.
+fn plain_length(value: &str) -> usize {
+    let ends = |character: char| {
+        character.is_whitespace() || ";,&<>\"'}])".contains(character) || character.is_control()
+    };
+    value.find(ends).unwrap_or(value.len())
+}
+
+/// Whether a word is rather a token than prose.
+fn looks_secret(word: &str) -> bool {
+    word.len() >= 16 || (word.len() >= 4 && word.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '_' | '-')
+}
+
+/// Characters that turn or hide the text around them in a terminal.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

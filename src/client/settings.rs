@@ -1,0 +1,152 @@
+//! What one request needs to know, as of the last reload.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
+use url::Url;
+
+use super::error::{ClientError, Endpoint, RequestError, RequestErrorKind};
+use super::redact::Redactor;
+use super::{ClientSettings, connect};
+use crate::config::{LoginConfig, LoginMethod, Secret, Transport};
+use crate::session::Tokens;
+
+/// The settings of a client, replaced as a whole.
+pub(super) struct Settings {
+    pub(super) http: reqwest::Client,
+    pub(super) login: LoginConfig,
+    pub(super) request_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) max_response_size: u64,
+    /// The configured base URL, with a path that ends in a slash.
+    configured: Url,
+    /// The same by https, once the server has redirected us there. A lock of its own, since this is
+    /// learned from an answer and never unlearned.
+    secured: OnceLock<Url>,
+    transport: Transport,
+    proxy_password: Option<String>,
+}
+
+impl Settings {
+    pub(super) fn new(from: &ClientSettings<'_>) -> Result<Self, ClientError> {
+        let mut configured = from.server.url.clone();
+        if !configured.path().ends_with('/') {
+            // Joining would otherwise replace the last part of the path.
+            configured.set_path(&format!("{}/", from.server.url.path()));
+        }
+        Ok(Self {
+            http: connect::http_client(from.server)?,
+            login: from.login.clone(),
+            request_timeout: from.server.request_timeout,
+            idle_timeout: from.server.idle_timeout,
+            max_response_size: from.server.max_response_size,
+            configured,
+            secured: OnceLock::new(),
+            transport: from.transport,
+            proxy_password: connect::proxy_password(from.server),
+        })
+    }
+
+    /// Keeps what the settings before this had learned, if it is about the same server.
+    pub(super) fn inherit(self, before: &Self) -> Self {
+        let secured = before.secured.get().filter(|_| before.configured == self.configured);
+        Self { secured: secured.cloned().map_or_else(OnceLock::new, OnceLock::from), ..self }
+    }
+
+    /// Where a call goes.
+    pub(super) fn url(&self, endpoint: Endpoint) -> Url {
+        let path = match endpoint {
+            Endpoint::Login => "enable-api/login",
+            Endpoint::Reauth => "enable-api/reauth",
+            Endpoint::Logout => "enable-api/logout",
+            Endpoint::Search => "webcm/rest/api/items/search",
+            Endpoint::Token => "webcm/rest/oauth/token",
+        };
+        let mut url = self.secured.get().unwrap_or(&self.configured).clone();
+        let joined = format!("{}{path}", url.path());
+        url.set_path(&joined);
+        url
+    }
+
+    /// The base URL by https, if the server has redirected us there.
+    pub(super) fn secured(&self) -> Option<&Url> {
+        self.secured.get()
+    }
+
+    /// From now on every request goes to this target's scheme and port.
+    pub(super) fn remember_https(&self, target: &Url) {
+        let mut secured = self.configured.clone();
+        if secured.set_scheme(target.scheme()).is_ok() && secured.set_port(target.port()).is_ok() {
+            // Two requests may learn it at once; what they learn is the same.
+            self.secured.get_or_init(|| secured);
+        }
+    }
+
+    /// The headers that carry the tokens.
+    pub(super) fn signed(
+        &self,
+        endpoint: Endpoint,
+        tokens: &Tokens,
+    ) -> Result<HeaderMap, RequestError> {
+        let session = tokens.session.expose();
+        let rest = tokens.rest.as_ref().map(Secret::expose);
+        let mut headers = plain();
+        match (self.login.method, self.transport) {
+            (LoginMethod::Oauth, _) => {
+                headers.insert(AUTHORIZATION, sensitive(endpoint, &format!("Bearer {session}"))?);
+                if let Some(rest) = rest {
+                    headers.insert("epimresttoken", sensitive(endpoint, rest)?);
+                }
+            }
+            (LoginMethod::EnableApi, Transport::Headers) => {
+                headers.insert("ewtoken", sensitive(endpoint, session)?);
+                if let Some(rest) = rest {
+                    headers.insert("epimresttoken", sensitive(endpoint, rest)?);
+                }
+            }
+            (LoginMethod::EnableApi, Transport::Cookies) => {
+                let rest = rest.map(|rest| format!("; epimresttoken={rest}")).unwrap_or_default();
+                headers.insert(COOKIE, sensitive(endpoint, &format!("ewtoken={session}{rest}"))?);
+            }
+        }
+        Ok(headers)
+    }
+
+    /// A redactor that knows all secrets of a request.
+    pub(super) fn redactor(&self, tokens: Option<&Tokens>) -> Redactor {
+        let configured = [self.login.password.expose(), self.login.client_secret.expose()];
+        let proxy = self.proxy_password.as_deref();
+        let session = tokens.map(|tokens| tokens.session.expose());
+        let rest = tokens.and_then(|tokens| tokens.rest.as_ref()).map(Secret::expose);
+        Redactor::new(configured.into_iter().chain(proxy).chain(session).chain(rest))
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The library's client would show its proxy.
+        f.debug_struct("Settings")
+            .field("configured", &self.configured.as_str())
+            .field("secured", &self.secured.get().map(Url::as_str))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The headers of every request.
+pub(super) fn plain() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers
+}
+
+/// A header value that the HTTP library neither shows nor lets HTTP/2 remember.
+pub(super) fn sensitive(endpoint: Endpoint, text: &str) -> Result<HeaderValue, RequestError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        let what = "a token cannot be sent in a header".to_owned();
+        RequestError::new(endpoint, RequestErrorKind::WrongShape { what })
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}

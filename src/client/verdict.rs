@@ -1,0 +1,346 @@
+//! What an answer means: an answer, a refusal, a denial or a failure. Pure; table-tested.
+//!
+//! How a server refuses is open, so each shape that is thinkable is a refusal: 401, 403,
+//! `"success": false`, a `status` other than 0 without `data`, a sign-in page, a redirect to
+//! elsewhere. What is neither that nor exactly the answer that was asked for is a failure: an answer
+//! of the wrong shape is never taken for an empty page.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::error::{RefusalShape, RequestErrorKind};
+use super::tolerant::Member;
+use super::wire::{self, Envelope};
+use super::{SearchAnswer, Standing};
+use crate::config::{JsonPointer, Secret};
+use crate::session::Tokens;
+
+/// What came back, as far as it matters for the meaning.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    /// The HTTP status.
+    pub(super) status: u16,
+    /// The media type, in lower case, without parameters; empty if there was none.
+    pub(super) content_type: String,
+    /// Set where the answer is a redirect that we do not follow.
+    pub(super) elsewhere: Option<Elsewhere>,
+    /// The body; of an answer that is no success only the beginning.
+    pub(super) body: Bytes,
+}
+
+/// Where a redirect leads that we do not follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    /// Scheme and host, if they could be read.
+    pub(super) target: Option<String>,
+}
+
+/// The meaning of an answer. Reasons are the server's own words, not yet fit to be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Verdict<T> {
+    /// What was asked for.
+    Answer(T),
+    /// The credentials were not accepted.
+    Refused(RefusalShape, Option<String>),
+    /// Name or password were not accepted.
+    Denied(Option<String>),
+    /// Neither.
+    Failed(RequestErrorKind),
+}
+
+/// The tokens that a login's cookies carried.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TokenCookies {
+    /// `ewtoken` (seen).
+    pub(super) session: Option<String>,
+    /// `epimresttoken` (seen).
+    pub(super) rest: Option<String>,
+}
+
+/// What a page was asked for with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) page_size: u32,
+    pub(super) item_id: &'a JsonPointer,
+}
+
+/// `enable-api/login`: the token is in the body (vendor) or in the cookies alone (seen).
+pub(super) fn login(reply: &Reply, cookies: TokenCookies) -> Verdict<Tokens> {
+    if matches!(reply.status, 401 | 403) {
+        return Verdict::Denied(reason_in(&reply.body));
+    }
+    let envelope = match success_or_denial(reply) {
+        Ok(envelope) => envelope,
+        Err(verdict) => return verdict,
+    };
+    let in_body = envelope.token.and_then(wire::inner_token).and_then(wire::text);
+    let Some(session) = in_body.filter(|token| !token.is_empty()).or(cookies.session) else {
+        return wrong_shape("it signs in, but has no token, neither token.token nor a cookie");
+    };
+    tokens(&session, cookies.rest)
+}
+
+/// `webcm/rest/oauth/token` (seen).
+pub(super) fn token(reply: &Reply, cookies: TokenCookies) -> Verdict<Tokens> {
+    match reply.status {
+        401 | 403 => return Verdict::Denied(reason_in(&reply.body)),
+        // RFC 6749 denies with 400. Other faults of the request look the same but for the words.
+        400 if denies_grant(&reply.body) => return Verdict::Denied(reason_in(&reply.body)),
+        _ => {}
+    }
+    let envelope = match success_or_denial(reply) {
+        Ok(envelope) => envelope,
+        Err(verdict) => return verdict,
+    };
+    match envelope.access_token.and_then(wire::text) {
+        Some(session) => tokens(&session, cookies.rest),
+        None => wrong_shape("it has no access_token"),
+    }
+}
+
+/// `enable-api/reauth` (vendor).
+pub(super) fn reauth(reply: &Reply) -> Verdict<Standing> {
+    match acknowledged(reply) {
+        Verdict::Answer(()) => Verdict::Answer(Standing::Stands),
+        Verdict::Refused(..) => Verdict::Answer(Standing::Ended),
+        Verdict::Denied(reason) => Verdict::Denied(reason),
+        Verdict::Failed(kind) => Verdict::Failed(kind),
+    }
+}
+
+/// A call that answers `{"success": true}` and no more: `logout` (seen).
+pub(super) fn acknowledged(reply: &Reply) -> Verdict<()> {
+    let envelope = match accepted(reply) {
+        Ok(envelope) => envelope,
+        Err(verdict) => return verdict,
+    };
+    if envelope.success.is_some() {
+        Verdict::Answer(())
+    } else {
+        wrong_shape("it has no member success")
+    }
+}
+
+/// `webcm/rest/api/items/search` (vendor).
+pub(super) fn search(reply: &Reply, asked: Asked<'_>) -> Verdict<SearchAnswer> {
+    accepted(reply).and_then(|envelope| page(reply, asked, envelope)).unwrap_or_else(|it| it)
+}
+
+/// Reads the page out of an answer that is no refusal so far.
+fn page(
+    reply: &Reply,
+    asked: Asked<'_>,
+    envelope: Envelope<'_>,
+) -> Result<Verdict<SearchAnswer>, Verdict<SearchAnswer>> {
+    let status = match envelope.status.map(RawValue::get) {
+        None | Some("null") => 0,
+        Some(text) => text.parse().map_err(|_| wrong_shape("its status is not a whole number"))?,
+    };
+    let data = match envelope.data {
+        Member::Absent | Member::Null if status != 0 => {
+            return Ok(Verdict::Refused(RefusalShape::StatusMember(status), reason(&envelope)));
+        }
+        _ if status != 0 => return Err(wrong_shape(format!("its status is {status}"))),
+        Member::Is(data) => data,
+        Member::Absent => return Err(wrong_shape("it has no data")),
+        Member::Null | Member::Other => return Err(wrong_shape("its data is not an object")),
+    };
+    let list = match data.item_list {
+        Member::Is(list) => list,
+        Member::Absent => return Err(wrong_shape("it has no itemList")),
+        Member::Null | Member::Other => return Err(wrong_shape("its itemList is not a list")),
+    };
+    let total = count(data.search_total, "searchTotal")?;
+    let returned = count(data.return_total, "returnTotal")?;
+    if usize::try_from(returned) != Ok(list.len()) {
+        let length = list.len();
+        return Err(wrong_shape(format!("returnTotal is {returned}, but {length} items came")));
+    }
+    if returned > u64::from(asked.page_size) {
+        let size = asked.page_size;
+        return Err(wrong_shape(format!("{returned} items came where {size} were asked for")));
+    }
+    let read = |(index, raw): (usize, &&RawValue)| {
+        wire::item(&reply.body, raw, asked.item_id)
+            .map_err(|what| wrong_shape(format!("item {} of the list: {what}", index + 1)))
+    };
+    let items = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    let rest_token = match envelope.rest_token.map(RawValue::get) {
+        None | Some("null" | "\"\"") => None,
+        Some(_) => Some(
+            envelope
+                .rest_token
+                .and_then(wire::text)
+                .and_then(|text| secret(&text))
+                .ok_or_else(|| wrong_shape("its epimresttoken cannot be sent in a header"))?,
+        ),
+    };
+    Ok(Verdict::Answer(SearchAnswer { items, total, rest_token }))
+}
+
+fn count<T>(member: Option<&RawValue>, name: &str) -> Result<u64, Verdict<T>> {
+    let raw = member.ok_or_else(|| wrong_shape(format!("it has no {name}")))?;
+    wire::whole_number(raw)
+        .ok_or_else(|| wrong_shape(format!("its {name} is not a whole number from 0 up")))
+}
+
+/// The envelope of an answer to a signed request, unless the answer is a refusal or a failure.
+fn accepted<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
+    if reply.elsewhere.is_some() {
+        return Err(Verdict::Refused(RefusalShape::Redirected, None));
+    }
+    let shape = match reply.status {
+        200..=299 => None,
+        401 => Some(RefusalShape::Unauthorized),
+        403 => Some(RefusalShape::Forbidden),
+        _ => return Err(Verdict::Failed(RequestErrorKind::Status)),
+    };
+    if let Some(shape) = shape {
+        return Err(Verdict::Refused(shape, reason_in(&reply.body)));
+    }
+    if is_html(reply) && is_sign_in_page(&reply.body) {
+        return Err(Verdict::Refused(RefusalShape::SignInPage, None));
+    }
+    let envelope = parsed(reply)?;
+    if success(&envelope)? {
+        Ok(envelope)
+    } else {
+        Err(Verdict::Refused(RefusalShape::NotSuccessful, reason(&envelope)))
+    }
+}
+
+/// The envelope of an answer to a login, unless the answer is a denial or a failure.
+fn success_or_denial<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
+    if let Some(Elsewhere { target }) = &reply.elsewhere {
+        return Err(Verdict::Failed(RequestErrorKind::Redirect { target: target.clone() }));
+    }
+    if !(200..=299).contains(&reply.status) {
+        return Err(Verdict::Failed(RequestErrorKind::Status));
+    }
+    let envelope = parsed(reply)?;
+    if success(&envelope)? { Ok(envelope) } else { Err(Verdict::Denied(reason(&envelope))) }
+}
+
+fn parsed<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
+    if reply.body.iter().all(u8::is_ascii_whitespace) {
+        return Err(wrong_shape("it is empty"));
+    }
+    if is_html(reply) {
+        return Err(wrong_shape("it is an HTML page"));
+    }
+    wire::envelope(&reply.body).map_err(wrong_shape)
+}
+
+/// Whether `success` is true or not there.
+fn success<T>(envelope: &Envelope<'_>) -> Result<bool, Verdict<T>> {
+    match envelope.success.map(RawValue::get) {
+        None | Some("true" | "null") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => Err(wrong_shape("its success is neither true nor false")),
+    }
+}
+
+/// The tokens of a login, if both can be sent.
+fn tokens(session: &str, rest: Option<String>) -> Verdict<Tokens> {
+    let Some(session) = secret(session) else {
+        return wrong_shape("its session token cannot be sent in a header");
+    };
+    match rest.map(|rest| secret(&rest)) {
+        None => Verdict::Answer(Tokens { session, rest: None }),
+        Some(Some(rest)) => Verdict::Answer(Tokens { session, rest: Some(rest) }),
+        Some(None) => wrong_shape("its epimresttoken cannot be sent in a header"),
+    }
+}
+
+/// A token that can stand in a header and in a cookie.
+fn secret(text: &str) -> Option<Secret> {
+    let sendable = |byte: u8| byte.is_ascii_graphic() && byte != b';';
+    (!text.is_empty() && text.bytes().all(sendable)).then(|| Secret::new(text))
+}
+
+/// The server's own words in a JSON body.
+fn reason_in(body: &[u8]) -> Option<String> {
+    wire::envelope(body).ok().and_then(|envelope| reason(&envelope))
+}
+
+fn reason(envelope: &Envelope<'_>) -> Option<String> {
+    [envelope.error_description, envelope.error, envelope.message]
+        .into_iter()
+        .flatten()
+        .filter_map(wire::text)
+        .find(|text| !text.trim().is_empty())
+}
+
+/// Whether an OAuth answer says that it was the name or the password.
+fn denies_grant(body: &[u8]) -> bool {
+    wire::envelope(body).is_ok_and(|envelope| {
+        envelope.error_description.is_some()
+            || envelope.error.and_then(wire::text).is_some_and(|error| error == "invalid_grant")
+    })
+}
+
+/// Whether an answer is an HTML page, by its beginning or, where that is not JSON, by its type.
+fn is_html(reply: &Reply) -> bool {
+    let start = reply.body.trim_ascii_start();
+    let begins =
+        |with: &[u8]| start.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
+    begins(b"<!doctype html")
+        || begins(b"<html")
+        || (matches!(reply.content_type.as_str(), "text/html" | "application/xhtml+xml")
+            && !begins(b"{"))
+}
+
+/// Whether an HTML page asks to sign in: it has a password field, or its title or its form says so.
+fn is_sign_in_page(body: &[u8]) -> bool {
+    // A sign-in page is small; of a large page the beginning tells.
+    const LOOKED_AT: usize = 64 * 1024;
+    let page = String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)).to_ascii_lowercase();
+    tags(&page, "input").any(|tag| attribute(tag, "type").is_some_and(|kind| kind == "password"))
+        || title(&page).is_some_and(speaks_of_signing_in)
+        || tags(&page, "form").any(|tag| attribute(tag, "action").is_some_and(speaks_of_signing_in))
+}
+
+/// Looks at whole words: "Product catalog in use" is not "log in".
+fn speaks_of_signing_in(text: &str) -> bool {
+    let words: Vec<&str> = text.split(|it: char| !it.is_alphanumeric()).collect();
+    let joined = ["signin", "login", "logon"];
+    words.iter().any(|word| joined.iter().any(|it| word.starts_with(it) || word.ends_with(it)))
+        || words.windows(2).any(|pair| matches!(pair, ["sign" | "log", "in"] | ["log", "on"]))
+}
+
+/// The insides of all tags of this name.
+fn tags<'p>(page: &'p str, name: &'p str) -> impl Iterator<Item = &'p str> {
+    page.split('<').skip(1).filter_map(move |tag| {
+        let inside = tag.strip_prefix(name)?;
+        let inside = inside.split('>').next().unwrap_or(inside);
+        inside.starts_with(|character: char| character.is_whitespace()).then_some(inside)
+    })
+}
+
+fn title(page: &str) -> Option<&str> {
+    let (_, from) = page.split_once("<title")?;
+    let (_, inside) = from.split_once('>')?;
+    inside.split('<').next()
+}
+
+/// The value of an attribute inside a tag, in any quotes or none.
+fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
+    let mut rest = tag;
+    loop {
+        let (before, after) = rest.split_once(name)?;
+        let value = after.trim_start().strip_prefix('=').map(str::trim_start);
+        if let Some(value) = value
+            && before.ends_with(|character: char| character.is_whitespace())
+        {
+            return match value.chars().next()? {
+                quote @ ('"' | '\'') => value.split(quote).nth(1),
+                _ => value.split(char::is_whitespace).next(),
+            };
+        }
+        rest = after;
+    }
+}
+
+fn wrong_shape<T>(what: impl Into<String>) -> Verdict<T> {
+    Verdict::Failed(RequestErrorKind::WrongShape { what: what.into() })
+}

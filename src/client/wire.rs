@@ -1,0 +1,316 @@
+//! The vendor's JSON, read once and borrowed. Pure.
+//!
+//! One parse of an answer finds the members that we know and leaves each item as the slice of bytes
+//! that came; nothing is re-serialised or re-ordered. A second look at each item walks to its id and
+//! skips the rest without building a tree.
+//!
+//! Guarantees: no bytes make it panic or recurse without bound; no error text holds a value of the
+//! answer, only names and places. A known member of the envelope that appears twice is an error,
+//! since two readers could take different ones; inside an item the last one counts, as in most JSON
+//! readers. Unknown members are skipped, twice or not.
+
+use bytes::Bytes;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess};
+use serde_json::value::RawValue;
+
+use super::tolerant::{Member, OneOf, Shape, Typed, skip};
+use crate::config::JsonPointer;
+use crate::ids::ItemId;
+use crate::item::Item;
+
+/// An answer of any of the vendor's calls; which members it has depends on the call.
+#[derive(Debug, Default)]
+pub(super) struct Envelope<'a> {
+    /// `success` (vendor).
+    pub(super) success: Option<&'a RawValue>,
+    /// `status`, 0 for success (seen).
+    pub(super) status: Option<&'a RawValue>,
+    /// `error` (seen).
+    pub(super) error: Option<&'a RawValue>,
+    /// `message` (seen).
+    pub(super) message: Option<&'a RawValue>,
+    /// `error_description`, of OAuth.
+    pub(super) error_description: Option<&'a RawValue>,
+    /// `token`, an object with another `token` in it (vendor).
+    pub(super) token: Option<&'a RawValue>,
+    /// `access_token`, of OAuth (seen).
+    pub(super) access_token: Option<&'a RawValue>,
+    /// `epimresttoken` (vendor).
+    pub(super) rest_token: Option<&'a RawValue>,
+    /// `data` (vendor).
+    pub(super) data: Member<Data<'a>>,
+}
+
+/// The page inside a search answer.
+#[derive(Debug, Default)]
+pub(super) struct Data<'a> {
+    /// `itemList` (vendor).
+    pub(super) item_list: Member<Vec<&'a RawValue>>,
+    /// `searchTotal` (vendor).
+    pub(super) search_total: Option<&'a RawValue>,
+    /// `returnTotal` (vendor).
+    pub(super) return_total: Option<&'a RawValue>,
+}
+
+/// Reads an answer; the error says what is wrong with it.
+pub(super) fn envelope(body: &[u8]) -> Result<Envelope<'_>, String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let read = Typed(EnvelopeShape).deserialize(&mut deserializer).and_then(|envelope| {
+        deserializer.end()?;
+        Ok(envelope)
+    });
+    match read {
+        Ok(Member::Is(envelope)) => Ok(envelope),
+        Ok(_) => Err("it is JSON, but not an object".to_owned()),
+        // The text is safe: every visitor here takes every type, so the library never complains
+        // about (and quotes) a value, only about syntax, and our own words hold names alone.
+        Err(error) => Err(format!("it is not the JSON expected: {error}")),
+    }
+}
+
+/// The token inside the `token` object of a login answer.
+pub(super) fn inner_token(token: &RawValue) -> Option<&RawValue> {
+    member(token, &["token"])
+}
+
+/// A whole number from 0 up, written as one: `20`, but neither `20.0` nor `2e1`.
+pub(super) fn whole_number(raw: &RawValue) -> Option<u64> {
+    let text = raw.get();
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// The text of a JSON string; `None` for any other type and for what is no text (half a
+/// surrogate pair).
+pub(super) fn text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// An item from its place in `body`: its id read, its bytes shared, not copied. The error says what
+/// is wrong with it, without its position in the list.
+pub(super) fn item(body: &Bytes, raw: &RawValue, pointer: &JsonPointer) -> Result<Item, String> {
+    if !raw.get().starts_with('{') {
+        return Err("it is not an object".to_owned());
+    }
+    let id = member(raw, pointer.tokens())
+        .ok_or_else(|| {
+            format!(
+                "it has no member at {pointer}: set the repository's item_id to where the id is; \
+                 its members are {}",
+                member_names(raw)
+            )
+        })
+        .and_then(|found| {
+            item_id(found).map_err(|what| {
+                format!("its member at {pointer} {what}: set the repository's item_id to another")
+            })
+        })?;
+    Ok(Item { id, bytes: body.slice_ref(raw.get().as_bytes()) })
+}
+
+/// Reads an id: an integer, exact far beyond 2^53, or a string.
+fn item_id(raw: &RawValue) -> Result<ItemId, &'static str> {
+    let json = raw.get();
+    match json.bytes().next() {
+        Some(b'"') => {
+            text(raw).map(|text| ItemId::Text(text.into())).ok_or("is not well-formed text")
+        }
+        Some(b'-' | b'0'..=b'9') if json.contains(['.', 'e', 'E']) => {
+            Err("is a fraction, neither an integer nor text")
+        }
+        Some(b'-' | b'0'..=b'9') => {
+            json.parse().map(ItemId::Integer).map_err(|_| "is an integer of too many digits")
+        }
+        Some(b'n') => Err("is null"),
+        Some(b't' | b'f') => Err("is true or false, neither an integer nor text"),
+        Some(b'[') => Err("is a list, neither an integer nor text"),
+        _ => Err("is an object, neither an integer nor text"),
+    }
+}
+
+/// Walks to the member that `path` leads to, through objects and lists.
+fn member<'a, S: AsRef<str>>(raw: &'a RawValue, path: &[S]) -> Option<&'a RawValue> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    // An error is as good as a missing member here: the text is valid JSON, so it can only be a
+    // number out of range where an object should be.
+    Step(path).deserialize(&mut deserializer).ok().flatten()
+}
+
+/// The names of an item's members, for an operator who looks for the one that is the id. Cut, since
+/// an item has hundreds, and escaped, since they come from outside.
+fn member_names(raw: &RawValue) -> String {
+    const SHOWN: usize = 12;
+    const LONGEST: usize = 40;
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    let Ok(Member::Is(names)) = Typed(NamesShape).deserialize(&mut deserializer) else {
+        return "unreadable".to_owned();
+    };
+    let mut shown = String::new();
+    for (index, name) in names.iter().take(SHOWN).enumerate() {
+        shown.push_str(if index == 0 { "" } else { ", " });
+        shown.extend(name.chars().take(LONGEST).flat_map(char::escape_debug));
+    }
+    match names.len() {
+        0 => "none".to_owned(),
+        count if count > SHOWN => format!("{shown} and {} more", count - SHOWN),
+        _ => shown,
+    }
+}
+
+struct EnvelopeShape;
+
+impl<'de> Shape<'de> for EnvelopeShape {
+    type Is = Envelope<'de>;
+
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+        const NAMES: [&str; 9] = [
+            "success",
+            "status",
+            "error",
+            "message",
+            "error_description",
+            "token",
+            "access_token",
+            "epimresttoken",
+            "data",
+        ];
+        let mut envelope = Envelope::default();
+        let mut seen = [false; NAMES.len()];
+        while let Some(name) = map.next_key_seed(OneOf(&NAMES))? {
+            once(&mut seen, &NAMES, name)?;
+            match name.map(|index| NAMES[index]) {
+                Some("success") => envelope.success = Some(map.next_value()?),
+                Some("status") => envelope.status = Some(map.next_value()?),
+                Some("error") => envelope.error = Some(map.next_value()?),
+                Some("message") => envelope.message = Some(map.next_value()?),
+                Some("error_description") => envelope.error_description = Some(map.next_value()?),
+                Some("token") => envelope.token = Some(map.next_value()?),
+                Some("access_token") => envelope.access_token = Some(map.next_value()?),
+                Some("epimresttoken") => envelope.rest_token = Some(map.next_value()?),
+                Some("data") => envelope.data = map.next_value_seed(Typed(DataShape))?,
+                _ => skip(&mut map)?,
+            }
+        }
+        Ok(Member::Is(envelope))
+    }
+}
+
+struct DataShape;
+
+impl<'de> Shape<'de> for DataShape {
+    type Is = Data<'de>;
+
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+        const NAMES: [&str; 3] = ["itemList", "searchTotal", "returnTotal"];
+        let mut data = Data::default();
+        let mut seen = [false; NAMES.len()];
+        while let Some(name) = map.next_key_seed(OneOf(&NAMES))? {
+            once(&mut seen, &NAMES, name)?;
+            match name.map(|index| NAMES[index]) {
+                Some("itemList") => data.item_list = map.next_value_seed(Typed(ListShape))?,
+                Some("searchTotal") => data.search_total = Some(map.next_value()?),
+                Some("returnTotal") => data.return_total = Some(map.next_value()?),
+                _ => skip(&mut map)?,
+            }
+        }
+        Ok(Member::Is(data))
+    }
+}
+
+struct ListShape;
+
+impl<'de> Shape<'de> for ListShape {
+    type Is = Vec<&'de RawValue>;
+
+    fn seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Member<Self::Is>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            list.push(item);
+        }
+        Ok(Member::Is(list))
+    }
+}
+
+struct NamesShape;
+
+impl<'de> Shape<'de> for NamesShape {
+    type Is = Vec<String>;
+
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+        let mut names = Vec::new();
+        while let Some((name, IgnoredAny)) = map.next_entry()? {
+            names.push(name);
+        }
+        Ok(Member::Is(names))
+    }
+}
+
+/// The rest of a walk along a path.
+struct Step<'p, S>(&'p [S]);
+
+impl<'de, S: AsRef<str>> DeserializeSeed<'de> for Step<'_, S> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let Some((name, rest)) = self.0.split_first() else {
+            return serde::Deserialize::deserialize(deserializer).map(Some);
+        };
+        Ok(match Typed(Walk { name: name.as_ref(), rest }).deserialize(deserializer)? {
+            Member::Is(found) => Some(found),
+            Member::Absent | Member::Null | Member::Other => None,
+        })
+    }
+}
+
+/// One step of a walk: into the member or the element `name`, then along `rest`.
+struct Walk<'p, S> {
+    name: &'p str,
+    rest: &'p [S],
+}
+
+impl<'de, S: AsRef<str>> Shape<'de> for Walk<'_, S> {
+    type Is = &'de RawValue;
+
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+        let mut found = Member::Absent;
+        while let Some(name) = map.next_key_seed(OneOf(&[self.name]))? {
+            if name.is_some() {
+                found = map.next_value_seed(Step(self.rest))?.map_or(Member::Absent, Member::Is);
+            } else {
+                skip(&mut map)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Member<Self::Is>, A::Error> {
+        let mut found = Member::Absent;
+        // RFC 6901: an index has no leading zero.
+        let canonical = !self.name.starts_with('0') || self.name == "0";
+        let digits = self.name.bytes().all(|byte| byte.is_ascii_digit());
+        let index = (canonical && digits).then(|| self.name.parse::<usize>().ok()).flatten();
+        for _ in 0..index.unwrap_or(usize::MAX) {
+            if seq.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(found);
+            }
+        }
+        if let Some(Some(value)) = seq.next_element_seed(Step(self.rest))? {
+            found = Member::Is(value);
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found)
+    }
+}
+
+/// Notes that a known member was seen, and complains if it was seen before.
+fn once<E: Error>(seen: &mut [bool], names: &[&str], name: Option<usize>) -> Result<(), E> {
+    match name {
+        Some(index) if seen[index] => {
+            Err(E::custom(format_args!("the member {} appears twice", names[index])))
+        }
+        Some(index) => {
+            seen[index] = true;
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}

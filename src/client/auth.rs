@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE,
+};
 
 use super::Standing;
 use super::error::{Endpoint, Failure};
@@ -95,9 +97,9 @@ fn oauth_token(settings: &Settings) -> Result<Call, Failure> {
     let client = format!("{}:{}", login.client_id, login.client_secret.expose());
     let basic = format!("Basic {}", base64(client.as_bytes()));
     headers.insert(AUTHORIZATION, sensitive(Endpoint::Token, &basic)?);
-    // An empty body, so that its length is sent: some servers want one with every POST.
-    let body = Some(Bytes::new());
-    Ok(Call { endpoint: Endpoint::Token, method: Method::POST, url, headers, body })
+    // Some servers want a length with every POST, and the library sends none without a body.
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    Ok(Call { endpoint: Endpoint::Token, method: Method::POST, url, headers, body: None })
 }
 
 /// The tokens among an answer's cookies.

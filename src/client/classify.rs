@@ -22,7 +22,13 @@ pub(super) fn kind(error: &reqwest::Error) -> RequestErrorKind {
     if error.is_connect() {
         return RequestErrorKind::Connect;
     }
-    layers.iter().find_map(|layer| http_fault(*layer)).unwrap_or(RequestErrorKind::Other)
+    match layers.iter().find_map(|layer| http_fault(*layer)) {
+        Some(kind) => kind,
+        // What is left of the errors of reading a body are those of the decoders, each of which
+        // has a way of its own to say it.
+        None if error.is_decode() => wrong_shape("it cannot be decompressed"),
+        None => RequestErrorKind::Other,
+    }
 }
 
 /// The error and all beneath it. An `io::Error` hides the error that it wraps from `source`.
@@ -60,9 +66,6 @@ fn http_fault(layer: &(dyn Error + 'static)) -> Option<RequestErrorKind> {
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::NotConnected
         | io::ErrorKind::TimedOut => Some(RequestErrorKind::Interrupted),
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            Some(wrong_shape("it cannot be decompressed"))
-        }
         _ => None,
     }
 }
@@ -90,6 +93,7 @@ fn tls_fault(error: &rustls::Error) -> TlsFault {
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
+            | AlertDescription::DecryptError
             | AlertDescription::AccessDenied,
         ) => TlsFault::ClientCertificate,
         rustls::Error::InvalidMessage(_) => TlsFault::NotTls,

@@ -73,6 +73,10 @@ fn builder(server: &ServerConfig) -> Result<ClientBuilder, ClientError> {
         .tls_danger_accept_invalid_certs(server.accept_invalid_certificates);
     if let Some(proxy) = proxy(server)? {
         builder = builder.proxy(proxy);
+        if server.no_proxy.iter().any(|host| host.trim() == "*") {
+            // The library takes the star for all names, but not for addresses.
+            builder = builder.no_proxy();
+        }
     }
     Ok(builder)
 }

@@ -41,9 +41,13 @@ impl Redactor {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut spellings: Vec<String> = Vec::new();
         for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            let json = serde_json::Value::from(secret).to_string();
-            spellings.push(json.trim_start_matches('"').trim_end_matches('"').to_owned());
-            spellings.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
+            let escaped = json(secret);
+            let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            // Some writers of JSON (Gson) escape what HTML might take for its own.
+            let careful = "&=<>'".chars().fold(escaped.clone(), |text, character| {
+                text.replace(character, &format!("\\u{:04x}", u32::from(character)))
+            });
+            spellings.extend([json(&escaped), careful, escaped, form.replace('+', "%20"), form]);
             spellings.push(html(secret));
             spellings.push(secret.to_owned());
         }
@@ -236,6 +240,13 @@ fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// As inside a JSON string.
+fn json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(&quoted).to_owned()
+}
+
+/// As in HTML.
 fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

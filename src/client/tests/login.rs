@@ -1,0 +1,249 @@
+//! Signing in and out, by either method.
+
+use super::server::{Server, answer, json};
+use super::*;
+
+async fn logged_in(steps: Vec<server::Step>) -> Result<Tokens, Failure> {
+    let server = Server::start(move |_| steps.clone()).await;
+    Setup::new(&server.url()).client().login().await
+}
+
+fn oauth(url: &str) -> Setup {
+    let mut setup = Setup::new(url);
+    setup.login.method = LoginMethod::Oauth;
+    setup
+}
+
+#[tokio::test]
+async fn a_login_sends_name_and_password_in_the_body_alone() {
+    let server = Server::start(|_| {
+        let cookies = [
+            ("Set-Cookie", "ewtoken=not-this-one; Path=/"),
+            ("Set-Cookie", "epimresttoken=\"rest-1\"; Path=/; HttpOnly"),
+        ];
+        let body = r#"{"success": true, "message": "enjoy", "token": {"token": "session-1"}}"#;
+        answer(200, &cookies, body)
+    })
+    .await;
+    let setup = Setup::new(&format!("{}a/path", server.url()));
+    let tokens = setup.client().login().await.unwrap();
+    assert_eq!(tokens.session.expose(), "session-1");
+    assert_eq!(tokens.rest.unwrap().expose(), "rest-1");
+
+    let received = server.received();
+    let [login] = received.as_slice() else { panic!("{received:?}") };
+    assert_eq!(
+        (login.method.as_str(), login.target.as_str()),
+        ("POST", "/a/path/enable-api/login")
+    );
+    assert_eq!(login.json(), serde_json::json!({"login": "system", "password": PASSWORD}));
+    assert_eq!(login.header("content-type"), Some("application/json"));
+    let agent = concat!("ewmirror/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(login.header("user-agent"), Some(agent));
+    for unwanted in ["ewtoken", "epimresttoken", "cookie", "authorization"] {
+        assert_eq!(login.header(unwanted), None);
+    }
+}
+
+#[tokio::test]
+async fn a_login_answered_with_cookies_alone_is_understood() {
+    for body in [r#"{"success": true}"#, "{}", r#"{"token": null}"#, r#"{"token": {"token": ""}}"#]
+    {
+        let cookies = [
+            ("Set-Cookie", "ewtoken=; Max-Age=0"),
+            ("Set-Cookie", "ewtoken=session-2; Path=/"),
+            ("Set-Cookie", "epimresttoken=gone; Max-Age=0"),
+            ("Set-Cookie", "JSESSIONID=1"),
+        ];
+        let tokens = logged_in(answer(200, &cookies, body)).await.unwrap();
+        assert_eq!(tokens.session.expose(), "session-2");
+        assert_eq!(tokens.rest, None);
+    }
+}
+
+#[tokio::test]
+async fn a_denied_login_carries_the_servers_own_words() {
+    let cases = [
+        (
+            200,
+            r#"{"success":false,"error":"unauthorized please see enable-api logs"}"#,
+            Some("unauthorized please see enable-api logs"),
+        ),
+        (
+            200,
+            r#"{"success":false,"message":"locked\nuntil\u001b[31m noon"}"#,
+            Some("locked\\nuntil\\u{1b}[31m noon"),
+        ),
+        (200, r#"{"success":false}"#, None),
+        (401, "", None),
+        (403, r#"{"error":"no"}"#, Some("no")),
+        (401, "<html>", None),
+    ];
+    for (status, body, reason) in cases {
+        let denial = denied(logged_in(answer(status, &[], body)).await);
+        assert_eq!((denial.status, denial.reason.as_deref()), (status, reason));
+    }
+    let long = format!(r#"{{"success":false,"error":"{}"}}"#, "very ".repeat(2000));
+    let reason = denied(logged_in(json(long)).await).reason.unwrap();
+    assert!(reason.len() < 220, "{reason}");
+    let echo =
+        format!(r#"{{"success":false,"error":{}}}"#, serde_json::json!(format!("bad {PASSWORD}!")));
+    assert_eq!(denied(logged_in(json(echo)).await).reason.as_deref(), Some("bad ***!"));
+}
+
+#[tokio::test]
+async fn a_login_answer_without_a_usable_token_is_of_the_wrong_shape() {
+    let bodies = [
+        r#"{"success": true}"#,
+        r#"{"success": true, "token": "flat"}"#,
+        r#"{"success": true, "token": {"token": 5}}"#,
+        r#"{"success": true, "token": {"token": "two\nlines"}}"#,
+        r#"{"success": "true", "token": {"token": "x"}}"#,
+        r#"{"success": true, "success": false}"#,
+        "<!DOCTYPE html><title>Sign in</title>",
+        "[]",
+        "null",
+        "",
+        "{\"success\": true, \"token\": {\"token\": \"MARKER",
+    ];
+    for body in bodies {
+        let error = failed(logged_in(json(body)).await);
+        assert!(matches!(error.kind, RequestErrorKind::WrongShape { .. }), "{body}: {error}");
+        assert_eq!((error.endpoint, error.status), (Endpoint::Login, Some(200)));
+    }
+    let cookie = [("Set-Cookie", "epimresttoken=a\u{7f}b; Path=/")];
+    let body = r#"{"success": true, "token": {"token": "x"}}"#;
+    let result = logged_in(answer(200, &cookie, body)).await;
+    assert!(result.is_err() || result.unwrap().rest.is_none());
+}
+
+#[tokio::test]
+async fn a_login_that_fails_otherwise_is_worth_another_try() {
+    let error = failed(logged_in(answer(503, &[("Retry-After", "7")], "busy")).await);
+    assert_eq!((error.status, error.kind.clone()), (Some(503), RequestErrorKind::Status));
+    assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
+    assert_eq!(error.beginning.as_deref(), Some("busy"));
+    assert_eq!(error.to_string(), "login failed: status 503");
+    let error = failed(logged_in(answer(404, &[], "")).await);
+    assert!(error.remedy().unwrap().contains("server.url"));
+}
+
+#[tokio::test]
+async fn reauth_says_whether_the_session_stands() {
+    let redirect = answer(302, &[("Location", "/login")], "");
+    let page = answer(200, &[("Content-Type", "text/html")], "<input type=password>");
+    let cases = [
+        (json(r#"{"success": true}"#), Standing::Stands),
+        (json(r#"{"success": false}"#), Standing::Ended),
+        (answer(401, &[], ""), Standing::Ended),
+        (answer(403, &[], "no"), Standing::Ended),
+        (redirect, Standing::Ended),
+        (page, Standing::Ended),
+    ];
+    for (steps, expected) in cases {
+        let server = Server::start(move |_| steps.clone()).await;
+        let client = Setup::new(&server.url()).client();
+        assert_eq!(client.reauth(&credentials()).await.unwrap(), expected);
+        let reauth = &server.received()[0];
+        assert_eq!((reauth.method.as_str(), reauth.target.as_str()), ("GET", "/enable-api/reauth"));
+        assert_eq!(reauth.header("ewtoken"), Some(SESSION_TOKEN));
+        assert_eq!(reauth.header("epimresttoken"), Some(REST_TOKEN));
+    }
+    for steps in [json("{}"), json("true"), json(""), answer(500, &[], ""), answer(404, &[], "")] {
+        let server = Server::start(move |_| steps.clone()).await;
+        failed(Setup::new(&server.url()).client().reauth(&credentials()).await);
+    }
+}
+
+#[tokio::test]
+async fn logout_names_the_user_and_carries_the_tokens() {
+    let body = r#"{"success": true, "message": "You are logged out"}"#;
+    let server = Server::start(move |_| json(body)).await;
+    Setup::new(&server.url()).client().logout(&credentials()).await.unwrap();
+    let logout = &server.received()[0];
+    assert_eq!((logout.method.as_str(), logout.target.as_str()), ("POST", "/enable-api/logout"));
+    assert_eq!(logout.json(), serde_json::json!({"login": "system"}));
+    assert_eq!(logout.header("ewtoken"), Some(SESSION_TOKEN));
+}
+
+#[tokio::test]
+async fn cookies_carry_the_tokens_where_they_should() {
+    let server = Server::start(|_| json(PAGE)).await;
+    let mut setup = Setup::new(&server.url());
+    setup.transport = Transport::Cookies;
+    search_at(&setup).await.unwrap();
+    let mut without_rest = credentials();
+    without_rest.tokens.rest = None;
+    setup.client().search(&without_rest, &request()).await.unwrap();
+    let received = server.received();
+    let both = format!("ewtoken={SESSION_TOKEN}; epimresttoken={REST_TOKEN}");
+    assert_eq!(received[0].header("cookie"), Some(both.as_str()));
+    assert_eq!(received[0].header("ewtoken"), None);
+    assert_eq!(received[1].header("cookie"), Some(format!("ewtoken={SESSION_TOKEN}").as_str()));
+}
+
+#[tokio::test]
+async fn oauth_asks_for_a_token_and_bears_it() {
+    let server = Server::start(|received| {
+        if received.target.starts_with("/webcm/rest/oauth") {
+            json(r#"{"access_token": "access-1", "token_type": "bearer", "expires_in": 1}"#)
+        } else {
+            json(PAGE)
+        }
+    })
+    .await;
+    let client = oauth(&server.url()).client();
+    let tokens = client.login().await.unwrap();
+    assert_eq!(tokens.session.expose(), "access-1");
+    let mut signed_in = credentials();
+    signed_in.tokens.session = tokens.session;
+    client.search(&signed_in, &request()).await.unwrap();
+    assert_eq!(client.reauth(&signed_in).await.unwrap(), Standing::Stands);
+    client.logout(&signed_in).await.unwrap();
+
+    let received = server.received();
+    let [token, search] = received.as_slice() else { panic!("{received:?}") };
+    let target = Url::parse("http://host").unwrap().join(&token.target).unwrap();
+    let pairs: Vec<_> =
+        target.query_pairs().map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+    let expected = [("grant_type", "password"), ("username", "system"), ("password", PASSWORD)];
+    assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!((token.method.as_str(), token.header("content-length")), ("POST", Some("0")));
+    // ":MARKER-client-secret-2"
+    let basic = "Basic Ok1BUktFUi1jbGllbnQtc2VjcmV0LTI=";
+    assert_eq!(token.header("authorization"), Some(basic));
+    assert_eq!(search.header("authorization"), Some("Bearer access-1"));
+    assert_eq!(search.header("epimresttoken"), Some(REST_TOKEN));
+    assert_eq!(search.header("ewtoken"), None);
+}
+
+#[tokio::test]
+async fn oauth_tells_a_wrong_password_from_a_failure() {
+    let cases = [
+        (400, r#"{"error":"invalid_grant"}"#, Some("invalid_grant")),
+        (
+            400,
+            r#"{"error":"invalid_grant","error_description":"Bad credentials"}"#,
+            Some("Bad credentials"),
+        ),
+        (
+            401,
+            r#"{"error":"unauthorized","error_description":"User is locked"}"#,
+            Some("User is locked"),
+        ),
+        (401, "", None),
+    ];
+    for (status, body, reason) in cases {
+        let server = Server::start(move |_| answer(status, &[], body)).await;
+        let denial = denied(oauth(&server.url()).client().login().await);
+        assert_eq!(denial.endpoint, Endpoint::Token);
+        assert_eq!((denial.status, denial.reason.as_deref()), (status, reason));
+    }
+    for (status, body) in
+        [(400, "{}"), (400, r#"{"error":"invalid_request"}"#), (404, ""), (200, "{}")]
+    {
+        let server = Server::start(move |_| answer(status, &[], body)).await;
+        let error = failed(oauth(&server.url()).client().login().await);
+        assert_eq!((error.endpoint, error.status), (Endpoint::Token, Some(status)));
+    }
+}

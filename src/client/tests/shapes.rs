@@ -1,0 +1,141 @@
+//! Answers of the wrong shape, over the wire: each a failure that says what is wrong.
+
+use super::server::{answer, json};
+use super::*;
+
+/// What the client says about a search answered with this body.
+async fn complaint(body: &str) -> String {
+    let error = failed(searched(json(body)).await);
+    assert_eq!((error.endpoint, error.status), (Endpoint::Search, Some(200)));
+    match error.kind {
+        RequestErrorKind::WrongShape { what } => {
+            assert!(!what.contains("VALUE"), "names may be told, values not: {what}");
+            what
+        }
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_the_wrong_shape_is_never_an_empty_page() {
+    let page = |list: &str, total: &str, returned: &str| {
+        format!(
+            r#"{{"data":{{"itemList":{list},"searchTotal":{total},"returnTotal":{returned}}}}}"#
+        )
+    };
+    let many = vec![r#"{"itemId":1}"#; 21].join(",");
+    let cases = [
+        (String::new(), "empty"),
+        ("  \n".to_owned(), "empty"),
+        ("null".to_owned(), "not an object"),
+        ("[]".to_owned(), "not an object"),
+        ("\"text\"".to_owned(), "not an object"),
+        ("7".to_owned(), "not an object"),
+        ("{}".to_owned(), "no data"),
+        ("nonsense".to_owned(), "not the JSON expected"),
+        (PAGE.trim_end_matches('}').to_owned(), "EOF"),
+        (PAGE.split_at(40).0.to_owned(), "EOF"),
+        (format!("{PAGE}x"), "trailing"),
+        (format!("{PAGE}{PAGE}"), "trailing"),
+        (r#"{"status":0,"data":null}"#.to_owned(), "data is not an object"),
+        (r#"{"status":0,"data":[]}"#.to_owned(), "data is not an object"),
+        (r#"{"status":0,"data":[[],1,1]}"#.to_owned(), "data is not an object"),
+        (r#"{"status":0,"data":"VALUE"}"#.to_owned(), "data is not an object"),
+        (r#"{"status":1,"data":{}}"#.to_owned(), "status is 1"),
+        (r#"{"status":"0","data":{}}"#.to_owned(), "status is not"),
+        (r#"{"status":0.0,"data":{}}"#.to_owned(), "status is not"),
+        (r#"{"success":1,"data":{}}"#.to_owned(), "success is neither"),
+        (r#"{"data":{"searchTotal":0,"returnTotal":0}}"#.to_owned(), "no itemList"),
+        (r#"{"data":{"itemList":[],"returnTotal":0}}"#.to_owned(), "no searchTotal"),
+        (r#"{"data":{"itemList":[],"searchTotal":0}}"#.to_owned(), "no returnTotal"),
+        (page("null", "0", "0"), "itemList is not a list"),
+        (page("{}", "0", "0"), "itemList is not a list"),
+        (page("[]", "-1", "0"), "searchTotal is not"),
+        (page("[]", "20.0", "0"), "searchTotal is not"),
+        (page("[]", "2e1", "0"), "searchTotal is not"),
+        (page("[]", "99999999999999999999", "0"), "searchTotal is not"),
+        (page("[]", "\"VALUE\"", "0"), "searchTotal is not"),
+        (page("[]", "null", "0"), "searchTotal is not"),
+        (page("[]", "0", "null"), "returnTotal is not"),
+        (page("[]", "5", "2"), "returnTotal is 2, but 0 items came"),
+        (page(r#"[{"itemId":1}]"#, "5", "0"), "returnTotal is 0, but 1 items came"),
+        (page(&format!("[{many}]"), "99", "21"), "21 items came where 20 were asked for"),
+        (page("[null]", "1", "1"), "item 1 of the list: it is not an object"),
+        (page(r#"[{"itemId":1},[]]"#, "2", "2"), "item 2 of the list: it is not an object"),
+        (page("[],\"itemList\":[]", "0", "0"), "itemList appears twice"),
+        (r#"{"status":0,"status":1}"#.to_owned(), "status appears twice"),
+        (r#"{"data":{},"\u0064ata":{}}"#.to_owned(), "data appears twice"),
+    ];
+    for (body, expected) in cases {
+        let what = complaint(&body).await;
+        assert!(what.contains(expected), "{body}: {what}");
+    }
+}
+
+#[tokio::test]
+async fn an_html_page_that_asks_for_no_password_is_of_the_wrong_shape() {
+    let html = [("Content-Type", "text/html")];
+    let pages = [
+        "<html><title>Product catalog in use</title>",
+        "<html><title>Dialog in progress</title><form action=/search>",
+        "plain words with the type of a page",
+        "<!doctype html><input type=\"text\" name=\"password-hint\"> please log in tomorrow",
+    ];
+    for page in pages {
+        let error = failed(searched(answer(200, &html, page)).await);
+        let what = RequestErrorKind::WrongShape { what: "it is an HTML page".to_owned() };
+        assert_eq!(error.kind, what, "{page}");
+        assert!(error.remedy().unwrap().contains("server.url"));
+        assert!(error.beginning.is_some());
+    }
+    // A server that calls its JSON a page is forgiven.
+    assert_eq!(searched(answer(200, &html, PAGE)).await.unwrap().total, 7);
+}
+
+#[tokio::test]
+async fn an_item_without_an_id_names_its_members_and_the_key_to_set() {
+    let body = |item: &str| {
+        format!(
+            r#"{{"data":{{"itemList":[{{"itemId":1}},{item}],"searchTotal":2,"returnTotal":2}}}}"#
+        )
+    };
+    let what = complaint(&body(r#"{"id":"VALUE","F_\u001b1":"VALUE","naïve":null}"#)).await;
+    assert_eq!(
+        what,
+        "item 2 of the list: it has no member at /itemId: set the repository's item_id to where \
+         the id is; its members are id, F_\\u{1b}1, naïve"
+    );
+    let names: Vec<_> = (0..300).map(|n| format!(r#""{}{n}":1"#, "n".repeat(300))).collect();
+    let what = complaint(&body(&format!("{{{}}}", names.join(",")))).await;
+    assert!(what.ends_with("and 288 more"), "{what}");
+    assert!(what.len() < 800, "{}", what.len());
+    assert!(complaint(&body("{}")).await.ends_with("its members are none"));
+
+    let cases = [
+        ("1.5", "is a fraction"),
+        ("1e3", "is a fraction"),
+        ("true", "is true or false"),
+        ("null", "is null"),
+        ("{}", "is an object"),
+        ("[1]", "is a list"),
+        ("\"\\ud800\"", "is not well-formed text"),
+        ("170141183460469231731687303715884105728", "too many digits"),
+    ];
+    for (value, expected) in cases {
+        let what = complaint(&body(&format!(r#"{{"itemId":{value}}}"#))).await;
+        assert!(what.contains(expected) && what.contains("item_id"), "{value}: {what}");
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8_is_of_the_wrong_shape() {
+    let mut body = PAGE.as_bytes().to_vec();
+    let at = body.iter().position(|byte| *byte == b'a').unwrap();
+    for broken in [0xff, 0xc3, 0x80] {
+        let at_value = PAGE.find("\"a\"").unwrap() + 1;
+        body[at_value] = broken;
+        let error = failed(searched(json(&body)).await);
+        assert!(matches!(error.kind, RequestErrorKind::WrongShape { .. }), "{error}");
+    }
+    assert!(at < body.len());
+}

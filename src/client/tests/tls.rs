@@ -1,0 +1,257 @@
+//! Secured connections: private authorities, client certificates, and their errors.
+
+use std::path::PathBuf;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tempfile::TempDir;
+use tokio_rustls::TlsAcceptor;
+
+use super::server::{Server, json};
+use super::*;
+
+/// A certificate authority of its own, with a directory for its files.
+pub(super) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    directory: TempDir,
+}
+
+impl Authority {
+    pub(super) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("ca.pem"), issuer.pem()).unwrap();
+        Self { issuer, directory }
+    }
+
+    pub(super) fn ca_file(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn issue(&self, params: &CertificateParams) -> (rcgen::Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// A certificate and its key in one file, as a client needs them.
+    fn identity_file(&self) -> PathBuf {
+        let (certificate, key) = self.issue(&CertificateParams::new(Vec::new()).unwrap());
+        self.write("identity.pem", &format!("{}{}", certificate.pem(), key.serialize_pem()))
+    }
+
+    /// What a server for this name needs.
+    pub(super) fn server(&self, name: &str) -> TlsAcceptor {
+        self.acceptor(&CertificateParams::new(vec![name.to_owned()]).unwrap(), None, &["http/1.1"])
+    }
+
+    fn acceptor(
+        &self,
+        params: &CertificateParams,
+        clients: Option<&Authority>,
+        protocols: &[&str],
+    ) -> TlsAcceptor {
+        let (certificate, key) = self.issue(params);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = rustls::RootCertStore::empty();
+                roots.add(authority.issuer.der().clone()).unwrap();
+                builder.with_client_cert_verifier(
+                    rustls::server::WebPkiClientVerifier::builder_with_provider(
+                        Arc::new(roots),
+                        provider,
+                    )
+                    .build()
+                    .unwrap(),
+                )
+            }
+        };
+        let certificate: CertificateDer<'static> = certificate.der().clone();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_through_ca_file() {
+    let authority = Authority::new();
+    let server = Server::start_tls(authority.server("127.0.0.1"), |_| json(PAGE)).await;
+    let mut setup = Setup::new(&server.url());
+    // A bundle: the authority that counts is the second one.
+    let bundle = format!("# ours\n{}\n{}", Authority::new().issuer.pem(), authority.issuer.pem());
+    setup.server.ca_file = Some(authority.write("bundle.pem", &bundle));
+    assert_eq!(search_at(&setup).await.unwrap().total, 7);
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_says_to_set_ca_file() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = Server::start_tls(authority.server("127.0.0.1"), |_| json(PAGE)).await;
+    let mut setup = Setup::new(&server.url());
+    for ca_file in [None, Some(other.ca_file())] {
+        setup.server.ca_file = ca_file;
+        let error = failed(search_at(&setup).await);
+        assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::UntrustedIssuer));
+        assert!(error.remedy().unwrap().contains("server.ca_file"));
+    }
+    assert!(server.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_or_another_time_is_named_so() {
+    let authority = Authority::new();
+    let mut setup = Setup::new("https://127.0.0.1/");
+    setup.server.ca_file = Some(authority.ca_file());
+    let wrong_name = Server::start_tls(authority.server("other.example"), |_| json(PAGE)).await;
+    setup.server.url = Url::parse(&wrong_name.url()).unwrap();
+    let error = failed(search_at(&setup).await);
+    assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::WrongName));
+
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    let acceptor = authority.acceptor(&params, None, &["http/1.1"]);
+    let expired = Server::start_tls(acceptor, |_| json(PAGE)).await;
+    setup.server.url = Url::parse(&expired.url()).unwrap();
+    let error = failed(search_at(&setup).await);
+    assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::Expired));
+}
+
+#[tokio::test]
+async fn accept_invalid_certificates_takes_any_certificate_for_any_name() {
+    let server = Server::start_tls(Authority::new().server("other.example"), |_| json(PAGE)).await;
+    let mut setup = Setup::new(&server.url());
+    setup.server.accept_invalid_certificates = true;
+    assert_eq!(search_at(&setup).await.unwrap().total, 7);
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_where_one_is_set() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let acceptor = authority.acceptor(&params, Some(&clients), &["http/1.1"]);
+    let server = Server::start_tls(acceptor, |_| json(PAGE)).await;
+    let mut setup = Setup::new(&server.url());
+    setup.server.ca_file = Some(authority.ca_file());
+    setup.server.client_identity_file = Some(clients.identity_file());
+    assert_eq!(search_at(&setup).await.unwrap().total, 7);
+
+    // With TLS 1.3 the server's no comes after the client's greeting is over, so it may overtake
+    // or be overtaken by the request; either way it must be understood.
+    for identity in [None, Some(Authority::new().identity_file())] {
+        setup.server.client_identity_file = identity;
+        for _ in 0..20 {
+            let error = failed(search_at(&setup).await);
+            assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::ClientCertificate), "{error:?}");
+            assert!(error.remedy().unwrap().contains("server.client_identity_file"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_named_so() {
+    let server = Server::start(|_| json(PAGE)).await;
+    let greeting = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = greeting.local_addr().unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((mut stream, _)) = greeting.accept().await {
+            use tokio::io::AsyncWriteExt;
+            drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
+            drop(stream.shutdown().await);
+        }
+    });
+    let error = failed(search_at(&Setup::new(&format!("https://{address}/"))).await);
+    assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::NotTls), "{error:?}");
+    drop(server);
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_the_server_does() {
+    use http_body_util::Full;
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let authority = Authority::new();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let acceptor = authority.acceptor(&params, None, &["h2", "http/1.1"]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut setup = Setup::new(&format!("https://{}/", listener.local_addr().unwrap()));
+    setup.server.ca_file = Some(authority.ca_file());
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = acceptor.accept(stream).await.unwrap();
+        let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
+            assert_eq!(request.version(), hyper::Version::HTTP_2);
+            assert_eq!(request.headers()["ewtoken"], SESSION_TOKEN);
+            Ok::<_, std::convert::Infallible>(hyper::Response::new(Full::new(bytes::Bytes::from(
+                PAGE,
+            ))))
+        });
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), service);
+        drop(connection.await);
+    });
+    let client = setup.client();
+    let credentials = credentials();
+    let request = request();
+    let (one, other) =
+        tokio::join!(client.search(&credentials, &request), client.search(&credentials, &request));
+    assert_eq!((one.unwrap().total, other.unwrap().total), (7, 7));
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_with_their_key() {
+    let authority = Authority::new();
+    let (_, stranger) = authority.issue(&CertificateParams::new(Vec::new()).unwrap());
+    let mismatched = format!("{}{}", authority.issuer.pem(), stranger.serialize_pem());
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let base = Setup::new("https://127.0.0.1/");
+    let cases: [(&str, Option<&str>, &str); 9] = [
+        ("server.ca_file", None, "cannot read"),
+        ("server.ca_file", Some(""), "no certificate"),
+        ("server.ca_file", Some("MIIB..."), "no certificate"),
+        ("server.ca_file", Some(garbage), "damaged"),
+        (
+            "server.ca_file",
+            Some("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----"),
+            "damaged",
+        ),
+        ("server.client_identity_file", None, "cannot read"),
+        ("server.client_identity_file", Some(""), "must hold"),
+        ("server.client_identity_file", Some(garbage), "must hold"),
+        ("server.client_identity_file", Some(&mismatched), "does not belong"),
+    ];
+    for (key, content, expected) in cases {
+        let path = authority.directory.path().join("file.pem");
+        drop(std::fs::remove_file(&path));
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
+        let mut setup = Setup { server: base.server.clone(), login: base.login.clone(), ..base };
+        match key {
+            "server.ca_file" => setup.server.ca_file = Some(path.clone()),
+            _ => setup.server.client_identity_file = Some(path.clone()),
+        }
+        let error = Client::new(&setup.settings()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(key) && text.contains(expected), "{text}");
+        assert!(text.contains(&path.display().to_string()), "{text}");
+        assert_no_secret(&error);
+    }
+}

@@ -1,0 +1,224 @@
+//! Bodies on their way: encodings, the cap, time-outs, connections that end.
+
+use std::io::Write;
+use std::time::Instant;
+
+use tokio::net::TcpListener;
+
+use super::server::{Server, Step, answer, head, json};
+use super::*;
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn brotli(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22);
+    writer.write_all(bytes).unwrap();
+    writer.into_inner()
+}
+
+fn encoded(encoding: &str, bytes: &[u8]) -> Vec<Step> {
+    let body = match encoding {
+        "gzip" => gzip(bytes),
+        "br" => brotli(bytes),
+        _ => zstd::encode_all(bytes, 3).unwrap(),
+    };
+    answer(200, &[JSON, ("Content-Encoding", encoding)], body)
+}
+
+/// A page of one item that is this large.
+fn large_page(size: usize) -> String {
+    let filling = "x".repeat(size);
+    let item = format!(r#"{{"itemId":1,"filling":"{filling}"}}"#);
+    format!(r#"{{"data":{{"itemList":[{item}],"searchTotal":1,"returnTotal":1}}}}"#)
+}
+
+#[tokio::test]
+async fn compressed_answers_are_read() {
+    for encoding in ["gzip", "br", "zstd"] {
+        let page = large_page(300_000);
+        let answer = searched(encoded(encoding, page.as_bytes())).await.unwrap();
+        assert_eq!(answer.items[0].bytes.len(), 300_000 + r#"{"itemId":1,"filling":""}"#.len());
+    }
+}
+
+#[tokio::test]
+async fn a_decompression_bomb_stops_at_the_cap() {
+    let bomb = vec![b' '; 300 * 1024 * 1024];
+    for encoding in ["gzip", "br", "zstd"] {
+        let steps = encoded(encoding, &bomb);
+        let started = Instant::now();
+        let error = failed(searched(steps).await);
+        assert_eq!(error.kind, RequestErrorKind::TooLarge { limit: 8 * 1024 * 1024 });
+        assert!(error.to_string().contains("server.max_response_size"), "{error}");
+        assert!(error.remedy().unwrap().contains("server.max_response_size"));
+        assert!(started.elapsed() < Duration::from_secs(5), "{encoding}: read past the cap");
+    }
+}
+
+#[tokio::test]
+async fn the_cap_holds_for_plain_lengths_true_and_claimed() {
+    let mut setup = Setup::new("http://127.0.0.1:9");
+    let page = large_page(10_000);
+    for (limit, fits) in [(page.len(), true), (page.len() - 1, false)] {
+        let body = page.clone();
+        let server = Server::start(move |_| json(&body)).await;
+        setup.server.url = Url::parse(&server.url()).unwrap();
+        setup.server.max_response_size = u64::try_from(limit).unwrap();
+        assert_eq!(search_at(&setup).await.is_ok(), fits);
+    }
+    // Claims more than there is memory for: refused by the claim alone, nothing is reserved.
+    setup.server.max_response_size = 8 * 1024 * 1024;
+    let steps = vec![head(1 << 50), Step::Hang];
+    let server = Server::start(move |_| steps.clone()).await;
+    setup.server.url = Url::parse(&server.url()).unwrap();
+    let error = failed(search_at(&setup).await);
+    assert!(matches!(error.kind, RequestErrorKind::TooLarge { .. }), "{error}");
+    // Even where the operator allows it, the claim reserves no memory.
+    setup.server.max_response_size = u64::MAX;
+    setup.server.idle_timeout = Duration::from_millis(100);
+    let error = failed(search_at(&setup).await);
+    assert_eq!(error.kind, RequestErrorKind::Timeout(TimeoutKind::Idle));
+}
+
+#[tokio::test]
+async fn a_chunked_answer_without_end_stops_at_the_cap() {
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    let mut steps = vec![Step::Send(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            .to_vec(),
+    )];
+    steps.extend(vec![Step::Send(chunk.into_bytes()); 300]);
+    let error = failed(searched(steps).await);
+    assert!(matches!(error.kind, RequestErrorKind::TooLarge { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn broken_encodings_are_told_from_cut_ones() {
+    let whole = gzip(large_page(50_000).as_bytes());
+    let cut = whole[..whole.len() / 2].to_vec();
+    let error = failed(searched(answer(200, &[JSON, ("Content-Encoding", "gzip")], cut)).await);
+    assert_eq!(error.kind, RequestErrorKind::Interrupted, "{error:?}");
+    for encoding in ["gzip", "br", "zstd"] {
+        let steps = answer(200, &[JSON, ("Content-Encoding", encoding)], PAGE);
+        let error = failed(searched(steps).await);
+        assert!(matches!(error.kind, RequestErrorKind::WrongShape { .. }), "{encoding}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_hangs_runs_into_the_right_time_out() {
+    let cases = [
+        (vec![Step::Hang], TimeoutKind::Request),
+        (vec![head(100), Step::Hang], TimeoutKind::Idle),
+        (vec![head(100), Step::Send(b"{".to_vec()), Step::Hang], TimeoutKind::Idle),
+    ];
+    for (steps, expected) in cases {
+        let server = Server::start(move |_| steps.clone()).await;
+        let mut setup = Setup::new(&server.url());
+        setup.server.request_timeout = Duration::from_millis(600);
+        setup.server.idle_timeout = Duration::from_millis(200);
+        let error = failed(search_at(&setup).await);
+        assert_eq!(error.kind, RequestErrorKind::Timeout(expected));
+        assert!(error.remedy().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_dripping_answer_is_not_idle_but_ends_with_the_request_time() {
+    let drip = [Step::Send(b" ".to_vec()), Step::Wait(Duration::from_millis(50))];
+    let mut steps = vec![head(100_000)];
+    steps.extend(drip.iter().cloned().cycle().take(200));
+    let server = Server::start(move |_| steps.clone()).await;
+    let mut setup = Setup::new(&server.url());
+    setup.server.request_timeout = Duration::from_millis(700);
+    setup.server.idle_timeout = Duration::from_millis(500);
+    let error = failed(search_at(&setup).await);
+    assert_eq!(error.kind, RequestErrorKind::Timeout(TimeoutKind::Request));
+    assert_eq!(error.status, Some(200));
+}
+
+#[tokio::test]
+async fn a_slow_answer_within_its_time_is_read() {
+    let (first, second) = PAGE.split_at(30);
+    let steps = vec![
+        Step::Wait(Duration::from_millis(300)),
+        head(PAGE.len()),
+        Step::Send(first.into()),
+        Step::Wait(Duration::from_millis(100)),
+        Step::Send(second.into()),
+    ];
+    let server = Server::start(move |_| steps.clone()).await;
+    let mut setup = Setup::new(&server.url());
+    // The server may think for longer than it may be silent in the middle of an answer.
+    setup.server.idle_timeout = Duration::from_millis(250);
+    assert_eq!(search_at(&setup).await.unwrap().total, 7);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_early_is_an_interruption() {
+    let cases = [
+        vec![Step::Close],
+        vec![Step::Send(b"HTTP/1.1 200 O".to_vec()), Step::Close],
+        vec![head(100), Step::Close],
+        vec![head(PAGE.len() + 1), Step::Send(PAGE.into()), Step::Close],
+        vec![
+            Step::Send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"st".to_vec()),
+            Step::Close,
+        ],
+    ];
+    for steps in cases {
+        let error = failed(searched(steps.clone()).await);
+        assert_eq!(error.kind, RequestErrorKind::Interrupted, "{steps:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_of_the_wrong_shape() {
+    let steps = vec![Step::Send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()), Step::Close];
+    let error = failed(searched(steps).await);
+    let what = RequestErrorKind::WrongShape { what: "it is not HTTP".to_owned() };
+    assert_eq!(error.kind, what);
+}
+
+#[tokio::test]
+async fn no_server_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let error = failed(search_at(&Setup::new(&url)).await);
+    assert_eq!(error.kind, RequestErrorKind::Connect);
+    assert_eq!(error.status, None);
+    assert_eq!(error.to_string(), "search failed: no connection");
+    assert!(error.source().is_some());
+
+    let error = failed(search_at(&Setup::new("http://no-such-host.invalid/")).await);
+    assert_eq!(error.kind, RequestErrorKind::Connect);
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_stand_in_time_is_named_so() {
+    // Accepts, but never answers the TLS greeting: to the client the connection does not stand.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut setup = Setup::new(&format!("https://{}/", listener.local_addr().unwrap()));
+    setup.server.connect_timeout = Duration::from_millis(200);
+    let error = failed(search_at(&setup).await);
+    assert_eq!(error.kind, RequestErrorKind::Timeout(TimeoutKind::Connect));
+    assert!(error.remedy().unwrap().contains("server.connect_timeout"));
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_requests() {
+    let server = Server::start(|_| json(PAGE)).await;
+    let client = Setup::new(&server.url()).client();
+    for _ in 0..5 {
+        client.search(&credentials(), &request()).await.unwrap();
+    }
+    assert_eq!(server.received().len(), 5);
+    assert_eq!(server.connections(), 1);
+}

@@ -1,0 +1,90 @@
+//! The verdict on any reply, as a table over status and body, without a socket.
+
+use super::*;
+use crate::client::verdict::{
+    Asked, Elsewhere, Reply, TokenCookies, Verdict, login, search, token,
+};
+
+fn reply(status: u16, body: &str) -> Reply {
+    let content_type = "application/json".to_owned();
+    Reply {
+        status,
+        content_type,
+        elsewhere: None,
+        body: bytes::Bytes::copy_from_slice(body.as_bytes()),
+    }
+}
+
+/// One letter for each meaning.
+fn letter<T>(verdict: &Verdict<T>) -> char {
+    match verdict {
+        Verdict::Answer(_) => 'A',
+        Verdict::Refused(..) => 'R',
+        Verdict::Denied(_) => 'D',
+        Verdict::Failed(RequestErrorKind::Status) => 'S',
+        Verdict::Failed(RequestErrorKind::WrongShape { .. }) => 'W',
+        Verdict::Failed(RequestErrorKind::Redirect { .. }) => 'E',
+        Verdict::Failed(_) => '?',
+    }
+}
+
+#[test]
+fn each_status_with_each_body_means_what_it_should() {
+    let statuses = [200, 201, 204, 299, 301, 400, 401, 403, 404, 407, 429, 500, 503];
+    let bodies = [
+        // search, login, token
+        ("", "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
+        (PAGE, "AAAASSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
+        (r#"{"success":false}"#, "RRRRSSRRSSSSS", "DDDDSSDDSSSSS", "DDDDSSDDSSSSS"),
+        (r#"{"status":3}"#, "RRRRSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
+        ("<html><input type=password>", "RRRRSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
+        ("<html><h1>It works!</h1>", "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
+        (r#"{"token":{"token":"t"}}"#, "WWWWSSRRSSSSS", "AAAASSDDSSSSS", "WWWWSSDDSSSSS"),
+        (r#"{"access_token":"t"}"#, "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "AAAASSDDSSSSS"),
+        (r#"{"error":"invalid_grant"}"#, "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSDDDSSSSS"),
+    ];
+    let pointer = JsonPointer::parse("/itemId").unwrap();
+    let asked = Asked { page_size: 20, item_id: &pointer };
+    for (body, searched, logged_in, tokened) in bodies {
+        let row = |judge: &dyn Fn(&Reply) -> char| -> String {
+            statuses.iter().map(|status| judge(&reply(*status, body))).collect()
+        };
+        assert_eq!(row(&|it| letter(&search(it, asked))), searched, "search: {body}");
+        assert_eq!(
+            row(&|it| letter(&login(it, TokenCookies::default()))),
+            logged_in,
+            "login: {body}"
+        );
+        assert_eq!(
+            row(&|it| letter(&token(it, TokenCookies::default()))),
+            tokened,
+            "token: {body}"
+        );
+    }
+}
+
+#[test]
+fn a_redirect_to_elsewhere_outweighs_its_body() {
+    let pointer = JsonPointer::parse("/itemId").unwrap();
+    let asked = Asked { page_size: 20, item_id: &pointer };
+    let elsewhere = Some(Elsewhere { target: Some("https://sso.example".to_owned()) });
+    let away = Reply { elsewhere, ..reply(302, PAGE) };
+    assert_eq!(letter(&search(&away, asked)), 'R');
+    assert_eq!(letter(&login(&away, TokenCookies::default())), 'E');
+    assert_eq!(letter(&token(&away, TokenCookies::default())), 'E');
+}
+
+#[test]
+fn success_and_status_may_be_null_or_absent() {
+    let pointer = JsonPointer::parse("/itemId").unwrap();
+    let asked = Asked { page_size: 20, item_id: &pointer };
+    for more in ["", r#""success":null,"#, r#""success":true,"#, r#""message":{"any":["thing"]},"#]
+    {
+        let body = PAGE.replacen("{\"status\":0,", &format!("{{{more}"), 1);
+        assert_eq!(letter(&search(&reply(200, &body), asked)), 'A', "{body}");
+    }
+    let body = PAGE.replacen("\"status\":0", "\"status\":null", 1);
+    assert_eq!(letter(&search(&reply(200, &body), asked)), 'A');
+    let body = PAGE.replacen("\"status\":0", "\"success\":false", 1);
+    assert_eq!(letter(&search(&reply(200, &body), asked)), 'R', "false outweighs data");
+}

@@ -26,7 +26,7 @@ pub(super) async fn login(settings: &Settings) -> Result<Tokens, Failure> {
         LoginMethod::EnableApi => verdict::login(&exchanged.reply, cookies),
         LoginMethod::Oauth => verdict::token(&exchanged.reply, cookies),
     };
-    exchanged.settle(verdict, &settings.redactor(None))
+    exchanged.settle(verdict, || settings.redactor(None))
 }
 
 /// Asks whether the session stands. There is no such call with OAuth; a refused search tells there.
@@ -35,7 +35,7 @@ pub(super) async fn reauth(settings: &Settings, tokens: &Tokens) -> Result<Stand
         return Ok(Standing::Stands);
     }
     let exchanged = signed(settings, Endpoint::Reauth, Method::GET, tokens, None).await?;
-    exchanged.settle(verdict::reauth(&exchanged.reply), &settings.redactor(Some(tokens)))
+    exchanged.settle(verdict::reauth(&exchanged.reply), || settings.redactor(Some(tokens)))
 }
 
 /// Signs out. There is no such call with OAuth; the token runs out by itself.
@@ -46,7 +46,7 @@ pub(super) async fn logout(settings: &Settings, tokens: &Tokens) -> Result<(), F
     let body = serde_json::json!({ "login": settings.login.username }).to_string();
     let body = Some(Bytes::from(body));
     let exchanged = signed(settings, Endpoint::Logout, Method::POST, tokens, body).await?;
-    exchanged.settle(verdict::acknowledged(&exchanged.reply), &settings.redactor(Some(tokens)))
+    exchanged.settle(verdict::acknowledged(&exchanged.reply), || settings.redactor(Some(tokens)))
 }
 
 /// A request that carries the tokens, and its answer.

@@ -53,10 +53,16 @@ pub(super) fn http_client(server: &ServerConfig) -> Result<reqwest::Client, Clie
     }
 }
 
-/// The proxy's password, which must never be shown.
-pub(super) fn proxy_password(server: &ServerConfig) -> Option<String> {
-    let url = Url::parse(server.proxy.as_ref()?.expose()).ok()?;
-    url.password().map(str::to_owned)
+/// The proxy's password, which must never be shown: as it is and as it stands in the URL.
+pub(super) fn proxy_passwords(server: &ServerConfig) -> Vec<String> {
+    let url = server.proxy.as_ref().and_then(|proxy| Url::parse(proxy.expose()).ok());
+    let Some(written) = url.as_ref().and_then(Url::password) else {
+        return Vec::new();
+    };
+    // The same escapes as in a form, but for the plus sign.
+    let form = written.replace('+', "%2B");
+    let plain = url::form_urlencoded::parse(form.as_bytes()).map(|(name, _)| name.into_owned());
+    plain.chain([written.to_owned()]).collect()
 }
 
 fn builder(server: &ServerConfig) -> Result<ClientBuilder, ClientError> {

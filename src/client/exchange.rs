@@ -51,9 +51,13 @@ pub(super) struct Exchanged {
 
 impl Exchanged {
     /// Turns a verdict on this answer into a result, with all texts fit to be shown.
-    pub(super) fn settle<T>(&self, verdict: Verdict<T>, redactor: &Redactor) -> Result<T, Failure> {
+    pub(super) fn settle<T>(
+        &self,
+        verdict: Verdict<T>,
+        redactor: impl Fn() -> Redactor,
+    ) -> Result<T, Failure> {
         let Reply { status, body, .. } = &self.reply;
-        let shown = |reason: Option<String>| reason.and_then(|reason| redactor.text(&reason));
+        let shown = |reason: Option<String>| reason.and_then(|reason| redactor().text(&reason));
         let endpoint = self.endpoint;
         match verdict {
             Verdict::Answer(answer) => Ok(answer),
@@ -65,7 +69,7 @@ impl Exchanged {
             }
             Verdict::Failed(kind) => {
                 let mut error = RequestError::new(endpoint, kind).with_status(*status);
-                error.beginning = redactor.beginning(body);
+                error.beginning = redactor().beginning(body);
                 error.retry_after = self.retry_after;
                 Err(error.into())
             }

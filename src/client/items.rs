@@ -28,7 +28,7 @@ pub(super) async fn search(
     let exchanged = signed(settings, Endpoint::Search, Method::POST, tokens, body).await?;
     let asked = Asked { page_size: request.page_size, item_id: &request.item_id };
     let verdict = verdict::search(&exchanged.reply, asked);
-    exchanged.settle(verdict, &settings.redactor(Some(tokens)))
+    exchanged.settle(verdict, || settings.redactor(Some(tokens)))
 }
 
 /// The body: ours first, then the configured conditions in their order.

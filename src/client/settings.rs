@@ -26,7 +26,7 @@ pub(super) struct Settings {
     /// learned from an answer and never unlearned.
     secured: OnceLock<Url>,
     transport: Transport,
-    proxy_password: Option<String>,
+    proxy_passwords: Vec<String>,
 }
 
 impl Settings {
@@ -45,7 +45,7 @@ impl Settings {
             configured,
             secured: OnceLock::new(),
             transport: from.transport,
-            proxy_password: connect::proxy_password(from.server),
+            proxy_passwords: connect::proxy_passwords(from.server),
         })
     }
 
@@ -117,7 +117,7 @@ impl Settings {
     /// A redactor that knows all secrets of a request.
     pub(super) fn redactor(&self, tokens: Option<&Tokens>) -> Redactor {
         let configured = [self.login.password.expose(), self.login.client_secret.expose()];
-        let proxy = self.proxy_password.as_deref();
+        let proxy = self.proxy_passwords.iter().map(String::as_str);
         let session = tokens.map(|tokens| tokens.session.expose());
         let rest = tokens.and_then(|tokens| tokens.rest.as_ref()).map(Secret::expose);
         Redactor::new(configured.into_iter().chain(proxy).chain(session).chain(rest))

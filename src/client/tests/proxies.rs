@@ -159,6 +159,10 @@ async fn a_proxy_that_fails_is_a_failure_without_its_password() {
     assert_eq!((error.status, error.beginning.as_deref()), (Some(407), Some("***")));
     let error = failed(search_at(&through(&url, "https://enterworks.invalid/")).await);
     assert_eq!(error.kind, RequestErrorKind::Connect);
+    let echoing = Server::start(|_| answer(502, &[], "for us+er, p@ssw, p%40ssw")).await;
+    let url = format!("http://user:p%40ssw@{}", echoing.address);
+    let error = failed(search_at(&through(&url, "http://enterworks.invalid/")).await);
+    assert_eq!(error.beginning.as_deref(), Some("for us+er, ***, ***"));
     for scheme in ["http", "socks5", "socks5h"] {
         let gone = format!("{scheme}://user:{PROXY_PASSWORD}@127.0.0.1:1");
         let error = failed(search_at(&through(&gone, "http://127.0.0.1:2/")).await);

@@ -109,6 +109,48 @@ async fn tokens_and_passwords_go_nowhere_else() {
     assert!(!format!("{client:?}").contains("MARKER"));
 }
 
+/// Takes in all events of all crates, at every level.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_event_of_any_crate_shows_a_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (http_2, _authority, _tasks) = tls::http_2_server(2).await;
+    let http_1 = Server::start(|_| json(PAGE)).await;
+    for url in [http_2, http_1.url()] {
+        for method in [LoginMethod::EnableApi, LoginMethod::Oauth] {
+            let mut setup = Setup::new(&url);
+            setup.server.accept_invalid_certificates = true;
+            setup.login.method = method;
+            let client = setup.client();
+            failed(client.login().await);
+            client.search(&credentials(), &request()).await.unwrap();
+        }
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("h2::"), "the HTTP library's events are among them");
+    let leak = log.lines().find(|line| line.contains("MARKER"));
+    assert_eq!(leak, None);
+}
+
 #[test]
 fn a_redacted_text_keeps_what_helps() {
     let redactor = Redactor::new(["s3cret", "pa\"ss", "ab", "abc"]);

@@ -1,15 +1,40 @@
 //! The configuration: plain values that cannot be wrong, one struct a section.
 //!
-//! [`load`] merges built-in defaults, the file and the environment with the `config` crate and
+//! [`load()`] merges built-in defaults, the file and the environment with the `config` crate and
 //! reads the result once, collecting every fault; what comes out needs no further check. A module
 //! is handed its own section, never the whole [`Config`].
+//!
+//! The way of a value: `document` parses the file and keeps places, `layers` checks that keys
+//! exist and merges, `reader` hands settings out and collects faults, `sections` and
+//! `repositories` build the structs below with the parse functions of `units` and `address`.
 
+mod address;
+mod credentials;
+mod document;
+mod effective;
+mod environment;
+mod fault;
+mod keys;
+mod layers;
+mod load;
+mod pointer;
+mod reader;
+mod repositories;
+mod search;
 mod secret;
+mod sections;
+#[cfg(test)]
+mod tests;
+mod units;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use environment::Environment;
+pub use fault::{Fault, Faults, Origin, Place, Warning};
+pub use load::{Loaded, load, load_text};
+pub use pointer::PointerError;
 pub use secret::Secret;
 use url::Url;
 
@@ -145,26 +170,6 @@ pub struct RepositoryConfig {
 pub struct JsonPointer {
     text: String,
     tokens: Vec<String>,
-}
-
-impl JsonPointer {
-    /// Reads a pointer; `None` if it does not begin with a slash or escapes wrongly.
-    pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix('/')?;
-        let tokens = rest.split('/').map(|token| token.replace("~1", "/").replace("~0", "~"));
-        Some(Self { text: text.to_owned(), tokens: tokens.collect() })
-    }
-
-    /// The unescaped member names and indices, outermost first.
-    pub fn tokens(&self) -> &[String] {
-        &self.tokens
-    }
-}
-
-impl std::fmt::Display for JsonPointer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
 }
 
 /// `mirror.url`.

@@ -92,7 +92,7 @@ fn request() -> SearchRequest {
         page: 3,
         page_size: 20,
         conditions: Arc::default(),
-        item_id: JsonPointer::parse("/itemId").unwrap(),
+        item_id: "/itemId".parse::<JsonPointer>().unwrap(),
     }
 }
 

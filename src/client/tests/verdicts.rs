@@ -43,7 +43,7 @@ fn each_status_with_each_body_means_what_it_should() {
         (r#"{"access_token":"t"}"#, "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "AAAASSDDSSSSS"),
         (r#"{"error":"invalid_grant"}"#, "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSDDDSSSSS"),
     ];
-    let pointer = JsonPointer::parse("/itemId").unwrap();
+    let pointer = "/itemId".parse::<JsonPointer>().unwrap();
     let asked = Asked { page_size: 20, item_id: &pointer };
     for (body, searched, logged_in, tokened) in bodies {
         let row = |judge: &dyn Fn(&Reply) -> char| -> String {
@@ -65,7 +65,7 @@ fn each_status_with_each_body_means_what_it_should() {
 
 #[test]
 fn a_redirect_to_elsewhere_outweighs_its_body() {
-    let pointer = JsonPointer::parse("/itemId").unwrap();
+    let pointer = "/itemId".parse::<JsonPointer>().unwrap();
     let asked = Asked { page_size: 20, item_id: &pointer };
     let elsewhere = Some(Elsewhere { target: Some("https://sso.example".to_owned()) });
     let away = Reply { elsewhere, ..reply(302, PAGE) };
@@ -76,7 +76,7 @@ fn a_redirect_to_elsewhere_outweighs_its_body() {
 
 #[test]
 fn success_and_status_may_be_null_or_absent() {
-    let pointer = JsonPointer::parse("/itemId").unwrap();
+    let pointer = "/itemId".parse::<JsonPointer>().unwrap();
     let asked = Asked { page_size: 20, item_id: &pointer };
     for more in ["", r#""success":null,"#, r#""success":true,"#, r#""message":{"any":["thing"]},"#]
     {

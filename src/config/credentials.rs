@@ -1,0 +1,171 @@
+//! Where secrets come from: a systemd credential, a file of their own, or a variable.
+//!
+//! The first of these that is there is taken, in that order, and a warning names the rest; one
+//! that is there but unusable is a fault, because falling back to another would hide it. Nothing
+//! here repeats a secret or any part of the file that holds it.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Secret;
+use super::environment::Environment;
+use super::fault::Origin;
+use super::keys::{self, Exposure};
+use super::reader::{Read, Reader, shown};
+use super::units::{self, Parsed, Raw, Rejection};
+
+/// The variable in which systemd names the directory of a service's credentials.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// The largest secret read, in bytes: far beyond any password, and it ends the reading of a device.
+const LARGEST_SECRET: usize = 64 << 10;
+
+/// The permission bits that let the group or others read a file.
+const READABLE_BY_OTHERS: u32 = 0o044;
+
+/// `login.password`, which somebody must give.
+pub(super) fn password(reader: &mut Reader, environment: &Environment) -> Read<Secret> {
+    let found = find(reader, environment, "login.password", "password")?;
+    found.ok_or_else(|| {
+        let remedy = "give it as the systemd credential \"password\" (LoadCredential= in the unit), \
+                      in a file named by login.password_file, or in EWMIRROR_LOGIN__PASSWORD";
+        reader.missing("login.password", remedy.to_owned())
+    })
+}
+
+/// `login.client_secret`, which may be absent.
+pub(super) fn client_secret(
+    reader: &mut Reader,
+    environment: &Environment,
+) -> Read<Option<Secret>> {
+    find(reader, environment, "login.client_secret", "client_secret")
+}
+
+/// A file that must be there and readable, but is not read here.
+pub(super) fn readable_file(raw: Raw<'_>) -> Parsed<PathBuf> {
+    let path = PathBuf::from(raw.text("\"/etc/ewmirror/file.pem\"")?);
+    let remedy = "name a file that the user of the daemon can read";
+    let kind = fs::metadata(&path).map_err(|error| unusable(&error, remedy))?;
+    if !kind.is_file() {
+        return Err(Rejection::new("is not a file", remedy));
+    }
+    File::open(&path).map_err(|error| unusable(&error, remedy))?;
+    Ok(path)
+}
+
+/// Warns where others than its owner can read a file that holds a secret.
+pub(super) fn warn_if_exposed(reader: &mut Reader, key: &str, path: &Path) {
+    // Whoever needs the file has just found it to be there.
+    let Ok(metadata) = fs::metadata(path) else { return };
+    let mode = metadata.permissions().mode();
+    if mode & READABLE_BY_OTHERS != 0 {
+        let (path, mode) = (path.display(), mode & 0o7777);
+        reader.warn(
+            key,
+            format!("{path} can be read by others than its owner (mode {mode:04o}): chmod 600 it"),
+        );
+    }
+}
+
+/// One of the places that may hold a secret.
+enum Place {
+    Credential(PathBuf),
+    File(PathBuf),
+    Variable(String),
+}
+
+impl Place {
+    fn description(&self, key: &str, name: &str) -> String {
+        match self {
+            Self::Credential(_) => format!("the systemd credential \"{name}\""),
+            Self::File(_) => format!("{key}_file"),
+            Self::Variable(_) => keys::variable(key),
+        }
+    }
+}
+
+fn find(
+    reader: &mut Reader,
+    environment: &Environment,
+    key: &str,
+    name: &str,
+) -> Read<Option<Secret>> {
+    let file_key = format!("{key}_file");
+    let file = reader.optional(&file_key, units::text)?.map(PathBuf::from);
+    // The file has no such key, so what the merge holds comes from the variable.
+    let variable = reader.raw(key).map(ToString::to_string);
+    let places = [
+        credential(environment, name).map(Place::Credential),
+        file.map(Place::File),
+        variable.map(Place::Variable),
+    ];
+    let mut places = places.into_iter().flatten();
+    let Some(taken) = places.next() else { return Ok(None) };
+    for ignored in places {
+        let (taken, ignored) = (taken.description(key, name), ignored.description(key, name));
+        reader.warn(key, format!("{ignored} is ignored, because {taken} comes first"));
+    }
+    match taken {
+        Place::Credential(path) => secret_in(&path)
+            .map_err(|rejection| reader.fault_at(key, Origin::Credential(path), None, rejection)),
+        Place::File(path) => {
+            let secret = secret_in(&path).map_err(|rejection| {
+                let value =
+                    reader.raw(&file_key).and_then(|kind| shown(kind, Exposure::SecretFile));
+                reader.fault(&file_key, value, rejection)
+            });
+            if secret.is_ok() {
+                warn_if_exposed(reader, &file_key, &path);
+            }
+            secret
+        }
+        Place::Variable(text) => not_empty(&text)
+            .map(Secret::new)
+            .map_err(|rejection| reader.fault(key, None, rejection)),
+    }
+    .map(Some)
+}
+
+/// The file of a credential, if systemd gave one. One that cannot be looked at counts as given:
+/// reading it then says why.
+fn credential(environment: &Environment, name: &str) -> Option<PathBuf> {
+    let directory = environment.get(CREDENTIALS_DIRECTORY).filter(|path| !path.is_empty())?;
+    let path = Path::new(directory).join(name);
+    match fs::symlink_metadata(&path) {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            None
+        }
+        _ => Some(path),
+    }
+}
+
+fn secret_in(path: &Path) -> Parsed<Secret> {
+    let remedy = "give a file that the user of the daemon can read and that holds the secret alone";
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(LARGEST_SECRET).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|error| unusable(&error, remedy))?;
+    if bytes.len() > LARGEST_SECRET {
+        return Err(Rejection::new(format!("is larger than {LARGEST_SECRET} bytes"), remedy));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| Rejection::new("is not UTF-8", remedy))?;
+    // An editor's last newline is no part of a password; a second one would be.
+    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    not_empty(line.unwrap_or(&text)).map(Secret::new)
+}
+
+fn not_empty(text: &str) -> Parsed<&str> {
+    if text.is_empty() {
+        return Err(Rejection::new("holds an empty secret", "put the secret there, or unset it"));
+    }
+    Ok(text)
+}
+
+fn unusable(error: &io::Error, remedy: &str) -> Rejection {
+    Rejection::new(format!("cannot be read: {error}"), remedy)
+}

@@ -1,0 +1,75 @@
+//! From a file and the environment to a [`Config`], or to everything that is wrong with it.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::Config;
+use super::document::{Document, Lines};
+use super::environment::Environment;
+use super::fault::{Fault, Faults, Origin, Place, Warning};
+use super::layers::Layers;
+use super::reader::Reader;
+use super::sections;
+
+/// The largest file read, in bytes: a thousand repositories fit, and it ends the reading of a
+/// device.
+const LARGEST_FILE: usize = 1 << 20;
+
+/// A configuration that holds, and what an operator should know of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What works but should be known, in a stable order.
+    pub warnings: Vec<Warning>,
+}
+
+/// Loads a file: built-in defaults, then the file, then the environment.
+///
+/// A key is set by the variable `EWMIRROR_`, its section, two underscores and its name, all in
+/// upper case: `EWMIRROR_PAGING__PAGE_SIZE`. Repositories stand in the file only.
+pub fn load(file: &Path, environment: &Environment) -> Result<Loaded, Faults> {
+    let name = file.display().to_string();
+    let bytes = read(file).map_err(|error| {
+        let problem = format!("cannot be read: {error}");
+        unreadable(&name, None, problem, "name the configuration file with --config FILE")
+    })?;
+    if bytes.len() > LARGEST_FILE {
+        let problem = format!("is larger than {LARGEST_FILE} bytes");
+        return Err(unreadable(&name, None, problem, "name a configuration file"));
+    }
+    let text = str::from_utf8(&bytes).map_err(|error| {
+        let sound = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let place = Lines::of(&String::from_utf8_lossy(sound)).place(error.valid_up_to());
+        unreadable(&name, Some(place), "is not UTF-8".to_owned(), "save the file as UTF-8")
+    })?;
+    load_text(text, &name, environment)
+}
+
+/// Loads a text in place of a file; `name` is what faults call it.
+pub fn load_text(toml: &str, name: &str, environment: &Environment) -> Result<Loaded, Faults> {
+    let document = Document::parse(toml, name)?;
+    let mut reader = Reader::new(Layers::merge(document, environment));
+    let config = sections::config(&mut reader, environment);
+    let (config, warnings) = reader.finish(config)?;
+    Ok(Loaded { config, warnings })
+}
+
+/// The bytes of a file, at most one more than is allowed.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let limit = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn unreadable(name: &str, place: Option<Place>, problem: String, remedy: &str) -> Faults {
+    Faults::one(Fault {
+        key: String::new(),
+        value: None,
+        origin: Origin::File { name: name.to_owned(), place },
+        problem,
+        remedy: remedy.to_owned(),
+    })
+}

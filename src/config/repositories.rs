@@ -1,0 +1,206 @@
+//! `[paging]` and each `[[repository]]`, whose own paging is laid over it.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::reader::{Read, Reader, Reported};
+use super::units::{self, Parsed, Raw, Rejection};
+use super::{JsonPointer, PagingConfig, RepositoryConfig, search};
+use crate::ids::RepositoryId;
+
+/// At 2 KB an item, the usual size, the largest page is an answer of 200 MB; what is larger is a
+/// slip.
+const LARGEST_PAGE: u32 = 100_000;
+
+/// More requests than this at once for one repository serve nobody: the server works them off one
+/// after the other, and each may hold an answer in memory.
+const MOST_IN_FLIGHT: u32 = 64;
+
+/// Ids are integers in TOML, which has 63 bits for them; the vendor's are positive.
+const REPOSITORY_IDS: RangeInclusive<u64> = 1..=i64::MAX.unsigned_abs();
+
+/// From this page size on, the first position at which no window overlaps the one before lies
+/// beyond 12 million items; below it, within reach of a real repository.
+const CERTIFIABLE_PAGE: u32 = 17;
+
+/// Where an item carries its id, unless a repository says otherwise.
+const ITEM_ID: &str = "/itemId";
+
+/// Reads `[paging]` and all repositories: at least one, each id once.
+pub(super) fn read(reader: &mut Reader) -> Read<Vec<RepositoryConfig>> {
+    let base = Paging::laid_over(reader, "paging", &Paging::NOTHING);
+    let paths = reader.repositories();
+    if paths.is_empty() {
+        let remedy = "write [[repository]] on a line, and id = and its number below";
+        return Err(reader.missing("repository", remedy.to_owned()));
+    }
+    let mut known = BTreeMap::new();
+    let mut dead_ends = DeadEnds::default();
+    let read: Vec<_> = paths
+        .iter()
+        .map(|path| repository(reader, path, &base, &mut known, &mut dead_ends))
+        .collect();
+    read.into_iter().collect()
+}
+
+fn repository(
+    reader: &mut Reader,
+    path: &str,
+    base: &Paging,
+    known: &mut BTreeMap<u64, String>,
+    dead_ends: &mut DeadEnds,
+) -> Read<RepositoryConfig> {
+    let id_path = format!("{path}.id");
+    let mut id = reader
+        .required(&id_path, "the repository's number", |raw| units::whole(raw, REPOSITORY_IDS));
+    if let Ok(number) = id {
+        if let Some(first) = known.get(&number) {
+            let problem = format!("is also the id of {first}");
+            let remedy = "keep one of the two: a repository is paged once";
+            let rejection = Rejection::new(problem, remedy);
+            id = Err(reader.fault(&id_path, Some(number.to_string()), rejection));
+        } else {
+            known.insert(number, path.to_owned());
+        }
+    }
+    let name = reader.optional(&format!("{path}.name"), units::text);
+    let item_id = reader.optional(&format!("{path}.item_id"), pointer);
+    let search = search::read(reader, &format!("{path}.search"));
+    let paging = Paging::laid_over(reader, path, base);
+    dead_ends.warn(reader, path, &paging);
+    let item_id = item_id?.unwrap_or_else(|| ITEM_ID.parse().expect("the default is a pointer"));
+    Ok(RepositoryConfig {
+        id: RepositoryId(id?),
+        name: name?,
+        item_id,
+        search: search?,
+        paging: paging.whole()?,
+    })
+}
+
+fn pointer(raw: Raw<'_>) -> Parsed<JsonPointer> {
+    raw.text("\"/itemId\"")?.parse().map_err(|error: super::PointerError| {
+        Rejection::new(error.to_string(), "write a JSON pointer, such as \"/itemId\" or \"/a/b\"")
+    })
+}
+
+/// The keys of `[paging]`, each read or told about.
+struct Paging {
+    page_size: Read<NonZeroU32>,
+    page_interval: Read<Duration>,
+    pass_interval: Read<Duration>,
+    overlap: Read<bool>,
+    in_flight: Read<NonZeroU32>,
+    resume_within: Read<Duration>,
+}
+
+impl Paging {
+    /// What lies below `[paging]`, which has a default for each key.
+    const NOTHING: Self = Self {
+        page_size: Err(Reported),
+        page_interval: Err(Reported),
+        pass_interval: Err(Reported),
+        overlap: Err(Reported),
+        in_flight: Err(Reported),
+        resume_within: Err(Reported),
+    };
+
+    /// The keys set in this section, and those of `base` for the others.
+    fn laid_over(reader: &mut Reader, section: &str, base: &Self) -> Self {
+        let page_size = |raw: Raw<'_>| units::count(raw, LARGEST_PAGE);
+        let in_flight = |raw: Raw<'_>| units::count(raw, MOST_IN_FLIGHT);
+        let path = |name: &str| format!("{section}.{name}");
+        Self {
+            page_size: or_base(reader.optional(&path("page_size"), page_size), base.page_size),
+            page_interval: or_base(
+                reader.optional(&path("page_interval"), units::rest),
+                base.page_interval,
+            ),
+            pass_interval: or_base(
+                reader.optional(&path("pass_interval"), units::rest),
+                base.pass_interval,
+            ),
+            overlap: or_base(reader.optional(&path("overlap"), units::truth), base.overlap),
+            in_flight: or_base(reader.optional(&path("in_flight"), in_flight), base.in_flight),
+            resume_within: or_base(
+                reader.optional(&path("resume_within"), units::duration),
+                base.resume_within,
+            ),
+        }
+    }
+
+    fn whole(self) -> Read<PagingConfig> {
+        Ok(PagingConfig {
+            page_size: self.page_size?,
+            page_interval: self.page_interval?,
+            pass_interval: self.pass_interval?,
+            overlap: self.overlap?,
+            in_flight: self.in_flight?,
+            resume_within: self.resume_within?,
+        })
+    }
+}
+
+fn or_base<T: Copy>(own: Read<Option<T>>, base: Read<T>) -> Read<T> {
+    own.and_then(|own| own.map_or(base, Ok))
+}
+
+/// Warns of page sizes with which overlapping windows come to a dead end; of `[paging]` only once,
+/// however many repositories take it from there.
+#[derive(Default)]
+struct DeadEnds {
+    warned_of_paging: bool,
+}
+
+impl DeadEnds {
+    fn warn(&mut self, reader: &mut Reader, path: &str, paging: &Paging) {
+        let (Ok(page_size), Ok(true)) = (paging.page_size, paging.overlap) else { return };
+        if page_size.get() >= CERTIFIABLE_PAGE {
+            return;
+        }
+        let own = format!("{path}.page_size");
+        let key = if reader.is_set(&own) {
+            own.as_str()
+        } else if self.warned_of_paging {
+            return;
+        } else {
+            self.warned_of_paging = true;
+            "paging.page_size"
+        };
+        let dead_end = dead_end(page_size.get());
+        reader.warn(
+            key,
+            format!(
+                "no window of {page_size} items or fewer reaches across position {dead_end}, so \
+                 a pass over more items than that cannot be certified: take {CERTIFIABLE_PAGE} or \
+                 more, or overlap = false for plain pages"
+            ),
+        );
+    }
+}
+
+/// The first position at which every window of at most `page_size` items ends: the least common
+/// multiple of all sizes (2520 at 10).
+fn dead_end(page_size: u32) -> u64 {
+    (1..=u64::from(page_size)).fold(1, |multiple, size| multiple / divisor(multiple, size) * size)
+}
+
+/// The greatest common divisor.
+fn divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_end_of_a_page_size_is_where_all_windows_end() {
+        assert_eq!(dead_end(1), 1);
+        assert_eq!(dead_end(10), 2520);
+        assert_eq!(dead_end(CERTIFIABLE_PAGE - 1), 720_720);
+        assert_eq!(dead_end(CERTIFIABLE_PAGE), 12_252_240);
+    }
+}

@@ -1,0 +1,303 @@
+//! The configuration as a whole: what loads, what is refused, what is never shown.
+
+mod faults;
+mod properties;
+mod search;
+mod secrets;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+
+/// The least that a file must say.
+pub(super) const LEAST: &str = "\
+[server]
+url = 'https://pim.example.com'
+[login]
+username = 'system'
+[[repository]]
+id = 10149
+";
+
+/// The password, and more variables.
+pub(super) fn environment(more: &[(&str, &str)]) -> Environment {
+    let password = [("EWMIRROR_LOGIN__PASSWORD", "pass")];
+    Environment::from_pairs(password.iter().chain(more).copied())
+}
+
+/// What a text means, which must be right.
+pub(super) fn loaded(toml: &str, environment: &Environment) -> Loaded {
+    load_text(toml, "test.toml", environment).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+/// The faults of a text, which must have some.
+pub(super) fn faults(toml: &str, environment: &Environment) -> Vec<Fault> {
+    match load_text(toml, "test.toml", environment) {
+        Ok(loaded) => panic!("loaded: {loaded:?}"),
+        Err(faults) => faults.into_iter().collect(),
+    }
+}
+
+/// The keys of some faults.
+pub(super) fn keys_of(faults: &[Fault]) -> Vec<&str> {
+    faults.iter().map(|fault| fault.key.as_str()).collect()
+}
+
+fn config(toml: &str, more: &[(&str, &str)]) -> Config {
+    loaded(toml, &environment(more)).config
+}
+
+fn warned(toml: &str, more: &[(&str, &str)]) -> Vec<String> {
+    loaded(toml, &environment(more)).warnings.iter().map(ToString::to_string).collect()
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn count(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap()
+}
+
+#[test]
+fn what_nobody_sets_has_the_default_of_the_design() {
+    let Config { server, login, session, repositories, mirror, deletes, status, log } =
+        config(LEAST, &[]);
+    assert_eq!(
+        server,
+        ServerConfig {
+            url: "https://pim.example.com/".parse().unwrap(),
+            ca_file: None,
+            client_identity_file: None,
+            proxy: None,
+            no_proxy: Vec::new(),
+            accept_invalid_certificates: false,
+            connect_timeout: seconds(5),
+            request_timeout: seconds(30),
+            idle_timeout: seconds(30),
+            max_response_size: 64 << 20,
+        }
+    );
+    assert_eq!(
+        login,
+        LoginConfig {
+            method: LoginMethod::EnableApi,
+            username: "system".to_owned(),
+            password: Secret::new("pass"),
+            client_id: String::new(),
+            client_secret: Secret::new(""),
+        }
+    );
+    assert_eq!(
+        session,
+        SessionConfig {
+            transport: Transport::Headers,
+            reauth_interval: seconds(60),
+            max_age: seconds(23 * 3600),
+        }
+    );
+    assert_eq!(
+        repositories,
+        [RepositoryConfig {
+            id: RepositoryId(10149),
+            name: None,
+            item_id: "/itemId".parse().unwrap(),
+            search: serde_json::Map::new(),
+            paging: PagingConfig {
+                page_size: count(200),
+                page_interval: seconds(1),
+                pass_interval: seconds(300),
+                overlap: true,
+                in_flight: count(1),
+                resume_within: seconds(3600),
+            },
+        }]
+    );
+    assert_eq!(mirror, MirrorUrl::None);
+    assert_eq!(deletes, DeletesConfig { max_fraction: 0.1 });
+    assert_eq!(status, StatusListen::Tcp("127.0.0.1:9464".parse().unwrap()));
+    assert_eq!(log, LogConfig { format: LogFormat::Auto, level: LogLevel::Info });
+    assert_eq!(warned(LEAST, &[]), [""; 0]);
+}
+
+#[test]
+fn the_file_is_laid_over_the_defaults_and_variables_over_the_file() {
+    let toml = format!("{LEAST}[paging]\npage_size = 100\nin_flight = 2\n");
+    let paging = &config(&toml, &[("EWMIRROR_PAGING__PAGE_SIZE", "50")]).repositories[0].paging;
+    assert_eq!(paging.page_size, count(50), "the variable");
+    assert_eq!(paging.in_flight, count(2), "the file");
+    assert_eq!(paging.page_interval, seconds(1), "the default");
+}
+
+#[test]
+fn a_variable_is_read_as_what_its_key_needs() {
+    let config = config(
+        LEAST,
+        &[
+            ("EWMIRROR_SERVER__URL", "http://localhost:8090/pim"),
+            ("EWMIRROR_SERVER__NO_PROXY", "localhost, .example.com"),
+            ("EWMIRROR_SERVER__MAX_RESPONSE_SIZE", "1MiB"),
+            ("EWMIRROR_LOGIN__USERNAME", "4711"),
+            ("EWMIRROR_PAGING__OVERLAP", "false"),
+            ("EWMIRROR_PAGING__IN_FLIGHT", "4"),
+            ("EWMIRROR_DELETES__MAX_FRACTION", "0.25"),
+            ("EWMIRROR_STATUS__LISTEN", "off"),
+            ("EWMIRROR_LOG__LEVEL", "debug"),
+        ],
+    );
+    assert_eq!(config.server.url.as_str(), "http://localhost:8090/pim/");
+    assert_eq!(config.server.no_proxy, ["localhost", ".example.com"]);
+    assert_eq!(config.server.max_response_size, 1 << 20);
+    assert_eq!(config.login.username, "4711");
+    assert!(!config.repositories[0].paging.overlap);
+    assert_eq!(config.repositories[0].paging.in_flight, count(4));
+    assert_eq!(config.deletes, DeletesConfig { max_fraction: 0.25 });
+    assert_eq!(config.status, StatusListen::Off);
+    assert_eq!(config.log.level, LogLevel::Debug);
+}
+
+#[test]
+fn a_variable_can_set_what_no_file_says() {
+    let more = [
+        ("EWMIRROR_SERVER__URL", "https://pim"),
+        ("EWMIRROR_LOGIN__USERNAME", "system"),
+        ("EWMIRROR_LOGIN__METHOD", "oauth"),
+        ("EWMIRROR_LOGIN__CLIENT_ID", "client"),
+        ("EWMIRROR_LOGIN__CLIENT_SECRET", "hush"),
+    ];
+    let login = config("[[repository]]\nid = 1\n", &more).login;
+    assert_eq!(login.method, LoginMethod::Oauth);
+    assert_eq!(login.client_id, "client");
+    assert_eq!(login.client_secret, Secret::new("hush"));
+}
+
+#[test]
+fn variables_of_others_are_left_alone() {
+    let others = [
+        ("PATH", "/bin"),
+        ("EWMIRRORS_URL", "x"),
+        // Made by Kubernetes for a service called ewmirror.
+        ("EWMIRROR_SERVICE_HOST", "10.0.0.1"),
+        ("EWMIRROR_SERVICE_PORT", "9464"),
+        ("EWMIRROR_SERVICE_PORT_METRICS", "9464"),
+        ("EWMIRROR_PORT", "tcp://10.0.0.1:9464"),
+        ("EWMIRROR_PORT_9464_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert_eq!(config(LEAST, &others), config(LEAST, &[]));
+}
+
+#[test]
+fn every_paging_key_can_be_set_for_one_repository() {
+    let toml = format!(
+        "{LEAST}\
+         name = 'first'\n\
+         [[repository]]\n\
+         id = 2\n\
+         item_id = '/meta/id'\n\
+         page_size = 20\n\
+         page_interval = '60s'\n\
+         pass_interval = '0s'\n\
+         overlap = false\n\
+         in_flight = 3\n\
+         resume_within = '2h'\n\
+         [paging]\n\
+         page_size = 500\n"
+    );
+    let repositories = config(&toml, &[]).repositories;
+    assert_eq!(repositories[0].name.as_deref(), Some("first"));
+    assert_eq!(repositories[0].paging.page_size, count(500));
+    assert_eq!(repositories[1].item_id.tokens(), ["meta", "id"]);
+    assert_eq!(
+        repositories[1].paging,
+        PagingConfig {
+            page_size: count(20),
+            page_interval: seconds(60),
+            pass_interval: Duration::ZERO,
+            overlap: false,
+            in_flight: count(3),
+            resume_within: seconds(7200),
+        }
+    );
+}
+
+#[test]
+fn what_works_but_is_doubtful_is_warned_about() {
+    let about = |more: &[(&str, &str)]| warned(LEAST, more).join("\n");
+    for (name, value, warning) in [
+        ("EWMIRROR_SERVER__URL", "http://pim", "server.url: is plain http"),
+        ("EWMIRROR_SERVER__URL", "https://pim/webcm", "server.url: ends in /webcm/"),
+        (
+            "EWMIRROR_SERVER__ACCEPT_INVALID_CERTIFICATES",
+            "true",
+            "server.accept_invalid_certificates: is true",
+        ),
+        ("EWMIRROR_SESSION__MAX_AGE", "24h", "session.max_age: is not below 24h"),
+        ("EWMIRROR_PAGING__PAGE_SIZE", "16", "paging.page_size: no window of 16 items or fewer"),
+        ("EWMIRROR_MIRROR__URL", "sqlite:///m.db", "mirror.url: this version keeps nothing"),
+        ("EWMIRROR_LOGIN__CLIENT_ID", "me", "login.client_id: is ignored"),
+    ] {
+        let told = about(&[(name, value)]);
+        assert!(told.starts_with(warning), "{name}={value}: {told}");
+        assert!(!told.contains('\n'), "{told}");
+    }
+    for (name, value) in [
+        ("EWMIRROR_SERVER__URL", "http://127.0.0.1:8090"),
+        ("EWMIRROR_SERVER__URL", "http://localhost"),
+        ("EWMIRROR_SERVER__URL", "http://[::1]"),
+        ("EWMIRROR_PAGING__PAGE_SIZE", "17"),
+    ] {
+        assert_eq!(about(&[(name, value)]), "", "{name}={value}");
+    }
+    assert_eq!(
+        about(&[("EWMIRROR_PAGING__PAGE_SIZE", "16"), ("EWMIRROR_PAGING__OVERLAP", "false")]),
+        ""
+    );
+}
+
+#[test]
+fn a_small_page_is_warned_about_where_it_was_set() {
+    let toml = format!(
+        "{LEAST}[[repository]]\nid = 2\n[[repository]]\nid = 3\npage_size = 5\n[paging]\npage_size = 10\n"
+    );
+    let warnings = warned(&toml, &[]);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("paging.page_size: "), "{warnings:?}");
+    assert!(warnings[0].contains("position 2520"), "{warnings:?}");
+    assert!(warnings[1].starts_with("repository[3].page_size: "), "{warnings:?}");
+}
+
+#[test]
+fn the_effective_configuration_loads_again_to_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let pem = directory.path().join("a \"b\".pem");
+    std::fs::write(&pem, "").unwrap();
+    let pem = pem.to_str().unwrap();
+    let toml = format!(
+        "{LEAST}\
+         name = \"quoted \\\" \\\\ \\u0007 ä\"\n\
+         search = {{ Zeta = 7, alpha = [1.0, 'x', {{ \"a b\" = true }}], big = 9223372036854775807 }}\n\
+         [[repository]]\nid = 2\npage_size = 99\npass_interval = '1h 30m 5ms'\n"
+    );
+    let more = [
+        ("EWMIRROR_SERVER__CA_FILE", pem),
+        ("EWMIRROR_SERVER__CLIENT_IDENTITY_FILE", pem),
+        ("EWMIRROR_SERVER__PROXY", "socks5h://proxy:1080"),
+        ("EWMIRROR_SERVER__NO_PROXY", "a,b"),
+        ("EWMIRROR_SERVER__MAX_RESPONSE_SIZE", "65537B"),
+        ("EWMIRROR_LOGIN__METHOD", "oauth"),
+        ("EWMIRROR_LOGIN__CLIENT_ID", "client"),
+        ("EWMIRROR_LOGIN__CLIENT_SECRET", "hush"),
+        ("EWMIRROR_SESSION__TRANSPORT", "cookies"),
+        ("EWMIRROR_MIRROR__URL", "postgres:///db?host=/run"),
+        ("EWMIRROR_STATUS__LISTEN", "unix:/run/s"),
+        ("EWMIRROR_LOG__FORMAT", "json"),
+    ];
+    let first = config(&toml, &more);
+    let again = config(&first.effective(), &[("EWMIRROR_LOGIN__CLIENT_SECRET", "hush")]);
+    assert_eq!(first, again);
+    let order: Vec<_> = again.repositories[0].search.keys().collect();
+    assert_eq!(order, ["Zeta", "alpha", "big"]);
+    assert_eq!(again.server.ca_file, Some(PathBuf::from(pem)));
+}

@@ -1,0 +1,222 @@
+//! Where secrets come from, and that nothing ever shows one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+/// Stands in every secret place; must be seen nowhere.
+const MARKER: &str = "hunter2";
+
+/// A directory with a credential and a password file, and what leads to them.
+struct Places {
+    directory: tempfile::TempDir,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn put(&self, name: &str, content: impl AsRef<[u8]>, mode: u32) -> String {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn load(&self, variables: &[(&str, &str)]) -> Result<Loaded, Faults> {
+        let directory = self.path("");
+        let credentials = [("CREDENTIALS_DIRECTORY", directory.as_str())];
+        let variables = credentials.iter().chain(variables).copied();
+        load_text(LEAST, "test.toml", &Environment::from_pairs(variables))
+    }
+
+    fn password(&self, variables: &[(&str, &str)]) -> String {
+        self.load(variables).unwrap().config.login.password.expose().to_owned()
+    }
+}
+
+#[test]
+fn the_credential_comes_before_the_file_and_the_file_before_the_variable() {
+    let places = Places::new();
+    let file = places.put("file", "from the file\n", 0o600);
+    let both = [
+        ("EWMIRROR_LOGIN__PASSWORD_FILE", file.as_str()),
+        ("EWMIRROR_LOGIN__PASSWORD", "from the variable"),
+    ];
+    assert_eq!(places.password(&both[1..]), "from the variable");
+    assert_eq!(places.password(&both), "from the file");
+    places.put("password", "from the credential\n", 0o444);
+    assert_eq!(places.password(&both), "from the credential");
+    let warnings = places.load(&both).unwrap().warnings;
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "login.password: login.password_file is ignored, because the systemd credential \
+         \"password\" comes first",
+            "login.password: EWMIRROR_LOGIN__PASSWORD is ignored, because the systemd credential \
+         \"password\" comes first",
+        ]
+    );
+}
+
+#[test]
+fn one_newline_at_the_end_of_a_secret_is_no_part_of_it() {
+    let places = Places::new();
+    for (content, password) in
+        [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a "), ("a\r", "a\r")]
+    {
+        places.put("password", content, 0o400);
+        assert_eq!(places.password(&[]), password, "{content:?}");
+    }
+}
+
+#[test]
+fn a_password_file_that_others_can_read_is_warned_about() {
+    let places = Places::new();
+    for mode in [0o640, 0o604, 0o644] {
+        let file = places.put("file", "a", mode);
+        let warnings = places.load(&[("EWMIRROR_LOGIN__PASSWORD_FILE", &file)]).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!(warnings[0].key, "login.password_file");
+        assert!(warnings[0].message.contains(&format!("mode {mode:04o}")), "{warnings:?}");
+    }
+    let file = places.put("file", "a", 0o600);
+    assert_eq!(places.load(&[("EWMIRROR_LOGIN__PASSWORD_FILE", &file)]).unwrap().warnings, []);
+}
+
+#[test]
+fn an_unusable_secret_is_a_fault_and_no_other_is_taken_for_it() {
+    let places = Places::new();
+    let variable = ("EWMIRROR_LOGIN__PASSWORD", "from the variable");
+    let told = |variables: &[(&str, &str)]| {
+        let faults: Vec<_> = places.load(variables).unwrap_err().into_iter().collect();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        faults[0].to_string()
+    };
+    let missing = places.path("missing");
+    let told_missing = told(&[("EWMIRROR_LOGIN__PASSWORD_FILE", &missing), variable]);
+    assert!(told_missing.starts_with("EWMIRROR_LOGIN__PASSWORD_FILE: login.password_file = "));
+    assert!(told_missing.contains("cannot be read: No such file"), "{told_missing}");
+    assert!(told(&[("EWMIRROR_LOGIN__PASSWORD", "")]).contains("an empty secret"));
+    for (content, problem) in [
+        (&b"\n"[..], "holds an empty secret"),
+        (b"\xff", "is not UTF-8"),
+        (&vec![b'a'; (64 << 10) + 1], "is larger than 65536 bytes"),
+    ] {
+        places.put("password", content, 0o400);
+        let told = told(&[variable]);
+        assert!(told.starts_with("credential /"), "{told}");
+        assert!(told.contains(&format!("login.password: {problem}")), "{told}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_file_is_a_fault_that_says_where_to_put_it() {
+    let toml = LEAST.replace("[login]", "[login]\npassword = 'hunter2'\nclient_secret = 7734");
+    let found = faults(&toml, &Environment::empty());
+    assert_eq!(keys_of(&found), ["login.password", "login.client_secret"]);
+    let told = format!("{} {} {found:?}", found[0], found[1]);
+    assert!(!told.contains(MARKER) && !told.contains("7734"), "{told}");
+    assert!(found[0].remedy.contains("EWMIRROR_LOGIN__PASSWORD"), "{told}");
+    assert!(found[1].remedy.contains("EWMIRROR_LOGIN__CLIENT_SECRET"), "{told}");
+}
+
+#[test]
+fn a_client_secret_is_found_like_a_password() {
+    let places = Places::new();
+    let oauth = [
+        ("EWMIRROR_LOGIN__PASSWORD", "p"),
+        ("EWMIRROR_LOGIN__METHOD", "oauth"),
+        ("EWMIRROR_LOGIN__CLIENT_ID", "me"),
+    ];
+    let secret = |places: &Places| places.load(&oauth).unwrap().config.login.client_secret;
+    assert_eq!(secret(&places), Secret::new(""));
+    places.put("client_secret", "hush\n", 0o400);
+    assert_eq!(secret(&places), Secret::new("hush"));
+}
+
+#[test]
+fn no_secret_is_shown_of_a_configuration_that_holds() {
+    let places = Places::new();
+    let environment = Environment::from_pairs([
+        ("EWMIRROR_LOGIN__PASSWORD", MARKER.to_owned()),
+        ("EWMIRROR_LOGIN__METHOD", "oauth".to_owned()),
+        ("EWMIRROR_LOGIN__CLIENT_ID", "me".to_owned()),
+        ("EWMIRROR_LOGIN__CLIENT_SECRET", MARKER.to_owned()),
+        ("EWMIRROR_LOGIN__CLIENT_SECRET_FILE", places.put("file", MARKER, 0o644)),
+        ("EWMIRROR_SERVER__PROXY", format!("http://u:{MARKER}@proxy:1")),
+        ("EWMIRROR_MIRROR__URL", format!("postgres://u:{MARKER}@h/d?sslpassword={MARKER}")),
+    ]);
+    let loaded = loaded(LEAST, &environment);
+    assert_eq!(loaded.config.login.client_secret.expose(), MARKER);
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let told = format!("{loaded:?} {} {warnings:?} {environment:?}", loaded.config.effective());
+    assert!(!told.contains(MARKER), "{told}");
+    assert!(told.contains("proxy = \"http://u:***@proxy:1"), "{told}");
+    // What is masked still loads.
+    super::loaded(&loaded.config.effective(), &super::environment(&[]));
+}
+
+#[test]
+fn no_secret_is_shown_in_a_fault() {
+    let m = MARKER;
+    let toml = format!(
+        "\
+{m} = '{m}'
+[server]
+url = 'https://u:{m}@pim/?{m}#{m}'
+proxy = 'socks4://u:{m}@proxy?{m}'
+pasword = '{m}'
+[login]
+username = ''
+password = '{m}'
+client_secret = ['{m}']
+pasword = {{ x = '{m}' }}
+[mirror]
+url = 'host=db password={m}'
+[status]
+listen = ['{m}']
+[[repository]]
+id = 1
+pass = '{m}'
+"
+    );
+    let environment = Environment::from_pairs([
+        ("EWMIRROR_LOGIN__PASWORD", m),
+        ("EWMIRROR_LOGIN_PASSWORD", m),
+        ("EWMIRROR_REPOSITORY__PASSWORD", m),
+    ]);
+    let found = faults(&toml, &environment);
+    assert_eq!(found.len(), 14, "{:?}", keys_of(&found));
+    // The top-level key itself is told: it is a name, and names are not secret.
+    for fault in found.iter().filter(|fault| fault.key != m) {
+        let told = format!("{fault} {fault:?}");
+        assert!(!told.contains(m), "{told}");
+    }
+    let misplaced = [
+        "url = 'https://u:hunter2 @pim'",
+        "url = 'u:hunter2@pim'",
+        "url = ['hunter2']",
+        "url = { hunter2 = 'hunter2' }",
+        "proxy = 'u:hunter2@proxy:1'",
+        "proxy = 'hunter2'",
+        "proxy = 'http://u:hunter2@:1'",
+        "proxy = 'http://u:a/hunter2?b#c@p:x'",
+    ];
+    let misplaced = misplaced.map(|line| format!("[server]\n{line}\n"));
+    let instead_of_a_file = [
+        "[login]\npassword_file = 'hunter2'\n".to_owned(),
+        "[login]\nmethod = 'oauth'\nclient_secret_file = 'hunter2'\n".to_owned(),
+    ];
+    for toml in misplaced.into_iter().chain(instead_of_a_file) {
+        let found = faults(&toml, &Environment::empty());
+        assert!(!format!("{found:?}").contains(m), "{toml}: {found:?}");
+    }
+}

@@ -4,6 +4,7 @@ mod faults;
 mod properties;
 mod search;
 mod secrets;
+mod shipped;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;

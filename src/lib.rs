@@ -1,5 +1,6 @@
 //! ewmirror.
 
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;

@@ -7,3 +7,4 @@ pub mod config;
 pub mod ids;
 pub mod item;
 pub mod session;
+pub mod simulator;

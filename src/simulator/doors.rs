@@ -1,0 +1,200 @@
+//! The test doors: how a test sets, from outside, what happens next, and reads what is true.
+//!
+//! They stand open to whoever reaches the port, which is nobody beyond this machine.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use hyper::body::Bytes;
+use hyper::{Method, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::answer::{self, Answer, Delivery, Travel};
+use super::call::Call;
+use super::churn::Rates;
+use super::faults::{Fault, Scripted};
+use super::options::{check_odds, check_rates};
+use super::routes::message;
+use super::{Shared, world};
+
+/// How many items of the oracle are rendered at a time.
+const ORACLE_PIECE: usize = 100;
+
+/// Answers a call to a test door.
+pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
+    let door = call.path.strip_prefix("/simulator/").unwrap_or_default();
+    let done = match (&call.method, door) {
+        (&Method::GET, "items") => return items(shared, call),
+        (&Method::GET, "counts") => Ok(json!(shared.counts())),
+        (&Method::POST, "faults") => queue_faults(shared, call),
+        (&Method::DELETE, "faults") => {
+            shared.lock().faults.clear();
+            Ok(json!({}))
+        }
+        (&Method::POST, "odds") => odds(shared, call),
+        (&Method::POST, "end-sessions") => Ok(json!({"ended": shared.lock().sessions.close_all()})),
+        (&Method::POST, "renew-rest-tokens") => {
+            shared.lock().sessions.ask_renewals();
+            Ok(json!({}))
+        }
+        (&Method::POST, "churn") => parse(call).and_then(|change| churn(shared, &change)),
+        (&Method::POST, "freeze") => {
+            let still = Some(0.0);
+            let change = ChurnChange {
+                repository: None,
+                insert_rate: still,
+                delete_rate: still,
+                update_rate: still,
+            };
+            churn(shared, &change)
+        }
+        (&Method::POST, "edit") => edit(shared, call),
+        _ => Err(Refusal(StatusCode::NOT_FOUND, "there is no such door".to_owned())),
+    };
+    match done {
+        Ok(value) => Answer::json(&value),
+        Err(Refusal(status, reason)) => message(status, &reason),
+    }
+    .travel(Travel::Whole)
+}
+
+/// Why a door stays shut.
+struct Refusal(StatusCode, String);
+
+impl Refusal {
+    fn wrong(reason: impl Display) -> Self {
+        Self(StatusCode::BAD_REQUEST, format!("{reason}"))
+    }
+}
+
+fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Refusal> {
+    serde_json::from_slice(&call.body).map_err(Refusal::wrong)
+}
+
+fn queue_faults(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+    let scripted: Vec<Scripted> = parse(call)?;
+    if let Some(unfit) = scripted.iter().find(|fault| !fault.kind.fits(fault.endpoint)) {
+        return Err(Refusal::wrong(format!("{} is a fault of a search", unfit.kind)));
+    }
+    let mut state = shared.lock();
+    let queued = scripted.len();
+    for fault in scripted {
+        state.faults.queue(fault);
+    }
+    Ok(json!({"queued": queued}))
+}
+
+fn odds(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+    let named: BTreeMap<String, f64> = parse(call)?;
+    let odds = named
+        .into_iter()
+        .map(|(name, probability)| Ok((name.parse::<Fault>()?, probability)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error: super::UnknownFault| Refusal::wrong(error))?;
+    check_odds(&odds).map_err(Refusal::wrong)?;
+    shared.lock().faults.set_odds(odds);
+    Ok(json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChurnChange {
+    repository: Option<u64>,
+    insert_rate: Option<f64>,
+    delete_rate: Option<f64>,
+    update_rate: Option<f64>,
+}
+
+fn churn(shared: &Shared, change: &ChurnChange) -> Result<Value, Refusal> {
+    let uptime = shared.uptime();
+    let mut state = shared.lock();
+    let mut changed = 0;
+    for repository in &mut state.repositories {
+        if change.repository.is_some_and(|id| id != repository.id) {
+            continue;
+        }
+        // What fell due under the old rates still happens.
+        repository.advance(uptime);
+        let old = repository.rates();
+        let rates = Rates {
+            insert: change.insert_rate.unwrap_or(old.insert),
+            delete: change.delete_rate.unwrap_or(old.delete),
+            update: change.update_rate.unwrap_or(old.update),
+        };
+        check_rates(rates).map_err(Refusal::wrong)?;
+        repository.set_rates(rates, uptime);
+        changed += 1;
+    }
+    Ok(json!({"repositories": changed}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    repository: u64,
+    #[serde(default)]
+    insert: u32,
+    /// Where the new items go.
+    at: Option<usize>,
+    #[serde(default)]
+    delete: Vec<u64>,
+    #[serde(default)]
+    update: Vec<u64>,
+    #[serde(default, rename = "move")]
+    moves: Vec<Move>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    id: u64,
+    to: usize,
+}
+
+fn edit(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+    let edit: Edit = parse(call)?;
+    let uptime = shared.uptime();
+    let mut state = shared.lock();
+    let repository = state.repository(edit.repository, uptime).ok_or_else(no_repository)?;
+    let mut inserted = Vec::new();
+    let done: Result<(), world::EditError> = (|| {
+        for _ in 0..edit.insert {
+            inserted.push(repository.insert(edit.at)?);
+        }
+        edit.delete.iter().try_for_each(|id| repository.delete(*id))?;
+        edit.update.iter().try_for_each(|id| repository.update(*id))?;
+        edit.moves.iter().try_for_each(|one| repository.move_to(one.id, one.to))
+    })();
+    done.map_err(Refusal::wrong)?;
+    Ok(json!({"inserted": inserted}))
+}
+
+/// The oracle. The list is copied at one moment; the items are rendered as they are sent.
+fn items(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
+    let id = call.parameter("repository").and_then(|id| id.parse::<u64>().ok());
+    let uptime = shared.uptime();
+    let mut state = shared.lock();
+    let Some(repository) = id.and_then(|id| state.repository(id, uptime)) else {
+        let Refusal(status, reason) = no_repository();
+        return message(status, &reason).travel(Travel::Whole);
+    };
+    let mut entries = repository.window(0, usize::MAX).into_iter();
+    drop(state);
+    let shared = Arc::clone(shared);
+    let frames = std::iter::from_fn(move || {
+        let mut lines = Vec::new();
+        for entry in entries.by_ref().take(ORACLE_PIECE) {
+            shared.catalog.render(entry, &mut lines);
+            lines.push(b'\n');
+        }
+        (!lines.is_empty()).then(|| Bytes::from(lines))
+    });
+    answer::stream("application/x-ndjson", frames)
+}
+
+fn no_repository() -> Refusal {
+    Refusal(StatusCode::NOT_FOUND, "there is no such repository".to_owned())
+}

@@ -1,0 +1,337 @@
+//! What goes wrong on purpose, where it may, and when: by chance, or queued by a test.
+//!
+//! By chance, each fault has a probability per request. Which faults may hit which call:
+//!
+//! - `drop`, `hang`, `slow`, `truncate`, `garbage`, `e500`, `e502`, `e503`, `e429`: every vendor
+//!   call, the sign-in ones included.
+//! - `refuse` and its six shapes: all but login, logout and the OAuth token call, where a refusal
+//!   would mean a wrong password. The session does not end: only the one request is refused.
+//! - `short`, `cap`, `huge`, `repeat`: the search alone.
+//!
+//! A test may queue a fault for any call for which it has a meaning; a refusal of a login is then
+//! a login that fails.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::str::FromStr;
+
+use fastrand::Rng;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// How a refused request is answered. How a real server does it is open; these are the readings
+/// of the API page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shape {
+    /// HTTP 401.
+    Unauthorized,
+    /// HTTP 403.
+    Forbidden,
+    /// HTTP 200 with `"success": false`.
+    Success,
+    /// HTTP 200 with a `status` other than 0 and no `data`.
+    Status,
+    /// HTTP 200 with an HTML sign-in page.
+    Html,
+    /// A redirect to the sign-in page.
+    Redirect,
+}
+
+impl Shape {
+    /// All shapes.
+    pub const ALL: [Self; 6] = [
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::Success,
+        Self::Status,
+        Self::Html,
+        Self::Redirect,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "401",
+            Self::Forbidden => "403",
+            Self::Success => "success",
+            Self::Status => "status",
+            Self::Html => "html",
+            Self::Redirect => "redirect",
+        }
+    }
+}
+
+/// One thing that goes wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// The request is refused, in this shape or (`None`) in any; the session lives on.
+    Refuse(Option<Shape>),
+    /// The request is worked on, then the connection is closed without an answer.
+    Drop,
+    /// No answer until the client gives up, and no work done.
+    Hang,
+    /// The right answer, in small pieces over [`Options::slow`](super::Options::slow).
+    Slow,
+    /// Half of the right answer under the length of the whole, then the connection is closed.
+    Truncate,
+    /// Status 200 with something that is no answer: text, other JSON, broken JSON, other HTML.
+    Garbage,
+    /// HTTP 500.
+    E500,
+    /// HTTP 502, with the HTML page of a proxy.
+    E502,
+    /// HTTP 503, every other time with `Retry-After` in seconds.
+    E503,
+    /// HTTP 429 with `Retry-After`, in seconds or as a date.
+    E429,
+    /// A page whose `returnTotal` claims more items than its `itemList` carries.
+    Short,
+    /// A page of at most 50 items; where at most 50 were asked for, half of that, rounded up. The
+    /// window starts as if that had been the page size.
+    Cap,
+    /// A well-formed answer of a gibibyte, streamed.
+    Huge,
+    /// The page answered before, whatever page was asked for.
+    Repeat,
+}
+
+impl Fault {
+    /// All faults.
+    pub const ALL: [Self; 20] = [
+        Self::Refuse(None),
+        Self::Refuse(Some(Shape::Unauthorized)),
+        Self::Refuse(Some(Shape::Forbidden)),
+        Self::Refuse(Some(Shape::Success)),
+        Self::Refuse(Some(Shape::Status)),
+        Self::Refuse(Some(Shape::Html)),
+        Self::Refuse(Some(Shape::Redirect)),
+        Self::Drop,
+        Self::Hang,
+        Self::Slow,
+        Self::Truncate,
+        Self::Garbage,
+        Self::E500,
+        Self::E502,
+        Self::E503,
+        Self::E429,
+        Self::Short,
+        Self::Cap,
+        Self::Huge,
+        Self::Repeat,
+    ];
+
+    /// The name on the command line and at the test doors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refuse(None) => "refuse",
+            Self::Refuse(Some(Shape::Unauthorized)) => "refuse-401",
+            Self::Refuse(Some(Shape::Forbidden)) => "refuse-403",
+            Self::Refuse(Some(Shape::Success)) => "refuse-success",
+            Self::Refuse(Some(Shape::Status)) => "refuse-status",
+            Self::Refuse(Some(Shape::Html)) => "refuse-html",
+            Self::Refuse(Some(Shape::Redirect)) => "refuse-redirect",
+            Self::Drop => "drop",
+            Self::Hang => "hang",
+            Self::Slow => "slow",
+            Self::Truncate => "truncate",
+            Self::Garbage => "garbage",
+            Self::E500 => "e500",
+            Self::E502 => "e502",
+            Self::E503 => "e503",
+            Self::E429 => "e429",
+            Self::Short => "short",
+            Self::Cap => "cap",
+            Self::Huge => "huge",
+            Self::Repeat => "repeat",
+        }
+    }
+
+    /// Whether the fault has a meaning for this call, so that a test may queue it.
+    pub(super) fn fits(self, endpoint: Endpoint) -> bool {
+        match self {
+            Self::Short | Self::Cap | Self::Huge | Self::Repeat => endpoint == Endpoint::Search,
+            _ => true,
+        }
+    }
+
+    /// Whether chance may choose the fault for this call.
+    fn may_befall(self, endpoint: Endpoint) -> bool {
+        let signs_in = [Endpoint::Login, Endpoint::Logout, Endpoint::Token].contains(&endpoint);
+        self.fits(endpoint) && !(matches!(self, Self::Refuse(_)) && signs_in)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Fault {
+    type Err = UnknownFault;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFault> {
+        let found = Self::ALL.into_iter().find(|fault| fault.name() == text);
+        found.ok_or_else(|| UnknownFault(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A word that names no fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownFault(String);
+
+impl fmt::Display for UnknownFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        write!(f, "there is no fault \"{}\"; the faults are {}", self.0, names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownFault {}
+
+/// The calls that faults can hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Endpoint {
+    Login,
+    Reauth,
+    Logout,
+    Token,
+    Search,
+    Count,
+    Item,
+    Repositories,
+}
+
+/// A fault that a test has queued for one call.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scripted {
+    pub(super) endpoint: Endpoint,
+    pub(super) kind: Fault,
+    /// How many requests it hits.
+    #[serde(default = "one")]
+    pub(super) times: u32,
+    /// How many requests it lets through first.
+    #[serde(default)]
+    pub(super) after: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Decides for each request whether something goes wrong.
+#[derive(Debug)]
+pub(super) struct Faults {
+    odds: Vec<(Fault, f64)>,
+    queues: BTreeMap<Endpoint, VecDeque<Scripted>>,
+    rng: Rng,
+}
+
+impl Faults {
+    pub(super) fn new(odds: Vec<(Fault, f64)>, seed: u64) -> Self {
+        Self { odds, queues: BTreeMap::new(), rng: Rng::with_seed(seed) }
+    }
+
+    /// What happens to the next request, with a number that decides among its variations. A
+    /// queued fault comes before chance; while it lets requests through, chance stays in force.
+    pub(super) fn draw(&mut self, endpoint: Endpoint) -> (Option<Fault>, u64) {
+        let salt = self.rng.u64(..);
+        if let Some(fault) = self.scripted(endpoint) {
+            return (Some(fault), salt);
+        }
+        let mut hit = None;
+        for (fault, probability) in &self.odds {
+            // Every fault draws each time, so that changing one's odds leaves the others alone.
+            let drawn = self.rng.f64() < *probability;
+            if drawn && hit.is_none() && fault.may_befall(endpoint) {
+                hit = Some(*fault);
+            }
+        }
+        (hit, salt)
+    }
+
+    /// Appends to the queue of the call.
+    pub(super) fn queue(&mut self, scripted: Scripted) {
+        if scripted.times > 0 {
+            self.queues.entry(scripted.endpoint).or_default().push_back(scripted);
+        }
+    }
+
+    /// Forgets everything queued.
+    pub(super) fn clear(&mut self) {
+        self.queues.clear();
+    }
+
+    /// Replaces the probabilities.
+    pub(super) fn set_odds(&mut self, odds: Vec<(Fault, f64)>) {
+        self.odds = odds;
+    }
+
+    fn scripted(&mut self, endpoint: Endpoint) -> Option<Fault> {
+        let queue = self.queues.get_mut(&endpoint)?;
+        let first = queue.front_mut()?;
+        if first.after > 0 {
+            first.after -= 1;
+            return None;
+        }
+        let kind = first.kind;
+        first.times = first.times.saturating_sub(1);
+        if first.times == 0 {
+            queue.pop_front();
+        }
+        Some(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(faults: &mut Faults, count: usize) -> Vec<Option<Fault>> {
+        (0..count).map(|_| faults.draw(Endpoint::Search).0).collect()
+    }
+
+    #[test]
+    fn every_fault_is_found_by_its_name() {
+        for fault in Fault::ALL {
+            assert_eq!(fault.to_string().parse(), Ok(fault));
+        }
+        let error = "refuze".parse::<Fault>().unwrap_err().to_string();
+        assert!(error.contains("refuze") && error.contains("refuse-html"), "{error}");
+    }
+
+    #[test]
+    fn the_queue_skips_then_hits_then_goes_on_with_the_next() {
+        let mut faults = Faults::new(Vec::new(), 1);
+        let endpoint = Endpoint::Search;
+        faults.queue(Scripted { endpoint, kind: Fault::Hang, times: 2, after: 1 });
+        faults.queue(Scripted { endpoint, kind: Fault::Drop, times: 1, after: 0 });
+        assert_eq!(faults.draw(Endpoint::Login).0, None);
+        let hang = Some(Fault::Hang);
+        assert_eq!(drawn(&mut faults, 5), [None, hang, hang, Some(Fault::Drop), None]);
+    }
+
+    #[test]
+    fn chance_keeps_its_probability_and_repeats_itself_for_a_seed() {
+        let odds = vec![(Fault::E500, 0.2), (Fault::Slow, 0.1)];
+        let first = drawn(&mut Faults::new(odds.clone(), 7), 10_000);
+        assert_eq!(first, drawn(&mut Faults::new(odds, 7), 10_000));
+        let count = |kind| first.iter().filter(|fault| **fault == Some(kind)).count();
+        assert!((1_800..2_200).contains(&count(Fault::E500)));
+        assert!((650..950).contains(&count(Fault::Slow)), "a tenth of what the first left over");
+    }
+
+    #[test]
+    fn chance_never_makes_a_login_look_like_a_wrong_password() {
+        let mut faults = Faults::new(vec![(Fault::Refuse(None), 1.0), (Fault::Cap, 1.0)], 1);
+        assert_eq!(faults.draw(Endpoint::Login).0, None);
+        assert_eq!(faults.draw(Endpoint::Reauth).0, Some(Fault::Refuse(None)));
+    }
+}

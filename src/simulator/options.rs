@@ -1,0 +1,201 @@
+//! What kind of server the simulator is.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::churn::Rates;
+use super::faults::{Fault, Shape};
+
+/// The most items a repository can start with.
+pub const MOST_ITEMS: usize = 10_000_000;
+/// The highest rate of change, in events a second.
+pub const HIGHEST_RATE: f64 = 100_000.0;
+
+/// What kind of server to start. [`Options::default`] is one repository of 10,000 items that stay
+/// as they are, and no fault.
+#[derive(Clone)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 takes any that is free.
+    pub port: u16,
+    /// A path before all others, such as `/enterworks`; empty for none.
+    pub base_path: String,
+    /// The repositories, in the order in which they are listed.
+    pub repositories: Vec<RepositoryOptions>,
+    /// How long a session lives after its login (vendor: 24 hours).
+    pub session_ttl: Duration,
+    /// How old a REST token gets before the next search renews it (vendor: about 30 minutes).
+    pub rest_token_ttl: Duration,
+    /// What is said to a client that keeps sending an old REST token (open).
+    pub stale_rest_token: StaleRestToken,
+    /// What a successful login answers.
+    pub login_answer: LoginAnswer,
+    /// How requests without a good session are answered (open); None: each time in another way.
+    pub refusal: Option<Shape>,
+    /// Insertions a second, in each repository.
+    pub insert_rate: f64,
+    /// Deletions a second, in each repository.
+    pub delete_rate: f64,
+    /// Changes of items a second, in each repository.
+    pub update_rate: f64,
+    /// The order of a search (open).
+    pub order: Order,
+    /// How long each vendor call takes before it is worked on.
+    pub latency: Duration,
+    /// How long a slow answer takes.
+    pub slow: Duration,
+    /// Faults with their probabilities per request, from 0 to 1; at most one befalls a request,
+    /// the first that is drawn.
+    pub faults: Vec<(Fault, f64)>,
+    /// The seed of items, churn and chance; tokens never follow from it.
+    pub seed: u64,
+    /// The one login name.
+    pub login: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            base_path: String::new(),
+            repositories: vec![RepositoryOptions { id: 10_149, items: 10_000 }],
+            session_ttl: Duration::from_secs(24 * 60 * 60),
+            rest_token_ttl: Duration::from_secs(30 * 60),
+            stale_rest_token: StaleRestToken::Refuse,
+            login_answer: LoginAnswer::Both,
+            refusal: Some(Shape::Unauthorized),
+            insert_rate: 0.0,
+            delete_rate: 0.0,
+            update_rate: 0.0,
+            order: Order::Id,
+            latency: Duration::ZERO,
+            slow: Duration::from_secs(5),
+            faults: Vec::new(),
+            seed: 1,
+            login: "system".to_owned(),
+            password: "system".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("port", &self.port)
+            .field("repositories", &self.repositories)
+            .field("order", &self.order)
+            .field("seed", &self.seed)
+            .field("login", &self.login)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    pub(super) fn rates(&self) -> Rates {
+        Rates { insert: self.insert_rate, delete: self.delete_rate, update: self.update_rate }
+    }
+
+    pub(super) fn check(&self) -> Result<(), UnfitOption> {
+        let mut ids = BTreeSet::new();
+        for repository in &self.repositories {
+            if !ids.insert(repository.id) {
+                return Err(UnfitOption::RepositoryTwice { id: repository.id });
+            }
+            if repository.items > MOST_ITEMS {
+                return Err(UnfitOption::TooManyItems { id: repository.id });
+            }
+        }
+        check_rates(self.rates())?;
+        check_odds(&self.faults)?;
+        let path = &self.base_path;
+        if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
+            return Err(UnfitOption::BasePath);
+        }
+        Ok(())
+    }
+}
+
+/// Whether all rates can be.
+pub(super) fn check_rates(rates: Rates) -> Result<(), UnfitOption> {
+    let [insert, delete, update] =
+        [rates.insert, rates.delete, rates.update].map(|rate| (0.0..=HIGHEST_RATE).contains(&rate));
+    if insert && delete && update { Ok(()) } else { Err(UnfitOption::Rate) }
+}
+
+/// Whether all probabilities can be.
+pub(super) fn check_odds(odds: &[(Fault, f64)]) -> Result<(), UnfitOption> {
+    let unfit = odds.iter().find(|(_, probability)| !(0.0..=1.0).contains(probability));
+    unfit.map_or(Ok(()), |(fault, _)| Err(UnfitOption::Probability { fault: *fault }))
+}
+
+/// A repository to start with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryOptions {
+    /// Its number.
+    pub id: u64,
+    /// How many items it has at the start.
+    pub items: usize,
+}
+
+/// The order in which a search lists the items. Which one real servers use is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Ascending by item id: new items come last.
+    Id,
+    /// The last change first: new and changed items come first.
+    Modified,
+    /// No order that means anything, but a stable one: new items come anywhere.
+    Shuffled,
+}
+
+/// What a server says to a client that keeps sending an old REST token. Which one is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleRestToken {
+    /// The request is refused.
+    Refuse,
+    /// The request is answered, with another new REST token.
+    Renew,
+}
+
+/// Where a successful login's answer carries the session token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginAnswer {
+    /// As a token object (vendor) and as cookies (seen).
+    Both,
+    /// As cookies alone, as some servers do (seen).
+    Cookies,
+    /// As a token object alone (vendor); then no REST token comes before the first renewal.
+    Token,
+}
+
+/// An option whose value cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitOption {
+    /// Two repositories have the same number.
+    #[error("repository {id} is given twice")]
+    RepositoryTwice {
+        /// The number.
+        id: u64,
+    },
+    /// A repository is larger than the simulator can hold.
+    #[error("repository {id} has more than {MOST_ITEMS} items")]
+    TooManyItems {
+        /// The repository's number.
+        id: u64,
+    },
+    /// A rate is negative, no number or beyond reason.
+    #[error("a rate is a number from 0 to {HIGHEST_RATE}, in events a second")]
+    Rate,
+    /// A fault's probability is not one.
+    #[error("the probability of {fault} is not a number from 0 to 1")]
+    Probability {
+        /// The fault.
+        fault: Fault,
+    },
+    /// The base path cannot stand before another path.
+    #[error("a base path begins with a slash and ends without one")]
+    BasePath,
+}

@@ -1,0 +1,394 @@
+//! The vendor's calls: finds the one that is meant, lets it go wrong where a fault says so, and
+//! answers as the API page describes.
+//!
+//! Paths are logged, queries and bodies never: a login may stand in them.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, AUTHORIZATION, SET_COOKIE, WWW_AUTHENTICATE};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::answer::{self, Answer, CutOff, Delivery, Travel};
+use super::call::{Call, parameter};
+use super::faults::{Endpoint, Fault, Shape};
+use super::sessions::Standing;
+use super::world::Entry;
+use super::{LoginAnswer, Shared, UnderWay, catalog, doors};
+
+/// No request is larger than this, in bytes.
+const LARGEST_REQUEST: usize = 1 << 20;
+/// The largest page size that is accepted; about 200 MB of items. Beyond it the search says no
+/// instead of quietly answering less, which is what the fault `cap` is for.
+const LARGEST_PAGE: u64 = 100_000;
+
+/// How a fault bends a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bend {
+    Straight,
+    Short,
+    Cap,
+    Repeat,
+}
+
+/// Answers one request.
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Delivery>, CutOff> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, LARGEST_REQUEST).collect().await else {
+        return Ok(message(StatusCode::PAYLOAD_TOO_LARGE, "too large").travel(Travel::Whole));
+    };
+    let path = head.uri.path().strip_prefix(shared.options.base_path.as_str());
+    let call = Call {
+        method: head.method,
+        path: path.unwrap_or_default().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        headers: head.headers,
+        body: body.to_bytes(),
+        now: Instant::now(),
+    };
+    if call.path.starts_with("/simulator/") {
+        return Ok(doors::answer(&shared, &call));
+    }
+    let answered = vendor_call(&shared, call).await;
+    let status = answered.as_ref().ok().map(|response| response.status().as_u16());
+    tracing::debug!(status, "request answered or, without a status, dropped");
+    answered
+}
+
+async fn vendor_call(shared: &Shared, mut call: Call) -> Result<Response<Delivery>, CutOff> {
+    let Some((endpoint, method)) = endpoint(&call.path) else {
+        return Ok(page(&call).travel(Travel::Whole));
+    };
+    let (fault, salt) = {
+        let mut state = shared.lock();
+        let (fault, salt) = state.faults.draw(endpoint);
+        state.counts.requests += 1;
+        if let Some(fault) = fault {
+            *state.counts.faults.entry(fault.name()).or_default() += 1;
+        }
+        match endpoint {
+            Endpoint::Search => state.counts.searches += 1,
+            Endpoint::Item => state.counts.item_reads += 1,
+            Endpoint::Reauth => state.counts.reauths += 1,
+            _ => {}
+        }
+        (fault, salt)
+    };
+    tracing::debug!(path = call.path, fault = fault.map(Fault::name), "request received");
+    let under_way = (endpoint == Endpoint::Search).then(|| UnderWay::new(shared));
+    if !shared.options.latency.is_zero() {
+        tokio::time::sleep(shared.options.latency).await;
+    }
+    call.now = Instant::now();
+    let work = |bend| {
+        if call.method == method {
+            handle(shared, endpoint, &call, bend, salt)
+        } else {
+            message(StatusCode::METHOD_NOT_ALLOWED, "wrong method").with(ALLOW, method.as_str())
+        }
+    };
+    let failure = |status| Answer::failure(status, salt).travel(Travel::Whole);
+    let response = match fault {
+        None => work(Bend::Straight).travel(Travel::Whole),
+        Some(Fault::Short) => work(Bend::Short).travel(Travel::Whole),
+        Some(Fault::Cap) => work(Bend::Cap).travel(Travel::Whole),
+        Some(Fault::Repeat) => work(Bend::Repeat).travel(Travel::Whole),
+        Some(Fault::Slow) => work(Bend::Straight).travel(Travel::Slow(shared.options.slow)),
+        Some(Fault::Truncate) => work(Bend::Straight).travel(Travel::Truncated),
+        Some(Fault::Drop) => {
+            drop(work(Bend::Straight));
+            return Err(CutOff);
+        }
+        Some(Fault::Hang) => pending().await,
+        Some(Fault::Refuse(shape)) => refusal(shared, shape, salt).travel(Travel::Whole),
+        Some(Fault::Garbage) => Answer::garbage(salt).travel(Travel::Whole),
+        Some(Fault::Huge) => answer::huge(),
+        Some(Fault::E500) => failure(StatusCode::INTERNAL_SERVER_ERROR),
+        Some(Fault::E502) => failure(StatusCode::BAD_GATEWAY),
+        Some(Fault::E503) => failure(StatusCode::SERVICE_UNAVAILABLE),
+        Some(Fault::E429) => failure(StatusCode::TOO_MANY_REQUESTS),
+    };
+    drop(under_way);
+    Ok(response)
+}
+
+/// Which call a path means, and its method.
+fn endpoint(path: &str) -> Option<(Endpoint, Method)> {
+    Some(match path {
+        "/enable-api/login" => (Endpoint::Login, Method::POST),
+        "/enable-api/reauth" => (Endpoint::Reauth, Method::GET),
+        "/enable-api/logout" => (Endpoint::Logout, Method::POST),
+        "/webcm/rest/oauth/token" => (Endpoint::Token, Method::POST),
+        "/webcm/rest/api/items/search" => (Endpoint::Search, Method::POST),
+        "/webcm/rest/api/items/count" => (Endpoint::Count, Method::POST),
+        "/webcm/rest/api/repositories" => (Endpoint::Repositories, Method::GET),
+        _ if path.starts_with("/webcm/rest/api/items/") => (Endpoint::Item, Method::GET),
+        _ if path.starts_with("/webcm/rest/api/repositories/") => {
+            (Endpoint::Repositories, Method::GET)
+        }
+        _ => return None,
+    })
+}
+
+/// The pages that a browser would ask for.
+fn page(call: &Call) -> Answer {
+    match call.path.as_str() {
+        "/webcm/login" => Answer::sign_in_page(),
+        "/webcm/rest/swagger-ui.html" => Answer::html(StatusCode::OK, SWAGGER_PAGE),
+        _ => Answer::html(StatusCode::NOT_FOUND, NOT_FOUND_PAGE),
+    }
+}
+
+fn handle(shared: &Shared, endpoint: Endpoint, call: &Call, bend: Bend, salt: u64) -> Answer {
+    match endpoint {
+        Endpoint::Login => return login(shared, call),
+        Endpoint::Reauth => {
+            let open = shared.lock().sessions.is_open(call.session_token(), call.now);
+            return Answer::json(&json!({"success": open}));
+        }
+        Endpoint::Logout => return logout(shared, call),
+        Endpoint::Token => return oauth_token(shared, call),
+        Endpoint::Search | Endpoint::Count | Endpoint::Item | Endpoint::Repositories => {}
+    }
+    let standing = {
+        let mut state = shared.lock();
+        let (session, rest) = (call.session_token(), call.rest_token());
+        let standing = state.sessions.judge(session, rest, endpoint == Endpoint::Search, call.now);
+        match standing {
+            Standing::Good => {}
+            Standing::Renewed(_) => {
+                state.counts.rest_tokens_issued += 1;
+                state.counts.rest_tokens_renewed += 1;
+            }
+            Standing::NoSession | Standing::StaleRestToken => state.counts.refusals += 1,
+        }
+        standing
+    };
+    let announced = match standing {
+        Standing::Good => None,
+        Standing::Renewed(token) => Some(token),
+        Standing::NoSession | Standing::StaleRestToken => {
+            return refusal(shared, shared.options.refusal, salt);
+        }
+    };
+    match endpoint {
+        Endpoint::Search => search(shared, call, bend, announced.as_deref()),
+        Endpoint::Count => count(shared, call),
+        Endpoint::Item => item(shared, call),
+        _ => repositories(shared, call),
+    }
+}
+
+fn refusal(shared: &Shared, shape: Option<Shape>, salt: u64) -> Answer {
+    let any = || Shape::ALL[usize::try_from(salt % 6).unwrap_or_default()];
+    Answer::refusal(shape.unwrap_or_else(any), &shared.options.base_path)
+}
+
+/// Login as in vendor's example; name and password as query parameters are seen.
+fn login(shared: &Shared, call: &Call) -> Answer {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let given = |name: &str| match &body[name] {
+        Value::String(text) => Some(text.clone()),
+        _ => call.parameter(name),
+    };
+    let mut state = shared.lock();
+    if !fits(shared, given("login").as_ref(), given("password").as_ref()) {
+        state.counts.failed_logins += 1;
+        return Answer::refusal(Shape::Success, "");
+    }
+    let issued = state.sessions.open(call.now);
+    state.counts.logins += 1;
+    if shared.options.login_answer != LoginAnswer::Token {
+        state.counts.rest_tokens_issued += 1;
+    }
+    drop(state);
+    let mut answer = json!({"success": true, "message": "enjoy your token"});
+    if shared.options.login_answer != LoginAnswer::Cookies {
+        answer["token"] = json!({"token": issued.session});
+    }
+    let answer = Answer::json(&answer);
+    if shared.options.login_answer == LoginAnswer::Token {
+        return answer;
+    }
+    answer
+        .with(SET_COOKIE, &format!("ewtoken={}; Path=/; HttpOnly", issued.session))
+        .with(SET_COOKIE, &format!("epimresttoken={}; Path=/; HttpOnly", issued.rest))
+}
+
+fn logout(shared: &Shared, call: &Call) -> Answer {
+    let mut state = shared.lock();
+    if !state.sessions.close(call.session_token(), call.now) {
+        return Answer::refusal(Shape::Success, "");
+    }
+    state.counts.logouts += 1;
+    Answer::json(&json!({"success": true, "message": "You are logged out"}))
+}
+
+/// The OAuth call (seen); any client is accepted if it names itself. The answers are those of the
+/// OAuth standard, RFC 6749, sections 5.1 and 5.2.
+fn oauth_token(shared: &Shared, call: &Call) -> Answer {
+    let client = call.header(AUTHORIZATION.as_str());
+    if !client.is_some_and(|client| client.starts_with("Basic ")) {
+        let error = json!({"error": "invalid_client"});
+        return Answer::status_json(StatusCode::UNAUTHORIZED, &error)
+            .with(WWW_AUTHENTICATE, "Basic realm=\"oauth\"");
+    }
+    let given = |name: &str| call.parameter(name).or_else(|| parameter(&call.body, name));
+    if given("grant_type").as_deref() != Some("password") {
+        let error = json!({"error": "unsupported_grant_type"});
+        return Answer::status_json(StatusCode::BAD_REQUEST, &error);
+    }
+    let mut state = shared.lock();
+    if !fits(shared, given("username").as_ref(), given("password").as_ref()) {
+        state.counts.failed_logins += 1;
+        let error = json!({"error": "invalid_grant", "error_description": "Bad credentials"});
+        return Answer::status_json(StatusCode::BAD_REQUEST, &error);
+    }
+    state.counts.logins += 1;
+    Answer::json(&json!({
+        "access_token": state.sessions.open_oauth(call.now),
+        "token_type": "bearer",
+        "expires_in": shared.options.session_ttl.as_secs(),
+    }))
+}
+
+fn fits(shared: &Shared, login: Option<&String>, password: Option<&String>) -> bool {
+    login == Some(&shared.options.login) && password == Some(&shared.options.password)
+}
+
+fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> Answer {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let number = |name: &str| body[name].as_u64();
+    let Some(repository_id) = number("repositoryId") else {
+        return message(StatusCode::BAD_REQUEST, "repositoryId must be a number");
+    };
+    let Some(page) = number("page").filter(|page| *page >= 1) else {
+        return message(StatusCode::BAD_REQUEST, "page must be a number from 1");
+    };
+    let Some(size) = number("pageSize").filter(|size| (1..=LARGEST_PAGE).contains(size)) else {
+        return message(StatusCode::BAD_REQUEST, "pageSize must be a number from 1 to 100000");
+    };
+    let size = match bend {
+        Bend::Cap if size > 50 => 50,
+        Bend::Cap => size.div_ceil(2),
+        _ => size,
+    };
+    let start = usize::try_from((page - 1).saturating_mul(size)).unwrap_or(usize::MAX);
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let (entries, total) = {
+        let mut state = shared.lock();
+        let Some(repository) = state.repository(repository_id, shared.uptime()) else {
+            return no_repository();
+        };
+        let window = match bend {
+            Bend::Repeat if repository.last_window.1 > 0 => repository.last_window,
+            Bend::Repeat => (0, size),
+            _ => (start, size),
+        };
+        repository.last_window = window;
+        let found = (repository.window(window.0, window.1), repository.len());
+        state.counts.pages += 1;
+        state.counts.items += found.0.len() as u64;
+        found
+    };
+    let claimed = if bend == Bend::Short { entries.len().max(1) } else { entries.len() };
+    let carried = if bend == Bend::Short { entries.len() * 2 / 3 } else { entries.len() };
+    let mut out = Vec::with_capacity(carried * 2560 + 256);
+    out.extend_from_slice(b"{\"status\":0,\"data\":{\"itemList\":[");
+    for (index, entry) in entries.iter().take(carried).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        shared.catalog.render(*entry, &mut out);
+    }
+    out.extend_from_slice(
+        format!("],\"searchTotal\":{total},\"returnTotal\":{claimed}}}").as_bytes(),
+    );
+    if let Some(token) = announced {
+        out.extend_from_slice(format!(",\"epimresttoken\":\"{token}\"").as_bytes());
+    }
+    out.push(b'}');
+    Answer::new(StatusCode::OK, "application/json", out)
+}
+
+/// How many items meet a search (vendor, in words); the form of the answer is open.
+fn count(shared: &Shared, call: &Call) -> Answer {
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let Some(id) = body["repositoryId"].as_u64() else {
+        return message(StatusCode::BAD_REQUEST, "repositoryId must be a number");
+    };
+    match shared.lock().repository(id, shared.uptime()) {
+        Some(repository) => Answer::json(&json!({"status": 0, "data": repository.len()})),
+        None => no_repository(),
+    }
+}
+
+/// One item (vendor, in words); the form of the answer is open.
+fn item(shared: &Shared, call: &Call) -> Answer {
+    let id = call.path.rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
+    let uptime = shared.uptime();
+    let found: Option<Entry> = id.and_then(|id| {
+        shared.lock().repositories.iter_mut().find_map(|repository| {
+            repository.advance(uptime);
+            repository.item(id)
+        })
+    });
+    let Some(entry) = found else { return message(StatusCode::NOT_FOUND, "item not found") };
+    let mut out = b"{\"status\":0,\"data\":".to_vec();
+    shared.catalog.render(entry, &mut out);
+    out.push(b'}');
+    Answer::new(StatusCode::OK, "application/json", out)
+}
+
+/// The repositories, or the attributes of one (seen); member names are open.
+fn repositories(shared: &Shared, call: &Call) -> Answer {
+    let state = shared.lock();
+    let below = call.path.strip_prefix("/webcm/rest/api/repositories/");
+    if let Some(path) = below {
+        let name = path.strip_suffix("/attributes").unwrap_or_default();
+        // A plus sign is a plus sign in a path, but nothing here has one in its name.
+        let name = parameter(format!("name={name}").as_bytes(), "name");
+        if !state.repositories.iter().any(|repository| Some(&repository.name) == name.as_ref()) {
+            return message(StatusCode::NOT_FOUND, "repository not found");
+        }
+        let attributes: Vec<Value> = catalog::attributes()
+            .map(|(id, label)| json!({"fieldId": id, "name": label}))
+            .collect();
+        return Answer::json(&json!({"status": 0, "data": attributes}));
+    }
+    let wanted = call.parameter("NAME");
+    let found: Vec<Value> = state
+        .repositories
+        .iter()
+        .filter(|repository| wanted.as_ref().is_none_or(|name| *name == repository.name))
+        .map(|repository| json!({"repositoryId": repository.id, "name": repository.name}))
+        .collect();
+    Answer::json(&json!({"status": 0, "data": found}))
+}
+
+/// What is said to a good session that asks for a repository that is not there (open).
+fn no_repository() -> Answer {
+    Answer::json(&json!({"status": 1, "message": "the repository does not exist"}))
+}
+
+/// An error that is nobody's refusal.
+pub(super) fn message(status: StatusCode, text: &str) -> Answer {
+    Answer::status_json(status, &json!({"status": status.as_u16(), "message": text}))
+}
+
+const SWAGGER_PAGE: &str = "<!DOCTYPE html>
+<html><head><title>Swagger UI</title></head>
+<body><h1>EnterWorks look-alike</h1><p>POST /webcm/rest/api/items/search</p></body></html>
+";
+
+const NOT_FOUND_PAGE: &str = "<!DOCTYPE html>
+<html><head><title>HTTP Status 404 - Not Found</title></head>
+<body><h1>HTTP Status 404 - Not Found</h1></body></html>
+";

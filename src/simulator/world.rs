@@ -1,0 +1,377 @@
+//! The repositories: which items there are, in which order, at which revision.
+//!
+//! Per item it keeps twelve bytes: a record of revision and last change, found by the item's slot
+//! (its running number), and the slot's place in the list. The list is a plain vector of 4-byte
+//! slots: a deep window is a slice, and an insertion or deletion moves at most four megabytes in
+//! a repository of a million items, which is a fraction of a millisecond. What an item looks like
+//! is the catalog's business.
+//!
+//! Item ids are unique over all repositories, since the vendor's call for one item names no
+//! repository; they ascend with gaps, as ids of real servers do, and are never used again.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::catalog::mix;
+use super::churn::{Churn, Event, Rates};
+use super::{Order, RepositoryOptions};
+
+/// The first item id of the first repository.
+const FIRST_ITEM_ID: u64 = 5_000_000;
+/// Each repository's ids lie in a block of this many.
+const IDS_PER_REPOSITORY: u64 = 100_000_000;
+/// Ids are spread so that on average one in this many is in use.
+const ID_GAP: u64 = 3;
+/// A repository takes no insertion beyond this many items ever made.
+const MOST_SLOTS: usize = 33_000_000;
+
+/// One item at one moment: all that is needed to render it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The item's id.
+    pub(super) id: u64,
+    /// 1 for a new item, one more with each change.
+    pub(super) revision: u32,
+    /// The number of the repository's change that made this revision; the modification stamp.
+    pub(super) change: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    /// 0 once the item is gone.
+    revision: u32,
+    change: u32,
+}
+
+/// One repository.
+#[derive(Debug)]
+pub(super) struct Repository {
+    pub(super) id: u64,
+    pub(super) name: String,
+    order: Order,
+    /// The repository's place among the repositories: where its block of item ids begins.
+    first_item_id: u64,
+    records: Vec<Record>,
+    list: Vec<u32>,
+    last_change: u32,
+    rng: Rng,
+    churn: Churn,
+    /// What happened since the start.
+    pub(super) history: History,
+    /// The last window answered, for the fault that repeats it.
+    pub(super) last_window: (usize, usize),
+}
+
+/// How many items came, went and changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct History {
+    pub(super) inserted: u64,
+    pub(super) deleted: u64,
+    pub(super) updated: u64,
+}
+
+/// Why an edit could not be made.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(super) enum EditError {
+    /// A place was named where the order decides.
+    #[error("only a shuffled repository lets a place be chosen")]
+    PlaceIsFixed,
+    /// The item does not exist, or no longer.
+    #[error("there is no item {0}")]
+    NoSuchItem(u64),
+    /// The block of item ids is used up.
+    #[error("the repository has used up its item ids")]
+    Full,
+}
+
+impl Repository {
+    /// The repository at its start; `index` is its place among the repositories.
+    pub(super) fn new(
+        options: &RepositoryOptions,
+        index: usize,
+        order: Order,
+        rates: Rates,
+        seed: u64,
+    ) -> Self {
+        let mut rng = Rng::with_seed(mix(seed ^ mix(options.id)));
+        let count = u32::try_from(options.items.min(MOST_SLOTS)).unwrap_or(u32::MAX);
+        let mut list: Vec<u32> = (0..count).collect();
+        rng.shuffle(&mut list);
+        let mut records = vec![Record { revision: 1, change: 0 }; list.len()];
+        // The shuffled list is the order of last change, newest first.
+        for (change, slot) in (1..=count).rev().zip(&list) {
+            if let Some(record) = records.get_mut(position(*slot)) {
+                record.change = change;
+            }
+        }
+        if order == Order::Id {
+            list = (0..count).collect();
+        }
+        Self {
+            id: options.id,
+            name: format!("Products {}", options.id),
+            order,
+            first_item_id: FIRST_ITEM_ID + (index as u64) * IDS_PER_REPOSITORY,
+            records,
+            list,
+            last_change: count,
+            rng,
+            churn: Churn::new(rates, Duration::ZERO),
+            history: History::default(),
+            last_window: (0, 0),
+        }
+    }
+
+    /// Lets everything happen that has fallen due up to `now` (time since the start).
+    pub(super) fn advance(&mut self, now: Duration) {
+        for event in self.churn.take_due(now) {
+            let place = if self.list.is_empty() { 0 } else { self.rng.usize(..self.list.len()) };
+            match event {
+                // A repository that is full takes no more; nobody waits for an answer here.
+                Event::Insert => drop(self.insert(None)),
+                Event::Delete => self.delete_at(place),
+                Event::Update => self.update_at(place),
+            }
+        }
+    }
+
+    /// The rates of change in force.
+    pub(super) fn rates(&self) -> Rates {
+        self.churn.rates()
+    }
+
+    /// Replaces the rates of change from `now` (time since the start) on.
+    pub(super) fn set_rates(&mut self, rates: Rates, now: Duration) {
+        self.churn.set(rates, now);
+    }
+
+    /// How many items there are.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The items at the places `[start, start + length)` of the list, fewer where it ends before.
+    pub(super) fn window(&self, start: usize, length: usize) -> Vec<Entry> {
+        let start = start.min(self.list.len());
+        let end = start.saturating_add(length).min(self.list.len());
+        self.list[start..end].iter().filter_map(|slot| self.entry(*slot)).collect()
+    }
+
+    /// The item of this id, if it is there.
+    pub(super) fn item(&self, id: u64) -> Option<Entry> {
+        self.slot(id).and_then(|slot| self.entry(slot))
+    }
+
+    /// Adds a new item where the order wants it, or in a shuffled repository at `place`.
+    pub(super) fn insert(&mut self, place: Option<usize>) -> Result<u64, EditError> {
+        if place.is_some() && self.order != Order::Shuffled {
+            return Err(EditError::PlaceIsFixed);
+        }
+        if self.records.len() >= MOST_SLOTS {
+            return Err(EditError::Full);
+        }
+        let slot = u32::try_from(self.records.len()).map_err(|_| EditError::Full)?;
+        self.last_change += 1;
+        self.records.push(Record { revision: 1, change: self.last_change });
+        let place = match (self.order, place) {
+            (Order::Id, _) => self.list.len(),
+            (Order::Modified, _) => 0,
+            (Order::Shuffled, Some(place)) => place.min(self.list.len()),
+            (Order::Shuffled, None) => self.rng.usize(..=self.list.len()),
+        };
+        self.list.insert(place, slot);
+        self.history.inserted += 1;
+        Ok(self.item_id(slot))
+    }
+
+    /// Takes an item away.
+    pub(super) fn delete(&mut self, id: u64) -> Result<(), EditError> {
+        let place = self.place(id)?;
+        self.delete_at(place);
+        Ok(())
+    }
+
+    /// Gives an item a new revision.
+    pub(super) fn update(&mut self, id: u64) -> Result<(), EditError> {
+        let place = self.place(id)?;
+        self.update_at(place);
+        Ok(())
+    }
+
+    /// Moves an item of a shuffled repository to another place, without a new revision.
+    pub(super) fn move_to(&mut self, id: u64, place: usize) -> Result<(), EditError> {
+        if self.order != Order::Shuffled {
+            return Err(EditError::PlaceIsFixed);
+        }
+        let from = self.place(id)?;
+        let slot = self.list.remove(from);
+        self.list.insert(place.min(self.list.len()), slot);
+        Ok(())
+    }
+
+    fn delete_at(&mut self, place: usize) {
+        if place >= self.list.len() {
+            return;
+        }
+        let slot = self.list.remove(place);
+        if let Some(record) = self.records.get_mut(position(slot)) {
+            record.revision = 0;
+        }
+        self.history.deleted += 1;
+    }
+
+    fn update_at(&mut self, place: usize) {
+        let Some(slot) = self.list.get(place).copied() else { return };
+        self.last_change += 1;
+        if let Some(record) = self.records.get_mut(position(slot)) {
+            record.revision += 1;
+            record.change = self.last_change;
+        }
+        if self.order == Order::Modified {
+            // One move of what stood before it, instead of a removal and an insertion.
+            self.list[..=place].rotate_right(1);
+        }
+        self.history.updated += 1;
+    }
+
+    /// Where in the list an item stands.
+    fn place(&self, id: u64) -> Result<usize, EditError> {
+        let gone = EditError::NoSuchItem(id);
+        let Some(slot) = self.slot(id) else { return Err(gone) };
+        let Some(entry) = self.entry(slot) else { return Err(gone) };
+        let place = match self.order {
+            Order::Id => self.list.binary_search(&slot).ok(),
+            Order::Modified => self
+                .list
+                .binary_search_by(|other| {
+                    let change = self.entry(*other).map_or(0, |entry| entry.change);
+                    entry.change.cmp(&change)
+                })
+                .ok(),
+            Order::Shuffled => self.list.iter().position(|other| *other == slot),
+        };
+        place.ok_or(gone)
+    }
+
+    fn entry(&self, slot: u32) -> Option<Entry> {
+        let record = self.records.get(position(slot))?;
+        (record.revision > 0).then(|| Entry {
+            id: self.item_id(slot),
+            revision: record.revision,
+            change: record.change,
+        })
+    }
+
+    fn item_id(&self, slot: u32) -> u64 {
+        let slot = u64::from(slot);
+        self.first_item_id + slot * ID_GAP + mix(slot) % ID_GAP
+    }
+
+    fn slot(&self, id: u64) -> Option<u32> {
+        let slot = u32::try_from(id.checked_sub(self.first_item_id)? / ID_GAP).ok()?;
+        (self.item_id(slot) == id).then_some(slot)
+    }
+}
+
+/// A slot as an index. Slots are made from indices, so it always fits.
+fn position(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STILL: Rates = Rates { insert: 0.0, delete: 0.0, update: 0.0 };
+    const BUSY: Rates = Rates { insert: 50.0, delete: 50.0, update: 100.0 };
+
+    fn repository(items: usize, order: Order, rates: Rates) -> Repository {
+        Repository::new(&RepositoryOptions { id: 10_149, items }, 0, order, rates, 1)
+    }
+
+    fn ids(repository: &Repository) -> Vec<u64> {
+        repository.window(0, usize::MAX).iter().map(|entry| entry.id).collect()
+    }
+
+    #[test]
+    fn each_order_holds_while_items_come_and_go() {
+        for order in [Order::Id, Order::Modified, Order::Shuffled] {
+            let mut repository = repository(500, order, BUSY);
+            repository.advance(Duration::from_secs(20));
+            let entries = repository.window(0, usize::MAX);
+            assert_eq!(entries.len(), 500, "as many came as went");
+            match order {
+                Order::Id => assert!(entries.is_sorted_by(|a, b| a.id < b.id)),
+                Order::Modified => assert!(entries.is_sorted_by(|a, b| a.change > b.change)),
+                Order::Shuffled => assert!(!entries.is_sorted_by_key(|entry| entry.id)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_shuffled_order_is_stable() {
+        let mut repository = repository(200, Order::Shuffled, STILL);
+        let before = ids(&repository);
+        repository.update(before[17]).unwrap();
+        repository.insert(None).unwrap();
+        let after: Vec<u64> =
+            ids(&repository).into_iter().filter(|id| before.contains(id)).collect();
+        assert_eq!(before, after);
+    }
+
+    #[test]
+    fn the_same_seed_and_time_give_the_same_repository() {
+        let mut left = repository(300, Order::Shuffled, BUSY);
+        let mut right = repository(300, Order::Shuffled, BUSY);
+        left.advance(Duration::from_secs(7));
+        for second in 1..=7 {
+            right.advance(Duration::from_secs(second));
+        }
+        assert_eq!(left.window(0, usize::MAX), right.window(0, usize::MAX));
+    }
+
+    #[test]
+    fn items_are_found_by_id_and_gone_ones_are_not() {
+        for order in [Order::Id, Order::Modified, Order::Shuffled] {
+            let mut repository = repository(100, order, STILL);
+            let all = ids(&repository);
+            repository.update(all[40]).unwrap();
+            repository.delete(all[41]).unwrap();
+            assert_eq!(repository.item(all[40]).unwrap().revision, 2);
+            assert_eq!(repository.item(all[41]), None);
+            assert_eq!(repository.delete(all[41]), Err(EditError::NoSuchItem(all[41])));
+            assert_eq!(repository.item(1), None);
+            assert_eq!(repository.item(u64::MAX), None);
+            assert_eq!(repository.len(), 99);
+        }
+    }
+
+    #[test]
+    fn a_window_beyond_the_end_is_empty() {
+        let repository = repository(10, Order::Id, STILL);
+        assert_eq!(repository.window(10, 5), []);
+        assert_eq!(repository.window(usize::MAX, usize::MAX), []);
+        assert_eq!(repository.window(8, 5).len(), 2);
+    }
+
+    #[test]
+    fn repositories_share_no_item_id() {
+        let options = RepositoryOptions { id: 2, items: 10 };
+        let first = repository(10, Order::Id, STILL);
+        let second = Repository::new(&options, 1, Order::Id, STILL, 1);
+        assert!(ids(&second).iter().all(|id| first.item(*id).is_none()));
+        assert!(ids(&first).iter().all(|id| second.item(*id).is_none()));
+    }
+
+    #[test]
+    fn a_place_can_be_chosen_only_where_no_order_decides() {
+        let mut ordered = repository(10, Order::Id, STILL);
+        let mut shuffled = repository(10, Order::Shuffled, STILL);
+        assert_eq!(ordered.insert(Some(3)), Err(EditError::PlaceIsFixed));
+        let id = shuffled.insert(Some(3)).unwrap();
+        assert_eq!(ids(&shuffled)[3], id);
+        shuffled.move_to(id, 0).unwrap();
+        assert_eq!(ids(&shuffled)[0], id);
+    }
+}

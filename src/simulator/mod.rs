@@ -42,6 +42,8 @@ mod routes;
 mod sessions;
 mod world;
 
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;

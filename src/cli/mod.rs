@@ -1,3 +1,3 @@
-//! The commands.
+//! The commands and their flags.
 
-pub mod check;
+pub mod simulate;

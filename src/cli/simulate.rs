@@ -1,0 +1,359 @@
+//! `ewmirror simulate`: the look-alike server in the foreground.
+//!
+//! Prints one line on stdout when it is ready, `listening on http://127.0.0.1:PORT`, and runs
+//! until it is told to stop. Every value is checked while the flags are parsed, so that a wrong
+//! one is wrong usage (exit status 2) with the flag's name before it.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::simulator::{
+    self, Fault, LoginAnswer, Options, Order, RepositoryOptions, Shape, StaleRestToken, StartError,
+};
+
+/// The repository of vendor's example.
+const DEFAULT_REPOSITORY: u64 = 10_149;
+
+/// The flags of `ewmirror simulate`.
+#[derive(Args, Clone)]
+pub struct SimulateArgs {
+    /// Port to listen on, on 127.0.0.1; 0 takes any that is free
+    #[arg(long, default_value_t = 8090)]
+    port: u16,
+
+    /// Path before all others, such as /enterworks
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    base_path: String,
+
+    /// Repository with its number of items; repeatable [default: 10149]
+    #[arg(long = "repository", value_name = "ID[:ITEMS]", value_parser = repository)]
+    repositories: Vec<Repository>,
+
+    /// Items of each repository that names no number
+    #[arg(long, default_value_t = 10_000, value_parser = items)]
+    items: usize,
+
+    /// How long a session lives after its login
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    session_ttl: Duration,
+
+    /// How old a REST token gets before the next search renews it
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
+    rest_token_ttl: Duration,
+
+    /// What a client hears that keeps sending an old REST token
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    stale_rest_token: StaleArg,
+
+    /// Where a login's answer carries the session token
+    #[arg(long, value_name = "WHERE", default_value = "both")]
+    login_answer: LoginAnswerArg,
+
+    /// How a request without a good session is answered
+    #[arg(long, value_name = "SHAPE", default_value = "401")]
+    refusal: RefusalArg,
+
+    /// Insertions a second, in each repository
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    insert_rate: f64,
+
+    /// Deletions a second, in each repository
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    delete_rate: f64,
+
+    /// Changes of items a second, in each repository
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    update_rate: f64,
+
+    /// Order of a search
+    #[arg(long, default_value = "id")]
+    order: OrderArg,
+
+    /// How long each request takes
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    latency: Duration,
+
+    /// How long an answer takes that the fault "slow" has hit
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    slow: Duration,
+
+    /// Fault with its probability per request, such as hang=0.01; repeatable
+    #[arg(long = "fault", value_name = "KIND=PROBABILITY", value_parser = fault)]
+    faults: Vec<(Fault, f64)>,
+
+    /// Seed of items, changes and faults
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Login name that is accepted
+    #[arg(long, value_name = "NAME", default_value = "system")]
+    login: String,
+
+    /// Password that is accepted; the look-alike server has no secrets
+    #[arg(long, default_value = "system")]
+    password: String,
+}
+
+impl fmt::Debug for SimulateArgs {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.options(), f)
+    }
+}
+
+impl SimulateArgs {
+    /// The server that the flags describe.
+    pub fn options(&self) -> Options {
+        let mut repositories: Vec<RepositoryOptions> = self
+            .repositories
+            .iter()
+            .map(|given| RepositoryOptions {
+                id: given.id,
+                items: given.items.unwrap_or(self.items),
+            })
+            .collect();
+        if repositories.is_empty() {
+            repositories.push(RepositoryOptions { id: DEFAULT_REPOSITORY, items: self.items });
+        }
+        Options {
+            port: self.port,
+            base_path: self.base_path.trim_end_matches('/').to_owned(),
+            repositories,
+            session_ttl: self.session_ttl,
+            rest_token_ttl: self.rest_token_ttl,
+            stale_rest_token: match self.stale_rest_token {
+                StaleArg::Refuse => StaleRestToken::Refuse,
+                StaleArg::Renew => StaleRestToken::Renew,
+            },
+            login_answer: match self.login_answer {
+                LoginAnswerArg::Both => LoginAnswer::Both,
+                LoginAnswerArg::Cookies => LoginAnswer::Cookies,
+                LoginAnswerArg::Token => LoginAnswer::Token,
+            },
+            refusal: match self.refusal {
+                RefusalArg::Unauthorized => Some(Shape::Unauthorized),
+                RefusalArg::Forbidden => Some(Shape::Forbidden),
+                RefusalArg::Success => Some(Shape::Success),
+                RefusalArg::Status => Some(Shape::Status),
+                RefusalArg::Html => Some(Shape::Html),
+                RefusalArg::Redirect => Some(Shape::Redirect),
+                RefusalArg::Any => None,
+            },
+            insert_rate: self.insert_rate,
+            delete_rate: self.delete_rate,
+            update_rate: self.update_rate,
+            order: match self.order {
+                OrderArg::Id => Order::Id,
+                OrderArg::Modified => Order::Modified,
+                OrderArg::Shuffled => Order::Shuffled,
+            },
+            latency: self.latency,
+            slow: self.slow,
+            faults: self.faults.clone(),
+            seed: self.seed,
+            login: self.login.clone(),
+            password: self.password.clone(),
+        }
+    }
+}
+
+/// Runs the server until `stop` resolves. `announce` is given the one line for stdout, without
+/// its line end, once the server answers.
+pub async fn run(
+    args: SimulateArgs,
+    stop: impl Future<Output = ()>,
+    announce: impl FnOnce(&str),
+) -> Result<(), StartError> {
+    let simulator = simulator::start(args.options()).await?;
+    announce(&format!("listening on {}", simulator.url()));
+    stop.await;
+    simulator.stop().await;
+    Ok(())
+}
+
+/// A repository as given on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Repository {
+    id: u64,
+    items: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OrderArg {
+    /// Ascending by item id
+    Id,
+    /// Last change first
+    Modified,
+    /// None that means anything, but a stable one
+    Shuffled,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StaleArg {
+    /// A refusal
+    Refuse,
+    /// Another new REST token
+    Renew,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LoginAnswerArg {
+    /// As a token object and as cookies
+    Both,
+    /// As cookies alone
+    Cookies,
+    /// As a token object alone
+    Token,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RefusalArg {
+    /// HTTP 401
+    #[value(name = "401")]
+    Unauthorized,
+    /// HTTP 403
+    #[value(name = "403")]
+    Forbidden,
+    /// HTTP 200 with "success": false
+    Success,
+    /// HTTP 200 with a status other than 0
+    Status,
+    /// An HTML sign-in page
+    Html,
+    /// A redirect to the sign-in page
+    Redirect,
+    /// Each time another one
+    Any,
+}
+
+fn repository(text: &str) -> Result<Repository, String> {
+    let (id, count) = match text.split_once(':') {
+        Some((id, count)) => (id, Some(count)),
+        None => (text, None),
+    };
+    let id = id.parse().map_err(|_| format!("\"{id}\" is no repository number, such as 10149"))?;
+    Ok(Repository { id, items: count.map(items).transpose()? })
+}
+
+fn items(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count <= simulator::MOST_ITEMS);
+    count.ok_or_else(|| {
+        format!("\"{text}\" is no number of items from 0 to {}", simulator::MOST_ITEMS)
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("write a duration as 500ms, 30s, 5m or 24h: {error}"))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.0..=simulator::HIGHEST_RATE).contains(rate));
+    rate.ok_or_else(|| {
+        format!("\"{text}\" is no rate from 0 to {} a second", simulator::HIGHEST_RATE)
+    })
+}
+
+fn fault(text: &str) -> Result<(Fault, f64), String> {
+    let (kind, probability) = text
+        .split_once('=')
+        .ok_or_else(|| format!("\"{text}\" is no KIND=PROBABILITY, such as hang=0.01"))?;
+    let fault = kind.parse::<Fault>().map_err(|error| error.to_string())?;
+    let probability = probability.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    let probability = probability
+        .ok_or_else(|| format!("the probability of {fault} is no number from 0 to 1"))?;
+    Ok((fault, probability))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use clap::Parser;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: SimulateArgs,
+    }
+
+    fn parse(flags: &[&str]) -> Result<SimulateArgs, clap::Error> {
+        Command::try_parse_from([&["simulate"], flags].concat()).map(|command| command.args)
+    }
+
+    #[test]
+    fn without_flags_it_is_the_server_of_the_vendors_example() {
+        let options = parse(&[]).unwrap().options();
+        assert_eq!(options.port, 8090);
+        assert_eq!(options.repositories, [RepositoryOptions { id: 10_149, items: 10_000 }]);
+        assert_eq!(options.session_ttl, Duration::from_hours(24));
+        assert_eq!(options.rest_token_ttl, Duration::from_mins(30));
+        assert_eq!((options.login.as_str(), options.password.as_str()), ("system", "system"));
+        assert_eq!(options.seed, 1);
+        assert!(options.faults.is_empty());
+    }
+
+    #[test]
+    fn repositories_without_a_number_of_items_take_the_common_one() {
+        let args = parse(&["--repository", "7:20", "--repository", "8", "--items", "30"]).unwrap();
+        let expected =
+            [RepositoryOptions { id: 7, items: 20 }, RepositoryOptions { id: 8, items: 30 }];
+        assert_eq!(args.options().repositories, expected);
+    }
+
+    #[test]
+    fn every_fault_can_be_given() {
+        for kind in Fault::ALL {
+            let args = parse(&["--fault", &format!("{kind}=0.25")]).unwrap();
+            assert_eq!(args.options().faults, [(kind, 0.25)]);
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_wrong_usage_and_say_what_would_be_right() {
+        let cases: [(&[&str], &str); 9] = [
+            (&["--fault", "hang"], "KIND=PROBABILITY"),
+            (&["--fault", "hung=0.1"], "the faults are refuse"),
+            (&["--fault", "hang=1.5"], "from 0 to 1"),
+            (&["--fault", "hang=NaN"], "from 0 to 1"),
+            (&["--repository", "x:5"], "repository number"),
+            (&["--repository", "5:many"], "number of items"),
+            (&["--insert-rate", "-1"], "a second"),
+            (&["--session-ttl", "long"], "24h"),
+            (&["--order", "random"], "shuffled"),
+        ];
+        for (flags, expected) in cases {
+            // A value that begins with a hyphen needs the equals sign to be taken as a value.
+            let joined = flags.join("=");
+            let error = parse(&[&joined]).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{flags:?}");
+            assert!(error.to_string().contains(expected), "{flags:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_prints_the_password() {
+        let args = parse(&["--password", "marker"]).unwrap();
+        assert!(!format!("{args:?}{:?}", args.options()).contains("marker"));
+    }
+
+    #[tokio::test]
+    async fn it_announces_where_it_listens_and_ends_when_told() {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (sender, lines) = mpsc::channel();
+        let announce = move |line: &str| {
+            sender.send(line.to_owned()).unwrap();
+            stop.send(()).unwrap();
+        };
+        let stopped = async { stopped.await.unwrap() };
+        run(parse(&["--port", "0"]).unwrap(), stopped, announce).await.unwrap();
+        let announced: Vec<String> = lines.iter().collect();
+        assert_eq!(announced.len(), 1);
+        assert!(announced[0].starts_with("listening on http://127.0.0.1:"), "{}", announced[0]);
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! Prints one line on stdout when it is ready, `listening on http://127.0.0.1:PORT`, and runs
 //! until it is told to stop. Every value is checked while the flags are parsed, so that a wrong
-//! one is wrong usage (exit status 2) with the flag's name before it.
+//! one is wrong usage (exit status 2) with the flag's name before it; only a repository given twice is
+//! found when the server starts ([`StartError::Option`], wrong usage as well).
 
 use std::fmt;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub struct SimulateArgs {
     port: u16,
 
     /// Path before all others, such as /enterworks
-    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true, value_parser = base_path)]
     base_path: String,
 
     /// Repository with its number of items; repeatable [default: 10149]
@@ -119,7 +120,7 @@ impl SimulateArgs {
         }
         Options {
             port: self.port,
-            base_path: self.base_path.trim_end_matches('/').to_owned(),
+            base_path: self.base_path.clone(),
             repositories,
             session_ttl: self.session_ttl,
             rest_token_ttl: self.rest_token_ttl,
@@ -237,6 +238,15 @@ fn repository(text: &str) -> Result<Repository, String> {
     Ok(Repository { id, items: count.map(items).transpose()? })
 }
 
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    if path.is_empty() || path.starts_with('/') {
+        Ok(path.to_owned())
+    } else {
+        Err("a path begins with a slash, such as /enterworks".to_owned())
+    }
+}
+
 fn items(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| *count <= simulator::MOST_ITEMS);
     count.ok_or_else(|| {
@@ -316,7 +326,8 @@ mod tests {
 
     #[test]
     fn wrong_values_are_wrong_usage_and_say_what_would_be_right() {
-        let cases: [(&[&str], &str); 9] = [
+        let cases: [(&[&str], &str); 10] = [
+            (&["--base-path", "enterworks"], "begins with a slash"),
             (&["--fault", "hang"], "KIND=PROBABILITY"),
             (&["--fault", "hung=0.1"], "the faults are refuse"),
             (&["--fault", "hang=1.5"], "from 0 to 1"),

@@ -1,30 +1,30 @@
 //! Product prose in many scripts, and strings that are awkward to copy.
 
 pub(super) const GERMAN: &[&str] = &[
-    "Kräftiger Akkuschrauber für Größen bis 8 mm.",
+    "Kräftiger Akkuschrauber für Größen bis 8 mm, mit Zwei-Gang-Getriebe.",
     "Lieferung ohne Zubehör; Maße siehe Maßblatt.",
-    "Spülmaschinenfest, auch für Öfen geeignet.",
+    "Spülmaschinenfest und auch für Öfen und Kühlräume geeignet.",
     "Grundpreis je Stück, zuzüglich Mehrwertsteuer.",
 ];
 pub(super) const ENGLISH: &[&str] = &[
     "Cordless drill with a keyless chuck and two gears.",
-    "Ships without accessories; see the data sheet.",
+    "Ships without accessories; see the data sheet for what fits.",
     "The \"Pro\" version comes with a spare battery.",
-    "Not for use near open flames.",
+    "Not for use near open flames, in rain or by children.",
 ];
 pub(super) const FRENCH: &[&str] = &[
     "Perceuse légère, idéale pour l’œuvre de précision.",
-    "Garantie de deux ans à compter de la réception.",
+    "Garantie de deux ans à compter de la réception, pièces et main-d’œuvre.",
     "Conçue pour le bâtiment où ça compte.",
 ];
 pub(super) const GREEK: &[&str] = &[
     "Ασύρματο δράπανο με μπαταρία λιθίου.",
-    "Η συσκευασία δεν περιέχει εξαρτήματα.",
+    "Η συσκευασία δεν περιέχει εξαρτήματα ούτε φορτιστή.",
     "Εγγύηση δύο ετών.",
 ];
 pub(super) const RUSSIAN: &[&str] = &[
     "Жёсткий корпус и долгий срок службы.",
-    "Аккумулятор входит в комплект.",
+    "Аккумулятор и зарядное устройство входят в комплект.",
     "Не вскрывать под нагрузкой!",
 ];
 pub(super) const HEBREW: &[&str] =

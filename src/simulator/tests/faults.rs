@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::Fault;
 use super::*;
 
 async fn queue(client: &Client, endpoint: &str, kind: &str) {
@@ -190,6 +191,29 @@ async fn logins_can_be_hit_too_and_a_lost_login_has_been_made() {
     queue(&client, "login", "refuse-success").await;
     assert_eq!(client.post(LOGIN, &body).await.json()["success"], false);
     client.sign_in().await;
+}
+
+#[tokio::test]
+async fn faults_of_the_options_befall_searches_and_let_the_login_be() {
+    let faults = vec![(Fault::Refuse(Some(Shape::Forbidden)), 1.0)];
+    let client = Client::signed_in(Options { faults, ..options(5) }).await;
+    assert_eq!(client.search(1, 5).await.status, 403);
+    assert_eq!(client.counts().refusals, 0, "the session was good");
+}
+
+#[tokio::test]
+async fn searches_under_way_at_once_are_counted() {
+    let client = Client::signed_in(options(5)).await;
+    let hang = json!([{"endpoint": "search", "kind": "hang", "times": 2}]);
+    client.post("/simulator/faults", &hang).await;
+    let body = json!({"repositoryId": 10_149, "page": 1, "pageSize": 5});
+    let _first = client.send("POST", SEARCH, &body).await.unwrap();
+    let _second = client.send("POST", SEARCH, &body).await.unwrap();
+    while client.searches_under_way() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.search(1, 5).await.status, 200);
+    assert_eq!(client.counts().searches_at_once, 3);
 }
 
 #[tokio::test]

@@ -1,0 +1,191 @@
+//! The proof that two neighbouring answers missed nothing between them.
+//!
+//! An answer is one unbroken stretch of the list at one moment. If an item stands in both answers,
+//! whatever stood between it and the end of the first was in the first, and whatever stood between
+//! the beginning of the second and it was in the second. An item that kept its place relative to
+//! the shared one is therefore in one of them, at whatever times and in whatever order the two
+//! answers came.
+//!
+//! That holds only for a shared item that did not itself move meanwhile, so more than one equal id
+//! is asked for:
+//!
+//! - one shared item at least is the same byte for byte: an item moves in the list because it was
+//!   changed, or because it was deleted and made again;
+//! - the shared items stand in the same order in both answers;
+//! - they are the greater part of the stretch in which the answers overlap: a server without any
+//!   stable order gives shared items by chance, with strangers in between.
+//!
+//! What cannot be shown here is an item that moves without any change to its bytes between two
+//! answers read out of their order. Answers read one after the other are safe even from that, as
+//! long as such items move to the front.
+
+use std::collections::HashMap;
+
+use crate::ids::ItemId;
+
+/// What the proof needs of one item of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The item's id.
+    pub id: ItemId,
+    /// A hash of its bytes as received.
+    pub digest: u64,
+}
+
+/// One answer: where its window began, and its rows in the order in which they came.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// The position of the first row, as asked for.
+    pub start: u64,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+impl Stretch {
+    /// The position after the last row.
+    pub fn end(&self) -> u64 {
+        self.start + self.rows.len() as u64
+    }
+
+    /// Whether this answer begins just like another one, to a window that began elsewhere: a
+    /// server that ignores the page number.
+    pub fn repeats(&self, other: &Self) -> bool {
+        self.start != other.start
+            && !self.rows.is_empty()
+            && !other.rows.is_empty()
+            && self.rows.iter().zip(&other.rows).all(|(a, b)| a.id == b.id)
+    }
+}
+
+/// A proven link between two neighbours, with the traces of what came and went between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// How far the shared items moved down the list, in positions; negative: up, because items
+    /// before them went.
+    pub displacement: i64,
+    /// How many rows of the stretch that both answers cover are in only one of them.
+    pub unmatched: u64,
+}
+
+/// Proves that nothing is missing between two neighbours; `None` where it cannot.
+pub fn prove(first: &Stretch, second: &Stretch) -> Option<Link> {
+    undisturbed(first, second).or_else(|| disturbed(first, second))
+}
+
+/// The common case, without looking anything up: the end of the first answer is the beginning of
+/// the second, id for id, just where the windows say.
+fn undisturbed(first: &Stretch, second: &Stretch) -> Option<Link> {
+    let overlap = first.end().checked_sub(second.start).filter(|overlap| *overlap > 0)?;
+    let overlap = usize::try_from(overlap).ok()?;
+    let tail = first.rows.get(first.rows.len().checked_sub(overlap)?..)?;
+    let head = second.rows.get(..overlap)?;
+    let same_ids = tail.iter().zip(head).all(|(a, b)| a.id == b.id);
+    let same_bytes = tail.iter().zip(head).any(|(a, b)| a.digest == b.digest);
+    (same_ids && same_bytes).then_some(Link { displacement: 0, unmatched: 0 })
+}
+
+fn disturbed(first: &Stretch, second: &Stretch) -> Option<Link> {
+    let places: HashMap<&ItemId, usize> =
+        first.rows.iter().enumerate().map(|(place, row)| (&row.id, place)).collect();
+    let shared: Vec<(usize, usize)> = second
+        .rows
+        .iter()
+        .enumerate()
+        .filter_map(|(there, row)| places.get(&row.id).map(|here| (*here, there)))
+        .collect();
+    let (&(first_here, _), &(last_here, last_there)) = (shared.first()?, shared.last()?);
+    let same_order = shared.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    let same_bytes =
+        shared.iter().any(|(here, there)| first.rows[*here].digest == second.rows[*there].digest);
+    // Before anything is counted: only a strict order makes the rows of each side distinct.
+    if !same_order || !same_bytes {
+        return None;
+    }
+    // The stretch that both cover: in the first answer from the first shared row to its end, in
+    // the second from its beginning to the last shared row.
+    let here = first.rows.len() - first_here - shared.len();
+    let there = last_there + 1 - shared.len();
+    let unmatched = here + there;
+    if unmatched >= shared.len() {
+        return None;
+    }
+    let before = first.start + last_here as u64;
+    let after = second.start + last_there as u64;
+    Some(Link {
+        displacement: i64::try_from(after).ok()? - i64::try_from(before).ok()?,
+        unmatched: unmatched as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretch(start: u64, ids: &[i128]) -> Stretch {
+        let rows = ids.iter().map(|id| Row { id: ItemId::Integer(*id), digest: 0 }).collect();
+        Stretch { start, rows }
+    }
+
+    #[test]
+    fn one_shared_item_in_its_place_is_a_proof() {
+        let link = prove(&stretch(0, &[1, 2, 3]), &stretch(2, &[3, 4, 5]));
+        assert_eq!(link, Some(Link { displacement: 0, unmatched: 0 }));
+    }
+
+    #[test]
+    fn neighbours_that_share_nothing_prove_nothing() {
+        assert_eq!(prove(&stretch(0, &[1, 2, 3]), &stretch(2, &[4, 5, 6])), None);
+    }
+
+    #[test]
+    fn an_insertion_before_the_overlap_shows_as_displacement() {
+        let link = prove(&stretch(0, &[1, 2, 3, 4]), &stretch(2, &[2, 3, 4, 5]));
+        assert_eq!(link, Some(Link { displacement: 1, unmatched: 0 }));
+    }
+
+    #[test]
+    fn a_deletion_before_the_overlap_shows_as_negative_displacement() {
+        let link = prove(&stretch(0, &[1, 2, 3, 4]), &stretch(2, &[4, 5, 6, 7]));
+        assert_eq!(link, Some(Link { displacement: -1, unmatched: 0 }));
+    }
+
+    #[test]
+    fn what_came_and_went_inside_the_overlap_is_counted() {
+        let link = prove(&stretch(0, &[1, 2, 3, 4, 5, 6]), &stretch(2, &[3, 9, 5, 6, 7]));
+        assert_eq!(link, Some(Link { displacement: 0, unmatched: 2 }));
+    }
+
+    #[test]
+    fn a_shared_item_whose_bytes_changed_is_no_proof() {
+        let mut second = stretch(2, &[3, 4, 5]);
+        second.rows[0].digest = 1;
+        assert_eq!(prove(&stretch(0, &[1, 2, 3]), &second), None);
+    }
+
+    #[test]
+    fn shared_items_in_another_order_are_no_proof() {
+        assert_eq!(prove(&stretch(0, &[1, 2, 3]), &stretch(1, &[3, 2, 4])), None);
+    }
+
+    #[test]
+    fn an_overlap_that_lists_an_item_over_and_over_is_no_proof() {
+        assert_eq!(prove(&stretch(0, &[1, 2, 3]), &stretch(1, &[3, 3, 3, 3])), None);
+        assert_eq!(prove(&stretch(0, &[3, 3, 3]), &stretch(1, &[4, 3, 3, 3])), None);
+    }
+
+    #[test]
+    fn a_moved_item_among_strangers_is_no_proof() {
+        // Read out of order: 5 stood behind 1 to 4 when the second answer came, then it was moved
+        // to the front with others, and the first answer shows it there.
+        assert_eq!(prove(&stretch(0, &[90, 91, 92, 93, 5]), &stretch(4, &[4, 5, 6])), None);
+    }
+
+    #[test]
+    fn an_answer_to_another_window_with_the_same_ids_is_a_repetition() {
+        assert!(stretch(0, &[1, 2]).repeats(&stretch(2, &[1, 2])));
+        assert!(stretch(0, &[1, 2, 3]).repeats(&stretch(2, &[1, 2])));
+        assert!(!stretch(0, &[1, 2]).repeats(&stretch(0, &[1, 2])));
+        assert!(!stretch(0, &[1, 2]).repeats(&stretch(2, &[3, 4])));
+        assert!(!stretch(0, &[]).repeats(&stretch(2, &[])));
+    }
+}

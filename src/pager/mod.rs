@@ -1,0 +1,5 @@
+//! stub
+pub mod link;
+pub mod pass;
+pub mod seen;
+pub mod window;

@@ -1,0 +1,442 @@
+//! One pass over a repository as a state machine: answers in, windows to ask for out.
+//!
+//! Pure: it neither waits nor asks nor knows the time. The pager asks for the windows that
+//! [`Pass::plan`] names, as many at once as it likes, and hands the answers in with
+//! [`Pass::take`], in the order in which they were planned.
+//!
+//! Guarantees: whatever the answers are, each new stretch costs a bounded number of requests, so
+//! the pass ends as soon as the list stops growing faster than it is read; and a pass that calls
+//! itself certified has read every item that was in the list from its beginning to its end and
+//! kept its place relative to the others (see [`super::link`] for the proof between neighbours).
+//!
+//! It does not judge whether an answer is well-formed: the client lets no other through.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use super::link::{self, Row, Stretch};
+use super::seen::Seen;
+use super::window::{self, Window};
+
+/// How often in a row a window is stepped back before the pass goes on without a proof. The
+/// overlap grows fourfold each time, so that this reaches back over a page of 1000 items.
+const STEP_BACKS: u32 = 6;
+
+/// How a pass pages; may change while it is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassSettings {
+    /// The most items asked for at once.
+    pub page_size: u32,
+    /// Whether windows overlap.
+    pub overlap: bool,
+}
+
+/// Names one request of a pass, so that an answer to a plan given up meanwhile is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+/// A window to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The name of the request.
+    pub ticket: Ticket,
+    /// What to ask for.
+    pub window: Window,
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It continues the pass.
+    Accepted,
+    /// It does not, and other windows will be asked for; all requests planned after it are void.
+    Replanned(Why),
+    /// It ends the pass.
+    Ended,
+    /// It answers a request that the pass no longer waits for, and changes nothing.
+    Void,
+}
+
+/// Why a pass reads a stretch again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The answer shares no item with the one before.
+    OverlapLost,
+    /// The answer carries fewer items than the window and the announced total promise.
+    ShortPage,
+    /// The answer is the one before over again.
+    PageRepeated,
+}
+
+/// What a pass proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It missed nothing.
+    Certified,
+    /// It may have missed something.
+    NotCertified(Doubt),
+}
+
+/// Why a pass is not certified: the first reason met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// `paging.overlap` is off, and the list takes more than one page.
+    PlainPages,
+    /// Neighbouring answers shared no item even after several steps back.
+    OverlapLost {
+        /// The position in the list.
+        position: u64,
+    },
+    /// The page size is too small for any overlap here.
+    PageSizeTooSmall {
+        /// The position in the list.
+        position: u64,
+    },
+    /// The server answers the same page whatever page is asked for.
+    PageRepeated,
+    /// The number of distinct ids differs from the announced total by more than what was seen to
+    /// come and go.
+    CountDisagrees {
+        /// Ids read.
+        distinct: u64,
+        /// The total that the last answer announced.
+        announced: u64,
+        /// The most that the two may differ by.
+        came_and_went: u64,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PlainPages => f.write_str("plain pages prove nothing (paging.overlap is off)"),
+            Self::OverlapLost { position } => write!(
+                f,
+                "neighbouring pages shared no unchanged item at position {position}: the list \
+                 moves faster than it can be read, or has no stable order"
+            ),
+            Self::PageSizeTooSmall { position } => write!(
+                f,
+                "the page size is too small for pages to overlap at position {position}: raise \
+                 paging.page_size"
+            ),
+            Self::PageRepeated => f.write_str("the server answers the same page over again"),
+            Self::CountDisagrees { distinct, announced, came_and_went } => write!(
+                f,
+                "read {distinct} distinct ids where the server announced {announced}, and saw at \
+                 most {came_and_went} come or go"
+            ),
+        }
+    }
+}
+
+/// What a pass has counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassCounts {
+    /// Answers read, those included that were read again.
+    pub pages: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Distinct ids in them.
+    pub distinct: u64,
+    /// Rows whose id was seen before in this pass.
+    pub repeats: u64,
+    /// How often a stretch was read again.
+    pub step_backs: u64,
+    /// The total that the first answer announced.
+    pub first_total: u64,
+    /// The total that the latest answer announced.
+    pub last_total: u64,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Pass {
+    settings: PassSettings,
+    /// The page size that the server turned out to keep to, where it is smaller.
+    cap: Option<u32>,
+    /// The positions before this one are read, without a gap as far as is proven.
+    covered: u64,
+    /// The furthest that `covered` has been; only beyond it does the pass get on.
+    reached: u64,
+    /// How far before the end of one window the next begins, at least.
+    overlap: u64,
+    /// The accepted answer with which the next one must share an item.
+    previous: Option<Stretch>,
+    planned: VecDeque<Planned>,
+    /// A stretch to be read again, before anything else is planned.
+    reread: Option<Window>,
+    next_ticket: u64,
+    /// Step backs since the pass last got on.
+    stepped_back: u32,
+    /// The window whose answer was not believed the first time, and is asked for again.
+    repeated: Option<Window>,
+    seen: Seen,
+    counts: PassCounts,
+    /// How much was seen to come, go or move: changes of the total, displacements, strangers in
+    /// overlaps.
+    came_and_went: u64,
+    doubt: Option<Doubt>,
+    verdict: Option<Verdict>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    ticket: Ticket,
+    window: Window,
+    /// Whether it was planned to begin inside what is covered.
+    overlaps: bool,
+}
+
+impl Pass {
+    /// A pass at its beginning.
+    pub fn new(settings: PassSettings) -> Self {
+        Self {
+            settings,
+            cap: None,
+            covered: 0,
+            reached: 0,
+            overlap: 1,
+            previous: None,
+            planned: VecDeque::new(),
+            reread: None,
+            next_ticket: 0,
+            stepped_back: 0,
+            repeated: None,
+            seen: Seen::new(),
+            counts: PassCounts::default(),
+            came_and_went: 0,
+            doubt: None,
+            verdict: None,
+        }
+    }
+
+    /// Applies new settings to the windows planned from now on; the place in the pass is kept.
+    pub fn change_settings(&mut self, settings: PassSettings) {
+        self.settings = settings;
+    }
+
+    /// The next window to ask for; `None` while nothing more is known to be needed before an
+    /// answer comes, and for ever once the pass has ended.
+    pub fn plan(&mut self) -> Option<Ask> {
+        if self.verdict.is_some() {
+            return None;
+        }
+        if let Some(window) = self.reread.take() {
+            let overlaps = self.settings.overlap && window.start() < self.covered;
+            return Some(self.push(window, overlaps));
+        }
+        let from = match self.planned.back() {
+            None => self.covered,
+            // Beyond the first window only what the announced total says is there.
+            Some(last) if self.counts.pages > 0 && last.window.end() < self.counts.last_total => {
+                last.window.end()
+            }
+            Some(_) => return None,
+        };
+        let size = self.page_size();
+        let planned = if self.settings.overlap {
+            window::next_overlapping(from, size, self.overlap)
+        } else {
+            window::next_plain(from, size)
+        };
+        Some(self.push(planned.window, planned.overlaps))
+    }
+
+    /// The request whose answer is to be taken next.
+    pub fn awaited(&self) -> Option<Ticket> {
+        self.planned.front().map(|planned| planned.ticket)
+    }
+
+    /// Whether an answer to this request is still wanted.
+    pub fn wants(&self, ticket: Ticket) -> bool {
+        self.planned.iter().any(|planned| planned.ticket == ticket)
+    }
+
+    /// Takes the answer to the oldest planned window: its rows in order, and the announced total.
+    ///
+    pub fn take(&mut self, ticket: Ticket, rows: Vec<Row>, total: u64) -> Taken {
+        let Some(planned) = self.planned.front().copied().filter(|front| front.ticket == ticket)
+        else {
+            return Taken::Void;
+        };
+        self.planned.pop_front();
+        self.count(&rows, total);
+
+        let window = planned.window;
+        let stretch = Stretch { start: window.start(), rows };
+        let carried = stretch.rows.len() as u64;
+        let promised = total.min(window.end()).saturating_sub(window.start());
+        if carried < promised {
+            return self.short(planned, stretch, total);
+        }
+        if carried == 0 && window.start() > 0 && self.previous.is_some() && planned.overlaps {
+            // The list now ends before this window, so what it has lost may have pulled items
+            // from behind the last answer to before it.
+            return self.step_back(planned, &stretch, total);
+        }
+        self.join(planned, stretch, total)
+    }
+
+    /// The verdict, once the pass has ended.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.verdict
+    }
+
+    /// What has been counted so far.
+    pub fn counts(&self) -> PassCounts {
+        PassCounts { distinct: self.seen.len(), ..self.counts }
+    }
+
+    /// The positions before this one are read.
+    pub fn covered(&self) -> u64 {
+        self.covered
+    }
+
+    fn page_size(&self) -> u32 {
+        let configured = self.settings.page_size.max(1);
+        self.cap.map_or(configured, |cap| cap.min(configured))
+    }
+
+    fn push(&mut self, window: Window, overlaps: bool) -> Ask {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.planned.push_back(Planned { ticket, window, overlaps });
+        Ask { ticket, window }
+    }
+
+    fn count(&mut self, rows: &[Row], total: u64) {
+        if self.counts.pages == 0 {
+            self.counts.first_total = total;
+        } else {
+            self.came_and_went += self.counts.last_total.abs_diff(total);
+        }
+        self.counts.last_total = total;
+        self.counts.pages += 1;
+        self.counts.rows += rows.len() as u64;
+        for row in rows {
+            if !self.seen.insert(&row.id) {
+                self.counts.repeats += 1;
+            }
+        }
+    }
+
+    /// An answer with fewer items than promised: asked for once more, then taken for the server's
+    /// own page size; an empty one is then taken for the end.
+    fn short(&mut self, planned: Planned, stretch: Stretch, total: u64) -> Taken {
+        if self.repeated.replace(planned.window) != Some(planned.window) {
+            return self.again(planned, Why::ShortPage);
+        }
+        self.repeated = None;
+        let Some(cap) = u32::try_from(stretch.rows.len()).ok().filter(|rows| *rows > 0) else {
+            return self.end();
+        };
+        self.cap = Some(cap);
+        self.planned.clear();
+        if planned.window.start() == 0 {
+            // Whatever its size, the first page begins at the top, so these rows can stay.
+            return match self.join(planned, stretch, total) {
+                Taken::Accepted => Taken::Replanned(Why::ShortPage),
+                other => other,
+            };
+        }
+        // Where a page begins that was cut to another size than asked for, nobody knows.
+        self.counts.step_backs += 1;
+        Taken::Replanned(Why::ShortPage)
+    }
+
+    /// Joins an answer of full length to the one before it.
+    fn join(&mut self, planned: Planned, stretch: Stretch, total: u64) -> Taken {
+        // A stretch from the top of the list needs no neighbour before it.
+        if let Some(previous) = self.previous.as_ref().filter(|_| stretch.start > 0) {
+            if stretch.repeats(previous) {
+                if self.repeated.replace(planned.window) != Some(planned.window) {
+                    return self.again(planned, Why::PageRepeated);
+                }
+                self.doubt.get_or_insert(Doubt::PageRepeated);
+                return self.end();
+            }
+            match link::prove(previous, &stretch) {
+                Some(link) => {
+                    self.came_and_went += link.displacement.unsigned_abs() + link.unmatched;
+                    // Wide enough for twice the loss just seen, and narrower again in calm.
+                    let lost = link.displacement.min(0).unsigned_abs();
+                    self.overlap = (self.overlap / 2).max(lost * 2).max(1);
+                }
+                None if planned.overlaps => return self.step_back(planned, &stretch, total),
+                None => {
+                    let position = stretch.start;
+                    self.doubt.get_or_insert(if self.settings.overlap {
+                        Doubt::PageSizeTooSmall { position }
+                    } else {
+                        Doubt::PlainPages
+                    });
+                }
+            }
+        }
+        self.accept(stretch, total)
+    }
+
+    fn accept(&mut self, stretch: Stretch, total: u64) -> Taken {
+        self.repeated = None;
+        self.covered = stretch.end();
+        if self.covered > self.reached {
+            self.reached = self.covered;
+            self.stepped_back = 0;
+        }
+        let ended = self.covered >= total || stretch.rows.is_empty();
+        self.previous = Some(stretch);
+        if ended { self.end() } else { Taken::Accepted }
+    }
+
+    /// Reads again with a wider overlap, or, after too many tries, goes on without a proof.
+    fn step_back(&mut self, planned: Planned, stretch: &Stretch, total: u64) -> Taken {
+        self.planned.clear();
+        self.counts.step_backs += 1;
+        self.stepped_back += 1;
+        if self.stepped_back > STEP_BACKS {
+            self.doubt.get_or_insert(Doubt::OverlapLost { position: planned.window.start() });
+            self.overlap = 1;
+            self.stepped_back = 0;
+            // On from where it had come, wherever the last try had gone back to.
+            self.covered = self.reached.max(stretch.end());
+            self.reached = self.covered;
+            self.previous = None;
+            return if self.covered >= total {
+                self.end()
+            } else {
+                Taken::Replanned(Why::OverlapLost)
+            };
+        }
+        self.overlap = self.overlap.saturating_mul(4).max(2);
+        let end_of_list = self.covered.min(total);
+        self.reread = Some(window::step_back(end_of_list, self.page_size(), self.overlap));
+        Taken::Replanned(Why::OverlapLost)
+    }
+
+    /// Asks for the same window once more.
+    fn again(&mut self, planned: Planned, why: Why) -> Taken {
+        self.counts.step_backs += 1;
+        self.planned.clear();
+        self.reread = Some(planned.window);
+        Taken::Replanned(why)
+    }
+
+    fn end(&mut self) -> Taken {
+        self.planned.clear();
+        let counts = self.counts();
+        let difference = counts.distinct.abs_diff(counts.last_total);
+        if difference > self.came_and_went {
+            self.doubt.get_or_insert(Doubt::CountDisagrees {
+                distinct: counts.distinct,
+                announced: counts.last_total,
+                came_and_went: self.came_and_went,
+            });
+        }
+        self.verdict = Some(self.doubt.map_or(Verdict::Certified, Verdict::NotCertified));
+        Taken::Ended
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! The proof as a property: lists that move between any two requests, and what a pass that calls
+//! itself certified has read of them.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ids::ItemId;
+
+/// What happens to the list between two requests.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    /// A new item at this place (as a fraction of the length, in thousandths).
+    Insert(u16),
+    /// The item at this place goes.
+    Delete(u16),
+    /// The item at this place is changed and moves to the front, as in a list by last change.
+    Touch(u16),
+    /// The item at this place moves to the front with the bytes that it had.
+    Lift(u16),
+    /// The item at this place is changed and moves to the end.
+    Sink(u16),
+}
+
+/// A list of ids with a count of their changes, and which of them have kept their places.
+struct World {
+    list: Vec<(i128, u64)>,
+    steady: HashSet<i128>,
+    next: i128,
+}
+
+impl World {
+    fn new(items: usize) -> Self {
+        let list: Vec<_> = (0..items as i128).map(|id| (id, 0)).collect();
+        Self { steady: list.iter().map(|item| item.0).collect(), next: items as i128, list }
+    }
+
+    fn apply(&mut self, change: Move) {
+        let place = |thousandths: u16, len: usize| usize::from(thousandths) * len / 1000;
+        match change {
+            Move::Insert(at) => {
+                let at = place(at, self.list.len() + 1);
+                self.list.insert(at, (self.next, 0));
+                self.next += 1;
+            }
+            Move::Delete(at) | Move::Touch(at) | Move::Lift(at) | Move::Sink(at) => {
+                if self.list.is_empty() {
+                    return;
+                }
+                let (id, changes) = self.list.remove(place(at, self.list.len()));
+                self.steady.remove(&id);
+                match change {
+                    Move::Touch(_) => self.list.insert(0, (id, changes + 1)),
+                    Move::Lift(_) => self.list.insert(0, (id, changes)),
+                    Move::Sink(_) => self.list.push((id, changes + 1)),
+                    Move::Insert(_) | Move::Delete(_) => {}
+                }
+            }
+        }
+    }
+
+    fn answer(&self, window: Window, cap: u32) -> (Vec<Row>, u64) {
+        let size = window.size.min(cap);
+        let window = Window { size, ..window };
+        let from = usize::try_from(window.start()).unwrap().min(self.list.len());
+        let to = usize::try_from(window.end()).unwrap().min(self.list.len());
+        let rows = self.list[from..to]
+            .iter()
+            .map(|(id, changes)| Row { id: ItemId::Integer(*id), digest: *changes })
+            .collect();
+        (rows, self.list.len() as u64)
+    }
+}
+
+/// Everything that a pass read, and how it ended.
+struct Outcome {
+    read: HashSet<i128>,
+    verdict: Verdict,
+    requests: u64,
+    counts: PassCounts,
+}
+
+/// Runs one pass with this many requests under way, answered in any order: before each answer the
+/// next moves happen, and `order` picks which of the requests under way is answered.
+fn run(
+    world: &mut World,
+    settings: PassSettings,
+    in_flight: usize,
+    cap: u32,
+    mut moves: impl FnMut(u64) -> Vec<Move>,
+    mut order: impl FnMut(usize) -> usize,
+) -> Outcome {
+    let mut pass = Pass::new(settings);
+    let (mut under_way, mut answered): (Vec<Ask>, Vec<(Ticket, Vec<Row>, u64)>) = (vec![], vec![]);
+    let (mut read, mut requests) = (HashSet::new(), 0);
+    loop {
+        while under_way.len() < in_flight {
+            let Some(ask) = pass.plan() else { break };
+            assert!(ask.window.size <= settings.page_size, "asks for more than the page size");
+            requests += 1;
+            under_way.push(ask);
+        }
+        assert!(requests < 20_000, "the pass does not end");
+        if under_way.is_empty() {
+            break;
+        }
+        let ask = under_way.remove(order(under_way.len()));
+        for change in moves(requests) {
+            world.apply(change);
+        }
+        let (rows, total) = world.answer(ask.window, cap);
+        answered.push((ask.ticket, rows, total));
+        while let Some(next) = pass.awaited() {
+            let Some(at) = answered.iter().position(|(ticket, ..)| *ticket == next) else { break };
+            let (ticket, rows, total) = answered.swap_remove(at);
+            read.extend(rows.iter().map(|row| match row.id {
+                ItemId::Integer(id) => id,
+                ItemId::Text(_) => unreachable!(),
+            }));
+            pass.take(ticket, rows, total);
+        }
+        if pass.verdict().is_some() {
+            break;
+        }
+    }
+    let verdict = pass.verdict().expect("a pass without requests under way has ended");
+    Outcome { read, verdict, requests, counts: pass.counts() }
+}
+
+fn overlapping(page_size: u32) -> PassSettings {
+    PassSettings { page_size, overlap: true }
+}
+
+fn any_move() -> impl Strategy<Value = Move> {
+    let place = 0_u16..1000;
+    prop_oneof![
+        4 => place.clone().prop_map(Move::Insert),
+        4 => place.clone().prop_map(Move::Delete),
+        2 => place.clone().prop_map(Move::Touch),
+        1 => place.prop_map(Move::Sink),
+    ]
+}
+
+/// For each request what moves before it, over and over again.
+fn storm(
+    change: impl Strategy<Value = Move>,
+    most: usize,
+) -> impl Strategy<Value = Vec<Vec<Move>>> {
+    prop::collection::vec(prop::collection::vec(change, 0..=most), 1..40)
+}
+
+fn assert_certificate_true(world: &World, outcome: &Outcome) {
+    if outcome.verdict == Verdict::Certified {
+        let missed: Vec<_> = world.steady.difference(&outcome.read).collect();
+        assert!(missed.is_empty(), "certified, but missed {missed:?} ({:?})", outcome.counts);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_certified_pass_missed_nothing_that_stayed(
+        items in 0_usize..400, page_size in 1_u32..80, calm in 0_u64..8,
+        storm in storm(any_move(), 4), in_flight in 1_usize..9, picks in any::<u64>(),
+    ) {
+        let mut world = World::new(items);
+        let mut chance = fastrand::Rng::with_seed(picks);
+        let outcome = run(
+            &mut world, overlapping(page_size), in_flight, u32::MAX,
+            |request| if request % (calm + 1) == 0 && request < 500 {
+                storm[usize::try_from(request).unwrap() % storm.len()].clone()
+            } else { vec![] },
+            |len| chance.usize(..len),
+        );
+        assert_certificate_true(&world, &outcome);
+    }
+
+    #[test]
+    fn moves_to_the_front_that_change_no_byte_deceive_no_sequential_pass(
+        items in 0_usize..400, page_size in 1_u32..80,
+        storm in storm(prop_oneof![
+            (0_u16..1000).prop_map(Move::Lift),
+            (0_u16..1000).prop_map(Move::Insert),
+            (0_u16..1000).prop_map(Move::Delete),
+        ], 6),
+    ) {
+        let mut world = World::new(items);
+        let outcome = run(
+            &mut world, overlapping(page_size), 1, u32::MAX,
+            // A list that grew faster than it is read for ever would be read for ever.
+            |request| if request < 500 {
+                storm[usize::try_from(request).unwrap() % storm.len()].clone()
+            } else { vec![] },
+            |_| 0,
+        );
+        assert_certificate_true(&world, &outcome);
+    }
+
+    #[test]
+    fn a_list_at_rest_is_certified_whatever_the_page_size_and_the_cap(
+        items in 0_usize..400, page_size in 12_u32..80, cap in 12_u32..90,
+        in_flight in 1_usize..9, picks in any::<u64>(),
+    ) {
+        let mut world = World::new(items);
+        let mut chance = fastrand::Rng::with_seed(picks);
+        let outcome = run(
+            &mut world, overlapping(page_size), in_flight, cap, |_| vec![], |len| chance.usize(..len),
+        );
+        prop_assert_eq!(outcome.verdict, Verdict::Certified);
+        prop_assert_eq!(outcome.counts.distinct, items as u64);
+        prop_assert_eq!(outcome.read.len(), items);
+    }
+
+    #[test]
+    fn any_answers_at_all_end_the_pass(
+        page_size in 1_u32..50, seed in any::<u64>(), overlap in any::<bool>(),
+        in_flight in 1_usize..5,
+    ) {
+        // Rows, lengths and totals without any sense; only what the client lets through is given:
+        // no answer is longer than asked for.
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut pass = Pass::new(PassSettings { page_size, overlap });
+        let mut asked = 0;
+        while pass.verdict().is_none() {
+            let mut asks: Vec<Ask> = Vec::new();
+            while asks.len() < in_flight && let Some(ask) = pass.plan() {
+                asks.push(ask);
+            }
+            prop_assert!(!asks.is_empty() || pass.awaited().is_some());
+            for ask in asks {
+                asked += 1;
+                prop_assert!(asked < 100_000, "the pass does not end");
+                let len = chance.u32(0..=ask.window.size);
+                let rows = (0..len)
+                    .map(|_| Row { id: ItemId::Integer(chance.i128(0..200)), digest: chance.u64(0..3) })
+                    .collect();
+                pass.take(ask.ticket, rows, chance.u64(0..2_000));
+            }
+        }
+    }
+}
+
+#[test]
+fn random_answers_without_any_order_are_not_certified() {
+    for seed in 0..200 {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut ids: Vec<i128> = (0..300).collect();
+        let mut pass = Pass::new(overlapping(100));
+        while let Some(ask) = pass.plan() {
+            chance.shuffle(&mut ids);
+            let len = 300_u64.min(ask.window.end()).saturating_sub(ask.window.start());
+            let rows = ids.iter().take(usize::try_from(len).unwrap());
+            let rows = rows.map(|id| Row { id: ItemId::Integer(*id), digest: 0 }).collect();
+            pass.take(ask.ticket, rows, 300);
+        }
+        assert!(matches!(pass.verdict(), Some(Verdict::NotCertified(_))), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_server_that_ignores_the_page_number_is_found_out_at_once() {
+    let mut pass = Pass::new(overlapping(10));
+    let mut asked = 0;
+    while let Some(ask) = pass.plan() {
+        asked += 1;
+        let rows = (0..ask.window.size).map(|id| Row { id: ItemId::Integer(id.into()), digest: 0 });
+        pass.take(ask.ticket, rows.collect(), 1000);
+    }
+    assert!(asked < 10, "{asked} requests");
+    assert!(matches!(pass.verdict(), Some(Verdict::NotCertified(_))));
+}
+
+#[test]
+fn plain_pages_are_the_vendors_and_are_not_certified_beyond_one_page() {
+    let mut world = World::new(45);
+    let settings = PassSettings { page_size: 20, overlap: false };
+    let outcome = run(&mut world, settings, 1, u32::MAX, |_| vec![], |_| 0);
+    assert_eq!((outcome.requests, outcome.read.len()), (3, 45));
+    assert_eq!(outcome.verdict, Verdict::NotCertified(Doubt::PlainPages));
+    let outcome = run(&mut World::new(20), settings, 1, u32::MAX, |_| vec![], |_| 0);
+    assert_eq!((outcome.requests, outcome.verdict), (1, Verdict::Certified));
+}
+
+#[test]
+fn an_empty_repository_takes_one_request() {
+    let outcome = run(&mut World::new(0), overlapping(20), 8, u32::MAX, |_| vec![], |_| 0);
+    assert_eq!((outcome.requests, outcome.verdict), (1, Verdict::Certified));
+}
+
+#[test]
+fn a_deletion_early_in_the_list_costs_a_step_back_and_no_item() {
+    let mut world = World::new(100);
+    let outcome = run(
+        &mut world,
+        overlapping(20),
+        1,
+        u32::MAX,
+        |request| if request == 2 { vec![Move::Delete(0)] } else { vec![] },
+        |_| 0,
+    );
+    assert_eq!(outcome.verdict, Verdict::Certified);
+    assert!(outcome.counts.step_backs >= 1);
+    assert_eq!(outcome.read.len(), 100);
+}
+
+#[test]
+fn a_server_that_caps_the_page_size_is_paged_at_its_own_size() {
+    let outcome = run(&mut World::new(1000), overlapping(200), 1, 50, |_| vec![], |_| 0);
+    assert_eq!(outcome.verdict, Verdict::Certified);
+    assert!(outcome.requests < 30, "{} requests", outcome.requests);
+}

@@ -8,6 +8,7 @@
 //! the session.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -54,4 +55,219 @@ pub struct Credentials {
     pub revision: u64,
     /// The tokens.
     pub tokens: Tokens,
+}
+
+/// What a report of a refusal leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The tokens have been replaced since the request was signed: send it again.
+    Superseded,
+    /// The refresher has been told; wait for a newer generation and send it again.
+    Reported,
+}
+
+/// What the refresher is told. Naming the same generation twice, or an older one, changes nothing:
+/// that is what makes many refusals one login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Complaints {
+    /// The newest generation that a request was refused with.
+    pub refused: Generation,
+    /// How often a request was refused although it was signed anew, so that the session may not be
+    /// to blame: ask before signing in again.
+    pub doubts: u64,
+}
+
+/// The one session of the process.
+#[derive(Debug)]
+pub struct SharedSession {
+    /// A plain lock, not tokio's: it is held for copying a few pointers, never across an await.
+    current: RwLock<Option<Credentials>>,
+    /// The newest generation of which a request succeeded.
+    proven: AtomicU64,
+    announced: watch::Sender<Generation>,
+    complaints: watch::Sender<Complaints>,
+}
+
+impl SharedSession {
+    /// Before the first login.
+    pub fn new() -> Self {
+        Self {
+            current: RwLock::new(None),
+            proven: AtomicU64::new(0),
+            announced: watch::Sender::new(Generation::NONE),
+            complaints: watch::Sender::new(Complaints::default()),
+        }
+    }
+
+    /// Credentials that are not known to be refused; waits for the refresher where there are none.
+    pub async fn credentials(&self) -> Credentials {
+        let mut announced = self.announced.subscribe();
+        loop {
+            // Marked as seen before looking, so that a login between the two is not slept through.
+            announced.borrow_and_update();
+            let refused = self.complaints.borrow().refused;
+            if let Some(current) = self.current().filter(|current| current.generation > refused) {
+                return current;
+            }
+            if announced.changed().await.is_err() {
+                // The sender lives in `self`; should that ever change, waiting is right.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The session as it is now, good or not.
+    pub fn current(&self) -> Option<Credentials> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reports that a request signed with these credentials was refused.
+    pub fn refused(&self, used: &Credentials) -> Refused {
+        if self.current().is_none_or(|current| current.revision != used.revision) {
+            return Refused::Superseded;
+        }
+        self.end(used.generation);
+        Refused::Reported
+    }
+
+    /// Reports that a request was refused although it had been signed anew after a refusal, so that
+    /// the refresher should ask the server whether the session still stands.
+    pub fn doubted(&self) {
+        self.complaints.send_modify(|complaints| complaints.doubts += 1);
+    }
+
+    /// Takes the REST token found in an answer to a request of this generation; false where the
+    /// session has been replaced since, or already has this token.
+    pub fn adopt_rest_token(&self, generation: Generation, token: Secret) -> bool {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        match current.as_mut() {
+            Some(credentials)
+                if credentials.generation == generation
+                    && credentials.tokens.rest.as_ref() != Some(&token) =>
+            {
+                credentials.tokens.rest = Some(token);
+                credentials.revision += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that a request of this generation succeeded.
+    pub fn prove(&self, generation: Generation) {
+        self.proven.fetch_max(generation.0, Ordering::Relaxed);
+    }
+
+    /// Whether any request of this generation has succeeded.
+    pub fn is_proven(&self, generation: Generation) -> bool {
+        self.proven.load(Ordering::Relaxed) >= generation.0
+    }
+
+    /// Replaces the session after a login, and with it both tokens. For the refresher alone.
+    pub fn replace(&self, tokens: Tokens) -> Generation {
+        let generation = {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            let (generation, revision) = match current.as_ref() {
+                Some(old) => (Generation(old.generation.0 + 1), old.revision + 1),
+                None => (Generation(1), 1),
+            };
+            *current = Some(Credentials { generation, revision, tokens });
+            generation
+        };
+        self.announced.send_replace(generation);
+        generation
+    }
+
+    /// Marks a generation as ended, so that nothing more is sent with it and the refresher signs in.
+    pub fn end(&self, generation: Generation) {
+        self.complaints.send_if_modified(|complaints| {
+            let news = generation > complaints.refused;
+            complaints.refused = complaints.refused.max(generation);
+            news
+        });
+    }
+
+    /// What has been complained of, as it changes.
+    pub fn complaints(&self) -> watch::Receiver<Complaints> {
+        self.complaints.subscribe()
+    }
+}
+
+impl Default for SharedSession {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Tokens {
+        Tokens { session: Secret::new(text), rest: None }
+    }
+
+    #[tokio::test]
+    async fn refusals_of_the_current_generation_are_heard_once() {
+        let session = SharedSession::new();
+        session.replace(tokens("one"));
+        let used = session.credentials().await;
+        let mut complaints = session.complaints();
+        for _ in 0..64 {
+            assert_eq!(session.refused(&used), Refused::Reported);
+        }
+        assert!(complaints.has_changed().unwrap());
+        assert_eq!(complaints.borrow_and_update().refused, used.generation);
+        assert_eq!(session.refused(&used), Refused::Reported);
+        assert!(!complaints.has_changed().unwrap(), "the same refusal was news again");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_replaced_tokens_is_no_complaint() {
+        let session = SharedSession::new();
+        session.replace(tokens("one"));
+        let old = session.credentials().await;
+        session.replace(tokens("two"));
+        let complaints = session.complaints();
+        assert_eq!(session.refused(&old), Refused::Superseded);
+        assert!(!complaints.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_refusal_under_an_older_rest_token_is_no_complaint() {
+        let session = SharedSession::new();
+        session.replace(tokens("one"));
+        let old = session.credentials().await;
+        assert!(session.adopt_rest_token(old.generation, Secret::new("rest")));
+        assert_eq!(session.refused(&old), Refused::Superseded);
+    }
+
+    #[tokio::test]
+    async fn a_rest_token_from_an_answer_to_the_old_generation_is_ignored() {
+        let session = SharedSession::new();
+        let old = session.replace(tokens("one"));
+        session.replace(tokens("two"));
+        assert!(!session.adopt_rest_token(old, Secret::new("stale")));
+        assert_eq!(session.current().unwrap().tokens.rest, None);
+    }
+
+    #[tokio::test]
+    async fn a_new_login_forgets_the_rest_token_of_the_old_session() {
+        let session = SharedSession::new();
+        let first = session.replace(tokens("one"));
+        session.adopt_rest_token(first, Secret::new("rest"));
+        session.replace(tokens("two"));
+        assert_eq!(session.current().unwrap().tokens.rest, None);
+    }
+
+    #[tokio::test]
+    async fn requests_wait_for_a_newer_generation_than_the_refused_one() {
+        let session = SharedSession::new();
+        session.replace(tokens("one"));
+        let used = session.credentials().await;
+        session.refused(&used);
+        let (waited, second) =
+            tokio::join!(session.credentials(), async { session.replace(tokens("two")) });
+        assert_eq!(waited.generation, second);
+    }
 }

@@ -1,0 +1,156 @@
+//! What the tasks last did: written by them, read by whoever shows or judges it.
+//!
+//! Counters only grow. Nothing here decides anything, and nobody waits here but for the state of
+//! signing in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::ids::Iteration;
+
+/// How signing in stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// Not tried yet, or under way without a final word.
+    Trying,
+    /// There is a session.
+    SignedIn,
+    /// The server did not accept the name or the password; the text says what it said.
+    Denied(String),
+}
+
+/// The process as a whole.
+#[derive(Debug)]
+pub struct Progress {
+    started: Instant,
+    sign_in: watch::Sender<SignIn>,
+    /// Milliseconds from `started` to the latest success of any request.
+    last_success_ms: AtomicU64,
+    /// First logins and later ones.
+    pub logins: Counter,
+    /// REST tokens taken from answers.
+    pub rest_tokens: Counter,
+    /// Requests that the server refused to its credentials.
+    pub refusals: Counter,
+    /// Requests that failed otherwise.
+    pub failures: Counter,
+    /// Page requests sent, answered or not.
+    pub requests: Counter,
+    /// Pages read.
+    pub pages: Counter,
+    /// Items read, however often.
+    pub items: Counter,
+    /// Passes completed.
+    pub passes: Counter,
+    /// Passes completed and certified.
+    pub certified: Counter,
+    /// Tasks started again after a panic.
+    pub restarts: Counter,
+}
+
+impl Progress {
+    /// A process that has just started.
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            sign_in: watch::Sender::new(SignIn::Trying),
+            last_success_ms: AtomicU64::new(0),
+            logins: Counter::default(),
+            rest_tokens: Counter::default(),
+            refusals: Counter::default(),
+            failures: Counter::default(),
+            requests: Counter::default(),
+            pages: Counter::default(),
+            items: Counter::default(),
+            passes: Counter::default(),
+            certified: Counter::default(),
+            restarts: Counter::default(),
+        }
+    }
+
+    /// The time since the start.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Notes that a request has succeeded.
+    pub fn succeeded(&self) {
+        self.last_success_ms.fetch_max(whole_millis(self.uptime()), Ordering::Relaxed);
+    }
+
+    /// The time since the latest success of any request, or since the start where there was none.
+    pub fn since_success(&self) -> Duration {
+        let last = Duration::from_millis(self.last_success_ms.load(Ordering::Relaxed));
+        self.uptime().saturating_sub(last)
+    }
+
+    /// Notes how signing in stands.
+    pub fn set_sign_in(&self, state: SignIn) {
+        self.sign_in.send_if_modified(|old| {
+            let news = *old != state;
+            *old = state;
+            news
+        });
+    }
+
+    /// How signing in stands, as it changes.
+    pub fn sign_in(&self) -> watch::Receiver<SignIn> {
+        self.sign_in.subscribe()
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// That many more.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// The number.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far one repository is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepositoryProgress {
+    /// The pass under way, or the last one.
+    pub iteration: Iteration,
+    /// Pages read in it.
+    pub pages: u64,
+    /// Positions of the list that are read.
+    pub covered: u64,
+    /// Items that the server announced, once it has.
+    pub total: Option<u64>,
+    /// Passes completed.
+    pub passes: u64,
+}
+
+impl RepositoryProgress {
+    /// Before the first page.
+    pub const START: Self =
+        Self { iteration: Iteration::FIRST, pages: 0, covered: 0, total: None, passes: 0 };
+}
+
+/// A duration in whole milliseconds, as logs carry it.
+pub fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,37 @@
+//! The wish to stop, as every task hears it.
+
+use tokio::sync::watch;
+
+/// Asks all holders of a [`Stop`] to end.
+#[derive(Debug)]
+pub struct Stopper(watch::Sender<bool>);
+
+impl Stopper {
+    /// A stopper and the first of its listeners.
+    pub fn new() -> (Self, Stop) {
+        let (sender, receiver) = watch::channel(false);
+        (Self(sender), Stop(receiver))
+    }
+
+    /// Asks; asking twice changes nothing.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Hears the wish to stop. Clones hear it, too.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Whether it has been said.
+    pub fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is said, or until nobody is left to say it. Can be dropped and called anew.
+    pub async fn requested(&mut self) {
+        // An error means that the stopper is gone, and with it whoever owned this task.
+        drop(self.0.wait_for(|requested| *requested).await);
+    }
+}

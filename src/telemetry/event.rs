@@ -1,0 +1,385 @@
+//! Every event that is logged: one function is one message with its fields.
+//!
+//! Messages are constant and part of the contract, as are the names of the fields; values are in
+//! the fields, times in milliseconds, and what went wrong is always called `error`. No function
+//! takes a secret.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::ids::{Iteration, RepositoryId};
+use crate::progress::whole_millis;
+use crate::session::Generation;
+
+/// The target of all events.
+pub const TARGET: &str = "ewmirror";
+
+/// One page, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRead {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The pass.
+    pub iteration: Iteration,
+    /// Which page of the pass, counted from 1; the vendor's page number where pages are plain.
+    pub page: u64,
+    /// Items in it.
+    pub items: u64,
+    /// Items that the server announced for the whole repository.
+    pub total: u64,
+    /// How long the request took.
+    pub elapsed: Duration,
+}
+
+/// Several pages of one pass, read within about a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PagesRead {
+    /// The last of them, with the items of all and the longest of the times.
+    pub sum: PageRead,
+    /// How many they are.
+    pub pages: u64,
+}
+
+/// A page read while pages come at a human pace.
+pub fn page_read(page: &PageRead, uptime: Duration) {
+    info!(
+        target: TARGET,
+        repository = page.repository.0,
+        iteration = page.iteration.0,
+        page = page.page,
+        items = page.items,
+        total = page.total,
+        elapsed_ms = whole_millis(page.elapsed),
+        uptime_ms = whole_millis(uptime),
+        "page read"
+    );
+}
+
+/// A page read among many: told one by one to those who want to know.
+pub fn page_read_in_haste(page: &PageRead, uptime: Duration) {
+    debug!(
+        target: TARGET,
+        repository = page.repository.0,
+        iteration = page.iteration.0,
+        page = page.page,
+        items = page.items,
+        total = page.total,
+        elapsed_ms = whole_millis(page.elapsed),
+        uptime_ms = whole_millis(uptime),
+        "page read"
+    );
+}
+
+/// The pages of about a second, summed up.
+pub fn pages_read(pages: &PagesRead, uptime: Duration) {
+    info!(
+        target: TARGET,
+        repository = pages.sum.repository.0,
+        iteration = pages.sum.iteration.0,
+        page = pages.sum.page,
+        pages = pages.pages,
+        items = pages.sum.items,
+        total = pages.sum.total,
+        elapsed_ms = whole_millis(pages.sum.elapsed),
+        uptime_ms = whole_millis(uptime),
+        "pages read"
+    );
+}
+
+/// What a pass came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassComplete {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The pass.
+    pub iteration: Iteration,
+    /// Pages read.
+    pub pages: u64,
+    /// Page requests sent, failed and refused ones included.
+    pub requests: u64,
+    /// Distinct items read.
+    pub items: u64,
+    /// Items that the mirror did not have.
+    pub created: u64,
+    /// Items that were different in the mirror.
+    pub updated: u64,
+    /// Items that the mirror had and the server no longer has.
+    pub deleted: u64,
+    /// Items that were the same in the mirror.
+    pub unchanged: u64,
+    /// How long the pass took.
+    pub elapsed: Duration,
+}
+
+/// A pass that proved that it missed nothing.
+pub fn pass_certified(pass: &PassComplete) {
+    info!(
+        target: TARGET,
+        repository = pass.repository.0,
+        iteration = pass.iteration.0,
+        pages = pass.pages,
+        requests = pass.requests,
+        items = pass.items,
+        created = pass.created,
+        updated = pass.updated,
+        deleted = pass.deleted,
+        unchanged = pass.unchanged,
+        elapsed_ms = whole_millis(pass.elapsed),
+        certified = true,
+        "pass complete"
+    );
+}
+
+/// A pass that may have missed something, and why.
+pub fn pass_not_certified(pass: &PassComplete, reason: &dyn fmt::Display) {
+    info!(
+        target: TARGET,
+        repository = pass.repository.0,
+        iteration = pass.iteration.0,
+        pages = pass.pages,
+        requests = pass.requests,
+        items = pass.items,
+        created = pass.created,
+        updated = pass.updated,
+        deleted = pass.deleted,
+        unchanged = pass.unchanged,
+        elapsed_ms = whole_millis(pass.elapsed),
+        certified = false,
+        reason = %reason,
+        "pass complete"
+    );
+}
+
+/// A stretch of the list is read again, because an answer could not be joined to the one before.
+pub fn stepped_back(repository: RepositoryId, iteration: Iteration, page: u64, reason: &str) {
+    debug!(
+        target: TARGET,
+        repository = repository.0,
+        iteration = iteration.0,
+        page,
+        reason,
+        "stepped back"
+    );
+}
+
+/// The first login.
+pub fn signed_in(generation: Generation, elapsed: Duration) {
+    info!(
+        target: TARGET,
+        generation = generation.number(),
+        elapsed_ms = whole_millis(elapsed),
+        "signed in"
+    );
+}
+
+/// A later login, and what made it necessary.
+pub fn session_renewed(generation: Generation, reason: &str, elapsed: Duration) {
+    info!(
+        target: TARGET,
+        generation = generation.number(),
+        reason,
+        elapsed_ms = whole_millis(elapsed),
+        "session renewed"
+    );
+}
+
+/// A REST token taken from an answer.
+pub fn rest_token_renewed(repository: RepositoryId, generation: Generation) {
+    info!(
+        target: TARGET,
+        repository = repository.0,
+        generation = generation.number(),
+        "REST token renewed"
+    );
+}
+
+/// A page request that the server refused to its credentials; it is sent again with new ones.
+pub fn request_refused(repository: RepositoryId, generation: Generation, error: &dyn Error) {
+    debug!(
+        target: TARGET,
+        repository = repository.0,
+        generation = generation.number(),
+        error = %Chain(error),
+        "request refused"
+    );
+}
+
+/// A request that failed and will be made again.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFailed<'a> {
+    /// The repository it was for, if it was for one.
+    pub repository: Option<RepositoryId>,
+    /// The call, by its short name.
+    pub endpoint: &'a str,
+    /// How often it has failed in a row.
+    pub attempt: u32,
+    /// When it will be made again.
+    pub retry_in: Duration,
+    /// Why.
+    pub error: &'a dyn Error,
+    /// How the answer began, if there was one: redacted.
+    pub answer: Option<&'a str>,
+    /// What the operator can do.
+    pub remedy: Option<&'a str>,
+}
+
+/// A failure worth telling: unexpected, but handled.
+pub fn request_failed(failure: &RequestFailed<'_>) {
+    warn!(
+        target: TARGET,
+        repository = failure.repository.map(|id| id.0),
+        endpoint = failure.endpoint,
+        attempt = failure.attempt,
+        retry_in_ms = whole_millis(failure.retry_in),
+        error = %Chain(failure.error),
+        answer = failure.answer,
+        remedy = failure.remedy,
+        "request failed"
+    );
+}
+
+/// A failure of an outage that has been told already.
+pub fn request_failed_again(failure: &RequestFailed<'_>) {
+    debug!(
+        target: TARGET,
+        repository = failure.repository.map(|id| id.0),
+        endpoint = failure.endpoint,
+        attempt = failure.attempt,
+        retry_in_ms = whole_millis(failure.retry_in),
+        error = %Chain(failure.error),
+        answer = failure.answer,
+        remedy = failure.remedy,
+        "request failed"
+    );
+}
+
+/// A failure that only a human can mend, such as a wrong password.
+pub fn request_failed_for_good(failure: &RequestFailed<'_>) {
+    error!(
+        target: TARGET,
+        repository = failure.repository.map(|id| id.0),
+        endpoint = failure.endpoint,
+        attempt = failure.attempt,
+        retry_in_ms = whole_millis(failure.retry_in),
+        error = %Chain(failure.error),
+        answer = failure.answer,
+        remedy = failure.remedy,
+        "request failed"
+    );
+}
+
+/// The end of an outage.
+pub fn reconnected(
+    repository: Option<RepositoryId>,
+    endpoint: &str,
+    away: Duration,
+    failures: u64,
+) {
+    info!(
+        target: TARGET,
+        repository = repository.map(|id| id.0),
+        endpoint,
+        away_ms = whole_millis(away),
+        failures,
+        "reconnected"
+    );
+}
+
+/// New sessions are refused as soon as they are made; the next login waits.
+pub fn sign_in_delayed(generation: Generation, retry_in: Duration) {
+    warn!(
+        target: TARGET,
+        generation = generation.number(),
+        retry_in_ms = whole_millis(retry_in),
+        "sign-in delayed"
+    );
+}
+
+/// The session is over on the server's side, too.
+pub fn signed_out(generation: Generation) {
+    info!(target: TARGET, generation = generation.number(), "signed out");
+}
+
+/// The server did not take the logout, or not in time; its session ends by itself.
+pub fn sign_out_failed(error: &dyn Error) {
+    warn!(target: TARGET, error = %Chain(error), "sign-out failed");
+}
+
+/// The daemon begins.
+pub fn starting(version: &str, repositories: usize) {
+    info!(target: TARGET, version, repositories, "starting");
+}
+
+/// The daemon was told to end.
+pub fn stopping(signal: &str) {
+    info!(target: TARGET, signal, "stopping");
+}
+
+/// A task that did not end in time and is given up.
+pub fn task_late(task: &str) {
+    warn!(target: TARGET, task, "task late");
+}
+
+/// The daemon has ended in order.
+pub fn stopped(uptime: Duration) {
+    info!(target: TARGET, uptime_ms = whole_millis(uptime), "stopped");
+}
+
+/// Something in the configuration that holds, but should not stay.
+pub fn configuration_warning(key: &str, warning: &str) {
+    warn!(target: TARGET, key, warning, "configuration warning");
+}
+
+/// A new configuration holds; `changed` names the keys.
+pub fn configuration_reloaded(changed: &str) {
+    info!(target: TARGET, changed, "configuration reloaded");
+}
+
+/// A new configuration was faulty; the old one holds.
+pub fn configuration_rejected(error: &dyn Error) {
+    error!(target: TARGET, error = %Chain(error), "configuration rejected");
+}
+
+/// A key that changed but holds only from the next start on.
+pub fn restart_needed(key: &str) {
+    warn!(target: TARGET, key, "restart needed");
+}
+
+/// A task that panicked, which is a defect of this program; it is started again.
+pub fn task_failed(task: &str, failures: u32, retry_in: Duration) {
+    error!(
+        target: TARGET,
+        task,
+        failures,
+        retry_in_ms = whole_millis(retry_in),
+        "task failed"
+    );
+}
+
+/// A panic anywhere, with its place in the source; its message only where it is a constant.
+pub fn panicked(thread: &str, place: &str, error: &str) {
+    error!(target: TARGET, thread, place, error, "panic");
+}
+
+/// The next pass was asked for by signal.
+pub fn pass_requested() {
+    info!(target: TARGET, "pass requested");
+}
+
+/// An error and all that lies beneath it, in one line.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut beneath = self.0.source();
+        while let Some(error) = beneath {
+            write!(f, ": {error}")?;
+            beneath = error.source();
+        }
+        Ok(())
+    }
+}

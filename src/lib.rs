@@ -9,6 +9,7 @@ pub mod item;
 pub mod outage;
 pub mod pager;
 pub mod progress;
+pub mod refresher;
 pub mod session;
 pub mod simulator;
 pub mod stop;

@@ -1,0 +1,168 @@
+//! When to sign in and when to ask whether the session still stands.
+//!
+//! Pure: the time and the complaints are arguments.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::SessionConfig;
+use crate::session::{Complaints, Generation};
+
+/// The least time between two questions that requests refused again give rise to.
+const DOUBT_EVERY: Duration = Duration::from_secs(1);
+
+/// The first wait before a login where the session made last was refused before it served once;
+/// it doubles with each such session.
+const UNPROVEN_BASE: Duration = Duration::from_secs(1);
+
+/// What that wait grows to.
+const UNPROVEN_CAP: Duration = Duration::from_secs(300);
+
+/// A session as the refresher remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Its generation.
+    pub generation: Generation,
+    /// When it was made.
+    pub at: Instant,
+    /// When the server was last asked whether it stands, or when it was made.
+    pub asked: Instant,
+    /// How many doubts had been reported by then.
+    pub doubts: u64,
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Sign in.
+    SignIn(Why),
+    /// Ask `reauth`.
+    Ask,
+    /// Nothing before this instant, unless something is complained of.
+    Wait(Instant),
+}
+
+/// Why a login is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// There has been no session yet.
+    First,
+    /// The session nears the end that the server gives it.
+    Aged,
+    /// A request was refused, or the server said that the session has ended.
+    Refused,
+}
+
+impl Why {
+    /// The reason as the log gives it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Aged => "expiring",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What is due, given the session and what is complained of.
+pub fn due(
+    signed: Option<Signed>,
+    complaints: Complaints,
+    settings: &SessionConfig,
+    now: Instant,
+) -> Due {
+    let Some(signed) = signed else { return Due::SignIn(Why::First) };
+    if complaints.refused >= signed.generation {
+        return Due::SignIn(Why::Refused);
+    }
+    let renewal = signed.at + settings.max_age;
+    if now >= renewal {
+        return Due::SignIn(Why::Aged);
+    }
+    let doubted = complaints.doubts > signed.doubts;
+    let patience =
+        if doubted { DOUBT_EVERY.min(settings.reauth_interval) } else { settings.reauth_interval };
+    let question = signed.asked + patience;
+    if now >= question { Due::Ask } else { Due::Wait(question.min(renewal)) }
+}
+
+/// How long to wait before a login that follows `unproven` sessions in a row which never served.
+pub fn pause_after_unproven(unproven: u32) -> Duration {
+    match unproven {
+        0 => Duration::ZERO,
+        // Beyond 2^16 seconds the cap has long been reached.
+        count => UNPROVEN_BASE.saturating_mul(1 << (count - 1).min(16)).min(UNPROVEN_CAP),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Transport;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn settings() -> SessionConfig {
+        SessionConfig { transport: Transport::Headers, reauth_interval: MINUTE, max_age: 23 * HOUR }
+    }
+
+    fn first() -> Generation {
+        let session = crate::session::SharedSession::new();
+        session.replace(crate::session::Tokens {
+            session: crate::config::Secret::new("token"),
+            rest: None,
+        })
+    }
+
+    fn signed(now: Instant) -> Signed {
+        Signed { generation: first(), at: now, asked: now, doubts: 0 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_session_a_login_is_due() {
+        let due = due(None, Complaints::default(), &settings(), Instant::now());
+        assert_eq!(due, Due::SignIn(Why::First));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_asked_about_renewed_and_otherwise_left_alone() {
+        let now = Instant::now();
+        let (signed, calm) = (signed(now), Complaints::default());
+        let at = |age: Duration| due(Some(signed), calm, &settings(), now + age);
+        assert_eq!(at(Duration::ZERO), Due::Wait(now + MINUTE));
+        assert_eq!(at(MINUTE), Due::Ask);
+        assert_eq!(at(23 * HOUR), Due::SignIn(Why::Aged));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_refusal_of_this_generation_leads_to_a_login() {
+        let now = Instant::now();
+        let signed = signed(now);
+        let refused = Complaints { refused: signed.generation, doubts: 0 };
+        assert_eq!(due(Some(signed), refused, &settings(), now), Due::SignIn(Why::Refused));
+        let older = Complaints { refused: Generation::NONE, doubts: 0 };
+        assert_eq!(due(Some(signed), older, &settings(), now), Due::Wait(now + MINUTE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_doubt_brings_the_question_forward_but_no_more_than_once_a_second() {
+        let now = Instant::now();
+        let doubted = Complaints { refused: Generation::NONE, doubts: 1 };
+        let signed = signed(now);
+        let soon = now + Duration::from_secs(1);
+        assert_eq!(due(Some(signed), doubted, &settings(), now), Due::Wait(soon));
+        assert_eq!(due(Some(signed), doubted, &settings(), soon), Due::Ask);
+        let asked = Signed { asked: soon, doubts: 1, ..signed };
+        assert_eq!(due(Some(asked), doubted, &settings(), soon), Due::Wait(soon + MINUTE));
+    }
+
+    #[test]
+    fn sessions_that_never_serve_are_made_ever_more_rarely() {
+        let pauses: Vec<_> =
+            (0..11).map(|unproven| pause_after_unproven(unproven).as_secs()).collect();
+        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(pause_after_unproven(u32::MAX), UNPROVEN_CAP);
+    }
+}

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod ids;
 pub mod item;
+pub mod mirror;
 pub mod outage;
 pub mod pager;
 pub mod progress;

@@ -1,0 +1,196 @@
+//! One page request, from the first try until there is an answer.
+//!
+//! Guarantees: each try is signed afresh; a refused request waits for a newer session and is sent
+//! again, so that a token that ends costs no page; a failed one waits with growing delays; and a
+//! wish to stop ends every wait at once, but not a request that is under way.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::client::retry::Backoff;
+use crate::client::{Api, Failure, Refusal, RequestError, SearchAnswer, SearchRequest};
+use crate::clock::Chance;
+use crate::outage::Outage;
+use crate::progress::{Counter, Progress};
+use crate::session::{Credentials, Refused, SharedSession};
+use crate::stop::Stop;
+use crate::telemetry::event::{self, RequestFailed};
+
+/// Of so many refusals of one request in a row the first asks for a new session. The others only
+/// make the refresher ask whether the session stands: a repository that this login may not read
+/// must not renew, for ever, the session that others work with.
+const REFUSALS_PER_LOGIN: u32 = 4;
+
+/// What all requests of one repository share.
+#[derive(Debug)]
+pub struct Fetcher<A> {
+    /// The server.
+    pub api: Arc<A>,
+    /// Where tokens come from.
+    pub session: Arc<SharedSession>,
+    /// Jitter.
+    pub chance: Arc<Chance>,
+    /// Counters of the process.
+    pub progress: Arc<Progress>,
+    /// Page requests of this repository, answered or not.
+    pub requests: Counter,
+    /// Whether the server is away, as far as this repository knows. Held for a few instructions.
+    pub outage: Mutex<Outage>,
+}
+
+/// A page and how long the request took that brought it.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The answer.
+    pub answer: SearchAnswer,
+    /// From sending the request to the end of its answer.
+    pub elapsed: Duration,
+}
+
+/// How the tries of one request have gone.
+#[derive(Debug, Default)]
+struct Tries {
+    /// Failures in a row, refusals of a fresh session included.
+    failed: u32,
+    /// Refusals in a row.
+    refused: u32,
+    /// Tries in a row that were outrun by a change of tokens.
+    superseded: u32,
+}
+
+impl<A: Api> Fetcher<A> {
+    /// Makes the request until it is answered; `None` if told to stop before.
+    pub async fn fetch(&self, request: &SearchRequest, mut stop: Stop) -> Option<Fetched> {
+        let mut tries = Tries::default();
+        loop {
+            let credentials = tokio::select! {
+                biased;
+                () = stop.requested() => return None,
+                credentials = self.session.credentials() => credentials,
+            };
+            let begun = Instant::now();
+            self.progress.requests.increment();
+            self.requests.increment();
+            let delay = match self.api.search(&credentials, request).await {
+                Ok(answer) => {
+                    self.succeeded(request, &credentials, &answer);
+                    return Some(Fetched { answer, elapsed: begun.elapsed() });
+                }
+                Err(Failure::Refused(refusal)) => {
+                    self.refused(request, &credentials, &refusal, &mut tries)
+                }
+                Err(Failure::Denied(denial)) => {
+                    Some(self.failed(request, &denial, &mut tries, Told::default()))
+                }
+                Err(Failure::Failed(error)) => {
+                    Some(self.failed(request, &error, &mut tries, Told::of(&error)))
+                }
+            };
+            let Some(delay) = delay else { continue };
+            tokio::select! {
+                biased;
+                () = stop.requested() => return None,
+                () = sleep(delay) => {}
+            }
+        }
+    }
+
+    fn succeeded(&self, request: &SearchRequest, used: &Credentials, answer: &SearchAnswer) {
+        self.session.prove(used.generation);
+        self.progress.succeeded();
+        if let Some(token) = &answer.rest_token
+            && self.session.adopt_rest_token(used.generation, token.clone())
+        {
+            self.progress.rest_tokens.increment();
+            event::rest_token_renewed(request.repository, used.generation);
+        }
+        if let Some(ended) = self.outage().succeeded(Instant::now()) {
+            event::reconnected(Some(request.repository), "search", ended.away, ended.failures);
+        }
+    }
+
+    /// Sees to it that a newer session comes; the delay is `None` where the request is to be sent
+    /// again as soon as there is one.
+    fn refused(
+        &self,
+        request: &SearchRequest,
+        used: &Credentials,
+        refusal: &Refusal,
+        tries: &mut Tries,
+    ) -> Option<Duration> {
+        self.progress.refusals.increment();
+        event::request_refused(request.repository, used.generation, refusal);
+        if tries.refused.is_multiple_of(REFUSALS_PER_LOGIN) {
+            if self.session.refused(used) == Refused::Superseded
+                && tries.superseded < REFUSALS_PER_LOGIN
+            {
+                tries.superseded += 1;
+                return None;
+            }
+            tries.superseded = 0;
+            tries.refused += 1;
+            // The first refusal is what the end of a session looks like; it is no failure.
+            if tries.refused == 1 {
+                return None;
+            }
+        } else {
+            tries.refused += 1;
+            self.session.doubted();
+        }
+        Some(self.failed(request, refusal, tries, Told::default()))
+    }
+
+    /// Tells of a failure; returns how long to wait.
+    fn failed(
+        &self,
+        request: &SearchRequest,
+        error: &dyn std::error::Error,
+        tries: &mut Tries,
+        told: Told<'_>,
+    ) -> Duration {
+        tries.failed = tries.failed.saturating_add(1);
+        self.progress.failures.increment();
+        let fraction = self.chance.fraction();
+        let delay = Backoff::for_requests().delay(tries.failed, fraction, told.retry_after);
+        let failure = RequestFailed {
+            repository: Some(request.repository),
+            endpoint: "search",
+            attempt: tries.failed,
+            retry_in: delay,
+            error,
+            answer: told.answer,
+            remedy: told.remedy,
+        };
+        let aloud = self.outage().failed(Instant::now());
+        if aloud {
+            event::request_failed(&failure);
+        } else {
+            event::request_failed_again(&failure);
+        }
+        delay
+    }
+
+    fn outage(&self) -> std::sync::MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What only some errors have to say.
+#[derive(Clone, Copy, Default)]
+struct Told<'a> {
+    answer: Option<&'a str>,
+    remedy: Option<&'a str>,
+    retry_after: Option<Duration>,
+}
+
+impl<'a> Told<'a> {
+    fn of(error: &'a RequestError) -> Self {
+        Self {
+            answer: error.beginning.as_deref(),
+            remedy: error.remedy(),
+            retry_after: error.retry_after,
+        }
+    }
+}

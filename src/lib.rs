@@ -12,6 +12,8 @@ pub mod pager;
 pub mod progress;
 pub mod refresher;
 pub mod session;
+pub mod signals;
 pub mod simulator;
 pub mod stop;
+pub mod supervisor;
 pub mod telemetry;

@@ -1,0 +1,382 @@
+//! The one task that starts, watches and ends the others.
+//!
+//! Start: 1. the token refresher, which signs in; 2. a pager for each repository, which waits for
+//! the session by itself.
+//!
+//! Stop, within [`STOP_WITHIN`] whatever the server does: 1. no more pages are asked for, and every
+//! wait ends; 2. pages under way come home and are written, as long as [`PAGERS_WITHIN`] allows;
+//! 3. whoever is late is named and ended; 4. the session is logged out.
+//!
+//! A task that panics is started again, ever later, and counted. A pager begins a new pass then:
+//! what a defect left of the old one is not to be trusted.
+
+pub mod reload;
+pub mod restart;
+pub mod tasks;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use self::restart::Restarts;
+use self::tasks::{TaskEnd, TaskName, Tasks};
+use crate::client::Api;
+use crate::clock::Chance;
+use crate::config::{Config, RepositoryConfig, SessionConfig};
+use crate::ids::RepositoryId;
+use crate::mirror::Mirror;
+use crate::outage::Outage;
+use crate::pager::fetch::Fetcher;
+use crate::pager::{Pager, Passes};
+use crate::progress::{Counter, Progress, RepositoryProgress, SignIn};
+use crate::refresher::Refresher;
+use crate::session::SharedSession;
+use crate::signals::Signal;
+use crate::stop::{Stop, Stopper};
+use crate::telemetry::event;
+
+/// The longest that a stop takes.
+pub const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long pages under way may take to come home once a stop is asked for.
+const PAGERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long the logout may take. With the above it leaves half a second for everything else.
+const LOGOUT_WITHIN: Duration = Duration::from_millis(1500);
+
+/// What a reload gives the supervisor: the configuration that holds from now on.
+pub type Reload = Box<dyn FnMut(&Config) -> Result<Config, Box<dyn Error + Send + Sync>> + Send>;
+
+/// What is to be supervised.
+#[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
+pub struct Supervision<A, M> {
+    /// The server.
+    pub api: Arc<A>,
+    /// Where pages go.
+    pub mirror: Arc<M>,
+    /// The configuration to start with.
+    pub config: Config,
+    /// How long pagers run.
+    pub passes: Passes,
+    /// Gives up at once on a wrong password, and after so long without success of any request;
+    /// `None`: never.
+    pub patience: Option<Duration>,
+    /// Ends in order after so long; `None`: never.
+    pub run_for: Option<Duration>,
+    /// Signals, from wherever they come.
+    pub signals: mpsc::Receiver<Signal>,
+    /// Reads the configuration again and applies what the supervisor does not.
+    pub reload: Reload,
+    /// What the process has done.
+    pub progress: Arc<Progress>,
+    /// Jitter.
+    pub chance: Arc<Chance>,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As asked for by a signal, or because its time was up.
+    Asked,
+    /// Every pager has done its passes.
+    Finished,
+    /// Patience ran out.
+    GaveUp(GaveUp),
+}
+
+/// Why patience ran out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GaveUp {
+    /// The server did not accept the name or the password.
+    #[error("the server did not accept the login: {0}")]
+    Denied(String),
+    /// No request succeeded for so long.
+    #[error("no request succeeded for {} s", .0.as_secs())]
+    Unanswered(Duration),
+}
+
+/// The supervisor.
+#[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
+pub struct Supervisor<A, M> {
+    given: Supervision<A, M>,
+    session: Arc<SharedSession>,
+    session_settings: watch::Sender<SessionConfig>,
+    repositories: BTreeMap<RepositoryId, Repository<A>>,
+    nudges: watch::Sender<u64>,
+    stopper: Stopper,
+    stop: Stop,
+    tasks: Tasks,
+    restarts: Restarts,
+    sign_in: watch::Receiver<SignIn>,
+}
+
+/// What the supervisor keeps for a repository, whether or not its pager runs just now.
+struct Repository<A> {
+    fetcher: Arc<Fetcher<A>>,
+    settings: watch::Sender<Arc<RepositoryConfig>>,
+    progress: watch::Sender<RepositoryProgress>,
+    stopper: Stopper,
+    stop: Stop,
+}
+
+impl<A: Api, M: Mirror> Supervisor<A, M> {
+    /// Prepares everything; nothing runs yet.
+    pub fn new(given: Supervision<A, M>) -> Self {
+        let (stopper, stop) = Stopper::new();
+        let sign_in = given.progress.sign_in();
+        let mut supervisor = Self {
+            session: Arc::new(SharedSession::new()),
+            session_settings: watch::Sender::new(given.config.session.clone()),
+            repositories: BTreeMap::new(),
+            nudges: watch::Sender::new(0),
+            stopper,
+            stop,
+            tasks: Tasks::default(),
+            restarts: Restarts::default(),
+            sign_in,
+            given,
+        };
+        for config in supervisor.given.config.repositories.clone() {
+            supervisor.add(config);
+        }
+        supervisor
+    }
+
+    /// How far each repository is, as it changes.
+    pub fn repositories(&self) -> Vec<(RepositoryId, watch::Receiver<RepositoryProgress>)> {
+        self.repositories
+            .iter()
+            .map(|(id, repository)| (*id, repository.progress.subscribe()))
+            .collect()
+    }
+
+    /// Runs until something ends it, then stops everything in order.
+    pub async fn run(mut self) -> End {
+        self.start(TaskName::Refresher);
+        for id in self.repositories.keys().copied().collect::<Vec<_>>() {
+            self.start(TaskName::Pager(id));
+        }
+        let end = self.supervise().await;
+        self.stop().await;
+        end
+    }
+
+    async fn supervise(&mut self) -> End {
+        let begun = Instant::now();
+        loop {
+            let deadline = self.given.run_for.map(|run_for| begun + run_for);
+            let due = self.restarts.next_due();
+            let out_of_patience = self.patience_left();
+            tokio::select! {
+                Some(signal) = self.given.signals.recv() => match signal {
+                    Signal::Terminate | Signal::Interrupt => {
+                        event::stopping(signal.name());
+                        return End::Asked;
+                    }
+                    Signal::Reload => self.reload(),
+                    Signal::NextPass => {
+                        event::pass_requested();
+                        self.nudges.send_modify(|nudges| *nudges += 1);
+                    }
+                },
+                Some((name, end)) = self.tasks.next_end() => {
+                    self.ended(name, end);
+                    if self.is_finished() {
+                        return End::Finished;
+                    }
+                }
+                () = at(due) => {
+                    while let Some(name) = self.restarts.take_due(Instant::now()) {
+                        self.given.progress.restarts.increment();
+                        self.start(name);
+                    }
+                }
+                () = at(deadline) => {
+                    event::stopping("time is up");
+                    return End::Asked;
+                }
+                changed = self.sign_in.changed(), if self.given.patience.is_some() => {
+                    let state = self.sign_in.borrow_and_update().clone();
+                    if let (Ok(()), SignIn::Denied(words)) = (changed, state) {
+                        return End::GaveUp(GaveUp::Denied(words));
+                    }
+                }
+                () = after(out_of_patience) => {
+                    if self.patience_left() == Some(Duration::ZERO) {
+                        let since = self.given.progress.since_success();
+                        return End::GaveUp(GaveUp::Unanswered(since));
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long no request may succeed from now on.
+    fn patience_left(&self) -> Option<Duration> {
+        let since = self.given.progress.since_success();
+        self.given.patience.map(|patience| patience.saturating_sub(since))
+    }
+
+    /// Takes a repository on.
+    fn add(&mut self, config: RepositoryConfig) {
+        let id = config.id;
+        let fetcher = Arc::new(Fetcher {
+            api: Arc::clone(&self.given.api),
+            session: Arc::clone(&self.session),
+            chance: Arc::clone(&self.given.chance),
+            progress: Arc::clone(&self.given.progress),
+            requests: Counter::default(),
+            outage: Mutex::new(Outage::default()),
+        });
+        let (stopper, stop) = Stopper::new();
+        let repository = Repository {
+            fetcher,
+            settings: watch::Sender::new(Arc::new(config)),
+            progress: watch::Sender::new(RepositoryProgress::START),
+            stopper,
+            stop,
+        };
+        self.repositories.insert(id, repository);
+    }
+
+    fn start(&mut self, name: TaskName) {
+        match name {
+            TaskName::Refresher => {
+                let refresher = Refresher {
+                    api: Arc::clone(&self.given.api),
+                    session: Arc::clone(&self.session),
+                    settings: self.session_settings.subscribe(),
+                    chance: Arc::clone(&self.given.chance),
+                    progress: Arc::clone(&self.given.progress),
+                    stop: self.stop.clone(),
+                };
+                self.tasks.start(name, refresher.run());
+            }
+            TaskName::Pager(id) => {
+                let Some(repository) = self.repositories.get(&id) else { return };
+                let pager = Pager {
+                    fetcher: Arc::clone(&repository.fetcher),
+                    mirror: Arc::clone(&self.given.mirror),
+                    settings: repository.settings.subscribe(),
+                    nudges: self.nudges.subscribe(),
+                    progress: repository.progress.clone(),
+                    passes: self.given.passes,
+                    stop: repository.stop.clone(),
+                };
+                self.tasks.start(name, pager.run());
+            }
+        }
+    }
+
+    fn ended(&mut self, name: TaskName, end: TaskEnd) {
+        match (name, end) {
+            (_, TaskEnd::Panicked) => {
+                if let TaskName::Pager(id) = name
+                    && let Some(repository) = self.repositories.get(&id)
+                {
+                    repository.progress.send_modify(|progress| {
+                        progress.iteration = progress.iteration.next();
+                    });
+                }
+                let restart = self.restarts.failed(name, Instant::now());
+                event::task_failed(&name.to_string(), restart.failures, restart.after);
+            }
+            // A repository taken out by a reload and put back by another, before its pager ended.
+            (TaskName::Pager(id), _) if self.given.passes == Passes::Endless => {
+                if self.repositories.contains_key(&id) {
+                    self.start(name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether no pager runs or waits to be started again.
+    fn is_finished(&self) -> bool {
+        self.given.passes == Passes::One
+            && self.restarts.next_due().is_none()
+            && !self.repositories.keys().any(|id| self.tasks.runs(TaskName::Pager(*id)))
+    }
+
+    /// Reads the configuration again; a faulty one changes nothing.
+    fn reload(&mut self) {
+        let new = match (self.given.reload)(&self.given.config) {
+            Ok(new) => new,
+            Err(error) => return event::configuration_rejected(error.as_ref()),
+        };
+        let old = std::mem::replace(&mut self.given.config, new);
+        let new = &self.given.config;
+        let changes = reload::changes(&old, new);
+        for key in &changes.need_restart {
+            event::restart_needed(key);
+        }
+        if changes.signs_in_anew
+            && let Some(credentials) = self.session.current()
+        {
+            self.session.end(credentials.generation);
+        }
+        // Sent whether changed or not: it also ends the wait after a wrong password.
+        self.session_settings.send_replace(new.session.clone());
+        for id in &changes.removed {
+            self.restarts.forget(TaskName::Pager(*id));
+            if let Some(repository) = self.repositories.remove(id) {
+                repository.stopper.stop();
+            }
+        }
+        for config in &changes.changed {
+            if let Some(repository) = self.repositories.get(&config.id) {
+                repository.settings.send_replace(Arc::new(config.clone()));
+            }
+        }
+        for config in changes.added {
+            let name = TaskName::Pager(config.id);
+            self.add(config);
+            // The pager of the same repository that a reload before this one took out may still be
+            // on its way: its end starts the new one.
+            if !self.tasks.runs(name) {
+                self.start(name);
+            }
+        }
+        event::configuration_reloaded(&changes.keys.join(", "));
+    }
+
+    async fn stop(mut self) {
+        self.stopper.stop();
+        for repository in self.repositories.values() {
+            repository.stopper.stop();
+        }
+        let all_ended = async { while self.tasks.next_end().await.is_some() {} };
+        if timeout(PAGERS_WITHIN, all_ended).await.is_err() {
+            for name in self.tasks.running() {
+                event::task_late(&name.to_string());
+            }
+            self.tasks.abort().await;
+        }
+        if let Some(credentials) = self.session.current() {
+            match timeout(LOGOUT_WITHIN, self.given.api.logout(&credentials)).await {
+                Ok(Ok(())) => event::signed_out(credentials.generation),
+                Ok(Err(error)) => event::sign_out_failed(&error),
+                Err(elapsed) => event::sign_out_failed(&elapsed),
+            }
+        }
+        event::stopped(self.given.progress.uptime());
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn after(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}

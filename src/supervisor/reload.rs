@@ -1,0 +1,109 @@
+//! What a new configuration changes. Pure.
+
+use crate::config::{Config, RepositoryConfig};
+use crate::ids::RepositoryId;
+
+/// The difference between two configurations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// What changed, as keys and sections.
+    pub keys: Vec<String>,
+    /// Keys that hold only from the next start on.
+    pub need_restart: Vec<&'static str>,
+    /// Whether the session belongs to another server or user now.
+    pub signs_in_anew: bool,
+    /// Repositories that are new.
+    pub added: Vec<RepositoryConfig>,
+    /// Repositories that are no longer there.
+    pub removed: Vec<RepositoryId>,
+    /// Repositories with other settings than before.
+    pub changed: Vec<RepositoryConfig>,
+}
+
+/// What is different in `new`.
+pub fn changes(old: &Config, new: &Config) -> Changes {
+    let mut changes = Changes::default();
+    let same_server = old.server.url == new.server.url;
+    changes.signs_in_anew =
+        !same_server || old.login != new.login || old.session.transport != new.session.transport;
+    let need_restart = [
+        ("mirror.url", old.mirror != new.mirror),
+        ("status.listen", old.status != new.status),
+        ("log.format", old.log.format != new.log.format),
+    ];
+    changes.need_restart =
+        need_restart.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();
+    let applied = [
+        ("server", old.server != new.server),
+        ("login", old.login != new.login),
+        ("session", old.session != new.session),
+        ("deletes", old.deletes != new.deletes),
+        ("log.level", old.log.level != new.log.level),
+    ];
+    changes.keys = applied
+        .iter()
+        .chain(&need_restart)
+        .filter(|(_, differs)| *differs)
+        .map(|(key, _)| (*key).to_owned())
+        .collect();
+
+    for config in &new.repositories {
+        match old.repositories.iter().find(|other| other.id == config.id) {
+            None => changes.added.push(config.clone()),
+            Some(other) if other != config => changes.changed.push(config.clone()),
+            Some(_) => {}
+        }
+    }
+    changes.removed = old
+        .repositories
+        .iter()
+        .map(|config| config.id)
+        .filter(|id| !new.repositories.iter().any(|config| config.id == *id))
+        .collect();
+    let added = changes.added.iter().map(|config| format!("repository {} added", config.id));
+    let changed = changes.changed.iter().map(|config| format!("repository {}", config.id));
+    let removed = changes.removed.iter().map(|id| format!("repository {id} removed"));
+    let repositories: Vec<String> = added.chain(changed).chain(removed).collect();
+    changes.keys.extend(repositories);
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, load_text};
+
+    fn config(rest: &str) -> Config {
+        let text =
+            format!("[server]\nurl = 'http://127.0.0.1:1'\n[login]\nusername = 'system'\n{rest}");
+        let environment = Environment::from_pairs([("EWMIRROR_LOGIN__PASSWORD", "p")]);
+        load_text(&text, "test", &environment).unwrap().config
+    }
+
+    #[test]
+    fn nothing_changed_is_nothing() {
+        let same = config("[[repository]]\nid = 1");
+        assert_eq!(changes(&same, &same), Changes::default());
+    }
+
+    #[test]
+    fn repositories_come_go_and_change() {
+        let old = config("[[repository]]\nid = 1\n[[repository]]\nid = 2");
+        let new = config("[[repository]]\nid = 2\npage_size = 50\n[[repository]]\nid = 3");
+        let changes = changes(&old, &new);
+        assert_eq!(changes.keys, ["repository 3 added", "repository 2", "repository 1 removed"]);
+        assert_eq!(changes.removed, [RepositoryId(1)]);
+        assert!(!changes.signs_in_anew);
+    }
+
+    #[test]
+    fn another_user_signs_in_anew_and_another_format_waits_for_a_restart() {
+        let old = config("[[repository]]\nid = 1");
+        let mut new = config("[log]\nformat = 'json'\n[[repository]]\nid = 1");
+        new.login.username = "other".to_owned();
+        let changes = changes(&old, &new);
+        assert!(changes.signs_in_anew);
+        assert_eq!(changes.need_restart, ["log.format"]);
+        assert_eq!(changes.keys, ["login", "log.format"]);
+    }
+}

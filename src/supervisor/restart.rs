@@ -1,0 +1,97 @@
+//! When a task that panicked is started again. Pure: the time is an argument.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::tasks::TaskName;
+
+/// The wait after the first failure; it doubles with each further one.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// What the wait grows to: a defect that strikes at once each time costs little, and one that has
+/// gone with the data that caused it does not cost much time.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// A task that has run for so long is taken to be well again.
+const WELL_AFTER: Duration = Duration::from_secs(600);
+
+/// The failures of all tasks, and who waits to be started again.
+#[derive(Debug, Default)]
+pub struct Restarts {
+    records: HashMap<TaskName, Record>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    failures: u32,
+    last: Instant,
+    due: Option<Instant>,
+}
+
+/// What a failure leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// Failures in a row.
+    pub failures: u32,
+    /// How long until the task is started again.
+    pub after: Duration,
+}
+
+impl Restarts {
+    /// Notes a failure and puts the task on the list.
+    pub fn failed(&mut self, name: TaskName, now: Instant) -> Restart {
+        let failures = match self.records.get(&name) {
+            Some(record) if now.saturating_duration_since(record.last) < WELL_AFTER => {
+                record.failures.saturating_add(1)
+            }
+            _ => 1,
+        };
+        // Beyond 2^6 seconds the longest wait has been reached.
+        let after = FIRST.saturating_mul(1 << (failures - 1).min(6)).min(LONGEST);
+        self.records.insert(name, Record { failures, last: now, due: Some(now + after) });
+        Restart { failures, after }
+    }
+
+    /// When the next task is due, where one waits.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.records.values().filter_map(|record| record.due).min()
+    }
+
+    /// Takes one task that is due from the list.
+    pub fn take_due(&mut self, now: Instant) -> Option<TaskName> {
+        let (name, record) =
+            self.records.iter_mut().find(|(_, record)| record.due.is_some_and(|due| due <= now))?;
+        record.due = None;
+        Some(*name)
+    }
+
+    /// Takes a task from the list that is no longer wanted.
+    pub fn forget(&mut self, name: TaskName) {
+        self.records.remove(&name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_double_up_to_a_minute_and_begin_anew_after_ten_good_ones() {
+        let (mut restarts, mut now) = (Restarts::default(), Instant::now());
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            let restart = restarts.failed(TaskName::Refresher, now);
+            waits.push(restart.after.as_secs());
+            assert_eq!(restarts.next_due(), Some(now + restart.after));
+            assert_eq!(restarts.take_due(now), None);
+            now += restart.after;
+            assert_eq!(restarts.take_due(now), Some(TaskName::Refresher));
+            assert_eq!(restarts.next_due(), None);
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        let restart = restarts.failed(TaskName::Refresher, now + WELL_AFTER);
+        assert_eq!(restart, Restart { failures: 1, after: FIRST });
+    }
+}

@@ -1,0 +1,112 @@
+//! A set of named tasks: no task without a name, an owner that joins it, and a known end.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+
+use tokio::task::{Id, JoinSet};
+
+use crate::ids::RepositoryId;
+
+/// The tasks that the supervisor runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TaskName {
+    /// The token refresher.
+    Refresher,
+    /// The pager of a repository.
+    Pager(RepositoryId),
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refresher => f.write_str("token refresher"),
+            Self::Pager(repository) => write!(f, "pager {repository}"),
+        }
+    }
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// By itself.
+    Finished,
+    /// With a panic, which the panic hook has told of.
+    Panicked,
+    /// By being aborted.
+    Aborted,
+}
+
+/// The set. Dropping it aborts them all.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    set: JoinSet<()>,
+    names: HashMap<Id, TaskName>,
+}
+
+impl Tasks {
+    /// Starts a task.
+    pub fn start(&mut self, name: TaskName, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.set.spawn(task);
+        self.names.insert(handle.id(), name);
+    }
+
+    /// The next end of a task; `None` where none runs. Can be dropped and called anew.
+    pub async fn next_end(&mut self) -> Option<(TaskName, TaskEnd)> {
+        loop {
+            let (id, end) = match self.set.join_next_with_id().await? {
+                Ok((id, ())) => (id, TaskEnd::Finished),
+                Err(error) if error.is_panic() => (error.id(), TaskEnd::Panicked),
+                Err(error) => (error.id(), TaskEnd::Aborted),
+            };
+            if let Some(name) = self.names.remove(&id) {
+                return Some((name, end));
+            }
+        }
+    }
+
+    /// Whether a task of this name runs.
+    pub fn runs(&self, name: TaskName) -> bool {
+        self.names.values().any(|running| *running == name)
+    }
+
+    /// The tasks that still run, in a stable order.
+    pub fn running(&self) -> Vec<TaskName> {
+        let mut names: Vec<_> = self.names.values().copied().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Ends all tasks at their next await, and waits for that.
+    pub async fn abort(&mut self) {
+        self.set.shutdown().await;
+        self.names.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_end_is_told_with_the_name_of_its_task() {
+        let mut tasks = Tasks::default();
+        let pager = TaskName::Pager(RepositoryId(7));
+        tasks.start(pager, async {});
+        assert!(tasks.runs(pager));
+        assert_eq!(tasks.next_end().await, Some((pager, TaskEnd::Finished)));
+        tasks.start(TaskName::Refresher, async { panic!("on purpose") });
+        assert_eq!(tasks.next_end().await, Some((TaskName::Refresher, TaskEnd::Panicked)));
+        assert_eq!(tasks.next_end().await, None);
+    }
+
+    #[tokio::test]
+    async fn an_abort_leaves_nothing_running() {
+        let mut tasks = Tasks::default();
+        tasks.start(TaskName::Refresher, std::future::pending());
+        assert_eq!(tasks.running(), [TaskName::Refresher]);
+        tasks.abort().await;
+        assert_eq!(tasks.running(), []);
+        assert_eq!(tasks.next_end().await, None);
+    }
+}

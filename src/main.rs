@@ -1,1 +1,7 @@
-fn main() {}
+//! The `ewmirror` program: hands its arguments to [`ewmirror::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ewmirror::cli::run(std::env::args_os())
+}

@@ -1,3 +1,166 @@
-//! The commands and their flags.
+//! The commands, their flags, and what they exit with.
+//!
+//! Exit status: 0 done, 1 failed at work, 2 wrong usage or configuration. Data goes to stdout,
+//! everything else, the log too, to stderr; a closed pipe is a normal end. An error is told once,
+//! here.
 
+pub mod check;
+mod daemon;
+mod demo;
+mod generate;
+mod once;
+mod output;
 pub mod simulate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use self::simulate::SimulateArgs;
+use crate::config::Environment;
+use crate::signals::Listener;
+use crate::simulator::StartError;
+
+/// Keeps an exact, current copy of EnterWorks repositories and says what changed.
+#[derive(Debug, Parser)]
+#[command(name = "ewmirror", version, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", global = true, default_value = "/etc/ewmirror/ewmirror.toml")]
+    config: PathBuf,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The daemon: page through every repository, pass after pass, until told to stop
+    Run,
+    /// One pass over each repository, then exit
+    Once(OnceArgs),
+    /// Check the configuration: every fault at once, each with its key
+    Check(CheckArgs),
+    /// Run an EnterWorks look-alike on loopback, for trying things out
+    Simulate(Box<SimulateArgs>),
+    /// Run look-alike and daemon in one, with short-lived tokens and items on the move
+    Demo(DemoArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Args, Debug)]
+struct OnceArgs {
+    /// Give up after so long without any success
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = simulate::duration)]
+    patience: Duration,
+}
+
+#[derive(Args, Debug)]
+struct CheckArgs {
+    /// Also sign in and read one page of each repository
+    #[arg(long)]
+    online: bool,
+}
+
+#[derive(Args, Debug)]
+struct DemoArgs {
+    /// End by itself after so long; otherwise Ctrl-C ends it
+    #[arg(long = "for", value_name = "DURATION", value_parser = simulate::duration)]
+    run_for: Option<Duration>,
+}
+
+/// How a command ended.
+enum Exit {
+    /// 0.
+    Done,
+    /// 1, with what failed.
+    Failed(String),
+    /// 2, with what is wrong.
+    Wrong(String),
+}
+
+/// Runs the program with these arguments, the program's name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    daemon::report_panics();
+    let environment = Environment::of_process();
+    let exit = match arguments.command {
+        Command::Run => daemon::run(&arguments.config, environment),
+        Command::Once(args) => once::run(&arguments.config, environment, args.patience),
+        Command::Check(args) => check(&arguments.config, &environment, &args),
+        Command::Simulate(args) => simulate(*args, &environment),
+        Command::Demo(args) => demo::run(args.run_for),
+        Command::Completions { shell } => {
+            output::data(&generate::completions(shell, Arguments::command()))
+        }
+        Command::Man => match generate::man(Arguments::command()) {
+            Ok(page) => output::data(&page),
+            Err(error) => Exit::Failed(format!("cannot render the manual page: {error}")),
+        },
+    };
+    match exit {
+        Exit::Done => ExitCode::SUCCESS,
+        Exit::Failed(message) => {
+            output::error(&message);
+            ExitCode::from(1)
+        }
+        Exit::Wrong(message) => {
+            output::error(&message);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What clap has to say: help and version on stdout, wrong usage on stderr.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is a normal end here, too.
+    drop(error.print());
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+fn check(file: &std::path::Path, environment: &Environment, args: &CheckArgs) -> Exit {
+    let report = check::report(file, environment);
+    output::note(&report.stderr);
+    let shown = output::data(&report.stdout);
+    match report.exit {
+        0 if args.online => daemon::check_online(file, environment),
+        0 => shown,
+        _ => Exit::Wrong(String::new()),
+    }
+}
+
+fn simulate(args: SimulateArgs, environment: &Environment) -> Exit {
+    if let Err(exit) = daemon::start_plain_log(environment) {
+        return exit;
+    }
+    let (mut signals, _listener) = match Listener::start() {
+        Ok(started) => started,
+        Err(error) => return Exit::Failed(format!("cannot listen for signals: {error}")),
+    };
+    let runtime = match daemon::runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    let stop = async move {
+        use crate::signals::Signal;
+        while let Some(Signal::Reload | Signal::NextPass) = signals.recv().await {}
+    };
+    let announce = |line: &str| drop(output::data(&format!("{line}\n")));
+    match runtime.block_on(simulate::run(args, stop, announce)) {
+        Ok(()) => Exit::Done,
+        Err(error @ StartError::Option(_)) => Exit::Wrong(output::chain(&error)),
+        Err(error) => Exit::Failed(output::chain(&error)),
+    }
+}

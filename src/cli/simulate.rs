@@ -254,7 +254,7 @@ fn items(text: &str) -> Result<usize, String> {
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("write a duration as 500ms, 30s, 5m or 24h: {error}"))
 }

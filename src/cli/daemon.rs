@@ -1,0 +1,261 @@
+//! `ewmirror run`, and what the other commands that sign in share with it.
+//!
+//! What can fail without a runtime fails before there is one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use super::{Exit, output};
+use crate::client::{Api, Client, ClientSettings, Failure, SearchRequest};
+use crate::clock::Chance;
+use crate::config::{
+    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, Warning,
+};
+use crate::mirror::Nothing;
+use crate::pager::Passes;
+use crate::progress::Progress;
+use crate::session::SharedSession;
+use crate::signals::{Listener, Signal};
+use crate::supervisor::{End, Reload, Supervision, Supervisor};
+use crate::telemetry::{self, Sink, Telemetry, event};
+
+/// Runs the daemon until a signal ends it.
+pub(super) fn run(file: &Path, environment: Environment) -> Exit {
+    let prepared = match Prepared::new(file, environment, stderr_writer()) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
+    };
+    match prepared.supervise(Passes::Endless, None, |supervisor| supervisor.run()) {
+        Ok(_) => Exit::Done,
+        Err(exit) => exit,
+    }
+}
+
+/// Everything that a command needs before it has a runtime.
+pub(super) struct Prepared {
+    config: Config,
+    client: Arc<Client>,
+    reload: Reload,
+    signals: mpsc::Receiver<Signal>,
+    _listener: Listener,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl Prepared {
+    /// Loads the configuration, sets up the log and the client, and listens for signals.
+    pub(super) fn new(
+        file: &Path,
+        environment: Environment,
+        writer: BoxMakeWriter,
+    ) -> Result<Self, Exit> {
+        let progress = Arc::new(Progress::new());
+        let Loaded { config, warnings } = load(file, &environment)?;
+        let telemetry = start_log(&config.log, &environment, writer)?;
+        warn(&warnings);
+        let client = Arc::new(
+            Client::new(&settings(&config)).map_err(|error| Exit::Wrong(output::chain(&error)))?,
+        );
+        let (signals, listener) = Listener::start()
+            .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
+        let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
+        Ok(Self { config, client, reload, signals, _listener: listener, progress })
+    }
+
+    /// Starts a runtime and runs a supervisor in it, as `drive` likes.
+    pub(super) fn supervise<F, D>(
+        self,
+        passes: Passes,
+        patience: Option<Duration>,
+        drive: D,
+    ) -> Result<End, Exit>
+    where
+        F: Future<Output = End>,
+        D: FnOnce(Supervisor<Client, Nothing>) -> F,
+    {
+        let runtime = runtime()?;
+        event::starting(env!("CARGO_PKG_VERSION"), self.config.repositories.len());
+        let supervision = Supervision {
+            api: self.client,
+            mirror: Arc::new(Nothing),
+            config: self.config,
+            passes,
+            patience,
+            run_for: None,
+            signals: self.signals,
+            reload: self.reload,
+            progress: self.progress,
+            chance: Arc::new(Chance::new()),
+        };
+        let end = runtime.block_on(drive(Supervisor::new(supervision)));
+        // A name that is being looked up in a thread of its own cannot be interrupted; it must
+        // not hold up the end.
+        runtime.shutdown_background();
+        Ok(end)
+    }
+}
+
+/// `check --online`: signs in, reads the first page of each repository, signs out.
+pub(super) fn check_online(file: &Path, environment: &Environment) -> Exit {
+    let checked = load(file, environment).and_then(|Loaded { config, .. }| {
+        let client =
+            Client::new(&settings(&config)).map_err(|error| Exit::Wrong(output::chain(&error)))?;
+        let runtime = runtime()?;
+        let result = runtime.block_on(first_pages(&client, &config));
+        runtime.shutdown_background();
+        result
+    });
+    match checked {
+        Ok(report) => output::data(&report),
+        Err(exit) => exit,
+    }
+}
+
+async fn first_pages(client: &Client, config: &Config) -> Result<String, Exit> {
+    let tokens = client.login().await.map_err(|failure| Exit::Failed(describe(&failure)))?;
+    let session = SharedSession::new();
+    session.replace(tokens);
+    let mut report = format!("\nsigned in as {}\n", config.login.username);
+    let mut failed = Vec::new();
+    for repository in &config.repositories {
+        let request = SearchRequest {
+            repository: repository.id,
+            page: 1,
+            page_size: repository.paging.page_size.get(),
+            conditions: Arc::new(repository.search.clone()),
+            item_id: repository.item_id.clone(),
+        };
+        let credentials = session.credentials().await;
+        match client.search(&credentials, &request).await {
+            Ok(answer) => {
+                let (items, total) = (answer.items.len(), answer.total);
+                report += &format!("repository {}: {items} of {total} items read\n", repository.id);
+                if let Some(token) = answer.rest_token {
+                    session.adopt_rest_token(credentials.generation, token);
+                }
+            }
+            Err(failure) => {
+                failed.push(format!("repository {}: {}", repository.id, describe(&failure)));
+            }
+        }
+    }
+    // The session ends by itself where the server does not take the logout.
+    drop(client.logout(&session.credentials().await).await);
+    if failed.is_empty() { Ok(report) } else { Err(Exit::Failed(failed.join("; "))) }
+}
+
+fn describe(failure: &Failure) -> String {
+    let remedy = match failure {
+        Failure::Denied(_) => Some("check login.username and the password"),
+        Failure::Refused(_) => None,
+        Failure::Failed(error) => error.remedy(),
+    };
+    match remedy {
+        Some(remedy) => format!("{}; {remedy}", output::chain(failure)),
+        None => output::chain(failure),
+    }
+}
+
+fn load(file: &Path, environment: &Environment) -> Result<Loaded, Exit> {
+    let loaded = config::load(file, environment).map_err(|faults| {
+        Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
+    })?;
+    if loaded.config.mirror != MirrorUrl::None {
+        return Err(Exit::Wrong(
+            "mirror.url: this version keeps no mirror yet: set it to \"none\" to page and log only"
+                .to_owned(),
+        ));
+    }
+    Ok(loaded)
+}
+
+fn settings(config: &Config) -> ClientSettings<'_> {
+    ClientSettings {
+        server: &config.server,
+        login: &config.login,
+        transport: config.session.transport,
+    }
+}
+
+fn warn(warnings: &[Warning]) {
+    for warning in warnings {
+        event::configuration_warning(&warning.key, &warning.message);
+    }
+}
+
+/// Reads the file again, with the environment that the process was started with.
+fn reload(
+    file: PathBuf,
+    environment: Environment,
+    client: Arc<Client>,
+    telemetry: Telemetry,
+) -> Reload {
+    Box::new(move |old| {
+        let Loaded { config, warnings } = config::load(&file, &environment)?;
+        client.reconfigure(&settings(&config))?;
+        if config.log.level != old.log.level {
+            telemetry.set_level(config.log.level);
+        }
+        warn(&warnings);
+        Ok(config)
+    })
+}
+
+/// Stderr as the log's writer.
+pub(super) fn stderr_writer() -> BoxMakeWriter {
+    BoxMakeWriter::new(std::io::stderr)
+}
+
+fn start_log(
+    config: &LogConfig,
+    environment: &Environment,
+    writer: BoxMakeWriter,
+) -> Result<Telemetry, Exit> {
+    let journal_stream = environment.get("JOURNAL_STREAM").and_then(|value| value.to_str());
+    let sink = Sink {
+        writer,
+        terminal: output::on_terminal(),
+        journal_stream: journal_stream.map(str::to_owned),
+    };
+    telemetry::start(config, sink).map_err(|error| Exit::Wrong(output::chain(&error)))
+}
+
+/// A log for commands without a configuration: warnings and above.
+pub(super) fn start_plain_log(environment: &Environment) -> Result<(), Exit> {
+    let config = LogConfig { format: LogFormat::Auto, level: LogLevel::Warn };
+    start_log(&config, environment, stderr_writer()).map(drop)
+}
+
+/// A log of lines for people.
+pub(super) fn start_text_log() -> Result<Telemetry, Exit> {
+    let config = LogConfig { format: LogFormat::Text, level: LogLevel::Info };
+    start_log(&config, &Environment::empty(), stderr_writer())
+}
+
+pub(super) fn runtime() -> Result<Runtime, Exit> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("ewmirror")
+        .enable_all()
+        .build()
+        .map_err(|error| Exit::Failed(format!("cannot start the runtime: {error}")))
+}
+
+/// Tells of a panic through the log, with its place; its message only where it is a constant of
+/// this program, because a composed one may hold anything.
+pub(super) fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or_default();
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or_default();
+        if tracing::dispatcher::has_been_set() {
+            event::panicked(thread, &place, message);
+        } else {
+            output::error(&format!("panic in thread {thread} at {place}: {message}"));
+        }
+    }));
+}

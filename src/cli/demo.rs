@@ -1,0 +1,141 @@
+//! `ewmirror demo`: the look-alike server and the daemon in one process, with tokens that end
+//! within seconds and items on the move, so that the whole life of the daemon shows in a minute.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Exit, daemon, output};
+use crate::client::{Client, ClientSettings};
+use crate::clock::Chance;
+use crate::config::{self, Config, Environment};
+use crate::mirror::Nothing;
+use crate::pager::Passes;
+use crate::progress::Progress;
+use crate::signals::Listener;
+use crate::simulator::{self, Counts, Fault, Options, Order, RepositoryOptions, Simulator};
+use crate::supervisor::{Supervision, Supervisor};
+
+/// What the daemon of the demo is told; the URL is added. Paces are a human's: a page a second and
+/// a pass in ten.
+const CONFIGURATION: &str = r#"
+[login]
+username = "system"
+
+[session]
+reauth_interval = "3s"
+max_age = "12s"
+
+[paging]
+page_size = 50
+page_interval = "1s"
+pass_interval = "3s"
+
+[[repository]]
+id = 10149
+name = "Products"
+
+[[repository]]
+id = 10150
+name = "Brands"
+page_size = 20
+"#;
+
+/// The server of the demo: sessions of ten seconds, REST tokens of four, and a request in thirty
+/// that is refused or fails.
+fn options() -> Options {
+    Options {
+        repositories: vec![
+            RepositoryOptions { id: 10_149, items: 400 },
+            RepositoryOptions { id: 10_150, items: 60 },
+        ],
+        session_ttl: Duration::from_secs(10),
+        rest_token_ttl: Duration::from_secs(4),
+        insert_rate: 0.2,
+        delete_rate: 0.1,
+        update_rate: 1.0,
+        order: Order::Id,
+        latency: Duration::from_millis(40),
+        faults: vec![(Fault::Refuse(None), 0.02), (Fault::E503, 0.01), (Fault::Truncate, 0.01)],
+        ..Options::default()
+    }
+}
+
+/// Runs until Ctrl-C, or for so long, and sums up.
+pub(super) fn run(run_for: Option<Duration>) -> Exit {
+    match demonstrate(run_for) {
+        Ok(summary) => output::data(&summary),
+        Err(exit) => exit,
+    }
+}
+
+fn demonstrate(run_for: Option<Duration>) -> Result<String, Exit> {
+    drop(daemon::start_text_log()?);
+    let (signals, _listener) = Listener::start()
+        .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
+    let runtime = daemon::runtime()?;
+    let progress = Arc::new(Progress::new());
+    let counts = runtime.block_on(async {
+        let server = simulator::start(options())
+            .await
+            .map_err(|error| Exit::Failed(output::chain(&error)))?;
+        let (config, client) = configure(&server)?;
+        let supervision = Supervision {
+            api: Arc::new(client),
+            mirror: Arc::new(Nothing),
+            config,
+            passes: Passes::Endless,
+            patience: None,
+            run_for,
+            signals,
+            // There is no file to read again.
+            reload: Box::new(|config| Ok(config.clone())),
+            progress: Arc::clone(&progress),
+            chance: Arc::new(Chance::new()),
+        };
+        Supervisor::new(supervision).run().await;
+        let counts = server.counts();
+        server.stop().await;
+        Ok(counts)
+    })?;
+    runtime.shutdown_background();
+    Ok(summary(&progress, &counts))
+}
+
+fn configure(server: &Simulator) -> Result<(Config, Client), Exit> {
+    let text = format!("[server]\nurl = \"{}\"\n{CONFIGURATION}", server.url());
+    let password = [("EWMIRROR_LOGIN__PASSWORD", Options::default().password)];
+    let config = config::load_text(&text, "demo", &Environment::from_pairs(password))
+        .map_err(|faults| Exit::Failed(faults.to_string()))?
+        .config;
+    let settings = ClientSettings {
+        server: &config.server,
+        login: &config.login,
+        transport: config.session.transport,
+    };
+    let client = Client::new(&settings).map_err(|error| Exit::Failed(output::chain(&error)))?;
+    Ok((config, client))
+}
+
+fn summary(progress: &Progress, counts: &Counts) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // A string takes any text.
+        text.push_str(&format!("{name:<24}{value}\n"));
+    };
+    line("ran for", format!("{} s", progress.uptime().as_secs()));
+    line("passes", format!("{}, {} certified", progress.passes.get(), progress.certified.get()));
+    line("pages", progress.pages.get().to_string());
+    line("items read", progress.items.get().to_string());
+    line("logins", progress.logins.get().to_string());
+    line("REST tokens renewed", progress.rest_tokens.get().to_string());
+    line("refusals survived", progress.refusals.get().to_string());
+    line("failures survived", progress.failures.get().to_string());
+    line(
+        "meanwhile on the server",
+        format!(
+            "{} items inserted, {} deleted, {} updated",
+            counts.inserted, counts.deleted, counts.updated
+        ),
+    );
+    text
+}

@@ -93,7 +93,7 @@ fn disturbed(first: &Stretch, second: &Stretch) -> Option<Link> {
         .enumerate()
         .filter_map(|(there, row)| places.get(&row.id).map(|here| (*here, there)))
         .collect();
-    let (&(first_here, _), &(last_here, last_there)) = (shared.first()?, shared.last()?);
+    let (&top, &bottom) = (shared.first()?, shared.last()?);
     let same_order = shared.windows(2).all(|pair| pair[0].0 < pair[1].0);
     let same_bytes =
         shared.iter().any(|(here, there)| first.rows[*here].digest == second.rows[*there].digest);
@@ -101,16 +101,18 @@ fn disturbed(first: &Stretch, second: &Stretch) -> Option<Link> {
     if !same_order || !same_bytes {
         return None;
     }
-    // The stretch that both cover: in the first answer from the first shared row to its end, in
-    // the second from its beginning to the last shared row.
-    let here = first.rows.len() - first_here - shared.len();
-    let there = last_there + 1 - shared.len();
-    let unmatched = here + there;
+    // The stretch that both cover: between the first and the last shared row, and on either side
+    // as far as the answer goes that ends first there. (One that is read again may begin before
+    // the other, and end before its end.)
+    let inside = (bottom.0 - top.0) + (bottom.1 - top.1) + 2 - 2 * shared.len();
+    let before = top.0.min(top.1);
+    let after = (first.rows.len() - 1 - bottom.0).min(second.rows.len() - 1 - bottom.1);
+    let unmatched = inside + before + after;
     if unmatched >= shared.len() {
         return None;
     }
-    let before = first.start + last_here as u64;
-    let after = second.start + last_there as u64;
+    let before = first.start + bottom.0 as u64;
+    let after = second.start + bottom.1 as u64;
     Some(Link {
         displacement: i64::try_from(after).ok()? - i64::try_from(before).ok()?,
         unmatched: unmatched as u64,
@@ -160,6 +162,13 @@ mod tests {
         let mut second = stretch(2, &[3, 4, 5]);
         second.rows[0].digest = 1;
         assert_eq!(prove(&stretch(0, &[1, 2, 3]), &second), None);
+    }
+
+    #[test]
+    fn an_answer_read_again_from_before_the_other_to_within_it_is_a_proof() {
+        let first = stretch(10, &[10, 11, 12, 13, 14]);
+        let second = stretch(3, &[3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(prove(&first, &second), Some(Link { displacement: 0, unmatched: 0 }));
     }
 
     #[test]

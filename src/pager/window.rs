@@ -21,7 +21,7 @@ impl Window {
     /// The window of this size that holds this position.
     pub fn holding(position: u64, size: u32) -> Self {
         let size = size.max(1);
-        Self { page: position / u64::from(size) + 1, size }
+        Self { page: (position / u64::from(size)).saturating_add(1), size }
     }
 
     /// The first position asked for.
@@ -127,6 +127,19 @@ mod tests {
             window.end() > 2520
         });
         assert!(!across, "a window lies across 2520 after all");
+    }
+
+    #[test]
+    fn positions_at_the_limit_of_their_type_overflow_nothing() {
+        for covered in [u64::MAX, u64::MAX - 1, u64::MAX / 2] {
+            for page_size in [1, 2, 1000] {
+                for overlap in [1, u64::MAX] {
+                    let _ = next_overlapping(covered, page_size, overlap);
+                    let _ = step_back(covered, page_size, overlap);
+                    let _ = next_plain(covered, page_size);
+                }
+            }
+        }
     }
 
     #[test]

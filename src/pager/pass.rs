@@ -9,17 +9,23 @@
 //! itself certified has read every item that was in the list from its beginning to its end and
 //! kept its place relative to the others (see [`super::link`] for the proof between neighbours).
 //!
+//! One thing can only be judged by likelihood: whether an answer with fewer rows than asked for is
+//! the last page, or one that the server cut for the first time in this pass, to exactly the
+//! length that the last page would have. Such a cut deceives only if at the same moment more items
+//! went from before the page than half of what the cut shifts it by (see `cut_by`).
+//!
 //! It does not judge whether an answer is well-formed: the client lets no other through.
 
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::link::{self, Row, Stretch};
+use super::link::{self, Link, Row, Stretch};
 use super::seen::Seen;
 use super::window::{self, Window};
 
 /// How often in a row a window is stepped back before the pass goes on without a proof. The
-/// overlap grows fourfold each time, so that this reaches back over a page of 1000 items.
+/// overlap grows fourfold each time, but by no more than three quarters of a page, so that this
+/// reaches back over at least one and a half pages of any size up to 1000 without a gap.
 const STEP_BACKS: u32 = 6;
 
 /// How a pass pages; may change while it is under way.
@@ -62,7 +68,8 @@ pub enum Taken {
 pub enum Why {
     /// The answer shares no item with the one before.
     OverlapLost,
-    /// The answer carries fewer items than the window and the announced total promise.
+    /// The answer carries fewer items than the window and the announced total promise, or looks
+    /// like a page that was cut to another size than asked for.
     ShortPage,
     /// The answer is the one before over again.
     PageRepeated,
@@ -94,6 +101,18 @@ pub enum Doubt {
     },
     /// The server answers the same page whatever page is asked for.
     PageRepeated,
+    /// The server cuts pages to other sizes than asked for, and not always to the same.
+    PagesCut {
+        /// The position in the list.
+        position: u64,
+    },
+    /// The server has no more items, but announced more.
+    EndsEarly {
+        /// The position in the list.
+        position: u64,
+        /// The total that the last answer announced.
+        announced: u64,
+    },
     /// The number of distinct ids differs from the announced total by more than what was seen to
     /// come and go.
     CountDisagrees {
@@ -121,6 +140,15 @@ impl fmt::Display for Doubt {
                  paging.page_size"
             ),
             Self::PageRepeated => f.write_str("the server answers the same page over again"),
+            Self::PagesCut { position } => write!(
+                f,
+                "the server cuts pages to changing sizes, so nobody knows what stands at position \
+                 {position}: lower paging.page_size"
+            ),
+            Self::EndsEarly { position, announced } => write!(
+                f,
+                "the list ends at position {position}, where the server announced {announced} items"
+            ),
             Self::CountDisagrees { distinct, announced, came_and_went } => write!(
                 f,
                 "read {distinct} distinct ids where the server announced {announced}, and saw at \
@@ -163,14 +191,18 @@ pub struct Pass {
     overlap: u64,
     /// The accepted answer with which the next one must share an item.
     previous: Option<Stretch>,
+    /// The total that came with it.
+    previous_total: u64,
     planned: VecDeque<Planned>,
     /// A stretch to be read again, before anything else is planned.
     reread: Option<Window>,
     next_ticket: u64,
     /// Step backs since the pass last got on.
     stepped_back: u32,
-    /// The window whose answer was not believed the first time, and is asked for again.
-    repeated: Option<Window>,
+    /// The window whose answer was not believed the first time, and is asked for again, and why.
+    repeated: Option<(Window, Why)>,
+    /// Whether the server cut a page to a smaller size and then, or before, another one not.
+    wavers: bool,
     seen: Seen,
     counts: PassCounts,
     /// How much was seen to come, go or move: changes of the total, displacements, strangers in
@@ -186,6 +218,9 @@ struct Planned {
     window: Window,
     /// Whether it was planned to begin inside what is covered.
     overlaps: bool,
+    /// Whether it reads a stretch again: nothing else is asked for meanwhile, because it would be
+    /// void if this fails as well, and because it moves the list's neighbours further apart.
+    again: bool,
 }
 
 impl Pass {
@@ -198,11 +233,13 @@ impl Pass {
             reached: 0,
             overlap: 1,
             previous: None,
+            previous_total: 0,
             planned: VecDeque::new(),
             reread: None,
             next_ticket: 0,
             stepped_back: 0,
             repeated: None,
+            wavers: false,
             seen: Seen::new(),
             counts: PassCounts::default(),
             came_and_went: 0,
@@ -224,10 +261,11 @@ impl Pass {
         }
         if let Some(window) = self.reread.take() {
             let overlaps = self.settings.overlap && window.start() < self.covered;
-            return Some(self.push(window, overlaps));
+            return Some(self.push(window, overlaps, true));
         }
         let from = match self.planned.back() {
             None => self.covered,
+            Some(last) if last.again => return None,
             // Beyond the first window only what the announced total says is there.
             Some(last) if self.counts.pages > 0 && last.window.end() < self.counts.last_total => {
                 last.window.end()
@@ -240,7 +278,7 @@ impl Pass {
         } else {
             window::next_plain(from, size)
         };
-        Some(self.push(planned.window, planned.overlaps))
+        Some(self.push(planned.window, planned.overlaps, false))
     }
 
     /// The request whose answer is to be taken next.
@@ -254,7 +292,6 @@ impl Pass {
     }
 
     /// Takes the answer to the oldest planned window: its rows in order, and the announced total.
-    ///
     pub fn take(&mut self, ticket: Ticket, rows: Vec<Row>, total: u64) -> Taken {
         let Some(planned) = self.planned.front().copied().filter(|front| front.ticket == ticket)
         else {
@@ -298,10 +335,10 @@ impl Pass {
         self.cap.map_or(configured, |cap| cap.min(configured))
     }
 
-    fn push(&mut self, window: Window, overlaps: bool) -> Ask {
+    fn push(&mut self, window: Window, overlaps: bool, again: bool) -> Ask {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.planned.push_back(Planned { ticket, window, overlaps });
+        self.planned.push_back(Planned { ticket, window, overlaps, again });
         Ask { ticket, window }
     }
 
@@ -309,7 +346,7 @@ impl Pass {
         if self.counts.pages == 0 {
             self.counts.first_total = total;
         } else {
-            self.came_and_went += self.counts.last_total.abs_diff(total);
+            self.moved(self.counts.last_total.abs_diff(total));
         }
         self.counts.last_total = total;
         self.counts.pages += 1;
@@ -321,27 +358,54 @@ impl Pass {
         }
     }
 
+    /// Takes note of so much that came, went or moved.
+    fn moved(&mut self, items: u64) {
+        self.came_and_went = self.came_and_went.saturating_add(items);
+    }
+
     /// An answer with fewer items than promised: asked for once more, then taken for the server's
-    /// own page size; an empty one is then taken for the end.
+    /// own page size or, at the end of the list, for an announced total that is too high.
     fn short(&mut self, planned: Planned, stretch: Stretch, total: u64) -> Taken {
-        if self.repeated.replace(planned.window) != Some(planned.window) {
+        let asked = (planned.window, Why::ShortPage);
+        if self.repeated.replace(asked) != Some(asked) {
             return self.again(planned, Why::ShortPage);
         }
         self.repeated = None;
+        let position = stretch.end();
+        let ends_early = Doubt::EndsEarly { position, announced: total };
+        self.wavers |= self.cap.is_some();
         let Some(cap) = u32::try_from(stretch.rows.len()).ok().filter(|rows| *rows > 0) else {
+            self.doubt.get_or_insert(ends_early);
             return self.end();
         };
-        self.cap = Some(cap);
         self.planned.clear();
         if planned.window.start() == 0 {
+            self.cap = Some(cap);
             // Whatever its size, the first page begins at the top, so these rows can stay.
             return match self.join(planned, stretch, total) {
                 Taken::Accepted => Taken::Replanned(Why::ShortPage),
                 other => other,
             };
         }
-        // Where a page begins that was cut to another size than asked for, nobody knows.
         self.counts.step_backs += 1;
+        let link = self.previous.as_ref().and_then(|previous| link::prove(previous, &stretch));
+        if planned.window.end() > total
+            && let Some(link) = link
+            && cut_by(planned.window, &stretch, link).is_none()
+        {
+            // It begins where it should, so it is no page of another size.
+            if position <= self.covered {
+                self.doubt.get_or_insert(ends_early);
+                return self.end();
+            }
+            self.note(link);
+            return match self.accept(planned, stretch, total) {
+                Taken::Accepted => Taken::Replanned(Why::ShortPage),
+                other => other,
+            };
+        }
+        // Where a page begins that was cut to another size than asked for, nobody knows.
+        self.cap = Some(cap);
         Taken::Replanned(Why::ShortPage)
     }
 
@@ -349,8 +413,10 @@ impl Pass {
     fn join(&mut self, planned: Planned, stretch: Stretch, total: u64) -> Taken {
         // A stretch from the top of the list needs no neighbour before it.
         if let Some(previous) = self.previous.as_ref().filter(|_| stretch.start > 0) {
-            if stretch.repeats(previous) {
-                if self.repeated.replace(planned.window) != Some(planned.window) {
+            let from = previous.start;
+            if stretch.repeats(previous) && self.stands_still(from, &stretch, total) {
+                let asked = (planned.window, Why::PageRepeated);
+                if self.repeated.replace(asked) != Some(asked) {
                     return self.again(planned, Why::PageRepeated);
                 }
                 self.doubt.get_or_insert(Doubt::PageRepeated);
@@ -358,10 +424,17 @@ impl Pass {
             }
             match link::prove(previous, &stretch) {
                 Some(link) => {
-                    self.came_and_went += link.displacement.unsigned_abs() + link.unmatched;
-                    // Wide enough for twice the loss just seen, and narrower again in calm.
-                    let lost = link.displacement.min(0).unsigned_abs();
-                    self.overlap = (self.overlap / 2).max(lost * 2).max(1);
+                    let advance = stretch.start.saturating_sub(from);
+                    if i64::try_from(advance).is_ok_and(|advance| link.displacement >= advance)
+                        && self.stands_still(from, &stretch, total)
+                    {
+                        // The same page over again, but for what moved within it meanwhile.
+                        self.doubt.get_or_insert(Doubt::PageRepeated);
+                    }
+                    if let Some(shift) = cut_by(planned.window, &stretch, link) {
+                        return self.cut(stretch, shift, total);
+                    }
+                    self.note(link);
                 }
                 None if planned.overlaps => return self.step_back(planned, &stretch, total),
                 None => {
@@ -374,19 +447,64 @@ impl Pass {
                 }
             }
         }
-        self.accept(stretch, total)
+        self.accept(planned, stretch, total)
     }
 
-    fn accept(&mut self, stretch: Stretch, total: u64) -> Taken {
-        self.repeated = None;
+    /// Whether so much further on the same items can only mean that the server ignores the page
+    /// number: the pass went on by half a page at least, and the total did not grow by as much.
+    /// (A stretch that is read again may begin so little further on that a few insertions do it.)
+    fn stands_still(&self, from: u64, stretch: &Stretch, total: u64) -> bool {
+        let advance = stretch.start.saturating_sub(from);
+        let grown = total.saturating_sub(self.previous_total);
+        advance > grown && advance >= u64::from(self.page_size() / 2)
+    }
+
+    /// Takes note of what a link shows of the movement, and sets the overlap by it.
+    fn note(&mut self, link: Link) {
+        self.moved(link.displacement.unsigned_abs().saturating_add(link.unmatched));
+        // Wide enough for twice the loss just seen, and narrower again in calm.
+        let lost = link.displacement.min(0).unsigned_abs();
+        self.overlap = (self.overlap / 2).max(lost.saturating_mul(2)).max(1);
+    }
+
+    fn accept(&mut self, planned: Planned, stretch: Stretch, total: u64) -> Taken {
+        if self.repeated.take() == Some((planned.window, Why::ShortPage)) {
+            self.wavers = true;
+        }
+        let full = stretch.rows.len() as u64 >= u64::from(planned.window.size);
         self.covered = stretch.end();
         if self.covered > self.reached {
             self.reached = self.covered;
             self.stepped_back = 0;
         }
         let ended = self.covered >= total || stretch.rows.is_empty();
+        let from_top = stretch.start == 0;
         self.previous = Some(stretch);
+        self.previous_total = total;
+        if ended && self.wavers && !full && !from_top {
+            // Only a full page is certainly not cut, and a page of one item is always full.
+            let last = Window { page: self.covered, size: 1 };
+            return self.again(Planned { window: last, ..planned }, Why::ShortPage);
+        }
         if ended { self.end() } else { Taken::Accepted }
+    }
+
+    /// Takes an answer for what the shared items show it to be: a page cut to a smaller size, that
+    /// begins this much further up than its window. So the pass has not come as far as it seems.
+    fn cut(&mut self, stretch: Stretch, shift: u64, total: u64) -> Taken {
+        self.wavers = true;
+        self.planned.clear();
+        self.counts.step_backs += 1;
+        self.stepped_back += 1;
+        let stretch = Stretch { start: stretch.start.saturating_sub(shift), ..stretch };
+        self.covered = stretch.end();
+        if self.stepped_back > STEP_BACKS {
+            self.doubt.get_or_insert(Doubt::PagesCut { position: self.covered });
+            return self.end();
+        }
+        self.previous = Some(stretch);
+        self.previous_total = total;
+        Taken::Replanned(Why::ShortPage)
     }
 
     /// Reads again with a wider overlap, or, after too many tries, goes on without a proof.
@@ -408,7 +526,10 @@ impl Pass {
                 Taken::Replanned(Why::OverlapLost)
             };
         }
-        self.overlap = self.overlap.saturating_mul(4).max(2);
+        // Not further at once than a window is long, or it might begin before all that is shared.
+        let stride = u64::from(self.page_size()).div_ceil(4) * 3;
+        let wider = self.overlap.saturating_mul(4).min(self.overlap.saturating_add(stride));
+        self.overlap = wider.max(2);
         let end_of_list = self.covered.min(total);
         self.reread = Some(window::step_back(end_of_list, self.page_size(), self.overlap));
         Taken::Replanned(Why::OverlapLost)
@@ -436,6 +557,19 @@ impl Pass {
         self.verdict = Some(self.doubt.map_or(Verdict::Certified, Verdict::NotCertified));
         Taken::Ended
     }
+}
+
+/// How much further up than its window an answer begins, where it seems to be a page that the
+/// server cut to a smaller size, though it has as many rows as the last page should have.
+///
+/// A page with fewer rows than asked for is either the last one or, cut to just so many rows,
+/// begins `(page - 1) * (size - rows)` positions before its window. The shared items show which:
+/// whatever needs less movement since the answer before is taken for true.
+fn cut_by(window: Window, stretch: &Stretch, link: Link) -> Option<u64> {
+    let missing = u64::from(window.size).saturating_sub(stretch.rows.len() as u64);
+    let shift = window.page.saturating_sub(1).saturating_mul(missing);
+    let down = u64::try_from(link.displacement).ok()?;
+    (shift > 0 && down > shift / 2).then_some(shift)
 }
 
 #[cfg(test)]

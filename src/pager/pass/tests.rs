@@ -92,7 +92,8 @@ fn run(
     mut order: impl FnMut(usize) -> usize,
 ) -> Outcome {
     let mut pass = Pass::new(settings);
-    let (mut under_way, mut answered): (Vec<Ask>, Vec<(Ticket, Vec<Row>, u64)>) = (vec![], vec![]);
+    let mut under_way: Vec<Ask> = vec![];
+    let mut answered: Vec<(Ticket, Vec<Row>, u64)> = vec![];
     let (mut read, mut requests) = (HashSet::new(), 0);
     loop {
         while under_way.len() < in_flight {
@@ -310,4 +311,145 @@ fn a_server_that_caps_the_page_size_is_paged_at_its_own_size() {
     let outcome = run(&mut World::new(1000), overlapping(200), 1, 50, |_| vec![], |_| 0);
     assert_eq!(outcome.verdict, Verdict::Certified);
     assert!(outcome.requests < 30, "{} requests", outcome.requests);
+}
+
+#[test]
+fn a_deletion_of_any_length_up_to_one_and_a_half_pages_is_stepped_back_over() {
+    for (page_size, items, every) in [(20, 400, 1), (100, 1500, 3), (1000, 12_000, 97)] {
+        for deleted in (1..=page_size as usize * 3 / 2).step_by(every) {
+            let mut world = World::new(items);
+            let outcome = run(
+                &mut world,
+                overlapping(page_size),
+                1,
+                u32::MAX,
+                |request| if request == 8 { vec![Move::Delete(0); deleted] } else { vec![] },
+                |_| 0,
+            );
+            assert_certificate_true(&world, &outcome);
+            assert_eq!(
+                outcome.verdict,
+                Verdict::Certified,
+                "{deleted} deleted, {page_size} a page"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_page_cut_to_just_the_length_of_the_last_one_does_not_end_the_pass() {
+    // Positions 99 to 159 are asked for as page 2 at 99; cut to 60 it is 60 to 120 that come.
+    let world = World::new(159);
+    let mut pass = Pass::new(overlapping(100));
+    let (mut read, mut asked) = (HashSet::new(), 0);
+    while let Some(ask) = pass.plan() {
+        asked += 1;
+        let (rows, total) = world.answer(ask.window, if asked == 2 { 60 } else { u32::MAX });
+        read.extend(rows.iter().map(|row| row.id.clone()));
+        pass.take(ask.ticket, rows, total);
+    }
+    assert_eq!((pass.verdict(), read.len()), (Some(Verdict::Certified), 159));
+    assert!(asked <= 5, "{asked} requests");
+}
+
+#[test]
+fn an_announced_total_that_is_too_high_costs_few_requests_and_the_certificate() {
+    for (items, page_size) in [(5_000, 1000), (50, 100), (2_500, 1000)] {
+        let world = World::new(items);
+        let mut pass = Pass::new(overlapping(page_size));
+        let mut asked = 0;
+        while let Some(ask) = pass.plan() {
+            asked += 1;
+            let (rows, total) = world.answer(ask.window, u32::MAX);
+            pass.take(ask.ticket, rows, total + 1);
+        }
+        assert!(asked < 13, "{asked} requests for {items} items");
+        let ends_early = Doubt::EndsEarly { position: items as u64, announced: items as u64 + 1 };
+        assert_eq!(pass.verdict(), Some(Verdict::NotCertified(ends_early)));
+    }
+}
+
+#[test]
+fn an_empty_answer_where_items_are_announced_is_no_end_however_much_moves() {
+    let world = World::new(1000);
+    let mut pass = Pass::new(overlapping(100));
+    let mut asked = 0;
+    while let Some(ask) = pass.plan() {
+        asked += 1;
+        let (mut rows, total) = world.answer(ask.window, u32::MAX);
+        if asked > 4 {
+            rows.clear();
+        }
+        // The total goes up and down by so much that any count would do.
+        pass.take(ask.ticket, rows, total + asked % 2 * 1000);
+    }
+    assert!(matches!(pass.verdict(), Some(Verdict::NotCertified(Doubt::EndsEarly { .. }))));
+}
+
+#[test]
+fn a_server_that_ignores_the_page_number_is_found_out_though_its_list_moves() {
+    let mut world = World::new(500);
+    let mut pass = Pass::new(overlapping(50));
+    while let Some(ask) = pass.plan() {
+        world.apply(Move::Insert(0));
+        world.apply(Move::Delete(999));
+        let (rows, total) = world.answer(Window { page: 1, ..ask.window }, u32::MAX);
+        pass.take(ask.ticket, rows, total);
+    }
+    assert_eq!(pass.verdict(), Some(Verdict::NotCertified(Doubt::PageRepeated)));
+}
+
+#[test]
+fn insertions_that_make_a_page_the_one_before_over_again_are_no_repetition() {
+    let mut world = World::new(500);
+    let advance = usize::try_from(window::next_overlapping(50, 50, 1).window.start()).unwrap();
+    let outcome = run(
+        &mut world,
+        overlapping(50),
+        1,
+        u32::MAX,
+        |request| if request == 2 { vec![Move::Insert(0); advance] } else { vec![] },
+        |_| 0,
+    );
+    assert_eq!(outcome.verdict, Verdict::Certified);
+    assert_certificate_true(&world, &outcome);
+}
+
+#[test]
+fn while_a_stretch_is_read_again_nothing_else_is_asked_for() {
+    let mut world = World::new(200);
+    let mut pass = Pass::new(overlapping(20));
+    for request in 0..2 {
+        let ask = pass.plan().unwrap();
+        if request == 1 {
+            world.apply(Move::Delete(0));
+        }
+        let (rows, total) = world.answer(ask.window, u32::MAX);
+        let taken = pass.take(ask.ticket, rows, total);
+        assert_eq!(taken == Taken::Replanned(Why::OverlapLost), request == 1);
+    }
+    assert!(pass.plan().is_some());
+    assert_eq!(pass.plan(), None);
+}
+
+#[test]
+fn totals_at_the_limit_of_their_type_overflow_nothing() {
+    for seed in 0..2_000 {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let page_size = chance.u32(1..50);
+        let mut pass = Pass::new(PassSettings { page_size, overlap: chance.bool() });
+        for _ in 0..200 {
+            let asks: Vec<Ask> = (0..chance.usize(1..5)).map_while(|_| pass.plan()).collect();
+            for ask in asks {
+                let len =
+                    if chance.bool() { ask.window.size } else { chance.u32(0..=ask.window.size) };
+                let ids = chance.i128(1..100);
+                let rows = (0..len)
+                    .map(|_| Row { id: ItemId::Integer(chance.i128(0..ids)), digest: 0 })
+                    .collect();
+                let totals = [0, 1, 30, u64::MAX, u64::MAX - 1, chance.u64(..)];
+                pass.take(ask.ticket, rows, totals[chance.usize(..totals.len())]);
+            }
+        }
+    }
 }

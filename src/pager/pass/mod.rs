@@ -573,4 +573,6 @@ fn cut_by(window: Window, stretch: &Stretch, link: Link) -> Option<u64> {
 }
 
 #[cfg(test)]
+mod adversary;
+#[cfg(test)]
 mod tests;

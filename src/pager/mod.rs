@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
@@ -107,6 +108,8 @@ struct Run<A, M> {
 struct UnderWay {
     pass: Pass,
     config: Arc<RepositoryConfig>,
+    /// Of the configuration: shared by all requests of the pass.
+    conditions: Arc<Map<String, Value>>,
     begun: Instant,
     /// Planned, but not yet sent.
     next: Option<Ask>,
@@ -138,6 +141,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
         let mut under_way = UnderWay {
             pass: Pass::new(pass_settings(&config.paging)),
+            conditions: Arc::new(config.search.clone()),
             config,
             begun: Instant::now(),
             next: None,
@@ -167,7 +171,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 }
                 () = self.pace.tick(), if may_send => {
                     if let Some(ask) = under_way.next.take() {
-                        self.send(&under_way.config, ask);
+                        self.send(under_way.request(ask), ask.ticket);
                     }
                 }
                 Some(flight) = self.flights.join_next() => {
@@ -195,18 +199,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
         true
     }
 
-    fn send(&mut self, config: &RepositoryConfig, ask: Ask) {
-        let request = SearchRequest {
-            repository: config.id,
-            page: ask.window.page,
-            page_size: ask.window.size,
-            conditions: Arc::new(config.search.clone()),
-            item_id: config.item_id.clone(),
-        };
+    fn send(&mut self, request: SearchRequest, ticket: Ticket) {
         let fetcher = Arc::clone(&self.pager.fetcher);
         let (iteration, stop) = (self.iteration, self.pager.stop.clone());
-        self.flights
-            .spawn(async move { (iteration, ask.ticket, fetcher.fetch(&request, stop).await) });
+        self.flights.spawn(async move { (iteration, ticket, fetcher.fetch(&request, stop).await) });
     }
 
     /// Takes what came back, and whatever its coming lets through; true once the pass has ended.
@@ -374,6 +370,16 @@ impl UnderWay {
             self.next = self.pass.plan();
         }
         self.next
+    }
+
+    fn request(&self, ask: Ask) -> SearchRequest {
+        SearchRequest {
+            repository: self.config.id,
+            page: ask.window.page,
+            page_size: ask.window.size,
+            conditions: Arc::clone(&self.conditions),
+            item_id: self.config.item_id.clone(),
+        }
     }
 }
 

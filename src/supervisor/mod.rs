@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::restart::Restarts;
 use self::tasks::{TaskEnd, TaskName, Tasks};
-use crate::client::Api;
+use crate::client::{Api, Failure};
 use crate::clock::Chance;
 use crate::config::{Config, RepositoryConfig, SessionConfig};
 use crate::ids::RepositoryId;
@@ -358,7 +358,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         }
         if let Some(credentials) = self.session.current() {
             match timeout(LOGOUT_WITHIN, self.given.api.logout(&credentials)).await {
-                Ok(Ok(())) => event::signed_out(credentials.generation),
+                // A session that had ended before needs no more.
+                Ok(Ok(()) | Err(Failure::Refused(_))) => event::signed_out(credentials.generation),
                 Ok(Err(error)) => event::sign_out_failed(&error),
                 Err(elapsed) => event::sign_out_failed(&elapsed),
             }

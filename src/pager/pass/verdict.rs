@@ -1,0 +1,86 @@
+//! What a pass proved, and if nothing, why not: the words that the log and the ledger use.
+
+use std::fmt;
+
+/// What a pass proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It missed nothing.
+    Certified,
+    /// It may have missed something.
+    NotCertified(Doubt),
+}
+
+/// Why a pass is not certified: the first reason met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// `paging.overlap` is off, and the list takes more than one page.
+    PlainPages,
+    /// Neighbouring answers shared no item even after several steps back.
+    OverlapLost {
+        /// The position in the list.
+        position: u64,
+    },
+    /// The page size is too small for any overlap here.
+    PageSizeTooSmall {
+        /// The position in the list.
+        position: u64,
+    },
+    /// The server answers the same page whatever page is asked for.
+    PageRepeated,
+    /// The server cuts pages to other sizes than asked for, and not always to the same.
+    PagesCut {
+        /// The position in the list.
+        position: u64,
+    },
+    /// The server has no more items, but announced more.
+    EndsEarly {
+        /// The position in the list.
+        position: u64,
+        /// The total that the last answer announced.
+        announced: u64,
+    },
+    /// The number of distinct ids differs from the announced total by more than what was seen to
+    /// come and go.
+    CountDisagrees {
+        /// Ids read.
+        distinct: u64,
+        /// The total that the last answer announced.
+        announced: u64,
+        /// The most that the two may differ by.
+        came_and_went: u64,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PlainPages => f.write_str("plain pages prove nothing (paging.overlap is off)"),
+            Self::OverlapLost { position } => write!(
+                f,
+                "neighbouring pages shared no unchanged item at position {position}: the list \
+                 moves faster than it can be read, or has no stable order"
+            ),
+            Self::PageSizeTooSmall { position } => write!(
+                f,
+                "the page size is too small for pages to overlap at position {position}: raise \
+                 paging.page_size"
+            ),
+            Self::PageRepeated => f.write_str("the server answers the same page over again"),
+            Self::PagesCut { position } => write!(
+                f,
+                "the server cuts pages to changing sizes, so nobody knows what stands at position \
+                 {position}: lower paging.page_size"
+            ),
+            Self::EndsEarly { position, announced } => write!(
+                f,
+                "the list ends at position {position}, where the server announced {announced} items"
+            ),
+            Self::CountDisagrees { distinct, announced, came_and_went } => write!(
+                f,
+                "read {distinct} distinct ids where the server announced {announced}, and saw at \
+                 most {came_and_went} come or go"
+            ),
+        }
+    }
+}

@@ -122,7 +122,10 @@ struct UnderWay {
 impl<A: Api, M: Mirror> Run<A, M> {
     async fn run(mut self) {
         loop {
-            match self.pass().await {
+            let end = self.pass().await;
+            // Pages of a pass that did not come to its end were read all the same.
+            self.tell_sum();
+            match end {
                 PassEnd::Stopped => break,
                 PassEnd::Outdated => {}
                 PassEnd::Complete if self.pager.passes == Passes::One => break,

@@ -30,7 +30,7 @@ pub(super) fn run(file: &Path, environment: Environment) -> Exit {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
-    match prepared.supervise(Passes::Endless, None, |supervisor| supervisor.run()) {
+    match prepared.supervise(Passes::Endless, None, Supervisor::run) {
         Ok(_) => Exit::Done,
         Err(exit) => exit,
     }
@@ -119,7 +119,7 @@ async fn first_pages(client: &Client, config: &Config) -> Result<String, Exit> {
     let tokens = client.login().await.map_err(|failure| Exit::Failed(describe(&failure)))?;
     let session = SharedSession::new();
     session.replace(tokens);
-    let mut report = format!("\nsigned in as {}\n", config.login.username);
+    let mut report = vec![format!("\nsigned in as {}", config.login.username)];
     let mut failed = Vec::new();
     for repository in &config.repositories {
         let request = SearchRequest {
@@ -133,7 +133,7 @@ async fn first_pages(client: &Client, config: &Config) -> Result<String, Exit> {
         match client.search(&credentials, &request).await {
             Ok(answer) => {
                 let (items, total) = (answer.items.len(), answer.total);
-                report += &format!("repository {}: {items} of {total} items read\n", repository.id);
+                report.push(format!("repository {}: {items} of {total} items read", repository.id));
                 if let Some(token) = answer.rest_token {
                     session.adopt_rest_token(credentials.generation, token);
                 }
@@ -145,7 +145,8 @@ async fn first_pages(client: &Client, config: &Config) -> Result<String, Exit> {
     }
     // The session ends by itself where the server does not take the logout.
     drop(client.logout(&session.credentials().await).await);
-    if failed.is_empty() { Ok(report) } else { Err(Exit::Failed(failed.join("; "))) }
+    report.push(String::new());
+    if failed.is_empty() { Ok(report.join("\n")) } else { Err(Exit::Failed(failed.join("; "))) }
 }
 
 fn describe(failure: &Failure) -> String {

@@ -117,25 +117,22 @@ fn configure(server: &Simulator) -> Result<(Config, Client), Exit> {
 }
 
 fn summary(progress: &Progress, counts: &Counts) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        // A string takes any text.
-        text.push_str(&format!("{name:<24}{value}\n"));
-    };
-    line("ran for", format!("{} s", progress.uptime().as_secs()));
-    line("passes", format!("{}, {} certified", progress.passes.get(), progress.certified.get()));
-    line("pages", progress.pages.get().to_string());
-    line("items read", progress.items.get().to_string());
-    line("logins", progress.logins.get().to_string());
-    line("REST tokens renewed", progress.rest_tokens.get().to_string());
-    line("refusals survived", progress.refusals.get().to_string());
-    line("failures survived", progress.failures.get().to_string());
-    line(
-        "meanwhile on the server",
-        format!(
-            "{} items inserted, {} deleted, {} updated",
-            counts.inserted, counts.deleted, counts.updated
+    let lines = [
+        ("ran for", format!("{} s", progress.uptime().as_secs())),
+        ("passes", format!("{}, {} certified", progress.passes.get(), progress.certified.get())),
+        ("pages", progress.pages.get().to_string()),
+        ("items read", progress.items.get().to_string()),
+        ("logins", progress.logins.get().to_string()),
+        ("REST tokens renewed", progress.rest_tokens.get().to_string()),
+        ("refusals survived", progress.refusals.get().to_string()),
+        ("failures survived", progress.failures.get().to_string()),
+        (
+            "meanwhile on the server",
+            format!(
+                "{} items inserted, {} deleted, {} updated",
+                counts.inserted, counts.deleted, counts.updated
+            ),
         ),
-    );
-    text
+    ];
+    lines.map(|(name, value)| format!("{name:<24}{value}\n")).concat()
 }

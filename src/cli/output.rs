@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use indicatif::MultiProgress;
 
 use super::Exit;
+use crate::telemetry::event::Chain;
 
 /// Writes data to stdout. Whoever reads it may have had enough: a closed pipe is a normal end.
 pub(super) fn data(text: &str) -> Exit {
@@ -31,14 +32,7 @@ pub(super) fn error(message: &str) {
 
 /// An error and all that lies beneath it, in one line.
 pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut beneath = error.source();
-    while let Some(error) = beneath {
-        // A string takes any text.
-        text.push_str(&format!(": {error}"));
-        beneath = error.source();
-    }
-    text
+    Chain(error).to_string()
 }
 
 /// Whether a person looks at stderr.

@@ -36,7 +36,7 @@ impl Seen {
     }
 
     /// How many ids are in.
-    pub fn len(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.integers.len() + self.numerals.len() + self.others.len() as u64
     }
 }
@@ -87,7 +87,7 @@ mod tests {
             for id in ids {
                 prop_assert_eq!(seen.insert(&id), model.insert(id));
             }
-            prop_assert_eq!(seen.len(), model.len() as u64);
+            prop_assert_eq!(seen.count(), model.len() as u64);
         }
     }
 }

@@ -286,10 +286,10 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 event::task_failed(&name.to_string(), restart.failures, restart.after);
             }
             // A repository taken out by a reload and put back by another, before its pager ended.
-            (TaskName::Pager(id), _) if self.given.passes == Passes::Endless => {
-                if self.repositories.contains_key(&id) {
-                    self.start(name);
-                }
+            (TaskName::Pager(id), _)
+                if self.given.passes == Passes::Endless && self.repositories.contains_key(&id) =>
+            {
+                self.start(name);
             }
             _ => {}
         }

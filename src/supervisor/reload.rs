@@ -60,10 +60,10 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         .map(|config| config.id)
         .filter(|id| !new.repositories.iter().any(|config| config.id == *id))
         .collect();
-    let added = changes.added.iter().map(|config| format!("repository {} added", config.id));
-    let changed = changes.changed.iter().map(|config| format!("repository {}", config.id));
-    let removed = changes.removed.iter().map(|id| format!("repository {id} removed"));
-    let repositories: Vec<String> = added.chain(changed).chain(removed).collect();
+    let come = changes.added.iter().map(|config| format!("repository {} added", config.id));
+    let kept = changes.changed.iter().map(|config| format!("repository {}", config.id));
+    let gone = changes.removed.iter().map(|id| format!("repository {id} removed"));
+    let repositories: Vec<String> = come.chain(kept).chain(gone).collect();
     changes.keys.extend(repositories);
     changes
 }

@@ -370,7 +370,8 @@ pub fn pass_requested() {
 }
 
 /// An error and all that lies beneath it, in one line.
-struct Chain<'a>(&'a dyn Error);
+#[derive(Debug)]
+pub struct Chain<'a>(pub &'a dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -241,7 +241,7 @@ impl Pass {
 
     /// What has been counted so far.
     pub fn counts(&self) -> PassCounts {
-        PassCounts { distinct: self.seen.len(), ..self.counts }
+        PassCounts { distinct: self.seen.count(), ..self.counts }
     }
 
     /// The positions before this one are read.

@@ -85,12 +85,13 @@ pub enum Fault {
     E429,
     /// A page whose `returnTotal` claims more items than its `itemList` carries.
     Short,
-    /// A page of at most 50 items; where at most 50 were asked for, half of that, rounded up. The
-    /// window starts as if that had been the page size.
+    /// A page of at most 50 items; where at most 50 were asked for, of at most 20. The window starts
+    /// as if that had been the page size. Always hit, it is a server with a largest page size.
     Cap,
     /// A well-formed answer of a gibibyte, streamed.
     Huge,
-    /// The page answered before, whatever page was asked for.
+    /// A page of the size asked for that begins where the one answered before did, whatever page was
+    /// asked for.
     Repeat,
 }
 

@@ -277,7 +277,7 @@ fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> 
     };
     let size = match bend {
         Bend::Cap if size > 50 => 50,
-        Bend::Cap => size.div_ceil(2),
+        Bend::Cap => size.min(20),
         _ => size,
     };
     let start = usize::try_from((page - 1).saturating_mul(size)).unwrap_or(usize::MAX);
@@ -288,7 +288,7 @@ fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> 
             return no_repository();
         };
         let window = match bend {
-            Bend::Repeat if repository.last_window.1 > 0 => repository.last_window,
+            Bend::Repeat if repository.last_window.1 > 0 => (repository.last_window.0, size),
             Bend::Repeat => (0, size),
             _ => (start, size),
         };

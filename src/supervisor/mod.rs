@@ -26,7 +26,7 @@ use self::restart::Restarts;
 use self::tasks::{TaskEnd, TaskName, Tasks};
 use crate::client::{Api, Failure};
 use crate::clock::Chance;
-use crate::config::{Config, RepositoryConfig, SessionConfig};
+use crate::config::{Config, LoginMethod, RepositoryConfig, SessionConfig};
 use crate::ids::RepositoryId;
 use crate::mirror::Mirror;
 use crate::outage::Outage;
@@ -356,7 +356,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             }
             self.tasks.abort().await;
         }
-        if let Some(credentials) = self.session.current() {
+        // With OAuth there is no such call (the token ends by itself), so nothing is said of one.
+        let can_sign_out = self.given.config.login.method == LoginMethod::EnableApi;
+        if let Some(credentials) = self.session.current().filter(|_| can_sign_out) {
             match timeout(LOGOUT_WITHIN, self.given.api.logout(&credentials)).await {
                 // A session that had ended before needs no more.
                 Ok(Ok(()) | Err(Failure::Refused(_))) => event::signed_out(credentials.generation),

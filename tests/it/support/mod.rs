@@ -1,0 +1,29 @@
+//! What all end-to-end tests share. They drive the built binary from outside and know of the crate
+//! only its simulator.
+
+pub(crate) mod await_event;
+pub(crate) mod daemon;
+pub(crate) mod servers;
+pub(crate) mod sim;
+
+use std::time::Duration;
+
+pub(crate) use await_event::Event;
+pub(crate) use daemon::{Daemon, Ended, Setup, ewmirror};
+pub(crate) use sim::{Sim, repositories};
+
+/// The one deadline of everything that is waited for: long enough for a machine that is busy with
+/// other things, so that to meet it is never luck.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a stop may take, whatever the server does.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Runs a check for several cases at once: most of their time is waiting.
+pub(crate) fn for_each<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
+}

@@ -2,6 +2,8 @@
 
 mod support;
 
+mod faults;
 mod paging;
+mod password;
 mod refusals;
 mod session;

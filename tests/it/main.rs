@@ -7,3 +7,4 @@ mod paging;
 mod password;
 mod refusals;
 mod session;
+mod shutdown;

@@ -18,6 +18,11 @@ impl Deaf {
     pub(crate) fn url(&self) -> String {
         url(&self.0)
     }
+
+    /// Waits until somebody has connected, and keeps the connection open.
+    pub(crate) fn wait_for_client(&self) -> TcpStream {
+        self.0.accept().expect("somebody connects").0
+    }
 }
 
 /// A server that answers every connection with these bytes and closes it.

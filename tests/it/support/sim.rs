@@ -2,14 +2,20 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use ewmirror::simulator::{self, Counts, Options, RepositoryOptions, Simulator};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use super::DEADLINE;
+
 /// A range of ports that the system gives to nobody who does not ask for one by number, so that a
 /// server can go away and come back on the same port.
 const PORTS_TO_RETURN_TO: std::ops::Range<u16> = 20_000..32_000;
+
+/// How often a simulator is looked at that is waited for: it tells nobody by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A server with these repositories and their numbers of items.
 pub(crate) fn repositories(given: &[(u64, usize)]) -> Options {
@@ -62,6 +68,23 @@ impl Sim {
     /// How many requests a fault has hit.
     pub(crate) fn hit(&self, fault: &str) -> u64 {
         self.counts().faults.get(fault).copied().unwrap_or_default()
+    }
+
+    /// Waits until a fault has hit a request.
+    pub(crate) fn wait_for_hit(&self, fault: &str) {
+        self.wait_until(|counts| counts.faults.contains_key(fault));
+    }
+
+    /// Waits until the simulator has done something.
+    pub(crate) fn wait_until(&self, done: impl Fn(&Counts) -> bool) {
+        let look = async {
+            let mut pace = tokio::time::interval(LOOK_EVERY);
+            while !done(&self.counts()) {
+                pace.tick().await;
+            }
+        };
+        let waited = self.runtime.block_on(async { tokio::time::timeout(DEADLINE, look).await });
+        assert!(waited.is_ok(), "the simulator did only this: {:?}", self.counts());
     }
 
     /// Opens a test door.

@@ -11,8 +11,8 @@
 //! | 5 | [`supervisor`] | starts, watches, reloads and ends the tasks |
 //! | 4 | [`pager`], [`refresher`] | the two kinds of task: one pager a repository, one refresher |
 //! | 3 | [`client`], [`mirror`] | the vendor's calls; where pages go |
-//! | 2 | [`session`], [`progress`] | what tasks share |
-//! | 1 | [`telemetry`], [`signals`] | every event that is logged; signals as events |
+//! | 2 | [`telemetry`], [`signals`] | every event that is logged; signals as events |
+//! | 1 | [`session`], [`progress`] | what tasks share |
 //! | 0 | [`config`], [`item`], [`ids`], [`clock`], [`stop`], [`outage`] | plain values |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!

@@ -1,0 +1,304 @@
+//! The house rules that no compiler checks: who may import whom, what each file begins with, what
+//! pure files keep out, and that the README knows every event.
+//!
+//! Reads the sources as text and depends on nothing of the crate. A new edge between modules is a
+//! visible change in [`MAY_IMPORT`].
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// For each module of the crate the others that it may import. What imports it is above it.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    // The floor.
+    ("clock", &[]),
+    ("ids", &[]),
+    ("outage", &[]),
+    ("stop", &[]),
+    ("item", &["ids"]),
+    ("config", &["ids"]),
+    ("signals", &[]),
+    // What tasks share, and what they say.
+    ("session", &["config"]),
+    ("progress", &["ids"]),
+    ("telemetry", &["config", "ids", "progress", "session"]),
+    // The vendor's calls; where pages go.
+    ("client", &["clock", "config", "ids", "item", "session"]),
+    ("mirror", &["ids", "item"]),
+    // The tasks.
+    (
+        "pager",
+        &[
+            "client",
+            "clock",
+            "config",
+            "ids",
+            "mirror",
+            "outage",
+            "progress",
+            "session",
+            "stop",
+            "telemetry",
+        ],
+    ),
+    (
+        "refresher",
+        &["client", "clock", "config", "outage", "progress", "session", "stop", "telemetry"],
+    ),
+    (
+        "supervisor",
+        &[
+            "client",
+            "clock",
+            "config",
+            "ids",
+            "mirror",
+            "outage",
+            "pager",
+            "progress",
+            "refresher",
+            "session",
+            "signals",
+            "stop",
+            "telemetry",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "client",
+            "clock",
+            "config",
+            "ids",
+            "mirror",
+            "pager",
+            "progress",
+            "session",
+            "signals",
+            "simulator",
+            "supervisor",
+            "telemetry",
+        ],
+    ),
+    // At the side: it shares no type with the client, so that both cannot be wrong alike.
+    ("simulator", &["clock"]),
+];
+
+/// Words that stand in the named files only.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("reqwest", &["src/client/"]),
+    ("signal_hook", &["src/signals.rs"]),
+    ("hyper::", &["src/simulator/", "src/client/"]),
+    ("io::stdout", &["src/cli/output.rs"]),
+    ("io::stderr", &["src/cli/output.rs", "src/cli/daemon.rs"]),
+    ("println!", &["src/cli/output.rs"]),
+    ("std::env::", &["src/config/environment.rs", "src/main.rs", "src/client/tests/"]),
+    ("SystemTime::now", &["src/clock.rs"]),
+    ("process::exit", &[]),
+    (
+        "crate::simulator",
+        &["src/simulator/", "src/cli/simulate.rs", "src/cli/demo.rs", "src/cli/mod.rs"],
+    ),
+];
+
+/// Files that decide and do not wait.
+const PURE: &[&str] = &[
+    "src/client/redact.rs",
+    "src/client/retry.rs",
+    "src/client/verdict.rs",
+    "src/client/wire.rs",
+    "src/outage.rs",
+    "src/pager/cadence.rs",
+    "src/pager/link.rs",
+    "src/pager/pass/mod.rs",
+    "src/pager/pass/verdict.rs",
+    "src/pager/seen.rs",
+    "src/pager/window.rs",
+    "src/refresher/schedule.rs",
+    "src/supervisor/reload.rs",
+    "src/supervisor/restart.rs",
+];
+
+/// What a pure file has none of.
+const IMPURE: &[&str] =
+    &["async fn", ".await", "Instant::now", "sleep(", "crate::clock", "tokio::sync", "std::fs"];
+
+/// The most lines of a file; the exceptions may shrink, not grow.
+const LONGEST: usize = 450;
+const LONGER: &[(&str, usize)] = &[
+    ("src/pager/pass/mod.rs", 500),
+    ("src/pager/pass/tests.rs", 460),
+    ("src/telemetry/event.rs", 460),
+    ("src/pager/mod.rs", 470),
+    ("src/supervisor/mod.rs", 470),
+];
+
+#[test]
+fn modules_import_only_what_is_below_them() {
+    let mut faults = String::new();
+    for source in sources("src") {
+        let Some(module) = module_of(&source.name) else { continue };
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
+            writeln!(faults, "{}: the module {module} is not in the table", source.name).unwrap();
+            continue;
+        };
+        for imported in imports(source.shipped()) {
+            if imported != module && !allowed.contains(&imported.as_str()) {
+                writeln!(faults, "{}: {module} imports {imported}", source.name).unwrap();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn each_concern_stays_in_its_place() {
+    let mut faults = String::new();
+    for source in sources("src") {
+        for (word, places) in ONLY_IN {
+            let allowed = places.iter().any(|place| source.name.starts_with(place));
+            if !allowed && code(source.shipped()).any(|line| line.contains(word)) {
+                writeln!(faults, "{}: {word}", source.name).unwrap();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn pure_files_neither_wait_nor_ask_the_time() {
+    let mut faults = String::new();
+    for name in PURE {
+        let source = Source::read(Path::new(name));
+        for word in IMPURE {
+            if code(source.shipped()).any(|line| line.contains(word)) {
+                writeln!(faults, "{name}: {word}").unwrap();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn each_file_says_what_it_is_for_and_stays_readable() {
+    let mut faults = String::new();
+    for source in sources("src").into_iter().chain(sources("tests")) {
+        if !source.text.starts_with("//!") {
+            writeln!(faults, "{}: does not begin with //!", source.name).unwrap();
+        }
+        let limit = LONGER
+            .iter()
+            .find(|(name, _)| *name == source.name)
+            .map_or(LONGEST, |(_, limit)| *limit);
+        let lines = source.text.lines().count();
+        if lines > limit {
+            writeln!(faults, "{}: {lines} lines, at most {limit}", source.name).unwrap();
+        }
+        for (number, line) in source.text.lines().enumerate() {
+            // Written apart, so that this line is not one itself.
+            let marked = [concat!("TO", "DO"), concat!("FIX", "ME")];
+            if marked.iter().any(|word| line.contains(word)) && !line.contains('#') {
+                writeln!(faults, "{}:{}: no issue number", source.name, number + 1).unwrap();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn the_readme_knows_every_event() {
+    let events = Source::read(Path::new("src/telemetry/event.rs"));
+    // A message is the last argument of an event: a text alone on its line.
+    let mut messages: Vec<&str> = events
+        .text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix('"'))
+        .chain(events.text.lines().filter_map(|line| {
+            line.trim().strip_suffix("\");").and_then(|line| line.rsplit_once('"')).map(|it| it.1)
+        }))
+        .collect();
+    messages.sort_unstable();
+    messages.dedup();
+    assert!(messages.len() > 20, "too few events found: {messages:?}");
+
+    let readme = Source::read(Path::new("README.md"));
+    let mut told: Vec<&str> = readme
+        .text
+        .lines()
+        .skip_while(|line| !line.starts_with("| message |"))
+        .skip(2)
+        .map_while(|line| line.strip_prefix("| `")?.split_once('`').map(|row| row.0))
+        .collect();
+    told.sort_unstable();
+    assert_eq!(messages, told, "events (left) and the README's table of messages (right)");
+}
+
+/// One file.
+struct Source {
+    /// Its path from the top of the tree.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    fn read(path: &Path) -> Self {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(top.join(path)).unwrap();
+        Self { name: path.to_str().unwrap().to_owned(), text }
+    }
+
+    /// What ends up in the program: nothing of a test file, and of others what stands before the
+    /// tests at their end.
+    fn shipped(&self) -> &str {
+        let is_test = ["/tests", "/testing", "/adversary.rs"];
+        if is_test.iter().any(|part| self.name.contains(part)) {
+            return "";
+        }
+        self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+    }
+}
+
+/// All Rust files below a folder, by name.
+fn sources(folder: &str) -> Vec<Source> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut files) = (vec![top.join(folder)], Vec::<PathBuf>::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty(), "no sources in {folder}");
+    files.iter().map(|file| Source::read(file.strip_prefix(top).unwrap())).collect()
+}
+
+/// The top-level module that a file belongs to; the roots of library and program belong to none.
+fn module_of(name: &str) -> Option<&str> {
+    let inside = name.strip_prefix("src/")?;
+    let module = inside.split(['/', '.']).next()?;
+    (!matches!(module, "lib" | "main")).then_some(module)
+}
+
+/// The modules named after `crate::`, braces included.
+fn imports(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in code(text) {
+        for part in line.split("crate::").skip(1) {
+            let name: String =
+                part.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
+            assert!(!name.is_empty(), "use crate::{{...}} hides its modules: {line}");
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// The lines that are no comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+}

@@ -4,6 +4,7 @@
 //! log headers and URLs that hold tokens; and a log that cannot be written stops nothing.
 
 pub mod event;
+mod journal;
 
 use std::io;
 use std::os::linux::fs::MetadataExt;
@@ -17,6 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
+use self::journal::Journal;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
 /// Where lines go and what is there to read them.
@@ -57,7 +59,7 @@ pub fn start(config: &LogConfig, sink: Sink) -> Result<Telemetry, TelemetryError
         chosen => chosen,
     };
     let layer = match format {
-        LogFormat::Journald => journald()?,
+        LogFormat::Journald => Journal::new().map_err(TelemetryError::Journal)?.boxed(),
         LogFormat::Text => text(sink),
         LogFormat::Json | LogFormat::Auto => json(sink),
     };
@@ -103,29 +105,6 @@ where
         .log_internal_errors(false)
         .with_writer(sink.writer)
         .boxed()
-}
-
-/// Native journal entries: fields as `EWMIRROR_REPOSITORY=10149`.
-fn journald<S>() -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    use tracing_journald::{Priority, PriorityMappings};
-
-    let layer = tracing_journald::layer()
-        .map_err(TelemetryError::Journal)?
-        .with_syslog_identifier("ewmirror".to_owned())
-        .with_field_prefix(Some("EWMIRROR".to_owned()))
-        // The library's own mapping makes INFO a notice, which `journalctl -p` then cannot tell
-        // from something noteworthy.
-        .with_priority_mappings(PriorityMappings {
-            error: Priority::Error,
-            warn: Priority::Warning,
-            info: Priority::Informational,
-            debug: Priority::Debug,
-            trace: Priority::Debug,
-        });
-    Ok(layer.boxed())
 }
 
 fn own_events(level: LogLevel) -> Targets {

@@ -34,7 +34,7 @@ use crate::config::{PagingConfig, RepositoryConfig};
 use crate::ids::Iteration;
 use crate::mirror::{Mirror, PageOfItems, Tally};
 use crate::progress::RepositoryProgress;
-use crate::stop::Stop;
+use crate::stop::{Stop, Stopper};
 use crate::telemetry::event::{self, PageRead, PassComplete};
 
 /// How long the pager runs.
@@ -81,10 +81,13 @@ impl<A: Api, M: Mirror> Pager<A, M> {
     pub async fn run(self) {
         let paging = self.settings.borrow().paging.clone();
         let iteration = self.progress.borrow().iteration;
+        let (recall, recalled) = Stopper::new();
         Run {
             pace: Pace::new(paging.page_interval),
             pager: self,
             flights: JoinSet::new(),
+            recall,
+            recalled,
             cadence: Cadence::default(),
             iteration,
         }
@@ -99,6 +102,9 @@ struct Run<A, M> {
     /// Requests under way, those included that a change of plan has made void: their answers may
     /// still carry a REST token.
     flights: JoinSet<Flight>,
+    /// Ends their waits.
+    recall: Stopper,
+    recalled: Stop,
     pace: Pace,
     cadence: Cadence,
     iteration: Iteration,
@@ -142,6 +148,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
     /// One trip over the repository.
     async fn pass(&mut self) -> PassEnd {
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
+        self.pace.keep(config.paging.page_interval);
         let mut under_way = UnderWay {
             pass: Pass::new(pass_settings(&config.paging)),
             conditions: Arc::new(config.search.clone()),
@@ -155,6 +162,9 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let mut stop = self.pager.stop.clone();
         loop {
             let stopping = stop.is_requested();
+            if stopping {
+                self.recall.stop();
+            }
             if stopping && self.flights.is_empty() {
                 return PassEnd::Stopped;
             }
@@ -193,18 +203,29 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
         let old = std::mem::replace(&mut under_way.config, Arc::clone(&config));
         if old.search != config.search || old.item_id != config.item_id {
+            self.recall();
             return false;
         }
-        if old.paging.page_interval != config.paging.page_interval {
-            self.pace = Pace::new(config.paging.page_interval);
+        self.pace.keep(config.paging.page_interval);
+        let settings = pass_settings(&config.paging);
+        if pass_settings(&old.paging) != settings {
+            self.recall();
+            under_way.pass.change_settings(settings);
         }
-        under_way.pass.change_settings(pass_settings(&config.paging));
         true
+    }
+
+    /// Ends every wait of the requests under way. One that fails again and again, because of the
+    /// settings that it was made with, would otherwise hold the place of those that replace it.
+    fn recall(&mut self) {
+        let (new, stop) = Stopper::new();
+        std::mem::replace(&mut self.recall, new).stop();
+        self.recalled = stop;
     }
 
     fn send(&mut self, request: SearchRequest, ticket: Ticket) {
         let fetcher = Arc::clone(&self.pager.fetcher);
-        let (iteration, stop) = (self.iteration, self.pager.stop.clone());
+        let (iteration, stop) = (self.iteration, self.recalled.clone());
         self.flights.spawn(async move { (iteration, ticket, fetcher.fetch(&request, stop).await) });
     }
 
@@ -401,6 +422,17 @@ impl Pace {
         // A late tick delays the following ones: a server that was slow is not then hurried.
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self::Every(interval)
+    }
+
+    /// Goes on as it is, or at another pace.
+    fn keep(&mut self, period: Duration) {
+        let old = match self {
+            Self::Free => Duration::ZERO,
+            Self::Every(interval) => interval.period(),
+        };
+        if old != period {
+            *self = Self::new(period);
+        }
     }
 
     async fn tick(&mut self) {

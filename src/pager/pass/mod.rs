@@ -167,9 +167,12 @@ impl Pass {
         }
     }
 
-    /// Applies new settings to the windows planned from now on; the place in the pass is kept.
+    /// Applies new settings to all windows from now on; the place in the pass is kept. Requests under
+    /// way are void: they may be the very ones that the old settings let fail.
     pub fn change_settings(&mut self, settings: PassSettings) {
         self.settings = settings;
+        self.planned.clear();
+        self.reread = None;
     }
 
     /// The next window to ask for; `None` while nothing more is known to be needed before an

@@ -6,5 +6,6 @@ mod faults;
 mod paging;
 mod password;
 mod refusals;
+mod reload;
 mod session;
 mod shutdown;

@@ -3,6 +3,7 @@
 mod support;
 
 mod faults;
+mod logs;
 mod paging;
 mod password;
 mod refusals;

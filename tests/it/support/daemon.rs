@@ -134,6 +134,8 @@ impl Daemon {
         if let Some(stderr) = child.stderr.take() {
             let log = log.clone();
             std::thread::spawn(move || log.read(stderr));
+        } else {
+            log.read(std::io::empty());
         }
         if let Some(mut stdout) = child.stdout.take() {
             std::thread::spawn(move || {

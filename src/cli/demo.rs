@@ -102,7 +102,8 @@ fn demonstrate(run_for: Option<Duration>) -> Result<String, Exit> {
 }
 
 fn configure(server: &Simulator) -> Result<(Config, Client), Exit> {
-    let text = format!("[server]\nurl = \"{}\"\n{CONFIGURATION}", server.url());
+    // The server is this process: a proxy of the environment leads elsewhere.
+    let text = format!("[server]\nurl = \"{}\"\nno_proxy = [\"*\"]\n{CONFIGURATION}", server.url());
     let password = [("EWMIRROR_LOGIN__PASSWORD", Options::default().password)];
     let config = config::load_text(&text, "demo", &Environment::from_pairs(password))
         .map_err(|faults| Exit::Failed(faults.to_string()))?

@@ -79,10 +79,11 @@ fn builder(server: &ServerConfig) -> Result<ClientBuilder, ClientError> {
         .tls_danger_accept_invalid_certs(server.accept_invalid_certificates);
     if let Some(proxy) = proxy(server)? {
         builder = builder.proxy(proxy);
-        if server.no_proxy.iter().any(|host| host.trim() == "*") {
-            // The library takes the star for all names, but not for addresses.
-            builder = builder.no_proxy();
-        }
+    }
+    if server.no_proxy.iter().any(|host| host.trim() == "*") {
+        // The library takes the star for all names, but not for addresses. No proxy of the
+        // environment is meant then, either.
+        builder = builder.no_proxy();
     }
     Ok(builder)
 }

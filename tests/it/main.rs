@@ -2,11 +2,16 @@
 
 mod support;
 
+mod check;
+mod cli;
+mod demo;
 mod faults;
 mod logs;
+mod once;
 mod paging;
 mod password;
 mod refusals;
 mod reload;
 mod session;
 mod shutdown;
+mod simulate;

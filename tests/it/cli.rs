@@ -1,0 +1,86 @@
+//! The command line itself.
+
+use std::process::Output;
+
+use crate::support::daemon::output;
+use crate::support::ewmirror;
+
+fn run(arguments: &[&str]) -> Output {
+    output(&mut ewmirror(arguments))
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let commands = ["run", "once", "check", "simulate", "demo", "completions", "man"];
+    for arguments in [&["--help"][..], &["-h"], &["help"]] {
+        let shown = run(arguments);
+        assert_eq!(shown.status.code(), Some(0));
+        let text = String::from_utf8_lossy(&shown.stdout);
+        assert!(commands.iter().all(|command| text.contains(command)), "{text}");
+        assert!(text.contains("/etc/ewmirror/ewmirror.toml"), "{text}");
+        assert!(shown.stderr.is_empty());
+    }
+    for command in commands {
+        let shown = run(&[command, "--help"]);
+        assert_eq!(shown.status.code(), Some(0), "{command}");
+        assert!(!shown.stdout.is_empty(), "{command}");
+    }
+    let version = run(&["--version"]);
+    assert_eq!(version.status.code(), Some(0));
+    let expected = format!("ewmirror {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8_lossy(&version.stdout), expected);
+}
+
+#[test]
+fn wrong_usage_exits_2_and_is_told_on_stderr() {
+    let cases: [&[&str]; 8] = [
+        &[],
+        &["dance"],
+        &["run", "--dance"],
+        &["run", "now"],
+        &["once", "--patience", "long"],
+        &["demo", "--for", "ever"],
+        &["completions", "klingon"],
+        &["--config"],
+    ];
+    for case in cases {
+        let refused = run(case);
+        assert_eq!(refused.status.code(), Some(2), "{case:?}");
+        assert!(refused.stdout.is_empty() && !refused.stderr.is_empty(), "{case:?}");
+    }
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let printed = run(&["completions", shell]);
+        assert_eq!(printed.status.code(), Some(0), "{shell}");
+        let text = String::from_utf8_lossy(&printed.stdout);
+        assert!(text.contains("ewmirror") && text.contains("simulate"), "{shell}");
+    }
+    let page = run(&["man"]);
+    assert_eq!(page.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&page.stdout);
+    assert!(text.contains(".TH ewmirror 1"), "{text}");
+}
+
+#[test]
+fn a_closed_pipe_is_a_normal_end() {
+    let config = format!("{}/config/ewmirror.toml", env!("CARGO_MANIFEST_DIR"));
+    let cases: [&[&str]; 6] = [
+        &["--help"],
+        &["--version"],
+        &["man"],
+        &["completions", "zsh"],
+        &["check", "--config", &config],
+        &["demo", "--for", "1s"],
+    ];
+    for case in cases {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = output(ewmirror(case).stdout(writer));
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(0), "{case:?}: {told}");
+        assert!(!told.contains("panic"), "{case:?}: {told}");
+    }
+}

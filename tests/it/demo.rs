@@ -1,0 +1,63 @@
+//! `demo`: the whole life of the daemon within a few seconds.
+
+use tempfile::TempDir;
+
+use crate::support::{Daemon, Event, STOP_WITHIN, ewmirror};
+
+/// The lines that a newcomer is to see.
+const LIFE: [&str; 5] =
+    ["signed in", "page read", "REST token renewed", "session renewed", "pass complete"];
+
+fn start(arguments: &[&str]) -> Daemon {
+    let mut command = ewmirror(["demo"]);
+    command.args(arguments);
+    Daemon::spawn(&mut command, TempDir::new().unwrap())
+}
+
+fn says(message: &str) -> impl Fn(&Event) -> bool {
+    move |event| event.line.contains(message)
+}
+
+#[test]
+fn the_demo_shows_the_whole_life_of_the_daemon_and_sums_it_up() {
+    let demo = start(&["--for", "16s"]);
+    let ended = demo.finish();
+    assert_eq!(ended.status.code(), Some(0));
+    for message in LIFE {
+        assert!(ended.events.iter().any(says(message)), "no \"{message}\" within 16 s");
+    }
+    assert!(ended.events.iter().all(|it| !it.line.contains("panic")));
+    let summary = String::from_utf8(ended.stdout).unwrap();
+    let value = |name: &str| -> u64 {
+        let line = summary.lines().find(|line| line.starts_with(name));
+        let rest = line.unwrap_or_else(|| panic!("no {name}: {summary}")).replacen(name, "", 1);
+        let digits: String = rest.chars().filter(|it| it.is_ascii_digit() || *it == ',').collect();
+        digits.split(',').next().unwrap().parse().unwrap()
+    };
+    for name in ["passes", "pages", "items read", "logins", "REST tokens renewed"] {
+        assert!(value(name) > 0, "{summary}");
+    }
+    assert!(summary.contains("refusals survived"), "{summary}");
+    assert!((16..=25).contains(&value("ran for")), "{summary}");
+}
+
+#[test]
+fn ctrl_c_ends_the_demo_in_order_with_a_summary() {
+    let demo = start(&[]);
+    demo.wait_for(says("page read"));
+    let (ended, took) = demo.stop_with("INT");
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(took < STOP_WITHIN, "{took:?}");
+    assert!(ended.events.iter().any(says("signed out")));
+    assert!(String::from_utf8(ended.stdout).unwrap().contains("passes"));
+}
+
+#[test]
+fn the_demo_needs_no_configuration_and_minds_no_environment() {
+    let mut command = ewmirror(["demo", "--for", "1s"]);
+    command.env("EWMIRROR_SERVER__URL", "http://127.0.0.1:9").env("EWMIRROR_NONSENSE", "1");
+    command.env("EWMIRROR_LOGIN__PASSWORD", "another").env("http_proxy", "http://127.0.0.1:9");
+    let ended = Daemon::spawn(&mut command, TempDir::new().unwrap()).finish();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.events.iter().any(says("page read")));
+}

@@ -27,7 +27,7 @@ pub enum SignIn {
 pub struct Progress {
     started: Instant,
     sign_in: watch::Sender<SignIn>,
-    /// Milliseconds from `started` to the latest success of any request.
+    /// Milliseconds from `started` to the latest success.
     last_success_ms: AtomicU64,
     /// First logins and later ones.
     pub logins: Counter,
@@ -76,12 +76,13 @@ impl Progress {
         self.started.elapsed()
     }
 
-    /// Notes that a request has succeeded.
+    /// Notes a success: the first login, or a page. That the session stands, or could be renewed, is
+    /// none by itself: a server that refuses every page would look well for ever.
     pub fn succeeded(&self) {
         self.last_success_ms.fetch_max(whole_millis(self.uptime()), Ordering::Relaxed);
     }
 
-    /// The time since the latest success of any request, or since the start where there was none.
+    /// The time since the latest success, or since the start where there was none.
     pub fn since_success(&self) -> Duration {
         let last = Duration::from_millis(self.last_success_ms.load(Ordering::Relaxed));
         self.uptime().saturating_sub(last)

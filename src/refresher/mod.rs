@@ -119,7 +119,10 @@ impl<A: Api> Refresher<A> {
         self.progress.logins.increment();
         self.progress.set_sign_in(SignIn::SignedIn);
         match why {
-            Why::First => event::signed_in(generation, elapsed),
+            Why::First => {
+                self.progress.succeeded();
+                event::signed_in(generation, elapsed);
+            }
             Why::Aged | Why::Refused => {
                 event::session_renewed(generation, why.reason(), elapsed);
             }
@@ -141,7 +144,6 @@ impl<A: Api> Refresher<A> {
             attempt = attempt.saturating_add(1);
             let delay = match result {
                 Ok(tokens) => {
-                    self.progress.succeeded();
                     if let Some(ended) = outage.succeeded(now) {
                         event::reconnected(None, "login", ended.away, ended.failures);
                     }
@@ -226,7 +228,6 @@ impl<A: Api> Refresher<A> {
         }
         match result {
             Ok(standing) => {
-                self.progress.succeeded();
                 if let Some(ended) = outage.succeeded(now) {
                     event::reconnected(None, "reauth", ended.away, ended.failures);
                 }

@@ -62,7 +62,7 @@ pub struct Supervision<A, M> {
     pub config: Config,
     /// How long pagers run.
     pub passes: Passes,
-    /// Gives up at once on a wrong password, and after so long without success of any request;
+    /// Gives up at once on a wrong password, and after so long without a first login or a page;
     /// `None`: never.
     pub patience: Option<Duration>,
     /// Ends in order after so long; `None`: never.
@@ -215,9 +215,12 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         }
     }
 
-    /// How long no request may succeed from now on.
+    /// How long no request may succeed from now on. The time before a page is asked for is ours,
+    /// and tries nobody's patience.
     fn patience_left(&self) -> Option<Duration> {
-        let since = self.given.progress.since_success();
+        let repositories = &self.given.config.repositories;
+        let pace = repositories.iter().map(|config| config.paging.page_interval).max();
+        let since = self.given.progress.since_success().saturating_sub(pace.unwrap_or_default());
         self.given.patience.map(|patience| patience.saturating_sub(since))
     }
 

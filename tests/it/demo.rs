@@ -11,7 +11,7 @@ const LIFE: [&str; 5] =
 fn start(arguments: &[&str]) -> Daemon {
     let mut command = ewmirror(["demo"]);
     command.args(arguments);
-    Daemon::spawn(&mut command, TempDir::new().unwrap())
+    Daemon::spawn(&mut command, TempDir::new().expect("a directory for the test"))
 }
 
 fn says(message: &str) -> impl Fn(&Event) -> bool {

@@ -56,6 +56,8 @@ fn once_gives_up_on_a_repository_that_is_always_refused() {
     let sim = Sim::start(repositories(&[(1, 50)]));
     let setup = Setup {
         repositories: vec!["id = 1".to_owned(), "id = 404".to_owned()],
+        // The session stands all the time, which is no success.
+        session: "reauth_interval = '500ms'\nmax_age = '1s'".to_owned(),
         ..Setup::new(sim.url())
     };
     let begun = Instant::now();

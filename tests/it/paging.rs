@@ -124,9 +124,9 @@ fn an_item_that_moves_to_where_the_pass_has_been_is_not_missed_where_it_calls_it
         item["itemId"].as_u64().unwrap()
     };
     let ids: Vec<u64> = sim.items(1).iter().map(id).collect();
-    for page in 1..=4_usize {
-        daemon.wait_for(|it| it.is("page read") && it.number("page") == page as u64);
-        sim.door("edit", &json!({"repository": 1, "delete": [ids[page]]}));
+    for (page, id) in (1..=4).zip(&ids) {
+        daemon.wait_for(|it| it.is("page read") && it.number("page") == page);
+        sim.door("edit", &json!({"repository": 1, "delete": [id]}));
     }
     let pass = daemon.wait_for_pass(1, 1);
     assert!(pass.truth("certified"), "{}", pass.line);
@@ -175,7 +175,7 @@ fn a_server_that_ignores_the_page_number_ends_the_pass_without_a_certificate() {
     for_each(&[true, false], |overlap| {
         let sim = Sim::start(Options { faults: faults.clone(), ..repositories(&[(1, 1000)]) });
         let mut setup = Setup::new(sim.url());
-        setup.paging += &format!("\noverlap = {overlap}");
+        setup.repositories = vec![format!("id = 1\noverlap = {overlap}")];
         let daemon = Daemon::run(&setup);
         let pass = daemon.wait_for_pass(1, 1);
         assert!(!pass.truth("certified"), "{}", pass.line);

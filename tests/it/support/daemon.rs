@@ -210,11 +210,6 @@ impl Daemon {
         assert!(status.success(), "cannot send {name}:\n{}", self.tail());
     }
 
-    /// Whether the process still runs.
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("the process can be asked").is_none()
-    }
-
     /// Waits for the end, which must come by itself.
     pub(crate) fn finish(mut self) -> Ended {
         let stdout = self.wait_for_stdout();

@@ -167,11 +167,11 @@ fn no_secret_is_ever_logged_whatever_happens() {
     for_each(&ways, |(login, session)| {
         let names = ["refuse", "drop", "slow", "truncate", "garbage", "e500", "e502", "short"];
         let sim = Sim::start(Options {
-            session_ttl: Duration::from_secs(1),
+            session_ttl: Duration::from_secs(2),
             rest_token_ttl: Duration::from_millis(100),
             refusal: None,
             slow: Duration::from_millis(700),
-            faults: names.iter().map(|name| (name.parse().unwrap(), 0.04)).collect(),
+            faults: names.iter().map(|name| (name.parse().unwrap(), 0.02)).collect(),
             password: PASSWORD.to_owned(),
             ..repositories(&[(1, 500)])
         });

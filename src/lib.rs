@@ -72,3 +72,5 @@ pub mod simulator;
 pub mod stop;
 pub mod supervisor;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,99 @@
+//! A mirror that remembers what it was handed.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::ids::{ItemId, RepositoryId};
+use crate::mirror::{Mirror, MirrorError, PageOfItems, Tally};
+
+/// One page as it was handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) at: Instant,
+    pub(crate) repository: u64,
+    pub(crate) iteration: u64,
+    /// The numbers of its items.
+    pub(crate) items: Vec<i128>,
+}
+
+/// What goes wrong with one write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trouble {
+    Fail,
+    Slow(Duration),
+    Panic,
+}
+
+/// The mirror.
+#[derive(Debug)]
+pub(crate) struct WatchfulMirror {
+    pages: Mutex<Vec<Delivered>>,
+    script: Mutex<VecDeque<Trouble>>,
+    taken: watch::Sender<usize>,
+}
+
+impl WatchfulMirror {
+    pub(crate) fn new() -> Self {
+        Self {
+            pages: Mutex::default(),
+            script: Mutex::default(),
+            taken: watch::Sender::new(0),
+        }
+    }
+
+    /// What goes wrong with the next writes.
+    pub(crate) fn script(&self, troubles: impl IntoIterator<Item = Trouble>) {
+        locked(&self.script).extend(troubles);
+    }
+
+    /// The pages of a repository, in the order in which they came.
+    pub(crate) fn pages(&self, repository: u64) -> Vec<Delivered> {
+        let pages = locked(&self.pages);
+        pages.iter().filter(|page| page.repository == repository).cloned().collect()
+    }
+
+    /// All pages.
+    pub(crate) fn all(&self) -> Vec<Delivered> {
+        locked(&self.pages).clone()
+    }
+
+    /// Waits until so many pages, of whatever repository, have come.
+    pub(crate) async fn taken(&self, pages: usize) {
+        self.taken.subscribe().wait_for(|taken| *taken >= pages).await.unwrap();
+    }
+}
+
+impl Mirror for WatchfulMirror {
+    async fn write_page(&self, page: PageOfItems) -> Result<Tally, MirrorError> {
+        let trouble = locked(&self.script).pop_front();
+        match trouble {
+            Some(Trouble::Fail) => return Err(MirrorError { source: "disk full".into() }),
+            Some(Trouble::Slow(time)) => sleep(time).await,
+            Some(Trouble::Panic) | None => {}
+        }
+        let RepositoryId(repository) = page.repository;
+        let items = page.items.iter().map(|item| match &item.id {
+            ItemId::Integer(number) => *number,
+            ItemId::Text(text) => panic!("an id that the server has not: {text}"),
+        });
+        let delivered = Delivered {
+            at: Instant::now(),
+            repository,
+            iteration: page.iteration.0,
+            items: items.collect(),
+        };
+        locked(&self.pages).push(delivered);
+        self.taken.send_modify(|taken| *taken += 1);
+        // Taken, but the one who handed it over never learns of it.
+        assert!(!matches!(trouble, Some(Trouble::Panic)), "scripted");
+        Ok(Tally::default())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,28 @@
+//! What the tests of the tasks stand on: a scripted server, a mirror that remembers, an ear for
+//! events, and a rig that puts them under a supervisor.
+//!
+//! All of it lives on the paused clock of a current-thread runtime; there is no socket anywhere.
+
+mod mirror;
+mod recorder;
+mod rig;
+mod server;
+
+pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
+pub(crate) use self::recorder::{Recorded, Recorder};
+pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration};
+pub(crate) use self::server::{Asked, Call, Logged, Outcome, Server, StaleRest};
+
+/// Checks that these pages are one trip over a list of so many items that nobody changed: from the
+/// top to the end, each page once, in order, without a gap.
+pub(crate) fn assert_whole(pages: &[Delivered], items: i128) {
+    let mut covered = 0;
+    for page in pages {
+        let (first, last) = (page.items[0], page.items[page.items.len() - 1]);
+        assert!(first <= covered + 1, "a gap before {first}: {covered} items covered");
+        assert!(last > covered, "{first} to {last} came again or too late");
+        assert!(page.items.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{page:?}");
+        covered = last;
+    }
+    assert_eq!(covered, items, "the end is missing");
+}

@@ -1,0 +1,156 @@
+//! Everything under one supervisor, as in the daemon, but for the server and the mirror.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Call, Delivered, Recorder, Server, WatchfulMirror};
+use crate::clock::Chance;
+use crate::config::{Config, Environment, load_text};
+use crate::pager::Passes;
+use crate::progress::Progress;
+use crate::signals::Signal;
+use crate::supervisor::{End, Supervision, Supervisor};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+/// No test means to wait longer for its daemon to end.
+const AT_MOST: Duration = Duration::from_secs(3600);
+
+/// A configuration with these repositories and these lines of `[paging]`.
+pub(crate) fn configuration(repositories: &[u64], paging: &str) -> Config {
+    let mut text = format!(
+        "[server]\nurl = 'http://127.0.0.1:1'\n[login]\nusername = 'system'\n[paging]\n{paging}\n"
+    );
+    for id in repositories {
+        write!(text, "[[repository]]\nid = {id}\n").unwrap();
+    }
+    let environment = Environment::from_pairs([("EWMIRROR_LOGIN__PASSWORD", "p")]);
+    load_text(&text, "test", &environment).unwrap_or_else(|faults| panic!("{faults}")).config
+}
+
+/// A daemon with everything around it.
+pub(crate) struct Rig {
+    pub(crate) server: Arc<Server>,
+    pub(crate) mirror: Arc<WatchfulMirror>,
+    pub(crate) events: Recorder,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) began: Instant,
+    signals: mpsc::Sender<Signal>,
+    reloads: Arc<Mutex<VecDeque<Result<Config, String>>>>,
+    running: JoinSet<End>,
+    prepared: Option<Supervision<Server, WatchfulMirror>>,
+}
+
+impl Rig {
+    /// A daemon that has not started yet; what `server` is to do can still be scripted.
+    pub(crate) fn new(server: Server, config: Config) -> Self {
+        let (server, mirror) = (Arc::new(server), Arc::new(WatchfulMirror::new()));
+        let progress = Arc::new(Progress::new());
+        let (sender, signals) = mpsc::channel(16);
+        let reloads = Arc::new(Mutex::new(VecDeque::new()));
+        let queue = Arc::clone(&reloads);
+        let prepared = Supervision {
+            api: Arc::clone(&server),
+            mirror: Arc::clone(&mirror),
+            config,
+            passes: Passes::Endless,
+            patience: None,
+            run_for: None,
+            signals,
+            reload: Box::new(move |_| {
+                let next: Option<Result<Config, String>> =
+                    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                Ok(next.expect("a reload that no test asked for")?)
+            }),
+            progress: Arc::clone(&progress),
+            chance: Arc::new(Chance::seeded(7)),
+        };
+        Self {
+            server,
+            mirror,
+            events: Recorder::start(),
+            progress,
+            began: Instant::now(),
+            signals: sender,
+            reloads,
+            running: JoinSet::new(),
+            prepared: Some(prepared),
+        }
+    }
+
+    /// Makes it a daemon for one pass over each repository.
+    pub(crate) fn once(mut self, patience: Duration) -> Self {
+        let prepared = self.prepared.as_mut().unwrap();
+        (prepared.passes, prepared.patience) = (Passes::One, Some(patience));
+        self
+    }
+
+    /// Starts it.
+    pub(crate) fn start(mut self) -> Self {
+        let supervisor = Supervisor::new(self.prepared.take().unwrap());
+        self.running.spawn(supervisor.run());
+        self
+    }
+
+    /// Lets it run for so long.
+    pub(crate) async fn run_for(&self, time: Duration) {
+        sleep(time).await;
+    }
+
+    pub(crate) async fn signal(&self, signal: Signal) {
+        self.signals.send(signal).await.unwrap();
+    }
+
+    /// Reloads this configuration, or a faulty one.
+    pub(crate) async fn reload(&self, config: Result<Config, String>) {
+        self.reloads.lock().unwrap_or_else(PoisonError::into_inner).push_back(config);
+        self.signal(Signal::Reload).await;
+    }
+
+    /// Waits for it to end by itself, or as asked before; tells how long that took.
+    pub(crate) async fn ended(&mut self) -> (End, Duration) {
+        let begun = Instant::now();
+        let joined = timeout(AT_MOST, self.running.join_next()).await;
+        let end = joined.expect("it does not end").expect("it has ended before").unwrap();
+        (end, begun.elapsed())
+    }
+
+    /// Ends it by signal; tells how long that took.
+    pub(crate) async fn stop(&mut self) -> Duration {
+        self.signal(Signal::Terminate).await;
+        let (end, took) = self.ended().await;
+        assert_eq!(end, End::Asked);
+        took
+    }
+
+    pub(crate) fn logins(&self) -> usize {
+        self.server.count(Call::Login)
+    }
+
+    /// The passes of a repository that were completed, as the pages delivered for each; the one
+    /// under way is left out.
+    pub(crate) fn completed(&self, repository: u64) -> Vec<Vec<Delivered>> {
+        let complete: Vec<u64> = self
+            .events
+            .named("pass complete")
+            .iter()
+            .filter(|event| event.is_of(repository))
+            .map(|event| event.number("iteration"))
+            .collect();
+        let pages = self.mirror.pages(repository);
+        complete
+            .into_iter()
+            .map(|iteration| {
+                pages.iter().filter(|page| page.iteration == iteration).cloned().collect()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,457 @@
+//! An EnterWorks in memory that keeps the time of the runtime and does as it is told.
+//!
+//! A request is judged when it is sent and answered after its latency, so that an answer can be
+//! under way while the world changes.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep};
+
+use crate::client::{
+    Api, Denial, Endpoint, Failure, Refusal, RefusalShape, RequestError, RequestErrorKind,
+    SearchAnswer, SearchRequest, Standing,
+};
+use crate::config::Secret;
+use crate::ids::{ItemId, RepositoryId};
+use crate::item::Item;
+use crate::session::{Credentials, Generation, Tokens};
+
+/// The vendor's calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Call {
+    Login,
+    Reauth,
+    Logout,
+    Search,
+}
+
+/// What becomes of one request.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// What the state of the server says.
+    Usual,
+    /// The same, this much later.
+    Late(Duration),
+    /// All sessions end just before the request is judged.
+    EndSessions,
+    /// Not good for these credentials; of `reauth`: the session has ended.
+    Refuse,
+    /// The name or the password is wrong, in these words.
+    Deny(&'static str),
+    /// It fails so.
+    Fail(RequestErrorKind),
+    /// The server is busy and says for how long.
+    Busy(Duration),
+    /// The server does its work, but the answer is lost.
+    Lose,
+    /// No answer ever.
+    Hang,
+    /// A defect of ours.
+    Panic,
+}
+
+/// What the server says to one who keeps sending a REST token that it has replaced (open).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StaleRest {
+    /// It hands out the current one again.
+    Renewed,
+    /// It refuses the old one, this long after the new one was issued.
+    RefusedAfter(Duration),
+}
+
+/// A request as a hook sees it before it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) call: Call,
+    /// Which request of this call, counted from 1.
+    pub(crate) number: u64,
+    pub(crate) at: Instant,
+    pub(crate) repository: Option<RepositoryId>,
+    pub(crate) page: u64,
+    pub(crate) page_size: u32,
+    pub(crate) generation: Generation,
+    pub(crate) revision: u64,
+}
+
+/// A request and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Logged {
+    pub(crate) asked: Asked,
+    /// When it was answered; `None` while it is under way, and for ever where it was given up.
+    pub(crate) answered: Option<Instant>,
+    pub(crate) refused: bool,
+}
+
+type Hook = Box<dyn FnMut(&Asked) -> Option<Outcome> + Send>;
+
+/// The server.
+pub(crate) struct Server {
+    state: Mutex<State>,
+}
+
+/// What a test may set.
+pub(crate) struct State {
+    pub(crate) session_ttl: Duration,
+    pub(crate) rest_ttl: Duration,
+    pub(crate) stale_rest: StaleRest,
+    /// Whether a login ends the sessions before it.
+    pub(crate) one_session: bool,
+    pub(crate) latency: HashMap<Call, Duration>,
+    pub(crate) lists: HashMap<RepositoryId, Vec<Item>>,
+    script: HashMap<Call, VecDeque<Outcome>>,
+    hook: Option<Hook>,
+    sessions: HashMap<String, ServerSession>,
+    issued: u64,
+    sent: HashMap<Call, u64>,
+    log: Vec<Logged>,
+    under_way: HashMap<Option<RepositoryId>, usize>,
+    most_under_way: HashMap<Option<RepositoryId>, usize>,
+}
+
+struct ServerSession {
+    ends: Instant,
+    rest: Rest,
+}
+
+struct Rest {
+    current: Option<String>,
+    renewed: Instant,
+}
+
+/// What a request comes to, and when.
+enum Judged<T> {
+    Answer(Result<T, Failure>, Duration),
+    Hang,
+    Panic,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+impl Server {
+    /// A server with these repositories, each of so many items with the ids 1, 2, 3 ...
+    pub(crate) fn new(repositories: &[(u64, u64)]) -> Self {
+        let lists = repositories
+            .iter()
+            .map(|(id, items)| (RepositoryId(*id), (1..=*items).map(item).collect()))
+            .collect();
+        Self {
+            state: Mutex::new(State {
+                session_ttl: Duration::from_secs(24 * 3600),
+                rest_ttl: Duration::from_secs(30 * 60),
+                stale_rest: StaleRest::Renewed,
+                one_session: false,
+                latency: HashMap::new(),
+                lists,
+                script: HashMap::new(),
+                hook: None,
+                sessions: HashMap::new(),
+                issued: 0,
+                sent: HashMap::new(),
+                log: Vec::new(),
+                under_way: HashMap::new(),
+                most_under_way: HashMap::new(),
+            }),
+        }
+    }
+
+    /// The state, to be set or looked at; not to be held across an await.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A scripted panic happens outside of the lock, and a test that failed has failed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to become of the next requests of this kind, one after the other.
+    pub(crate) fn script(&self, call: Call, outcomes: impl IntoIterator<Item = Outcome>) {
+        self.state().script.entry(call).or_default().extend(outcomes);
+    }
+
+    /// Decides over every request that no script decides over.
+    pub(crate) fn hook(&self, hook: impl FnMut(&Asked) -> Option<Outcome> + Send + 'static) {
+        self.state().hook = Some(Box::new(hook));
+    }
+
+    pub(crate) fn unhook(&self) {
+        self.state().hook = None;
+    }
+
+    pub(crate) fn set_latency(&self, call: Call, latency: Duration) {
+        self.state().latency.insert(call, latency);
+    }
+
+    /// Ends all sessions on the server's side.
+    pub(crate) fn end_sessions(&self) {
+        self.state().sessions.clear();
+    }
+
+    /// How many requests of this kind were sent.
+    pub(crate) fn count(&self, call: Call) -> usize {
+        self.log_of(call).len()
+    }
+
+    /// The requests of this kind, in the order in which they were sent.
+    pub(crate) fn log_of(&self, call: Call) -> Vec<Logged> {
+        self.state().log.iter().filter(|logged| logged.asked.call == call).copied().collect()
+    }
+
+    /// The page requests of a repository.
+    pub(crate) fn searches(&self, repository: u64) -> Vec<Logged> {
+        let repository = Some(RepositoryId(repository));
+        let searches = self.log_of(Call::Search);
+        searches.into_iter().filter(|logged| logged.asked.repository == repository).collect()
+    }
+
+    /// All requests.
+    pub(crate) fn log(&self) -> Vec<Logged> {
+        self.state().log.clone()
+    }
+
+    /// The most page requests of a repository that were under way at once.
+    pub(crate) fn most_under_way(&self, repository: u64) -> usize {
+        let repository = Some(RepositoryId(repository));
+        self.state().most_under_way.get(&repository).copied().unwrap_or_default()
+    }
+
+    async fn answer<T>(
+        &self,
+        asked: Asked,
+        judge: impl FnOnce(&mut State, &Asked, &Outcome) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let (place, judged) = self.state().judge(asked, judge);
+        let _under_way = UnderWay { server: self, repository: asked.repository };
+        match judged {
+            Judged::Answer(result, latency) => {
+                if !latency.is_zero() {
+                    sleep(latency).await;
+                }
+                let mut state = self.state();
+                state.log[place].answered = Some(Instant::now());
+                state.log[place].refused = matches!(result, Err(Failure::Refused(_)));
+                drop(state);
+                result
+            }
+            Judged::Hang => std::future::pending().await,
+            Judged::Panic => panic!("scripted"),
+        }
+    }
+
+    fn asked(&self, call: Call, credentials: Option<&Credentials>) -> Asked {
+        let mut state = self.state();
+        let number = state.sent.entry(call).or_default();
+        *number += 1;
+        Asked {
+            call,
+            number: *number,
+            at: Instant::now(),
+            repository: None,
+            page: 0,
+            page_size: 0,
+            generation: credentials.map_or(Generation::NONE, |credentials| credentials.generation),
+            revision: credentials.map_or(0, |credentials| credentials.revision),
+        }
+    }
+}
+
+/// Counts a request as under way until it is answered or given up.
+struct UnderWay<'a> {
+    server: &'a Server,
+    repository: Option<RepositoryId>,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.server.state().under_way.get_mut(&self.repository) {
+            *count -= 1;
+        }
+    }
+}
+
+impl State {
+    fn judge<T>(
+        &mut self,
+        asked: Asked,
+        judge: impl FnOnce(&mut Self, &Asked, &Outcome) -> Result<T, Failure>,
+    ) -> (usize, Judged<T>) {
+        let scripted = self.script.get_mut(&asked.call).and_then(VecDeque::pop_front);
+        let outcome = scripted
+            .or_else(|| self.hook.as_mut().and_then(|hook| hook(&asked)))
+            .unwrap_or(Outcome::Usual);
+        self.log.push(Logged { asked, answered: None, refused: false });
+        let place = self.log.len() - 1;
+        let count = self.under_way.entry(asked.repository).or_default();
+        *count += 1;
+        let most = self.most_under_way.entry(asked.repository).or_default();
+        *most = (*most).max(*count);
+
+        let latency = self.latency.get(&asked.call).copied().unwrap_or(Duration::from_millis(50));
+        let endpoint = endpoint(asked.call);
+        let failed = |error: RequestError| Judged::Answer(Err(Failure::Failed(error)), latency);
+        let judged = match &outcome {
+            Outcome::Usual | Outcome::Refuse => {
+                Judged::Answer(judge(self, &asked, &outcome), latency)
+            }
+            Outcome::Late(more) => Judged::Answer(judge(self, &asked, &outcome), latency + *more),
+            Outcome::EndSessions => {
+                self.sessions.clear();
+                Judged::Answer(judge(self, &asked, &outcome), latency)
+            }
+            Outcome::Deny(words) => {
+                let reason = Some((*words).to_owned());
+                let denial = Denial { endpoint, status: 200, reason };
+                Judged::Answer(Err(Failure::Denied(denial)), latency)
+            }
+            Outcome::Fail(kind) => failed(RequestError::new(endpoint, kind.clone())),
+            Outcome::Busy(retry_after) => {
+                let mut error =
+                    RequestError::new(endpoint, RequestErrorKind::Status).with_status(503);
+                error.retry_after = Some(*retry_after);
+                failed(error)
+            }
+            Outcome::Lose => {
+                drop(judge(self, &asked, &outcome));
+                failed(RequestError::new(endpoint, RequestErrorKind::Interrupted))
+            }
+            Outcome::Hang => Judged::Hang,
+            Outcome::Panic => Judged::Panic,
+        };
+        (place, judged)
+    }
+
+    fn token(&mut self, what: &str) -> String {
+        self.issued += 1;
+        format!("{what}-{}", self.issued)
+    }
+
+    fn sign_in(&mut self, now: Instant) -> Tokens {
+        if self.one_session {
+            self.sessions.clear();
+        }
+        let token = self.token("session");
+        let rest = Rest { current: None, renewed: now };
+        let session = ServerSession { ends: now + self.session_ttl, rest };
+        self.sessions.insert(token.clone(), session);
+        Tokens { session: Secret::new(token), rest: None }
+    }
+
+    fn stands(&self, credentials: &Credentials, now: Instant) -> bool {
+        let token = credentials.tokens.session.expose();
+        self.sessions.get(token).is_some_and(|session| session.ends > now)
+    }
+
+    /// Whether the tokens are good, and the new REST token where one is due.
+    fn admit(&mut self, credentials: &Credentials, now: Instant) -> Option<Option<Secret>> {
+        if !self.stands(credentials, now) {
+            return None;
+        }
+        let fresh = self.token("rest");
+        let session = self.sessions.get_mut(credentials.tokens.session.expose())?;
+        let rest = &mut session.rest;
+        let sent = credentials.tokens.rest.as_ref().map(Secret::expose);
+        if sent != rest.current.as_deref() {
+            return match self.stale_rest {
+                StaleRest::RefusedAfter(grace) if now > rest.renewed + grace => None,
+                // Within the grace nothing is said; only the answer that renewed it carried it.
+                StaleRest::RefusedAfter(_) => Some(None),
+                StaleRest::Renewed => Some(rest.current.as_deref().map(Secret::new)),
+            };
+        }
+        if now >= rest.renewed + self.rest_ttl {
+            *rest = Rest { current: Some(fresh.clone()), renewed: now };
+            return Some(Some(Secret::new(fresh)));
+        }
+        Some(None)
+    }
+}
+
+fn refusal(call: Call) -> Failure {
+    Failure::Refused(Refusal::new(endpoint(call), RefusalShape::Unauthorized))
+}
+
+fn endpoint(call: Call) -> Endpoint {
+    match call {
+        Call::Login => Endpoint::Login,
+        Call::Reauth => Endpoint::Reauth,
+        Call::Logout => Endpoint::Logout,
+        Call::Search => Endpoint::Search,
+    }
+}
+
+/// The item with this id.
+fn item(id: u64) -> Item {
+    Item {
+        id: ItemId::Integer(i128::from(id)),
+        bytes: Bytes::from(format!("{{\"itemId\":{id},\"F_1\":\"item {id}\"}}")),
+    }
+}
+
+impl Api for Server {
+    async fn login(&self) -> Result<Tokens, Failure> {
+        let asked = self.asked(Call::Login, None);
+        self.answer(asked, |state, asked, outcome| match outcome {
+            Outcome::Refuse => Err(refusal(asked.call)),
+            _ => Ok(state.sign_in(asked.at)),
+        })
+        .await
+    }
+
+    async fn reauth(&self, credentials: &Credentials) -> Result<Standing, Failure> {
+        let asked = self.asked(Call::Reauth, Some(credentials));
+        self.answer(asked, |state, asked, outcome| {
+            let stands = state.stands(credentials, asked.at);
+            Ok(match outcome {
+                Outcome::Refuse => Standing::Ended,
+                _ if stands => Standing::Stands,
+                _ => Standing::Ended,
+            })
+        })
+        .await
+    }
+
+    async fn logout(&self, credentials: &Credentials) -> Result<(), Failure> {
+        let asked = self.asked(Call::Logout, Some(credentials));
+        self.answer(asked, |state, asked, outcome| {
+            let token = credentials.tokens.session.expose();
+            match (outcome, state.sessions.remove(token)) {
+                (Outcome::Refuse, _) | (_, None) => Err(refusal(asked.call)),
+                (_, Some(_)) => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn search(
+        &self,
+        credentials: &Credentials,
+        request: &SearchRequest,
+    ) -> Result<SearchAnswer, Failure> {
+        let asked = Asked {
+            repository: Some(request.repository),
+            page: request.page,
+            page_size: request.page_size,
+            ..self.asked(Call::Search, Some(credentials))
+        };
+        self.answer(asked, |state, asked, outcome| {
+            if matches!(outcome, Outcome::Refuse) {
+                return Err(refusal(asked.call));
+            }
+            let rest_token =
+                state.admit(credentials, asked.at).ok_or_else(|| refusal(asked.call))?;
+            let list = state.lists.get(&request.repository).map_or(&[][..], Vec::as_slice);
+            let size = request.page_size as usize;
+            let start = usize::try_from(request.page - 1).unwrap().saturating_mul(size);
+            Ok(SearchAnswer {
+                items: list.iter().skip(start).take(size).cloned().collect(),
+                total: list.len() as u64,
+                rest_token,
+            })
+        })
+        .await
+    }
+}

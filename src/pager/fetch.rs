@@ -18,9 +18,10 @@ use crate::session::{Credentials, Refused, SharedSession};
 use crate::stop::Stop;
 use crate::telemetry::event::{self, RequestFailed};
 
-/// Of so many refusals of one request in a row the first asks for a new session. The others only
-/// make the refresher ask whether the session stands: a repository that this login may not read
-/// must not renew, for ever, the session that others work with.
+/// Of so many refusals of one request in a row the first asks for a new session, unless that
+/// session has served another request meanwhile. The others only make the refresher ask whether
+/// the session stands: a repository that this login may not read must not renew, for ever, the
+/// session that others work with.
 const REFUSALS_PER_LOGIN: u32 = 4;
 
 /// What all requests of one repository share.
@@ -122,7 +123,11 @@ impl<A: Api> Fetcher<A> {
     ) -> Option<Duration> {
         self.progress.refusals.increment();
         event::request_refused(request.repository, used.generation, refusal);
-        if tries.refused.is_multiple_of(REFUSALS_PER_LOGIN) {
+        // The first refusal is what the end of a session looks like, however often it has served.
+        let blames_session = tries.refused == 0
+            || tries.refused.is_multiple_of(REFUSALS_PER_LOGIN)
+                && !self.session.is_proven(used.generation);
+        if blames_session {
             if self.session.refused(used) == Refused::Superseded
                 && tries.superseded < REFUSALS_PER_LOGIN
             {
@@ -131,7 +136,7 @@ impl<A: Api> Fetcher<A> {
             }
             tries.superseded = 0;
             tries.refused += 1;
-            // The first refusal is what the end of a session looks like; it is no failure.
+            // The end of a session is no failure.
             if tries.refused == 1 {
                 return None;
             }

@@ -243,8 +243,8 @@ struct Source {
 impl Source {
     fn read(path: &Path) -> Self {
         let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let text = fs::read_to_string(top.join(path)).unwrap();
-        Self { name: path.to_str().unwrap().to_owned(), text }
+        let text = fs::read_to_string(top.join(path)).expect("a source file can be read");
+        Self { name: path.to_str().expect("our files have plain names").to_owned(), text }
     }
 
     /// What ends up in the program: nothing of a test file, and of others what stands before the
@@ -263,8 +263,8 @@ fn sources(folder: &str) -> Vec<Source> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut folders, mut files) = (vec![top.join(folder)], Vec::<PathBuf>::new());
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(folder).expect("a source folder can be read") {
+            let path = entry.expect("a folder lists its entries").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -274,7 +274,10 @@ fn sources(folder: &str) -> Vec<Source> {
     }
     files.sort();
     assert!(!files.is_empty(), "no sources in {folder}");
-    files.iter().map(|file| Source::read(file.strip_prefix(top).unwrap())).collect()
+    files
+        .iter()
+        .map(|file| Source::read(file.strip_prefix(top).expect("it is below the top")))
+        .collect()
 }
 
 /// The top-level module that a file belongs to; the roots of library and program belong to none.

@@ -358,15 +358,16 @@ impl<A: Api, M: Mirror> Run<A, M> {
             unchanged: under_way.tally.unchanged,
             elapsed: under_way.begun.elapsed(),
         };
+        let doubt = match under_way.pass.verdict() {
+            Some(Verdict::Certified) => None,
+            Some(Verdict::NotCertified(doubt)) => Some(doubt),
+            None => return,
+        };
         totals.passes.increment();
-        match under_way.pass.verdict() {
-            Some(Verdict::Certified) => {
-                totals.certified.increment();
-                event::pass_certified(&complete);
-            }
-            Some(Verdict::NotCertified(doubt)) => event::pass_not_certified(&complete, &doubt),
-            None => {}
+        if doubt.is_none() {
+            totals.certified.increment();
         }
+        event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
         self.pager.progress.send_modify(|progress| progress.passes += 1);
     }
 

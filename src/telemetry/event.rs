@@ -43,34 +43,31 @@ pub struct PagesRead {
     pub pages: u64,
 }
 
+/// `page read` at a level.
+macro_rules! tell_page {
+    ($level:ident, $page:ident, $uptime:ident) => {
+        $level!(
+            target: TARGET,
+            repository = $page.repository.0,
+            iteration = $page.iteration.0,
+            page = $page.page,
+            items = $page.items,
+            total = $page.total,
+            elapsed_ms = whole_millis($page.elapsed),
+            uptime_ms = whole_millis($uptime),
+            "page read"
+        )
+    };
+}
+
 /// A page read while pages come at a human pace.
 pub fn page_read(page: &PageRead, uptime: Duration) {
-    info!(
-        target: TARGET,
-        repository = page.repository.0,
-        iteration = page.iteration.0,
-        page = page.page,
-        items = page.items,
-        total = page.total,
-        elapsed_ms = whole_millis(page.elapsed),
-        uptime_ms = whole_millis(uptime),
-        "page read"
-    );
+    tell_page!(info, page, uptime);
 }
 
 /// A page read among many: told one by one to those who want to know.
 pub fn page_read_in_haste(page: &PageRead, uptime: Duration) {
-    debug!(
-        target: TARGET,
-        repository = page.repository.0,
-        iteration = page.iteration.0,
-        page = page.page,
-        items = page.items,
-        total = page.total,
-        elapsed_ms = whole_millis(page.elapsed),
-        uptime_ms = whole_millis(uptime),
-        "page read"
-    );
+    tell_page!(debug, page, uptime);
 }
 
 /// The pages of about a second, summed up.
@@ -114,8 +111,8 @@ pub struct PassComplete {
     pub elapsed: Duration,
 }
 
-/// A pass that proved that it missed nothing.
-pub fn pass_certified(pass: &PassComplete) {
+/// A pass has ended: certified, unless there is a doubt.
+pub fn pass_complete(pass: &PassComplete, doubt: Option<&dyn fmt::Display>) {
     info!(
         target: TARGET,
         repository = pass.repository.0,
@@ -128,27 +125,8 @@ pub fn pass_certified(pass: &PassComplete) {
         deleted = pass.deleted,
         unchanged = pass.unchanged,
         elapsed_ms = whole_millis(pass.elapsed),
-        certified = true,
-        "pass complete"
-    );
-}
-
-/// A pass that may have missed something, and why.
-pub fn pass_not_certified(pass: &PassComplete, reason: &dyn fmt::Display) {
-    info!(
-        target: TARGET,
-        repository = pass.repository.0,
-        iteration = pass.iteration.0,
-        pages = pass.pages,
-        requests = pass.requests,
-        items = pass.items,
-        created = pass.created,
-        updated = pass.updated,
-        deleted = pass.deleted,
-        unchanged = pass.unchanged,
-        elapsed_ms = whole_millis(pass.elapsed),
-        certified = false,
-        reason = %reason,
+        certified = doubt.is_none(),
+        reason = doubt.map(tracing::field::display),
         "pass complete"
     );
 }
@@ -226,49 +204,36 @@ pub struct RequestFailed<'a> {
     pub remedy: Option<&'a str>,
 }
 
+/// `request failed` at a level.
+macro_rules! tell_failure {
+    ($level:ident, $failure:ident) => {
+        $level!(
+            target: TARGET,
+            repository = $failure.repository.map(|id| id.0),
+            endpoint = $failure.endpoint,
+            attempt = $failure.attempt,
+            retry_in_ms = whole_millis($failure.retry_in),
+            error = %Chain($failure.error),
+            answer = $failure.answer,
+            remedy = $failure.remedy,
+            "request failed"
+        )
+    };
+}
+
 /// A failure worth telling: unexpected, but handled.
 pub fn request_failed(failure: &RequestFailed<'_>) {
-    warn!(
-        target: TARGET,
-        repository = failure.repository.map(|id| id.0),
-        endpoint = failure.endpoint,
-        attempt = failure.attempt,
-        retry_in_ms = whole_millis(failure.retry_in),
-        error = %Chain(failure.error),
-        answer = failure.answer,
-        remedy = failure.remedy,
-        "request failed"
-    );
+    tell_failure!(warn, failure);
 }
 
 /// A failure of an outage that has been told already.
 pub fn request_failed_again(failure: &RequestFailed<'_>) {
-    debug!(
-        target: TARGET,
-        repository = failure.repository.map(|id| id.0),
-        endpoint = failure.endpoint,
-        attempt = failure.attempt,
-        retry_in_ms = whole_millis(failure.retry_in),
-        error = %Chain(failure.error),
-        answer = failure.answer,
-        remedy = failure.remedy,
-        "request failed"
-    );
+    tell_failure!(debug, failure);
 }
 
 /// A failure that only a human can mend, such as a wrong password.
 pub fn request_failed_for_good(failure: &RequestFailed<'_>) {
-    error!(
-        target: TARGET,
-        repository = failure.repository.map(|id| id.0),
-        endpoint = failure.endpoint,
-        attempt = failure.attempt,
-        retry_in_ms = whole_millis(failure.retry_in),
-        error = %Chain(failure.error),
-        answer = failure.answer,
-        remedy = failure.remedy,
-        "request failed"
-    );
+    tell_failure!(error, failure);
 }
 
 /// The end of an outage.

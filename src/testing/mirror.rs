@@ -38,11 +38,7 @@ pub(crate) struct WatchfulMirror {
 
 impl WatchfulMirror {
     pub(crate) fn new() -> Self {
-        Self {
-            pages: Mutex::default(),
-            script: Mutex::default(),
-            taken: watch::Sender::new(0),
-        }
+        Self { pages: Mutex::default(), script: Mutex::default(), taken: watch::Sender::new(0) }
     }
 
     /// What goes wrong with the next writes.

@@ -58,8 +58,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn start() -> Self {
-        let heard =
-            Arc::new(Heard { events: Mutex::default(), count: watch::Sender::new(0) });
+        let heard = Arc::new(Heard { events: Mutex::default(), count: watch::Sender::new(0) });
         let ear = Ear(Arc::clone(&heard));
         let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(ear));
         Self { heard, _guard: guard }

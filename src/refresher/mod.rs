@@ -137,7 +137,17 @@ impl<A: Api> Refresher<A> {
         loop {
             let begun = Instant::now();
             let result = tokio::select! {
+                biased;
                 () = self.stop.requested() => return ControlFlow::Break(()),
+                // Under way as another user, or with another server, perhaps: its session must
+                // not become the current one.
+                changed = self.settings.changed() => match changed {
+                    Ok(()) => {
+                        (denials, attempt) = (0, 0);
+                        continue;
+                    }
+                    Err(_) => return ControlFlow::Break(()),
+                },
                 result = self.api.login() => result,
             };
             let now = Instant::now();
@@ -277,3 +287,6 @@ fn tell(outage: &mut Outage, now: Instant, failure: &RequestFailed<'_>) {
 fn or_stop(changed: &Result<(), watch::error::RecvError>) -> Stopped {
     if changed.is_ok() { Stopped::Continue(()) } else { Stopped::Break(()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Everything under one supervisor, as in the daemon, but for the server and the mirror.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -145,12 +145,11 @@ impl Rig {
             .filter(|event| event.is_of(repository))
             .map(|event| event.number("iteration"))
             .collect();
-        let pages = self.mirror.pages(repository);
-        complete
-            .into_iter()
-            .map(|iteration| {
-                pages.iter().filter(|page| page.iteration == iteration).cloned().collect()
-            })
-            .collect()
+        let mut passes: BTreeMap<u64, Vec<Delivered>> = BTreeMap::new();
+        for page in self.mirror.pages(repository) {
+            passes.entry(page.iteration).or_default().push(page);
+        }
+        let of = |iteration| passes.remove(&iteration).unwrap_or_default();
+        complete.into_iter().map(of).collect()
     }
 }

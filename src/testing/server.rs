@@ -345,28 +345,34 @@ impl State {
         self.sessions.get(token).is_some_and(|session| session.ends > now)
     }
 
-    /// Whether the tokens are good, and the new REST token where one is due.
-    fn admit(&mut self, credentials: &Credentials, now: Instant) -> Option<Option<Secret>> {
+    /// The new REST token, where one is due; a refusal, where the tokens are not good.
+    fn admit(
+        &mut self,
+        credentials: &Credentials,
+        now: Instant,
+    ) -> Result<Option<Secret>, Failure> {
+        let refused = refusal(Call::Search);
         if !self.stands(credentials, now) {
-            return None;
+            return Err(refused);
         }
         let fresh = self.token("rest");
-        let session = self.sessions.get_mut(credentials.tokens.session.expose())?;
+        let token = credentials.tokens.session.expose();
+        let Some(session) = self.sessions.get_mut(token) else { return Err(refused) };
         let rest = &mut session.rest;
         let sent = credentials.tokens.rest.as_ref().map(Secret::expose);
         if sent != rest.current.as_deref() {
             return match self.stale_rest {
-                StaleRest::RefusedAfter(grace) if now > rest.renewed + grace => None,
+                StaleRest::RefusedAfter(grace) if now > rest.renewed + grace => Err(refused),
                 // Within the grace nothing is said; only the answer that renewed it carried it.
-                StaleRest::RefusedAfter(_) => Some(None),
-                StaleRest::Renewed => Some(rest.current.as_deref().map(Secret::new)),
+                StaleRest::RefusedAfter(_) => Ok(None),
+                StaleRest::Renewed => Ok(rest.current.as_deref().map(Secret::new)),
             };
         }
         if now >= rest.renewed + self.rest_ttl {
             *rest = Rest { current: Some(fresh.clone()), renewed: now };
-            return Some(Some(Secret::new(fresh)));
+            return Ok(Some(Secret::new(fresh)));
         }
-        Some(None)
+        Ok(None)
     }
 }
 
@@ -441,8 +447,7 @@ impl Api for Server {
             if matches!(outcome, Outcome::Refuse) {
                 return Err(refusal(asked.call));
             }
-            let rest_token =
-                state.admit(credentials, asked.at).ok_or_else(|| refusal(asked.call))?;
+            let rest_token = state.admit(credentials, asked.at)?;
             let list = state.lists.get(&request.repository).map_or(&[][..], Vec::as_slice);
             let size = request.page_size as usize;
             let start = usize::try_from(request.page - 1).unwrap().saturating_mul(size);

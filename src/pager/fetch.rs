@@ -46,7 +46,9 @@ pub struct Fetcher<A> {
 pub struct Fetched {
     /// The answer.
     pub answer: SearchAnswer,
-    /// From sending the request to the end of its answer.
+    /// When the request was sent, the last time if it was sent again.
+    pub begun: Instant,
+    /// From then to the end of its answer.
     pub elapsed: Duration,
 }
 
@@ -77,7 +79,7 @@ impl<A: Api> Fetcher<A> {
             let delay = match self.api.search(&credentials, request).await {
                 Ok(answer) => {
                     self.succeeded(request, &credentials, &answer);
-                    return Some(Fetched { answer, elapsed: begun.elapsed() });
+                    return Some(Fetched { answer, begun, elapsed: begun.elapsed() });
                 }
                 Err(Failure::Refused(refusal)) => {
                     self.refused(request, &credentials, &refusal, &mut tries)

@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use self::cadence::{Cadence, Telling};
 use self::fetch::{Fetched, Fetcher};
@@ -31,11 +31,16 @@ use self::pass::{Ask, Pass, PassSettings, Taken, Ticket, Verdict, Why};
 use crate::client::retry::Backoff;
 use crate::client::{Api, SearchRequest};
 use crate::config::{PagingConfig, RepositoryConfig};
-use crate::ids::Iteration;
-use crate::mirror::{Mirror, PageOfItems, Tally};
+use crate::ids::{Iteration, RepositoryId};
+use crate::mirror::{Mirror, MirrorError, PageOfItems, Tally};
+use crate::outage::Outage;
 use crate::progress::RepositoryProgress;
 use crate::stop::{Stop, Stopper};
 use crate::telemetry::event::{self, PageRead, PassComplete};
+
+/// Of the pages that may be under way at once, this many times as many are read ahead of one whose
+/// answer is late: enough for the others to stay busy, few enough to be held in memory.
+const READ_AHEAD: usize = 2;
 
 /// How long the pager runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +134,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
     async fn run(mut self) {
         loop {
             let end = self.pass().await;
-            // Pages of a pass that did not come to its end were read all the same.
+            // Pages of the next pass are not summed up with those of this one, however it ended.
             self.tell_sum();
             match end {
                 PassEnd::Stopped => break,
@@ -148,7 +153,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
     /// One trip over the repository.
     async fn pass(&mut self) -> PassEnd {
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
-        self.pace.keep(config.paging.page_interval);
+        // They may have changed during the rest.
+        self.pace.set(config.paging.page_interval);
         let mut under_way = UnderWay {
             pass: Pass::new(pass_settings(&config.paging)),
             conditions: Arc::new(config.search.clone()),
@@ -159,6 +165,11 @@ impl<A: Api, M: Mirror> Run<A, M> {
             tally: Tally::default(),
             requests_before: self.pager.fetcher.requests.get(),
         };
+        // Before the first page, so that no other pass takes its number, even if a panic ends it.
+        self.pager.progress.send_modify(|progress| {
+            progress.iteration = self.iteration;
+            (progress.pages, progress.covered) = (0, 0);
+        });
         let mut stop = self.pager.stop.clone();
         loop {
             let stopping = stop.is_requested();
@@ -169,10 +180,16 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 return PassEnd::Stopped;
             }
             let in_flight = under_way.config.paging.in_flight.get() as usize;
-            let may_send =
-                !stopping && self.flights.len() < in_flight && under_way.plan_next().is_some();
+            let ahead = self.flights.len() + under_way.answered.len();
+            let may_send = !stopping
+                && self.flights.len() < in_flight
+                && ahead < in_flight * READ_AHEAD
+                && under_way.plan_next().is_some();
             let due = self.cadence.due();
             tokio::select! {
+                // In this order: a repository that is taken out is stopped, and then loses its
+                // settings, while its pages under way still come home.
+                biased;
                 () = stop.requested(), if !stopping => {}
                 changed = self.pager.settings.changed(), if !stopping => {
                     if changed.is_err() {
@@ -182,18 +199,18 @@ impl<A: Api, M: Mirror> Run<A, M> {
                         return PassEnd::Outdated;
                     }
                 }
-                () = self.pace.tick(), if may_send => {
-                    if let Some(ask) = under_way.next.take() {
-                        self.send(under_way.request(ask), ask.ticket);
-                    }
-                }
+                () = at(due) => self.tell_sum(),
                 Some(flight) = self.flights.join_next() => {
                     if self.land(&mut under_way, flight).await {
                         self.complete(&under_way);
                         return PassEnd::Complete;
                     }
                 }
-                () = at(due) => self.tell_sum(),
+                () = self.pace.tick(), if may_send => {
+                    if let Some(ask) = under_way.next.take() {
+                        self.send(under_way.request(ask), ask.ticket);
+                    }
+                }
             }
         }
     }
@@ -206,7 +223,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             self.recall();
             return false;
         }
-        self.pace.keep(config.paging.page_interval);
+        self.pace.set(config.paging.page_interval);
         let settings = pass_settings(&config.paging);
         if pass_settings(&old.paging) != settings {
             self.recall();
@@ -242,6 +259,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             Err(_) => return false,
         };
         let Some(fetched) = fetched else { return false };
+        self.pace.sent(fetched.begun);
         if iteration != self.iteration || !under_way.pass.wants(ticket) {
             return false;
         }
@@ -259,7 +277,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
 
     /// One page whose turn has come: into the mirror, into the pass, into the log.
     async fn take(&mut self, under_way: &mut UnderWay, ticket: Ticket, fetched: Fetched) -> Taken {
-        let Fetched { answer, elapsed } = fetched;
+        let Fetched { answer, elapsed, .. } = fetched;
         let rows: Vec<Row> = answer
             .items
             .iter()
@@ -299,23 +317,22 @@ impl<A: Api, M: Mirror> Run<A, M> {
 
     /// Writes a page until it is written; `None` if told to stop before.
     async fn write(&self, page: PageOfItems) -> Option<Tally> {
-        let mut attempt = 0;
+        let (mut attempt, mut outage) = (0, Outage::default());
         loop {
             match self.pager.mirror.write_page(page.clone()).await {
-                Ok(tally) => return Some(tally),
+                Ok(tally) => {
+                    if let Some(ended) = outage.succeeded(Instant::now()) {
+                        let repository = Some(page.repository);
+                        event::reconnected(repository, "mirror", ended.away, ended.failures);
+                    }
+                    return Some(tally);
+                }
                 Err(error) => {
                     attempt += 1;
                     let fraction = self.pager.fetcher.chance.fraction();
                     let delay = Backoff::for_requests().delay(attempt, fraction, None);
-                    event::request_failed_for_good(&event::RequestFailed {
-                        repository: Some(page.repository),
-                        endpoint: "mirror",
-                        attempt,
-                        retry_in: delay,
-                        error: &error,
-                        answer: None,
-                        remedy: None,
-                    });
+                    let aloud = outage.failed(Instant::now());
+                    tell_unwritten(page.repository, attempt, delay, &error, aloud);
                     let mut stop = self.pager.stop.clone();
                     tokio::select! {
                         () = stop.requested() => return None,
@@ -409,42 +426,82 @@ impl UnderWay {
 }
 
 /// Paces the page requests of one repository.
-enum Pace {
-    Free,
-    Every(Interval),
+struct Pace {
+    period: Duration,
+    /// `None` where nothing is to be waited for.
+    interval: Option<Interval>,
+    /// When the latest request was let through.
+    last: Option<Instant>,
 }
 
 impl Pace {
     fn new(period: Duration) -> Self {
-        if period.is_zero() {
-            return Self::Free;
-        }
-        let mut interval = interval(period);
-        // A late tick delays the following ones: a server that was slow is not then hurried.
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self::Every(interval)
+        let mut pace = Self { period, interval: None, last: None };
+        pace.start();
+        pace
     }
 
-    /// Goes on as it is, or at another pace.
-    fn keep(&mut self, period: Duration) {
-        let old = match self {
-            Self::Free => Duration::ZERO,
-            Self::Every(interval) => interval.period(),
-        };
-        if old != period {
-            *self = Self::new(period);
+    /// Another pace, counted from the latest request.
+    fn set(&mut self, period: Duration) {
+        if self.period != period {
+            self.period = period;
+            self.start();
         }
+    }
+
+    /// A request was sent then: later than it was let through, where it had to wait for a session
+    /// or was sent again.
+    fn sent(&mut self, at: Instant) {
+        if self.last.is_some_and(|last| last < at) {
+            self.last = Some(at);
+            self.start();
+        }
+    }
+
+    fn start(&mut self) {
+        self.interval = (!self.period.is_zero()).then(|| {
+            let now = Instant::now();
+            let first = self.last.map_or(now, |last| now.max(last + self.period));
+            let mut interval = interval_at(first, self.period);
+            // A late tick delays the following ones: a server that was slow is not then hurried.
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        });
     }
 
     async fn tick(&mut self) {
-        if let Self::Every(interval) = self {
+        if let Some(interval) = &mut self.interval {
             interval.tick().await;
         }
+        self.last = Some(Instant::now());
     }
 }
 
 fn pass_settings(paging: &PagingConfig) -> PassSettings {
     PassSettings { page_size: paging.page_size.get(), overlap: paging.overlap }
+}
+
+fn tell_unwritten(
+    repository: RepositoryId,
+    attempt: u32,
+    retry_in: Duration,
+    error: &MirrorError,
+    aloud: bool,
+) {
+    let failure = event::RequestFailed {
+        repository: Some(repository),
+        endpoint: "mirror",
+        attempt,
+        retry_in,
+        error,
+        answer: None,
+        remedy: None,
+    };
+    if aloud {
+        event::request_failed_for_good(&failure);
+    } else {
+        event::request_failed_again(&failure);
+    }
 }
 
 fn reason(why: Why) -> &'static str {
@@ -465,7 +522,10 @@ async fn at(instant: Option<Instant>) {
 /// The rest between two passes, on the same kind of timer as the pages.
 async fn rested(begun: Instant, pass_interval: Duration) {
     if !pass_interval.is_zero() {
-        let mut timer = tokio::time::interval_at(begun + pass_interval, pass_interval);
+        let mut timer = interval_at(begun + pass_interval, pass_interval);
         timer.tick().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,8 @@ pub enum SignIn {
 pub struct Progress {
     started: Instant,
     sign_in: watch::Sender<SignIn>,
-    /// Milliseconds from `started` to the latest success.
-    last_success_ms: AtomicU64,
+    /// Milliseconds from `started` to the latest page.
+    last_page_ms: AtomicU64,
     /// First logins and later ones.
     pub logins: Counter,
     /// REST tokens taken from answers.
@@ -57,7 +57,7 @@ impl Progress {
         Self {
             started: Instant::now(),
             sign_in: watch::Sender::new(SignIn::Trying),
-            last_success_ms: AtomicU64::new(0),
+            last_page_ms: AtomicU64::new(0),
             logins: Counter::default(),
             rest_tokens: Counter::default(),
             refusals: Counter::default(),
@@ -76,15 +76,14 @@ impl Progress {
         self.started.elapsed()
     }
 
-    /// Notes a success: the first login, or a page. That the session stands, or could be renewed, is
-    /// none by itself: a server that refuses every page would look well for ever.
-    pub fn succeeded(&self) {
-        self.last_success_ms.fetch_max(whole_millis(self.uptime()), Ordering::Relaxed);
+    /// Notes that a page has come.
+    pub fn page_came(&self) {
+        self.last_page_ms.fetch_max(whole_millis(self.uptime()), Ordering::Relaxed);
     }
 
-    /// The time since the latest success, or since the start where there was none.
-    pub fn since_success(&self) -> Duration {
-        let last = Duration::from_millis(self.last_success_ms.load(Ordering::Relaxed));
+    /// The time since the latest page, or since the start where there was none.
+    pub fn since_page(&self) -> Duration {
+        let last = Duration::from_millis(self.last_page_ms.load(Ordering::Relaxed));
         self.uptime().saturating_sub(last)
     }
 

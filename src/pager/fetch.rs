@@ -102,7 +102,7 @@ impl<A: Api> Fetcher<A> {
 
     fn succeeded(&self, request: &SearchRequest, used: &Credentials, answer: &SearchAnswer) {
         self.session.prove(used.generation);
-        self.progress.succeeded();
+        self.progress.page_came();
         if let Some(token) = &answer.rest_token
             && self.session.adopt_rest_token(used.generation, token.clone())
         {

@@ -120,7 +120,6 @@ impl<A: Api> Refresher<A> {
         self.progress.set_sign_in(SignIn::SignedIn);
         match why {
             Why::First => {
-                self.progress.succeeded();
                 event::signed_in(generation, elapsed);
             }
             Why::Aged | Why::Refused => {

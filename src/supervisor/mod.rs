@@ -62,8 +62,8 @@ pub struct Supervision<A, M> {
     pub config: Config,
     /// How long pagers run.
     pub passes: Passes,
-    /// Gives up at once on a wrong password, and after so long without a first login or a page;
-    /// `None`: never.
+    /// Gives up at once on a wrong password, and where no page comes for so long, not counting
+    /// that pages are asked for only so often; `None`: never.
     pub patience: Option<Duration>,
     /// Ends in order after so long; `None`: never.
     pub run_for: Option<Duration>,
@@ -94,8 +94,8 @@ pub enum GaveUp {
     /// The server did not accept the name or the password.
     #[error("the server did not accept the login: {0}")]
     Denied(String),
-    /// No request succeeded for so long.
-    #[error("no request succeeded for {} s", .0.as_secs())]
+    /// No page came for so long.
+    #[error("no page could be read for {} s", .0.as_secs())]
     Unanswered(Duration),
 }
 
@@ -207,7 +207,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 }
                 () = after(out_of_patience) => {
                     if self.patience_left() == Some(Duration::ZERO) {
-                        let since = self.given.progress.since_success();
+                        let since = self.given.progress.since_page();
                         return End::GaveUp(GaveUp::Unanswered(since));
                     }
                 }
@@ -215,13 +215,13 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         }
     }
 
-    /// How long no request may succeed from now on. The time before a page is asked for is ours,
-    /// and tries nobody's patience.
+    /// How long from now on no page may come. Only pages count: a server that signs us in and then
+    /// refuses every page is not one to wait for.
     fn patience_left(&self) -> Option<Duration> {
-        let repositories = &self.given.config.repositories;
-        let pace = repositories.iter().map(|config| config.paging.page_interval).max();
-        let since = self.given.progress.since_success().saturating_sub(pace.unwrap_or_default());
-        self.given.patience.map(|patience| patience.saturating_sub(since))
+        let since = self.given.progress.since_page();
+        let intervals = self.given.config.repositories.iter();
+        let not_due = intervals.map(|config| config.paging.page_interval).max().unwrap_or_default();
+        self.given.patience.map(|patience| (patience + not_due).saturating_sub(since))
     }
 
     /// Takes a repository on.
@@ -386,3 +386,6 @@ async fn after(duration: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

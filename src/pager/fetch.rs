@@ -57,7 +57,7 @@ pub struct Fetched {
 struct Tries {
     /// Failures in a row, refusals of a fresh session included.
     failed: u32,
-    /// Refusals in a row.
+    /// Refusals, whatever else failed in between.
     refused: u32,
     /// Tries in a row that were outrun by a change of tokens.
     superseded: u32,

@@ -11,6 +11,7 @@
 pub mod cadence;
 pub mod fetch;
 pub mod link;
+mod pace;
 pub mod pass;
 pub mod seen;
 pub mod window;
@@ -22,11 +23,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::cadence::{Cadence, Telling};
 use self::fetch::{Fetched, Fetcher};
 use self::link::Row;
+use self::pace::{Pace, rested};
 use self::pass::{Ask, Pass, PassSettings, Taken, Ticket, Verdict, Why};
 use crate::client::retry::Backoff;
 use crate::client::{Api, SearchRequest};
@@ -62,6 +64,8 @@ pub struct Pager<A, M> {
     pub settings: watch::Receiver<Arc<RepositoryConfig>>,
     /// Changes when the next pass is to begin without rest.
     pub nudges: watch::Receiver<u64>,
+    /// Changes when the server or the user is another one: a pass is of one list.
+    pub start_overs: watch::Receiver<u64>,
     /// Where it tells how far it is; also where it takes up the count of passes.
     pub progress: watch::Sender<RepositoryProgress>,
     /// How long it runs.
@@ -73,7 +77,7 @@ pub struct Pager<A, M> {
 /// Why a pass is over.
 enum PassEnd {
     Complete,
-    /// The settings changed what is searched for.
+    /// The settings changed what is searched for, or where, or for whom.
     Outdated,
     Stopped,
 }
@@ -152,6 +156,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
 
     /// One trip over the repository.
     async fn pass(&mut self) -> PassEnd {
+        self.pager.start_overs.mark_unchanged();
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
         // They may have changed during the rest.
         self.pace.set(config.paging.page_interval);
@@ -198,6 +203,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
                     if !self.apply(&mut under_way) {
                         return PassEnd::Outdated;
                     }
+                }
+                Ok(()) = self.pager.start_overs.changed(), if !stopping => {
+                    self.recall();
+                    return PassEnd::Outdated;
                 }
                 () = at(due) => self.tell_sum(),
                 Some(flight) = self.flights.join_next() => {
@@ -425,58 +434,6 @@ impl UnderWay {
     }
 }
 
-/// Paces the page requests of one repository.
-struct Pace {
-    period: Duration,
-    /// `None` where nothing is to be waited for.
-    interval: Option<Interval>,
-    /// When the latest request was let through.
-    last: Option<Instant>,
-}
-
-impl Pace {
-    fn new(period: Duration) -> Self {
-        let mut pace = Self { period, interval: None, last: None };
-        pace.start();
-        pace
-    }
-
-    /// Another pace, counted from the latest request.
-    fn set(&mut self, period: Duration) {
-        if self.period != period {
-            self.period = period;
-            self.start();
-        }
-    }
-
-    /// A request was sent then: later than it was let through, where it had to wait for a session
-    /// or was sent again.
-    fn sent(&mut self, at: Instant) {
-        if self.last.is_some_and(|last| last < at) {
-            self.last = Some(at);
-            self.start();
-        }
-    }
-
-    fn start(&mut self) {
-        self.interval = (!self.period.is_zero()).then(|| {
-            let now = Instant::now();
-            let first = self.last.map_or(now, |last| now.max(last + self.period));
-            let mut interval = interval_at(first, self.period);
-            // A late tick delays the following ones: a server that was slow is not then hurried.
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            interval
-        });
-    }
-
-    async fn tick(&mut self) {
-        if let Some(interval) = &mut self.interval {
-            interval.tick().await;
-        }
-        self.last = Some(Instant::now());
-    }
-}
-
 fn pass_settings(paging: &PagingConfig) -> PassSettings {
     PassSettings { page_size: paging.page_size.get(), overlap: paging.overlap }
 }
@@ -516,14 +473,6 @@ async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The rest between two passes, on the same kind of timer as the pages.
-async fn rested(begun: Instant, pass_interval: Duration) {
-    if !pass_interval.is_zero() {
-        let mut timer = interval_at(begun + pass_interval, pass_interval);
-        timer.tick().await;
     }
 }
 

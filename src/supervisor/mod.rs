@@ -107,6 +107,7 @@ pub struct Supervisor<A, M> {
     session_settings: watch::Sender<SessionConfig>,
     repositories: BTreeMap<RepositoryId, Repository<A>>,
     nudges: watch::Sender<u64>,
+    start_overs: watch::Sender<u64>,
     stopper: Stopper,
     stop: Stop,
     tasks: Tasks,
@@ -133,6 +134,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             session_settings: watch::Sender::new(given.config.session.clone()),
             repositories: BTreeMap::new(),
             nudges: watch::Sender::new(0),
+            start_overs: watch::Sender::new(0),
             stopper,
             stop,
             tasks: Tasks::default(),
@@ -266,6 +268,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     mirror: Arc::clone(&self.given.mirror),
                     settings: repository.settings.subscribe(),
                     nudges: self.nudges.subscribe(),
+                    start_overs: self.start_overs.subscribe(),
                     progress: repository.progress.clone(),
                     passes: self.given.passes,
                     stop: repository.stop.clone(),
@@ -321,6 +324,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             && let Some(credentials) = self.session.current()
         {
             self.session.end(credentials.generation);
+        }
+        if changes.starts_over {
+            self.start_overs.send_modify(|start_overs| *start_overs += 1);
         }
         // Sent whether changed or not: it also ends the wait after a wrong password.
         self.session_settings.send_replace(new.session.clone());

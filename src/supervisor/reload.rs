@@ -12,6 +12,8 @@ pub struct Changes {
     pub need_restart: Vec<&'static str>,
     /// Whether the session belongs to another server or user now.
     pub signs_in_anew: bool,
+    /// Whether passes under way would go on in another list: of another server or user.
+    pub starts_over: bool,
     /// Repositories that are new.
     pub added: Vec<RepositoryConfig>,
     /// Repositories that are no longer there.
@@ -71,7 +73,7 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, load_text};
+    use crate::config::{Environment, Secret, load_text};
 
     fn config(rest: &str) -> Config {
         let text =
@@ -97,12 +99,21 @@ mod tests {
     }
 
     #[test]
+    fn another_password_signs_in_anew_and_keeps_the_passes() {
+        let old = config("[[repository]]\nid = 1");
+        let mut new = old.clone();
+        new.login.password = Secret::new("other");
+        let changes = changes(&old, &new);
+        assert!(changes.signs_in_anew && !changes.starts_over);
+    }
+
+    #[test]
     fn another_user_signs_in_anew_and_another_format_waits_for_a_restart() {
         let old = config("[[repository]]\nid = 1");
         let mut new = config("[log]\nformat = 'json'\n[[repository]]\nid = 1");
         new.login.username = "other".to_owned();
         let changes = changes(&old, &new);
-        assert!(changes.signs_in_anew);
+        assert!(changes.signs_in_anew && changes.starts_over);
         assert_eq!(changes.need_restart, ["log.format"]);
         assert_eq!(changes.keys, ["login", "log.format"]);
     }

@@ -130,7 +130,7 @@ const LONGER: &[(&str, usize)] = &[
     ("src/pager/pass/tests.rs", 460),
     ("src/pager/mod.rs", 490),
     ("src/pager/tests.rs", 520),
-    ("src/refresher/tests.rs", 460),
+    ("src/refresher/tests.rs", 470),
     ("src/supervisor/tests.rs", 480),
     ("src/testing/server.rs", 470),
 ];

@@ -227,8 +227,12 @@ impl<A: Api> Refresher<A> {
         outage: &mut Outage,
     ) -> Stopped {
         let Some(credentials) = self.session.current() else { return Stopped::Continue(()) };
+        let mut complaints = self.session.complaints();
+        let refused = complaints.wait_for(|heard| heard.refused >= credentials.generation);
         let result = tokio::select! {
             () = self.stop.requested() => return Stopped::Break(()),
+            // A request that was refused meanwhile has answered the question.
+            _ = refused => return Stopped::Continue(()),
             result = self.api.reauth(&credentials) => result,
         };
         let now = Instant::now();

@@ -441,6 +441,21 @@ async fn a_session_is_renewed_ahead_of_its_end_and_paging_goes_on_where_that_fai
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hanging_reauth_does_not_hold_up_the_login_that_a_refusal_asks_for() {
+    let server = Server::new(&[(1, ITEMS)]);
+    server.hook(|asked| (asked.call == Call::Reauth).then_some(Outcome::Hang));
+    let mut rig = Rig::new(server, configuration(&[1], CALM)).start();
+    // Beyond the first question, which hangs from then on.
+    rig.run_for(2 * MINUTE).await;
+    rig.server.end_sessions();
+    let before = rig.server.log_of(Call::Search).len();
+    rig.run_for(10 * MINUTE).await;
+    assert_eq!(rig.logins(), 2);
+    assert!(rig.server.log_of(Call::Search).len() > before + 10);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hanging_reauth_or_search_of_another_does_not_hold_up_a_repository() {
     let server = Server::new(&[(1, ITEMS), (2, ITEMS)]);
     server.hook(|asked| {

@@ -179,7 +179,12 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                         event::stopping(signal.name());
                         return End::Asked;
                     }
-                    Signal::Reload => self.reload(),
+                    Signal::Reload => {
+                        self.reload();
+                        if self.is_finished() {
+                            return End::Finished;
+                        }
+                    }
                     Signal::NextPass => {
                         event::pass_requested();
                         self.nudges.send_modify(|nudges| *nudges += 1);

@@ -25,9 +25,11 @@ pub struct Changes {
 /// What is different in `new`.
 pub fn changes(old: &Config, new: &Config) -> Changes {
     let mut changes = Changes::default();
-    let same_server = old.server.url == new.server.url;
-    changes.signs_in_anew =
-        !same_server || old.login != new.login || old.session.transport != new.session.transport;
+    changes.starts_over =
+        old.server.url != new.server.url || old.login.username != new.login.username;
+    changes.signs_in_anew = changes.starts_over
+        || old.login != new.login
+        || old.session.transport != new.session.transport;
     let need_restart = [
         ("mirror.url", old.mirror != new.mirror),
         ("status.listen", old.status != new.status),

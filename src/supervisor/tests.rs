@@ -439,7 +439,7 @@ async fn a_reload_that_changes_nothing_disturbs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_with_another_user_signs_in_anew_and_keeps_the_place() {
+async fn a_reload_with_another_user_signs_in_anew_and_starts_the_pass_over() {
     let mut rig = calm().start();
     rig.mirror.taken(4).await;
     let mut other = configuration(&[1], CALM);
@@ -449,6 +449,7 @@ async fn a_reload_with_another_user_signs_in_anew_and_keeps_the_place() {
     rig.events.nth("session renewed", 1).await;
     assert!(reloaded.elapsed() < SECOND);
     rig.events.nth("pass complete", 1).await;
+    assert_eq!(rig.events.named("pass complete")[0].number("iteration"), 2);
     assert_whole(&rig.completed(1)[0], i128::from(ITEMS));
     let old = rig.server.searches(1).into_iter();
     let old = old.filter(|one| one.asked.generation.number() == 1 && one.asked.at > reloaded);

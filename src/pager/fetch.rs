@@ -24,6 +24,9 @@ use crate::telemetry::event::{self, RequestFailed};
 /// session that others work with.
 const REFUSALS_PER_LOGIN: u32 = 4;
 
+/// What to do about a request that is refused with fresh tokens, too.
+const REFUSED_REMEDY: &str = "check the repository's id and that this user may read it";
+
 /// What all requests of one repository share.
 #[derive(Debug)]
 pub struct Fetcher<A> {
@@ -146,7 +149,8 @@ impl<A: Api> Fetcher<A> {
             tries.refused += 1;
             self.session.doubted();
         }
-        Some(self.failed(request, refusal, tries, Told::default()))
+        let told = Told { remedy: Some(REFUSED_REMEDY), ..Told::default() };
+        Some(self.failed(request, refusal, tries, told))
     }
 
     /// Tells of a failure; returns how long to wait.

@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// What a signal means to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,8 @@ impl Signal {
 /// The exit status of a process that was told twice to end.
 const ENDED_AT_ONCE: i32 = 1;
 
-/// Signals that wait to be heard. More are few; beyond these a burst of the same is dropped.
+/// Signals that wait to be heard. More are few; beyond these a burst of the same is dropped, but
+/// never a signal to end.
 const WAITING: usize = 16;
 
 /// Hears the signals from now on. Dropping it ends its thread; the handlers stay.
@@ -73,7 +75,13 @@ impl Listener {
                     SIGHUP => Signal::Reload,
                     _ => Signal::NextPass,
                 };
-                if let Err(mpsc::error::TrySendError::Closed(_)) = sender.try_send(signal) {
+                let unheard = match signal {
+                    Signal::Terminate | Signal::Interrupt => sender.blocking_send(signal).is_err(),
+                    Signal::Reload | Signal::NextPass => {
+                        matches!(sender.try_send(signal), Err(TrySendError::Closed(_)))
+                    }
+                };
+                if unheard {
                     return;
                 }
             }

@@ -69,6 +69,9 @@ pub(super) fn login(reply: &Reply, cookies: TokenCookies) -> Verdict<Tokens> {
     if matches!(reply.status, 401 | 403) {
         return Verdict::Denied(reason_in(&reply.body));
     }
+    if let (200..=299, true, Some(session)) = (reply.status, is_empty(reply), &cookies.session) {
+        return tokens(session, cookies.rest);
+    }
     let envelope = match success_or_denial(reply) {
         Ok(envelope) => envelope,
         Err(verdict) => return verdict,
@@ -215,14 +218,32 @@ fn success_or_denial<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
         return Err(Verdict::Failed(RequestErrorKind::Redirect { target: target.clone() }));
     }
     if !(200..=299).contains(&reply.status) {
-        return Err(Verdict::Failed(RequestErrorKind::Status));
+        return Err(denial_in_spite_of_status(reply));
     }
     let envelope = parsed(reply)?;
     if success(&envelope)? { Ok(envelope) } else { Err(Verdict::Denied(reason(&envelope))) }
 }
 
+/// An HTTP error in answer to a login. Where its body says that there was no success, the login
+/// itself was judged, and to try again soon could lock the account; a status that asks for patience
+/// outweighs that.
+fn denial_in_spite_of_status<T>(reply: &Reply) -> Verdict<T> {
+    let judged =
+        matches!(reply.status, 400..=500) && !matches!(reply.status, 407 | 408 | 425 | 429);
+    match wire::envelope(&reply.body) {
+        Ok(envelope) if judged && matches!(success::<T>(&envelope), Ok(false)) => {
+            Verdict::Denied(reason(&envelope))
+        }
+        _ => Verdict::Failed(RequestErrorKind::Status),
+    }
+}
+
+fn is_empty(reply: &Reply) -> bool {
+    reply.body.iter().all(u8::is_ascii_whitespace)
+}
+
 fn parsed<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
-    if reply.body.iter().all(u8::is_ascii_whitespace) {
+    if is_empty(reply) {
         return Err(wrong_shape("it is empty"));
     }
     if is_html(reply) {

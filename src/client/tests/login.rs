@@ -47,8 +47,15 @@ async fn a_login_sends_name_and_password_in_the_body_alone() {
 
 #[tokio::test]
 async fn a_login_answered_with_cookies_alone_is_understood() {
-    for body in [r#"{"success": true}"#, "{}", r#"{"token": null}"#, r#"{"token": {"token": ""}}"#]
-    {
+    let bodies = [
+        r#"{"success": true}"#,
+        "{}",
+        r#"{"token": null}"#,
+        r#"{"token": {"token": ""}}"#,
+        "",
+        "\n",
+    ];
+    for body in bodies {
         let cookies = [
             ("Set-Cookie", "ewtoken=; Max-Age=0"),
             ("Set-Cookie", "ewtoken=session-2; Path=/"),
@@ -78,6 +85,8 @@ async fn a_denied_login_carries_the_servers_own_words() {
         (401, "", None),
         (403, r#"{"error":"no"}"#, Some("no")),
         (401, "<html>", None),
+        (400, r#"{"success":false,"error":"unauthorized"}"#, Some("unauthorized")),
+        (500, r#"{"success":false,"error":"unauthorized"}"#, Some("unauthorized")),
     ];
     for (status, body, reason) in cases {
         let denial = denied(logged_in(answer(status, &[], body)).await);
@@ -124,6 +133,10 @@ async fn a_login_that_fails_otherwise_is_worth_another_try() {
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
     assert_eq!(error.beginning.as_deref(), Some("busy"));
     assert_eq!(error.to_string(), "login failed: status 503");
+    for status in [407, 408, 429, 502, 503, 504] {
+        let error = failed(logged_in(answer(status, &[], r#"{"success":false}"#)).await);
+        assert_eq!((error.status, error.kind), (Some(status), RequestErrorKind::Status));
+    }
     let error = failed(logged_in(answer(404, &[], "")).await);
     assert!(error.remedy().unwrap().contains("server.url"));
 }

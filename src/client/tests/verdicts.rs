@@ -35,7 +35,7 @@ fn each_status_with_each_body_means_what_it_should() {
         // search, login, token
         ("", "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
         (PAGE, "AAAASSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
-        (r#"{"success":false}"#, "RRRRSSRRSSSSS", "DDDDSSDDSSSSS", "DDDDSSDDSSSSS"),
+        (r#"{"success":false}"#, "RRRRSSRRSSSSS", "DDDDSDDDDSSDS", "DDDDSDDDDSSDS"),
         (r#"{"status":3}"#, "RRRRSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
         ("<html><input type=password>", "RRRRSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
         ("<html><h1>It works!</h1>", "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The number of a repository, as the vendor counts them (10149 in the vendor's example).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -40,13 +40,28 @@ impl fmt::Display for Iteration {
     }
 }
 
+/// The place of a change in the log of a mirror, counted from 1; it never repeats or skips.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Sequence(pub u64);
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// What tells one item of a repository from all others.
 ///
 /// Which member of an item carries it is configuration, because the API page leaves it open; so is
 /// its type. Integers are exact over the whole range of `i128`, far beyond the 2^53 at which a
 /// floating-point reading would begin to confuse neighbours. The number 7 and the text "7" are two
 /// different ids: the server may use both.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// The order is that of exports: integers by their value, then texts by their bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ItemId {
     /// A JSON integer.
     Integer(i128),

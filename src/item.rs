@@ -15,11 +15,19 @@ pub struct Item {
     pub id: ItemId,
     /// The JSON object as received.
     pub bytes: Bytes,
+    /// [`digest`] of the bytes.
+    pub digest: u64,
 }
 
 impl Item {
-    /// A hash of the bytes as received; equal bytes have equal hashes.
-    pub fn digest(&self) -> u64 {
-        xxh3_64(&self.bytes)
+    /// An item with its digest taken.
+    pub fn new(id: ItemId, bytes: Bytes) -> Self {
+        let digest = digest(&bytes);
+        Self { id, bytes, digest }
     }
+}
+
+/// A hash of bytes as received (XXH3, 64 bits); equal bytes have equal hashes.
+pub fn digest(bytes: &[u8]) -> u64 {
+    xxh3_64(bytes)
 }

@@ -55,11 +55,13 @@
 //! (clippy forbids it), tasks without an owner (clippy forbids `tokio::spawn`), a login anywhere but
 //! in the refresher (`check --online` aside, which has no tasks), and any write to the server.
 
+pub mod change;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod ids;
+pub mod idset;
 pub mod item;
 pub mod mirror;
 pub mod outage;

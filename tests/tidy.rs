@@ -15,7 +15,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("outage", &[]),
     ("stop", &[]),
+    ("idset", &["ids"]),
     ("item", &["ids"]),
+    ("change", &["ids"]),
     ("config", &["ids"]),
     ("signals", &[]),
     // What tasks share, and what they say.
@@ -24,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "ids", "progress", "session"]),
     // The vendor's calls; where pages go.
     ("client", &["clock", "config", "ids", "item", "session"]),
-    ("mirror", &["ids", "item"]),
+    ("mirror", &["change", "config", "ids", "idset", "item"]),
     // The tasks.
     (
         "pager",
@@ -33,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "ids",
+            "idset",
             "mirror",
             "outage",
             "progress",
@@ -107,12 +110,13 @@ const PURE: &[&str] = &[
     "src/client/retry.rs",
     "src/client/verdict.rs",
     "src/client/wire.rs",
+    "src/change.rs",
+    "src/idset.rs",
     "src/outage.rs",
     "src/pager/cadence.rs",
     "src/pager/link.rs",
     "src/pager/pass/mod.rs",
     "src/pager/pass/verdict.rs",
-    "src/pager/seen.rs",
     "src/pager/window.rs",
     "src/refresher/schedule.rs",
     "src/supervisor/reload.rs",

@@ -9,7 +9,7 @@ use super::auth::signed;
 use super::error::{Endpoint, Failure, RequestError, RequestErrorKind};
 use super::settings::Settings;
 use super::verdict::{self, Asked};
-use super::{SearchAnswer, SearchRequest};
+use super::{ItemRequest, Presence, SearchAnswer, SearchRequest};
 use crate::session::Tokens;
 
 /// The members of a search that are ours to set.
@@ -29,6 +29,16 @@ pub(super) async fn search(
     let asked = Asked { page_size: request.page_size, item_id: &request.item_id };
     let verdict = verdict::search(&exchanged.reply, asked);
     exchanged.settle(verdict, || settings.redactor(Some(tokens)))
+}
+
+/// `GET webcm/rest/api/items/{itemId}` (vendor, in words).
+#[expect(clippy::unused_async, reason = "asks nothing yet")]
+pub(super) async fn item(
+    _settings: &Settings,
+    _tokens: &Tokens,
+    _request: &ItemRequest,
+) -> Result<Presence, Failure> {
+    Ok(Presence::Unclear)
 }
 
 /// The body: ours first, then the configured conditions in their order.

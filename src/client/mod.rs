@@ -42,7 +42,7 @@ pub use self::error::{
 };
 use self::settings::Settings;
 use crate::config::{JsonPointer, LoginConfig, Secret, ServerConfig, Transport};
-use crate::ids::RepositoryId;
+use crate::ids::{ItemId, RepositoryId};
 use crate::item::Item;
 use crate::session::{Credentials, Tokens};
 
@@ -68,6 +68,36 @@ pub trait Api: Send + Sync + 'static {
         credentials: &Credentials,
         request: &SearchRequest,
     ) -> impl Future<Output = Result<SearchAnswer, Failure>> + Send;
+
+    /// Asks for one item, to learn whether the server still has it.
+    fn item(
+        &self,
+        credentials: &Credentials,
+        request: &ItemRequest,
+    ) -> impl Future<Output = Result<Presence, Failure>> + Send;
+}
+
+/// One item asked for.
+#[derive(Clone, Debug)]
+pub struct ItemRequest {
+    /// Which repository.
+    pub repository: RepositoryId,
+    /// Which item.
+    pub item: ItemId,
+    /// Where an item carries its id.
+    pub item_id: JsonPointer,
+}
+
+/// Whether the server has an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Presence {
+    /// It answered with the item.
+    There,
+    /// It said that there is no such item. Believed only of a server that answers with an item
+    /// that is there, because where such a call does not exist it says the same.
+    Gone,
+    /// Its answer is neither.
+    Unclear,
 }
 
 /// What `reauth` says.
@@ -168,5 +198,13 @@ impl Api for Client {
         request: &SearchRequest,
     ) -> Result<SearchAnswer, Failure> {
         items::search(&self.settings(), &credentials.tokens, request).await
+    }
+
+    async fn item(
+        &self,
+        credentials: &Credentials,
+        request: &ItemRequest,
+    ) -> Result<Presence, Failure> {
+        items::item(&self.settings(), &credentials.tokens, request).await
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn item(body: &Bytes, raw: &RawValue, pointer: &JsonPointer) -> Resul
                 format!("its member at {pointer} {what}: set the repository's item_id to another")
             })
         })?;
-    Ok(Item { id, bytes: body.slice_ref(raw.get().as_bytes()) })
+    Ok(Item::new(id, body.slice_ref(raw.get().as_bytes())))
 }
 
 /// Reads an id: an integer, exact far beyond 2^53, or a string.

@@ -41,6 +41,10 @@ impl Config {
             MirrorUrl::Sqlite(path) => page.text("url", &format!("sqlite://{}", path.display())),
             MirrorUrl::Postgres(url) => page.text("url", &address::masked(url)),
         }
+        if let Some(keep) = self.changes.keep {
+            page.section("[changes]");
+            page.duration("keep", keep);
+        }
         page.section("[deletes]");
         page.bare("max_fraction", format_args!("{:?}", self.deletes.max_fraction));
         page.section("[status]");
@@ -123,6 +127,10 @@ fn repository(page: &mut Page, repository: &RepositoryConfig) {
     page.text("item_id", &repository.item_id.to_string());
     if !repository.search.is_empty() {
         page.bare("search", table(&repository.search));
+    }
+    if !repository.ignore.is_empty() {
+        let ignored: Vec<_> = repository.ignore.iter().map(|it| quoted(&it.to_string())).collect();
+        page.bare("ignore", format_args!("[{}]", ignored.join(", ")));
     }
     let paging = &repository.paging;
     page.bare("page_size", paging.page_size);

@@ -111,7 +111,9 @@ pub(super) const KEYS: &[Key] = &[
     preset("paging.overlap", Preset::Boolean(true)),
     preset("paging.in_flight", Preset::Integer(1)),
     preset("paging.resume_within", Preset::Text("1h")),
-    preset("mirror.url", Preset::Text("none")).exposed(Exposure::Url),
+    preset("mirror.url", Preset::Text("sqlite:///var/lib/ewmirror/mirror.db"))
+        .exposed(Exposure::Url),
+    unset("changes.keep"),
     preset("deletes.max_fraction", Preset::Float(0.1)),
     preset("status.listen", Preset::Text("127.0.0.1:9464")),
     preset("log.format", Preset::Text("auto")),
@@ -119,7 +121,7 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 /// The keys of a `[[repository]]` beside those of `[paging]`.
-const REPOSITORY_KEYS: &[&str] = &["id", "name", "item_id", "search"];
+const REPOSITORY_KEYS: &[&str] = &["id", "name", "item_id", "search", "ignore"];
 
 /// The key of this path.
 pub(super) fn key(path: &str) -> Option<&'static Key> {

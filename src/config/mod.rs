@@ -29,6 +29,7 @@ mod units;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use environment::Environment;
@@ -53,6 +54,8 @@ pub struct Config {
     pub repositories: Vec<RepositoryConfig>,
     /// `[mirror]`: where the copy is kept.
     pub mirror: MirrorUrl,
+    /// `[changes]`: how long the change log is kept.
+    pub changes: ChangesConfig,
     /// `[deletes]`: how many deletions are believed.
     pub deletes: DeletesConfig,
     /// `[status]`: where the status endpoint listens.
@@ -161,6 +164,8 @@ pub struct RepositoryConfig {
     pub item_id: JsonPointer,
     /// Members added to each search request, untouched.
     pub search: serde_json::Map<String, serde_json::Value>,
+    /// Members left out of the comparison of an item with the mirror's.
+    pub ignore: Arc<[JsonPointer]>,
     /// `[paging]` with this repository's own values laid over it.
     pub paging: PagingConfig,
 }
@@ -181,6 +186,13 @@ pub enum MirrorUrl {
     Sqlite(PathBuf),
     /// A PostgreSQL database; the URL may hold a password.
     Postgres(Secret),
+}
+
+/// `[changes]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChangesConfig {
+    /// How old a change may get before it is dropped; `None`: never.
+    pub keep: Option<Duration>,
 }
 
 /// `[deletes]`.

@@ -68,6 +68,7 @@ fn repository(
     let name = reader.optional(&format!("{path}.name"), units::text);
     let item_id = reader.optional(&format!("{path}.item_id"), pointer);
     let search = search::read(reader, &format!("{path}.search"));
+    let ignore = reader.optional(&format!("{path}.ignore"), pointers);
     let paging = Paging::laid_over(reader, path, base);
     dead_ends.warn(reader, path, &paging);
     let item_id = item_id?.unwrap_or_else(|| ITEM_ID.parse().expect("the default is a pointer"));
@@ -76,6 +77,7 @@ fn repository(
         name: name?,
         item_id,
         search: search?,
+        ignore: ignore?.unwrap_or_default().into(),
         paging: paging.whole()?,
     })
 }
@@ -84,6 +86,20 @@ fn pointer(raw: Raw<'_>) -> Parsed<JsonPointer> {
     raw.text("\"/itemId\"")?.parse().map_err(|error: super::PointerError| {
         Rejection::new(error.to_string(), "write a JSON pointer, such as \"/itemId\" or \"/a/b\"")
     })
+}
+
+fn pointers(raw: Raw<'_>) -> Parsed<Vec<JsonPointer>> {
+    units::words(raw)?
+        .iter()
+        .map(|word| {
+            word.parse().map_err(|error: super::PointerError| {
+                Rejection::new(
+                    format!("has \"{word}\", which {error}"),
+                    "write JSON pointers, such as [\"/F_100999\"]",
+                )
+            })
+        })
+        .collect()
 }
 
 /// The keys of `[paging]`, each read or told about.

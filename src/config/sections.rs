@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::environment::Environment;
 use super::reader::{Read, Reader};
 use super::{
-    Config, DeletesConfig, LogConfig, LogFormat, LogLevel, LoginConfig, LoginMethod, MirrorUrl,
-    Secret, ServerConfig, SessionConfig, Transport,
+    ChangesConfig, Config, DeletesConfig, LogConfig, LogFormat, LogLevel, LoginConfig, LoginMethod,
+    MirrorUrl, Secret, ServerConfig, SessionConfig, Transport,
 };
 use super::{address, credentials, repositories, units};
 
@@ -26,6 +26,7 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
     let session = session(reader);
     let repositories = repositories::read(reader);
     let mirror = mirror(reader);
+    let keep = reader.optional("changes.keep", units::duration);
     let deletes = reader.preset("deletes.max_fraction", units::part);
     let status = reader.preset("status.listen", address::status);
     let log = log(reader);
@@ -35,6 +36,7 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
         session: session?,
         repositories: repositories?,
         mirror: mirror?,
+        changes: ChangesConfig { keep: keep? },
         deletes: DeletesConfig { max_fraction: deletes? },
         status: status?,
         log: log?,
@@ -133,9 +135,9 @@ fn session(reader: &mut Reader) -> Read<SessionConfig> {
 
 fn mirror(reader: &mut Reader) -> Read<MirrorUrl> {
     let mirror = reader.preset("mirror.url", address::mirror);
-    if mirror.as_ref().is_ok_and(|url| *url != MirrorUrl::None) {
-        let message = "this version keeps nothing yet, and run will refuse to start: set it to \
-                       \"none\" to page and log only";
+    if let Ok(MirrorUrl::Postgres(_)) = mirror {
+        let message = "this version has no PostgreSQL mirror yet, and run will refuse to start: \
+                       take \"sqlite:///var/lib/ewmirror/mirror.db\" or \"none\"";
         reader.warn("mirror.url", message);
     }
     mirror

@@ -1,10 +1,17 @@
-//! Where pages go: the one wall between the pager and whatever keeps items.
+//! The mirror: our copy of the items, the log of their changes, the ledger of passes, and where
+//! each pass stands.
 //!
-//! This version keeps nothing ([`Nothing`]); a database will stand behind the same trait.
+//! [`Mirror`] is what a pager needs of it. [`Nothing`] keeps nothing (`mirror.url = "none"`).
 
+mod sqlite;
+
+use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 
-use crate::ids::{Iteration, RepositoryId};
+use crate::config::JsonPointer;
+use crate::ids::{ItemId, Iteration, RepositoryId};
+use crate::idset::IdSet;
 use crate::item::Item;
 
 /// One page of a pass, as the pager hands it on: in the order of the list, each exactly once.
@@ -14,8 +21,47 @@ pub struct PageOfItems {
     pub repository: RepositoryId,
     /// The pass.
     pub iteration: Iteration,
-    /// The items as received, in the server's order.
+    /// When it was read, in milliseconds since 1970 (UTC).
+    pub ts_ms: i64,
+    /// The items as received, in the server's order. Where an id stands twice, the later one wins.
     pub items: Vec<Item>,
+    /// For each item whether this pass sees its id for the first time. Only these can count as
+    /// unchanged, so that a pass counts each item once, however its windows overlap.
+    pub first_sight: Vec<bool>,
+    /// Members left out of the comparison with what the mirror has.
+    pub ignore: Arc<[JsonPointer]>,
+    /// What the ledger says of the pass, this page included.
+    pub figures: PassFigures,
+    /// How to go on after this page.
+    pub checkpoint: Checkpoint,
+}
+
+/// How to take a pass up again; opaque to the mirror.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The state of the pass, in place of the one before.
+    pub state: Vec<u8>,
+    /// The ids that this page was the first to show: kept beside those of the earlier pages.
+    pub seen: Vec<u8>,
+}
+
+/// What the pager knows of a pass, for the ledger. Counts since the pass began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassFigures {
+    /// Pages read.
+    pub pages: u64,
+    /// Page requests sent, failed and refused ones included.
+    pub requests: u64,
+    /// The total that the first page announced.
+    pub first_total: u64,
+    /// The total that the last page announced.
+    pub last_total: u64,
+    /// Distinct ids.
+    pub distinct: u64,
+    /// Rows whose id had been seen before in this pass.
+    pub repeats: u64,
+    /// How often a stretch was read again.
+    pub step_backs: u64,
 }
 
 /// What a page, or a pass, changed in the mirror.
@@ -41,25 +87,178 @@ impl Tally {
     }
 }
 
-/// A mirror that could not take a page.
+/// Where the mirror stands with a repository when a pager begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// The pass to run: the one that was interrupted, or the one after the last.
+    pub iteration: Iteration,
+    /// What there is of the interrupted pass; `None` where there was none or no page of it.
+    pub interrupted: Option<Interrupted>,
+}
+
+/// A pass that was interrupted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interrupted {
+    /// When its last page was written, in milliseconds since 1970 (UTC).
+    pub saved_ms: i64,
+    /// What the ledger says of it.
+    pub figures: PassFigures,
+    /// The state of the last checkpoint.
+    pub state: Vec<u8>,
+    /// The ids seen, as one part for each page.
+    pub seen: Vec<Vec<u8>>,
+}
+
+/// What is known of items that certified passes did not see.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Suspicion {
+    /// Items in the mirror, suspects included.
+    pub items: u64,
+    /// Suspects: not seen by the last certified pass, nor by any other since.
+    pub suspects: IdSet,
+    /// Deletions that were held back.
+    pub held: Option<Held>,
+}
+
+/// Deletions held back because they were too many.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Held {
+    /// Which.
+    pub items: IdSet,
+    /// How many were announced.
+    pub announced: u64,
+    /// Whether the operator has released them.
+    pub released: bool,
+}
+
+/// The end of a pass.
+#[derive(Clone, Debug)]
+pub struct EndOfPass {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The pass.
+    pub iteration: Iteration,
+    /// When it ended, in milliseconds since 1970 (UTC).
+    pub ts_ms: i64,
+    /// What the ledger says of it.
+    pub figures: PassFigures,
+    /// Why it is not certified; `None`: it is.
+    pub doubt: Option<String>,
+    /// The suspects from now on.
+    pub suspects: IdSet,
+    /// What is held back from now on.
+    pub held: Option<Held>,
+}
+
+/// A mirror that could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("the mirror cannot be written")]
-pub struct MirrorError {
-    /// What the store said.
-    #[source]
-    pub source: Box<dyn std::error::Error + Send + Sync>,
+pub enum MirrorError {
+    /// The store said no.
+    #[error("the mirror cannot be read or written")]
+    Store(#[source] Box<dyn Error + Send + Sync>),
+    /// Somebody reads from one old state of the database and so keeps its journal from being
+    /// worked off.
+    #[error(
+        "the mirror's journal has reached {bytes} bytes, because somebody keeps reading from it"
+    )]
+    JournalFull {
+        /// The journal's size.
+        bytes: u64,
+    },
+    /// Whoever writes has ended.
+    #[error("the mirror is closed")]
+    Closed,
+}
+
+impl MirrorError {
+    /// What the operator can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Store(_) => {
+                "see that the disk has room and that the database and its folder can be written"
+            }
+            Self::JournalFull { .. } => {
+                "end the program that keeps a transaction open in the database"
+            }
+            Self::Closed => "restart the daemon",
+        }
+    }
 }
 
 /// A keeper of items.
 ///
-/// Obligations: a page is taken whole or not at all; once `write_page` has returned, a kill at any
-/// instant loses nothing of it; and it may be handed the same page again after an error.
+/// Obligations:
+///
+/// - a page is one transaction: its items, its changes, its checkpoint and the ledger are taken
+///   whole or not at all. Once a call has returned, a kill at any instant loses nothing of it;
+/// - so the fold of all changes is the copy, at every instant, and sequences neither repeat nor
+///   skip;
+/// - a call may be repeated after an error;
+/// - the calls for one repository come one at a time; those for several may come at once.
 pub trait Mirror: Send + Sync + 'static {
+    /// Where a repository stands. Called once before anything else is asked about it, and again
+    /// after a pager has failed.
+    fn recall(
+        &self,
+        repository: RepositoryId,
+    ) -> impl Future<Output = Result<Recalled, MirrorError>> + Send;
+
+    /// Begins a pass, or begins it over: any checkpoint of the repository is forgotten, and an
+    /// earlier pass that never ended is closed in the ledger as given up.
+    fn begin_pass(
+        &self,
+        repository: RepositoryId,
+        iteration: Iteration,
+        ts_ms: i64,
+    ) -> impl Future<Output = Result<(), MirrorError>> + Send;
+
     /// Takes one page.
     fn write_page(
         &self,
-        page: PageOfItems,
+        page: Arc<PageOfItems>,
     ) -> impl Future<Output = Result<Tally, MirrorError>> + Send;
+
+    /// What is known of items that were not seen.
+    fn suspicion(
+        &self,
+        repository: RepositoryId,
+    ) -> impl Future<Output = Result<Suspicion, MirrorError>> + Send;
+
+    /// The items of the copy that are not in `seen`, in the order of their ids: at most `limit` of
+    /// those after `after`.
+    fn unseen(
+        &self,
+        repository: RepositoryId,
+        seen: Arc<IdSet>,
+        after: Option<ItemId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<ItemId>, MirrorError>> + Send;
+
+    /// Deletes these items of the pass under way; returns how many were there.
+    fn delete(
+        &self,
+        repository: RepositoryId,
+        iteration: Iteration,
+        ts_ms: i64,
+        items: Vec<ItemId>,
+    ) -> impl Future<Output = Result<u64, MirrorError>> + Send;
+
+    /// Ends a pass: writes the ledger and forgets the checkpoint. Returns what the pass changed in
+    /// all.
+    fn end_pass(&self, end: EndOfPass) -> impl Future<Output = Result<Tally, MirrorError>> + Send;
+
+    /// Whether the operator has released deletions that are held back.
+    fn released(
+        &self,
+        repository: RepositoryId,
+    ) -> impl Future<Output = Result<bool, MirrorError>> + Send;
+
+    /// Drops changes found before this moment (milliseconds since 1970, UTC): some of them at a
+    /// time; returns whether there may be more.
+    fn drop_changes(
+        &self,
+        before_ms: i64,
+    ) -> impl Future<Output = Result<bool, MirrorError>> + Send;
 }
 
 /// `mirror.url = "none"`: pages are read and told of, and nothing is kept, so nothing is known to
@@ -68,7 +267,51 @@ pub trait Mirror: Send + Sync + 'static {
 pub struct Nothing;
 
 impl Mirror for Nothing {
-    async fn write_page(&self, _page: PageOfItems) -> Result<Tally, MirrorError> {
+    async fn recall(&self, _: RepositoryId) -> Result<Recalled, MirrorError> {
+        Ok(Recalled { iteration: Iteration::FIRST, interrupted: None })
+    }
+
+    async fn begin_pass(&self, _: RepositoryId, _: Iteration, _: i64) -> Result<(), MirrorError> {
+        Ok(())
+    }
+
+    async fn write_page(&self, _: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
         Ok(Tally::default())
+    }
+
+    async fn suspicion(&self, _: RepositoryId) -> Result<Suspicion, MirrorError> {
+        Ok(Suspicion::default())
+    }
+
+    async fn unseen(
+        &self,
+        _: RepositoryId,
+        _: Arc<IdSet>,
+        _: Option<ItemId>,
+        _: usize,
+    ) -> Result<Vec<ItemId>, MirrorError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete(
+        &self,
+        _: RepositoryId,
+        _: Iteration,
+        _: i64,
+        _: Vec<ItemId>,
+    ) -> Result<u64, MirrorError> {
+        Ok(0)
+    }
+
+    async fn end_pass(&self, _: EndOfPass) -> Result<Tally, MirrorError> {
+        Ok(Tally::default())
+    }
+
+    async fn released(&self, _: RepositoryId) -> Result<bool, MirrorError> {
+        Ok(false)
+    }
+
+    async fn drop_changes(&self, _: i64) -> Result<bool, MirrorError> {
+        Ok(false)
     }
 }

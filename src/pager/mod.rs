@@ -13,7 +13,6 @@ pub mod fetch;
 pub mod link;
 mod pace;
 pub mod pass;
-pub mod seen;
 pub mod window;
 
 use std::collections::HashMap;
@@ -34,7 +33,7 @@ use crate::client::retry::Backoff;
 use crate::client::{Api, SearchRequest};
 use crate::config::{PagingConfig, RepositoryConfig};
 use crate::ids::{Iteration, RepositoryId};
-use crate::mirror::{Mirror, MirrorError, PageOfItems, Tally};
+use crate::mirror::{Checkpoint, Mirror, MirrorError, PageOfItems, PassFigures, Tally};
 use crate::outage::Outage;
 use crate::progress::RepositoryProgress;
 use crate::stop::{Stop, Stopper};
@@ -290,14 +289,19 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let rows: Vec<Row> = answer
             .items
             .iter()
-            .map(|item| Row { id: item.id.clone(), digest: item.digest() })
+            .map(|item| Row { id: item.id.clone(), digest: item.digest })
             .collect();
         let page = PageOfItems {
             repository: under_way.config.id,
             iteration: self.iteration,
+            ts_ms: 0,
+            first_sight: vec![true; answer.items.len()],
             items: answer.items,
+            ignore: Arc::clone(&under_way.config.ignore),
+            figures: PassFigures::default(),
+            checkpoint: Checkpoint::default(),
         };
-        let Some(tally) = self.write(page).await else { return Taken::Void };
+        let Some(tally) = self.write(Arc::new(page)).await else { return Taken::Void };
         under_way.tally.add(tally);
 
         let items = rows.len() as u64;
@@ -325,10 +329,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
     }
 
     /// Writes a page until it is written; `None` if told to stop before.
-    async fn write(&self, page: PageOfItems) -> Option<Tally> {
+    async fn write(&self, page: Arc<PageOfItems>) -> Option<Tally> {
         let (mut attempt, mut outage) = (0, Outage::default());
         loop {
-            match self.pager.mirror.write_page(page.clone()).await {
+            match self.pager.mirror.write_page(Arc::clone(&page)).await {
                 Ok(tally) => {
                     if let Some(ended) = outage.succeeded(Instant::now()) {
                         let repository = Some(page.repository);

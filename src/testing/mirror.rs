@@ -1,14 +1,17 @@
 //! A mirror that remembers what it was handed.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::ids::{ItemId, RepositoryId};
-use crate::mirror::{Mirror, MirrorError, PageOfItems, Tally};
+use crate::ids::{ItemId, Iteration, RepositoryId};
+use crate::idset::IdSet;
+use crate::mirror::{
+    EndOfPass, Mirror, MirrorError, Nothing, PageOfItems, Recalled, Suspicion, Tally,
+};
 
 /// One page as it was handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,10 +67,54 @@ impl WatchfulMirror {
 }
 
 impl Mirror for WatchfulMirror {
-    async fn write_page(&self, page: PageOfItems) -> Result<Tally, MirrorError> {
+    async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
+        Nothing.recall(repository).await
+    }
+
+    async fn begin_pass(&self, _: RepositoryId, _: Iteration, _: i64) -> Result<(), MirrorError> {
+        Ok(())
+    }
+
+    async fn suspicion(&self, _: RepositoryId) -> Result<Suspicion, MirrorError> {
+        Ok(Suspicion::default())
+    }
+
+    async fn unseen(
+        &self,
+        _: RepositoryId,
+        _: Arc<IdSet>,
+        _: Option<ItemId>,
+        _: usize,
+    ) -> Result<Vec<ItemId>, MirrorError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete(
+        &self,
+        _: RepositoryId,
+        _: Iteration,
+        _: i64,
+        _: Vec<ItemId>,
+    ) -> Result<u64, MirrorError> {
+        Ok(0)
+    }
+
+    async fn end_pass(&self, _: EndOfPass) -> Result<Tally, MirrorError> {
+        Ok(Tally::default())
+    }
+
+    async fn released(&self, _: RepositoryId) -> Result<bool, MirrorError> {
+        Ok(false)
+    }
+
+    async fn drop_changes(&self, _: i64) -> Result<bool, MirrorError> {
+        Ok(false)
+    }
+
+    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
         let trouble = locked(&self.script).pop_front();
         match trouble {
-            Some(Trouble::Fail) => return Err(MirrorError { source: "disk full".into() }),
+            Some(Trouble::Fail) => return Err(MirrorError::Store("disk full".into())),
             Some(Trouble::Slow(time)) => sleep(time).await,
             Some(Trouble::Panic) | None => {}
         }

@@ -64,7 +64,7 @@ fn count(number: u32) -> NonZeroU32 {
 
 #[test]
 fn what_nobody_sets_has_the_default_of_the_design() {
-    let Config { server, login, session, repositories, mirror, deletes, status, log } =
+    let Config { server, login, session, repositories, mirror, changes, deletes, status, log } =
         config(LEAST, &[]);
     assert_eq!(
         server,
@@ -106,6 +106,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             name: None,
             item_id: "/itemId".parse().unwrap(),
             search: serde_json::Map::new(),
+            ignore: [].into(),
             paging: PagingConfig {
                 page_size: count(200),
                 page_interval: seconds(1),
@@ -116,7 +117,8 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             },
         }]
     );
-    assert_eq!(mirror, MirrorUrl::None);
+    assert_eq!(mirror, MirrorUrl::Sqlite("/var/lib/ewmirror/mirror.db".into()));
+    assert_eq!(changes, ChangesConfig { keep: None });
     assert_eq!(deletes, DeletesConfig { max_fraction: 0.1 });
     assert_eq!(status, StatusListen::Tcp("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(log, LogConfig { format: LogFormat::Auto, level: LogLevel::Info });

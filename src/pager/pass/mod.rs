@@ -22,8 +22,8 @@ use std::collections::VecDeque;
 
 pub use self::verdict::{Doubt, Verdict};
 use super::link::{self, Link, Row, Stretch};
-use super::seen::Seen;
 use super::window::{self, Window};
+use crate::idset::IdSet;
 
 /// How often in a row a window is stepped back before the pass goes on without a proof. The
 /// overlap grows fourfold each time, but by no more than three quarters of a page, so that this
@@ -122,7 +122,7 @@ pub struct Pass {
     repeated: Option<(Window, Why)>,
     /// Whether the server cut a page to a smaller size and then, or before, another one not.
     wavers: bool,
-    seen: Seen,
+    seen: IdSet,
     counts: PassCounts,
     /// How much was seen to come, go or move: changes of the total, displacements, strangers in
     /// overlaps.
@@ -159,7 +159,7 @@ impl Pass {
             stepped_back: 0,
             repeated: None,
             wavers: false,
-            seen: Seen::new(),
+            seen: IdSet::new(),
             counts: PassCounts::default(),
             came_and_went: 0,
             doubt: None,

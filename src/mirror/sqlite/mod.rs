@@ -1,0 +1,3 @@
+//! The mirror in a SQLite database.
+
+mod key;

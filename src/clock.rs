@@ -12,6 +12,12 @@ pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// The time of day in milliseconds since 1970 (UTC).
+pub fn now_ms() -> i64 {
+    let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// A source of chance that tasks share.
 ///
 /// A plain mutex: it is held for a few instructions and never across an await.

@@ -10,8 +10,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::client::retry::Backoff;
-use crate::client::{Api, Failure, Refusal, RequestError, SearchAnswer, SearchRequest};
+use crate::client::{
+    Api, Failure, ItemRequest, Presence, Refusal, RequestError, SearchAnswer, SearchRequest,
+};
 use crate::clock::Chance;
+use crate::ids::RepositoryId;
 use crate::outage::Outage;
 use crate::progress::{Counter, Progress};
 use crate::session::{Credentials, Refused, SharedSession};
@@ -23,6 +26,9 @@ use crate::telemetry::event::{self, RequestFailed};
 /// the session stands: a repository that this login may not read must not renew, for ever, the
 /// session that others work with.
 const REFUSALS_PER_LOGIN: u32 = 4;
+
+/// So many times an item is asked for whose answer fails or is refused.
+const ASKED_AT_MOST: u32 = 5;
 
 /// What to do about a request that is refused with fresh tokens, too.
 const REFUSED_REMEDY: &str = "check the repository's id and that this user may read it";
@@ -56,8 +62,10 @@ pub struct Fetched {
 }
 
 /// How the tries of one request have gone.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tries {
+    repository: RepositoryId,
+    endpoint: &'static str,
     /// Failures in a row, refusals of a fresh session included.
     failed: u32,
     /// Refusals, whatever else failed in between.
@@ -66,54 +74,102 @@ struct Tries {
     superseded: u32,
 }
 
+impl Tries {
+    fn of(repository: RepositoryId, endpoint: &'static str) -> Self {
+        Self { repository, endpoint, failed: 0, refused: 0, superseded: 0 }
+    }
+}
+
+/// Waits before another try; `None` if told to stop before.
+async fn wait(delay: Option<Duration>, stop: &mut Stop) -> Option<()> {
+    let Some(delay) = delay else { return Some(()) };
+    tokio::select! {
+        biased;
+        () = stop.requested() => None,
+        () = sleep(delay) => Some(()),
+    }
+}
+
 impl<A: Api> Fetcher<A> {
     /// Makes the request until it is answered; `None` if told to stop before.
     pub async fn fetch(&self, request: &SearchRequest, mut stop: Stop) -> Option<Fetched> {
-        let mut tries = Tries::default();
+        let mut tries = Tries::of(request.repository, "search");
         loop {
-            let credentials = tokio::select! {
-                biased;
-                () = stop.requested() => return None,
-                credentials = self.session.credentials() => credentials,
-            };
+            let credentials = self.credentials(&mut stop).await?;
             let begun = Instant::now();
             self.progress.requests.increment();
             self.requests.increment();
-            let delay = match self.api.search(&credentials, request).await {
+            match self.api.search(&credentials, request).await {
                 Ok(answer) => {
-                    self.succeeded(request, &credentials, &answer);
+                    self.succeeded(request.repository, &credentials, &answer);
                     return Some(Fetched { answer, begun, elapsed: begun.elapsed() });
                 }
-                Err(Failure::Refused(refusal)) => {
-                    self.refused(request, &credentials, &refusal, &mut tries)
+                Err(failure) => {
+                    let delay = self.delay_after(&failure, &credentials, &mut tries);
+                    wait(delay, &mut stop).await?;
                 }
-                Err(Failure::Denied(denial)) => {
-                    Some(self.failed(request, &denial, &mut tries, Told::default()))
-                }
-                Err(Failure::Failed(error)) => {
-                    Some(self.failed(request, &error, &mut tries, Told::of(&error)))
-                }
-            };
-            let Some(delay) = delay else { continue };
-            tokio::select! {
-                biased;
-                () = stop.requested() => return None,
-                () = sleep(delay) => {}
             }
         }
     }
 
-    fn succeeded(&self, request: &SearchRequest, used: &Credentials, answer: &SearchAnswer) {
+    /// Asks whether the server still has an item, until it says something, but not for ever: a
+    /// pass must end also where a server has no good answer to this. `None` if told to stop before.
+    pub async fn ask(&self, request: &ItemRequest, mut stop: Stop) -> Option<Presence> {
+        let mut tries = Tries::of(request.repository, "item");
+        while tries.failed < ASKED_AT_MOST && tries.refused < ASKED_AT_MOST {
+            let credentials = self.credentials(&mut stop).await?;
+            match self.api.item(&credentials, request).await {
+                Ok(presence) => {
+                    self.reconnected(request.repository, "item");
+                    return Some(presence);
+                }
+                Err(failure) => {
+                    let delay = self.delay_after(&failure, &credentials, &mut tries);
+                    wait(delay, &mut stop).await?;
+                }
+            }
+        }
+        Some(Presence::Unclear)
+    }
+
+    async fn credentials(&self, stop: &mut Stop) -> Option<Credentials> {
+        tokio::select! {
+            biased;
+            () = stop.requested() => None,
+            credentials = self.session.credentials() => Some(credentials),
+        }
+    }
+
+    fn succeeded(&self, repository: RepositoryId, used: &Credentials, answer: &SearchAnswer) {
         self.session.prove(used.generation);
         self.progress.page_came();
         if let Some(token) = &answer.rest_token
             && self.session.adopt_rest_token(used.generation, token.clone())
         {
             self.progress.rest_tokens.increment();
-            event::rest_token_renewed(request.repository, used.generation);
+            event::rest_token_renewed(repository, used.generation);
         }
+        self.reconnected(repository, "search");
+    }
+
+    fn reconnected(&self, repository: RepositoryId, endpoint: &str) {
         if let Some(ended) = self.outage().succeeded(Instant::now()) {
-            event::reconnected(Some(request.repository), "search", ended.away, ended.failures);
+            event::reconnected(Some(repository), endpoint, ended.away, ended.failures);
+        }
+    }
+
+    /// What follows from a failure; `None` where the request is to be sent again as soon as there
+    /// is a newer session.
+    fn delay_after(
+        &self,
+        failure: &Failure,
+        used: &Credentials,
+        tries: &mut Tries,
+    ) -> Option<Duration> {
+        match failure {
+            Failure::Refused(refusal) => self.refused(used, refusal, tries),
+            Failure::Denied(denial) => Some(self.failed(denial, tries, Told::default())),
+            Failure::Failed(error) => Some(self.failed(error, tries, Told::of(error))),
         }
     }
 
@@ -121,13 +177,12 @@ impl<A: Api> Fetcher<A> {
     /// again as soon as there is one.
     fn refused(
         &self,
-        request: &SearchRequest,
         used: &Credentials,
         refusal: &Refusal,
         tries: &mut Tries,
     ) -> Option<Duration> {
         self.progress.refusals.increment();
-        event::request_refused(request.repository, used.generation, refusal);
+        event::request_refused(tries.repository, used.generation, refusal);
         // The first refusal is what the end of a session looks like, however often it has served.
         let blames_session = tries.refused == 0
             || tries.refused.is_multiple_of(REFUSALS_PER_LOGIN)
@@ -150,24 +205,18 @@ impl<A: Api> Fetcher<A> {
             self.session.doubted();
         }
         let told = Told { remedy: Some(REFUSED_REMEDY), ..Told::default() };
-        Some(self.failed(request, refusal, tries, told))
+        Some(self.failed(refusal, tries, told))
     }
 
     /// Tells of a failure; returns how long to wait.
-    fn failed(
-        &self,
-        request: &SearchRequest,
-        error: &dyn std::error::Error,
-        tries: &mut Tries,
-        told: Told<'_>,
-    ) -> Duration {
+    fn failed(&self, error: &dyn std::error::Error, tries: &mut Tries, told: Told<'_>) -> Duration {
         tries.failed = tries.failed.saturating_add(1);
         self.progress.failures.increment();
         let fraction = self.chance.fraction();
         let delay = Backoff::for_requests().delay(tries.failed, fraction, told.retry_after);
         let failure = RequestFailed {
-            repository: Some(request.repository),
-            endpoint: "search",
+            repository: Some(tries.repository),
+            endpoint: tries.endpoint,
             attempt: tries.failed,
             retry_in: delay,
             error,

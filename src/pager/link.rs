@@ -21,10 +21,12 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::ItemId;
 
 /// What the proof needs of one item of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// The item's id.
     pub id: ItemId,
@@ -33,7 +35,7 @@ pub struct Row {
 }
 
 /// One answer: where its window began, and its rows in the order in which they came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stretch {
     /// The position of the first row, as asked for.
     pub start: u64,

@@ -1,43 +1,52 @@
 //! The endless loop of one repository.
 //!
 //! Each pass asks [`pass::Pass`] what to read next, fetches it (several pages at once, if so
-//! configured), hands the pages on in order, and tells what came of it; then it rests and starts
-//! the next. Decisions are pure and lie in the files beside this one; here is only the waiting.
+//! configured), hands the pages on in order, and tells what came of it; then it settles what was not
+//! seen, rests and starts the next. Decisions are pure and lie in the files beside this one; here is
+//! only the waiting.
 //!
-//! Guarantees: pages reach the mirror in the order of the list and one at a time; a wish to stop
-//! lets the pages under way come home; new settings take effect with the next request and keep the
-//! place in the pass, unless they change what is searched for: then the pass starts over.
+//! Guarantees: pages reach the mirror in the order of the list and one at a time, while the next
+//! ones are fetched; each with a checkpoint from which the pass goes on after a restart; a wish to
+//! stop lets the pages under way come home; new settings take effect with the next request and keep
+//! the place in the pass, unless they change what is searched for: then the pass starts over.
 
 pub mod cadence;
+pub mod checkpoint;
+pub mod deletes;
 pub mod fetch;
+mod finish;
 pub mod link;
 mod pace;
 pub mod pass;
+mod settle;
+mod store;
+mod under_way;
 pub mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
 use self::cadence::{Cadence, Telling};
+use self::checkpoint::ListId;
 use self::fetch::{Fetched, Fetcher};
 use self::link::Row;
-use self::pace::{Pace, rested};
-use self::pass::{Ask, Pass, PassSettings, Taken, Ticket, Verdict, Why};
-use crate::client::retry::Backoff;
+use self::pace::Pace;
+use self::pass::{Pass, Taken, Ticket, Why};
+use self::store::Store;
+use self::under_way::{InHand, UnderWay, pass_settings};
 use crate::client::{Api, SearchRequest};
-use crate::config::{PagingConfig, RepositoryConfig};
-use crate::ids::{Iteration, RepositoryId};
-use crate::mirror::{Checkpoint, Mirror, MirrorError, PageOfItems, PassFigures, Tally};
-use crate::outage::Outage;
+use crate::clock;
+use crate::config::RepositoryConfig;
+use crate::ids::Iteration;
+use crate::mirror::{Interrupted, Mirror, PassFigures, Tally};
 use crate::progress::RepositoryProgress;
 use crate::stop::{Stop, Stopper};
-use crate::telemetry::event::{self, PageRead, PassComplete};
+use crate::telemetry::event::{self, PageRead};
 
 /// Of the pages that may be under way at once, this many times as many are read ahead of one whose
 /// answer is late: enough for the others to stay busy, few enough to be held in memory.
@@ -52,6 +61,15 @@ pub enum Passes {
     One,
 }
 
+/// What holds for the mirrors of all repositories.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rules {
+    /// `deletes.max_fraction`.
+    pub max_fraction: f64,
+    /// `changes.keep`.
+    pub keep: Option<Duration>,
+}
+
 /// What the pager of one repository works with.
 #[derive(Debug)]
 pub struct Pager<A, M> {
@@ -61,10 +79,12 @@ pub struct Pager<A, M> {
     pub mirror: Arc<M>,
     /// Its section of the configuration, as it changes.
     pub settings: watch::Receiver<Arc<RepositoryConfig>>,
+    /// `[deletes]` and `[changes]`, as they change.
+    pub rules: watch::Receiver<Rules>,
     /// Changes when the next pass is to begin without rest.
     pub nudges: watch::Receiver<u64>,
-    /// Changes when the server or the user is another one: a pass is of one list.
-    pub start_overs: watch::Receiver<u64>,
+    /// A hash of server and user. It changes when either is another one: a pass is of one list.
+    pub source: watch::Receiver<u64>,
     /// Where it tells how far it is; also where it takes up the count of passes.
     pub progress: watch::Sender<RepositoryProgress>,
     /// How long it runs.
@@ -85,21 +105,37 @@ enum PassEnd {
 type Flight = (Iteration, Ticket, Option<Fetched>);
 
 impl<A: Api, M: Mirror> Pager<A, M> {
-    /// Runs pass after pass.
+    /// Runs pass after pass, the interrupted one first.
     pub async fn run(self) {
-        let paging = self.settings.borrow().paging.clone();
-        let iteration = self.progress.borrow().iteration;
-        let (recall, recalled) = Stopper::new();
+        let (id, paging) = {
+            let settings = self.settings.borrow();
+            (settings.id, settings.paging.clone())
+        };
+        let store = Store {
+            mirror: Arc::clone(&self.mirror),
+            repository: id,
+            chance: Arc::clone(&self.fetcher.chance),
+            stop: self.stop.clone(),
+        };
+        let Some(recalled) = store.recall().await else { return };
+        // After a panic the supervisor names the pass after the one that failed: what a defect left
+        // of it is not to be trusted.
+        let asked = self.progress.borrow().iteration;
+        let interrupted = recalled.interrupted.filter(|_| asked <= recalled.iteration);
+        let (recall, recalled_stop) = Stopper::new();
         Run {
             pace: Pace::new(paging.page_interval),
+            store,
             pager: self,
             flights: JoinSet::new(),
+            writes: JoinSet::new(),
             recall,
-            recalled,
+            recalled: recalled_stop,
             cadence: Cadence::default(),
-            iteration,
+            iteration: recalled.iteration.max(asked),
+            holds: false,
         }
-        .run()
+        .run(interrupted)
         .await;
     }
 }
@@ -107,37 +143,29 @@ impl<A: Api, M: Mirror> Pager<A, M> {
 /// A running pager: what lives longer than one pass.
 struct Run<A, M> {
     pager: Pager<A, M>,
+    store: Store<M>,
     /// Requests under way, those included that a change of plan has made void: their answers may
     /// still carry a REST token.
     flights: JoinSet<Flight>,
+    /// The page being written, if one is.
+    writes: JoinSet<(InHand, Option<Tally>)>,
     /// Ends their waits.
     recall: Stopper,
     recalled: Stop,
     pace: Pace,
     cadence: Cadence,
     iteration: Iteration,
-}
-
-/// One pass under way.
-struct UnderWay {
-    pass: Pass,
-    config: Arc<RepositoryConfig>,
-    /// Of the configuration: shared by all requests of the pass.
-    conditions: Arc<Map<String, Value>>,
-    begun: Instant,
-    /// Planned, but not yet sent.
-    next: Option<Ask>,
-    /// Answers whose turn has not come.
-    answered: HashMap<Ticket, Fetched>,
-    tally: Tally,
-    requests_before: u64,
+    /// Whether deletions are held back, which the operator may release during the rest.
+    holds: bool,
 }
 
 impl<A: Api, M: Mirror> Run<A, M> {
-    async fn run(mut self) {
+    async fn run(mut self, mut interrupted: Option<Interrupted>) {
         loop {
-            let end = self.pass().await;
-            // Pages of the next pass are not summed up with those of this one, however it ended.
+            let end = self.pass(interrupted.take()).await;
+            // Pages of the next pass are not summed up with those of this one, however it ended;
+            // and nothing else is asked of the mirror while a page is being written.
+            while self.writes.join_next().await.is_some() {}
             self.tell_sum();
             match end {
                 PassEnd::Stopped => break,
@@ -153,35 +181,28 @@ impl<A: Api, M: Mirror> Run<A, M> {
         }
     }
 
-    /// One trip over the repository.
-    async fn pass(&mut self) -> PassEnd {
-        self.pager.start_overs.mark_unchanged();
+    /// One trip over the repository, or what is left of one.
+    async fn pass(&mut self, interrupted: Option<Interrupted>) -> PassEnd {
+        let source = *self.pager.source.borrow_and_update();
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
         // They may have changed during the rest.
         self.pace.set(config.paging.page_interval);
-        let mut under_way = UnderWay {
-            pass: Pass::new(pass_settings(&config.paging)),
-            conditions: Arc::new(config.search.clone()),
-            config,
-            begun: Instant::now(),
-            next: None,
-            answered: HashMap::new(),
-            tally: Tally::default(),
-            requests_before: self.pager.fetcher.requests.get(),
+        let Some(mut under_way) = self.begin(config, source, interrupted).await else {
+            return PassEnd::Stopped;
         };
-        // Before the first page, so that no other pass takes its number, even if a panic ends it.
-        self.pager.progress.send_modify(|progress| {
-            progress.iteration = self.iteration;
-            (progress.pages, progress.covered) = (0, 0);
-        });
         let mut stop = self.pager.stop.clone();
         loop {
             let stopping = stop.is_requested();
             if stopping {
                 self.recall.stop();
             }
-            if stopping && self.flights.is_empty() {
-                return PassEnd::Stopped;
+            if self.writes.is_empty() {
+                if under_way.pass.verdict().is_some() {
+                    return self.finish(&mut under_way).await.unwrap_or(PassEnd::Stopped);
+                }
+                if stopping && self.flights.is_empty() {
+                    return PassEnd::Stopped;
+                }
             }
             let in_flight = under_way.config.paging.in_flight.get() as usize;
             let ahead = self.flights.len() + under_way.answered.len();
@@ -203,16 +224,18 @@ impl<A: Api, M: Mirror> Run<A, M> {
                         return PassEnd::Outdated;
                     }
                 }
-                Ok(()) = self.pager.start_overs.changed(), if !stopping => {
+                Ok(()) = self.pager.source.changed(), if !stopping => {
                     self.recall();
                     return PassEnd::Outdated;
                 }
                 () = at(due) => self.tell_sum(),
+                Some(written) = self.writes.join_next() => {
+                    self.written(&under_way, written);
+                    self.take_next(&mut under_way);
+                }
                 Some(flight) = self.flights.join_next() => {
-                    if self.land(&mut under_way, flight).await {
-                        self.complete(&under_way);
-                        return PassEnd::Complete;
-                    }
+                    self.land(&mut under_way, flight);
+                    self.take_next(&mut under_way);
                 }
                 () = self.pace.tick(), if may_send => {
                     if let Some(ask) = under_way.next.take() {
@@ -221,6 +244,54 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 }
             }
         }
+    }
+
+    /// Begins a pass, or takes the interrupted one up; `None` if told to stop before.
+    async fn begin(
+        &mut self,
+        config: Arc<RepositoryConfig>,
+        source: u64,
+        interrupted: Option<Interrupted>,
+    ) -> Option<UnderWay> {
+        let settings = pass_settings(&config.paging);
+        let list = ListId::new(source, &config.search, &config.item_id);
+        let figures = interrupted.as_ref().map_or_else(PassFigures::default, |it| it.figures);
+        let resumed = interrupted.and_then(|interrupted| {
+            let away = clock::now_ms().saturating_sub(interrupted.saved_ms);
+            let age = Duration::from_millis(u64::try_from(away).unwrap_or_default());
+            let within = config.paging.resume_within;
+            match checkpoint::resume(&interrupted, list, age, within, settings) {
+                Ok(pass) => Some(pass),
+                Err(why) => {
+                    event::pass_started_over(config.id, self.iteration, &why);
+                    None
+                }
+            }
+        });
+        let (pass, requests_then) = if let Some(pass) = resumed {
+            event::pass_resumed(config.id, self.iteration, figures.pages, pass.covered());
+            (pass, figures.requests)
+        } else {
+            self.store.begin_pass(self.iteration, clock::now_ms()).await?;
+            (Pass::new(settings), 0)
+        };
+        // Before the first page, so that no other pass takes its number, even if a panic ends it.
+        self.pager.progress.send_modify(|progress| {
+            progress.iteration = self.iteration;
+            (progress.pages, progress.covered) = (pass.counts().pages, pass.covered());
+        });
+        Some(UnderWay {
+            iteration: self.iteration,
+            pass,
+            list,
+            conditions: Arc::new(config.search.clone()),
+            config,
+            begun: Instant::now(),
+            next: None,
+            answered: HashMap::new(),
+            requests_then,
+            requests_before: self.pager.fetcher.requests.get(),
+        })
     }
 
     /// Applies new settings to a pass under way; false where it must start over.
@@ -254,106 +325,62 @@ impl<A: Api, M: Mirror> Run<A, M> {
         self.flights.spawn(async move { (iteration, ticket, fetcher.fetch(&request, stop).await) });
     }
 
-    /// Takes what came back, and whatever its coming lets through; true once the pass has ended.
-    async fn land(
-        &mut self,
-        under_way: &mut UnderWay,
-        flight: Result<Flight, tokio::task::JoinError>,
-    ) -> bool {
-        let (iteration, ticket, fetched) = match flight {
-            Ok(flight) => flight,
-            // A panic in a request is one in the pager: the supervisor counts it and starts anew.
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => return false,
-        };
-        let Some(fetched) = fetched else { return false };
+    /// Takes note of what came back.
+    fn land(&mut self, under_way: &mut UnderWay, flight: Result<Flight, JoinError>) {
+        let Some((iteration, ticket, fetched)) = joined(flight) else { return };
+        let Some(fetched) = fetched else { return };
         self.pace.sent(fetched.begun);
-        if iteration != self.iteration || !under_way.pass.wants(ticket) {
-            return false;
+        if iteration == self.iteration && under_way.pass.wants(ticket) {
+            under_way.answered.insert(ticket, fetched);
         }
-        under_way.answered.insert(ticket, fetched);
-        while let Some(ticket) = under_way.pass.awaited() {
-            let Some(fetched) = under_way.answered.remove(&ticket) else { break };
-            if self.take(under_way, ticket, fetched).await == Taken::Ended {
-                return true;
-            }
-        }
-        let UnderWay { pass, answered, .. } = under_way;
-        answered.retain(|ticket, _| pass.wants(*ticket));
-        false
     }
 
-    /// One page whose turn has come: into the mirror, into the pass, into the log.
-    async fn take(&mut self, under_way: &mut UnderWay, ticket: Ticket, fetched: Fetched) -> Taken {
-        let Fetched { answer, elapsed, .. } = fetched;
+    /// The page whose turn has come, if it is there and no other is being written: into the pass,
+    /// and on its way into the mirror.
+    fn take_next(&mut self, under_way: &mut UnderWay) {
+        if !self.writes.is_empty() {
+            return;
+        }
+        let Some((ticket, Fetched { answer, elapsed, .. })) = under_way.awaited() else { return };
         let rows: Vec<Row> = answer
             .items
             .iter()
             .map(|item| Row { id: item.id.clone(), digest: item.digest })
             .collect();
-        let page = PageOfItems {
-            repository: under_way.config.id,
-            iteration: self.iteration,
-            ts_ms: 0,
-            first_sight: vec![true; answer.items.len()],
-            items: answer.items,
-            ignore: Arc::clone(&under_way.config.ignore),
-            figures: PassFigures::default(),
-            checkpoint: Checkpoint::default(),
-        };
-        let Some(tally) = self.write(Arc::new(page)).await else { return Taken::Void };
-        under_way.tally.add(tally);
-
         let items = rows.len() as u64;
         let taken = under_way.pass.take(ticket, rows, answer.total);
-        let counts = under_way.pass.counts();
+        under_way.drop_void();
         let read = PageRead {
             repository: under_way.config.id,
             iteration: self.iteration,
-            page: counts.pages,
+            page: under_way.pass.counts().pages,
             items,
             total: answer.total,
             elapsed,
         };
+        let requests = self.pager.fetcher.requests.get();
+        let page = Arc::new(under_way.page(answer.items, clock::now_ms(), requests));
+        let store = self.store.clone();
+        self.writes.spawn(async move { (InHand { read, taken }, store.write_page(page).await) });
+    }
+
+    /// A page is in the mirror: into the log.
+    fn written(
+        &mut self,
+        under_way: &UnderWay,
+        written: Result<(InHand, Option<Tally>), JoinError>,
+    ) {
+        let Some((InHand { read, taken }, Some(_))) = joined(written) else { return };
         self.tell(under_way.config.paging.page_interval, &read);
         if let Taken::Replanned(why) = taken {
             event::stepped_back(read.repository, read.iteration, read.page, reason(why));
         }
         self.pager.progress.send_modify(|progress| {
             progress.iteration = self.iteration;
-            progress.pages = counts.pages;
+            progress.pages = read.page;
             progress.covered = under_way.pass.covered();
-            progress.total = Some(answer.total);
+            progress.total = Some(read.total);
         });
-        taken
-    }
-
-    /// Writes a page until it is written; `None` if told to stop before.
-    async fn write(&self, page: Arc<PageOfItems>) -> Option<Tally> {
-        let (mut attempt, mut outage) = (0, Outage::default());
-        loop {
-            match self.pager.mirror.write_page(Arc::clone(&page)).await {
-                Ok(tally) => {
-                    if let Some(ended) = outage.succeeded(Instant::now()) {
-                        let repository = Some(page.repository);
-                        event::reconnected(repository, "mirror", ended.away, ended.failures);
-                    }
-                    return Some(tally);
-                }
-                Err(error) => {
-                    attempt += 1;
-                    let fraction = self.pager.fetcher.chance.fraction();
-                    let delay = Backoff::for_requests().delay(attempt, fraction, None);
-                    let aloud = outage.failed(Instant::now());
-                    tell_unwritten(page.repository, attempt, delay, &error, aloud);
-                    let mut stop = self.pager.stop.clone();
-                    tokio::select! {
-                        () = stop.requested() => return None,
-                        () = sleep(delay) => {}
-                    }
-                }
-            }
-        }
     }
 
     fn tell(&mut self, page_interval: Duration, page: &PageRead) {
@@ -371,97 +398,15 @@ impl<A: Api, M: Mirror> Run<A, M> {
             event::pages_read(&sum, self.pager.fetcher.progress.uptime());
         }
     }
-
-    fn complete(&mut self, under_way: &UnderWay) {
-        self.tell_sum();
-        let counts = under_way.pass.counts();
-        let totals = &self.pager.fetcher.progress;
-        let complete = PassComplete {
-            repository: under_way.config.id,
-            iteration: self.iteration,
-            pages: counts.pages,
-            requests: self.pager.fetcher.requests.get() - under_way.requests_before,
-            items: counts.distinct,
-            created: under_way.tally.created,
-            updated: under_way.tally.updated,
-            deleted: under_way.tally.deleted,
-            unchanged: under_way.tally.unchanged,
-            elapsed: under_way.begun.elapsed(),
-        };
-        let doubt = match under_way.pass.verdict() {
-            Some(Verdict::Certified) => None,
-            Some(Verdict::NotCertified(doubt)) => Some(doubt),
-            None => return,
-        };
-        totals.passes.increment();
-        if doubt.is_none() {
-            totals.certified.increment();
-        }
-        event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
-        self.pager.progress.send_modify(|progress| progress.passes += 1);
-    }
-
-    /// Waits for the next pass to be due; `None` if told to stop.
-    async fn rest(&mut self) -> Option<()> {
-        let begun = Instant::now();
-        loop {
-            let pass_interval = self.pager.settings.borrow_and_update().paging.pass_interval;
-            tokio::select! {
-                biased;
-                () = self.pager.stop.requested() => return None,
-                changed = self.pager.nudges.changed() => return changed.ok(),
-                changed = self.pager.settings.changed() => changed.ok()?,
-                () = rested(begun, pass_interval) => return Some(()),
-            }
-        }
-    }
 }
 
-impl UnderWay {
-    /// The request to send next, if one is known to be needed.
-    fn plan_next(&mut self) -> Option<Ask> {
-        self.next = self.next.filter(|ask| self.pass.wants(ask.ticket));
-        if self.next.is_none() {
-            self.next = self.pass.plan();
-        }
-        self.next
-    }
-
-    fn request(&self, ask: Ask) -> SearchRequest {
-        SearchRequest {
-            repository: self.config.id,
-            page: ask.window.page,
-            page_size: ask.window.size,
-            conditions: Arc::clone(&self.conditions),
-            item_id: self.config.item_id.clone(),
-        }
-    }
-}
-
-fn pass_settings(paging: &PagingConfig) -> PassSettings {
-    PassSettings { page_size: paging.page_size.get(), overlap: paging.overlap }
-}
-
-fn tell_unwritten(
-    repository: RepositoryId,
-    attempt: u32,
-    retry_in: Duration,
-    error: &MirrorError,
-    aloud: bool,
-) {
-    let failure = event::RequestFailed {
-        repository: Some(repository),
-        endpoint: "mirror",
-        attempt,
-        retry_in,
-        error,
-        answer: None,
-        remedy: None,
-    };
-    if aloud {
-        event::request_failed_for_good(&failure);
-    } else {
-        event::request_failed_again(&failure);
+/// What a task came to; `None` where it was aborted. A panic in it is one in the pager: the
+/// supervisor counts it and starts anew.
+fn joined<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended {
+        Ok(value) => Some(value),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
     }
 }
 

@@ -8,8 +8,10 @@
 //! 10, beyond 200 million at 20), no overlap can be had: the planner then goes on without one and
 //! says so, instead of standing still.
 
+use serde::{Deserialize, Serialize};
+
 /// One page request: a page number and a page size, thus the positions `[start, end)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// The page number, counted from 1 (vendor).
     pub page: u64,

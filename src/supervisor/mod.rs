@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use xxhash_rust::xxh3::xxh3_64;
 
 use self::restart::Restarts;
 use self::tasks::{TaskEnd, TaskName, Tasks};
@@ -31,7 +32,7 @@ use crate::ids::RepositoryId;
 use crate::mirror::Mirror;
 use crate::outage::Outage;
 use crate::pager::fetch::Fetcher;
-use crate::pager::{Pager, Passes};
+use crate::pager::{Pager, Passes, Rules};
 use crate::progress::{Counter, Progress, RepositoryProgress, SignIn};
 use crate::refresher::Refresher;
 use crate::session::SharedSession;
@@ -106,8 +107,9 @@ pub struct Supervisor<A, M> {
     session: Arc<SharedSession>,
     session_settings: watch::Sender<SessionConfig>,
     repositories: BTreeMap<RepositoryId, Repository<A>>,
+    rules: watch::Sender<Rules>,
     nudges: watch::Sender<u64>,
-    start_overs: watch::Sender<u64>,
+    source: watch::Sender<u64>,
     stopper: Stopper,
     stop: Stop,
     tasks: Tasks,
@@ -133,8 +135,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             session: Arc::new(SharedSession::new()),
             session_settings: watch::Sender::new(given.config.session.clone()),
             repositories: BTreeMap::new(),
+            rules: watch::Sender::new(rules(&given.config)),
             nudges: watch::Sender::new(0),
-            start_overs: watch::Sender::new(0),
+            source: watch::Sender::new(source(&given.config)),
             stopper,
             stop,
             tasks: Tasks::default(),
@@ -272,8 +275,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     fetcher: Arc::clone(&repository.fetcher),
                     mirror: Arc::clone(&self.given.mirror),
                     settings: repository.settings.subscribe(),
+                    rules: self.rules.subscribe(),
                     nudges: self.nudges.subscribe(),
-                    start_overs: self.start_overs.subscribe(),
+                    source: self.source.subscribe(),
                     progress: repository.progress.clone(),
                     passes: self.given.passes,
                     stop: repository.stop.clone(),
@@ -331,8 +335,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             self.session.end(credentials.generation);
         }
         if changes.starts_over {
-            self.start_overs.send_modify(|start_overs| *start_overs += 1);
+            self.source.send_replace(source(new));
         }
+        self.rules.send_replace(rules(new));
         // Sent whether changed or not: it also ends the wait after a wrong password.
         self.session_settings.send_replace(new.session.clone());
         for id in &changes.removed {
@@ -382,6 +387,16 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         }
         event::stopped(self.given.progress.uptime());
     }
+}
+
+/// What of the configuration holds for all mirrors.
+fn rules(config: &Config) -> Rules {
+    Rules { max_fraction: config.deletes.max_fraction, keep: config.changes.keep }
+}
+
+/// Whose list is read: a hash of the server and the user.
+fn source(config: &Config) -> u64 {
+    xxh3_64(format!("{}\n{}", config.server.url, config.login.username).as_bytes())
 }
 
 async fn at(instant: Option<Instant>) {

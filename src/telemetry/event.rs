@@ -107,6 +107,10 @@ pub struct PassComplete {
     pub deleted: u64,
     /// Items that were the same in the mirror.
     pub unchanged: u64,
+    /// Items that the pass did not see, and that are not deleted yet.
+    pub suspects: u64,
+    /// Of these, deletions that are held back.
+    pub held: u64,
     /// How long the pass took.
     pub elapsed: Duration,
 }
@@ -124,11 +128,75 @@ pub fn pass_complete(pass: &PassComplete, doubt: Option<&dyn fmt::Display>) {
         updated = pass.updated,
         deleted = pass.deleted,
         unchanged = pass.unchanged,
+        suspects = pass.suspects,
+        held = pass.held,
         elapsed_ms = whole_millis(pass.elapsed),
         certified = doubt.is_none(),
         reason = doubt.map(tracing::field::display),
         "pass complete"
     );
+}
+
+/// A pass that was interrupted goes on where it was.
+pub fn pass_resumed(repository: RepositoryId, iteration: Iteration, pages: u64, covered: u64) {
+    info!(
+        target: TARGET,
+        repository = repository.0,
+        iteration = iteration.0,
+        pages,
+        covered,
+        "pass resumed"
+    );
+}
+
+/// A pass that was interrupted cannot go on where it was; another begins.
+pub fn pass_started_over(repository: RepositoryId, iteration: Iteration, error: &dyn Error) {
+    info!(
+        target: TARGET,
+        repository = repository.0,
+        iteration = iteration.0,
+        reason = %error,
+        "pass started over"
+    );
+}
+
+/// So many items of the mirror's were not seen that none of them is deleted.
+pub fn deletions_held(repository: RepositoryId, iteration: Iteration, count: u64, items: u64) {
+    error!(
+        target: TARGET,
+        repository = repository.0,
+        iteration = iteration.0,
+        count,
+        items,
+        remedy = "see whether they are gone for good; if so: ewmirror approve-deletes",
+        "deletions held"
+    );
+}
+
+/// Deletions that the operator had released were made.
+pub fn deletions_released(repository: RepositoryId, iteration: Iteration, count: u64) {
+    info!(
+        target: TARGET,
+        repository = repository.0,
+        iteration = iteration.0,
+        count,
+        "deletions released"
+    );
+}
+
+/// Deletions that were held back no longer are: most of the items are there again.
+pub fn deletions_no_longer_held(repository: RepositoryId, iteration: Iteration) {
+    info!(
+        target: TARGET,
+        repository = repository.0,
+        iteration = iteration.0,
+        "deletions no longer held"
+    );
+}
+
+/// The database is open.
+pub fn mirror_opened(path: &str, items: u64) {
+    info!(target: TARGET, path, items, "mirror opened");
 }
 
 /// A stretch of the list is read again, because an answer could not be joined to the one before.

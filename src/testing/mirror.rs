@@ -7,11 +7,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::Memory;
 use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
-use crate::mirror::{
-    EndOfPass, Mirror, MirrorError, Nothing, PageOfItems, Recalled, Suspicion, Tally,
-};
+use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
 
 /// One page as it was handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +33,8 @@ pub(crate) enum Trouble {
 /// The mirror.
 #[derive(Debug)]
 pub(crate) struct WatchfulMirror {
+    /// What it keeps.
+    pub(crate) memory: Memory,
     pages: Mutex<Vec<Delivered>>,
     script: Mutex<VecDeque<Trouble>>,
     taken: watch::Sender<usize>,
@@ -41,7 +42,12 @@ pub(crate) struct WatchfulMirror {
 
 impl WatchfulMirror {
     pub(crate) fn new() -> Self {
-        Self { pages: Mutex::default(), script: Mutex::default(), taken: watch::Sender::new(0) }
+        Self {
+            memory: Memory::default(),
+            pages: Mutex::default(),
+            script: Mutex::default(),
+            taken: watch::Sender::new(0),
+        }
     }
 
     /// What goes wrong with the next writes.
@@ -68,47 +74,52 @@ impl WatchfulMirror {
 
 impl Mirror for WatchfulMirror {
     async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
-        Nothing.recall(repository).await
+        self.memory.recall(repository).await
     }
 
-    async fn begin_pass(&self, _: RepositoryId, _: Iteration, _: i64) -> Result<(), MirrorError> {
-        Ok(())
+    async fn begin_pass(
+        &self,
+        repository: RepositoryId,
+        iteration: Iteration,
+        ts_ms: i64,
+    ) -> Result<(), MirrorError> {
+        self.memory.begin_pass(repository, iteration, ts_ms).await
     }
 
-    async fn suspicion(&self, _: RepositoryId) -> Result<Suspicion, MirrorError> {
-        Ok(Suspicion::default())
+    async fn suspicion(&self, repository: RepositoryId) -> Result<Suspicion, MirrorError> {
+        self.memory.suspicion(repository).await
     }
 
     async fn unseen(
         &self,
-        _: RepositoryId,
-        _: Arc<IdSet>,
-        _: Option<ItemId>,
-        _: usize,
+        repository: RepositoryId,
+        seen: Arc<IdSet>,
+        after: Option<ItemId>,
+        limit: usize,
     ) -> Result<Vec<ItemId>, MirrorError> {
-        Ok(Vec::new())
+        self.memory.unseen(repository, seen, after, limit).await
     }
 
     async fn delete(
         &self,
-        _: RepositoryId,
-        _: Iteration,
-        _: i64,
-        _: Vec<ItemId>,
+        repository: RepositoryId,
+        iteration: Iteration,
+        ts_ms: i64,
+        items: Vec<ItemId>,
     ) -> Result<u64, MirrorError> {
-        Ok(0)
+        self.memory.delete(repository, iteration, ts_ms, items).await
     }
 
-    async fn end_pass(&self, _: EndOfPass) -> Result<Tally, MirrorError> {
-        Ok(Tally::default())
+    async fn end_pass(&self, end: EndOfPass) -> Result<Tally, MirrorError> {
+        self.memory.end_pass(end).await
     }
 
-    async fn released(&self, _: RepositoryId) -> Result<bool, MirrorError> {
-        Ok(false)
+    async fn released(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
+        self.memory.released(repository).await
     }
 
-    async fn drop_changes(&self, _: i64) -> Result<bool, MirrorError> {
-        Ok(false)
+    async fn drop_changes(&self, before_ms: i64) -> Result<bool, MirrorError> {
+        self.memory.drop_changes(before_ms).await
     }
 
     async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
@@ -133,7 +144,7 @@ impl Mirror for WatchfulMirror {
         self.taken.send_modify(|taken| *taken += 1);
         // Taken, but the one who handed it over never learns of it.
         assert!(!matches!(trouble, Some(Trouble::Panic)), "scripted");
-        Ok(Tally::default())
+        self.memory.write_page(page).await
     }
 }
 

@@ -3,15 +3,17 @@
 //!
 //! All of it lives on the paused clock of a current-thread runtime; there is no socket anywhere.
 
+mod memory;
 mod mirror;
 mod recorder;
 mod rig;
 mod server;
 
+pub(crate) use self::memory::Memory;
 pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
 pub(crate) use self::recorder::{Recorded, Recorder};
 pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration};
-pub(crate) use self::server::{Call, Logged, Outcome, Server, StaleRest};
+pub(crate) use self::server::{Call, ItemCall, Logged, Outcome, Server, StaleRest};
 
 /// Checks that these pages are one trip over a list of so many items that nobody changed: from the
 /// top to the end, each page once, in order, without a gap.

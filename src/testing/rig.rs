@@ -52,7 +52,12 @@ pub(crate) struct Rig {
 impl Rig {
     /// A daemon that has not started yet; what `server` is to do can still be scripted.
     pub(crate) fn new(server: Server, config: Config) -> Self {
-        let (server, mirror) = (Arc::new(server), Arc::new(WatchfulMirror::new()));
+        Self::with_mirror(server, Arc::new(WatchfulMirror::new()), config)
+    }
+
+    /// A daemon that is started again: it finds the mirror as another one left it.
+    pub(crate) fn with_mirror(server: Server, mirror: Arc<WatchfulMirror>, config: Config) -> Self {
+        let server = Arc::new(server);
         let progress = Arc::new(Progress::new());
         let (sender, signals) = mpsc::channel(16);
         let reloads = Arc::new(Mutex::new(VecDeque::new()));

@@ -27,6 +27,18 @@ pub(crate) enum Call {
     Reauth,
     Logout,
     Search,
+    Item,
+}
+
+/// How the server answers who asks for one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ItemCall {
+    /// With the item, if it is in a list or hidden from them.
+    Honest,
+    /// As if there were no item at all.
+    AllGone,
+    /// With nothing that can be understood.
+    Unclear,
 }
 
 /// What becomes of one request.
@@ -102,6 +114,9 @@ pub(crate) struct State {
     pub(crate) one_session: bool,
     pub(crate) latency: HashMap<Call, Duration>,
     pub(crate) lists: HashMap<RepositoryId, Vec<Item>>,
+    /// Items that no list shows, and that are there if asked for.
+    pub(crate) hidden: Vec<u64>,
+    pub(crate) item_call: ItemCall,
     script: HashMap<Call, VecDeque<Outcome>>,
     hook: Option<Hook>,
     sessions: HashMap<String, ServerSession>,
@@ -150,6 +165,8 @@ impl Server {
                 one_session: false,
                 latency: HashMap::new(),
                 lists,
+                hidden: Vec::new(),
+                item_call: ItemCall::Honest,
                 script: HashMap::new(),
                 hook: None,
                 sessions: HashMap::new(),
@@ -385,7 +402,7 @@ fn endpoint(call: Call) -> Endpoint {
         Call::Login => Endpoint::Login,
         Call::Reauth => Endpoint::Reauth,
         Call::Logout => Endpoint::Logout,
-        Call::Search => Endpoint::Search,
+        Call::Search | Call::Item => Endpoint::Search,
     }
 }
 
@@ -458,7 +475,29 @@ impl Api for Server {
         .await
     }
 
-    async fn item(&self, _: &Credentials, _: &ItemRequest) -> Result<Presence, Failure> {
-        Ok(Presence::Unclear)
+    async fn item(
+        &self,
+        credentials: &Credentials,
+        request: &ItemRequest,
+    ) -> Result<Presence, Failure> {
+        let asked = Asked {
+            repository: Some(request.repository),
+            ..self.asked(Call::Item, Some(credentials))
+        };
+        self.answer(asked, |state, asked, outcome| {
+            if matches!(outcome, Outcome::Refuse) {
+                return Err(refusal(asked.call));
+            }
+            state.admit(credentials, asked.at)?;
+            let listed = state.lists.values().flatten().any(|item| item.id == request.item);
+            let hidden =
+                state.hidden.iter().any(|id| ItemId::Integer(i128::from(*id)) == request.item);
+            Ok(match state.item_call {
+                ItemCall::Honest if listed || hidden => Presence::There,
+                ItemCall::Honest | ItemCall::AllGone => Presence::Gone,
+                ItemCall::Unclear => Presence::Unclear,
+            })
+        })
+        .await
     }
 }

@@ -16,13 +16,18 @@
 //!
 //! It does not judge whether an answer is well-formed: the client lets no other through.
 
+mod terms;
 mod verdict;
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
+pub use self::terms::{Ask, PassCounts, PassSettings, Taken, Ticket, Why};
 pub use self::verdict::{Doubt, Verdict};
 use super::link::{self, Link, Row, Stretch};
 use super::window::{self, Window};
+use crate::ids::ItemId;
 use crate::idset::IdSet;
 
 /// How often in a row a window is stepped back before the pass goes on without a proof. The
@@ -30,74 +35,12 @@ use crate::idset::IdSet;
 /// reaches back over at least one and a half pages of any size up to 1000 without a gap.
 const STEP_BACKS: u32 = 6;
 
-/// How a pass pages; may change while it is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PassSettings {
-    /// The most items asked for at once.
-    pub page_size: u32,
-    /// Whether windows overlap.
-    pub overlap: bool,
-}
-
-/// Names one request of a pass, so that an answer to a plan given up meanwhile is recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-/// A window to ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// The name of the request.
-    pub ticket: Ticket,
-    /// What to ask for.
-    pub window: Window,
-}
-
-/// What became of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// It continues the pass.
-    Accepted,
-    /// It does not, and other windows will be asked for; all requests planned after it are void.
-    Replanned(Why),
-    /// It ends the pass.
-    Ended,
-    /// It answers a request that the pass no longer waits for, and changes nothing.
-    Void,
-}
-
-/// Why a pass reads a stretch again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The answer shares no item with the one before.
-    OverlapLost,
-    /// The answer carries fewer items than the window and the announced total promise, or looks
-    /// like a page that was cut to another size than asked for.
-    ShortPage,
-    /// The answer is the one before over again.
-    PageRepeated,
-}
-
-/// What a pass has counted so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PassCounts {
-    /// Answers read, those included that were read again.
-    pub pages: u64,
-    /// Rows in them.
-    pub rows: u64,
-    /// Distinct ids in them.
-    pub distinct: u64,
-    /// Rows whose id was seen before in this pass.
-    pub repeats: u64,
-    /// How often a stretch was read again.
-    pub step_backs: u64,
-    /// The total that the first answer announced.
-    pub first_total: u64,
-    /// The total that the latest answer announced.
-    pub last_total: u64,
-}
-
 /// The state machine.
-#[derive(Debug)]
+///
+/// Its stored form (serde) is that of the moment after an answer was taken: without the requests
+/// planned since, which are made again, and without the ids seen, which are stored page by page
+/// and handed back to [`Pass::resume`].
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Pass {
     settings: PassSettings,
     /// The page size that the server turned out to keep to, where it is smaller.
@@ -112,9 +55,11 @@ pub struct Pass {
     previous: Option<Stretch>,
     /// The total that came with it.
     previous_total: u64,
+    #[serde(skip)]
     planned: VecDeque<Planned>,
     /// A stretch to be read again, before anything else is planned.
     reread: Option<Window>,
+    #[serde(skip)]
     next_ticket: u64,
     /// Step backs since the pass last got on.
     stepped_back: u32,
@@ -122,7 +67,11 @@ pub struct Pass {
     repeated: Option<(Window, Why)>,
     /// Whether the server cut a page to a smaller size and then, or before, another one not.
     wavers: bool,
+    #[serde(skip)]
     seen: IdSet,
+    /// For each row of the latest answer whether its id was new.
+    #[serde(skip)]
+    first_sight: Vec<bool>,
     counts: PassCounts,
     /// How much was seen to come, go or move: changes of the total, displacements, strangers in
     /// overlaps.
@@ -160,11 +109,23 @@ impl Pass {
             repeated: None,
             wavers: false,
             seen: IdSet::new(),
+            first_sight: Vec::new(),
             counts: PassCounts::default(),
             came_and_went: 0,
             doubt: None,
             verdict: None,
         }
+    }
+
+    /// Takes an interrupted pass up again with the ids that it had seen. Windows that are to be read
+    /// again still are, unless the settings have changed meanwhile.
+    #[must_use]
+    pub fn resume(self, seen: IdSet, settings: PassSettings) -> Self {
+        let mut pass = Self { seen, ..self };
+        if pass.settings != settings {
+            pass.change_settings(settings);
+        }
+        pass
     }
 
     /// Applies new settings to all windows from now on; the place in the pass is kept. Requests under
@@ -247,6 +208,21 @@ impl Pass {
         PassCounts { distinct: self.seen.count(), ..self.counts }
     }
 
+    /// For each row of the answer that was taken last whether its id was new to the pass.
+    pub fn first_sight(&self) -> &[bool] {
+        &self.first_sight
+    }
+
+    /// The ids seen, for whoever settles what is missing. Leaves none behind.
+    pub fn take_seen(&mut self) -> IdSet {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Some items that the server had a moment ago: of the answer accepted last.
+    pub fn witnesses(&self) -> impl Iterator<Item = &ItemId> {
+        self.previous.iter().flat_map(|stretch| stretch.rows.iter().map(|row| &row.id))
+    }
+
     /// The positions before this one are read.
     pub fn covered(&self) -> u64 {
         self.covered
@@ -273,11 +249,8 @@ impl Pass {
         self.counts.last_total = total;
         self.counts.pages += 1;
         self.counts.rows += rows.len() as u64;
-        for row in rows {
-            if !self.seen.insert(&row.id) {
-                self.counts.repeats += 1;
-            }
-        }
+        self.first_sight = rows.iter().map(|row| self.seen.insert(&row.id)).collect();
+        self.counts.repeats += self.first_sight.iter().filter(|first| !**first).count() as u64;
     }
 
     /// Takes note of so much that came, went or moved.

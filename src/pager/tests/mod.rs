@@ -1,5 +1,8 @@
 //! The loop of a repository on a paused clock: pace, order, retries, new settings, the mirror.
 
+mod deletes;
+mod resume;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};

@@ -1,0 +1,122 @@
+//! The end of a pass, and the rest before the next.
+//!
+//! Guarantees: the ledger is written before the pass is told of, and a wish to stop leaves the pass
+//! to be finished by whoever takes it up again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::pace::rested;
+use super::pass::Verdict;
+use super::settle::{self, Settlement};
+use super::under_way::UnderWay;
+use super::{PassEnd, Run};
+use crate::client::Api;
+use crate::clock;
+use crate::mirror::{EndOfPass, Mirror};
+use crate::telemetry::event::{self, PassComplete};
+
+/// How often the mirror is asked during the rest whether deletions that are held back have been
+/// released: the operator waits for it.
+const ASK_FOR_RELEASE: Duration = Duration::from_secs(1);
+
+/// A question for one item costs the server far less than a page: it is asked so many times as
+/// often.
+const ITEMS_PER_PAGE_INTERVAL: u32 = 10;
+
+impl<A: Api, M: Mirror> Run<A, M> {
+    /// Settles what a pass did not see, writes the ledger and tells of it; `None` if told to stop
+    /// before that is done: whoever takes the pass up again does it.
+    pub(super) async fn finish(&mut self, under_way: &mut UnderWay) -> Option<PassEnd> {
+        self.tell_sum();
+        let doubt = match under_way.pass.verdict()? {
+            Verdict::Certified => None,
+            Verdict::NotCertified(doubt) => Some(doubt),
+        };
+        let figures = under_way.figures(self.pager.fetcher.requests.get());
+        let rules = *self.pager.rules.borrow();
+        let settlement = Settlement {
+            fetcher: &self.pager.fetcher,
+            store: &self.store,
+            iteration: self.iteration,
+            witnesses: under_way.pass.witnesses().take(settle::WITNESSES).cloned().collect(),
+            seen: Arc::new(under_way.pass.take_seen()),
+            item_id: &under_way.config.item_id,
+            max_fraction: rules.max_fraction,
+            pace: under_way.config.paging.page_interval / ITEMS_PER_PAGE_INTERVAL,
+            stop: self.pager.stop.clone(),
+        };
+        let settled = match doubt {
+            None => settlement.of_certified_pass().await?,
+            Some(_) => settlement.of_any_pass().await?,
+        };
+        let (suspects, held) = (settled.suspects.count(), settled.held_count());
+        self.holds = held > 0;
+        let end = EndOfPass {
+            repository: under_way.config.id,
+            iteration: self.iteration,
+            ts_ms: clock::now_ms(),
+            figures,
+            doubt: doubt.map(|doubt| doubt.to_string()),
+            suspects: settled.suspects,
+            held: settled.held,
+        };
+        let tally = self.store.end_pass(&end).await?;
+        let totals = &self.pager.fetcher.progress;
+        totals.passes.increment();
+        if doubt.is_none() {
+            totals.certified.increment();
+        }
+        let complete = PassComplete {
+            repository: under_way.config.id,
+            iteration: self.iteration,
+            pages: figures.pages,
+            requests: figures.requests,
+            items: figures.distinct,
+            created: tally.created,
+            updated: tally.updated,
+            deleted: tally.deleted,
+            unchanged: tally.unchanged,
+            suspects,
+            held,
+            elapsed: under_way.begun.elapsed(),
+        };
+        event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
+        self.pager.progress.send_modify(|progress| progress.passes += 1);
+        self.drop_old_changes(rules.keep).await.map(|()| PassEnd::Complete)
+    }
+
+    async fn drop_old_changes(&self, keep: Option<Duration>) -> Option<()> {
+        let Some(keep) = keep else { return Some(()) };
+        let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        let before_ms = clock::now_ms().saturating_sub(keep_ms);
+        while self.store.drop_changes(before_ms).await? {
+            if self.pager.stop.is_requested() {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Waits for the next pass to be due; `None` if told to stop.
+    pub(super) async fn rest(&mut self) -> Option<()> {
+        let begun = Instant::now();
+        loop {
+            let pass_interval = self.pager.settings.borrow_and_update().paging.pass_interval;
+            tokio::select! {
+                biased;
+                () = self.pager.stop.requested() => return None,
+                changed = self.pager.nudges.changed() => return changed.ok(),
+                changed = self.pager.settings.changed() => changed.ok()?,
+                () = rested(begun, pass_interval) => return Some(()),
+                () = sleep(ASK_FOR_RELEASE), if self.holds => {
+                    if self.store.released().await? {
+                        return Some(());
+                    }
+                }
+            }
+        }
+    }
+}

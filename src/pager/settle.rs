@@ -1,0 +1,213 @@
+//! What the end of a pass means for the items that it did not see.
+//!
+//! Guarantees: nothing is deleted but what a certified pass did not see and what then the server
+//! says is gone, or a second certified pass did not see either, or the operator has released; and
+//! never more at once than `deletes.max_fraction` allows. A wish to stop ends it between two steps,
+//! and whoever takes the pass up again settles it from the beginning: what was deleted meanwhile is
+//! no longer missing.
+//!
+//! The server's word that an item is gone counts only if the same call, made just before and just
+//! after for an item that the pass has just seen, answers with that item: where there is no such
+//! call, everything would seem to be gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::deletes::{Case, Finding, Judgement, Missing, judge};
+use super::fetch::Fetcher;
+use super::store::Store;
+use crate::client::{Api, ItemRequest, Presence};
+use crate::clock;
+use crate::config::JsonPointer;
+use crate::ids::{ItemId, Iteration};
+use crate::idset::IdSet;
+use crate::mirror::{Held, Mirror, Suspicion};
+use crate::stop::Stop;
+use crate::telemetry::event;
+
+/// How many missing items are looked at before those of them that are gone are deleted: one
+/// transaction, and one question whether the server's answers are to be believed.
+const AT_ONCE: usize = 500;
+
+/// How many items of the latest page are asked for, to find one that is still there.
+pub(super) const WITNESSES: usize = 3;
+
+/// What is settled.
+pub(super) struct Settlement<'a, A, M> {
+    pub(super) fetcher: &'a Fetcher<A>,
+    pub(super) store: &'a Store<M>,
+    pub(super) iteration: Iteration,
+    /// The ids that the pass has seen.
+    pub(super) seen: Arc<IdSet>,
+    /// Of these, some of the latest page.
+    pub(super) witnesses: Vec<ItemId>,
+    pub(super) item_id: &'a JsonPointer,
+    /// `deletes.max_fraction`.
+    pub(super) max_fraction: f64,
+    /// The distance between two questions for an item.
+    pub(super) pace: Duration,
+    pub(super) stop: Stop,
+}
+
+/// What is known from now on.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub(super) suspects: IdSet,
+    pub(super) held: Option<Held>,
+}
+
+impl Settled {
+    pub(super) fn held_count(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| held.announced)
+    }
+}
+
+impl<A: Api, M: Mirror> Settlement<'_, A, M> {
+    /// After a pass that is not certified: whoever was seen is no suspect any more.
+    pub(super) async fn of_any_pass(&self) -> Option<Settled> {
+        let Suspicion { mut suspects, held, .. } = self.store.suspicion().await?;
+        suspects.subtract(&self.seen);
+        Some(Settled { suspects, held })
+    }
+
+    /// After a certified pass: deletes what is gone. `None` if told to stop before the end.
+    pub(super) async fn of_certified_pass(&self) -> Option<Settled> {
+        let known = self.store.suspicion().await?;
+        let was_held = known.held.as_ref().map(|held| held.announced);
+        let settled = if known.items == self.seen.count() {
+            // All that was seen is in the mirror, so this is all that is in the mirror.
+            Settled::default()
+        } else {
+            self.settle(known).await?
+        };
+        let repository = self.store.repository;
+        if was_held.is_some() && settled.held.is_none() {
+            event::deletions_no_longer_held(repository, self.iteration);
+        }
+        Some(settled)
+    }
+
+    async fn settle(&self, known: Suspicion) -> Option<Settled> {
+        let Suspicion { items, suspects: suspected, held } = known;
+        let announced = held.as_ref().map(|held| held.announced);
+        let released = held.filter(|held| held.released).map(|held| held.items).unwrap_or_default();
+        let mut missing = Missing { items, missing: 0, released: 0 };
+        let mut rest = IdSet::new();
+        let mut after = None;
+        while let Some(ids) = self.next_missing(&mut after).await? {
+            missing.missing += ids.len() as u64;
+            for id in &ids {
+                if released.contains(id) {
+                    missing.released += 1;
+                } else {
+                    rest.insert(id);
+                }
+            }
+        }
+        self.delete_released(&released).await?;
+        let count = rest.count();
+        if judge(missing, self.max_fraction) == Judgement::Hold {
+            // The same again is known by now.
+            if announced != Some(count) || missing.released > 0 {
+                let left = items - missing.released;
+                event::deletions_held(self.store.repository, self.iteration, count, left);
+            }
+            let held = Held { items: rest.clone(), announced: count, released: false };
+            return Some(Settled { suspects: rest, held: Some(held) });
+        }
+        let suspects = self.examine(&suspected, &released).await?;
+        Some(Settled { suspects, held: None })
+    }
+
+    /// The next of the mirror's items that the pass did not see; `Some(None)` at the end.
+    async fn next_missing(&self, after: &mut Option<ItemId>) -> Option<Option<Vec<ItemId>>> {
+        let ids = self.store.unseen(&self.seen, after.as_ref(), AT_ONCE).await?;
+        let Some(last) = ids.last() else { return Some(None) };
+        *after = Some(last.clone());
+        Some(Some(ids))
+    }
+
+    async fn delete_released(&self, released: &IdSet) -> Option<()> {
+        if released.is_empty() {
+            return Some(());
+        }
+        let (mut after, mut count) = (None, 0);
+        while let Some(mut ids) = self.next_missing(&mut after).await? {
+            ids.retain(|id| released.contains(id));
+            count += self.delete(ids).await?;
+        }
+        event::deletions_released(self.store.repository, self.iteration, count);
+        Some(())
+    }
+
+    /// Looks at each missing item, deletes those that are gone, and returns the suspects.
+    async fn examine(&self, suspected: &IdSet, released: &IdSet) -> Option<IdSet> {
+        let (mut after, mut suspects) = (None, IdSet::new());
+        let mut believed = None;
+        while let Some(mut ids) = self.next_missing(&mut after).await? {
+            ids.retain(|id| !released.contains(id));
+            if ids.is_empty() {
+                continue;
+            }
+            if believed.is_none() {
+                believed = Some(self.answers_for_items().await?);
+            }
+            let mut cases = Vec::with_capacity(ids.len());
+            for id in ids {
+                let presence = match believed {
+                    Some(true) => self.ask(id.clone()).await?,
+                    _ => Presence::Unclear,
+                };
+                cases.push((id, presence));
+            }
+            if cases.iter().any(|(_, presence)| *presence == Presence::Gone) {
+                believed = Some(self.answers_for_items().await?);
+            }
+            let mut gone = Vec::new();
+            for (id, presence) in cases {
+                let presence = match (believed, presence) {
+                    (Some(true), _) | (_, Presence::There) => presence,
+                    _ => Presence::Unclear,
+                };
+                match (Case { suspected: suspected.contains(&id), presence }).verdict() {
+                    Finding::Gone => gone.push(id),
+                    Finding::Suspect => drop(suspects.insert(&id)),
+                    Finding::There => {}
+                }
+            }
+            self.delete(gone).await?;
+        }
+        Some(suspects)
+    }
+
+    /// Whether the server answers with an item that is there.
+    async fn answers_for_items(&self) -> Option<bool> {
+        for witness in &self.witnesses {
+            match self.ask(witness.clone()).await? {
+                Presence::There => return Some(true),
+                // It may have been deleted a moment ago.
+                Presence::Gone => {}
+                Presence::Unclear => return Some(false),
+            }
+        }
+        Some(false)
+    }
+
+    async fn ask(&self, item: ItemId) -> Option<Presence> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.requested() => return None,
+            () = sleep(self.pace) => {}
+        }
+        let request =
+            ItemRequest { repository: self.store.repository, item, item_id: self.item_id.clone() };
+        self.fetcher.ask(&request, stop).await
+    }
+
+    async fn delete(&self, ids: Vec<ItemId>) -> Option<u64> {
+        self.store.delete(self.iteration, clock::now_ms(), ids).await
+    }
+}

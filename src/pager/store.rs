@@ -1,0 +1,139 @@
+//! The mirror as a pager uses it: every call is made until it succeeds.
+//!
+//! Guarantees: a call that fails is made again with growing delays and told of like any outage,
+//! first aloud and then ever more rarely; a wish to stop ends the waits, and then the answer is
+//! `None`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::client::retry::Backoff;
+use crate::clock::Chance;
+use crate::ids::{ItemId, Iteration, RepositoryId};
+use crate::idset::IdSet;
+use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
+use crate::outage::Outage;
+use crate::stop::Stop;
+use crate::telemetry::event::{self, RequestFailed};
+
+/// The mirror of one repository.
+#[derive(Debug)]
+pub(super) struct Store<M> {
+    pub(super) mirror: Arc<M>,
+    pub(super) repository: RepositoryId,
+    pub(super) chance: Arc<Chance>,
+    pub(super) stop: Stop,
+}
+
+impl<M> Clone for Store<M> {
+    fn clone(&self) -> Self {
+        Self {
+            mirror: Arc::clone(&self.mirror),
+            repository: self.repository,
+            chance: Arc::clone(&self.chance),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+impl<M: Mirror> Store<M> {
+    pub(super) async fn recall(&self) -> Option<Recalled> {
+        self.until_done(|| self.mirror.recall(self.repository)).await
+    }
+
+    pub(super) async fn begin_pass(&self, iteration: Iteration, ts_ms: i64) -> Option<()> {
+        self.until_done(|| self.mirror.begin_pass(self.repository, iteration, ts_ms)).await
+    }
+
+    pub(super) async fn write_page(&self, page: Arc<PageOfItems>) -> Option<Tally> {
+        self.until_done(|| self.mirror.write_page(Arc::clone(&page))).await
+    }
+
+    pub(super) async fn suspicion(&self) -> Option<Suspicion> {
+        self.until_done(|| self.mirror.suspicion(self.repository)).await
+    }
+
+    pub(super) async fn unseen(
+        &self,
+        seen: &Arc<IdSet>,
+        after: Option<&ItemId>,
+        limit: usize,
+    ) -> Option<Vec<ItemId>> {
+        let call = || self.mirror.unseen(self.repository, Arc::clone(seen), after.cloned(), limit);
+        self.until_done(call).await
+    }
+
+    pub(super) async fn delete(
+        &self,
+        iteration: Iteration,
+        ts_ms: i64,
+        items: Vec<ItemId>,
+    ) -> Option<u64> {
+        if items.is_empty() {
+            return Some(0);
+        }
+        let call = || self.mirror.delete(self.repository, iteration, ts_ms, items.clone());
+        self.until_done(call).await
+    }
+
+    pub(super) async fn end_pass(&self, end: &EndOfPass) -> Option<Tally> {
+        self.until_done(|| self.mirror.end_pass(end.clone())).await
+    }
+
+    pub(super) async fn released(&self) -> Option<bool> {
+        self.until_done(|| self.mirror.released(self.repository)).await
+    }
+
+    pub(super) async fn drop_changes(&self, before_ms: i64) -> Option<bool> {
+        self.until_done(|| self.mirror.drop_changes(before_ms)).await
+    }
+
+    async fn until_done<T, F>(&self, call: impl Fn() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, MirrorError>>,
+    {
+        let (mut attempt, mut outage) = (0, Outage::default());
+        loop {
+            match call().await {
+                Ok(done) => {
+                    if let Some(ended) = outage.succeeded(Instant::now()) {
+                        let repository = Some(self.repository);
+                        event::reconnected(repository, "mirror", ended.away, ended.failures);
+                    }
+                    return Some(done);
+                }
+                Err(error) => {
+                    attempt += 1;
+                    let delay = self.delay_after(&error, attempt, &mut outage);
+                    let mut stop = self.stop.clone();
+                    tokio::select! {
+                        () = stop.requested() => return None,
+                        () = sleep(delay) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells of a failure; returns how long to wait.
+    fn delay_after(&self, error: &MirrorError, attempt: u32, outage: &mut Outage) -> Duration {
+        let retry_in = Backoff::for_requests().delay(attempt, self.chance.fraction(), None);
+        let failure = RequestFailed {
+            repository: Some(self.repository),
+            endpoint: "mirror",
+            attempt,
+            retry_in,
+            error,
+            answer: None,
+            remedy: Some(error.remedy()),
+        };
+        if outage.failed(Instant::now()) {
+            event::request_failed_for_good(&failure);
+        } else {
+            event::request_failed_again(&failure);
+        }
+        retry_in
+    }
+}

@@ -1,0 +1,214 @@
+//! Items that a pass did not see: asked for, suspected, deleted, held back.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::*;
+use crate::ids::{ItemId, RepositoryId};
+use crate::testing::ItemCall;
+
+const REPOSITORY: RepositoryId = RepositoryId(1);
+
+/// A daemon that has completed its first pass.
+async fn mirrored() -> Rig {
+    let rig = Rig::new(server(), config(CALM)).start();
+    rig.events.nth("pass complete", 1).await;
+    rig
+}
+
+/// Takes items out of the server's list.
+fn remove(rig: &Rig, ids: RangeInclusive<i128>) {
+    let mut state = rig.server.state();
+    let list = state.lists.get_mut(&REPOSITORY).unwrap();
+    list.retain(|item| !ids.clone().any(|id| item.id == ItemId::Integer(id)));
+}
+
+fn kept(rig: &Rig) -> usize {
+    rig.mirror.memory.with(REPOSITORY, |kept| kept.items.len())
+}
+
+fn release(rig: &Rig) {
+    rig.mirror.memory.with(REPOSITORY, |kept| {
+        kept.suspicion.held.as_mut().expect("nothing is held back").released = true;
+    });
+}
+
+async fn next_pass(rig: &Rig) -> Recorded {
+    let before = rig.events.named("pass complete").len();
+    rig.signal(Signal::NextPass).await;
+    rig.events.nth("pass complete", before + 1).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_the_server_says_is_gone_is_deleted_at_once() {
+    let mut rig = mirrored().await;
+    remove(&rig, 100..=109);
+    let complete = next_pass(&rig).await;
+    assert_eq!(complete.number("deleted"), 10);
+    assert_eq!((complete.number("suspects"), complete.number("held")), (0, 0));
+    assert_eq!(kept(&rig), 240);
+    assert_eq!(rig.server.count(Call::Item), 10 + 2, "and before and after for one that is there");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_the_server_still_has_is_taken_as_read() {
+    let mut rig = mirrored().await;
+    remove(&rig, 100..=104);
+    rig.server.state().hidden = (100..=104).collect();
+    for _ in 0..4 {
+        let complete = next_pass(&rig).await;
+        assert_eq!((complete.number("deleted"), complete.number("suspects")), (0, 0));
+    }
+    assert_eq!(kept(&rig), 250);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_server_cannot_be_asked_a_second_certified_pass_decides() {
+    for item_call in [ItemCall::AllGone, ItemCall::Unclear] {
+        let mut rig = mirrored().await;
+        rig.server.state().item_call = item_call;
+        remove(&rig, 1..=7);
+        let first = next_pass(&rig).await;
+        assert_eq!((first.number("deleted"), first.number("suspects")), (0, 7));
+        // One of them comes back, and another one goes.
+        let item = rig.mirror.memory.with(REPOSITORY, |kept| {
+            let id = ItemId::Integer(3);
+            crate::item::Item::new(id.clone(), kept.items[&id].clone())
+        });
+        rig.server.state().lists.get_mut(&REPOSITORY).unwrap().insert(0, item);
+        remove(&rig, 20..=20);
+        let second = next_pass(&rig).await;
+        assert_eq!((second.number("deleted"), second.number("suspects")), (6, 1));
+        let third = next_pass(&rig).await;
+        assert_eq!((third.number("deleted"), third.number("suspects")), (1, 0));
+        assert_eq!(kept(&rig), 243);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspect_seen_by_a_pass_that_is_not_certified_is_none_any_more() {
+    let mut rig = mirrored().await;
+    rig.server.state().item_call = ItemCall::Unclear;
+    let all = rig.server.state().lists[&REPOSITORY].clone();
+    remove(&rig, 1..=5);
+    assert_eq!(next_pass(&rig).await.number("suspects"), 5);
+    rig.server.state().lists.insert(REPOSITORY, all);
+    rig.reload(Ok(config(&format!("{CALM}\noverlap = false")))).await;
+    let plain = next_pass(&rig).await;
+    assert_eq!((plain.field("certified"), plain.number("suspects")), ("false", 0));
+    remove(&rig, 1..=5);
+    rig.reload(Ok(config(CALM))).await;
+    let third = next_pass(&rig).await;
+    assert_eq!((third.number("deleted"), third.number("suspects")), (0, 5));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_deletions_are_held_back_until_they_are_released() {
+    let mut rig = mirrored().await;
+    remove(&rig, 51..=250);
+    for _ in 0..3 {
+        let complete = next_pass(&rig).await;
+        assert_eq!((complete.number("deleted"), complete.number("held")), (0, 200));
+    }
+    let held = rig.events.named("deletions held");
+    assert_eq!(held.len(), 1, "told more than once");
+    assert_eq!((held[0].level, held[0].number("count")), (Level::ERROR, 200));
+    assert_eq!(rig.server.count(Call::Item), 0, "that many are not asked for");
+    assert_eq!(kept(&rig), 250);
+    // Released while the pager rests: the next pass begins by itself.
+    let before = Instant::now();
+    release(&rig);
+    let complete = rig.events.nth("pass complete", 5).await;
+    assert!(before.elapsed() < MINUTE);
+    assert_eq!((complete.number("deleted"), complete.number("held")), (200, 0));
+    assert_eq!(rig.events.named("deletions released")[0].number("count"), 200);
+    assert_eq!(kept(&rig), 50);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_is_for_what_was_announced_and_no_more() {
+    let mut rig = mirrored().await;
+    remove(&rig, 51..=250);
+    next_pass(&rig).await;
+    release(&rig);
+    // Meanwhile the rest goes, too.
+    remove(&rig, 11..=50);
+    let complete = next_pass(&rig).await;
+    assert_eq!((complete.number("deleted"), complete.number("held")), (200, 40));
+    let complete = next_pass(&rig).await;
+    assert_eq!((complete.number("deleted"), complete.number("held")), (0, 40));
+    assert_eq!(kept(&rig), 50);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_empty_for_a_while_empties_nothing() {
+    let mut rig = mirrored().await;
+    let all = rig.server.state().lists.insert(REPOSITORY, Vec::new()).unwrap();
+    assert_eq!(next_pass(&rig).await.number("held"), 250);
+    rig.server.state().lists.insert(REPOSITORY, all);
+    let complete = next_pass(&rig).await;
+    assert_eq!((complete.number("held"), complete.number("unchanged")), (0, 250));
+    assert_eq!(rig.events.named("deletions no longer held").len(), 1);
+    assert_eq!(kept(&rig), 250);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_between_two_questions_loses_nothing_and_the_pass_is_settled_after_the_restart() {
+    let mut rig = mirrored().await;
+    remove(&rig, 100..=119);
+    rig.server.hook(|asked| {
+        (asked.call == Call::Item && asked.number == 7).then_some(Outcome::Late(HOUR))
+    });
+    rig.signal(Signal::NextPass).await;
+    while rig.server.count(Call::Item) < 7 {
+        rig.run_for(SECOND).await;
+    }
+    rig.stop().await;
+    assert_eq!(kept(&rig), 250);
+    let server = server();
+    let list: Vec<_> = rig.server.state().lists[&REPOSITORY].clone();
+    server.state().lists.insert(REPOSITORY, list);
+    let mut rig = Rig::with_mirror(server, Arc::clone(&rig.mirror), config(CALM)).start();
+    let complete = rig.events.nth("pass complete", 1).await;
+    assert_eq!((complete.number("iteration"), complete.number("deleted")), (2, 20));
+    assert_eq!(rig.server.searches(1).len(), 0, "it had been read to its end");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_that_fail_or_are_refused_for_ever_end_the_pass_all_the_same() {
+    for outcome in [Outcome::Refuse, no_connection()] {
+        let mut rig = mirrored().await;
+        rig.server.hook(move |asked| (asked.call == Call::Item).then(|| outcome.clone()));
+        remove(&rig, 100..=119);
+        let logins = rig.logins();
+        let first = next_pass(&rig).await;
+        assert_eq!((first.number("deleted"), first.number("suspects")), (0, 20));
+        let second = next_pass(&rig).await;
+        assert_eq!((second.number("deleted"), second.number("suspects")), (20, 0));
+        assert!(rig.logins() <= logins + 6, "{} logins", rig.logins() - logins);
+        assert_eq!(kept(&rig), 230);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_changes_are_dropped_at_the_end_of_each_pass() {
+    let mut config = config(CALM);
+    config.changes.keep = Some(HOUR);
+    let mut rig = Rig::new(server(), config).start();
+    let now = crate::clock::now_ms();
+    rig.events.nth("pass complete", 1).await;
+    rig.run_for(SECOND).await;
+    let dropped = rig.mirror.memory.with(REPOSITORY, |kept| kept.dropped.clone());
+    assert_eq!(dropped.len(), 1);
+    assert!((now - 3_600_000..now).contains(&dropped[0]));
+    rig.stop().await;
+}

@@ -1,0 +1,120 @@
+//! One pass under way: what it asks for next, and what the mirror is handed with each page.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::checkpoint::{self, ListId};
+use super::fetch::Fetched;
+use super::pass::{Ask, Pass, PassSettings, Taken, Ticket};
+use crate::client::SearchRequest;
+use crate::config::{PagingConfig, RepositoryConfig};
+use crate::ids::Iteration;
+use crate::idset::IdSet;
+use crate::item::Item;
+use crate::mirror::{Checkpoint, PageOfItems, PassFigures};
+use crate::telemetry::event::PageRead;
+
+/// One pass under way.
+pub(super) struct UnderWay {
+    pub(super) iteration: Iteration,
+    pub(super) pass: Pass,
+    pub(super) list: ListId,
+    pub(super) config: Arc<RepositoryConfig>,
+    /// Of the configuration: shared by all requests of the pass.
+    pub(super) conditions: Arc<Map<String, Value>>,
+    pub(super) begun: Instant,
+    /// Planned, but not yet sent.
+    pub(super) next: Option<Ask>,
+    /// Answers whose turn has not come.
+    pub(super) answered: HashMap<Ticket, Fetched>,
+    /// Requests sent before it was interrupted.
+    pub(super) requests_then: u64,
+    /// What the counter of requests stood at when it was begun or taken up.
+    pub(super) requests_before: u64,
+}
+
+/// A page that is being written, and what is to be told once it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InHand {
+    pub(super) read: PageRead,
+    pub(super) taken: Taken,
+}
+
+impl UnderWay {
+    /// The request to send next, if one is known to be needed.
+    pub(super) fn plan_next(&mut self) -> Option<Ask> {
+        self.next = self.next.filter(|ask| self.pass.wants(ask.ticket));
+        if self.next.is_none() {
+            self.next = self.pass.plan();
+        }
+        self.next
+    }
+
+    pub(super) fn request(&self, ask: Ask) -> SearchRequest {
+        SearchRequest {
+            repository: self.config.id,
+            page: ask.window.page,
+            page_size: ask.window.size,
+            conditions: Arc::clone(&self.conditions),
+            item_id: self.config.item_id.clone(),
+        }
+    }
+
+    /// The answer whose turn has come, if it is there.
+    pub(super) fn awaited(&mut self) -> Option<(Ticket, Fetched)> {
+        let ticket = self.pass.awaited()?;
+        self.answered.remove(&ticket).map(|fetched| (ticket, fetched))
+    }
+
+    /// Drops the answers that a change of plan has made void.
+    pub(super) fn drop_void(&mut self) {
+        let Self { pass, answered, .. } = self;
+        answered.retain(|ticket, _| pass.wants(*ticket));
+    }
+
+    /// What the ledger says of it; `requests` is what the counter of requests stands at.
+    pub(super) fn figures(&self, requests: u64) -> PassFigures {
+        let counts = self.pass.counts();
+        PassFigures {
+            pages: counts.pages,
+            requests: self.requests_then + (requests - self.requests_before),
+            first_total: counts.first_total,
+            last_total: counts.last_total,
+            distinct: counts.distinct,
+            repeats: counts.repeats,
+            step_backs: counts.step_backs,
+        }
+    }
+
+    /// The page that the pass took last, with all that goes into the same transaction.
+    pub(super) fn page(&self, items: Vec<Item>, ts_ms: i64, requests: u64) -> PageOfItems {
+        let first_sight = self.pass.first_sight().to_vec();
+        let fresh: IdSet = items
+            .iter()
+            .zip(&first_sight)
+            .filter(|(_, first)| **first)
+            .map(|(item, _)| &item.id)
+            .collect();
+        PageOfItems {
+            repository: self.config.id,
+            iteration: self.iteration,
+            ts_ms,
+            items,
+            first_sight,
+            ignore: Arc::clone(&self.config.ignore),
+            figures: self.figures(requests),
+            checkpoint: Checkpoint {
+                state: checkpoint::state(&self.pass, self.list),
+                seen: checkpoint::seen(&fresh),
+            },
+        }
+    }
+}
+
+/// How a pass pages, by the configuration.
+pub(super) fn pass_settings(paging: &PagingConfig) -> PassSettings {
+    PassSettings { page_size: paging.page_size.get(), overlap: paging.overlap }
+}

@@ -1,0 +1,151 @@
+//! A mirror in memory that meets the obligations of the trait, but for surviving the process.
+//!
+//! Compares bytes only: what the same item in another form is, the real mirror's tests say.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::ids::{ItemId, Iteration, RepositoryId};
+use crate::idset::IdSet;
+use crate::mirror::{
+    EndOfPass, Interrupted, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally,
+};
+
+/// The mirror.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<BTreeMap<RepositoryId, Kept>>);
+
+/// What is kept of a repository.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) items: BTreeMap<ItemId, Bytes>,
+    pub(crate) suspicion: Suspicion,
+    /// The pass begun last, and whether it has ended.
+    pass: Option<(Iteration, bool)>,
+    tally: Tally,
+    pub(crate) interrupted: Option<Interrupted>,
+    pub(crate) ends: Vec<EndOfPass>,
+    /// `drop_changes` was called so.
+    pub(crate) dropped: Vec<i64>,
+}
+
+impl Memory {
+    /// Looks at what is kept of a repository, or changes it.
+    pub(crate) fn with<T>(&self, repository: RepositoryId, look: impl FnOnce(&mut Kept) -> T) -> T {
+        look(self.lock().entry(repository).or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RepositoryId, Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mirror for Memory {
+    async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
+        Ok(self.with(repository, |kept| match kept.pass {
+            None => Recalled { iteration: Iteration::FIRST, interrupted: None },
+            Some((iteration, true)) => Recalled { iteration: iteration.next(), interrupted: None },
+            Some((iteration, false)) => {
+                Recalled { iteration, interrupted: kept.interrupted.clone() }
+            }
+        }))
+    }
+
+    async fn begin_pass(
+        &self,
+        repository: RepositoryId,
+        iteration: Iteration,
+        _: i64,
+    ) -> Result<(), MirrorError> {
+        self.with(repository, |kept| {
+            kept.pass = Some((iteration, false));
+            kept.interrupted = None;
+            kept.tally = Tally::default();
+        });
+        Ok(())
+    }
+
+    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
+        Ok(self.with(page.repository, |kept| {
+            let mut tally = Tally::default();
+            for (item, first) in page.items.iter().zip(&page.first_sight) {
+                match kept.items.insert(item.id.clone(), item.bytes.clone()) {
+                    None => tally.created += 1,
+                    Some(old) if old != item.bytes => tally.updated += 1,
+                    Some(_) => tally.unchanged += u64::from(*first),
+                }
+            }
+            kept.tally.add(tally);
+            let mut seen = kept.interrupted.take().map(|it| it.seen).unwrap_or_default();
+            if !page.checkpoint.seen.is_empty() {
+                seen.push(page.checkpoint.seen.clone());
+            }
+            kept.interrupted = Some(Interrupted {
+                saved_ms: page.ts_ms,
+                figures: page.figures,
+                state: page.checkpoint.state.clone(),
+                seen,
+            });
+            tally
+        }))
+    }
+
+    async fn suspicion(&self, repository: RepositoryId) -> Result<Suspicion, MirrorError> {
+        Ok(self.with(repository, |kept| Suspicion {
+            items: kept.items.len() as u64,
+            ..kept.suspicion.clone()
+        }))
+    }
+
+    async fn unseen(
+        &self,
+        repository: RepositoryId,
+        seen: Arc<IdSet>,
+        after: Option<ItemId>,
+        limit: usize,
+    ) -> Result<Vec<ItemId>, MirrorError> {
+        Ok(self.with(repository, |kept| {
+            let ids = kept.items.keys().filter(|id| after.as_ref().is_none_or(|it| *id > it));
+            ids.filter(|id| !seen.contains(id)).take(limit).cloned().collect()
+        }))
+    }
+
+    async fn delete(
+        &self,
+        repository: RepositoryId,
+        _: Iteration,
+        _: i64,
+        items: Vec<ItemId>,
+    ) -> Result<u64, MirrorError> {
+        Ok(self.with(repository, |kept| {
+            let there = items.iter().filter(|id| kept.items.remove(id).is_some()).count() as u64;
+            kept.tally.deleted += there;
+            there
+        }))
+    }
+
+    async fn end_pass(&self, end: EndOfPass) -> Result<Tally, MirrorError> {
+        Ok(self.with(end.repository, |kept| {
+            kept.pass = Some((end.iteration, true));
+            kept.interrupted = None;
+            kept.suspicion.suspects = end.suspects.clone();
+            kept.suspicion.held = end.held.clone();
+            kept.ends.push(end);
+            kept.tally
+        }))
+    }
+
+    async fn released(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
+        let released = |kept: &mut Kept| kept.suspicion.held.as_ref().is_some_and(|it| it.released);
+        Ok(self.with(repository, released))
+    }
+
+    async fn drop_changes(&self, before_ms: i64) -> Result<bool, MirrorError> {
+        for kept in self.lock().values_mut() {
+            kept.dropped.push(before_ms);
+        }
+        Ok(false)
+    }
+}

@@ -6,10 +6,15 @@
 //! stay the same while everything moves, a server that now and then cuts a page to exactly the
 //! length that looks right. Every seed is one pass, so what it finds can be told by its seed.
 
+use std::time::Duration;
+
 use fastrand::Rng;
+use serde_json::Map;
 
 use super::*;
 use crate::ids::ItemId;
+use crate::mirror::{Interrupted, PassFigures};
+use crate::pager::checkpoint::{self, ListId};
 
 /// What the adversary likes to do in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,8 @@ struct Game {
     shuffled: bool,
     /// After so many requests the list rests, so that every pass ends.
     until: u64,
+    /// With this chance in a hundred the pass is killed after an answer and taken up again.
+    kills: u8,
 }
 
 impl Game {
@@ -105,6 +112,7 @@ impl Game {
             lifts,
             shuffled: rng.u8(..4) > 0,
             until: rng.u64(1..60),
+            kills: 0,
         }
     }
 }
@@ -270,6 +278,13 @@ fn play(game: &Game, rng: &mut Rng) -> Option<Outcome> {
     let mut answered: Vec<(Ticket, Vec<Row>, u64)> = vec![];
     let (mut read, mut requests) = (vec![false; game.items], 0);
     let mut edge = 0;
+    let list = ListId::new(1, &Map::new(), &"/itemId".parse().expect("a pointer"));
+    let mut stored = Interrupted {
+        saved_ms: 0,
+        figures: PassFigures::default(),
+        state: checkpoint::state(&pass, list),
+        seen: vec![],
+    };
     let most = 60 * (game.items as u64 + 200);
     while pass.verdict().is_none() {
         while under_way.len() < game.in_flight
@@ -302,7 +317,20 @@ fn play(game: &Game, rng: &mut Rng) -> Option<Outcome> {
                     *read = true;
                 }
             }
+            let ids: Vec<ItemId> = rows.iter().map(|row| row.id.clone()).collect();
             pass.take(ticket, rows, total);
+            if game.kills > 0 {
+                let first = ids.iter().zip(pass.first_sight()).filter(|(_, first)| **first);
+                stored.seen.push(checkpoint::seen(&first.map(|(id, _)| id).collect()));
+                stored.seen.retain(|part| !part.is_empty());
+                stored.state = checkpoint::state(&pass, list);
+            }
+        }
+        if game.kills > 0 && rng.u8(..100) < game.kills {
+            let age = Duration::ZERO;
+            pass = checkpoint::resume(&stored, list, age, age, game.settings).expect("it is whole");
+            under_way.clear();
+            answered.clear();
         }
         answered.retain(|(ticket, ..)| pass.wants(*ticket));
     }
@@ -391,6 +419,16 @@ fn whatever_the_adversary_moves_a_certified_pass_missed_nothing() {
         game.settings.overlap = false;
     });
     assert!(plain.missed * 100 >= plain.moved * 20, "harmless: {plain:?}");
+}
+
+#[test]
+fn a_pass_killed_and_taken_up_again_is_as_good_as_any() {
+    let tally = search(0..4_000, |game| {
+        steady_pages(game);
+        game.kills = 15;
+    });
+    tally.assert_faultless();
+    assert!(tally.moved_certified * 100 >= tally.moved * 55, "vacuous: {tally:?}");
 }
 
 #[test]

@@ -30,6 +30,9 @@ page_size = 50
 page_interval = "1s"
 pass_interval = "3s"
 
+[mirror]
+url = "none"
+
 [[repository]]
 id = 10149
 name = "Products"

@@ -1,10 +1,12 @@
 //! `[paging]` and each `[[repository]]`, whose own paging is laid over it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::fault::quoted;
 use super::reader::{Read, Reader, Reported};
 use super::units::{self, Parsed, Raw, Rejection};
 use super::{JsonPointer, PagingConfig, RepositoryConfig, search};
@@ -68,14 +70,18 @@ fn repository(
     let name = reader.optional(&format!("{path}.name"), units::text);
     let item_id = reader.optional(&format!("{path}.item_id"), pointer);
     let search = search::read(reader, &format!("{path}.search"));
-    let ignore = reader.optional(&format!("{path}.ignore"), pointers);
+    let where_ids_are = match &item_id {
+        Ok(own) => Some(own.clone().unwrap_or_else(default_item_id)),
+        Err(Reported) => None,
+    };
+    let ignore =
+        reader.optional(&format!("{path}.ignore"), |raw| ignored(raw, where_ids_are.as_ref()));
     let paging = Paging::laid_over(reader, path, base);
     dead_ends.warn(reader, path, &paging);
-    let item_id = item_id?.unwrap_or_else(|| ITEM_ID.parse().expect("the default is a pointer"));
     Ok(RepositoryConfig {
         id: RepositoryId(id?),
         name: name?,
-        item_id,
+        item_id: item_id?.unwrap_or_else(default_item_id),
         search: search?,
         ignore: ignore?.unwrap_or_default().into(),
         paging: paging.whole()?,
@@ -88,18 +94,24 @@ fn pointer(raw: Raw<'_>) -> Parsed<JsonPointer> {
     })
 }
 
-fn pointers(raw: Raw<'_>) -> Parsed<Vec<JsonPointer>> {
-    units::words(raw)?
-        .iter()
-        .map(|word| {
-            word.parse().map_err(|error: super::PointerError| {
-                Rejection::new(
-                    format!("has \"{word}\", which {error}"),
-                    "write JSON pointers, such as [\"/F_100999\"]",
-                )
-            })
-        })
-        .collect()
+fn default_item_id() -> JsonPointer {
+    ITEM_ID.parse().expect("the default is a pointer")
+}
+
+/// Members left out of a comparison, none of which may hold the id.
+fn ignored(raw: Raw<'_>, item_id: Option<&JsonPointer>) -> Parsed<Vec<JsonPointer>> {
+    const REMEDY: &str = "write JSON pointers to other members, such as [\"/F_100999\"]";
+    let pointer = |word: &String| {
+        let holds = |why: &dyn Display| format!("holds {}, which {why}", quoted(word));
+        let pointer: JsonPointer = word
+            .parse()
+            .map_err(|error: super::PointerError| Rejection::new(holds(&error), REMEDY))?;
+        if item_id.is_some_and(|item_id| item_id.tokens().starts_with(pointer.tokens())) {
+            return Err(Rejection::new(holds(&"is where the id is"), REMEDY));
+        }
+        Ok(pointer)
+    };
+    units::words(raw)?.iter().map(pointer).collect()
 }
 
 /// The keys of `[paging]`, each read or told about.

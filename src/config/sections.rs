@@ -26,7 +26,7 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
     let session = session(reader);
     let repositories = repositories::read(reader);
     let mirror = mirror(reader);
-    let keep = reader.optional("changes.keep", units::duration);
+    let keep = reader.optional("changes.keep", units::age);
     let deletes = reader.preset("deletes.max_fraction", units::part);
     let status = reader.preset("status.listen", address::status);
     let log = log(reader);

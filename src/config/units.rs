@@ -15,7 +15,10 @@ use config::ValueKind;
 use super::fault::quoted;
 use super::keys;
 
-/// The longest duration: nothing that the daemon waits for lasts longer, and it catches `5M`, which
+/// How a duration is written.
+const DURATION: &str = "write a number and its unit: \"500ms\", \"60s\", \"5m\", \"23h\"";
+
+/// The longest time to wait: nothing that the daemon waits for lasts longer, and it catches `5M`, which
 /// is five months and was meant to be `5m`.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -160,9 +163,38 @@ pub(super) fn part(raw: Raw<'_>) -> Parsed<f64> {
     }
 }
 
-/// A duration, of which none at all makes sense.
+/// A time to wait, of which none at all makes sense.
 pub(super) fn rest(raw: Raw<'_>) -> Parsed<Duration> {
-    const REMEDY: &str = "write a number and its unit: \"500ms\", \"60s\", \"5m\", \"23h\"";
+    let duration = span(raw)?;
+    if duration > LONGEST {
+        let longest = humantime::format_duration(LONGEST);
+        return Err(Rejection::new(
+            format!("is longer than {longest}"),
+            format!("{DURATION}; m is minutes, M is months"),
+        ));
+    }
+    Ok(duration)
+}
+
+/// A time to wait that is not nothing.
+pub(super) fn duration(raw: Raw<'_>) -> Parsed<Duration> {
+    rest(raw).and_then(not_nothing)
+}
+
+/// An age that something may reach, which can be years.
+pub(super) fn age(raw: Raw<'_>) -> Parsed<Duration> {
+    span(raw).and_then(not_nothing)
+}
+
+fn not_nothing(duration: Duration) -> Parsed<Duration> {
+    if duration < SHORTEST {
+        return Err(Rejection::new("is too short", "write \"1ms\" or longer, such as \"60s\""));
+    }
+    Ok(duration)
+}
+
+/// A number and its unit of time.
+fn span(raw: Raw<'_>) -> Parsed<Duration> {
     let text = match raw.kind {
         ValueKind::I64(number) => return Err(unitless(number, "s")),
         _ => raw.text("\"60s\"")?.trim(),
@@ -170,25 +202,7 @@ pub(super) fn rest(raw: Raw<'_>) -> Parsed<Duration> {
     if text.parse::<f64>().is_ok() {
         return Err(unitless(text, "s"));
     }
-    let duration =
-        humantime::parse_duration(text).map_err(|_| Rejection::new("is not a duration", REMEDY))?;
-    if duration > LONGEST {
-        let longest = humantime::format_duration(LONGEST);
-        return Err(Rejection::new(
-            format!("is longer than {longest}"),
-            format!("{REMEDY}; m is minutes, M is months"),
-        ));
-    }
-    Ok(duration)
-}
-
-/// A duration that is not nothing.
-pub(super) fn duration(raw: Raw<'_>) -> Parsed<Duration> {
-    let duration = rest(raw)?;
-    if duration < SHORTEST {
-        return Err(Rejection::new("is too short", "write \"1ms\" or longer, such as \"60s\""));
-    }
-    Ok(duration)
+    humantime::parse_duration(text).map_err(|_| Rejection::new("is not a duration", DURATION))
 }
 
 /// The cap on an answer, in bytes.

@@ -41,6 +41,7 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         ("server", old.server != new.server),
         ("login", old.login != new.login),
         ("session", old.session != new.session),
+        ("changes", old.changes != new.changes),
         ("deletes", old.deletes != new.deletes),
         ("log.level", old.log.level != new.log.level),
     ];
@@ -98,6 +99,18 @@ mod tests {
         assert_eq!(changes.keys, ["repository 3 added", "repository 2", "repository 1 removed"]);
         assert_eq!(changes.removed, [RepositoryId(1)]);
         assert!(!changes.signs_in_anew);
+    }
+
+    #[test]
+    fn how_long_changes_are_kept_applies_at_once_and_what_is_ignored_to_its_repository() {
+        let old = config("[[repository]]\nid = 1\n[[repository]]\nid = 2");
+        let new = config(
+            "[changes]\nkeep = '90d'\n[[repository]]\nid = 1\nignore = ['/F_1']\n\
+             [[repository]]\nid = 2",
+        );
+        let changes = changes(&old, &new);
+        assert_eq!(changes.keys, ["changes", "repository 1"]);
+        assert!(changes.need_restart.is_empty() && !changes.starts_over);
     }
 
     #[test]

@@ -106,7 +106,9 @@ fn every_class_of_fault_exits_2_with_its_key() {
         (changed("id = 1", "id = 1\nitem_id = 'itemId'"), "repository[1].item_id"),
         (changed("id = 1", "id = 1\nsearch = { page = 3 }"), "search"),
         (changed("[[repository]]\nid = 1", ""), "repository"),
-        (format!("{good}[mirror]\nurl = 'mysql://x'\n"), "mirror.url"),
+        (changed("url = 'none'", "url = 'mysql://x'"), "mirror.url"),
+        (changed("id = 1", "id = 1\nignore = ['/itemId']"), "repository[1].ignore"),
+        (format!("{good}[changes]\nkeep = '0s'\n"), "changes.keep"),
         (format!("{good}[deletes]\nmax_fraction = 2\n"), "deletes.max_fraction"),
         (format!("{good}[kafka]\nbroker = 'x'\n"), "kafka"),
     ];
@@ -274,7 +276,7 @@ fn check_online_fails_with_the_reason() {
 
 #[test]
 fn a_mirror_that_this_version_does_not_keep_is_valid_to_check_and_wrong_to_run() {
-    let toml = format!("{}[mirror]\nurl = 'sqlite:///tmp/mirror.db'\n", good());
+    let toml = good().replace("url = 'none'", "url = 'postgres://h/d'");
     let place = Place::new(&toml);
     let checked = place.run(&["check"], |_| {});
     assert_eq!(checked.status.code(), Some(0));

@@ -157,6 +157,9 @@ fn an_impossible_value_is_a_fault() {
         ("paging", "pass_interval = '5M'", "is longer than 30days"),
         ("deletes", "max_fraction = nan", "is not between 0 and 1"),
         ("deletes", "max_fraction = 2", "is not between 0 and 1"),
+        ("changes", "keep = '0s'", "is too short"),
+        ("changes", "keep = 'ever'", "is not a duration"),
+        ("changes", "keep = 90", "has no unit"),
         ("mirror", "url = 'mysql://h'", "is none of the kinds of mirror"),
         ("status", "listen = ':9464'", "is no address to listen at"),
         ("log", "format = ''", "is empty"),
@@ -181,6 +184,26 @@ test.toml:7:1: repository[2].id: is not set
         ("id = 2\nname = ''", "name", "is empty"),
         ("id = 2\nin_flight = 0", "in_flight", "is too small"),
         ("id = 2\nurl = 'x'", "url", "is not known"),
+        ("id = 2\nignore = '/F_1'", "ignore", "is text, not a list"),
+        ("id = 2\nignore = ['']", "ignore", "holds an empty text"),
+        ("id = 2\nignore = [1]", "ignore", "holds a whole number"),
+        (
+            "id = 2\nignore = ['/F_1', 'F_2']",
+            "ignore",
+            "holds \"F_2\", which does not begin with a slash",
+        ),
+        (
+            "id = 2\nignore = [\"/\\u001b~\"]",
+            "ignore",
+            "holds \"/\\u{1b}~\", which holds a tilde that is neither ~0 (a tilde) nor ~1 (a slash)",
+        ),
+        ("id = 2\nignore = ['/itemId']", "ignore", "holds \"/itemId\", which is where the id is"),
+        (
+            "id = 2\nitem_id = '/meta/id'\nignore = ['/itemId', '/meta']",
+            "ignore",
+            "holds \"/meta\", which is where the id is",
+        ),
+        ("id = 2\nitem_id = 'id'\nignore = ['/itemId']", "item_id", "does not begin with a slash"),
         ("id = 2\nsearch = 7", "search", "is a whole number, not a table"),
     ] {
         let fault = second(lines);
@@ -223,7 +246,7 @@ fn unknown_sections_and_keys_are_faults_with_the_nearest_name() {
             format!("'x[99999999999999]' = 1\n{LEAST}"),
             "\"x[99999999999999]\"",
             "the sections are [server], [login], [session], [[repository]], [paging], [mirror], \
-             [deletes], [status], [log]",
+             [changes], [deletes], [status], [log]",
         ),
     ] {
         let fault = only(&toml, &[]);

@@ -145,6 +145,7 @@ fn a_variable_is_read_as_what_its_key_needs() {
             ("EWMIRROR_LOGIN__USERNAME", "4711"),
             ("EWMIRROR_PAGING__OVERLAP", "false"),
             ("EWMIRROR_PAGING__IN_FLIGHT", "4"),
+            ("EWMIRROR_CHANGES__KEEP", "90d"),
             ("EWMIRROR_DELETES__MAX_FRACTION", "0.25"),
             ("EWMIRROR_STATUS__LISTEN", "off"),
             ("EWMIRROR_LOG__LEVEL", "debug"),
@@ -156,6 +157,7 @@ fn a_variable_is_read_as_what_its_key_needs() {
     assert_eq!(config.login.username, "4711");
     assert!(!config.repositories[0].paging.overlap);
     assert_eq!(config.repositories[0].paging.in_flight, count(4));
+    assert_eq!(config.changes, ChangesConfig { keep: Some(seconds(90 * 86_400)) });
     assert_eq!(config.deletes, DeletesConfig { max_fraction: 0.25 });
     assert_eq!(config.status, StatusListen::Off);
     assert_eq!(config.log.level, LogLevel::Debug);
@@ -226,6 +228,29 @@ fn every_paging_key_can_be_set_for_one_repository() {
 }
 
 #[test]
+fn members_to_ignore_are_pointers_in_their_order() {
+    let toml = format!(
+        "{LEAST}ignore = ['/F_2', '/a~1b/~0', '/item', '/itemId/x']\n[[repository]]\nid = 2\n"
+    );
+    let repositories = config(&toml, &[]).repositories;
+    let ignored: Vec<_> = repositories[0].ignore.iter().map(ToString::to_string).collect();
+    assert_eq!(ignored, ["/F_2", "/a~1b/~0", "/item", "/itemId/x"]);
+    assert_eq!(repositories[0].ignore[1].tokens(), ["a/b", "~"]);
+    assert!(repositories[1].ignore.is_empty());
+}
+
+#[test]
+fn changes_are_kept_for_any_time_or_for_ever() {
+    let keep =
+        |text: &str| config(&format!("{LEAST}[changes]\nkeep = '{text}'\n"), &[]).changes.keep;
+    assert_eq!(keep("1ms"), Some(Duration::from_millis(1)));
+    assert_eq!(keep("30s"), Some(seconds(30)));
+    assert_eq!(keep("10years"), Some(seconds(10 * 31_557_600)));
+    let never = config(LEAST, &[]);
+    assert!(!never.effective().contains("[changes]"), "{}", never.effective());
+}
+
+#[test]
 fn what_works_but_is_doubtful_is_warned_about() {
     let about = |more: &[(&str, &str)]| warned(LEAST, more).join("\n");
     for (name, value, warning) in [
@@ -238,7 +263,7 @@ fn what_works_but_is_doubtful_is_warned_about() {
         ),
         ("EWMIRROR_SESSION__MAX_AGE", "24h", "session.max_age: is not below 24h"),
         ("EWMIRROR_PAGING__PAGE_SIZE", "16", "paging.page_size: no window of 16 items or fewer"),
-        ("EWMIRROR_MIRROR__URL", "sqlite:///m.db", "mirror.url: this version keeps nothing"),
+        ("EWMIRROR_MIRROR__URL", "postgres://h/d", "mirror.url: this version has no PostgreSQL"),
         ("EWMIRROR_LOGIN__CLIENT_ID", "me", "login.client_id: is ignored"),
     ] {
         let told = about(&[(name, value)]);
@@ -250,6 +275,8 @@ fn what_works_but_is_doubtful_is_warned_about() {
         ("EWMIRROR_SERVER__URL", "http://localhost"),
         ("EWMIRROR_SERVER__URL", "http://[::1]"),
         ("EWMIRROR_PAGING__PAGE_SIZE", "17"),
+        ("EWMIRROR_MIRROR__URL", "sqlite:///m.db"),
+        ("EWMIRROR_MIRROR__URL", "none"),
     ] {
         assert_eq!(about(&[(name, value)]), "", "{name}={value}");
     }
@@ -281,7 +308,9 @@ fn the_effective_configuration_loads_again_to_the_same() {
         "{LEAST}\
          name = \"quoted \\\" \\\\ \\u0007 ä\"\n\
          search = {{ Zeta = 7, alpha = [1.0, 'x', {{ \"a b\" = true }}], big = 9223372036854775807 }}\n\
-         [[repository]]\nid = 2\npage_size = 99\npass_interval = '1h 30m 5ms'\n"
+         ignore = ['/F_1', '/\"~1']\n\
+         [[repository]]\nid = 2\npage_size = 99\npass_interval = '1h 30m 5ms'\n\
+         [changes]\nkeep = '90d'\n"
     );
     let more = [
         ("EWMIRROR_SERVER__CA_FILE", pem),
@@ -302,5 +331,7 @@ fn the_effective_configuration_loads_again_to_the_same() {
     assert_eq!(first, again);
     let order: Vec<_> = again.repositories[0].search.keys().collect();
     assert_eq!(order, ["Zeta", "alpha", "big"]);
+    assert_eq!(again.repositories[0].ignore.len(), 2);
+    assert!(first.effective().contains("\n[changes]\nkeep = "), "{}", first.effective());
     assert_eq!(again.server.ca_file, Some(PathBuf::from(pem)));
 }

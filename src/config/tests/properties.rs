@@ -58,13 +58,19 @@ fn file() -> impl Strategy<Value = String> {
         section("[paging]", "paging"),
         prop::collection::vec(section("[[repository]]", "repository"), 0..3),
         section("[mirror]", "mirror"),
+        section("[changes]", "changes"),
+        section("[deletes]", "deletes"),
         section("[status]", "status"),
         section("[log]", "log"),
     );
-    sections.prop_map(|(server, login, session, paging, repositories, mirror, status, log)| {
-        let repositories = repositories.concat();
-        format!("{server}{login}{session}{paging}{repositories}{mirror}{status}{log}")
-    })
+    sections.prop_map(
+        |(server, login, session, paging, repositories, mirror, changes, deletes, status, log)| {
+            let repositories = repositories.concat();
+            format!(
+                "{server}{login}{session}{paging}{repositories}{mirror}{changes}{deletes}{status}{log}"
+            )
+        },
+    )
 }
 
 proptest! {
@@ -107,11 +113,16 @@ proptest! {
         milliseconds in 0_u64..=2_592_000_000,
         size in (64_u64 << 10)..=(16 << 30),
         part in 0.0..=1.0,
+        keep in prop::option::of(1..=u64::from(u32::MAX) * 1000),
+        ignore in prop::collection::vec("(/([^~\u{0}-\u{1f}\u{7f}]|~0|~1){0,4}){1,3}", 0..4),
         name in "\\PC{1,20}",
     ) {
         let name = serde_json::to_string(&name).unwrap();
+        let ignore = serde_json::to_string(&ignore).unwrap();
+        let keep = keep.map(|keep| format!("keep = '{keep}ms'\n")).unwrap_or_default();
         let toml = format!(
-            "{LEAST}name = {name}\nsearch = {{ part = {part:?} }}\n\
+            "{LEAST}name = {name}\nsearch = {{ part = {part:?} }}\nignore = {ignore}\n\
+             [changes]\n{keep}\
              [paging]\npage_size = {page_size}\npass_interval = '{milliseconds}ms'\n\
              [deletes]\nmax_fraction = {part:?}\n"
         );

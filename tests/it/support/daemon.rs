@@ -24,12 +24,13 @@ pub(crate) struct Setup {
     pub(crate) paging: String,
     /// One for each repository.
     pub(crate) repositories: Vec<String>,
+    pub(crate) mirror: String,
     pub(crate) log: String,
 }
 
 impl Setup {
-    /// Pages as fast as the server answers and rests for an hour after a pass; time-outs are short
-    /// and the log tells of everything.
+    /// Pages as fast as the server answers, rests for an hour after a pass and keeps nothing;
+    /// time-outs are short and the log tells of everything.
     pub(crate) fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -38,16 +39,17 @@ impl Setup {
             session: String::new(),
             paging: "page_size = 100\npage_interval = '0s'\npass_interval = '1h'".to_owned(),
             repositories: vec!["id = 1".to_owned()],
+            mirror: "url = 'none'".to_owned(),
             log: "level = 'debug'".to_owned(),
         }
     }
 
     /// The file.
     pub(crate) fn toml(&self) -> String {
-        let Self { url, server, login, session, paging, repositories, log } = self;
+        let Self { url, server, login, session, paging, repositories, mirror, log } = self;
         let mut text = format!(
             "[server]\nurl = '{url}'\n{server}\n[login]\n{login}\n[session]\n{session}\n\
-             [paging]\n{paging}\n[status]\nlisten = 'off'\n[log]\n{log}\n"
+             [paging]\n{paging}\n[mirror]\n{mirror}\n[status]\nlisten = 'off'\n[log]\n{log}\n"
         );
         for repository in repositories {
             write!(text, "[[repository]]\n{repository}\n").expect("a string takes any text");

@@ -106,6 +106,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 
 /// Files that decide and do not wait.
 const PURE: &[&str] = &[
+    "src/client/offer.rs",
+    "src/client/presence.rs",
     "src/client/redact.rs",
     "src/client/retry.rs",
     "src/client/verdict.rs",

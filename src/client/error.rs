@@ -26,6 +26,10 @@ pub enum Endpoint {
     Logout,
     /// `POST webcm/rest/api/items/search` (vendor).
     Search,
+    /// `GET webcm/rest/api/items/{itemId}` (vendor, in words).
+    Item,
+    /// `GET webcm/rest/api/repositories` (seen).
+    Repositories,
     /// `POST webcm/rest/oauth/token` (seen).
     Token,
 }
@@ -38,6 +42,8 @@ impl Endpoint {
             Self::Reauth => "reauth",
             Self::Logout => "logout",
             Self::Search => "search",
+            Self::Item => "item",
+            Self::Repositories => "repositories",
             Self::Token => "token",
         }
     }

@@ -1,4 +1,6 @@
-//! Searching items.
+//! Searching items, and asking for one.
+
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -7,9 +9,10 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::auth::signed;
 use super::error::{Endpoint, Failure, RequestError, RequestErrorKind};
+use super::exchange::{Call, exchange};
 use super::settings::Settings;
 use super::verdict::{self, Asked};
-use super::{ItemRequest, Presence, SearchAnswer, SearchRequest};
+use super::{ItemRequest, Presence, SearchAnswer, SearchRequest, presence};
 use crate::session::Tokens;
 
 /// The members of a search that are ours to set.
@@ -32,13 +35,47 @@ pub(super) async fn search(
 }
 
 /// `GET webcm/rest/api/items/{itemId}` (vendor, in words).
-#[expect(clippy::unused_async, reason = "asks nothing yet")]
 pub(super) async fn item(
-    _settings: &Settings,
-    _tokens: &Tokens,
-    _request: &ItemRequest,
+    settings: &Settings,
+    tokens: &Tokens,
+    request: &ItemRequest,
 ) -> Result<Presence, Failure> {
-    Ok(Presence::Unclear)
+    let Some(segment) = segment(&request.item.to_string()) else { return Ok(Presence::Unclear) };
+    let endpoint = Endpoint::Item;
+    let mut url = settings.url(endpoint);
+    let path = format!("{}/{segment}", url.path());
+    url.set_path(&path);
+    let headers = settings.signed(endpoint, tokens)?;
+    let call = Call { endpoint, method: Method::GET, url, headers, body: None };
+    match exchange(settings, call).await {
+        Ok(exchanged) => {
+            let verdict = presence::item(&exchanged.reply, request);
+            exchanged.settle(verdict, || settings.redactor(Some(tokens)))
+        }
+        // It would be so again, however often it is tried.
+        Err(error) if matches!(error.kind, RequestErrorKind::TooLarge { .. }) => {
+            Ok(Presence::Unclear)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An id as one segment of a path; `None` where none stands for it. Everything but the unreserved
+/// characters of RFC 3986 is encoded here, because the URL library drops tabs and line ends, which
+/// would ask for another item.
+fn segment(id: &str) -> Option<String> {
+    if matches!(id, "" | "." | "..") {
+        return None;
+    }
+    let mut segment = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            segment.push(char::from(byte));
+        } else {
+            write!(segment, "%{byte:02X}").expect("a string takes any text");
+        }
+    }
+    Some(segment)
 }
 
 /// The body: ours first, then the configured conditions in their order.

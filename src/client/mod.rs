@@ -7,10 +7,11 @@
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `auth`, `items` | the calls: signing in, out and asking; searching |
+//! | `auth`, `items`, `repositories` | the calls: signing in and out; items; what there is |
 //! | `exchange`, `body` | one request and its answer over the wire, redirects, the cap |
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
-//! | `verdict`, `wire`, `tolerant` | what an answer means; the vendor's JSON (pure) |
+//! | `verdict`, `presence`, `offer` | what an answer means (pure) |
+//! | `wire`, `tolerant` | the vendor's JSON (pure) |
 //! | `classify`, `error` | what went wrong, as types |
 //! | `redact`, `retry` | what may be shown of an answer; how long to wait (pure) |
 
@@ -21,7 +22,10 @@ mod connect;
 mod error;
 mod exchange;
 mod items;
+mod offer;
+mod presence;
 mod redact;
+mod repositories;
 pub mod retry;
 mod settings;
 #[cfg(test)]
@@ -100,6 +104,24 @@ pub enum Presence {
     Unclear,
 }
 
+/// The repositories that a server offers to a login.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// In the server's order.
+    pub repositories: Vec<Offered>,
+    /// How many entries of its list have no id that we can find.
+    pub skipped: usize,
+}
+
+/// One repository that a server offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// Its number.
+    pub id: RepositoryId,
+    /// What the server calls it, as it came.
+    pub name: Option<String>,
+}
+
 /// What `reauth` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
@@ -172,6 +194,12 @@ impl Client {
     /// now, and `server.url` should say so.
     pub fn redirected_to(&self) -> Option<Url> {
         self.settings().secured().cloned()
+    }
+
+    /// Asks what repositories there are for this login. No pager needs it, so it is no part of the
+    /// [`Api`].
+    pub async fn repositories(&self, credentials: &Credentials) -> Result<Offer, Failure> {
+        repositories::repositories(&self.settings(), &credentials.tokens).await
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -55,13 +55,15 @@ impl Settings {
         Self { secured: secured.cloned().map_or_else(OnceLock::new, OnceLock::from), ..self }
     }
 
-    /// Where a call goes.
+    /// Where a call goes; for an item, below which.
     pub(super) fn url(&self, endpoint: Endpoint) -> Url {
         let path = match endpoint {
             Endpoint::Login => "enable-api/login",
             Endpoint::Reauth => "enable-api/reauth",
             Endpoint::Logout => "enable-api/logout",
             Endpoint::Search => "webcm/rest/api/items/search",
+            Endpoint::Item => "webcm/rest/api/items",
+            Endpoint::Repositories => "webcm/rest/api/repositories",
             Endpoint::Token => "webcm/rest/oauth/token",
         };
         let mut url = self.secured.get().unwrap_or(&self.configured).clone();

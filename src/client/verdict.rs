@@ -135,15 +135,8 @@ fn page(
     asked: Asked<'_>,
     envelope: Envelope<'_>,
 ) -> Result<Verdict<SearchAnswer>, Verdict<SearchAnswer>> {
-    let status = match envelope.status.map(RawValue::get) {
-        None | Some("null") => 0,
-        Some(text) => text.parse().map_err(|_| wrong_shape("its status is not a whole number"))?,
-    };
+    successful(&envelope)?;
     let data = match envelope.data {
-        Member::Absent | Member::Null if status != 0 => {
-            return Ok(Verdict::Refused(RefusalShape::StatusMember(status), reason(&envelope)));
-        }
-        _ if status != 0 => return Err(wrong_shape(format!("its status is {status}"))),
         Member::Is(data) => data,
         Member::Absent => return Err(wrong_shape("it has no data")),
         Member::Null | Member::Other => return Err(wrong_shape("its data is not an object")),
@@ -181,6 +174,21 @@ fn page(
     Ok(Verdict::Answer(SearchAnswer { items, total, rest_token }))
 }
 
+/// Whether `status` says that the call succeeded, or nothing.
+pub(super) fn successful<T>(envelope: &Envelope<'_>) -> Result<(), Verdict<T>> {
+    let status = match envelope.status.map(RawValue::get) {
+        None | Some("null") => 0,
+        Some(text) => text.parse().map_err(|_| wrong_shape("its status is not a whole number"))?,
+    };
+    match envelope.data {
+        _ if status == 0 => Ok(()),
+        Member::Absent | Member::Null => {
+            Err(Verdict::Refused(RefusalShape::StatusMember(status), reason(envelope)))
+        }
+        _ => Err(wrong_shape(format!("its status is {status}"))),
+    }
+}
+
 fn count<T>(member: Option<&RawValue>, name: &str) -> Result<u64, Verdict<T>> {
     let raw = member.ok_or_else(|| wrong_shape(format!("it has no {name}")))?;
     wire::whole_number(raw)
@@ -188,7 +196,18 @@ fn count<T>(member: Option<&RawValue>, name: &str) -> Result<u64, Verdict<T>> {
 }
 
 /// The envelope of an answer to a signed request, unless the answer is a refusal or a failure.
-fn accepted<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
+pub(super) fn accepted<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
+    admitted(reply)?;
+    let envelope = parsed(reply)?;
+    if success(&envelope)? {
+        Ok(envelope)
+    } else {
+        Err(Verdict::Refused(RefusalShape::NotSuccessful, reason(&envelope)))
+    }
+}
+
+/// Whether a signed request was let in, whatever the JSON of its answer says.
+pub(super) fn admitted<T>(reply: &Reply) -> Result<(), Verdict<T>> {
     if reply.elsewhere.is_some() {
         return Err(Verdict::Refused(RefusalShape::Redirected, None));
     }
@@ -201,15 +220,15 @@ fn accepted<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
     if let Some(shape) = shape {
         return Err(Verdict::Refused(shape, reason_in(&reply.body)));
     }
-    if is_html(reply) && is_sign_in_page(&reply.body) {
+    if asks_to_sign_in(reply) {
         return Err(Verdict::Refused(RefusalShape::SignInPage, None));
     }
-    let envelope = parsed(reply)?;
-    if success(&envelope)? {
-        Ok(envelope)
-    } else {
-        Err(Verdict::Refused(RefusalShape::NotSuccessful, reason(&envelope)))
-    }
+    Ok(())
+}
+
+/// Whether an answer is a sign-in page, whatever its status.
+pub(super) fn asks_to_sign_in(reply: &Reply) -> bool {
+    is_html(reply) && is_sign_in_page(&reply.body)
 }
 
 /// The envelope of an answer to a login, unless the answer is a denial or a failure.
@@ -362,6 +381,6 @@ fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
     }
 }
 
-fn wrong_shape<T>(what: impl Into<String>) -> Verdict<T> {
+pub(super) fn wrong_shape<T>(what: impl Into<String>) -> Verdict<T> {
     Verdict::Failed(RequestErrorKind::WrongShape { what: what.into() })
 }

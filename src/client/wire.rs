@@ -107,6 +107,20 @@ pub(super) fn item(body: &Bytes, raw: &RawValue, pointer: &JsonPointer) -> Resul
     Ok(Item::new(id, body.slice_ref(raw.get().as_bytes())))
 }
 
+/// The id of an item; `None` where it has none that can be read.
+pub(super) fn id_of(raw: &RawValue, pointer: &JsonPointer) -> Option<ItemId> {
+    member(raw, pointer.tokens()).and_then(|found| item_id(found).ok())
+}
+
+/// The elements of a list; `None` for any other type.
+pub(super) fn elements(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    match Typed(ListShape).deserialize(&mut deserializer) {
+        Ok(Member::Is(list)) => Some(list),
+        _ => None,
+    }
+}
+
 /// Reads an id: an integer, exact far beyond 2^53, or a string.
 fn item_id(raw: &RawValue) -> Result<ItemId, &'static str> {
     let json = raw.get();
@@ -128,7 +142,7 @@ fn item_id(raw: &RawValue) -> Result<ItemId, &'static str> {
 }
 
 /// Walks to the member that `path` leads to, through objects and lists.
-fn member<'a, S: AsRef<str>>(raw: &'a RawValue, path: &[S]) -> Option<&'a RawValue> {
+pub(super) fn member<'a, S: AsRef<str>>(raw: &'a RawValue, path: &[S]) -> Option<&'a RawValue> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     // An error is as good as a missing member here: the text is valid JSON, so it can only be a
     // number out of range where an object should be.

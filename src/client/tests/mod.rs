@@ -5,8 +5,10 @@
 
 mod environment;
 mod login;
+mod presence;
 mod proxies;
 mod redirects;
+mod repositories;
 mod search;
 mod secrets;
 mod server;
@@ -25,7 +27,7 @@ use url::Url;
 use self::server::{Server, json};
 use super::*;
 use crate::config::{LoginConfig, LoginMethod, Secret, ServerConfig, Transport};
-use crate::ids::RepositoryId;
+use crate::ids::{ItemId, RepositoryId};
 use crate::session::Generation;
 
 /// Secrets that must be found nowhere but in the requests that need them.
@@ -92,6 +94,15 @@ fn request() -> SearchRequest {
         page: 3,
         page_size: 20,
         conditions: Arc::default(),
+        item_id: "/itemId".parse::<JsonPointer>().unwrap(),
+    }
+}
+
+/// Asks for item 5, an integer.
+fn item_request() -> ItemRequest {
+    ItemRequest {
+        repository: RepositoryId(10149),
+        item: ItemId::Integer(5),
         item_id: "/itemId".parse::<JsonPointer>().unwrap(),
     }
 }

@@ -2,7 +2,6 @@
 
 use super::server::{Server, answer, json};
 use super::*;
-use crate::ids::ItemId;
 
 #[tokio::test]
 async fn a_page_comes_back_byte_for_byte() {

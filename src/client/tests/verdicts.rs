@@ -5,7 +5,7 @@ use crate::client::verdict::{
     Asked, Elsewhere, Reply, TokenCookies, Verdict, login, search, token,
 };
 
-fn reply(status: u16, body: &str) -> Reply {
+pub(super) fn reply(status: u16, body: &str) -> Reply {
     let content_type = "application/json".to_owned();
     Reply {
         status,

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::*;
 use crate::client::verdict::{Asked, Reply, Verdict, search};
-use crate::ids::ItemId;
 
 fn page(body: impl Into<Bytes>, pointer: &str, page_size: u32) -> Verdict<SearchAnswer> {
     let content_type = "application/json".to_owned();

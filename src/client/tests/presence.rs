@@ -1,0 +1,219 @@
+//! Asking for one item: what each answer says of it, and how it is asked for.
+
+use super::server::{Server, Step, answer, head, json};
+use super::verdicts::reply;
+use super::*;
+use crate::client::presence;
+use crate::client::verdict::{Elsewhere, Reply, Verdict};
+
+/// The verdict on a reply about item 5.
+fn judged(reply: &Reply) -> Verdict<Presence> {
+    presence::item(reply, &item_request())
+}
+
+/// What a body with status 200 says of item 5.
+fn said(body: &str) -> Presence {
+    match judged(&reply(200, body)) {
+        Verdict::Answer(presence) => presence,
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+#[test]
+fn an_item_is_there_wherever_it_stands() {
+    for body in [
+        r#"{"itemId":5}"#,
+        r#"{"itemId":5,"status":"active","F_1":[{"itemId":6}]}"#,
+        r#"{"itemId":5,"data":null,"itemList":[]}"#,
+        r#"{"status":0,"data":{"itemId":5,"F_1":"x"}}"#,
+        r#"{"data":{"F_1":"x", "itemId": 5 }}"#,
+        r#"{"success":true,"status":null,"data":{"itemId":5}}"#,
+        r#"{"status":0,"data":{"itemId":5},"epimresttoken":"t"}"#,
+        r#"{"status":0,"data":[{"itemId":5}]}"#,
+        r#"{"status":0,"data":[{"itemId":4},null,{"itemId":5}]}"#,
+        r#"{"status":0,"data":{"itemList":[{"itemId":5}],"searchTotal":1,"returnTotal":1}}"#,
+        r#"{"status":0,"itemList":[{"itemId":5}]}"#,
+        r#"{"status":0,"data":{"item":{"itemId":5}}}"#,
+        r#"{"status":0,"item":{"itemId":5}}"#,
+        r#"{"status":0,"data":null,"item":{"itemId":5}}"#,
+        r#"{"itemId":"request-7","status":0,"data":{"itemId":5}}"#,
+    ] {
+        assert_eq!(said(body), Presence::There, "{body}");
+    }
+    let created = reply(201, r#"{"data":{"itemId":5}}"#);
+    assert_eq!(judged(&created), Verdict::Answer(Presence::There));
+}
+
+#[test]
+fn an_item_is_gone_where_a_success_has_nothing_in_its_place() {
+    let places = [
+        r#""data":null"#,
+        r#""data":{}"#,
+        r#""data":{ }"#,
+        r#""data":[]"#,
+        r#""data":[ ]"#,
+        r#""data":{"itemList":[]}"#,
+        r#""data":{"itemList":null}"#,
+        r#""data":{"itemList":[],"searchTotal":0,"returnTotal":0}"#,
+        r#""data":{"item":null}"#,
+        r#""itemList":[]"#,
+        r#""item":null"#,
+        r#""data":null,"itemList":[],"message":"no such item","epimresttoken":"t""#,
+    ];
+    for place in places {
+        for said_so in [r#""status":0"#, r#""success":true"#, r#""success":true,"status":0"#] {
+            let body = format!("{{{said_so},{place}}}");
+            assert_eq!(said(&body), Presence::Gone, "{body}");
+        }
+        let body = format!("{{{place}}}");
+        assert_eq!(said(&body), Presence::Unclear, "{body}: it does not say that it succeeded");
+        for status in ["1", "404", "-1", "\"0\"", "0.0", "{}"] {
+            let body = format!(r#"{{"success":true,"status":{status},{place}}}"#);
+            assert_eq!(said(&body), Presence::Unclear, "{body}");
+        }
+        let partial = reply(206, &format!(r#"{{"status":0,{place}}}"#));
+        assert_eq!(judged(&partial), Verdict::Answer(Presence::Unclear), "{place}");
+    }
+}
+
+#[test]
+fn what_means_neither_is_unclear() {
+    for body in [
+        "",
+        " \n",
+        "null",
+        "[]",
+        "7",
+        "{}",
+        "nonsense",
+        "<html><h1>It works!</h1>",
+        r#"{"status":0,"data":{"itemId":5}"#,
+        r#"{"status":0,"data":{}} {}"#,
+        r#"[{"itemId":5}]"#,
+        r#"{"status":0}"#,
+        r#"{"success":true}"#,
+        r#"{"status":0,"message":"no such item"}"#,
+        r#"{"success":"true","data":null}"#,
+        r#"{"status":0,"status":0,"data":null}"#,
+        r#"{"status":0,"data":{"itemId":5},"data":null}"#,
+        // Another item, or the same digits as text.
+        r#"{"itemId":6}"#,
+        r#"{"itemId":6,"status":0,"data":null}"#,
+        r#"{"status":0,"data":{"itemId":6}}"#,
+        r#"{"status":0,"data":{"itemId":"5"}}"#,
+        r#"{"status":0,"data":{"itemId":6,"item":null}}"#,
+        r#"{"status":0,"data":[{"itemId":6}]}"#,
+        r#"{"status":0,"data":[null]}"#,
+        r#"{"status":0,"data":[{}]}"#,
+        r#"{"status":0,"data":{"itemList":[{"itemId":6}]}}"#,
+        r#"{"status":0,"data":{"item":{}}}"#,
+        r#"{"status":0,"data":{"item":{"itemId":6}}}"#,
+        // Where the id should be is something else.
+        r#"{"status":0,"data":{"itemId":null}}"#,
+        r#"{"status":0,"data":{"itemId":5.0}}"#,
+        r#"{"status":0,"data":{"id":5}}"#,
+        r#"{"status":0,"data":5}"#,
+        r#"{"status":0,"data":"none"}"#,
+        r#"{"status":0,"data":false}"#,
+        // What contradicts itself.
+        r#"{"status":0,"data":{"itemList":[],"searchTotal":1,"returnTotal":0}}"#,
+        r#"{"status":0,"data":{"itemList":[]},"itemList":[{"itemId":6}]}"#,
+        // An error that repeats what was asked for.
+        r#"{"status":3,"itemId":5}"#,
+        r#"{"status":3,"data":{"itemId":5}}"#,
+        r#"{"status":"3","data":{"itemId":5}}"#,
+        r#"{"status":3,"message":"item not found"}"#,
+    ] {
+        assert_eq!(said(body), Presence::Unclear, "{body}");
+    }
+    let nested = format!("{{\"status\":0,\"data\":{}", "[".repeat(500_000));
+    assert_eq!(said(&nested), Presence::Unclear);
+}
+
+#[test]
+fn each_status_means_what_it_should() {
+    let html = "<html><input type=password>";
+    let there = r#"{"itemId":5}"#;
+    let no = r#"{"success":false,"message":"no"}"#;
+    let statuses = [300, 304, 400, 401, 403, 404, 405, 407, 408, 410, 414, 429, 500, 501, 502, 503];
+    let rows = [
+        ("", "UUURRGUFFGUFFUFF"),
+        (there, "UUURRGUFFGUFFUFF"),
+        (no, "UUURRGUFFGUFFUFF"),
+        (html, "UUURRRUFFRUFFUFF"),
+    ];
+    for (body, expected) in rows {
+        let letter = |status: &u16| match judged(&reply(*status, body)) {
+            Verdict::Answer(Presence::Gone) => 'G',
+            Verdict::Answer(Presence::Unclear) => 'U',
+            Verdict::Refused(..) => 'R',
+            Verdict::Failed(RequestErrorKind::Status) => 'F',
+            other => panic!("{status} {body}: {other:?}"),
+        };
+        assert_eq!(statuses.iter().map(letter).collect::<String>(), expected, "{body}");
+    }
+    let signed_out = [reply(200, html), reply(200, no), reply(206, no)];
+    for reply in signed_out {
+        assert!(matches!(judged(&reply), Verdict::Refused(..)), "{reply:?}");
+    }
+    for status in [200, 302, 404, 410, 500] {
+        let elsewhere = Some(Elsewhere { target: None });
+        let away = Reply { elsewhere, ..reply(status, there) };
+        assert!(matches!(judged(&away), Verdict::Refused(RefusalShape::Redirected, None)));
+    }
+}
+
+async fn asked(url: &str, item: ItemId) -> Result<Presence, Failure> {
+    let request = ItemRequest { item, ..item_request() };
+    Setup::new(url).client().item(&credentials(), &request).await
+}
+
+#[tokio::test]
+async fn an_item_is_asked_for_by_its_id_as_one_segment_of_the_path() {
+    let server = Server::start(|_| json(r#"{"itemId":5}"#)).await;
+    let base = format!("{}pim/", server.url());
+    assert_eq!(asked(&base, ItemId::Integer(5)).await.unwrap(), Presence::There);
+    let ids = [
+        ("5", "5"),
+        ("a/b", "a%2Fb"),
+        ("a\\b", "a%5Cb"),
+        ("../x", "..%2Fx"),
+        ("...", "..."),
+        ("%2e", "%252e"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("a\tb\r\nc\0", "a%09b%0D%0Ac%00"),
+        (" ä ", "%20%C3%A4%20"),
+        ("A-z_0.9~", "A-z_0.9~"),
+    ];
+    for (id, _) in ids {
+        assert_eq!(asked(&base, ItemId::Text(id.into())).await.unwrap(), Presence::Unclear);
+    }
+    let received = server.received();
+    assert_eq!(received[0].method, "GET");
+    assert_eq!(received[0].target, "/pim/webcm/rest/api/items/5");
+    assert_eq!(received[0].header("ewtoken"), Some(SESSION_TOKEN));
+    assert_eq!(received[0].header("epimresttoken"), Some(REST_TOKEN));
+    let segments: Vec<_> =
+        received[1..].iter().map(|it| it.target.rsplit('/').next().unwrap()).collect();
+    assert_eq!(segments, ids.map(|(_, segment)| segment));
+
+    for id in ["", ".", ".."] {
+        assert_eq!(asked(&base, ItemId::Text(id.into())).await.unwrap(), Presence::Unclear);
+    }
+    assert_eq!(server.received().len(), received.len(), "these cannot be asked for");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_whole_is_a_failure_and_one_too_large_is_unclear() {
+    let item = ItemId::Integer(5);
+    let cut = vec![head(100), Step::Send(br#"{"itemId":5"#.to_vec()), Step::Close];
+    for steps in [cut, vec![Step::Close], answer(503, &[("Retry-After", "7")], "")] {
+        let server = Server::start(move |_| steps.clone()).await;
+        let error = failed(asked(&server.url(), item.clone()).await);
+        assert_eq!(error.endpoint, Endpoint::Item);
+    }
+    let server = Server::start(|_| vec![head(usize::MAX >> 1)]).await;
+    assert_eq!(asked(&server.url(), item.clone()).await.unwrap(), Presence::Unclear);
+    let server = Server::start(|_| answer(401, &[], "")).await;
+    assert_eq!(refused(asked(&server.url(), item).await).endpoint, Endpoint::Item);
+}

@@ -1,4 +1,4 @@
-//! `ewmirror run`, and what the other commands that sign in share with it.
+//! `ewmirror run`, and what other commands share with it.
 //!
 //! What can fail without a runtime fails before there is one.
 
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::{Exit, output};
-use crate::client::{Api, Client, ClientSettings, Failure, SearchRequest};
+use crate::client::{Client, ClientSettings};
 use crate::clock::Chance;
 use crate::config::{
     self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, Warning,
@@ -19,7 +19,6 @@ use crate::config::{
 use crate::mirror::Nothing;
 use crate::pager::Passes;
 use crate::progress::Progress;
-use crate::session::SharedSession;
 use crate::signals::{Listener, Signal};
 use crate::supervisor::{End, Reload, Supervision, Supervisor};
 use crate::telemetry::{self, Sink, Telemetry, event};
@@ -55,6 +54,13 @@ impl Prepared {
     ) -> Result<Self, Exit> {
         let progress = Arc::new(Progress::new());
         let Loaded { config, warnings } = load(file, &environment)?;
+        if config.mirror != MirrorUrl::None {
+            return Err(Exit::Wrong(
+                "mirror.url: this version keeps no mirror yet: set it to \"none\" to page and log \
+                 only"
+                    .to_owned(),
+            ));
+        }
         let telemetry = start_log(&config.log, &environment, writer)?;
         warn(&warnings);
         let client = Arc::new(
@@ -99,82 +105,14 @@ impl Prepared {
     }
 }
 
-/// `check --online`: signs in, reads the first page of each repository, signs out.
-pub(super) fn check_online(file: &Path, environment: &Environment) -> Exit {
-    let checked = load(file, environment).and_then(|Loaded { config, .. }| {
-        let client =
-            Client::new(&settings(&config)).map_err(|error| Exit::Wrong(output::chain(&error)))?;
-        let runtime = runtime()?;
-        let result = runtime.block_on(first_pages(&client, &config));
-        runtime.shutdown_background();
-        result
-    });
-    match checked {
-        Ok(report) => output::data(&report),
-        Err(exit) => exit,
-    }
+/// Loads the configuration; an error tells all its faults.
+pub(super) fn load(file: &Path, environment: &Environment) -> Result<Loaded, Exit> {
+    config::load(file, environment)
+        .map_err(|faults| Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count())))
 }
 
-async fn first_pages(client: &Client, config: &Config) -> Result<String, Exit> {
-    let tokens = client.login().await.map_err(|failure| Exit::Failed(describe(&failure)))?;
-    let session = SharedSession::new();
-    session.replace(tokens);
-    let mut report = vec![format!("\nsigned in as {}", config.login.username)];
-    let mut failed = Vec::new();
-    for repository in &config.repositories {
-        let request = SearchRequest {
-            repository: repository.id,
-            page: 1,
-            page_size: repository.paging.page_size.get(),
-            conditions: Arc::new(repository.search.clone()),
-            item_id: repository.item_id.clone(),
-        };
-        let credentials = session.credentials().await;
-        match client.search(&credentials, &request).await {
-            Ok(answer) => {
-                let (items, total) = (answer.items.len(), answer.total);
-                report.push(format!("repository {}: {items} of {total} items read", repository.id));
-                if let Some(token) = answer.rest_token {
-                    session.adopt_rest_token(credentials.generation, token);
-                }
-            }
-            Err(failure) => {
-                failed.push(format!("repository {}: {}", repository.id, describe(&failure)));
-            }
-        }
-    }
-    // The session ends by itself where the server does not take the logout.
-    drop(client.logout(&session.credentials().await).await);
-    report.push(String::new());
-    if failed.is_empty() { Ok(report.join("\n")) } else { Err(Exit::Failed(failed.join("; "))) }
-}
-
-fn describe(failure: &Failure) -> String {
-    let remedy = match failure {
-        Failure::Denied(_) => Some("check login.username and the password"),
-        Failure::Refused(_) => None,
-        Failure::Failed(error) => error.remedy(),
-    };
-    match remedy {
-        Some(remedy) => format!("{}; {remedy}", output::chain(failure)),
-        None => output::chain(failure),
-    }
-}
-
-fn load(file: &Path, environment: &Environment) -> Result<Loaded, Exit> {
-    let loaded = config::load(file, environment).map_err(|faults| {
-        Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
-    })?;
-    if loaded.config.mirror != MirrorUrl::None {
-        return Err(Exit::Wrong(
-            "mirror.url: this version keeps no mirror yet: set it to \"none\" to page and log only"
-                .to_owned(),
-        ));
-    }
-    Ok(loaded)
-}
-
-fn settings(config: &Config) -> ClientSettings<'_> {
+/// What of a configuration a client is built from.
+pub(super) fn settings(config: &Config) -> ClientSettings<'_> {
     ClientSettings {
         server: &config.server,
         login: &config.login,

@@ -9,7 +9,9 @@ mod daemon;
 mod demo;
 mod generate;
 mod once;
+mod online;
 mod output;
+mod repositories;
 pub mod simulate;
 
 use std::ffi::OsString;
@@ -44,6 +46,8 @@ enum Command {
     Once(OnceArgs),
     /// Check the configuration: every fault at once, each with its key
     Check(CheckArgs),
+    /// Print the repositories that the server offers to this login
+    Repositories,
     /// Run an EnterWorks look-alike on loopback, for trying things out
     Simulate(Box<SimulateArgs>),
     /// Run look-alike and daemon in one, with short-lived tokens and items on the move
@@ -100,6 +104,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run => daemon::run(&arguments.config, environment),
         Command::Once(args) => once::run(&arguments.config, environment, args.patience),
         Command::Check(args) => check(&arguments.config, &environment, &args),
+        Command::Repositories => repositories::run(&arguments.config, &environment),
         Command::Simulate(args) => simulate(*args, &environment),
         Command::Demo(args) => demo::run(args.run_for),
         Command::Completions { shell } => {
@@ -135,7 +140,7 @@ fn check(file: &std::path::Path, environment: &Environment, args: &CheckArgs) ->
     output::note(&report.stderr);
     let shown = output::data(&report.stdout);
     match report.exit {
-        0 if args.online => daemon::check_online(file, environment),
+        0 if args.online => online::check(file, environment),
         0 => shown,
         _ => Exit::Wrong(String::new()),
     }

@@ -12,6 +12,7 @@ mod paging;
 mod password;
 mod refusals;
 mod reload;
+mod repositories;
 mod session;
 mod shutdown;
 mod simulate;

@@ -16,6 +16,7 @@ use super::answer::{self, Answer, Delivery, Travel};
 use super::call::Call;
 use super::churn::Rates;
 use super::faults::{Fault, Scripted};
+use super::manners::ItemCall;
 use super::options::{check_odds, check_rates};
 use super::routes::message;
 use super::{Shared, world};
@@ -52,6 +53,17 @@ pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
             churn(shared, &change)
         }
         (&Method::POST, "edit") => edit(shared, call),
+        (&Method::POST, "hide") => parse(call).and_then(|hide| hide_items(shared, &hide)),
+        (&Method::POST, "show") => parse(call).and_then(|show| show_items(shared, &show)),
+        (&Method::POST, "empty") => parse(call).and_then(|empty| look_empty(shared, &empty)),
+        (&Method::POST, "items-call") => parse(call).map(|ItemsCall { mode }| {
+            shared.lock().manners.item_call = mode;
+            json!({})
+        }),
+        (&Method::POST, "reorder") => parse(call).map(|Reorder { on }| {
+            shared.lock().manners.reorder(on, shared.options.seed);
+            json!({})
+        }),
         _ => Err(Refusal(StatusCode::NOT_FOUND, "there is no such door".to_owned())),
     };
     match done {
@@ -135,6 +147,7 @@ fn churn(shared: &Shared, change: &ChurnChange) -> Result<Value, Refusal> {
 #[serde(deny_unknown_fields)]
 struct Edit {
     repository: u64,
+    clear: Option<Part>,
     #[serde(default)]
     insert: u32,
     /// Where the new items go.
@@ -145,6 +158,32 @@ struct Edit {
     update: Vec<u64>,
     #[serde(default, rename = "move")]
     moves: Vec<Move>,
+}
+
+/// How many of the items there are.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Part {
+    Count(usize),
+    Fraction(f64),
+}
+
+impl Part {
+    /// Of so many, how many; a fraction is rounded up.
+    fn of(self, items: usize) -> Result<usize, Refusal> {
+        match self {
+            Self::Count(count) => Ok(count),
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is between 0 and the number of items"
+            )]
+            Self::Fraction(part) if (0.0..=1.0).contains(&part) => {
+                Ok((part * items as f64).ceil() as usize)
+            }
+            Self::Fraction(_) => Err(Refusal::wrong("clear is a number of items or a part of 1")),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -159,6 +198,9 @@ fn edit(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     let uptime = shared.uptime();
     let mut state = shared.lock();
     let repository = state.repository(edit.repository, uptime).ok_or_else(no_repository)?;
+    if let Some(part) = edit.clear {
+        repository.clear(part.of(repository.len())?);
+    }
     let mut inserted = Vec::new();
     let done: Result<(), world::EditError> = (|| {
         for _ in 0..edit.insert {
@@ -170,6 +212,68 @@ fn edit(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     })();
     done.map_err(Refusal::wrong)?;
     Ok(json!({"inserted": inserted}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hide {
+    repository: u64,
+    ids: Vec<u64>,
+}
+
+fn hide_items(shared: &Shared, hide: &Hide) -> Result<Value, Refusal> {
+    let uptime = shared.uptime();
+    let mut state = shared.lock();
+    let repository = state.repository(hide.repository, uptime).ok_or_else(no_repository)?;
+    hide.ids.iter().try_for_each(|id| repository.hide(*id)).map_err(Refusal::wrong)?;
+    Ok(json!({"shown": repository.shown()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Show {
+    repository: u64,
+    ids: Option<Vec<u64>>,
+}
+
+fn show_items(shared: &Shared, show: &Show) -> Result<Value, Refusal> {
+    let uptime = shared.uptime();
+    let mut state = shared.lock();
+    let repository = state.repository(show.repository, uptime).ok_or_else(no_repository)?;
+    match &show.ids {
+        Some(ids) => {
+            ids.iter().try_for_each(|id| repository.show(*id)).map_err(Refusal::wrong)?;
+        }
+        None => repository.show_all(),
+    }
+    Ok(json!({"shown": repository.shown()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LookEmpty {
+    repository: u64,
+    on: bool,
+}
+
+fn look_empty(shared: &Shared, empty: &LookEmpty) -> Result<Value, Refusal> {
+    let uptime = shared.uptime();
+    let mut state = shared.lock();
+    let repository = state.repository(empty.repository, uptime).ok_or_else(no_repository)?;
+    repository.looks_empty = empty.on;
+    Ok(json!({"shown": repository.shown()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemsCall {
+    mode: ItemCall,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reorder {
+    on: bool,
 }
 
 /// The oracle. The list is copied at one moment; the items are rendered as they are sent.

@@ -25,11 +25,22 @@
 //! - `POST /simulator/churn` sets `{"repository": 1, "insert_rate": 1.0, "delete_rate": 0.0,
 //!   "update_rate": 0.0}`; what is missing stays, without `repository` it is meant for all;
 //!   `POST /simulator/freeze` sets all rates to zero
-//! - `POST /simulator/edit` does `{"repository": 1, "insert": 3, "at": 0, "delete": [ids], "update":
-//!   [ids], "move": [{"id": 5, "to": 0}]}` in this order at one moment and answers `{"inserted":
-//!   [ids]}`; places (`at`, `move`) only in a shuffled repository; an error leaves what was done
+//! - `POST /simulator/edit` does `{"repository": 1, "clear": 5, "insert": 3, "at": 0, "delete":
+//!   [ids], "update": [ids], "move": [{"id": 5, "to": 0}]}` in this order at one moment and answers
+//!   `{"inserted": [ids]}`; `clear` takes away so many of the first items, or with a fraction
+//!   (`0.75`) that part; places (`at`, `move`) only in a shuffled repository; an error leaves what
+//!   was done
+//! - `POST /simulator/hide` keeps `{"repository": 1, "ids": [ids]}` from searches and counts, while
+//!   the items are still there; `POST /simulator/show` shows them again, without `ids` all
+//! - `POST /simulator/empty` with `{"repository": 1, "on": true}` makes searches and counts say that
+//!   the repository is empty, while all items are still there
+//! - `POST /simulator/items-call` sets how `GET items/{id}` answers: `{"mode": "honest"}`,
+//!   `not-found` (404 for every item, as a server without the call), `html`, `status` (a `status`
+//!   other than 0) or `error` (500)
+//! - `POST /simulator/reorder` with `{"on": true}` has each answer write the members of an item in
+//!   another order
 //! - `GET /simulator/counts`; `GET /simulator/items?repository=1`: all items in list order, one a
-//!   line, each exactly as a search would send it
+//!   line, each exactly as a search would send it, `hide`, `empty` and `reorder` aside
 
 mod answer;
 mod call;
@@ -37,6 +48,7 @@ mod catalog;
 mod churn;
 mod doors;
 mod faults;
+mod manners;
 mod options;
 mod routes;
 mod sessions;
@@ -69,8 +81,9 @@ pub use options::{
 
 use catalog::Catalog;
 use faults::Faults;
+use manners::Manners;
 use sessions::Sessions;
-use world::Repository;
+use world::{Entry, Repository};
 
 /// After a failed accept (too many open files, mostly) the listener rests so long, instead of
 /// failing again at once.
@@ -200,6 +213,7 @@ struct State {
     repositories: Vec<Repository>,
     sessions: Sessions,
     faults: Faults,
+    manners: Manners,
     counts: Counts,
 }
 
@@ -222,6 +236,7 @@ impl Shared {
                 options.stale_rest_token,
             ),
             faults: Faults::new(options.faults.clone(), options.seed),
+            manners: Manners::default(),
             counts: Counts::default(),
         };
         Self {
@@ -240,6 +255,14 @@ impl Shared {
 
     fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Appends an item's JSON to an answer whose members have this order.
+    fn render(&self, entry: Entry, order: Option<u64>, out: &mut Vec<u8>) {
+        match order {
+            None => self.catalog.render(entry, out),
+            Some(order) => self.catalog.render_in_order(entry, order, out),
+        }
     }
 
     fn counts(&self) -> Counts {

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use super::answer::{self, Answer, CutOff, Delivery, Travel};
 use super::call::{Call, parameter};
 use super::faults::{Endpoint, Fault, Shape};
+use super::manners::ItemCall;
 use super::sessions::Standing;
-use super::world::Entry;
 use super::{LoginAnswer, Shared, UnderWay, catalog, doors};
 
 /// No request is larger than this, in bytes.
@@ -282,8 +282,9 @@ fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> 
     };
     let start = usize::try_from((page - 1).saturating_mul(size)).unwrap_or(usize::MAX);
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let (entries, total) = {
+    let (entries, total, order) = {
         let mut state = shared.lock();
+        let order = state.manners.next_order();
         let Some(repository) = state.repository(repository_id, shared.uptime()) else {
             return no_repository();
         };
@@ -293,7 +294,7 @@ fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> 
             _ => (start, size),
         };
         repository.last_window = window;
-        let found = (repository.window(window.0, window.1), repository.len());
+        let found = (repository.search(window.0, window.1), repository.shown(), order);
         state.counts.pages += 1;
         state.counts.items += found.0.len() as u64;
         found
@@ -306,7 +307,7 @@ fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> 
         if index > 0 {
             out.push(b',');
         }
-        shared.catalog.render(*entry, &mut out);
+        shared.render(*entry, order, &mut out);
     }
     out.extend_from_slice(
         format!("],\"searchTotal\":{total},\"returnTotal\":{claimed}}}").as_bytes(),
@@ -325,7 +326,7 @@ fn count(shared: &Shared, call: &Call) -> Answer {
         return message(StatusCode::BAD_REQUEST, "repositoryId must be a number");
     };
     match shared.lock().repository(id, shared.uptime()) {
-        Some(repository) => Answer::json(&json!({"status": 0, "data": repository.len()})),
+        Some(repository) => Answer::json(&json!({"status": 0, "data": repository.shown()})),
         None => no_repository(),
     }
 }
@@ -334,15 +335,26 @@ fn count(shared: &Shared, call: &Call) -> Answer {
 fn item(shared: &Shared, call: &Call) -> Answer {
     let id = call.path.rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
     let uptime = shared.uptime();
-    let found: Option<Entry> = id.and_then(|id| {
-        shared.lock().repositories.iter_mut().find_map(|repository| {
-            repository.advance(uptime);
-            repository.item(id)
-        })
-    });
+    let (found, order) = {
+        let mut state = shared.lock();
+        match state.manners.item_call {
+            ItemCall::Honest => {}
+            ItemCall::NotFound => return Answer::html(StatusCode::NOT_FOUND, NOT_FOUND_PAGE),
+            ItemCall::Html => return Answer::html(StatusCode::OK, SWAGGER_PAGE),
+            ItemCall::Status => return Answer::json(&json!({"status": 1, "message": "failed"})),
+            ItemCall::Error => return message(StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        }
+        let found = id.and_then(|id| {
+            state.repositories.iter_mut().find_map(|repository| {
+                repository.advance(uptime);
+                repository.item(id)
+            })
+        });
+        (found, state.manners.next_order())
+    };
     let Some(entry) = found else { return message(StatusCode::NOT_FOUND, "item not found") };
     let mut out = b"{\"status\":0,\"data\":".to_vec();
-    shared.catalog.render(entry, &mut out);
+    shared.render(entry, order, &mut out);
     out.push(b'}');
     Answer::new(StatusCode::OK, "application/json", out)
 }

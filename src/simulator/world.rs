@@ -9,6 +9,7 @@
 //! Item ids are unique over all repositories, since the vendor's call for one item names no
 //! repository; they ascend with gaps, as ids of real servers do, and are never used again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -57,6 +58,10 @@ pub(super) struct Repository {
     last_change: u32,
     rng: Rng,
     churn: Churn,
+    /// Ids of items that no search shows.
+    hidden: BTreeSet<u64>,
+    /// Whether searches show none at all.
+    pub(super) looks_empty: bool,
     /// What happened since the start.
     pub(super) history: History,
     /// The last window answered, for the fault that repeats it.
@@ -118,6 +123,8 @@ impl Repository {
             last_change: count,
             rng,
             churn: Churn::new(rates, Duration::ZERO),
+            hidden: BTreeSet::new(),
+            looks_empty: false,
             history: History::default(),
             last_window: (0, 0),
         }
@@ -149,6 +156,24 @@ impl Repository {
     /// How many items there are.
     pub(super) fn len(&self) -> usize {
         self.list.len()
+    }
+
+    /// How many items a search shows.
+    pub(super) fn shown(&self) -> usize {
+        if self.looks_empty { 0 } else { self.list.len() - self.hidden.len() }
+    }
+
+    /// The items at the places `[start, start + length)` of the list as a search shows it.
+    pub(super) fn search(&self, start: usize, length: usize) -> Vec<Entry> {
+        if self.looks_empty {
+            return Vec::new();
+        }
+        if self.hidden.is_empty() {
+            return self.window(start, length);
+        }
+        let entries = self.list.iter().filter_map(|slot| self.entry(*slot));
+        let shown = entries.filter(|entry| !self.hidden.contains(&entry.id));
+        shown.skip(start).take(length).collect()
     }
 
     /// The items at the places `[start, start + length)` of the list, fewer where it ends before.
@@ -185,6 +210,31 @@ impl Repository {
         Ok(self.item_id(slot))
     }
 
+    /// Keeps an item from searches; it is still there.
+    pub(super) fn hide(&mut self, id: u64) -> Result<(), EditError> {
+        self.item(id).ok_or(EditError::NoSuchItem(id))?;
+        self.hidden.insert(id);
+        Ok(())
+    }
+
+    /// Lets searches show a hidden item again.
+    pub(super) fn show(&mut self, id: u64) -> Result<(), EditError> {
+        self.hidden.remove(&id).then_some(()).ok_or(EditError::NoSuchItem(id))
+    }
+
+    /// Lets searches show all items again.
+    pub(super) fn show_all(&mut self) {
+        self.hidden.clear();
+    }
+
+    /// Takes the first items of the list away at once.
+    pub(super) fn clear(&mut self, count: usize) {
+        let slots: Vec<u32> = self.list.drain(..count.min(self.list.len())).collect();
+        for slot in slots {
+            self.forget(slot);
+        }
+    }
+
     /// Takes an item away.
     pub(super) fn delete(&mut self, id: u64) -> Result<(), EditError> {
         let place = self.place(id)?;
@@ -215,9 +265,15 @@ impl Repository {
             return;
         }
         let slot = self.list.remove(place);
+        self.forget(slot);
+    }
+
+    /// Makes a slot that has left the list that of an item that is gone.
+    fn forget(&mut self, slot: u32) {
         if let Some(record) = self.records.get_mut(position(slot)) {
             record.revision = 0;
         }
+        self.hidden.remove(&self.item_id(slot));
         self.history.deleted += 1;
     }
 

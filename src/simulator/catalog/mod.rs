@@ -4,7 +4,8 @@
 //! start; an item is put together from them by copying, which makes some hundred thousand items a
 //! second. A revision changes one attribute, the next revision the next one, so that a history
 //! attribute by attribute has something to show; the modification stamp and the revision number
-//! change along. Members always stand in the same order, and the same revision has the same bytes.
+//! change along. The same revision has the same bytes, and its members the same order unless another
+//! one is asked for.
 //!
 //! The look of an item is known as far as `"F_1004613": "35"` (seen); all else is made up to be as
 //! awkward as a product record can be.
@@ -12,6 +13,8 @@
 mod fields;
 mod phrases;
 
+use std::fmt;
+use std::io::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use fastrand::Rng;
@@ -56,23 +59,38 @@ impl Catalog {
 
     /// Appends the item's JSON to `out`.
     pub(super) fn render(&self, entry: Entry, out: &mut Vec<u8>) {
+        self.render_members(entry, out, |_| {});
+    }
+
+    /// Appends the item's JSON with its members in an order that follows from `order` and the id;
+    /// each member has the same bytes as ever.
+    pub(super) fn render_in_order(&self, entry: Entry, order: u64, out: &mut Vec<u8>) {
+        let (mut usual, mut starts) = (Vec::with_capacity(4096), Vec::new());
+        self.render_members(entry, &mut usual, |start| starts.push(start));
+        let ends = starts.iter().skip(1).copied().chain([usual.len() - 1]);
+        // Each member stands behind a brace or a comma.
+        let members = starts.iter().zip(ends).map(|(start, end)| &usual[start + 1..end]);
+        let mut members: Vec<&[u8]> = members.collect();
+        Rng::with_seed(mix(order ^ mix(entry.id))).shuffle(&mut members);
+        out.push(b'{');
+        out.extend_from_slice(&members.join(&b','));
+        out.push(b'}');
+    }
+
+    /// Appends the item's JSON to `out`, and tells where each member begins: with its brace or
+    /// comma.
+    fn render_members(&self, entry: Entry, out: &mut Vec<u8>, mut begins: impl FnMut(usize)) {
         let count = self.pools.len() as u64;
         let own = mix(self.seed ^ mix(entry.id));
         let mut chance = own;
-        out.extend_from_slice(b"{\"itemId\":");
-        out.extend_from_slice(entry.id.to_string().as_bytes());
+        begins(out.len());
+        write(out, format_args!("{{\"itemId\":{}", entry.id));
         // The two attributes that are never the same for two items.
-        out.extend_from_slice(
-            format!(
-                ",\"F_{}\":\"ART-{:010}\",\"F_{}\":\"Größe {} · № {}\"",
-                FIRST_FIELD_ID,
-                entry.id,
-                FIRST_FIELD_ID + 1,
-                own % 64,
-                entry.id
-            )
-            .as_bytes(),
-        );
+        begins(out.len());
+        write(out, format_args!(",\"F_{FIRST_FIELD_ID}\":\"ART-{:010}\"", entry.id));
+        begins(out.len());
+        let (field, size) = (FIRST_FIELD_ID + 1, own % 64);
+        write(out, format_args!(",\"F_{field}\":\"Größe {size} · № {}\"", entry.id));
         for (index, pool) in self.pools.iter().enumerate() {
             // Attribute `index` moves on by one with every `count`th revision.
             let place = (own.wrapping_add(index as u64)) % count;
@@ -80,18 +98,16 @@ impl Catalog {
             chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let value = ((chance >> 33) + step) % pool.len() as u64;
             if let Some(fragment) = usize::try_from(value).ok().and_then(|value| pool.get(value)) {
+                begins(out.len());
                 out.extend_from_slice(fragment);
             }
         }
         let stamp = UNIX_EPOCH + Duration::from_secs(FIRST_STAMP + u64::from(entry.change));
-        out.extend_from_slice(
-            format!(
-                ",\"modifiedOn\":\"{}\",\"revision\":{}}}",
-                humantime::format_rfc3339_seconds(stamp),
-                entry.revision
-            )
-            .as_bytes(),
-        );
+        let stamp = humantime::format_rfc3339_seconds(stamp);
+        begins(out.len());
+        write(out, format_args!(",\"modifiedOn\":\"{stamp}\""));
+        begins(out.len());
+        write(out, format_args!(",\"revision\":{}}}", entry.revision));
     }
 }
 
@@ -108,6 +124,10 @@ pub(super) fn mix(number: u64) -> u64 {
     spread = (spread ^ (spread >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     spread = (spread ^ (spread >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     spread ^ (spread >> 31)
+}
+
+fn write(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a vector takes any bytes");
 }
 
 fn field_id(index: usize) -> String {
@@ -178,6 +198,23 @@ mod tests {
         assert_eq!(item(1, 5_000_000, 3), item(1, 5_000_000, 3));
         assert_ne!(item(1, 5_000_000, 3), item(2, 5_000_000, 3));
         assert_ne!(item(1, 5_000_000, 3), item(1, 5_000_001, 3));
+    }
+
+    #[test]
+    fn another_order_has_the_same_members() {
+        let (catalog, mut orders) = (Catalog::new(1), BTreeSet::new());
+        let entry = Entry { id: 77, revision: 3, change: 7 };
+        let usual: Value = serde_json::from_slice(&item(1, 77, 3)).unwrap();
+        for order in 0..20 {
+            let mut out = b"before".to_vec();
+            catalog.render_in_order(entry, order, &mut out);
+            let item = out.strip_prefix(b"before").unwrap();
+            assert_eq!(item.len(), self::item(1, 77, 3).len());
+            // Objects are equal whatever the order of their members.
+            assert_eq!(serde_json::from_slice::<Value>(item).unwrap(), usual);
+            orders.insert(item.to_vec());
+        }
+        assert_eq!(orders.len(), 20);
     }
 
     #[test]

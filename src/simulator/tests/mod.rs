@@ -1,5 +1,6 @@
 //! The server as a client sees it, over TCP, with a client of the tests' own.
 
+mod doors;
 mod faults;
 mod speed;
 mod vendor_client;

@@ -1,0 +1,44 @@
+//! How the server answers until a test says otherwise.
+//!
+//! A fault befalls one request; manners last. They are those of servers that are not wrong, only
+//! different: one without a call for a single item, one that writes members in any order.
+
+use fastrand::Rng;
+use serde::Deserialize;
+
+/// How the call for one item answers a good session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ItemCall {
+    /// With the item, or with 404 where it is gone.
+    #[default]
+    Honest,
+    /// With 404, whatever it was asked for: a server without the call.
+    NotFound,
+    /// With an HTML page that is no sign-in page.
+    Html,
+    /// With a `status` other than 0 and no `data`.
+    Status,
+    /// With 500.
+    Error,
+}
+
+/// What lasts.
+#[derive(Debug, Default)]
+pub(super) struct Manners {
+    pub(super) item_call: ItemCall,
+    /// Where the orders of members come from; `None` for the usual one.
+    orders: Option<Rng>,
+}
+
+impl Manners {
+    /// From now on each answer has another order of members, or all have the usual one.
+    pub(super) fn reorder(&mut self, on: bool, seed: u64) {
+        self.orders = on.then(|| Rng::with_seed(seed));
+    }
+
+    /// What to order the members of one answer by; `None` for the usual order.
+    pub(super) fn next_order(&mut self) -> Option<u64> {
+        self.orders.as_mut().map(|orders| orders.u64(..))
+    }
+}

@@ -217,3 +217,49 @@ async fn an_answer_that_does_not_come_whole_is_a_failure_and_one_too_large_is_un
     let server = Server::start(|_| answer(401, &[], "")).await;
     assert_eq!(refused(asked(&server.url(), item).await).endpoint, Endpoint::Item);
 }
+
+#[tokio::test]
+async fn the_look_alike_is_understood_in_each_of_its_moods() {
+    use crate::simulator::{Options, RepositoryOptions, start};
+    let repositories = vec![RepositoryOptions { id: 10_149, items: 1 }];
+    let simulator = start(Options { repositories, ..Options::default() }).await.unwrap();
+    let mut setup = Setup::new(&simulator.url());
+    setup.login.password = Secret::new("system");
+    let client = setup.client();
+    let tokens = client.login().await.unwrap();
+    let credentials = Credentials { tokens, ..credentials() };
+
+    let offer = client.repositories(&credentials).await.unwrap();
+    assert_eq!((offer.repositories[0].id, offer.skipped), (RepositoryId(10_149), 0));
+    let search = SearchRequest { page: 1, ..request() };
+    let there = client.search(&credentials, &search).await.unwrap().items.remove(0).id;
+    let gone = ItemId::Integer(1);
+    for (mode, of_there, of_gone) in [
+        ("honest", Presence::There, Presence::Gone),
+        ("not-found", Presence::Gone, Presence::Gone),
+        ("html", Presence::Unclear, Presence::Unclear),
+        ("status", Presence::Unclear, Presence::Unclear),
+    ] {
+        set_items_call(simulator.address(), mode).await;
+        for (item, expected) in [(&there, of_there), (&gone, of_gone)] {
+            let request = ItemRequest { item: item.clone(), ..item_request() };
+            let presence = client.item(&credentials, &request).await.unwrap();
+            assert_eq!(presence, expected, "{mode} {item}");
+        }
+    }
+    set_items_call(simulator.address(), "error").await;
+    assert_eq!(failed(client.item(&credentials, &item_request()).await).status, Some(500));
+    simulator.stop().await;
+}
+
+/// Tells the look-alike how to answer for one item.
+async fn set_items_call(simulator: std::net::SocketAddr, mode: &str) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let body = format!(r#"{{"mode":"{mode}"}}"#);
+    let head = format!("POST /simulator/items-call HTTP/1.0\r\nContent-Length: {}", body.len());
+    let mut stream = tokio::net::TcpStream::connect(simulator).await.unwrap();
+    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+}

@@ -63,8 +63,8 @@ fn presence(reply: &Reply, envelope: &Envelope<'_>, asked: &ItemRequest) -> Pres
     };
     match look(whole, asked, &PLACES) {
         _ if !no_error => Presence::Unclear,
-        // Nothing of an answer that is merely JSON means that something is gone.
         Presence::Gone if reply.status != 200 => Presence::Unclear,
+        // Any JSON may have an empty place; only a success that calls itself one says that it is.
         Presence::Gone if status != Some("0") && success != Some("true") => Presence::Unclear,
         presence => presence,
     }

@@ -14,6 +14,8 @@ use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::item::Item;
 
+pub use sqlite::OpenError;
+
 /// One page of a pass, as the pager hands it on: in the order of the list, each exactly once.
 #[derive(Clone, Debug)]
 pub struct PageOfItems {

@@ -1,0 +1,110 @@
+//! Why a database could not be opened.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A database that was not opened. Nothing of it has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its folder is not there, and neither is the folder around that.
+    #[error("there is no folder {}, nor one to make it in", folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Its folder could not be made.
+    #[error("the folder {} cannot be made", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another daemon has it.
+    #[error("the database {} is in use by {}", path.display(), holder(*.process))]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The process that has it, if it said so.
+        process: Option<u32>,
+    },
+    /// A file could not be made, read or locked.
+    #[error("the file {} cannot be opened", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("the file {} is no SQLite database", path.display())]
+    NotSqlite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is the database of another program.
+    #[error(
+        "the database {} belongs to another program (its application id is {application_id:#x})",
+        path.display()
+    )]
+    Stranger {
+        /// The database.
+        path: PathBuf,
+        /// Whose it is; 0 where nobody says.
+        application_id: u32,
+    },
+    /// A later ewmirror has written it.
+    #[error(
+        "the database {} has schema version {found}, and this program knows versions up to {known}",
+        path.display()
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// SQLite would not open it or bring it up to date.
+    #[error("the database {} cannot be opened", path.display())]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// There is no thread to write it.
+    #[error("no thread can be started to write the database {}", path.display())]
+    Thread {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// What the operator can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoFolder { .. } => "make the folder, or name another file in mirror.url",
+            Self::Folder { .. } | Self::File { .. } => {
+                "let the daemon's user write in the folder, or name another file in mirror.url"
+            }
+            Self::InUse { .. } => "stop the other daemon, or name another file in mirror.url",
+            Self::NotSqlite { .. } | Self::Stranger { .. } => {
+                "move the file away, or name another one in mirror.url"
+            }
+            Self::Newer { .. } => "run the later version, or name another file in mirror.url",
+            Self::Sqlite { .. } => {
+                "see that the disk has room and that the database and its folder can be written"
+            }
+            Self::Thread { .. } => "raise the limit of tasks, or end other programs",
+        }
+    }
+}
+
+fn holder(process: Option<u32>) -> String {
+    process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
+}

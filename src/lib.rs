@@ -55,6 +55,7 @@
 //! (clippy forbids it), tasks without an owner (clippy forbids `tokio::spawn`), a login anywhere but
 //! in the refresher (`check --online` aside, which has no tasks), and any write to the server.
 
+pub mod canonical;
 pub mod change;
 pub mod cli;
 pub mod client;

@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("item", &["ids"]),
     ("change", &["ids"]),
     ("config", &["ids"]),
+    ("canonical", &["config"]),
     ("signals", &[]),
     // What tasks share, and what they say.
     ("session", &["config"]),
@@ -26,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "ids", "progress", "session"]),
     // The vendor's calls; where pages go.
     ("client", &["clock", "config", "ids", "item", "session"]),
-    ("mirror", &["change", "config", "ids", "idset", "item"]),
+    ("mirror", &["canonical", "change", "config", "ids", "idset", "item"]),
     // The tasks.
     (
         "pager",
@@ -108,6 +109,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "src/client/offer.rs",
     "src/client/presence.rs",
+    "src/canonical/mod.rs",
     "src/client/redact.rs",
     "src/client/retry.rs",
     "src/client/verdict.rs",

@@ -164,7 +164,8 @@ fn any_paths() -> impl Strategy<Value = Vec<Vec<String>>> {
 fn pointers(paths: &[Vec<String>]) -> Vec<JsonPointer> {
     let escaped = |name: &String| name.replace('~', "~0").replace('/', "~1");
     let pointer = |path: &Vec<String>| {
-        path.iter().map(|name| format!("/{}", escaped(name))).collect::<String>().parse().unwrap()
+        let names: Vec<String> = path.iter().map(escaped).collect();
+        format!("/{}", names.join("/")).parse().unwrap()
     };
     paths.iter().map(pointer).collect()
 }

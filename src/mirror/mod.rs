@@ -3,6 +3,9 @@
 //!
 //! [`Mirror`] is what a pager needs of it. [`Nothing`] keeps nothing (`mirror.url = "none"`).
 
+#[cfg(test)]
+mod contract;
+mod diff;
 mod sqlite;
 
 use std::error::Error;
@@ -14,7 +17,7 @@ use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::item::Item;
 
-pub use sqlite::OpenError;
+pub use sqlite::{OpenError, SqliteMirror, SqliteOptions};
 
 /// One page of a pass, as the pager hands it on: in the order of the list, each exactly once.
 #[derive(Clone, Debug)]

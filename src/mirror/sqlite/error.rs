@@ -74,6 +74,12 @@ pub enum OpenError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// Its file system does not let programs share it.
+    #[error("the database {} is where programs cannot share a file", path.display())]
+    NoJournal {
+        /// The database.
+        path: PathBuf,
+    },
     /// There is no thread to write it.
     #[error("no thread can be started to write the database {}", path.display())]
     Thread {
@@ -100,6 +106,7 @@ impl OpenError {
             Self::Sqlite { .. } => {
                 "see that the disk has room and that the database and its folder can be written"
             }
+            Self::NoJournal { .. } => "put it on a disk of this machine",
             Self::Thread { .. } => "raise the limit of tasks, or end other programs",
         }
     }

@@ -22,6 +22,20 @@ pub(super) const RANGES: [&str; 4] = [
     "id >= '' AND id < x''",
 ];
 
+/// The same ranges, each from behind the id `?2`, which is one of its own, to its end.
+pub(super) const RESTS: [&str; 4] =
+    ["id > ?2 AND id < x'80'", "id > ?2 AND id < ''", "id > ?2", "id > ?2 AND id < x''"];
+
+/// Which of the ranges an id is in.
+pub(super) fn range_of(id: &ItemId) -> usize {
+    match id {
+        ItemId::Integer(number) if i64::try_from(*number).is_ok() => 1,
+        ItemId::Integer(number) if *number < 0 => 0,
+        ItemId::Integer(_) => 2,
+        ItemId::Text(_) => 3,
+    }
+}
+
 /// An id on its way into a statement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key<'a>(pub(super) &'a ItemId);

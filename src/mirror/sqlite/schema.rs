@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use rusqlite::{Connection, TransactionBehavior};
+
 use super::error::OpenError;
 
 /// `application_id` of our databases: "ewmi" in ASCII.
@@ -85,4 +87,23 @@ pub(super) fn check(path: &Path, application_id: u32, version: u32) -> Result<()
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     Ok(())
+}
+
+/// Runs the migrations that a database has not been through; all of them where it is blank. Each
+/// is taken whole or not at all, and leaves the database saying so.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    loop {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version: u32 =
+            transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let Some(migration) = migrations.get(version as usize) else { return Ok(()) };
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+    }
 }

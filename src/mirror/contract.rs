@@ -1,0 +1,414 @@
+//! What every mirror must do, as one suite: a model of the words in [`Mirror`], to be run beside any
+//! implementation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::change::{Change, Op};
+use crate::ids::Sequence;
+
+/// A kind of mirror.
+pub(super) trait Kind {
+    /// The mirror.
+    type Mirror: Mirror;
+
+    /// Opens it, or opens it again.
+    fn open(&self) -> Self::Mirror;
+
+    /// Looks into it without its help.
+    fn look(&self) -> Look;
+}
+
+/// What is in a mirror.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Look {
+    /// The copy.
+    pub(super) items: BTreeMap<(u64, ItemId), Vec<u8>>,
+    /// Deleted items that are remembered.
+    pub(super) tombstones: BTreeSet<(u64, ItemId)>,
+    /// The log.
+    pub(super) changes: Vec<Change>,
+    /// Changes that are no longer part of the log, and kept for their bodies.
+    pub(super) hidden: BTreeSet<u64>,
+}
+
+/// Something that is done to a mirror.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Begin {
+        repository: u64,
+    },
+    Page {
+        repository: u64,
+        rows: Vec<(ItemId, Body, bool)>,
+        seen: Vec<u8>,
+    },
+    Delete {
+        repository: u64,
+        items: Vec<ItemId>,
+    },
+    End {
+        repository: u64,
+        doubt: Option<String>,
+        suspects: Vec<ItemId>,
+        held: Option<bool>,
+    },
+    Unseen {
+        repository: u64,
+        seen: Vec<ItemId>,
+        after: Option<ItemId>,
+        limit: usize,
+    },
+    /// Drops the changes before this share of the steps so far, in percent.
+    Drop {
+        share: i64,
+    },
+    Reopen,
+}
+
+/// A body that means its value; the rest must not matter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Body {
+    value: u8,
+    ignored: u8,
+    turned: bool,
+}
+
+impl Body {
+    fn bytes(self) -> Bytes {
+        let Self { value, ignored, .. } = self;
+        if self.turned {
+            format!(r#"{{"value":{value}.0,"ignored":{ignored}}}"#).into()
+        } else {
+            format!(r#"{{"ignored": {ignored}, "value": {value}}}"#).into()
+        }
+    }
+}
+
+/// Any steps, in a small world.
+pub(super) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(any_step(), 1..25)
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let ids = |most| prop::collection::vec(any_id(), 0..most);
+    let row = (any_id(), any_body(), any::<bool>());
+    prop_oneof![
+        1 => (1_u64..3).prop_map(|repository| Step::Begin { repository }),
+        6 => (1_u64..3, prop::collection::vec(row, 0..8), prop::collection::vec(any::<u8>(), 0..3))
+            .prop_map(|(repository, rows, seen)| Step::Page { repository, rows, seen }),
+        2 => (1_u64..3, ids(6))
+            .prop_map(|(repository, items)| Step::Delete { repository, items }),
+        1 => (1_u64..3, prop::option::of("[a-z]{1,5}"), ids(3), any::<Option<bool>>()).prop_map(
+            |(repository, doubt, suspects, held)| Step::End { repository, doubt, suspects, held }
+        ),
+        2 => (1_u64..3, ids(5), prop::option::of(any_id()), 0_usize..8).prop_map(
+            |(repository, seen, after, limit)| Step::Unseen { repository, seen, after, limit }
+        ),
+        1 => (0_i64..120).prop_map(|share| Step::Drop { share }),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+fn any_id() -> impl Strategy<Value = ItemId> {
+    let wide = i128::from(i64::MAX);
+    prop_oneof![
+        4 => (-1_i128..5).prop_map(ItemId::Integer),
+        1 => (wide - 1..wide + 3).prop_map(ItemId::Integer),
+        1 => (-wide - 3..-wide).prop_map(ItemId::Integer),
+        2 => "[012]{0,1}".prop_map(|text| ItemId::Text(text.into())),
+    ]
+}
+
+fn any_body() -> impl Strategy<Value = Body> {
+    (0_u8..3, 0_u8..2, any::<bool>()).prop_map(|(value, ignored, turned)| Body {
+        value,
+        ignored,
+        turned,
+    })
+}
+
+/// Does the steps, and compares what is then in the mirror with the model, after each.
+pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: Kind>(
+    kind: &K,
+    steps: Vec<Step>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut model = Model::default();
+    let mut mirror = Some(kind.open());
+    for step in steps {
+        model.now += 1;
+        if matches!(step, Step::Reopen) {
+            drop(mirror.take());
+            mirror = Some(kind.open());
+        }
+        let mirror = mirror.as_ref().unwrap();
+        runtime.block_on(async {
+            model.step(mirror, step).await;
+            for repository in 1..3 {
+                model.compare(mirror, repository).await;
+            }
+        });
+        let look = kind.look();
+        assert_eq!(look, model.look());
+        assert_eq!(model.fold(&look.changes), look.items);
+    }
+}
+
+/// What a mirror should be.
+#[derive(Default)]
+struct Model {
+    now: i64,
+    /// The value and the bytes of each item that is there.
+    items: BTreeMap<(u64, ItemId), (u8, Vec<u8>)>,
+    log: Vec<Change>,
+    dropped: usize,
+    /// The copy as it was when the last change was dropped.
+    base: BTreeMap<(u64, ItemId), Vec<u8>>,
+    passes: BTreeMap<u64, Passes>,
+}
+
+/// The passes of one repository.
+#[derive(Default)]
+struct Passes {
+    last: Option<u64>,
+    under_way: bool,
+    any_done: bool,
+    tally: Tally,
+    figures: PassFigures,
+    saved: Option<(i64, Vec<u8>)>,
+    seen: Vec<Vec<u8>>,
+    suspects: IdSet,
+    held: Option<Held>,
+}
+
+impl Passes {
+    fn iteration(&self) -> u64 {
+        match self.last {
+            Some(last) if self.under_way => last,
+            last => last.unwrap_or(0) + 1,
+        }
+    }
+
+    /// The pass that whatever is done next belongs to.
+    fn enter(&mut self) -> u64 {
+        let iteration = self.iteration();
+        if !self.under_way {
+            (self.last, self.under_way) = (Some(iteration), true);
+            (self.tally, self.figures) = Default::default();
+        }
+        iteration
+    }
+}
+
+impl Model {
+    async fn step<M: Mirror>(&mut self, mirror: &M, step: Step) {
+        let now = self.now;
+        match step {
+            Step::Begin { repository } => {
+                let passes = self.passes.entry(repository).or_default();
+                let iteration = passes.enter();
+                (passes.tally, passes.figures) = Default::default();
+                (passes.saved, passes.seen) = Default::default();
+                let (repository, iteration) = (RepositoryId(repository), Iteration(iteration));
+                mirror.begin_pass(repository, iteration, now).await.unwrap();
+            }
+            Step::Page { repository, rows, seen } => {
+                self.page(mirror, repository, rows, seen).await;
+            }
+            Step::Delete { repository, items } => {
+                let iteration = self.passes.entry(repository).or_default().enter();
+                let mut deleted = 0;
+                for id in items.iter().collect::<BTreeSet<_>>() {
+                    if self.items.contains_key(&(repository, id.clone())) {
+                        self.change(repository, id, Op::Delete, None);
+                        deleted += 1;
+                    }
+                }
+                self.passes.entry(repository).or_default().tally.deleted += deleted;
+                let (repository, iteration) = (RepositoryId(repository), Iteration(iteration));
+                let told = mirror.delete(repository, iteration, now, items).await.unwrap();
+                assert_eq!(told, deleted);
+            }
+            Step::End { repository, doubt, suspects, held } => {
+                let passes = self.passes.entry(repository).or_default();
+                let iteration = Iteration(passes.enter());
+                passes.suspects = suspects.iter().collect();
+                passes.held = held.map(|released| {
+                    let items = passes.suspects.clone();
+                    Held { announced: items.count() + 1, items, released }
+                });
+                (passes.under_way, passes.any_done) = (false, true);
+                (passes.saved, passes.seen) = Default::default();
+                let end = EndOfPass {
+                    repository: RepositoryId(repository),
+                    iteration,
+                    ts_ms: now,
+                    figures: passes.figures,
+                    doubt,
+                    suspects: passes.suspects.clone(),
+                    held: passes.held.clone(),
+                };
+                assert_eq!(mirror.end_pass(end).await.unwrap(), passes.tally);
+            }
+            Step::Unseen { repository, seen, after, limit } => {
+                let seen: IdSet = seen.iter().collect();
+                let there = self.items.keys().filter(|(of, _)| *of == repository);
+                let unseen: Vec<ItemId> = there
+                    .map(|(_, id)| id)
+                    .filter(|id| !seen.contains(id) && after.as_ref().is_none_or(|it| *id > it))
+                    .take(limit)
+                    .cloned()
+                    .collect();
+                let repository = RepositoryId(repository);
+                let told = mirror.unseen(repository, Arc::new(seen), after, limit).await.unwrap();
+                assert_eq!(told, unseen);
+            }
+            Step::Drop { share } => {
+                let before = now * share / 100;
+                let old = self.log.iter().position(|change| change.ts_ms >= before);
+                let old = old.unwrap_or(self.log.len()).max(self.dropped);
+                self.base = fold(self.base.clone(), &self.log[self.dropped..old]);
+                self.dropped = old;
+                assert!(!mirror.drop_changes(before).await.unwrap());
+            }
+            Step::Reopen => {}
+        }
+    }
+
+    async fn page<M: Mirror>(
+        &mut self,
+        mirror: &M,
+        repository: u64,
+        rows: Vec<(ItemId, Body, bool)>,
+        seen: Vec<u8>,
+    ) {
+        let passes = self.passes.entry(repository).or_default();
+        let (iteration, first_op) =
+            (passes.enter(), if passes.any_done { Op::Create } else { Op::Read });
+        let figures = &mut passes.figures;
+        figures.pages += 1;
+        figures.requests += 2;
+        figures.distinct += rows.len() as u64;
+        let figures = *figures;
+        let state = vec![u8::try_from(self.now).unwrap()];
+        passes.saved = Some((self.now, state.clone()));
+        passes.seen.extend((!seen.is_empty()).then(|| seen.clone()));
+
+        let mut tally = Tally::default();
+        for (place, (id, body, _)) in rows.iter().enumerate() {
+            let twins = || rows.iter().enumerate().filter(|(_, row)| row.0 == *id);
+            if twins().any(|(other, _)| other > place) {
+                continue;
+            }
+            let known = self.items.get(&(repository, id.clone())).map(|(value, _)| *value);
+            let op = match known {
+                Some(value) if value == body.value => {
+                    tally.unchanged += u64::from(twins().any(|(_, row)| row.2));
+                    continue;
+                }
+                Some(_) => Op::Update,
+                None => first_op,
+            };
+            *(if known.is_some() { &mut tally.updated } else { &mut tally.created }) += 1;
+            self.change(repository, id, op, Some(*body));
+        }
+        self.passes.entry(repository).or_default().tally.add(tally);
+        let page = PageOfItems {
+            repository: RepositoryId(repository),
+            iteration: Iteration(iteration),
+            ts_ms: self.now,
+            first_sight: rows.iter().map(|row| row.2).collect(),
+            items: rows.into_iter().map(|(id, body, _)| Item::new(id, body.bytes())).collect(),
+            ignore: Arc::new(["/ignored".parse().unwrap()]),
+            figures,
+            checkpoint: Checkpoint { state, seen },
+        };
+        assert_eq!(mirror.write_page(Arc::new(page)).await.unwrap(), tally);
+    }
+
+    fn change(&mut self, repository: u64, id: &ItemId, op: Op, body: Option<Body>) {
+        let key = (repository, id.clone());
+        let before = match body {
+            Some(body) => self.items.insert(key, (body.value, body.bytes().to_vec())),
+            None => self.items.remove(&key),
+        };
+        self.log.push(Change {
+            sequence: Sequence(self.log.len() as u64 + 1),
+            repository: RepositoryId(repository),
+            item: id.clone(),
+            op,
+            iteration: Iteration(self.passes[&repository].iteration()),
+            ts_ms: self.now,
+            before: before.map(|(_, bytes)| bytes),
+            after: body.map(|body| body.bytes().to_vec()),
+        });
+    }
+
+    async fn compare<M: Mirror>(&self, mirror: &M, repository: u64) {
+        let nothing = Passes::default();
+        let passes = self.passes.get(&repository).unwrap_or(&nothing);
+        let saved = passes.saved.clone().filter(|_| passes.under_way);
+        let recalled = mirror.recall(RepositoryId(repository)).await.unwrap();
+        assert_eq!(recalled.iteration, Iteration(passes.iteration()));
+        let interrupted = saved.map(|(saved_ms, state)| {
+            let (figures, seen) = (passes.figures, passes.seen.clone());
+            Interrupted { saved_ms, figures, state, seen }
+        });
+        assert_eq!(recalled.interrupted, interrupted);
+        let there = self.items.keys().filter(|(of, _)| *of == repository);
+        let suspicion = Suspicion {
+            items: there.count() as u64,
+            suspects: passes.suspects.clone(),
+            held: passes.held.clone(),
+        };
+        assert_eq!(mirror.suspicion(RepositoryId(repository)).await.unwrap(), suspicion);
+        let released = passes.held.as_ref().is_some_and(|held| held.released);
+        assert_eq!(mirror.released(RepositoryId(repository)).await.unwrap(), released);
+    }
+
+    fn look(&self) -> Look {
+        let key = |change: &Change| (change.repository.0, change.item.clone());
+        let (old, retained) = self.log.split_at(self.dropped);
+        // A body is needed by the item that has it and by the next change of the item.
+        let hidden = old.iter().filter(|change| {
+            let later = self.log.iter().skip(usize::try_from(change.sequence.0).unwrap());
+            let next = later.into_iter().find(|later| key(later) == key(change));
+            change.op != Op::Delete && next.is_none_or(|next| next.sequence.0 > self.dropped as u64)
+        });
+        let remembered = retained.iter().map(key).filter(|key| !self.items.contains_key(key));
+        Look {
+            items: self
+                .items
+                .iter()
+                .map(|(key, (_, bytes))| (key.clone(), bytes.clone()))
+                .collect(),
+            tombstones: remembered.collect(),
+            changes: retained.to_vec(),
+            hidden: hidden.map(|change| change.sequence.0).collect(),
+        }
+    }
+
+    fn fold(&self, changes: &[Change]) -> BTreeMap<(u64, ItemId), Vec<u8>> {
+        fold(self.base.clone(), changes)
+    }
+}
+
+fn fold(
+    mut copy: BTreeMap<(u64, ItemId), Vec<u8>>,
+    changes: &[Change],
+) -> BTreeMap<(u64, ItemId), Vec<u8>> {
+    for change in changes {
+        let key = (change.repository.0, change.item.clone());
+        let before = match &change.after {
+            Some(after) => copy.insert(key, after.clone()),
+            None => copy.remove(&key),
+        };
+        assert_eq!(before, change.before, "before of {}", change.sequence);
+    }
+    copy
+}

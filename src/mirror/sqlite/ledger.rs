@@ -1,0 +1,244 @@
+//! Passes: the ledger, the checkpoint of the one under way, and how one begins and ends.
+
+use rusqlite::{OptionalExtension, Row, Transaction};
+
+use super::store::{Durability, Store};
+use crate::ids::{Iteration, RepositoryId};
+use crate::mirror::{
+    EndOfPass, Interrupted, MirrorError, PageOfItems, PassFigures, Recalled, Tally,
+};
+
+/// Passes of one repository that the ledger keeps.
+const KEPT: u32 = 1000;
+
+/// Where a repository stands.
+pub(super) fn recall(store: &mut Store, repository: RepositoryId) -> Result<Recalled, MirrorError> {
+    let repository = repository.0.cast_signed();
+    store.read(|transaction| {
+        let last: Option<(i64, bool, PassFigures)> = transaction
+            .prepare_cached(
+                "SELECT pages, requests, first_total, last_total, distinct_ids, repeats, step_backs,
+                 iteration, ended_ms IS NOT NULL FROM pass WHERE repository = ?1
+                 ORDER BY ended_ms IS NULL DESC, iteration DESC LIMIT 1",
+            )?
+            .query_row([repository], |row| Ok((row.get(7)?, row.get(8)?, figures(row)?)))
+            .optional()?;
+        let Some((iteration, ended, figures)) = last else {
+            return Ok(Recalled { iteration: Iteration::FIRST, interrupted: None });
+        };
+        let iteration = Iteration(iteration.cast_unsigned());
+        if ended {
+            return Ok(Recalled { iteration: iteration.next(), interrupted: None });
+        }
+        let checkpoint: Option<(i64, Vec<u8>)> = transaction
+            .prepare_cached("SELECT saved_ms, state FROM checkpoint WHERE repository = ?1")?
+            .query_row([repository], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((saved_ms, state)) = checkpoint else {
+            return Ok(Recalled { iteration, interrupted: None });
+        };
+        let seen = transaction
+            .prepare_cached("SELECT ids FROM seen WHERE repository = ?1 ORDER BY page")?
+            .query_map([repository], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let interrupted = Some(Interrupted { saved_ms, figures, state, seen });
+        Ok(Recalled { iteration, interrupted })
+    })
+}
+
+fn figures(row: &Row<'_>) -> rusqlite::Result<PassFigures> {
+    let number = |column: usize| row.get(column).map(i64::cast_unsigned);
+    Ok(PassFigures {
+        pages: number(0)?,
+        requests: number(1)?,
+        first_total: number(2)?,
+        last_total: number(3)?,
+        distinct: number(4)?,
+        repeats: number(5)?,
+        step_backs: number(6)?,
+    })
+}
+
+/// Begins a pass, or begins it over.
+pub(super) fn begin(
+    store: &mut Store,
+    repository: RepositoryId,
+    iteration: Iteration,
+    ts_ms: i64,
+) -> Result<(), MirrorError> {
+    let (repository, iteration) = (repository.0.cast_signed(), iteration.0.cast_signed());
+    store.write(Durability::Lazy, |transaction| {
+        transaction
+            .prepare_cached(
+                "UPDATE pass SET ended_ms = ?2, certified = 0, doubt = 'given up'
+                 WHERE repository = ?1 AND ended_ms IS NULL",
+            )?
+            .execute((repository, ts_ms))?;
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO pass (repository, iteration, started_ms)
+                 VALUES (?1, ?2, ?3)",
+            )?
+            .execute((repository, iteration, ts_ms))?;
+        forget_checkpoint(transaction, repository)
+    })
+}
+
+/// Ends a pass; what it changed in all.
+pub(super) fn end(store: &mut Store, end: &EndOfPass) -> Result<Tally, MirrorError> {
+    let repository = end.repository.0.cast_signed();
+    let iteration = end.iteration.0.cast_signed();
+    let certified = end.doubt.is_none();
+    // Synced: it is told to the world as done.
+    store.write(Durability::Synced, |transaction| {
+        count(transaction, end.repository, end.iteration, end.ts_ms, Tally::default())?;
+        set_figures(transaction, end.repository, end.iteration, &end.figures)?;
+        let suspects = end.suspects.count().cast_signed();
+        let held = end.held.as_ref().map_or(0, |held| held.items.count()).cast_signed();
+        let tally = transaction
+            .prepare_cached(
+                "UPDATE pass SET ended_ms = ?3, suspects = ?4, held = ?5, certified = ?6, doubt = ?7
+                 WHERE repository = ?1 AND iteration = ?2
+                 RETURNING created, updated, deleted, unchanged",
+            )?
+            .query_row(
+                (repository, iteration, end.ts_ms, suspects, held, certified, &end.doubt),
+                |row| {
+                    let number = |column: usize| row.get(column).map(i64::cast_unsigned);
+                    Ok(Tally {
+                        created: number(0)?,
+                        updated: number(1)?,
+                        deleted: number(2)?,
+                        unchanged: number(3)?,
+                    })
+                },
+            )?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO repository (id, first_pass_done) VALUES (?1, 1)
+                 ON CONFLICT DO UPDATE SET first_pass_done = 1",
+            )?
+            .execute([repository])?;
+        if certified {
+            transaction
+                .prepare_cached(
+                    "UPDATE repository SET certified_iteration = ?2, certified_ms = ?3
+                     WHERE id = ?1",
+                )?
+                .execute((repository, iteration, end.ts_ms))?;
+        }
+        suspect(transaction, end)?;
+        forget_checkpoint(transaction, repository)?;
+        transaction
+            .prepare_cached(
+                "DELETE FROM pass WHERE repository = ?1 AND iteration <=
+                 (SELECT iteration FROM pass WHERE repository = ?1
+                  ORDER BY iteration DESC LIMIT 1 OFFSET ?2)",
+            )?
+            .execute((repository, KEPT))?;
+        Ok(tally)
+    })
+}
+
+/// Puts down who is suspected and what is held back, in place of what was there.
+fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorError> {
+    let held = end.held.as_ref();
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO suspicion (repository, suspects, suspect_count, held,
+             held_count, held_iteration, held_ms, released)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute((
+            end.repository.0.cast_signed(),
+            end.suspects.to_bytes(),
+            end.suspects.count().cast_signed(),
+            held.map(|held| held.items.to_bytes()),
+            held.map_or(0, |held| held.announced).cast_signed(),
+            held.map(|_| end.iteration.0.cast_signed()),
+            held.map(|_| end.ts_ms),
+            held.is_some_and(|held| held.released),
+        ))?;
+    Ok(())
+}
+
+/// Adds to what a pass has changed. A pass that nobody began begins now.
+pub(super) fn count(
+    transaction: &Transaction<'_>,
+    repository: RepositoryId,
+    iteration: Iteration,
+    ts_ms: i64,
+    tally: Tally,
+) -> Result<(), MirrorError> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO pass (repository, iteration, started_ms, created, updated, deleted,
+             unchanged) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT DO UPDATE SET created = created + excluded.created,
+             updated = updated + excluded.updated, deleted = deleted + excluded.deleted,
+             unchanged = unchanged + excluded.unchanged",
+        )?
+        .execute((
+            repository.0.cast_signed(),
+            iteration.0.cast_signed(),
+            ts_ms,
+            tally.created.cast_signed(),
+            tally.updated.cast_signed(),
+            tally.deleted.cast_signed(),
+            tally.unchanged.cast_signed(),
+        ))?;
+    Ok(())
+}
+
+/// Puts down what the pager knows of a pass.
+pub(super) fn set_figures(
+    transaction: &Transaction<'_>,
+    repository: RepositoryId,
+    iteration: Iteration,
+    figures: &PassFigures,
+) -> Result<(), MirrorError> {
+    transaction
+        .prepare_cached(
+            "UPDATE pass SET pages = ?3, requests = ?4, first_total = ?5, last_total = ?6,
+             distinct_ids = ?7, repeats = ?8, step_backs = ?9
+             WHERE repository = ?1 AND iteration = ?2",
+        )?
+        .execute((
+            repository.0.cast_signed(),
+            iteration.0.cast_signed(),
+            figures.pages.cast_signed(),
+            figures.requests.cast_signed(),
+            figures.first_total.cast_signed(),
+            figures.last_total.cast_signed(),
+            figures.distinct.cast_signed(),
+            figures.repeats.cast_signed(),
+            figures.step_backs.cast_signed(),
+        ))?;
+    Ok(())
+}
+
+/// Puts down how to go on after a page.
+pub(super) fn save_checkpoint(
+    transaction: &Transaction<'_>,
+    page: &PageOfItems,
+) -> Result<(), MirrorError> {
+    let repository = page.repository.0.cast_signed();
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2, ?3)")?
+        .execute((repository, page.ts_ms, &page.checkpoint.state))?;
+    if !page.checkpoint.seen.is_empty() {
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO seen VALUES (?1, ?2, ?3)")?
+            .execute((repository, page.figures.pages.cast_signed(), &page.checkpoint.seen))?;
+    }
+    Ok(())
+}
+
+fn forget_checkpoint(transaction: &Transaction<'_>, repository: i64) -> Result<(), MirrorError> {
+    for forget in
+        ["DELETE FROM checkpoint WHERE repository = ?1", "DELETE FROM seen WHERE repository = ?1"]
+    {
+        transaction.prepare_cached(forget)?.execute([repository])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Opens the database for the one who writes it: locks it, judges it, makes it or brings it up to
+//! date.
+//!
+//! What is refused is left byte for byte as it was, and nothing is made beside it but the lock.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::SqliteOptions;
+use super::error::OpenError;
+use super::journal::{Journal, PATIENCE};
+use super::schema::{self, Header, MIGRATIONS};
+use super::store::Store;
+
+/// Bytes of a page of the database.
+const PAGE_SIZE: u32 = 8192;
+
+/// Pages of the journal after which SQLite works it off by itself.
+const WORK_OFF_AFTER: u32 = 2000;
+
+/// Memory for pages, in KiB; SQLite takes it as a negative number.
+const CACHE_KIB: i32 = 16 << 10;
+
+/// More than the statements that there are.
+const STATEMENTS: usize = 64;
+
+/// Opens the database, and makes it if there is none.
+pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Store, OpenError> {
+    let path = resolved(path)?;
+    let lock = lock(&path)?;
+    if schema::check_header(&path)? == Header::Blank {
+        let mut file = OpenOptions::new();
+        file.append(true).create(true).mode(0o600).open(&path).map_err(of_file(&path))?;
+    }
+    let journal = Journal::new(&path, options.journal_limit);
+    let connection = connect(&path)?;
+    (|| {
+        let size_limit = i64::try_from(journal.ease()).unwrap_or(i64::MAX);
+        connection.pragma_update(None, "journal_size_limit", size_limit)?;
+        connection.pragma_update(None, "wal_autocheckpoint", WORK_OFF_AFTER)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(())
+    })()
+    .map_err(of_sqlite(&path))?;
+    Ok(Store::new(connection, journal, lock))
+}
+
+/// The path without links, so that one database has one lock and one journal. Makes the folder if
+/// only that is missing.
+fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
+    let name = path.file_name().ok_or_else(|| of_file(path)(io::ErrorKind::InvalidInput.into()))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        DirBuilder::new().mode(0o700).create(folder).map_err(|source| {
+            let folder = folder.to_owned();
+            match source.kind() {
+                io::ErrorKind::NotFound => OpenError::NoFolder { folder },
+                _ => OpenError::Folder { folder, source },
+            }
+        })?;
+    }
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::canonicalize(folder).map(|folder| folder.join(name))
+        }
+        found => found,
+    }
+    .map_err(of_file(path))
+}
+
+/// Takes the lock of the database: a file beside it, because SQLite's own locks on the database
+/// would be gone as soon as we closed any other handle of it.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(&name).map_err(of_file(&name))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let process =
+                file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+            return Err(OpenError::InUse { path: path.to_owned(), process });
+        }
+        Err(TryLockError::Error(error)) => return Err(of_file(&name)(error)),
+    }
+    let said = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", process::id()));
+    said.map_err(of_file(&name))?;
+    Ok(file)
+}
+
+/// Connects to a file that is blank or ours, and leaves it with all its tables and in WAL mode.
+fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(of_sqlite(path))?;
+    connection.busy_timeout(PATIENCE).map_err(of_sqlite(path))?;
+    // Nothing but a blank file heeds it.
+    connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(of_sqlite(path))?;
+    bring_up_to_date(&mut connection, path)?;
+    // Only now, so that the file itself, not a journal, says from its first moment what it is.
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(of_sqlite(path))?;
+    if mode != "wal" {
+        return Err(OpenError::NoJournal { path: path.to_owned() });
+    }
+    Ok(connection)
+}
+
+/// Judges the database again, as SQLite sees it: after a kill, a journal may say more than the
+/// file. Nobody else writes the tables, because we have the lock.
+fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let blank = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+    let blank: bool = connection.query_row(blank, [], |row| row.get(0)).map_err(of_sqlite(path))?;
+    if !blank {
+        let application_id = number("application_id").map_err(of_sqlite(path))?;
+        let version = number("user_version").map_err(of_sqlite(path))?;
+        schema::check(path, application_id.cast_unsigned(), version.cast_unsigned())?;
+    }
+    schema::migrate(connection, &MIGRATIONS).map_err(of_sqlite(path))
+}
+
+fn of_file(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    |source| OpenError::File { path: path.to_owned(), source }
+}
+
+fn of_sqlite(path: &Path) -> impl FnOnce(rusqlite::Error) -> OpenError {
+    |source| OpenError::Sqlite { path: path.to_owned(), source }
+}

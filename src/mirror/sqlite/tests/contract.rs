@@ -1,0 +1,98 @@
+//! The contract of all mirrors, run against SQLite.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rusqlite::{Connection, OpenFlags};
+
+use super::Place;
+use crate::change::{Change, Op};
+use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
+use crate::mirror::contract::{self, Kind, Look};
+use crate::mirror::sqlite::SqliteMirror;
+use crate::mirror::sqlite::key::OwnedKey;
+
+impl Kind for Place {
+    type Mirror = SqliteMirror;
+
+    fn open(&self) -> SqliteMirror {
+        self.open()
+    }
+
+    fn look(&self) -> Look {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.file(), flags).unwrap();
+        look(&connection).unwrap()
+    }
+}
+
+type Row = (u64, ItemId, String, u64, i64, Option<u64>, Option<Vec<u8>>);
+
+fn look(connection: &Connection) -> rusqlite::Result<Look> {
+    let dropped_through =
+        connection.query_row("SELECT dropped_through FROM log", [], |row| unsigned(row, 0))?;
+    let mut look = Look::default();
+    let mut rows = BTreeMap::new();
+    let mut changes = connection.prepare("SELECT * FROM change")?;
+    let mut found = changes.query([])?;
+    while let Some(row) = found.next()? {
+        let previous = row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned);
+        let change: Row = (
+            unsigned(row, 1)?,
+            row.get::<_, OwnedKey>(2)?.0,
+            row.get(3)?,
+            unsigned(row, 4)?,
+            row.get(5)?,
+            previous,
+            row.get(7)?,
+        );
+        rows.insert(unsigned(row, 0)?, change);
+    }
+    for (&sequence, (repository, item, op, iteration, ts_ms, previous, after)) in &rows {
+        if sequence <= dropped_through {
+            look.hidden.insert(sequence);
+            continue;
+        }
+        let op = Op::of_letter(op).unwrap();
+        let before = previous.filter(|_| matches!(op, Op::Update | Op::Delete));
+        look.changes.push(Change {
+            sequence: Sequence(sequence),
+            repository: RepositoryId(*repository),
+            item: item.clone(),
+            op,
+            iteration: Iteration(*iteration),
+            ts_ms: *ts_ms,
+            before: before.map(|previous| rows[&previous].6.clone().unwrap()),
+            after: after.clone(),
+        });
+    }
+    let mut items = connection.prepare("SELECT repository, id, sequence, hash FROM item")?;
+    let mut found = items.query([])?;
+    while let Some(row) = found.next()? {
+        let key = (unsigned(row, 0)?, row.get::<_, OwnedKey>(1)?.0);
+        let change = &rows[&unsigned(row, 2)?];
+        assert_eq!((change.0, &change.1), (key.0, &key.1));
+        match row.get::<_, Option<i64>>(3)? {
+            Some(hash) => {
+                let body = change.6.clone().unwrap();
+                assert_eq!(hash.cast_unsigned(), crate::item::digest(&body));
+                look.items.insert(key, body);
+            }
+            None => assert!(look.tombstones.insert(key)),
+        }
+    }
+    Ok(look)
+}
+
+fn unsigned(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get(column).map(i64::cast_unsigned)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing(steps in contract::any_steps()) {
+        contract::a_mirror_is_the_fold_of_its_log_and_forgets_nothing(&Place::new(), steps);
+    }
+}

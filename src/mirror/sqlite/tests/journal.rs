@@ -1,0 +1,100 @@
+//! Tests of the journal's bounds, and of calls that go wrong.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::ids::{ItemId, Iteration, RepositoryId};
+use crate::item::Item;
+use crate::mirror::{Checkpoint, Mirror, MirrorError, PageOfItems, PassFigures, Tally};
+
+const LIMIT: u64 = 1 << 20;
+
+/// Page number `number` of a pass: one item of 10 KB that no other page has.
+fn page(number: i128) -> Arc<PageOfItems> {
+    let body = format!("{{\"text\":\"{}\"}}", "x".repeat(10_000));
+    Arc::new(PageOfItems {
+        repository: RepositoryId(1),
+        iteration: Iteration::FIRST,
+        ts_ms: 1,
+        items: vec![Item::new(ItemId::Integer(number), body.into())],
+        first_sight: vec![true],
+        ignore: Arc::new([]),
+        figures: PassFigures::default(),
+        checkpoint: Checkpoint::default(),
+    })
+}
+
+#[tokio::test]
+async fn a_reader_that_stays_stops_the_writing_before_the_journal_fills_the_disk() {
+    let place = Place::new();
+    let mirror = SqliteMirror::open(&place.file(), SqliteOptions { journal_limit: LIMIT }).unwrap();
+    mirror.write_page(page(0)).await.unwrap();
+    let reader = Connection::open(place.file()).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM item;").unwrap();
+
+    let mut written = 0;
+    let error = loop {
+        written += 1;
+        match mirror.write_page(page(written)).await {
+            Ok(_) => assert!(written < 200, "nobody stops the writing"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, MirrorError::JournalFull { bytes } if bytes >= LIMIT), "{error}");
+    for _ in 0..20 {
+        mirror.write_page(page(written)).await.unwrap_err();
+    }
+    let bytes = fs::metadata(place.beside("-wal")).unwrap().len();
+    assert!((LIMIT..LIMIT + LIMIT / 8).contains(&bytes), "{bytes}");
+    assert!(mirror.recall(RepositoryId(1)).await.is_ok(), "it can still be read");
+
+    reader.execute_batch("COMMIT").unwrap();
+    let tally = mirror.write_page(page(written)).await.unwrap();
+    assert_eq!(tally, Tally { created: 1, ..Tally::default() });
+    let bytes = fs::metadata(place.beside("-wal")).unwrap().len();
+    assert!(bytes < LIMIT / 8, "{bytes}");
+}
+
+#[tokio::test]
+async fn a_call_that_panics_is_undone_and_the_next_one_works() {
+    let place = Place::new();
+    let mirror = place.open();
+    mirror.write_page(page(0)).await.unwrap();
+    let error = mirror
+        .run(|store| {
+            store.write(super::super::store::Durability::Synced, |transaction| {
+                transaction.execute("DELETE FROM item", [])?;
+                panic!("in the middle of it");
+                #[expect(unreachable_code, reason = "gives the closure its type")]
+                Ok(())
+            })
+        })
+        .await
+        .unwrap_err();
+    assert!(format!("{error:?}").contains("in the middle of it"), "{error:?}");
+    assert_eq!(mirror.suspicion(RepositoryId(1)).await.unwrap().items, 1);
+    assert_eq!(mirror.write_page(page(0)).await.unwrap().unchanged, 1);
+}
+
+#[tokio::test]
+async fn a_call_whose_caller_is_gone_before_its_turn_is_not_made() {
+    let place = Place::new();
+    let mirror = Arc::new(place.open());
+    let (go, gate) = std::sync::mpsc::channel::<()>();
+    let busy = mirror.run(move |_| {
+        gate.recv_timeout(Duration::from_secs(10)).unwrap();
+        Ok(())
+    });
+    let abandoned = async {
+        let write = mirror.write_page(page(0));
+        assert!(tokio::time::timeout(Duration::from_millis(20), write).await.is_err());
+        go.send(()).unwrap();
+    };
+    let (held_up, ()) = tokio::join!(busy, abandoned);
+    held_up.unwrap();
+    assert_eq!(mirror.suspicion(RepositoryId(1)).await.unwrap().items, 0);
+}

@@ -1,0 +1,38 @@
+//! Tests of the SQLite mirror: the contract of all mirrors, and what is SQLite's own.
+
+mod contract;
+mod journal;
+mod open;
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::{SqliteMirror, SqliteOptions};
+
+/// A folder with a database in it.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("mirror.db")
+    }
+
+    fn beside(&self, end: &str) -> PathBuf {
+        self.folder.path().join(format!("mirror.db{end}"))
+    }
+
+    fn open(&self) -> SqliteMirror {
+        open(&self.file())
+    }
+}
+
+fn open(path: &Path) -> SqliteMirror {
+    SqliteMirror::open(path, SqliteOptions::default()).unwrap()
+}

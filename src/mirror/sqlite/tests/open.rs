@@ -1,0 +1,143 @@
+//! Tests of opening.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::item::digest;
+use crate::mirror::sqlite::error::OpenError;
+use crate::mirror::sqlite::schema::{self, APPLICATION_ID, Header, SCHEMA_VERSION};
+
+fn refused(path: &Path) -> OpenError {
+    SqliteMirror::open(path, SqliteOptions::default()).unwrap_err()
+}
+
+/// Tries to open the file and shows that nothing has come of it.
+fn refused_untouched(place: &Place) -> OpenError {
+    let before = fs::read(place.file()).unwrap();
+    let error = refused(&place.file());
+    assert_eq!(fs::read(place.file()).unwrap(), before);
+    for end in ["-wal", "-shm", "-journal"] {
+        assert!(!place.beside(end).exists(), "{end}");
+    }
+    error
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_new_database_is_ours_alone_and_says_what_it_is_from_the_start() {
+    let place = Place::new();
+    let mirror = place.open();
+    // The file itself, not a journal. Reading it drops SQLite's locks, which nobody needs here.
+    let bytes = fs::read(place.file()).unwrap();
+    assert_eq!(bytes[60..64], SCHEMA_VERSION.to_be_bytes());
+    assert_eq!(bytes[68..72], APPLICATION_ID.to_be_bytes());
+    assert_eq!(mode(&place.file()), 0o600);
+    assert_eq!(mode(&place.beside(".lock")), 0o600);
+    drop(mirror);
+    assert_eq!(schema::check_header(&place.file()).unwrap(), Header::Ours(SCHEMA_VERSION));
+    assert!(!place.beside("-wal").exists());
+}
+
+#[test]
+fn an_empty_file_is_taken_and_an_old_journal_beside_it_is_not() {
+    let place = Place::new();
+    fs::write(place.file(), "").unwrap();
+    fs::write(place.beside("-wal"), "what was left of a database").unwrap();
+    drop(place.open());
+    drop(place.open());
+}
+
+#[test]
+fn the_folder_is_made_if_only_that_is_missing() {
+    let place = Place::new();
+    let folder = place.folder.path().join("new");
+    drop(open(&folder.join("mirror.db")));
+    assert_eq!(mode(&folder), 0o700);
+    let error = refused(&place.folder.path().join("no/folder/mirror.db"));
+    assert!(matches!(error, OpenError::NoFolder { .. }), "{error}");
+}
+
+#[test]
+fn what_is_no_database_is_refused_untouched() {
+    for text in ["a text", &"a long text ".repeat(1000)] {
+        let place = Place::new();
+        fs::write(place.file(), text).unwrap();
+        let error = refused_untouched(&place);
+        assert!(matches!(error, OpenError::NotSqlite { .. }), "{error}");
+    }
+    let place = Place::new();
+    let error = refused(place.folder.path());
+    assert!(matches!(error, OpenError::File { .. }), "{error}");
+}
+
+#[test]
+fn a_database_of_somebody_else_is_refused_untouched() {
+    for pragma in ["application_id = 7", "user_version = 1", "user_version = 0"] {
+        let place = Place::new();
+        let sql = format!("CREATE TABLE item (id); PRAGMA {pragma}; PRAGMA journal_mode = WAL;");
+        Connection::open(place.file()).unwrap().execute_batch(&sql).unwrap();
+        let error = refused_untouched(&place);
+        assert!(matches!(error, OpenError::Stranger { .. }), "{error}");
+        assert!(error.to_string().contains("mirror.db"), "{error}");
+    }
+}
+
+#[test]
+fn a_database_of_a_later_version_is_refused_untouched() {
+    let place = Place::new();
+    drop(place.open());
+    let later = SCHEMA_VERSION + 1;
+    let connection = Connection::open(place.file()).unwrap();
+    connection.pragma_update(None, "user_version", later).unwrap();
+    drop(connection);
+    let error = refused_untouched(&place);
+    assert!(matches!(error, OpenError::Newer { found, .. } if found == later), "{error}");
+}
+
+#[test]
+fn two_daemons_on_one_file_are_refused_and_told_who_has_it() {
+    let place = Place::new();
+    let link = place.folder.path().join("link.db");
+    let first = place.open();
+    symlink(place.file(), &link).unwrap();
+    for path in [&place.file(), &link] {
+        let error = refused(path);
+        let us = std::process::id();
+        assert!(
+            matches!(error, OpenError::InUse { process: Some(process), .. } if process == us),
+            "{error}"
+        );
+    }
+    drop(first);
+    drop(place.open());
+}
+
+#[test]
+fn no_released_migration_is_ever_edited() {
+    let digests: Vec<u64> = schema::MIGRATIONS.iter().map(|sql| digest(sql.as_bytes())).collect();
+    assert_eq!(digests, [4_244_440_805_526_751_129]);
+}
+
+#[test]
+fn an_older_database_is_brought_up_to_date_by_whole_migrations() {
+    let place = Place::new();
+    let mut connection = Connection::open(place.file()).unwrap();
+    let version = |connection: &Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).unwrap()
+    };
+    let first = "CREATE TABLE a (id)";
+    schema::migrate(&mut connection, &[first]).unwrap();
+    assert_eq!(version(&connection), 1);
+    let broken = "CREATE TABLE b (id); INSERT INTO nowhere VALUES (1)";
+    schema::migrate(&mut connection, &[first, broken]).unwrap_err();
+    assert_eq!(version(&connection), 1);
+    schema::migrate(&mut connection, &[first, "CREATE TABLE b (id)"]).unwrap();
+    connection.execute("INSERT INTO b VALUES (1)", []).unwrap();
+    assert_eq!(version(&connection), 2);
+}

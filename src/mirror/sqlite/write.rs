@@ -1,0 +1,269 @@
+//! Pages, deletions, and the dropping of old changes: all that touches items and the log.
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::key::{Key, OwnedKey};
+use super::ledger;
+use super::store::{Durability, Store};
+use crate::change::Op;
+use crate::ids::{ItemId, Iteration, RepositoryId};
+use crate::item::Item;
+use crate::mirror::diff::{self, Known, Rules};
+use crate::mirror::{MirrorError, PageOfItems, Tally};
+
+/// Changes dropped in one transaction: few enough for a page to wait for them.
+const DROPPED_AT_ONCE: u32 = 1000;
+
+const FIND: &str = "SELECT sequence, hash FROM item WHERE repository = ?1 AND id = ?2";
+
+/// What a page brings.
+#[derive(Debug, Default)]
+struct Difference<'a> {
+    found: Vec<Found<'a>>,
+    tally: Tally,
+}
+
+/// An item that is not as it was.
+#[derive(Debug)]
+struct Found<'a> {
+    item: &'a Item,
+    op: Op,
+    /// The sequence of its last change, if it had one.
+    previous: Option<i64>,
+}
+
+/// Takes one page.
+pub(super) fn page(store: &mut Store, page: &PageOfItems) -> Result<Tally, MirrorError> {
+    // Looked for before the transaction that writes, because its durability depends on what is
+    // found. Nobody else writes items.
+    let Difference { found, tally } = store.read(|transaction| difference(transaction, page))?;
+    let durability = if found.is_empty() { Durability::Lazy } else { Durability::Synced };
+    store.write(durability, |transaction| {
+        let of_pass = Log::new(page.repository, page.iteration, page.ts_ms);
+        of_pass.append(transaction, found.iter().map(Entry::of_found))?;
+        ledger::count(transaction, page.repository, page.iteration, page.ts_ms, tally)?;
+        ledger::set_figures(transaction, page.repository, page.iteration, &page.figures)?;
+        ledger::save_checkpoint(transaction, page)?;
+        Ok(tally)
+    })
+}
+
+fn difference<'a>(
+    transaction: &Transaction<'_>,
+    page: &'a PageOfItems,
+) -> Result<Difference<'a>, MirrorError> {
+    let repository = page.repository.0.cast_signed();
+    let first_pass_done = transaction
+        .prepare_cached("SELECT first_pass_done FROM repository WHERE id = ?1")?
+        .query_row([repository], |row| row.get(0))
+        .optional()?
+        .unwrap_or(false);
+    let rules = Rules { first_pass_done, ignore: &page.ignore };
+    let mut find = transaction.prepare_cached(FIND)?;
+    let mut body = transaction.prepare_cached("SELECT after FROM change WHERE sequence = ?1")?;
+    let mut difference = Difference::default();
+    for (item, first_sight) in diff::rows(page) {
+        let row: Option<(i64, Option<i64>)> = find
+            .query_row((repository, Key(&item.id)), |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let previous = row.map(|(sequence, _)| sequence);
+        let known = row
+            .and_then(|(_, hash)| hash)
+            .map_or(Known::Nothing, |hash| Known::Item(hash.cast_unsigned()));
+        let stored = || body.query_row([previous], |row| row.get(0));
+        let tally = &mut difference.tally;
+        match rules.judge(item, known, stored)? {
+            Some(op) => {
+                *counter(tally, op) += 1;
+                difference.found.push(Found { item, op, previous });
+            }
+            None => tally.unchanged += u64::from(first_sight),
+        }
+    }
+    Ok(difference)
+}
+
+fn counter(tally: &mut Tally, op: Op) -> &mut u64 {
+    match op {
+        Op::Read | Op::Create => &mut tally.created,
+        Op::Update => &mut tally.updated,
+        Op::Delete => &mut tally.deleted,
+    }
+}
+
+/// Deletes items; those that are not there do not count.
+pub(super) fn delete(
+    store: &mut Store,
+    repository: RepositoryId,
+    iteration: Iteration,
+    ts_ms: i64,
+    items: &[ItemId],
+) -> Result<u64, MirrorError> {
+    store.write(Durability::Synced, |transaction| {
+        let mut ids: Vec<&ItemId> = items.iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut find = transaction.prepare_cached(FIND)?;
+        let mut gone = Vec::new();
+        for id in ids {
+            let row: Option<(i64, Option<i64>)> = find
+                .query_row((repository.0.cast_signed(), Key(id)), |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .optional()?;
+            if let Some((sequence, Some(_))) = row {
+                gone.push(Entry { id, op: Op::Delete, previous: Some(sequence), body: None });
+            }
+        }
+        let deleted = gone.len() as u64;
+        Log::new(repository, iteration, ts_ms).append(transaction, gone.into_iter())?;
+        let tally = Tally { deleted, ..Tally::default() };
+        ledger::count(transaction, repository, iteration, ts_ms, tally)?;
+        Ok(deleted)
+    })
+}
+
+/// One change on its way into the log.
+#[derive(Debug)]
+struct Entry<'a> {
+    id: &'a ItemId,
+    op: Op,
+    previous: Option<i64>,
+    /// The item and its digest.
+    body: Option<&'a Item>,
+}
+
+impl<'a> Entry<'a> {
+    fn of_found(found: &Found<'a>) -> Self {
+        let Found { item, op, previous } = *found;
+        Self { id: &item.id, op, previous, body: Some(item) }
+    }
+}
+
+/// The log, as one pass adds to it.
+#[derive(Debug)]
+struct Log {
+    repository: i64,
+    iteration: i64,
+    ts_ms: i64,
+}
+
+impl Log {
+    fn new(repository: RepositoryId, iteration: Iteration, ts_ms: i64) -> Self {
+        let (repository, iteration) = (repository.0.cast_signed(), iteration.0.cast_signed());
+        Self { repository, iteration, ts_ms }
+    }
+
+    /// Adds changes, and keeps the copy to them.
+    fn append<'a>(
+        &self,
+        transaction: &Transaction<'_>,
+        entries: impl Iterator<Item = Entry<'a>>,
+    ) -> Result<(), MirrorError> {
+        let mut sequence = last_sequence(transaction)?;
+        let mut more = 0;
+        let mut change = transaction
+            .prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+        let mut item = transaction.prepare_cached(
+            "INSERT INTO item VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash",
+        )?;
+        for Entry { id, op, previous, body } in entries {
+            sequence += 1;
+            more += match op {
+                Op::Read | Op::Create => 1,
+                Op::Update => 0,
+                Op::Delete => -1,
+            };
+            let (key, after) = (Key(id), body.map(|item| &item.bytes[..]));
+            let digest = body.map(|item| item.digest.cast_signed());
+            let Self { repository, iteration, ts_ms } = *self;
+            change.execute((
+                sequence,
+                repository,
+                key,
+                op.letter(),
+                iteration,
+                ts_ms,
+                previous,
+                after,
+            ))?;
+            item.execute((repository, key, sequence, digest))?;
+        }
+        if more != 0 {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO repository (id, items) VALUES (?1, ?2)
+                     ON CONFLICT DO UPDATE SET items = items + excluded.items",
+                )?
+                .execute([self.repository, more])?;
+        }
+        Ok(())
+    }
+}
+
+fn last_sequence(transaction: &Transaction<'_>) -> Result<i64, MirrorError> {
+    let last =
+        "SELECT max(dropped_through, (SELECT ifnull(max(sequence), 0) FROM change)) FROM log";
+    Ok(transaction.prepare_cached(last)?.query_row([], |row| row.get(0))?)
+}
+
+/// A change that is old enough to go.
+struct Old {
+    sequence: i64,
+    repository: i64,
+    id: OwnedKey,
+    op: String,
+    previous: Option<i64>,
+}
+
+/// Drops changes found before this moment, up to the first that is younger; whether there may be
+/// more.
+pub(super) fn drop_changes(store: &mut Store, before_ms: i64) -> Result<bool, MirrorError> {
+    store.write(Durability::Lazy, |transaction| {
+        let old = oldest(transaction, before_ms)?;
+        let mut forget = transaction.prepare_cached("DELETE FROM change WHERE sequence = ?1")?;
+        let mut bury = transaction.prepare_cached(
+            "DELETE FROM item WHERE repository = ?1 AND id = ?2 AND sequence = ?3",
+        )?;
+        for Old { sequence, repository, id, op, previous } in &old {
+            if let Some(previous) = previous {
+                forget.execute([previous])?;
+            }
+            // A deletion has no body that anybody could need. Any other change may: its item, or
+            // the `before` of the change after it.
+            if op == Op::Delete.letter() {
+                forget.execute([sequence])?;
+                bury.execute((repository, Key(&id.0), sequence))?;
+            }
+        }
+        if let Some(last) = old.last() {
+            transaction
+                .prepare_cached("UPDATE log SET dropped_through = ?1")?
+                .execute([last.sequence])?;
+        }
+        Ok(old.len() == DROPPED_AT_ONCE as usize)
+    })
+}
+
+fn oldest(transaction: &Transaction<'_>, before_ms: i64) -> Result<Vec<Old>, MirrorError> {
+    let mut changes = transaction.prepare_cached(
+        "SELECT sequence, repository, id, op, previous, ts_ms FROM change
+         WHERE sequence > (SELECT dropped_through FROM log) ORDER BY sequence LIMIT ?1",
+    )?;
+    let mut rows = changes.query([DROPPED_AT_ONCE])?;
+    let mut old = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(5)? >= before_ms {
+            break;
+        }
+        old.push(Old {
+            sequence: row.get(0)?,
+            repository: row.get(1)?,
+            id: row.get(2)?,
+            op: row.get(3)?,
+            previous: row.get(4)?,
+        });
+    }
+    Ok(old)
+}

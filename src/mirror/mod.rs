@@ -17,7 +17,11 @@ use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::item::Item;
 
-pub use sqlite::{OpenError, SqliteMirror, SqliteOptions};
+pub use sqlite::{
+    Bounds, CertifiedPass, ChangesPage, HeldSummary, History, LedgerEntry, MirrorSummary,
+    OpenError, ReadError, Reader, RepositorySummary, Snapshot, SqliteMirror, SqliteOptions,
+    release,
+};
 
 /// One page of a pass, as the pager hands it on: in the order of the list, each exactly once.
 #[derive(Clone, Debug)]

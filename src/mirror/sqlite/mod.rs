@@ -13,6 +13,7 @@ mod journal;
 mod key;
 mod ledger;
 mod open;
+mod read;
 mod schema;
 mod store;
 mod suspects;
@@ -27,6 +28,10 @@ use std::thread::{Builder, JoinHandle};
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::OpenError;
+pub use read::{
+    Bounds, CertifiedPass, ChangesPage, HeldSummary, History, LedgerEntry, MirrorSummary,
+    ReadError, Reader, RepositorySummary, Snapshot, release,
+};
 
 use self::store::Store;
 use super::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};

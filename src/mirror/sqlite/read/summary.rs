@@ -1,0 +1,190 @@
+//! What a mirror holds, in figures: for `status`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::super::error::OpenError;
+use super::{ReadError, Reader, bounds_in, optional, signed, whole};
+use crate::ids::{Iteration, RepositoryId, Sequence};
+use crate::mirror::{PassFigures, Tally};
+
+/// How many entries of the ledger are told of each repository.
+const NEWEST_PASSES: i64 = 10;
+
+/// A mirror in figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorSummary {
+    /// The size of the database file, in bytes.
+    pub database_bytes: u64,
+    /// The size of its journal, in bytes.
+    pub journal_bytes: u64,
+    /// The last change; 0: there was none yet.
+    pub last: Sequence,
+    /// Changes up to this one have been dropped; 0: none.
+    pub dropped_through: Sequence,
+    /// What there is of each repository, by id.
+    pub repositories: Vec<RepositorySummary>,
+}
+
+/// A repository in figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositorySummary {
+    /// The repository.
+    pub id: RepositoryId,
+    /// Items that are there.
+    pub items: u64,
+    /// The last certified pass, if any was.
+    pub certified: Option<CertifiedPass>,
+    /// Items that the last certified pass did not see.
+    pub suspects: u64,
+    /// Deletions that are held back.
+    pub held: Option<HeldSummary>,
+    /// The newest entries of the ledger, the newest first.
+    pub passes: Vec<LedgerEntry>,
+}
+
+/// A certified pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertifiedPass {
+    /// Which.
+    pub iteration: Iteration,
+    /// When it ended, in milliseconds since 1970 (UTC).
+    pub ended_ms: i64,
+}
+
+/// Deletions that are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldSummary {
+    /// How many were announced.
+    pub count: u64,
+    /// By which pass.
+    pub iteration: Option<Iteration>,
+    /// When, in milliseconds since 1970 (UTC).
+    pub since_ms: Option<i64>,
+    /// Whether the operator has released them.
+    pub released: bool,
+}
+
+/// An entry of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// The pass.
+    pub iteration: Iteration,
+    /// When it began, in milliseconds since 1970 (UTC).
+    pub started_ms: i64,
+    /// When it ended, likewise; `None` while it is under way.
+    pub ended_ms: Option<i64>,
+    /// What the pager counted.
+    pub figures: PassFigures,
+    /// What it changed.
+    pub tally: Tally,
+    /// Suspects at its end.
+    pub suspects: u64,
+    /// Deletions held back at its end.
+    pub held: u64,
+    /// Whether it proved that it missed nothing.
+    pub certified: bool,
+    /// Why it is not certified.
+    pub doubt: Option<String>,
+}
+
+impl Reader {
+    /// The mirror in figures, as of one moment but for the sizes of its files.
+    pub fn summary(&mut self) -> Result<MirrorSummary, ReadError> {
+        let database = self.connection.path().map(PathBuf::from).unwrap_or_default();
+        let mut journal = OsString::from(&database);
+        journal.push("-wal");
+        let (database_bytes, journal_bytes) = (size(&database)?, size(Path::new(&journal))?);
+        let transaction = self.connection.transaction()?;
+        let bounds = bounds_in(&transaction)?;
+        let mut statement = transaction.prepare_cached(
+            "SELECT id, items, certified_iteration, certified_ms FROM repository ORDER BY id",
+        )?;
+        let repositories = statement.query_and_then([], |row| repository(&transaction, row))?;
+        Ok(MirrorSummary {
+            database_bytes,
+            journal_bytes,
+            last: bounds.last,
+            dropped_through: bounds.dropped_through,
+            repositories: repositories.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn size(path: &Path) -> Result<u64, ReadError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(OpenError::File { path: path.to_owned(), source }.into()),
+    }
+}
+
+fn repository(connection: &Connection, row: &Row<'_>) -> Result<RepositorySummary, ReadError> {
+    let id = RepositoryId(whole(row, 0)?);
+    let certified = optional(row, 2)?
+        .zip(row.get(3)?)
+        .map(|(iteration, ended_ms)| CertifiedPass { iteration: Iteration(iteration), ended_ms });
+    let suspicion = connection
+        .prepare_cached(
+            "SELECT suspect_count, held_count, held_iteration, held_ms, released FROM suspicion \
+             WHERE repository = ?1",
+        )?
+        .query_row([signed(id.0)], |row| {
+            let held = HeldSummary {
+                count: whole(row, 1)?,
+                iteration: optional(row, 2)?.map(Iteration),
+                since_ms: row.get(3)?,
+                released: row.get(4)?,
+            };
+            Ok((whole(row, 0)?, held))
+        })
+        .optional()?;
+    let passes = connection
+        .prepare_cached(
+            "SELECT iteration, started_ms, ended_ms, pages, requests, first_total, last_total, \
+             distinct_ids, repeats, step_backs, created, updated, deleted, unchanged, suspects, \
+             held, certified, doubt FROM pass WHERE repository = ?1 \
+             ORDER BY iteration DESC LIMIT ?2",
+        )?
+        .query_map([signed(id.0), NEWEST_PASSES], entry)?
+        .collect::<Result<_, _>>()?;
+    Ok(RepositorySummary {
+        id,
+        items: whole(row, 1)?,
+        certified,
+        suspects: suspicion.map_or(0, |(suspects, _)| suspects),
+        held: suspicion.map(|(_, held)| held).filter(|held| held.count > 0),
+        passes,
+    })
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
+    Ok(LedgerEntry {
+        iteration: Iteration(whole(row, 0)?),
+        started_ms: row.get(1)?,
+        ended_ms: row.get(2)?,
+        figures: PassFigures {
+            pages: whole(row, 3)?,
+            requests: whole(row, 4)?,
+            first_total: whole(row, 5)?,
+            last_total: whole(row, 6)?,
+            distinct: whole(row, 7)?,
+            repeats: whole(row, 8)?,
+            step_backs: whole(row, 9)?,
+        },
+        tally: Tally {
+            created: whole(row, 10)?,
+            updated: whole(row, 11)?,
+            deleted: whole(row, 12)?,
+            unchanged: whole(row, 13)?,
+        },
+        suspects: whole(row, 14)?,
+        held: whole(row, 15)?,
+        certified: row.get(16)?,
+        doubt: row.get(17)?,
+    })
+}

@@ -1,5 +1,7 @@
 //! One item as the server sent it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -30,4 +32,15 @@ impl Item {
 /// A hash of bytes as received (XXH3, 64 bits); equal bytes have equal hashes.
 pub fn digest(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
+}
+
+/// An item as received but on one line: without line ends between its members. Those inside its
+/// texts are escaped, as JSON wants it, and stay.
+pub fn one_line(item: &[u8]) -> Cow<'_, [u8]> {
+    let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    if item.iter().any(ends_line) {
+        item.iter().copied().filter(|byte| !ends_line(byte)).collect()
+    } else {
+        Cow::Borrowed(item)
+    }
 }

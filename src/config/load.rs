@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::Config;
 use super::document::{Document, Lines};
 use super::environment::Environment;
 use super::fault::{Fault, Faults, Origin, Place, Warning};
 use super::layers::Layers;
 use super::reader::Reader;
 use super::sections;
+use super::{AskConfig, Config};
 
 /// The largest file read, in bytes: a thousand repositories fit, and it ends the reading of a
 /// device.
@@ -30,21 +30,19 @@ pub struct Loaded {
 /// A key is set by the variable `EWMIRROR_`, its section, two underscores and its name, all in
 /// upper case: `EWMIRROR_PAGING__PAGE_SIZE`. Repositories stand in the file only.
 pub fn load(file: &Path, environment: &Environment) -> Result<Loaded, Faults> {
-    let name = file.display().to_string();
-    let bytes = read(file).map_err(|error| {
-        let problem = format!("cannot be read: {error}");
-        unreadable(&name, None, problem, "name the configuration file with --config FILE")
-    })?;
-    if bytes.len() > LARGEST_FILE {
-        let problem = format!("is larger than {LARGEST_FILE} bytes");
-        return Err(unreadable(&name, None, problem, "name a configuration file"));
-    }
-    let text = str::from_utf8(&bytes).map_err(|error| {
-        let sound = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let place = Lines::of(&String::from_utf8_lossy(sound)).place(error.valid_up_to());
-        unreadable(&name, Some(place), "is not UTF-8".to_owned(), "save the file as UTF-8")
-    })?;
-    load_text(text, &name, environment)
+    let (text, name) = text_of(file)?;
+    load_text(&text, &name, environment)
+}
+
+/// Loads what it takes to ask a mirror, so that whoever may read the mirror can, without the
+/// password. Keys must exist, as everywhere; of their values only those that are needed are read.
+pub fn load_to_ask(file: &Path, environment: &Environment) -> Result<AskConfig, Faults> {
+    let (text, name) = text_of(file)?;
+    let document = Document::parse(&text, &name)?;
+    let mut reader = Reader::new(Layers::merge(document, environment));
+    let config = sections::ask(&mut reader);
+    // Warnings are the daemon's to tell.
+    reader.finish(config).map(|(config, _)| config)
 }
 
 /// Loads a text in place of a file; `name` is what faults call it.
@@ -54,6 +52,29 @@ pub fn load_text(toml: &str, name: &str, environment: &Environment) -> Result<Lo
     let config = sections::config(&mut reader, environment);
     let (config, warnings) = reader.finish(config)?;
     Ok(Loaded { config, warnings })
+}
+
+/// The text of a file, and what faults call it.
+fn text_of(file: &Path) -> Result<(String, String), Faults> {
+    let name = file.display().to_string();
+    let bytes = read(file).map_err(|error| {
+        let problem = format!("cannot be read: {error}");
+        unreadable(&name, None, problem, "name the configuration file with --config FILE")
+    })?;
+    if bytes.len() > LARGEST_FILE {
+        let problem = format!("is larger than {LARGEST_FILE} bytes");
+        return Err(unreadable(&name, None, problem, "name a configuration file"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, name)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let sound = error.as_bytes().get(..valid).unwrap_or_default();
+            let place = Lines::of(&String::from_utf8_lossy(sound)).place(valid);
+            let problem = "is not UTF-8".to_owned();
+            Err(unreadable(&name, Some(place), problem, "save the file as UTF-8"))
+        }
+    }
 }
 
 /// The bytes of a file, at most one more than is allowed.

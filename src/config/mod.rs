@@ -34,7 +34,7 @@ use std::time::Duration;
 
 pub use environment::Environment;
 pub use fault::{Fault, Faults, Origin, Place, Warning};
-pub use load::{Loaded, load, load_text};
+pub use load::{Loaded, load, load_text, load_to_ask};
 pub use pointer::PointerError;
 pub use secret::Secret;
 use url::Url;
@@ -62,6 +62,18 @@ pub struct Config {
     pub status: StatusListen,
     /// `[log]`: what is said, and how.
     pub log: LogConfig,
+}
+
+/// What it takes to ask a mirror about its items: of a whole configuration the parts that need no
+/// secret and no file that only the daemon can read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskConfig {
+    /// `server.url`, as in [`ServerConfig::url`].
+    pub server: Url,
+    /// `[[repository]]`: what is paged; at least one, ids unique.
+    pub repositories: Vec<RepositoryConfig>,
+    /// `[mirror]`: where the copy is kept.
+    pub mirror: MirrorUrl,
 }
 
 /// `[server]`.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::environment::Environment;
 use super::reader::{Read, Reader};
 use super::{
-    ChangesConfig, Config, DeletesConfig, LogConfig, LogFormat, LogLevel, LoginConfig, LoginMethod,
-    MirrorUrl, Secret, ServerConfig, SessionConfig, Transport,
+    AskConfig, ChangesConfig, Config, DeletesConfig, LogConfig, LogFormat, LogLevel, LoginConfig,
+    LoginMethod, MirrorUrl, Secret, ServerConfig, SessionConfig, Transport,
 };
 use super::{address, credentials, repositories, units};
 
@@ -18,6 +18,9 @@ const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The paths that the daemon appends to the base URL itself, and that people paste along with it.
 const OWN_PATHS: [&str; 2] = ["/webcm/", "/enable-api/"];
+
+const URL: &str = "server.url";
+const URL_EXAMPLE: &str = "the server's base URL, such as \"https://enterworks.example.com\"";
 
 /// Reads everything.
 pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Config> {
@@ -43,12 +46,18 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
     })
 }
 
+/// Reads what it takes to ask a mirror.
+pub(super) fn ask(reader: &mut Reader) -> Read<AskConfig> {
+    let server = reader.required(URL, URL_EXAMPLE, address::server);
+    let repositories = repositories::read(reader);
+    let mirror = mirror(reader);
+    Ok(AskConfig { server: server?, repositories: repositories?, mirror: mirror? })
+}
+
 fn server(reader: &mut Reader) -> Read<ServerConfig> {
-    const URL: &str = "server.url";
     const IDENTITY: &str = "server.client_identity_file";
     const INVALID: &str = "server.accept_invalid_certificates";
-    let example = "the server's base URL, such as \"https://enterworks.example.com\"";
-    let url = reader.required(URL, example, address::server);
+    let url = reader.required(URL, URL_EXAMPLE, address::server);
     if let Ok(url) = &url {
         if url.scheme() == "http" && !address::is_loopback(url) {
             reader.warn(URL, "is plain http: password, tokens and items travel readably");

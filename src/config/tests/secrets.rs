@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::*;
 
@@ -219,4 +220,26 @@ pass = '{m}'
         let found = faults(&toml, &Environment::empty());
         assert!(!format!("{found:?}").contains(m), "{toml}: {found:?}");
     }
+}
+
+#[test]
+fn whoever_asks_the_mirror_needs_no_secret_and_none_of_the_daemons_files() {
+    let places = Places::new();
+    let text = "\
+[server]
+url = 'https://pim.example.com'
+ca_file = '/nonexistent'
+[login]
+password_file = '/nonexistent'
+[[repository]]
+id = 10149
+";
+    let file = places.put("ewmirror.toml", text, 0o600);
+    let config = load_to_ask(Path::new(&file), &Environment::empty()).unwrap();
+    assert_eq!(config.server.as_str(), "https://pim.example.com/");
+    assert_eq!(config.repositories[0].id, RepositoryId(10_149));
+    let file = places.put("ewmirror.toml", "[server]\nurl = 'ftp://h'\nport = 7\n", 0o600);
+    let faults: Vec<_> =
+        load_to_ask(Path::new(&file), &Environment::empty()).unwrap_err().into_iter().collect();
+    assert_eq!(keys_of(&faults), ["server.url", "server.port", "repository"]);
 }

@@ -16,7 +16,7 @@ use crate::clock::Chance;
 use crate::config::{
     self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, Warning,
 };
-use crate::mirror::Nothing;
+use crate::mirror::{AnyMirror, Nothing, SqliteMirror, SqliteOptions};
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
@@ -39,6 +39,7 @@ pub(super) fn run(file: &Path, environment: Environment) -> Exit {
 pub(super) struct Prepared {
     config: Config,
     client: Arc<Client>,
+    mirror: AnyMirror,
     reload: Reload,
     signals: mpsc::Receiver<Signal>,
     _listener: Listener,
@@ -54,22 +55,16 @@ impl Prepared {
     ) -> Result<Self, Exit> {
         let progress = Arc::new(Progress::new());
         let Loaded { config, warnings } = load(file, &environment)?;
-        if config.mirror != MirrorUrl::None {
-            return Err(Exit::Wrong(
-                "mirror.url: this version keeps no mirror yet: set it to \"none\" to page and log \
-                 only"
-                    .to_owned(),
-            ));
-        }
         let telemetry = start_log(&config.log, &environment, writer)?;
         warn(&warnings);
         let client = Arc::new(
             Client::new(&settings(&config)).map_err(|error| Exit::Wrong(output::chain(&error)))?,
         );
+        let mirror = open(&config.mirror)?;
         let (signals, listener) = Listener::start()
             .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
         let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
-        Ok(Self { config, client, reload, signals, _listener: listener, progress })
+        Ok(Self { config, client, mirror, reload, signals, _listener: listener, progress })
     }
 
     /// Starts a runtime and runs a supervisor in it, as `drive` likes.
@@ -81,13 +76,13 @@ impl Prepared {
     ) -> Result<End, Exit>
     where
         F: Future<Output = End>,
-        D: FnOnce(Supervisor<Client, Nothing>) -> F,
+        D: FnOnce(Supervisor<Client, AnyMirror>) -> F,
     {
         let runtime = runtime()?;
         event::starting(env!("CARGO_PKG_VERSION"), self.config.repositories.len());
         let supervision = Supervision {
             api: self.client,
-            mirror: Arc::new(Nothing),
+            mirror: Arc::new(self.mirror),
             config: self.config,
             passes,
             patience,
@@ -102,6 +97,25 @@ impl Prepared {
         // not hold up the end.
         runtime.shutdown_background();
         Ok(end)
+    }
+}
+
+/// Opens the mirror that is configured.
+pub(super) fn open(url: &MirrorUrl) -> Result<AnyMirror, Exit> {
+    match url {
+        MirrorUrl::None => Ok(AnyMirror::Nothing(Nothing)),
+        MirrorUrl::Sqlite(path) => {
+            let mirror = SqliteMirror::open(path, SqliteOptions::default()).map_err(|error| {
+                Exit::Failed(format!("{}; {}", output::chain(&error), error.remedy()))
+            })?;
+            event::mirror_opened(path);
+            Ok(AnyMirror::Sqlite(mirror))
+        }
+        MirrorUrl::Postgres(_) => Err(Exit::Wrong(
+            "mirror.url: this version has no PostgreSQL mirror yet: take \
+             \"sqlite:///var/lib/ewmirror/mirror.db\", or \"none\" to page and log only"
+                .to_owned(),
+        )),
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! [`Mirror`] is what a pager needs of it. [`Nothing`] keeps nothing (`mirror.url = "none"`).
 
+mod any;
 #[cfg(test)]
 mod contract;
 mod diff;
@@ -17,6 +18,7 @@ use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::item::Item;
 
+pub use any::AnyMirror;
 pub use sqlite::{
     Bounds, CertifiedPass, ChangesPage, HeldSummary, History, LedgerEntry, MirrorSummary,
     OpenError, ReadError, Reader, RepositorySummary, Snapshot, SqliteMirror, SqliteOptions,

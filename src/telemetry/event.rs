@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
@@ -195,8 +196,8 @@ pub fn deletions_no_longer_held(repository: RepositoryId, iteration: Iteration) 
 }
 
 /// The database is open.
-pub fn mirror_opened(path: &str, items: u64) {
-    info!(target: TARGET, path, items, "mirror opened");
+pub fn mirror_opened(path: &Path) {
+    info!(target: TARGET, path = %path.display(), "mirror opened");
 }
 
 /// A stretch of the list is read again, because an answer could not be joined to the one before.

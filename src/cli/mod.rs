@@ -4,15 +4,21 @@
 //! everything else, the log too, to stderr; a closed pipe is a normal end. An error is told once,
 //! here.
 
+mod approve;
+mod ask;
+mod changes;
 pub mod check;
 mod daemon;
 mod demo;
+mod export;
 mod generate;
+mod history;
 mod once;
 mod online;
 mod output;
 mod repositories;
 pub mod simulate;
+mod spool;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,8 +27,12 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use self::changes::ChangesArgs;
+use self::export::ExportArgs;
+use self::history::HistoryArgs;
 use self::simulate::SimulateArgs;
 use crate::config::Environment;
+use crate::ids::RepositoryId;
 use crate::signals::Listener;
 use crate::simulator::StartError;
 
@@ -48,6 +58,18 @@ enum Command {
     Check(CheckArgs),
     /// Print the repositories that the server offers to this login
     Repositories,
+    /// Print the items of a repository as the mirror has them, ordered by id
+    Export(ExportArgs),
+    /// Print the change log, one JSON object a line
+    Changes(ChangesArgs),
+    /// Print the changes of one item, attribute by attribute
+    History(HistoryArgs),
+    /// Release deletions that were held back because they were too many
+    ApproveDeletes {
+        /// The repository
+        #[arg(long, value_name = "ID", value_parser = ask::repository)]
+        repository: RepositoryId,
+    },
     /// Run an EnterWorks look-alike on loopback, for trying things out
     Simulate(Box<SimulateArgs>),
     /// Run look-alike and daemon in one, with short-lived tokens and items on the move
@@ -82,6 +104,9 @@ struct DemoArgs {
     run_for: Option<Duration>,
 }
 
+/// What a command says whose thread has panicked, of which the log has told.
+const PANICKED: &str = "a thread of this program has panicked: report this";
+
 /// How a command ended.
 enum Exit {
     /// 0.
@@ -105,6 +130,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Once(args) => once::run(&arguments.config, environment, args.patience),
         Command::Check(args) => check(&arguments.config, &environment, &args),
         Command::Repositories => repositories::run(&arguments.config, &environment),
+        Command::Export(args) => export::run(&arguments.config, &environment, &args),
+        Command::Changes(args) => changes::run(&arguments.config, &environment, &args),
+        Command::History(args) => history::run(&arguments.config, &environment, &args),
+        Command::ApproveDeletes { repository } => {
+            approve::run(&arguments.config, &environment, repository)
+        }
         Command::Simulate(args) => simulate(*args, &environment),
         Command::Demo(args) => demo::run(args.run_for),
         Command::Completions { shell } => {

@@ -1,21 +1,84 @@
 //! The only file that prints.
 
 use std::error::Error;
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, StdoutLock, Write as _};
+use std::time::Duration;
 
 use indicatif::MultiProgress;
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Exit;
 use crate::telemetry::event::Chain;
 
+/// What is gathered before it is written to stdout, in bytes.
+const STDOUT_BUFFER: usize = 64 << 10;
+
 /// Writes data to stdout. Whoever reads it may have had enough: a closed pipe is a normal end.
 pub(super) fn data(text: &str) -> Exit {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    let mut stdout = Stdout::new();
+    match stdout.write(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done,
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Done,
-        Err(error) => Exit::Failed(format!("cannot write to stdout: {error}")),
+        Err(exit) => exit,
     }
+}
+
+/// Stdout for much data. Both calls fail with the end that the command then comes to: where
+/// whoever reads it has had enough, that is a normal one.
+#[derive(Debug)]
+pub(super) struct Stdout(BufWriter<StdoutLock<'static>>);
+
+impl Stdout {
+    pub(super) fn new() -> Self {
+        Self(BufWriter::with_capacity(STDOUT_BUFFER, io::stdout().lock()))
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Exit> {
+        self.0.write_all(bytes).map_err(|error| unwritten(&error))
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Exit> {
+        self.0.flush().map_err(|error| unwritten(&error))
+    }
+}
+
+fn unwritten(error: &io::Error) -> Exit {
+    if error.kind() == ErrorKind::BrokenPipe {
+        Exit::Done
+    } else {
+        Exit::Failed(format!("cannot write to stdout: {error}"))
+    }
+}
+
+/// Waits for so long, or until nobody can read stdout any more; returns whether that is so.
+pub(super) fn closed_within(wait: Duration) -> bool {
+    let stdout = io::stdout();
+    // Asked for nothing, the system tells of errors and hang-ups only.
+    let mut stdout = [PollFd::new(&stdout, PollFlags::empty())];
+    let wait = Timespec::try_from(wait).ok();
+    match rustix::event::poll(&mut stdout, wait.as_ref()) {
+        Ok(told) => told > 0,
+        // A signal: there is no more to be waited for just now.
+        Err(_) => false,
+    }
+}
+
+/// A text without characters that a terminal would obey, or that would turn the order of others
+/// around: each is written as JSON writes it.
+pub(super) fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for character in text.chars() {
+        let turns = matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        );
+        if turns || character.is_control() {
+            write!(visible, "\\u{:04x}", u32::from(character)).expect("a string takes any text");
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
 }
 
 /// Writes what is for people to stderr. Where that fails there is nobody left to tell.

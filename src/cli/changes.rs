@@ -1,0 +1,158 @@
+//! `ewmirror changes`: the change log, one envelope a line.
+//!
+//! Each page of the log is read in a transaction of its own and written after that, so a slow
+//! reader of stdout holds nothing up; one so slow that the changes it waits for are dropped
+//! meanwhile gets an error, never a gap.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::ask::{self, Asked};
+use super::output::{self, Stdout};
+use super::{Exit, PANICKED};
+use crate::config::Environment;
+use crate::envelope;
+use crate::ids::{RepositoryId, Sequence};
+use crate::mirror::Reader;
+use crate::signals::{Listener, Signal};
+
+/// The most changes written before stdout is flushed.
+const PAGE: usize = 1000;
+
+/// How often a follower looks for news: a change is told well within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long a follower that was told to end may take to finish the line in hand. It takes longer
+/// only where nobody reads it.
+const TO_FINISH: Duration = Duration::from_secs(1);
+
+/// The flags of `ewmirror changes`.
+#[derive(Args, Debug)]
+pub(super) struct ChangesArgs {
+    /// Only the changes of this repository
+    #[arg(long, value_name = "ID", value_parser = ask::repository)]
+    repository: Option<RepositoryId>,
+
+    /// Only what comes after this sequence; 0 is the beginning
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
+
+    /// Stay, and tell of each change as it comes
+    #[arg(long)]
+    follow: bool,
+}
+
+/// Writes the log to stdout.
+pub(super) fn run(file: &Path, environment: &Environment, args: &ChangesArgs) -> Exit {
+    let told = Telling::new(file, environment, args)
+        .and_then(|telling| if args.follow { follow(telling) } else { telling.tell_all() });
+    match told {
+        Ok(()) => Exit::Done,
+        Err(exit) => exit,
+    }
+}
+
+/// How far the log has been told.
+struct Telling {
+    reader: Reader,
+    server: String,
+    repository: Option<RepositoryId>,
+    after: Option<Sequence>,
+    /// The lines of one page; kept for their room.
+    lines: Vec<u8>,
+}
+
+impl Telling {
+    fn new(file: &Path, environment: &Environment, args: &ChangesArgs) -> Result<Self, Exit> {
+        let asked = Asked::of(file, environment)?;
+        let reader = asked.reader()?;
+        if let Some(repository) = args.repository {
+            asked.expect(&reader, repository)?;
+        }
+        let server = envelope::server_name(&asked.config.server);
+        let (repository, after) = (args.repository, args.after.map(Sequence));
+        Ok(Self { reader, server, repository, after, lines: Vec::new() })
+    }
+
+    /// Tells what is there now.
+    fn tell_all(mut self) -> Result<(), Exit> {
+        let mut stdout = Stdout::new();
+        let (mut reached, last) = self.tell_page(&mut stdout)?;
+        // What comes meanwhile is for the next time: else this might never end.
+        while reached < last {
+            (reached, _) = self.tell_page(&mut stdout)?;
+        }
+        Ok(())
+    }
+
+    /// Tells what is there and what comes, until told to stop or nobody listens any more.
+    fn follow(mut self, stop: &AtomicBool) -> Result<(), Exit> {
+        let mut stdout = Stdout::new();
+        while !stop.load(Ordering::Relaxed) {
+            // Asked before the log is read, so that what comes meanwhile is news afterwards.
+            if self.reader.has_news().map_err(|error| ask::failed(&error))? {
+                let (mut reached, mut last) = self.tell_page(&mut stdout)?;
+                while reached < last && !stop.load(Ordering::Relaxed) {
+                    (reached, last) = self.tell_page(&mut stdout)?;
+                }
+            }
+            if output::closed_within(LOOK_EVERY) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells one page; returns how far that is, and the last change that there is.
+    fn tell_page(&mut self, stdout: &mut Stdout) -> Result<(Sequence, Sequence), Exit> {
+        let page = self
+            .reader
+            .changes(self.after, self.repository, PAGE)
+            .map_err(|error| ask::failed(&error))?;
+        if self.after.is_none() && page.dropped_through > Sequence(0) {
+            output::note(&format!("changes up to {} have been dropped\n", page.dropped_through));
+        }
+        for change in &page.changes {
+            self.lines.clear();
+            envelope::write_line(change, &self.server, &mut self.lines);
+            stdout.write(&self.lines)?;
+        }
+        stdout.flush()?;
+        self.after = Some(page.scanned_through);
+        Ok((page.scanned_through, page.last))
+    }
+}
+
+/// Follows in a thread of its own, because a write to stdout may stand still for ever and a signal
+/// must end the command even then.
+fn follow(telling: Telling) -> Result<(), Exit> {
+    let (mut signals, _listener) = Listener::start()
+        .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (sender, ended) = mpsc::channel();
+    let told_to_stop = Arc::clone(&stop);
+    std::thread::Builder::new()
+        .name("changes".to_owned())
+        // Nobody waits for the outcome only where the process is at its end.
+        .spawn(move || drop(sender.send(telling.follow(&told_to_stop))))
+        .map_err(|error| Exit::Failed(format!("cannot start a thread: {error}")))?;
+    loop {
+        let wait = if stop.load(Ordering::Relaxed) { TO_FINISH } else { LOOK_EVERY };
+        match ended.recv_timeout(wait) {
+            Ok(told) => return told,
+            Err(RecvTimeoutError::Disconnected) => return Err(Exit::Failed(PANICKED.to_owned())),
+            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        while let Ok(signal) = signals.try_recv() {
+            if matches!(signal, Signal::Terminate | Signal::Interrupt) {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}

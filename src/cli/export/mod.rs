@@ -1,0 +1,190 @@
+//! `ewmirror export`: the mirror of a repository on stdout, as of one instant.
+//!
+//! One instant needs one snapshot, and a snapshot keeps the daemon's journal from being worked off.
+//! So a thread of its own reads as fast as it can and lets go of the snapshot; what the reader of
+//! stdout cannot take by then waits in a file ([`spool`]). Neither memory nor the snapshot's time
+//! grows with how slow that reader is.
+
+mod table;
+
+use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use self::table::{Census, TableError};
+use super::ask::{self, Asked};
+use super::output::{self, Stdout};
+use super::{Exit, PANICKED, spool};
+use crate::config::Environment;
+use crate::ids::{ItemId, RepositoryId};
+use crate::item;
+use crate::mirror::{ReadError, Reader, Snapshot};
+
+/// How long the snapshot may wait for the reader of stdout, in all.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Where large files may wait that nobody needs after a restart. The folder of the database comes
+/// after it, because the daemon needs the room there.
+const SPOOL_FOLDER: &str = "/var/tmp";
+
+/// The member that holds an item's id unless `item_id` says otherwise.
+const ID_MEMBER: &str = "itemId";
+
+/// The flags of `ewmirror export`.
+#[derive(Args, Debug)]
+pub(super) struct ExportArgs {
+    /// The repository
+    #[arg(long, value_name = "ID", value_parser = ask::repository)]
+    repository: RepositoryId,
+
+    /// How items are written
+    #[arg(long, default_value = "ndjson")]
+    format: FormatArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatArg {
+    /// As the server sent them, one a line
+    Ndjson,
+    /// A table with a column for each attribute
+    Csv,
+}
+
+/// Writes the items to stdout.
+pub(super) fn run(file: &Path, environment: &Environment, args: &ExportArgs) -> Exit {
+    match export(file, environment, args) {
+        Ok(()) => Exit::Done,
+        Err(exit) => exit,
+    }
+}
+
+fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(), Exit> {
+    let asked = Asked::of(file, environment)?;
+    let reader = asked.reader()?;
+    let repository = args.repository;
+    asked.expect(&reader, repository)?;
+    let configured = asked.config.repositories.iter().find(|known| known.id == repository);
+    let first = configured.and_then(|known| known.item_id.tokens().first());
+    let question = Question {
+        reader,
+        repository,
+        format: args.format,
+        first_column: first.map_or(ID_MEMBER, String::as_str).to_owned(),
+    };
+    let folders = [Some(Path::new(SPOOL_FOLDER)), asked.path.parent()];
+    let folders = folders.into_iter().flatten().map(PathBuf::from).collect();
+    let (writer, mut pipe) = spool::pipe(PATIENCE, folders);
+    let reading = std::thread::Builder::new()
+        .name("export".to_owned())
+        .spawn(move || question.answer(writer))
+        .map_err(|error| Exit::Failed(format!("cannot start a thread: {error}")))?;
+    let mut stdout = Stdout::new();
+    while let Some(bytes) = pipe.next().map_err(|error| {
+        Exit::Failed(format!("cannot read back what waited for stdout: {error}"))
+    })? {
+        stdout.write(&bytes)?;
+    }
+    stdout.flush()?;
+    match reading.join() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(ExportError::Read(error))) => Err(ask::failed(&error)),
+        Ok(Err(error)) => Err(Exit::Failed(output::chain(&error))),
+        Err(_) => Err(Exit::Failed(PANICKED.to_owned())),
+    }
+}
+
+/// Why an export did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("the export has nowhere to go")]
+    Write(#[from] io::Error),
+    #[error("item {item} does not fit in a table: take --format ndjson")]
+    Item { item: ItemId, source: TableError },
+}
+
+/// What is to be written, and from where.
+struct Question {
+    reader: Reader,
+    repository: RepositoryId,
+    format: FormatArg,
+    first_column: String,
+}
+
+impl Question {
+    fn answer(mut self, mut writer: spool::Writer) -> Result<(), ExportError> {
+        let snapshot = self.reader.snapshot()?;
+        match self.format {
+            FormatArg::Ndjson => ndjson(&snapshot, self.repository, &mut writer)?,
+            FormatArg::Csv => csv(&snapshot, self.repository, &self.first_column, &mut writer)?,
+        }
+        // Before the last of it may have to wait.
+        drop(snapshot);
+        Ok(writer.finish()?)
+    }
+}
+
+fn ndjson(
+    snapshot: &Snapshot<'_>,
+    repository: RepositoryId,
+    writer: &mut impl Write,
+) -> Result<(), ExportError> {
+    each_item(snapshot, repository, |_, body| {
+        writer.write_all(&item::one_line(body))?;
+        Ok(writer.write_all(b"\n")?)
+    })
+}
+
+/// RFC 4180. The columns are known only when all items have been seen, so these are read twice.
+fn csv(
+    snapshot: &Snapshot<'_>,
+    repository: RepositoryId,
+    first_column: &str,
+    writer: impl Write,
+) -> Result<(), ExportError> {
+    let unfit = |id: &ItemId| {
+        let item = id.clone();
+        move |source| ExportError::Item { item, source }
+    };
+    let mut census = Census::default();
+    each_item(snapshot, repository, |id, body| census.take(body).map_err(unfit(id)))?;
+    let columns = census.columns(first_column);
+    if columns.names().is_empty() {
+        return Ok(());
+    }
+    let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(writer);
+    table.write_record(columns.names()).map_err(of_csv)?;
+    each_item(snapshot, repository, |id, body| {
+        let row = columns.row(body).map_err(unfit(id))?;
+        Ok(table.write_record(row.iter().map(|field| field.as_bytes())).map_err(of_csv)?)
+    })?;
+    Ok(table.flush()?)
+}
+
+/// Of all that the library can find, only writing can fail here: rows have as many fields as the
+/// header.
+fn of_csv(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::new(ErrorKind::InvalidData, format!("{other:?}")),
+    }
+}
+
+fn each_item(
+    snapshot: &Snapshot<'_>,
+    repository: RepositoryId,
+    mut write: impl FnMut(&ItemId, &[u8]) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let ended = snapshot.items(repository, |id, body| match write(id, body) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    })?;
+    match ended {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}

@@ -1,0 +1,116 @@
+//! Items as the rows of a table. Pure.
+//!
+//! One column for each member that any item has. Texts stand bare, numbers and truths as written,
+//! lists and objects as their JSON text; null and what is missing are empty fields.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use crate::members;
+
+/// Members beyond so many are no attributes but data, and a table of them would never end.
+const MOST_COLUMNS: usize = 20_000;
+
+/// Why an item has no place in a table.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TableError {
+    /// It has no members.
+    #[error("it is no JSON object")]
+    NoObject(#[from] serde_json::Error),
+    /// It has members beyond every limit.
+    #[error("with it there are more than {MOST_COLUMNS} columns")]
+    TooManyColumns,
+}
+
+/// Collects the names of members.
+#[derive(Debug, Default)]
+pub(super) struct Census(HashSet<String>);
+
+impl Census {
+    /// Takes in the members of one item.
+    pub(super) fn take(&mut self, item: &[u8]) -> Result<(), TableError> {
+        for member in members::of(item)? {
+            if !self.0.contains(&*member.name) {
+                if self.0.len() >= MOST_COLUMNS {
+                    return Err(TableError::TooManyColumns);
+                }
+                self.0.insert(member.name.into_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns: the one of this name first, if there is one, and the others by name.
+    pub(super) fn columns(self, first: &str) -> Columns {
+        let mut names: Vec<String> = self.0.into_iter().collect();
+        names.sort_unstable_by(|a, b| (a != first, a).cmp(&(b != first, b)));
+        let places = names.iter().cloned().zip(0..).collect();
+        Columns { names, places }
+    }
+}
+
+/// The columns of a table, in an order that depends on their names alone.
+#[derive(Debug)]
+pub(super) struct Columns {
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+}
+
+impl Columns {
+    /// The header.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The row of an item whose members have all been counted.
+    pub(super) fn row<'a>(&self, item: &'a [u8]) -> Result<Vec<Cow<'a, str>>, TableError> {
+        let mut row = vec![Cow::Borrowed(""); self.names.len()];
+        for member in members::of(item)? {
+            let place = self.places.get(&*member.name).and_then(|place| row.get_mut(*place));
+            if let Some(field) = place {
+                let null = member.value.get() == "null";
+                *field = if null { Cow::Borrowed("") } else { members::text(member.value) };
+            }
+        }
+        Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(first: &str, items: &[&str]) -> Columns {
+        let mut census = Census::default();
+        for item in items {
+            census.take(item.as_bytes()).unwrap();
+        }
+        census.columns(first)
+    }
+
+    #[test]
+    fn the_id_comes_first_and_the_others_by_name() {
+        let items = ["{\"b\":1,\"itemId\":2}", "{\"a\":1,\"Z\":null}"];
+        assert_eq!(columns("itemId", &items).names(), ["itemId", "Z", "a", "b"]);
+        assert_eq!(columns("none", &items).names(), ["Z", "a", "b", "itemId"]);
+    }
+
+    #[test]
+    fn values_stand_as_they_were_written() {
+        let item =
+            r#"{"a":"x\n\"y\"","b":1.50,"c":true,"d":null,"e":[1, 2],"f":{"g":"h"},"b":2e0}"#;
+        let columns = columns("a", &[item, "{\"z\":1}"]);
+        let row = columns.row(item.as_bytes()).unwrap();
+        assert_eq!(row, ["x\n\"y\"", "2e0", "true", "", "[1, 2]", "{\"g\":\"h\"}", ""]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        assert!(matches!(Census::default().take(b"[1]"), Err(TableError::NoObject(_))));
+        let mut census = Census::default();
+        let many = (0..MOST_COLUMNS).map(|number| format!("\"{number}\":1")).collect::<Vec<_>>();
+        census.take(format!("{{{}}}", many.join(",")).as_bytes()).unwrap();
+        census.take(b"{\"7\":1}").unwrap();
+        assert!(matches!(census.take(b"{\"x\":1}"), Err(TableError::TooManyColumns)));
+    }
+}

@@ -1,0 +1,197 @@
+//! `ewmirror history`: the changes of one item, attribute by attribute, the oldest first.
+//!
+//! For people: values are JSON texts on one line each, and nothing in them reaches the terminal
+//! that it would obey.
+
+mod difference;
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use serde_json::value::RawValue;
+
+use super::Exit;
+use super::ask::{self, Asked};
+use super::output::{self, Stdout};
+use crate::change::{Change, Op};
+use crate::config::Environment;
+use crate::ids::{ItemId, RepositoryId, Sequence};
+use crate::mirror::{History, ReadError, Reader};
+
+/// The end of the year 9999 in milliseconds since 1970, beyond which no date is written.
+const LAST_DATE_MS: u64 = 253_402_300_799_999;
+
+/// The flags of `ewmirror history`.
+#[derive(Args, Debug)]
+pub(super) struct HistoryArgs {
+    /// The repository
+    #[arg(long, value_name = "ID", value_parser = ask::repository)]
+    repository: RepositoryId,
+
+    /// The item's id
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    item: String,
+}
+
+/// Writes the history of an item to stdout.
+pub(super) fn run(file: &Path, environment: &Environment, args: &HistoryArgs) -> Exit {
+    match tell(file, environment, args) {
+        Ok(()) => Exit::Done,
+        Err(exit) => exit,
+    }
+}
+
+fn tell(file: &Path, environment: &Environment, args: &HistoryArgs) -> Result<(), Exit> {
+    let asked = Asked::of(file, environment)?;
+    let mut reader = asked.reader()?;
+    asked.expect(&reader, args.repository)?;
+    let history = find(&mut reader, args)?;
+    if let Some(dropped_through) = history.dropped_through {
+        note_dropped(dropped_through);
+    }
+    let mut stdout = Stdout::new();
+    for sequence in history.sequences {
+        match reader.change(sequence).map_err(|error| ask::failed(&error))? {
+            Some(change) => stdout.write(paragraph(&change).as_bytes())?,
+            // Dropped since the history was looked up.
+            None => note_dropped(sequence),
+        }
+    }
+    stdout.flush()
+}
+
+fn note_dropped(through: Sequence) {
+    output::note(&format!("changes of this item up to {through} have been dropped\n"));
+}
+
+/// The history of the integer of this name, if the mirror has one, or else of the text.
+fn find(reader: &mut Reader, args: &HistoryArgs) -> Result<History, Exit> {
+    for id in meanings(&args.item) {
+        let found = reader.history(args.repository, &id);
+        if let Some(history) = found.map_err(|error: ReadError| ask::failed(&error))? {
+            return Ok(history);
+        }
+    }
+    let (item, repository) = (output::visible(&args.item), args.repository);
+    Err(Exit::Failed(format!(
+        "repository {repository} has no item {item}, nor had it one whose changes are kept"
+    )))
+}
+
+fn meanings(item: &str) -> impl Iterator<Item = ItemId> {
+    // Not of any spelling: 007 is a text.
+    let integer = item.parse::<i128>().ok().filter(|number| number.to_string() == item);
+    integer.map(ItemId::Integer).into_iter().chain([ItemId::Text(item.into())])
+}
+
+/// A change as lines for people.
+fn paragraph(change: &Change) -> String {
+    let word = match change.op {
+        Op::Read => "first seen",
+        Op::Create => "created",
+        Op::Update => "updated",
+        Op::Delete => "deleted",
+    };
+    let (time, sequence, iteration) = (time(change.ts_ms), change.sequence, change.iteration);
+    let mut text = format!("{time} {word} (sequence {sequence}, iteration {iteration})\n");
+    for member in difference::between(change.before.as_deref(), change.after.as_deref()) {
+        let name = output::visible(&member.name);
+        let (before, after) = (shown(member.before), shown(member.after));
+        writeln!(text, "    {name}: {before} -> {after}").expect("a string takes any text");
+    }
+    text
+}
+
+fn time(ts_ms: i64) -> String {
+    match u64::try_from(ts_ms) {
+        Ok(ms @ ..=LAST_DATE_MS) => {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+            humantime::format_rfc3339_millis(time).to_string()
+        }
+        _ => format!("{ts_ms} ms"),
+    }
+}
+
+fn shown(value: Option<&RawValue>) -> String {
+    value.map_or_else(
+        || "(none)".to_owned(),
+        |value| {
+            // Line ends in a JSON text stand between its values only.
+            output::visible(&value.get().replace(['\r', '\n'], ""))
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Iteration;
+
+    #[test]
+    fn a_change_is_told_attribute_by_attribute() {
+        let mut change = Change {
+            sequence: Sequence(12),
+            repository: RepositoryId(1),
+            item: ItemId::Integer(7),
+            op: Op::Update,
+            iteration: Iteration(3),
+            ts_ms: 1_764_000_000_123,
+            before: Some(br#"{"itemId":7,"F_1":"35","F_3":"x","F_4":[1]}"#.to_vec()),
+            after: Some(b"{\"F_2\":7,\"F_1\":\"36\",\"itemId\":7,\"F_4\":[\r\n 1,\n2]}".to_vec()),
+        };
+        let told = "\
+2025-11-24T16:00:00.123Z updated (sequence 12, iteration 3)
+    F_2: (none) -> 7
+    F_1: \"35\" -> \"36\"
+    F_4: [1] -> [ 1,2]
+    F_3: \"x\" -> (none)
+";
+        assert_eq!(paragraph(&change), told);
+        change.op = Op::Delete;
+        change.after = None;
+        let told = paragraph(&change);
+        assert!(
+            told.contains(" deleted (") && told.contains("\n    itemId: 7 -> (none)\n"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn nothing_in_an_item_commands_the_terminal() {
+        let change = Change {
+            sequence: Sequence(1),
+            repository: RepositoryId(1),
+            item: ItemId::Integer(7),
+            op: Op::Read,
+            iteration: Iteration(1),
+            ts_ms: -1,
+            before: None,
+            after: Some("{\"\\u001b[2J\":\"\u{9b}2J\u{202e}\u{7f}\",\"b\":\"\\n\"}".into()),
+        };
+        let told = "\
+-1 ms first seen (sequence 1, iteration 1)
+    \\u001b[2J: (none) -> \"\\u009b2J\\u202e\\u007f\"
+    b: (none) -> \"\\n\"
+";
+        assert_eq!(paragraph(&change), told);
+    }
+
+    #[test]
+    fn times_that_no_date_can_show_are_shown_all_the_same() {
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
+        assert_eq!(time(253_402_300_800_000), "253402300800000 ms");
+    }
+
+    #[test]
+    fn a_plain_integer_may_also_be_a_text() {
+        let of = |text| meanings(text).collect::<Vec<_>>();
+        let text = |text: &str| ItemId::Text(text.into());
+        assert_eq!(of("-7"), [ItemId::Integer(-7), text("-7")]);
+        assert_eq!(of("007"), [text("007")]);
+        assert_eq!(of("+7"), [text("+7")]);
+        assert_eq!(of("a"), [text("a")]);
+    }
+}

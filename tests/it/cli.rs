@@ -11,8 +11,20 @@ fn run(arguments: &[&str]) -> Output {
 
 #[test]
 fn help_and_version_are_data() {
-    let commands =
-        ["run", "once", "check", "repositories", "simulate", "demo", "completions", "man"];
+    let commands = [
+        "run",
+        "once",
+        "check",
+        "repositories",
+        "export",
+        "changes",
+        "history",
+        "approve-deletes",
+        "simulate",
+        "demo",
+        "completions",
+        "man",
+    ];
     for arguments in [&["--help"][..], &["-h"], &["help"]] {
         let shown = run(arguments);
         assert_eq!(shown.status.code(), Some(0));

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod asking;
 mod check;
 mod cli;
 mod demo;

@@ -129,9 +129,33 @@ impl Counter {
     }
 }
 
+/// What a pager does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It has not begun yet, or waits to be started again.
+    Waiting,
+    /// It reads pages.
+    Paging,
+    /// It rests between two passes.
+    Resting,
+    /// It has ended.
+    Stopped,
+}
+
+/// A certified pass that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastCertified {
+    /// Which.
+    pub iteration: Iteration,
+    /// When it ended.
+    pub ended: Instant,
+}
+
 /// How far one repository is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RepositoryProgress {
+    /// What its pager does.
+    pub activity: Activity,
     /// The pass under way, or the last one.
     pub iteration: Iteration,
     /// Pages read in it.
@@ -142,12 +166,21 @@ pub struct RepositoryProgress {
     pub total: Option<u64>,
     /// Passes completed.
     pub passes: u64,
+    /// The last certified pass since the start.
+    pub certified: Option<LastCertified>,
 }
 
 impl RepositoryProgress {
     /// Before the first page.
-    pub const START: Self =
-        Self { iteration: Iteration::FIRST, pages: 0, covered: 0, total: None, passes: 0 };
+    pub const START: Self = Self {
+        activity: Activity::Waiting,
+        iteration: Iteration::FIRST,
+        pages: 0,
+        covered: 0,
+        total: None,
+        passes: 0,
+        certified: None,
+    };
 }
 
 /// A duration in whole milliseconds, as logs carry it.

@@ -16,6 +16,7 @@ use super::{PassEnd, Run};
 use crate::client::Api;
 use crate::clock;
 use crate::mirror::{EndOfPass, Mirror};
+use crate::progress::LastCertified;
 use crate::telemetry::event::{self, PassComplete};
 
 /// How often the mirror is asked during the rest whether deletions that are held back have been
@@ -84,7 +85,13 @@ impl<A: Api, M: Mirror> Run<A, M> {
             elapsed: under_way.begun.elapsed(),
         };
         event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
-        self.pager.progress.send_modify(|progress| progress.passes += 1);
+        self.pager.progress.send_modify(|progress| {
+            progress.passes += 1;
+            if doubt.is_none() {
+                let (iteration, ended) = (self.iteration, Instant::now());
+                progress.certified = Some(LastCertified { iteration, ended });
+            }
+        });
         self.drop_old_changes(rules.keep).await.map(|()| PassEnd::Complete)
     }
 

@@ -44,7 +44,7 @@ use crate::clock;
 use crate::config::RepositoryConfig;
 use crate::ids::Iteration;
 use crate::mirror::{Interrupted, Mirror, PassFigures, Tally};
-use crate::progress::RepositoryProgress;
+use crate::progress::{Activity, RepositoryProgress};
 use crate::stop::{Stop, Stopper};
 use crate::telemetry::event::{self, PageRead};
 
@@ -172,6 +172,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 PassEnd::Outdated => {}
                 PassEnd::Complete if self.pager.passes == Passes::One => break,
                 PassEnd::Complete => {
+                    self.now(Activity::Resting);
                     if self.rest().await.is_none() {
                         break;
                     }
@@ -179,6 +180,11 @@ impl<A: Api, M: Mirror> Run<A, M> {
             }
             self.iteration = self.iteration.next();
         }
+        self.now(Activity::Stopped);
+    }
+
+    fn now(&self, activity: Activity) {
+        self.pager.progress.send_modify(|progress| progress.activity = activity);
     }
 
     /// One trip over the repository, or what is left of one.
@@ -277,6 +283,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         };
         // Before the first page, so that no other pass takes its number, even if a panic ends it.
         self.pager.progress.send_modify(|progress| {
+            progress.activity = Activity::Paging;
             progress.iteration = self.iteration;
             (progress.pages, progress.covered) = (pass.counts().pages, pass.covered());
         });

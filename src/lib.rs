@@ -74,6 +74,7 @@ pub mod refresher;
 pub mod session;
 pub mod signals;
 pub mod simulator;
+pub mod status;
 pub mod stop;
 pub mod supervisor;
 pub mod telemetry;

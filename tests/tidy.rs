@@ -51,6 +51,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "refresher",
         &["client", "clock", "config", "outage", "progress", "session", "stop", "telemetry"],
     ),
+    // Beside them: it looks at what they share.
+    ("status", &["clock", "config", "ids", "mirror", "progress", "stop"]),
     (
         "supervisor",
         &[
@@ -65,6 +67,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "refresher",
             "session",
             "signals",
+            "status",
             "stop",
             "telemetry",
         ],
@@ -87,6 +90,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "session",
             "signals",
             "simulator",
+            "status",
             "supervisor",
             "telemetry",
         ],
@@ -99,7 +103,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["src/client/"]),
     ("signal_hook", &["src/signals.rs"]),
-    ("hyper::", &["src/simulator/", "src/client/"]),
+    ("hyper::", &["src/simulator/", "src/client/", "src/status/"]),
     ("io::stdout", &["src/cli/output.rs"]),
     ("io::stderr", &["src/cli/output.rs", "src/cli/daemon.rs"]),
     ("println!", &["src/cli/output.rs"]),
@@ -134,6 +138,8 @@ const PURE: &[&str] = &[
     "src/pager/pass/verdict.rs",
     "src/pager/window.rs",
     "src/refresher/schedule.rs",
+    "src/status/document.rs",
+    "src/status/page/mod.rs",
     "src/supervisor/reload.rs",
     "src/supervisor/restart.rs",
 ];

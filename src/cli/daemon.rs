@@ -14,12 +14,14 @@ use super::{Exit, output};
 use crate::client::{Client, ClientSettings};
 use crate::clock::Chance;
 use crate::config::{
-    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, Warning,
+    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, StatusListen,
+    Warning,
 };
-use crate::mirror::{AnyMirror, Nothing, SqliteMirror, SqliteOptions};
+use crate::mirror::{AnyMirror, Nothing, Reader, SqliteMirror, SqliteOptions};
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
+use crate::status::{BindError, Endpoint, Serving, SummaryReader};
 use crate::supervisor::{End, Reload, Supervision, Supervisor};
 use crate::telemetry::{self, Sink, Telemetry, event};
 
@@ -79,6 +81,10 @@ impl Prepared {
         D: FnOnce(Supervisor<Client, AnyMirror>) -> F,
     {
         let runtime = runtime()?;
+        let status = match passes {
+            Passes::Endless => runtime.block_on(serving(&self.config))?,
+            Passes::One => None,
+        };
         event::starting(env!("CARGO_PKG_VERSION"), self.config.repositories.len());
         let supervision = Supervision {
             api: self.client,
@@ -87,6 +93,7 @@ impl Prepared {
             passes,
             patience,
             run_for: None,
+            status,
             signals: self.signals,
             reload: self.reload,
             progress: self.progress,
@@ -98,6 +105,37 @@ impl Prepared {
         runtime.shutdown_background();
         Ok(end)
     }
+}
+
+/// What the status endpoint is to serve, where there is one.
+///
+/// A place that nobody can listen at is a mistake in the configuration, to be told at once. A
+/// place that another program has is none, with the default above all, where a second daemon on
+/// the machine finds the first: a mirror does not stop for its status page.
+async fn serving(config: &Config) -> Result<Option<Arc<Serving>>, Exit> {
+    let endpoint = match Endpoint::bind(&config.status).await {
+        Ok(endpoint) => endpoint,
+        Err(error @ BindError::Taken(_)) if matches!(config.status, StatusListen::Tcp(_)) => {
+            event::status_unavailable(&error, error.remedy());
+            None
+        }
+        Err(error) => {
+            return Err(Exit::Failed(format!("{}; {}", output::chain(&error), error.remedy())));
+        }
+    };
+    let mirror_url = config.mirror.shown();
+    let summary = figures(&config.mirror);
+    Ok(endpoint.map(|endpoint| Arc::new(Serving { endpoint, mirror_url, summary })))
+}
+
+/// What reads the mirror's figures, where one is kept.
+fn figures(mirror: &MirrorUrl) -> Option<SummaryReader> {
+    let MirrorUrl::Sqlite(path) = mirror else { return None };
+    let path = path.clone();
+    Some(Arc::new(move || {
+        let summary = Reader::beside_writer(&path).and_then(|mut reader| reader.summary());
+        summary.map_err(|error| output::chain(&error))
+    }))
 }
 
 /// Opens the mirror that is configured.

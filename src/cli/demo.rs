@@ -89,6 +89,7 @@ fn demonstrate(run_for: Option<Duration>) -> Result<String, Exit> {
             passes: Passes::Endless,
             patience: None,
             run_for,
+            status: None,
             signals,
             // There is no file to read again.
             reload: Box::new(|config| Ok(config.clone())),

@@ -36,11 +36,7 @@ impl Config {
             repository(&mut page, one);
         }
         page.section("[mirror]");
-        match &self.mirror {
-            MirrorUrl::None => page.text("url", "none"),
-            MirrorUrl::Sqlite(path) => page.text("url", &format!("sqlite://{}", path.display())),
-            MirrorUrl::Postgres(url) => page.text("url", &address::masked(url)),
-        }
+        page.text("url", &self.mirror.shown());
         if let Some(keep) = self.changes.keep {
             page.section("[changes]");
             page.duration("keep", keep);
@@ -75,6 +71,17 @@ impl Config {
             },
         );
         page.0
+    }
+}
+
+impl MirrorUrl {
+    /// The URL as it may be shown: passwords masked.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::None => "none".to_owned(),
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Postgres(url) => address::masked(url),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one task that starts, watches and ends the others.
 //!
 //! Start: 1. the token refresher, which signs in; 2. a pager for each repository, which waits for
-//! the session by itself.
+//! the session by itself; 3. the status endpoint, where there is one.
 //!
 //! Stop, within [`STOP_WITHIN`] whatever the server does: 1. no more pages are asked for, and every
 //! wait ends; 2. pages under way come home and are written, as long as [`PAGERS_WITHIN`] allows;
@@ -33,10 +33,11 @@ use crate::mirror::Mirror;
 use crate::outage::Outage;
 use crate::pager::fetch::Fetcher;
 use crate::pager::{Pager, Passes, Rules};
-use crate::progress::{Counter, Progress, RepositoryProgress, SignIn};
+use crate::progress::{Activity, Counter, Progress, RepositoryProgress, SignIn};
 use crate::refresher::Refresher;
 use crate::session::SharedSession;
 use crate::signals::Signal;
+use crate::status::{self, Live, Serving, Watched};
 use crate::stop::{Stop, Stopper};
 use crate::telemetry::event;
 
@@ -68,6 +69,8 @@ pub struct Supervision<A, M> {
     pub patience: Option<Duration>,
     /// Ends in order after so long; `None`: never.
     pub run_for: Option<Duration>,
+    /// The status endpoint; `None`: there is none.
+    pub status: Option<Arc<Serving>>,
     /// Signals, from wherever they come.
     pub signals: mpsc::Receiver<Signal>,
     /// Reads the configuration again and applies what the supervisor does not.
@@ -107,6 +110,8 @@ pub struct Supervisor<A, M> {
     session: Arc<SharedSession>,
     session_settings: watch::Sender<SessionConfig>,
     repositories: BTreeMap<RepositoryId, Repository<A>>,
+    /// The same, for those who look on.
+    watched: watch::Sender<Vec<Watched>>,
     rules: watch::Sender<Rules>,
     nudges: watch::Sender<u64>,
     source: watch::Sender<u64>,
@@ -136,6 +141,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             session_settings: watch::Sender::new(given.config.session.clone()),
             repositories: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
+            watched: watch::Sender::default(),
             nudges: watch::Sender::new(0),
             source: watch::Sender::new(source(&given.config)),
             stopper,
@@ -148,6 +154,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         for config in supervisor.given.config.repositories.clone() {
             supervisor.add(config);
         }
+        supervisor.announce();
         supervisor
     }
 
@@ -165,6 +172,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         for id in self.repositories.keys().copied().collect::<Vec<_>>() {
             self.start(TaskName::Pager(id));
         }
+        self.start(TaskName::Status);
         let end = self.supervise().await;
         self.stop().await;
         end
@@ -284,7 +292,25 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 };
                 self.tasks.start(name, pager.run());
             }
+            TaskName::Status => {
+                let Some(serving) = &self.given.status else { return };
+                let live = Live {
+                    progress: Arc::clone(&self.given.progress),
+                    repositories: self.watched.subscribe(),
+                };
+                let serving = Arc::clone(serving);
+                self.tasks.start(name, status::http::serve(serving, live, self.stop.clone()));
+            }
         }
+    }
+
+    /// Tells those who look on which repositories there are.
+    fn announce(&self) {
+        let watched = self.repositories.values().map(|repository| Watched {
+            settings: repository.settings.subscribe(),
+            progress: repository.progress.subscribe(),
+        });
+        self.watched.send_replace(watched.collect());
     }
 
     fn ended(&mut self, name: TaskName, end: TaskEnd) {
@@ -294,6 +320,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     && let Some(repository) = self.repositories.get(&id)
                 {
                     repository.progress.send_modify(|progress| {
+                        progress.activity = Activity::Waiting;
                         progress.iteration = progress.iteration.next();
                     });
                 }
@@ -360,6 +387,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 self.start(name);
             }
         }
+        self.announce();
         event::configuration_reloaded(&changes.keys.join(", "));
     }
 

@@ -15,6 +15,8 @@ pub enum TaskName {
     Refresher,
     /// The pager of a repository.
     Pager(RepositoryId),
+    /// The status endpoint.
+    Status,
 }
 
 impl fmt::Display for TaskName {
@@ -22,6 +24,7 @@ impl fmt::Display for TaskName {
         match self {
             Self::Refresher => f.write_str("token refresher"),
             Self::Pager(repository) => write!(f, "pager {repository}"),
+            Self::Status => f.write_str("status endpoint"),
         }
     }
 }

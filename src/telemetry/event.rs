@@ -362,6 +362,11 @@ pub fn stopped(uptime: Duration) {
     info!(target: TARGET, uptime_ms = whole_millis(uptime), "stopped");
 }
 
+/// Nobody can ask the daemon how things stand: its address belongs to another program.
+pub fn status_unavailable(error: &dyn Error, remedy: &str) {
+    warn!(target: TARGET, error = %Chain(error), remedy, "status endpoint unavailable");
+}
+
 /// Something in the configuration that holds, but should not stay.
 pub fn configuration_warning(key: &str, warning: &str) {
     warn!(target: TARGET, key, warning, "configuration warning");

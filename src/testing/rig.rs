@@ -70,6 +70,7 @@ impl Rig {
             passes: Passes::Endless,
             patience: None,
             run_for: None,
+            status: None,
             signals,
             reload: Box::new(move |_| {
                 let next: Option<Result<Config, String>> =

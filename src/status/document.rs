@@ -1,0 +1,380 @@
+//! The status document: what `GET /status` answers and `ewmirror status --json` prints.
+//!
+//! Names and types of its fields are stable: fields may be added, none changes its meaning. Moments
+//! are `_at_ms`, milliseconds since 1970 (UTC); durations are `_ms`; sizes are `_bytes`. What is
+//! not known is null. A document of another version reads as far as it goes: what it lacks is taken as
+//! unknown, what it has more is passed over.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::RepositoryId;
+use crate::mirror::{CertifiedPass, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary};
+use crate::progress::{Activity, Progress, RepositoryProgress, SignIn, whole_millis};
+
+/// How things stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusDocument {
+    /// The version of the ewmirror that made it. The one field that every document has.
+    pub version: String,
+    /// The daemon; null where none runs.
+    #[serde(default)]
+    pub daemon: Option<DaemonStatus>,
+    /// The mirror as a whole.
+    #[serde(default)]
+    pub mirror: MirrorStatus,
+    /// Each repository that is configured or in the mirror, by id.
+    #[serde(default)]
+    pub repositories: Vec<RepositoryStatus>,
+}
+
+/// The running daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DaemonStatus {
+    /// Its process.
+    pub pid: u32,
+    /// How long it has run.
+    pub uptime_ms: u64,
+    /// Whether there is a session.
+    pub signed_in: bool,
+    /// How signing in stands.
+    pub sign_in: SignInStatus,
+    /// What the server said, where it denied.
+    pub sign_in_reason: Option<String>,
+    /// Logins, the first one included.
+    pub logins: u64,
+    /// REST tokens taken from answers.
+    pub rest_tokens: u64,
+    /// Requests that the server refused to its credentials.
+    pub refusals: u64,
+    /// Requests that failed otherwise.
+    pub failures: u64,
+    /// Page requests sent.
+    pub requests: u64,
+    /// Tasks started again after a panic.
+    pub restarts: u64,
+}
+
+/// How signing in stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignInStatus {
+    /// Under way without a final word.
+    Trying,
+    /// There is a session.
+    #[serde(rename = "signed in")]
+    SignedIn,
+    /// The server did not accept the name or the password.
+    Denied,
+    /// A word of another version.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// The mirror as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MirrorStatus {
+    /// `mirror.url` with its passwords masked.
+    pub url: Option<String>,
+    /// The size of the database.
+    pub database_bytes: Option<u64>,
+    /// The size of its journal.
+    pub journal_bytes: Option<u64>,
+    /// The newest change; 0: there has been none.
+    pub last_sequence: Option<u64>,
+    /// Changes up to this one have been dropped; 0: none.
+    pub dropped_through: Option<u64>,
+    /// Why the figures of a mirror that is kept are not known.
+    pub error: Option<String>,
+}
+
+/// One repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RepositoryStatus {
+    /// The vendor's number of it.
+    pub id: u64,
+    /// What people call it.
+    pub name: Option<String>,
+    /// What the daemon does with it; null where no daemon runs or this one does not read it.
+    pub state: Option<StateStatus>,
+    /// The pass under way, or the last one.
+    pub iteration: Option<u64>,
+    /// Pages read in it.
+    pub pages: Option<u64>,
+    /// Positions of the list that are read in it.
+    pub covered: Option<u64>,
+    /// Items that the server announced last.
+    pub total: Option<u64>,
+    /// Items in the mirror.
+    pub items: Option<u64>,
+    /// The headline: how long ago the last certified pass ended; null: there is none yet.
+    pub certified_age_ms: Option<u64>,
+    /// That pass.
+    pub last_certified: Option<CertifiedStatus>,
+    /// Items that the last certified pass did not see, nor any other since.
+    pub suspects: Option<u64>,
+    /// Deletions that are held back.
+    pub held_deletions: Option<HeldStatus>,
+    /// The last passes in the ledger, newest first; the one under way is among them.
+    pub passes: Vec<PassStatus>,
+}
+
+/// What the daemon does with a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateStatus {
+    /// It reads pages.
+    Paging,
+    /// It rests between two passes.
+    Resting,
+    /// It waits: for a session, or to be started again.
+    Waiting,
+    /// It has ended.
+    Stopped,
+    /// A word of another version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The last certified pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CertifiedStatus {
+    /// Which.
+    pub iteration: u64,
+    /// When it ended.
+    pub ended_at_ms: i64,
+}
+
+/// Deletions that are held back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeldStatus {
+    /// How many were announced.
+    pub count: u64,
+    /// The pass that announced them.
+    pub iteration: Option<u64>,
+    /// When it did.
+    pub since_at_ms: Option<i64>,
+    /// Whether the operator has released them.
+    pub released: bool,
+}
+
+/// One pass in the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of a ledger entry, where they are explained")]
+pub struct PassStatus {
+    pub iteration: u64,
+    pub started_at_ms: i64,
+    pub ended_at_ms: Option<i64>,
+    pub pages: u64,
+    pub requests: u64,
+    pub first_total: u64,
+    pub last_total: u64,
+    pub distinct_ids: u64,
+    pub repeats: u64,
+    pub step_backs: u64,
+    pub created: u64,
+    pub updated: u64,
+    pub deleted: u64,
+    pub unchanged: u64,
+    pub suspects: u64,
+    pub held: u64,
+    pub certified: bool,
+    pub doubt: Option<String>,
+}
+
+/// What a document is made of.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The time of day, in milliseconds since 1970 (UTC).
+    pub now_ms: i64,
+    /// The daemon, where one runs.
+    pub daemon: Option<DaemonStatus>,
+    /// `mirror.url`, with its passwords masked.
+    pub mirror_url: &'a str,
+    /// The mirror's figures, or why they are not known; `None` where nothing is kept.
+    pub summary: Option<Result<&'a MirrorSummary, String>>,
+    /// The repositories of the configuration.
+    pub repositories: Vec<Configured>,
+}
+
+/// A repository of the configuration.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    /// The vendor's number of it.
+    pub id: RepositoryId,
+    /// What people call it.
+    pub name: Option<String>,
+    /// How far the daemon is with it, where one runs.
+    pub progress: Option<RepositoryProgress>,
+    /// The last certified pass that the daemon has seen; the mirror, where one is kept, knows
+    /// better.
+    pub last_certified: Option<CertifiedPass>,
+}
+
+impl StatusDocument {
+    /// The document of this version.
+    pub fn new(facts: Facts<'_>) -> Self {
+        let signed_in = facts.daemon.as_ref().is_some_and(|daemon| daemon.signed_in);
+        let summary = facts.summary.as_ref().and_then(|summary| summary.as_ref().ok());
+        let kept = summary.map(|summary| summary.repositories.as_slice()).unwrap_or_default();
+        let mut repositories: Vec<_> = facts
+            .repositories
+            .iter()
+            .map(|configured| {
+                let kept = kept.iter().find(|kept| kept.id == configured.id);
+                repository(configured, kept, signed_in, facts.now_ms)
+            })
+            .collect();
+        // Those that were taken out of the configuration: their items are still there.
+        for kept in kept {
+            if !facts.repositories.iter().any(|configured| configured.id == kept.id) {
+                let bare =
+                    Configured { id: kept.id, name: None, progress: None, last_certified: None };
+                repositories.push(repository(&bare, Some(kept), signed_in, facts.now_ms));
+            }
+        }
+        repositories.sort_by_key(|repository| repository.id);
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            mirror: MirrorStatus {
+                url: Some(facts.mirror_url.to_owned()),
+                database_bytes: summary.map(|it| it.database_bytes),
+                journal_bytes: summary.map(|it| it.journal_bytes),
+                last_sequence: summary.map(|it| it.last.0),
+                dropped_through: summary.map(|it| it.dropped_through.0),
+                error: facts.summary.and_then(Result::err),
+            },
+            daemon: facts.daemon,
+            repositories,
+        }
+    }
+
+    /// Indented JSON with a final newline.
+    #[expect(clippy::missing_panics_doc, reason = "plain fields become JSON, always")]
+    pub fn json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("plain fields become JSON");
+        json.push('\n');
+        json
+    }
+}
+
+impl DaemonStatus {
+    /// This process.
+    pub fn of(progress: &Progress) -> Self {
+        let state = progress.sign_in().borrow().clone();
+        let (sign_in, sign_in_reason) = match state {
+            SignIn::Trying => (SignInStatus::Trying, None),
+            SignIn::SignedIn => (SignInStatus::SignedIn, None),
+            SignIn::Denied(words) => (SignInStatus::Denied, Some(words)),
+        };
+        Self {
+            pid: std::process::id(),
+            uptime_ms: whole_millis(progress.uptime()),
+            signed_in: sign_in == SignInStatus::SignedIn,
+            sign_in,
+            sign_in_reason,
+            logins: progress.logins.get(),
+            rest_tokens: progress.rest_tokens.get(),
+            refusals: progress.refusals.get(),
+            failures: progress.failures.get(),
+            requests: progress.requests.get(),
+            restarts: progress.restarts.get(),
+        }
+    }
+}
+
+fn repository(
+    configured: &Configured,
+    kept: Option<&RepositorySummary>,
+    signed_in: bool,
+    now_ms: i64,
+) -> RepositoryStatus {
+    let newest = kept.and_then(|kept| kept.passes.first());
+    let last_certified = kept.map_or(configured.last_certified, |kept| kept.certified);
+    let mut status = RepositoryStatus {
+        id: configured.id.0,
+        name: configured.name.clone(),
+        state: configured.progress.map(|progress| state(progress.activity, signed_in)),
+        iteration: newest.map(|pass| pass.iteration.0),
+        pages: newest.map(|pass| pass.figures.pages),
+        covered: None,
+        total: newest.map(|pass| pass.figures.last_total),
+        items: kept.map(|kept| kept.items),
+        // A clock that was set back is no reason for a negative age.
+        certified_age_ms: last_certified
+            .map(|pass| u64::try_from(now_ms.saturating_sub(pass.ended_ms)).unwrap_or_default()),
+        last_certified: last_certified.map(CertifiedStatus::from),
+        suspects: kept.map(|kept| kept.suspects),
+        held_deletions: kept.and_then(|kept| kept.held).map(HeldStatus::from),
+        passes: kept
+            .map(|kept| kept.passes.iter().map(PassStatus::from).collect())
+            .unwrap_or_default(),
+    };
+    // The daemon is ahead of the mirror by the page in hand.
+    if let Some(progress) = configured.progress {
+        status.iteration = Some(progress.iteration.0);
+        status.pages = Some(progress.pages);
+        status.covered = Some(progress.covered);
+        status.total = progress.total;
+    }
+    status
+}
+
+fn state(activity: Activity, signed_in: bool) -> StateStatus {
+    match activity {
+        Activity::Paging if signed_in => StateStatus::Paging,
+        // Pages cannot come without a session.
+        Activity::Paging | Activity::Waiting => StateStatus::Waiting,
+        Activity::Resting => StateStatus::Resting,
+        Activity::Stopped => StateStatus::Stopped,
+    }
+}
+
+impl From<CertifiedPass> for CertifiedStatus {
+    fn from(pass: CertifiedPass) -> Self {
+        Self { iteration: pass.iteration.0, ended_at_ms: pass.ended_ms }
+    }
+}
+
+impl From<HeldSummary> for HeldStatus {
+    fn from(held: HeldSummary) -> Self {
+        Self {
+            count: held.count,
+            iteration: held.iteration.map(|iteration| iteration.0),
+            since_at_ms: held.since_ms,
+            released: held.released,
+        }
+    }
+}
+
+impl From<&LedgerEntry> for PassStatus {
+    fn from(pass: &LedgerEntry) -> Self {
+        let LedgerEntry { figures, tally, .. } = pass;
+        Self {
+            iteration: pass.iteration.0,
+            started_at_ms: pass.started_ms,
+            ended_at_ms: pass.ended_ms,
+            pages: figures.pages,
+            requests: figures.requests,
+            first_total: figures.first_total,
+            last_total: figures.last_total,
+            distinct_ids: figures.distinct,
+            repeats: figures.repeats,
+            step_backs: figures.step_backs,
+            created: tally.created,
+            updated: tally.updated,
+            deleted: tally.deleted,
+            unchanged: tally.unchanged,
+            suspects: pass.suspects,
+            held: pass.held,
+            certified: pass.certified,
+            doubt: pass.doubt.clone(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The mirror's figures, read for whoever asks, and no more often than is good for the disk.
+//!
+//! One reading at a time, at most one a second, however many ask. A reading that takes long holds
+//! up nobody beyond [`PATIENCE`]: what comes of it is there for the next one who asks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+
+use crate::mirror::MirrorSummary;
+
+/// Reads the figures; may block. The error says what failed.
+pub type SummaryReader = Arc<dyn Fn() -> Result<MirrorSummary, String> + Send + Sync>;
+
+/// How long a reading stays good: shorter than any scraper's pace.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How long one who asks waits for a reading: less than `ewmirror status` waits for an answer,
+/// which shall come also where the disk hangs.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a reading came to.
+type Figure = Result<Arc<MirrorSummary>, String>;
+
+pub(super) struct Figures {
+    read: SummaryReader,
+    /// Held by whoever reads, until it has read: giving up on it does not start another.
+    turn: Arc<Semaphore>,
+    /// The latest reading. A plain mutex: it is held to copy it, and never across an await.
+    latest: Arc<Mutex<Option<(Instant, Figure)>>>,
+}
+
+impl Figures {
+    pub(super) fn new(read: SummaryReader) -> Self {
+        Self { read, turn: Arc::new(Semaphore::new(1)), latest: Arc::default() }
+    }
+
+    /// The figures, at most [`FRESH`] old.
+    pub(super) async fn get(&self) -> Figure {
+        let late = || Err(format!("the mirror did not answer within {} s", PATIENCE.as_secs()));
+        timeout(PATIENCE, self.fresh_or_read()).await.unwrap_or_else(|_| late())
+    }
+
+    async fn fresh_or_read(&self) -> Figure {
+        if let Some(fresh) = self.fresh() {
+            return fresh;
+        }
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        // Whoever had the turn before may have read it meanwhile.
+        if let Some(fresh) = self.fresh() {
+            return fresh;
+        }
+        let (read, latest) = (Arc::clone(&self.read), Arc::clone(&self.latest));
+        let reading = tokio::task::spawn_blocking(move || {
+            let figure = read().map(Arc::new);
+            *locked(&latest) = Some((Instant::now(), figure.clone()));
+            drop(turn);
+            figure
+        });
+        // A panic has been told by the panic hook.
+        reading.await.unwrap_or_else(|_| Err("reading the mirror failed".to_owned()))
+    }
+
+    fn fresh(&self) -> Option<Figure> {
+        let latest = locked(&self.latest);
+        latest.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, figure)| figure.clone())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::ids::Sequence;
+
+    /// An empty mirror.
+    pub(in crate::status) fn summary() -> MirrorSummary {
+        MirrorSummary {
+            database_bytes: 0,
+            journal_bytes: 0,
+            last: Sequence(0),
+            dropped_through: Sequence(0),
+            repositories: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_within_a_second_are_one_reading() {
+        let readings = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&readings);
+        let figures = Figures::new(Arc::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(MirrorSummary { journal_bytes: 7, ..summary() })
+        }));
+        let (a, b) = tokio::join!(figures.get(), figures.get());
+        assert_eq!((a.unwrap().journal_bytes, b.unwrap().journal_bytes), (7, 7));
+        assert!(figures.get().await.is_ok());
+        assert_eq!(readings.load(Ordering::Relaxed), 1);
+        tokio::time::sleep(FRESH).await;
+        assert!(figures.get().await.is_ok());
+        assert_eq!(readings.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_one_thread_and_nobody_who_asks() {
+        let (release, held) = mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let readings = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&readings);
+        let figures = Figures::new(Arc::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            assert!(locked(&held).recv().is_err(), "nothing is sent");
+            Ok(summary())
+        }));
+        for _ in 0..2 {
+            assert_eq!(figures.get().await.unwrap_err(), "the mirror did not answer within 1 s");
+        }
+        assert_eq!(readings.load(Ordering::Relaxed), 1);
+        drop(release);
+        assert!(figures.get().await.is_ok());
+    }
+}

@@ -1,0 +1,293 @@
+//! The endpoint over TCP and over a socket: its routes, its limits, its wariness.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Instant as Clock;
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::*;
+use crate::config::StatusListen;
+use crate::ids::{Iteration, RepositoryId};
+use crate::mirror::{MirrorSummary, RepositorySummary};
+use crate::progress::{Activity, LastCertified, Progress, RepositoryProgress, SignIn};
+use crate::status::figures::tests::summary;
+use crate::status::{Endpoint, SummaryReader, Watched};
+use crate::stop::Stopper;
+use crate::testing::configuration;
+
+/// A running endpoint.
+struct Served {
+    address: Option<SocketAddr>,
+    progress: Arc<Progress>,
+    repository: watch::Sender<RepositoryProgress>,
+    stopper: Stopper,
+    task: JoinSet<()>,
+    runtime: Runtime,
+    _settings: watch::Sender<Arc<crate::config::RepositoryConfig>>,
+    _watched: watch::Sender<Vec<Watched>>,
+}
+
+impl Served {
+    fn start(listen: &StatusListen, summary: Option<SummaryReader>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let endpoint = runtime.block_on(Endpoint::bind(listen)).unwrap().unwrap();
+        let address = matches!(listen, StatusListen::Tcp(_)).then(|| endpoint.address());
+        let mirror_url = "sqlite:///m.db".to_owned();
+        let serving = Arc::new(Serving { endpoint, mirror_url, summary });
+        let config = configuration(&[7], "");
+        let settings = watch::Sender::new(Arc::new(config.repositories[0].clone()));
+        let repository = watch::Sender::new(RepositoryProgress::START);
+        let watched = Watched { settings: settings.subscribe(), progress: repository.subscribe() };
+        let watched = watch::Sender::new(vec![watched]);
+        let progress = Arc::new(Progress::new());
+        let live = Live { progress: Arc::clone(&progress), repositories: watched.subscribe() };
+        let (stopper, stop) = Stopper::new();
+        let mut task = JoinSet::new();
+        task.spawn_on(serve(serving, live, stop), runtime.handle());
+        Self {
+            address,
+            progress,
+            repository,
+            stopper,
+            task,
+            runtime,
+            _settings: settings,
+            _watched: watched,
+        }
+    }
+
+    fn over_tcp() -> Self {
+        Self::start(&StatusListen::Tcp("127.0.0.1:0".parse().unwrap()), None)
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address.unwrap()).unwrap()
+    }
+
+    /// What these words are answered.
+    fn say(&self, words: &str) -> String {
+        said(self.connect(), words)
+    }
+
+    fn get(&self, path: &str) -> String {
+        self.say(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address.unwrap()))
+    }
+
+    fn document(&self) -> StatusDocument {
+        let answer = self.get("/status");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+        assert!(head.contains("content-type: application/json"), "{head}");
+        serde_json::from_str(body).unwrap()
+    }
+
+    /// Asks it to end; tells how long that took.
+    fn stop(mut self) -> Duration {
+        let begun = Clock::now();
+        self.stopper.stop();
+        self.runtime.block_on(self.task.join_next()).unwrap().unwrap();
+        begun.elapsed()
+    }
+}
+
+fn said(mut stream: impl Read + Write, words: &str) -> String {
+    stream.write_all(words.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // One that is cut off has said what it had to say.
+    drop(stream.read_to_end(&mut answer));
+    String::from_utf8(answer).unwrap()
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or(answer)
+}
+
+#[test]
+fn the_document_shows_what_the_tasks_last_did() {
+    let served = Served::over_tcp();
+    served.progress.set_sign_in(SignIn::SignedIn);
+    served.progress.logins.increment();
+    served.runtime.block_on(async {
+        served.repository.send_modify(|progress| {
+            progress.activity = Activity::Paging;
+            progress.iteration = Iteration(3);
+            (progress.pages, progress.covered, progress.total) = (4, 800, Some(1000));
+            let certified = LastCertified { iteration: Iteration(2), ended: Instant::now() };
+            progress.certified = Some(certified);
+        });
+    });
+    let document = served.document();
+    let daemon = document.daemon.unwrap();
+    assert_eq!((daemon.pid, daemon.signed_in, daemon.logins), (std::process::id(), true, 1));
+    assert_eq!(document.mirror.url.as_deref(), Some("sqlite:///m.db"));
+    assert_eq!((document.mirror.database_bytes, document.mirror.error), (None, None));
+    let repository = &document.repositories[0];
+    assert_eq!(repository.state, Some(super::super::document::StateStatus::Paging));
+    assert_eq!((repository.iteration, repository.covered), (Some(3), Some(800)));
+    assert_eq!(repository.last_certified.unwrap().iteration, 2);
+    assert!(repository.certified_age_ms.unwrap() < 60_000);
+    served.stop();
+}
+
+#[test]
+fn the_mirrors_figures_are_in_it_or_why_they_are_not() {
+    let listen = StatusListen::Tcp("127.0.0.1:0".parse().unwrap());
+    let full = || {
+        let repository = RepositorySummary {
+            id: RepositoryId(7),
+            items: 42,
+            certified: None,
+            suspects: 0,
+            held: None,
+            passes: Vec::new(),
+        };
+        Ok(MirrorSummary { repositories: vec![repository], ..summary() })
+    };
+    let served = Served::start(&listen, Some(Arc::new(full)));
+    assert_eq!(served.document().repositories[0].items, Some(42));
+    served.stop();
+    let served = Served::start(&listen, Some(Arc::new(|| Err("the disk is gone".to_owned()))));
+    let document = served.document();
+    assert_eq!(document.mirror.error.as_deref(), Some("the disk is gone"));
+    assert_eq!((document.repositories[0].id, document.repositories[0].items), (7, None));
+    served.stop();
+}
+
+#[test]
+fn there_are_two_pages_to_get_and_nothing_else() {
+    let served = Served::over_tcp();
+    let health = served.get("/healthz");
+    assert!(status(&health) == "200" && health.ends_with("\r\n\r\nok\n"), "{health}");
+    for path in ["/", "/status/", "/metrics", "/healthz/x", "/%73tatus"] {
+        assert_eq!(status(&served.get(path)), "404", "{path}");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let answer = served.say(&format!("{method} /status HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert_eq!(status(&answer), "405", "{method}");
+        assert!(answer.contains("allow: GET, HEAD"), "{answer}");
+    }
+    let head = served.say("HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(status(&head) == "200" && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(head.contains("content-length: "), "{head}");
+    // A connection is for one request.
+    let twice = served.say("GET /healthz HTTP/1.1\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n");
+    assert_eq!(twice.matches("HTTP/1.1 200").count(), 1, "{twice}");
+    served.stop();
+}
+
+#[test]
+fn a_name_that_somebody_could_point_here_is_turned_away() {
+    let served = Served::over_tcp();
+    let get = |host: &str| served.say(&format!("GET /status HTTP/1.1\r\n{host}\r\n\r\n"));
+    let ours = ["", "Host: localhost\r\n", "Host: LOCALHOST:9464\r\n", "Host: 127.0.0.1\r\n"];
+    for host in ours.iter().chain(&["Host: [::1]:9464\r\n", "Host: 10.1.2.3:80\r\n"]) {
+        let answer = served.say(&format!("GET /healthz HTTP/1.1\r\n{host}\r\n"));
+        assert_eq!(status(&answer), "200", "{host}");
+    }
+    for host in ["evil.example", "localhost.evil.example:9464", "127.0.0.1.evil.example", "a b"] {
+        assert_eq!(status(&get(&format!("Host: {host}"))), "421", "{host}");
+    }
+    assert_eq!(status(&get("Host: localhost\r\nHost: evil.example")), "421");
+    let absolute = served.say("GET http://evil.example/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(status(&absolute), "421");
+    served.stop();
+}
+
+#[test]
+fn a_request_that_is_large_or_no_request_is_refused() {
+    let served = Served::over_tcp();
+    let large = format!("GET /status HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(2 * LARGEST_HEAD));
+    assert_eq!(status(&served.say(&large)), "431");
+    assert_eq!(status(&served.say("\x16\x03\x01 hello\r\n\r\n")), "400");
+    served.stop();
+}
+
+#[test]
+fn clients_that_do_nothing_hold_a_slot_for_a_while_and_no_more() {
+    let served = Served::over_tcp();
+    let begun = Clock::now();
+    let mut idle: Vec<_> = (0..CONNECTIONS).map(|_| served.connect()).collect();
+    // The next one waits until the first of them is cut off.
+    assert_eq!(status(&served.get("/healthz")), "200");
+    let took = begun.elapsed();
+    assert!(took + Duration::from_millis(500) >= HEAD_WITHIN, "{took:?}");
+    assert!(took < 2 * CONNECTION_WITHIN, "{took:?}");
+    for stream in &mut idle {
+        // Cut off, with or without a word.
+        drop(stream.read_to_end(&mut Vec::new()));
+    }
+    assert!(begun.elapsed() < 2 * CONNECTION_WITHIN);
+    served.stop();
+}
+
+#[test]
+fn clients_that_read_nothing_are_cut_off() {
+    let listen = StatusListen::Tcp("127.0.0.1:0".parse().unwrap());
+    // More than the system takes off the endpoint's hands for a client that does not read.
+    let long = "x".repeat(32 << 20);
+    let served = Served::start(&listen, Some(Arc::new(move || Err(long.clone()))));
+    let begun = Clock::now();
+    let mut deaf: Vec<_> = (0..CONNECTIONS).map(|_| served.connect()).collect();
+    for stream in &mut deaf {
+        stream.write_all(b"GET /status HTTP/1.1\r\n\r\n").unwrap();
+    }
+    assert_eq!(status(&served.get("/healthz")), "200");
+    let took = begun.elapsed();
+    assert!(took + Duration::from_millis(500) >= CONNECTION_WITHIN, "{took:?}");
+    assert!(took < 2 * CONNECTION_WITHIN, "{took:?}");
+    served.stop();
+}
+
+#[test]
+fn a_client_that_sends_byte_by_byte_is_cut_off() {
+    let served = Served::over_tcp();
+    let mut slow = served.connect();
+    let begun = Clock::now();
+    let words = "GET /status HTTP/1.1\r\nX: ".bytes().chain(std::iter::repeat(b'x'));
+    for byte in words {
+        if slow.write_all(&[byte]).is_err() {
+            break;
+        }
+        served.runtime.block_on(async { sleep(Duration::from_millis(100)).await });
+        assert!(begun.elapsed() < 2 * CONNECTION_WITHIN, "never cut off");
+    }
+    served.stop();
+}
+
+#[test]
+fn a_stop_waits_for_nobody_and_nobody_listens_afterwards() {
+    let served = Served::over_tcp();
+    let address = served.address.unwrap();
+    let _idle = served.connect();
+    let mut half = served.connect();
+    half.write_all(b"GET /status").unwrap();
+    assert_eq!(status(&served.get("/healthz")), "200");
+    let took = served.stop();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_socket_serves_the_same_to_whatever_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("status.sock");
+    let served = Served::start(&StatusListen::Unix(path.clone()), None);
+    let get = |path: &Path, host| {
+        let stream = UnixStream::connect(path).unwrap();
+        said(stream, &format!("GET /status HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+    };
+    assert_eq!(status(&get(&path, "ewmirror")), "200");
+    let answer =
+        served.runtime.block_on(crate::status::ask::ask(&StatusListen::Unix(path.clone())));
+    assert_eq!(answer.unwrap().document.version, env!("CARGO_PKG_VERSION"));
+    served.stop();
+    assert!(!path.exists());
+}

@@ -1,0 +1,51 @@
+//! How things stand: the document that says so, the endpoint that serves it, and the asking.
+//!
+//! One document, whether the daemon answers or the database alone. Everything here only reads:
+//! no request changes anything, waits for a task, or holds one up. No secret is in a document,
+//! because none is handed to whoever makes it.
+
+pub mod ask;
+pub mod document;
+mod endpoint;
+mod figures;
+pub mod http;
+pub mod page;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use endpoint::{BindError, Endpoint};
+pub use figures::SummaryReader;
+
+use crate::config::RepositoryConfig;
+use crate::progress::{Progress, RepositoryProgress};
+
+/// What the endpoint serves, and where, for as long as the daemon runs.
+#[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
+pub struct Serving {
+    /// Where. It outlives the task that serves there, so that the task can be started again.
+    pub endpoint: Endpoint,
+    /// `mirror.url`, with its passwords masked.
+    pub mirror_url: String,
+    /// What reads the mirror's figures; `None` where nothing is kept.
+    pub summary: Option<SummaryReader>,
+}
+
+/// The running daemon, to be looked at.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The process.
+    pub progress: Arc<Progress>,
+    /// The repositories, as a reload adds and removes them.
+    pub repositories: watch::Receiver<Vec<Watched>>,
+}
+
+/// One repository of the running daemon.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Its section of the configuration.
+    pub settings: watch::Receiver<Arc<RepositoryConfig>>,
+    /// How far it is.
+    pub progress: watch::Receiver<RepositoryProgress>,
+}

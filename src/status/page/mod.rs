@@ -1,0 +1,265 @@
+//! The status document as a page for people.
+//!
+//! The first line says whether the daemon runs; then each repository begins with its headline, the
+//! age of its last certified pass. Whatever comes from elsewhere (names, reasons, words of the
+//! server) is shown without control characters: a terminal must not obey it.
+
+use std::fmt::{self, Write as _};
+use std::time::{Duration, SystemTime};
+
+use bytesize::ByteSize;
+
+use super::document::{
+    DaemonStatus, HeldStatus, MirrorStatus, PassStatus, RepositoryStatus, SignInStatus,
+    StateStatus, StatusDocument,
+};
+
+/// What a page needs beside its document.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The time of day, in milliseconds since 1970 (UTC).
+    pub now_ms: i64,
+    /// What to say of a daemon that did not answer.
+    pub no_daemon: &'a str,
+    /// The command that releases deletions, without its `--repository`.
+    pub release: &'a str,
+}
+
+impl StatusDocument {
+    /// The page.
+    pub fn page(&self, around: Surroundings<'_>) -> String {
+        let mut page = Page(String::new());
+        match &self.daemon {
+            Some(daemon) => page.daemon(daemon, &self.version, around.now_ms),
+            None => page.line(format_args!("{}", Plain(around.no_daemon))),
+        }
+        page.mirror(&self.mirror);
+        for repository in &self.repositories {
+            page.repository(repository, self.daemon.is_some(), around);
+        }
+        page.0
+    }
+}
+
+/// The text being written.
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        writeln!(self.0, "{line}").expect("a string takes any text");
+    }
+
+    fn daemon(&mut self, daemon: &DaemonStatus, version: &str, now_ms: i64) {
+        let uptime = Duration::from_millis(daemon.uptime_ms);
+        let since = now_ms.saturating_sub_unsigned(daemon.uptime_ms);
+        let reason = daemon.sign_in_reason.as_deref().unwrap_or_default();
+        let session = match daemon.sign_in {
+            SignInStatus::SignedIn => "signed in".to_owned(),
+            SignInStatus::Trying => "NOT signed in yet".to_owned(),
+            SignInStatus::Denied => format!("SIGN-IN DENIED: {}", Plain(reason)),
+            SignInStatus::Unknown if daemon.signed_in => "signed in".to_owned(),
+            SignInStatus::Unknown => "not signed in".to_owned(),
+        };
+        self.line(format_args!(
+            "ewmirror {} runs since {} ({}), pid {}, {session}",
+            Plain(version),
+            moment(since),
+            span(uptime),
+            daemon.pid,
+        ));
+        self.line(format_args!(
+            "{}, {}; {} refused, {} failed",
+            counted(daemon.logins, "login"),
+            counted(daemon.requests, "page request"),
+            daemon.refusals,
+            daemon.failures,
+        ));
+        if daemon.restarts > 0 {
+            self.line(format_args!(
+                "{} after a defect of this program: please report it",
+                counted(daemon.restarts, "task restart"),
+            ));
+        }
+    }
+
+    fn mirror(&mut self, mirror: &MirrorStatus) {
+        let url = mirror.url.as_deref().unwrap_or("unknown");
+        let mut line = format!("mirror {}", Plain(url));
+        if let (Some(database), Some(journal)) = (mirror.database_bytes, mirror.journal_bytes) {
+            let (database, journal) = (ByteSize::b(database), ByteSize::b(journal));
+            write!(line, ": {database}, journal {journal}").expect("a string takes any text");
+        }
+        if let Some(last) = mirror.last_sequence {
+            write!(line, ", last change {last}").expect("a string takes any text");
+        }
+        if let Some(dropped) = mirror.dropped_through.filter(|dropped| *dropped > 0) {
+            write!(line, ", changes up to {dropped} dropped").expect("a string takes any text");
+        }
+        if let Some(error) = &mirror.error {
+            write!(line, ": {}", Plain(error)).expect("a string takes any text");
+        }
+        self.line(format_args!("{line}"));
+    }
+
+    fn repository(&mut self, repository: &RepositoryStatus, live: bool, around: Surroundings<'_>) {
+        self.0.push('\n');
+        let name = repository.name.as_deref().map(|name| format!(" {}", Plain(name)));
+        let mut headline = format!("{}{}: ", repository.id, name.unwrap_or_default());
+        match (repository.certified_age_ms, repository.last_certified) {
+            (Some(age), Some(pass)) => {
+                let age = span(Duration::from_millis(age));
+                let pass = pass.iteration;
+                write!(headline, "last certified pass {age} ago (pass {pass})")
+            }
+            _ => write!(headline, "no certified pass yet"),
+        }
+        .expect("a string takes any text");
+        if let Some(items) = repository.items {
+            write!(headline, ", {items} items").expect("a string takes any text");
+        }
+        headline.push_str(&activity(repository, live));
+        self.line(format_args!("{headline}"));
+        if let Some(held) = &repository.held_deletions {
+            self.held(repository.id, held, around.release);
+        }
+        if let Some(suspects) = repository.suspects.filter(|suspects| *suspects > 0) {
+            let suspects = counted(suspects, "suspect");
+            self.line(format_args!("  {suspects}: not seen by the last certified pass"));
+        }
+        self.passes(&repository.passes);
+    }
+
+    fn held(&mut self, repository: u64, held: &HeldStatus, release: &str) {
+        let HeldStatus { count, iteration, since_at_ms, released } = *held;
+        let deletions = counted(count, "deletion");
+        let since = since_at_ms.map(|at| format!(" since {}", moment(at))).unwrap_or_default();
+        let pass = iteration.map(|pass| format!(" (pass {pass})")).unwrap_or_default();
+        if released {
+            self.line(format_args!(
+                "  {deletions} held back{since}{pass} and released: the next certified \
+                 pass does them"
+            ));
+        } else {
+            self.line(format_args!(
+                "  HELD BACK: {deletions}{since}{pass}; if they are right, release them:"
+            ));
+            self.line(format_args!("    {} --repository {repository}", Plain(release)));
+        }
+    }
+
+    fn passes(&mut self, passes: &[PassStatus]) {
+        const HEADER: [&str; 8] =
+            ["pass", "ended", "pages", "items", "created", "updated", "deleted", "certified"];
+        if passes.is_empty() {
+            return;
+        }
+        let mut rows = vec![HEADER.map(str::to_owned)];
+        rows.extend(passes.iter().map(row));
+        let mut widths = [0; HEADER.len()];
+        for row in &rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.len().max(*width);
+            }
+        }
+        for row in &rows {
+            let mut line = String::new();
+            for (place, (cell, width)) in row.iter().zip(widths).enumerate() {
+                // Moments and reasons begin at the left, numbers end at the right.
+                match place {
+                    1 => write!(line, "  {cell:<width$}"),
+                    7 => write!(line, "  {cell}"),
+                    _ => write!(line, "  {cell:>width$}"),
+                }
+                .expect("a string takes any text");
+            }
+            self.line(format_args!("{}", line.trim_end()));
+        }
+    }
+}
+
+fn activity(repository: &RepositoryStatus, live: bool) -> String {
+    if live && repository.state.is_none() {
+        return "; not read by this daemon".to_owned();
+    }
+    let (Some(iteration), Some(pages)) = (repository.iteration, repository.pages) else {
+        return String::new();
+    };
+    let mut pass = format!("page {pages}");
+    match (repository.covered, repository.total) {
+        (Some(covered), Some(total)) => write!(pass, ", {covered} of {total}"),
+        (Some(covered), None) => write!(pass, ", {covered} read"),
+        (None, Some(total)) => write!(pass, " of a list of {total}"),
+        (None, None) => Ok(()),
+    }
+    .expect("a string takes any text");
+    match repository.state {
+        Some(StateStatus::Paging) => format!("; pass {iteration} under way, {pass}"),
+        Some(StateStatus::Resting) => format!("; resting after pass {iteration}"),
+        Some(StateStatus::Waiting) => format!("; WAITING in pass {iteration}, {pass}"),
+        Some(StateStatus::Stopped) => format!("; stopped in pass {iteration}, {pass}"),
+        Some(StateStatus::Unknown) => format!("; pass {iteration}, {pass}"),
+        None if repository.passes.first().is_some_and(|pass| pass.ended_at_ms.is_none()) => {
+            format!("; pass {iteration} has not ended, {pass}")
+        }
+        None => String::new(),
+    }
+}
+
+fn row(pass: &PassStatus) -> [String; 8] {
+    let ended = pass.ended_at_ms.map_or_else(|| "not yet".to_owned(), |at| moment(at).to_string());
+    let verdict = match (&pass.doubt, pass.ended_at_ms) {
+        (_, None) => String::new(),
+        _ if pass.certified => "yes".to_owned(),
+        (Some(doubt), _) => format!("no: {}", Plain(doubt)),
+        (None, _) => "no".to_owned(),
+    };
+    [
+        pass.iteration.to_string(),
+        ended,
+        pass.pages.to_string(),
+        pass.distinct_ids.to_string(),
+        pass.created.to_string(),
+        pass.updated.to_string(),
+        pass.deleted.to_string(),
+        verdict,
+    ]
+}
+
+/// The latest moment that is written as such: the end of the year 9999.
+const LATEST_MOMENT_MS: u64 = 253_402_300_799_000;
+
+/// A moment, to the second.
+fn moment(at_ms: i64) -> humantime::Rfc3339Timestamp {
+    let since = u64::try_from(at_ms).unwrap_or_default().min(LATEST_MOMENT_MS);
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_millis(since))
+}
+
+/// A duration in its two largest units.
+fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m"),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// A text without its control characters.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|it| f.write_char(if it.is_control() { ' ' } else { it }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

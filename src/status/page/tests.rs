@@ -1,0 +1,327 @@
+//! Pages and documents, word for word.
+
+use super::*;
+use crate::ids::{Iteration, RepositoryId, Sequence};
+use crate::mirror::{
+    CertifiedPass, HeldSummary, LedgerEntry, MirrorSummary, PassFigures, RepositorySummary, Tally,
+};
+use crate::progress::{Activity, RepositoryProgress};
+use crate::status::document::{Configured, Facts};
+
+/// 2026-03-01T12:00:00Z.
+const NOW_MS: i64 = 1_772_366_400_000;
+const MINUTE_MS: i64 = 60_000;
+
+const AROUND: Surroundings<'_> = Surroundings {
+    now_ms: NOW_MS,
+    no_daemon: "the daemon does not run: nobody listens at 127.0.0.1:9464",
+    release: "ewmirror approve-deletes",
+};
+
+fn entry(iteration: u64, ended_ms: Option<i64>, doubt: Option<&str>) -> LedgerEntry {
+    LedgerEntry {
+        iteration: Iteration(iteration),
+        started_ms: NOW_MS - 10 * MINUTE_MS,
+        ended_ms,
+        figures: PassFigures {
+            pages: 40 + iteration,
+            requests: 60,
+            first_total: 10_433,
+            last_total: 10_432,
+            distinct: 10_432,
+            repeats: 500,
+            step_backs: 1,
+        },
+        tally: Tally { created: 3, updated: 2, deleted: 1, unchanged: 10_427 },
+        suspects: 5,
+        held: 0,
+        certified: doubt.is_none() && ended_ms.is_some(),
+        doubt: doubt.map(str::to_owned),
+    }
+}
+
+fn summary() -> MirrorSummary {
+    let products = RepositorySummary {
+        id: RepositoryId(10149),
+        items: 10_432,
+        certified: Some(CertifiedPass {
+            iteration: Iteration(12),
+            ended_ms: NOW_MS - 3 * MINUTE_MS,
+        }),
+        suspects: 5,
+        held: Some(HeldSummary {
+            count: 4000,
+            iteration: Some(Iteration(11)),
+            since_ms: Some(NOW_MS - 60 * MINUTE_MS),
+            released: false,
+        }),
+        passes: vec![
+            entry(13, None, None),
+            entry(12, Some(NOW_MS - 3 * MINUTE_MS), None),
+            entry(11, Some(NOW_MS - 60 * MINUTE_MS), Some("the list\u{1b}[2J ends at position 9")),
+        ],
+    };
+    let retired = RepositorySummary {
+        id: RepositoryId(3),
+        items: 7,
+        certified: None,
+        suspects: 0,
+        held: None,
+        passes: Vec::new(),
+    };
+    MirrorSummary {
+        database_bytes: 19_084_083,
+        journal_bytes: 4 << 20,
+        last: Sequence(10_440),
+        dropped_through: Sequence(0),
+        repositories: vec![retired, products],
+    }
+}
+
+fn daemon() -> DaemonStatus {
+    DaemonStatus {
+        pid: 61,
+        uptime_ms: 3 * 3_600_000 + 12 * 60_000 + 5_000,
+        signed_in: true,
+        sign_in: SignInStatus::SignedIn,
+        logins: 1,
+        rest_tokens: 6,
+        requests: 700,
+        failures: 2,
+        ..DaemonStatus::default()
+    }
+}
+
+fn facts(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> Facts<'_> {
+    let progress = daemon.as_ref().map(|_| RepositoryProgress {
+        activity: Activity::Paging,
+        iteration: Iteration(13),
+        pages: 40,
+        covered: 4000,
+        total: Some(10_432),
+        ..RepositoryProgress::START
+    });
+    Facts {
+        now_ms: NOW_MS,
+        daemon,
+        mirror_url: "sqlite:///var/lib/ewmirror/mirror.db",
+        summary: Some(Ok(summary)),
+        repositories: vec![Configured {
+            id: RepositoryId(10149),
+            name: Some("Products".to_owned()),
+            progress,
+            last_certified: None,
+        }],
+    }
+}
+
+const PASSES: &str = "  \
+  pass  ended                 pages  items  created  updated  deleted  certified
+    13  not yet                  53  10432        3        2        1
+    12  2026-03-01T11:57:00Z     52  10432        3        2        1  yes
+    11  2026-03-01T11:00:00Z     51  10432        3        2        1  no: the list [2J ends at \
+    position 9
+";
+
+const HELD: &str = "  \
+  HELD BACK: 4000 deletions since 2026-03-01T11:00:00Z (pass 11); if they are right, release them:
+    ewmirror approve-deletes --repository 10149
+  5 suspects: not seen by the last certified pass
+";
+
+#[test]
+fn a_page_with_a_daemon_reads_like_this() {
+    let page = StatusDocument::new(facts(&summary(), Some(daemon()))).page(AROUND);
+    let expected = format!(
+        "ewmirror {} runs since 2026-03-01T08:47:55Z (3h 12m), pid 61, signed in
+1 login, 700 page requests; 0 refused, 2 failed
+mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last change 10440
+
+3: no certified pass yet, 7 items; not read by this daemon
+
+10149 Products: last certified pass 3m ago (pass 12), 10432 items; pass 13 under way, page 40, \
+         4000 of 10432
+{HELD}{PASSES}",
+        env!("CARGO_PKG_VERSION"),
+    );
+    assert_eq!(page, expected);
+}
+
+#[test]
+fn a_page_of_the_database_alone_reads_like_this() {
+    let page = StatusDocument::new(facts(&summary(), None)).page(AROUND);
+    let expected = format!(
+        "the daemon does not run: nobody listens at 127.0.0.1:9464
+mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last change 10440
+
+3: no certified pass yet, 7 items
+
+10149 Products: last certified pass 3m ago (pass 12), 10432 items; pass 13 has not ended, page 53 of \
+         a list of 10432
+{HELD}{PASSES}"
+    );
+    assert_eq!(page, expected);
+}
+
+#[test]
+fn trouble_is_loud() {
+    let mut document = StatusDocument::new(facts(&summary(), Some(daemon())));
+    let daemon = document.daemon.as_mut().unwrap();
+    daemon.restarts = 2;
+    (daemon.signed_in, daemon.sign_in) = (false, SignInStatus::Denied);
+    daemon.sign_in_reason = Some("no such user\r\n".to_owned());
+    document.mirror = MirrorStatus {
+        url: document.mirror.url,
+        error: Some("the mirror did not answer within 1 s".to_owned()),
+        ..MirrorStatus::default()
+    };
+    let repository = &mut document.repositories[1];
+    repository.state = Some(StateStatus::Waiting);
+    repository.held_deletions.as_mut().unwrap().released = true;
+    let page = document.page(AROUND);
+    for line in [
+        "pid 61, SIGN-IN DENIED: no such user  \n",
+        "\n2 task restarts after a defect of this program: please report it\n",
+        "mirror.db: the mirror did not answer within 1 s\n",
+        "; WAITING in pass 13, page 40, 4000 of 10432\n",
+        "\n  4000 deletions held back since 2026-03-01T11:00:00Z (pass 11) and released: the next \
+         certified pass does them\n",
+    ] {
+        assert!(page.contains(line), "{line} in\n{page}");
+    }
+}
+
+#[test]
+fn the_document_is_this_json() {
+    let mut summary = summary();
+    summary.repositories.remove(0);
+    summary.repositories[0].passes.truncate(1);
+    let document = StatusDocument::new(facts(&summary, Some(daemon())));
+    let expected = r#"{
+  "version": "VERSION",
+  "daemon": {
+    "pid": 61,
+    "uptime_ms": 11525000,
+    "signed_in": true,
+    "sign_in": "signed in",
+    "sign_in_reason": null,
+    "logins": 1,
+    "rest_tokens": 6,
+    "refusals": 0,
+    "failures": 2,
+    "requests": 700,
+    "restarts": 0
+  },
+  "mirror": {
+    "url": "sqlite:///var/lib/ewmirror/mirror.db",
+    "database_bytes": 19084083,
+    "journal_bytes": 4194304,
+    "last_sequence": 10440,
+    "dropped_through": 0,
+    "error": null
+  },
+  "repositories": [
+    {
+      "id": 10149,
+      "name": "Products",
+      "state": "paging",
+      "iteration": 13,
+      "pages": 40,
+      "covered": 4000,
+      "total": 10432,
+      "items": 10432,
+      "certified_age_ms": 180000,
+      "last_certified": {
+        "iteration": 12,
+        "ended_at_ms": 1772366220000
+      },
+      "suspects": 5,
+      "held_deletions": {
+        "count": 4000,
+        "iteration": 11,
+        "since_at_ms": 1772362800000,
+        "released": false
+      },
+      "passes": [
+        {
+          "iteration": 13,
+          "started_at_ms": 1772365800000,
+          "ended_at_ms": null,
+          "pages": 53,
+          "requests": 60,
+          "first_total": 10433,
+          "last_total": 10432,
+          "distinct_ids": 10432,
+          "repeats": 500,
+          "step_backs": 1,
+          "created": 3,
+          "updated": 2,
+          "deleted": 1,
+          "unchanged": 10427,
+          "suspects": 5,
+          "held": 0,
+          "certified": false,
+          "doubt": null
+        }
+      ]
+    }
+  ]
+}
+"#;
+    assert_eq!(document.json(), expected.replace("VERSION", env!("CARGO_PKG_VERSION")));
+    let read: StatusDocument = serde_json::from_str(&document.json()).unwrap();
+    assert_eq!(read, document);
+}
+
+#[test]
+fn without_a_mirror_the_daemon_knows_its_own_passes() {
+    let mut facts = facts_of_none();
+    let document = StatusDocument::new(facts.clone());
+    let repository = &document.repositories[0];
+    assert_eq!(repository.certified_age_ms, Some(60_000));
+    assert_eq!((repository.items, repository.suspects), (None, None));
+    // Without a session nothing is paged.
+    facts.daemon = Some(DaemonStatus::default());
+    let document = StatusDocument::new(facts);
+    assert_eq!(document.repositories[0].state, Some(StateStatus::Waiting));
+}
+
+fn facts_of_none() -> Facts<'static> {
+    let last_certified =
+        Some(CertifiedPass { iteration: Iteration(1), ended_ms: NOW_MS - MINUTE_MS });
+    Facts {
+        now_ms: NOW_MS,
+        daemon: Some(daemon()),
+        mirror_url: "none",
+        summary: None,
+        repositories: vec![Configured {
+            id: RepositoryId(1),
+            name: None,
+            progress: Some(RepositoryProgress {
+                activity: Activity::Paging,
+                ..RepositoryProgress::START
+            }),
+            last_certified,
+        }],
+    }
+}
+
+#[test]
+fn a_document_of_nothing_is_a_page() {
+    let document: StatusDocument = serde_json::from_str(r#"{"version": "9\u0007"}"#).unwrap();
+    let page = document.page(AROUND);
+    assert_eq!(page, format!("{}\nmirror unknown\n", AROUND.no_daemon));
+    let wild = r#"{"version": "9", "daemon": {"uptime_ms": 18446744073709551615}, "repositories":
+        [{"passes": [{"ended_at_ms": 9223372036854775807}, {"ended_at_ms": -1}]}]}"#;
+    let page = serde_json::from_str::<StatusDocument>(wild).unwrap().page(AROUND);
+    assert!(page.contains("runs since 1970-01-01T00:00:00Z"), "{page}");
+    assert!(page.contains("9999-12-31T23:59:59Z"), "{page}");
+}
+
+#[test]
+fn spans_are_told_in_their_two_largest_units() {
+    let told = |seconds| span(Duration::from_secs(seconds));
+    assert_eq!([told(0), told(59), told(60), told(3599)], ["0s", "59s", "1m", "59m"]);
+    assert_eq!([told(3600), told(86_399)], ["1h 0m", "23h 59m"]);
+    assert_eq!([told(86_400), told(90_000 * 86_400)], ["1d 0h", "90000d 0h"]);
+}

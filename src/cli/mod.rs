@@ -19,6 +19,7 @@ mod output;
 mod repositories;
 pub mod simulate;
 mod spool;
+mod status;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -36,12 +37,15 @@ use crate::ids::RepositoryId;
 use crate::signals::Listener;
 use crate::simulator::StartError;
 
+/// Where the configuration is that nobody names.
+const DEFAULT_CONFIG: &str = "/etc/ewmirror/ewmirror.toml";
+
 /// Keeps an exact, current copy of EnterWorks repositories and says what changed.
 #[derive(Debug, Parser)]
 #[command(name = "ewmirror", version, max_term_width = 100)]
 struct Arguments {
     /// The configuration file
-    #[arg(long, value_name = "FILE", global = true, default_value = "/etc/ewmirror/ewmirror.toml")]
+    #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
     config: PathBuf,
 
     #[command(subcommand)]
@@ -54,6 +58,8 @@ enum Command {
     Run,
     /// One pass over each repository, then exit
     Once(OnceArgs),
+    /// What the running daemon is doing, and how old the last certified passes are
+    Status(StatusArgs),
     /// Check the configuration: every fault at once, each with its key
     Check(CheckArgs),
     /// Print the repositories that the server offers to this login
@@ -88,6 +94,13 @@ struct OnceArgs {
     /// Give up after so long without any success
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = simulate::duration)]
     patience: Duration,
+}
+
+#[derive(Args, Debug)]
+struct StatusArgs {
+    /// Print the status document itself
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -128,6 +141,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match arguments.command {
         Command::Run => daemon::run(&arguments.config, environment),
         Command::Once(args) => once::run(&arguments.config, environment, args.patience),
+        Command::Status(args) => status::run(&arguments.config, &environment, args.json),
         Command::Check(args) => check(&arguments.config, &environment, &args),
         Command::Repositories => repositories::run(&arguments.config, &environment),
         Command::Export(args) => export::run(&arguments.config, &environment, &args),

@@ -74,6 +74,8 @@ pub struct AskConfig {
     pub repositories: Vec<RepositoryConfig>,
     /// `[mirror]`: where the copy is kept.
     pub mirror: MirrorUrl,
+    /// `[status]`: where a running daemon is asked.
+    pub status: StatusListen,
 }
 
 /// `[server]`.

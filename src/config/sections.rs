@@ -51,7 +51,8 @@ pub(super) fn ask(reader: &mut Reader) -> Read<AskConfig> {
     let server = reader.required(URL, URL_EXAMPLE, address::server);
     let repositories = repositories::read(reader);
     let mirror = mirror(reader);
-    Ok(AskConfig { server: server?, repositories: repositories?, mirror: mirror? })
+    let status = reader.preset("status.listen", address::status);
+    Ok(AskConfig { server: server?, repositories: repositories?, mirror: mirror?, status: status? })
 }
 
 fn server(reader: &mut Reader) -> Read<ServerConfig> {

@@ -14,6 +14,7 @@ fn help_and_version_are_data() {
     let commands = [
         "run",
         "once",
+        "status",
         "check",
         "repositories",
         "export",

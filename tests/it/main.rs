@@ -17,3 +17,4 @@ mod repositories;
 mod session;
 mod shutdown;
 mod simulate;
+mod status;

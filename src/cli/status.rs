@@ -1,0 +1,115 @@
+//! `ewmirror status`: the running daemon's own words, or what the database alone can tell.
+//!
+//! It needs no password, changes nothing, and says so where the two do not belong together: a
+//! daemon that keeps another mirror is not the one that was asked for.
+
+use std::path::Path;
+
+use super::{Exit, daemon, output};
+use crate::clock;
+use crate::config::{self, AskConfig, Environment, MirrorUrl};
+use crate::mirror::{MirrorSummary, Reader};
+use crate::status::ask::{self, Answer, AskError};
+use crate::status::document::{Configured, Facts, StatusDocument};
+use crate::status::page::{Plain, Surroundings};
+
+/// Shows how things stand: as JSON, or as a page.
+pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
+    match look(file, environment) {
+        Ok(Found { document, received, no_daemon }) => {
+            let text = if json {
+                received.unwrap_or_else(|| document.json())
+            } else {
+                document.page(Surroundings {
+                    now_ms: clock::now_ms(),
+                    no_daemon: &no_daemon,
+                    release: &release(file),
+                })
+            };
+            output::data(&text)
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// What there is to show.
+struct Found {
+    document: StatusDocument,
+    /// The document as the daemon sent it, which may know more than this version.
+    received: Option<String>,
+    /// What to say of a daemon that did not answer.
+    no_daemon: String,
+}
+
+fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
+    let config = config::load_to_ask(file, environment).map_err(|faults| {
+        Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
+    })?;
+    let runtime = daemon::runtime()?;
+    let asked = runtime.block_on(ask::ask(&config.status));
+    runtime.shutdown_background();
+    let is_another = asked.is_ok();
+    let no_daemon = match asked {
+        Ok(Answer { document, json }) => {
+            let ours = config.mirror.shown();
+            if document.mirror.url.as_deref() == Some(ours.as_str()) {
+                let received = Some(format!("{json:#}\n"));
+                return Ok(Found { document, received, no_daemon: String::new() });
+            }
+            let theirs = document.mirror.url.as_deref().unwrap_or("unknown");
+            let (at, theirs) = (ask::place(&config.status), Plain(theirs));
+            format!("the daemon at {at} keeps another mirror: {theirs}, not {ours}")
+        }
+        Err(error @ AskError::Nobody { .. }) => format!("the daemon does not run: {error}"),
+        Err(AskError::Off) => {
+            "whether the daemon runs is not known: status.listen is \"off\"".to_owned()
+        }
+        Err(error) => format!("the daemon cannot be asked: {}", output::chain(&error)),
+    };
+    match summary(&config.mirror) {
+        Ok(summary) => {
+            let document = document(&config, &summary);
+            if is_another {
+                output::note(&format!("ewmirror: {no_daemon}; this is from the database\n"));
+            }
+            Ok(Found { document, received: None, no_daemon })
+        }
+        Err(why) => Err(Exit::Failed(format!("{no_daemon}; {why}"))),
+    }
+}
+
+fn summary(mirror: &MirrorUrl) -> Result<MirrorSummary, String> {
+    match mirror {
+        MirrorUrl::None => Err("mirror.url is \"none\", so that nobody else can tell".to_owned()),
+        MirrorUrl::Postgres(_) => Err("this version reads no PostgreSQL mirror".to_owned()),
+        MirrorUrl::Sqlite(path) => Reader::open(path)
+            .and_then(|mut reader| reader.summary())
+            .map_err(|error| format!("{}; {}", output::chain(&error), error.remedy())),
+    }
+}
+
+/// The document of the database alone.
+fn document(config: &AskConfig, summary: &MirrorSummary) -> StatusDocument {
+    let configured = config.repositories.iter().map(|repository| Configured {
+        id: repository.id,
+        name: repository.name.clone(),
+        progress: None,
+        last_certified: None,
+    });
+    StatusDocument::new(Facts {
+        now_ms: clock::now_ms(),
+        daemon: None,
+        mirror_url: &config.mirror.shown(),
+        summary: Some(Ok(summary)),
+        repositories: configured.collect(),
+    })
+}
+
+/// The command that releases deletions, with the configuration that was asked with.
+fn release(file: &Path) -> String {
+    if file == Path::new(super::DEFAULT_CONFIG) {
+        "ewmirror approve-deletes".to_owned()
+    } else {
+        format!("ewmirror --config {} approve-deletes", file.display())
+    }
+}

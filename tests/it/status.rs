@@ -1,0 +1,277 @@
+//! `status`: what it shows of a running daemon, of the database alone, and where there is neither.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::servers::{Parrot, Wiretap};
+use crate::support::{DEADLINE, Daemon, Ended, Setup, Sim, repositories, sim};
+
+/// Settings that the tests' usual file has not, or has otherwise.
+#[derive(Clone)]
+struct Place {
+    listen: String,
+    mirror: String,
+}
+
+impl Place {
+    fn new(listen: impl Into<String>) -> Self {
+        Self { listen: listen.into(), mirror: "none".to_owned() }
+    }
+
+    fn free() -> Self {
+        Self::new(format!("127.0.0.1:{}", sim::free_port()))
+    }
+
+    fn set(&self, command: &mut Command) {
+        command.env("EWMIRROR_STATUS__LISTEN", &self.listen);
+        command.env("EWMIRROR_MIRROR__URL", &self.mirror);
+    }
+
+    fn run(&self, setup: &Setup) -> Daemon {
+        Daemon::start_with(&["run"], setup, |command| self.set(command))
+    }
+
+    /// `status` by somebody who has no password.
+    fn status(&self, arguments: &[&str]) -> Ended {
+        let arguments = [&["status"], arguments].concat();
+        let setup = Setup {
+            repositories: vec!["id = 1\nname = 'Products'".to_owned()],
+            ..Setup::new("http://127.0.0.1:1")
+        };
+        let start = |command: &mut Command| {
+            self.set(command);
+            command.env_remove("EWMIRROR_LOGIN__PASSWORD");
+        };
+        Daemon::start_with(&arguments, &setup, start).finish()
+    }
+
+    fn document(&self) -> Value {
+        let ended = self.status(&["--json"]);
+        assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+        serde_json::from_slice(&ended.stdout).expect("the document is JSON")
+    }
+
+    fn page(&self) -> String {
+        let ended = self.status(&[]);
+        assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+        String::from_utf8(ended.stdout).expect("the page is text")
+    }
+}
+
+fn stderr(ended: &Ended) -> String {
+    ended.events.iter().map(|event| event.line.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads repository 1 once and rests.
+fn setup(sim: &Sim) -> Setup {
+    Setup { repositories: vec!["id = 1\nname = 'Products'".to_owned()], ..Setup::new(sim.url()) }
+}
+
+#[test]
+fn status_shows_what_the_running_daemon_does() {
+    let directory = TempDir::new().unwrap();
+    let socket = format!("unix:{}/status.sock", directory.path().display());
+    for place in [Place::free(), Place::new(socket)] {
+        let sim = Sim::start(repositories(&[(1, 250)]));
+        let daemon = place.run(&setup(&sim));
+        daemon.wait_for_pass(1, 1);
+        let document = place.document();
+        assert_eq!(document["daemon"]["signed_in"], true);
+        assert_eq!(document["daemon"]["sign_in"], "signed in");
+        assert_eq!(document["daemon"]["logins"], 1);
+        assert_eq!(document["mirror"]["url"], "none");
+        let repository = &document["repositories"][0];
+        assert_eq!((&repository["id"], &repository["name"]), (&1.into(), &"Products".into()));
+        assert_eq!(repository["iteration"], 1);
+        assert_eq!(repository["total"], 250);
+        assert_eq!(repository["last_certified"]["iteration"], 1);
+        assert!(repository["certified_age_ms"].as_u64().unwrap() < 60_000, "{repository}");
+        let page = place.page();
+        let first = page.lines().next().unwrap();
+        assert!(first.starts_with("ewmirror ") && first.ends_with(", signed in"), "{page}");
+        assert!(page.contains("\n1 Products: last certified pass "), "{page}");
+        assert!(page.contains("; resting after pass 1\n"), "{page}");
+        daemon.stop();
+        let ended = place.status(&[]);
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(stderr(&ended).contains("the daemon does not run: nobody listens at "));
+    }
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "the socket was left behind");
+}
+
+#[test]
+fn status_shows_a_pass_under_way_and_a_reload() {
+    let place = Place::free();
+    let sim = Sim::start(repositories(&[(1, 5000), (2, 100)]));
+    let slow =
+        Setup { paging: "page_size = 100\npage_interval = '50ms'".to_owned(), ..setup(&sim) };
+    let daemon = place.run(&slow);
+    daemon.wait_for(|it| it.is_of("page read", 1));
+    let document = place.document();
+    let repository = &document["repositories"][0];
+    assert_eq!(repository["state"], "paging", "{repository}");
+    assert!(repository["pages"].as_u64().unwrap() >= 1, "{repository}");
+    assert_eq!(repository["certified_age_ms"], Value::Null);
+    assert!(place.page().contains("1 Products: no certified pass yet; pass 1 under way, page "));
+    daemon.reload(&Setup { repositories: vec!["id = 2".to_owned()], ..slow });
+    daemon.wait_for(|it| it.is_of("page read", 2));
+    // The document of a moment ago may still be the answer.
+    let deadline = Instant::now() + DEADLINE;
+    let shown = || {
+        let document = place.document();
+        let repositories = document["repositories"].as_array().unwrap();
+        repositories.iter().map(|it| it["id"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    while shown() != [2] {
+        assert!(Instant::now() < deadline, "{:?}", shown());
+    }
+    daemon.stop();
+}
+
+#[test]
+fn without_an_endpoint_there_is_nobody_to_ask() {
+    let ended = Place::new("off").status(&[]);
+    assert_eq!((ended.status.code(), ended.stdout.len()), (Some(1), 0));
+    let told = stderr(&ended);
+    assert!(told.contains("status.listen is \"off\"") && told.contains("mirror.url"), "{told}");
+    let place = Place::new(format!("unix:{}", "/nonexistent/status.sock"));
+    let told = stderr(&place.status(&["--json"]));
+    assert!(told.contains("nobody listens at /nonexistent/status.sock"), "{told}");
+}
+
+#[test]
+fn somebody_else_at_the_address_is_not_taken_for_the_daemon() {
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n<html>hi</html"[..],
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+    ] {
+        let parrot = Parrot::start(answer);
+        let listen = parrot.url().replace("http://", "");
+        let ended = Place::new(listen).status(&[]);
+        assert_eq!(ended.status.code(), Some(1));
+        let told = stderr(&ended);
+        assert!(told.contains("does not answer as ewmirror does"), "{told}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_costs_the_endpoint_and_not_the_mirror() {
+    let place = Place::free();
+    let sim = Sim::start(repositories(&[(1, 250)]));
+    let first = place.run(&setup(&sim));
+    first.wait_for_pass(1, 1);
+    let second = place.run(&setup(&sim));
+    let told = second.wait_for(|it| it.is("status endpoint unavailable"));
+    assert_eq!(told.level(), "WARN");
+    assert!(told.text("error").contains(&place.listen), "{}", told.line);
+    assert!(told.text("remedy").contains("another address"), "{}", told.line);
+    second.wait_for_pass(1, 1);
+    second.stop();
+    assert_eq!(place.document()["daemon"]["signed_in"], true, "the first one was disturbed");
+    first.stop();
+}
+
+#[test]
+fn a_place_where_nobody_can_listen_is_an_error_at_the_start() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("precious");
+    std::fs::write(&file, "").unwrap();
+    let sim = Sim::start(repositories(&[(1, 10)]));
+    for (listen, remedy) in [
+        ("192.0.2.1:9464".to_owned(), "choose an address that this machine has"),
+        ("unix:/nonexistent/status.sock".to_owned(), "make the folder"),
+        (format!("unix:{}", file.display()), "is no socket"),
+    ] {
+        let ended = Place::new(listen).run(&setup(&sim)).finish();
+        assert_eq!(ended.status.code(), Some(1), "{remedy}");
+        assert!(stderr(&ended).contains(remedy), "{}", stderr(&ended));
+    }
+    assert!(file.exists());
+    assert_eq!(sim.counts().logins, 0);
+}
+
+#[test]
+fn once_serves_no_status() {
+    let place = Place::free();
+    let taken = std::net::TcpListener::bind(&place.listen).unwrap();
+    let sim = Sim::start(repositories(&[(1, 10)]));
+    let ended = Daemon::start_with(&["once"], &setup(&sim), |command| place.set(command)).finish();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.all("status endpoint unavailable").is_empty());
+    drop(taken);
+}
+
+#[test]
+fn no_answer_of_the_endpoint_holds_a_secret() {
+    let place = Place::free();
+    let sim = Sim::start(repositories(&[(1, 250)]));
+    let tap = Wiretap::start(sim.address());
+    let daemon = place.run(&Setup { url: tap.url(), ..setup(&sim) });
+    daemon.wait_for_pass(1, 1);
+    let mut told = vec![place.document().to_string(), place.page()];
+    let address = place.listen.parse().unwrap();
+    for path in ["/status", "/healthz", "/"] {
+        told.push(sim::request(address, "GET", path, "").1);
+    }
+    let tokens = tap.tokens();
+    assert!(tokens.len() >= 2, "{tokens:?}");
+    for text in told {
+        // The password is the name of the user, too, which is no secret but is not told either.
+        assert!(!text.contains("\"system\"") && !text.contains("password"), "{text}");
+        assert!(tokens.iter().all(|token| !text.contains(token.as_str())), "{text}");
+    }
+    daemon.stop();
+}
+
+/// A database as a daemon leaves it that ended in the middle of pass 2.
+fn database(path: &Path) -> rusqlite::Result<()> {
+    let schema = include_str!("../../src/mirror/migrations/sqlite/0001_mirror.sql");
+    let connection = rusqlite::Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.execute_batch(schema)?;
+    connection.execute_batch(
+        "INSERT INTO repository VALUES (1, 250, 1, 1, 1772366400000);
+             INSERT INTO pass (repository, iteration, started_ms, ended_ms, pages, distinct_ids,
+                 created, certified, doubt) VALUES
+                 (1, 1, 1772366300000, 1772366400000, 3, 250, 250, 1, NULL),
+                 (1, 2, 1772366500000, NULL, 2, 200, 0, 0, NULL);
+             INSERT INTO suspicion VALUES (1, x'', 3, x'', 100, 1, 1772366400000, 0);",
+    )?;
+    connection.pragma_update(None, "application_id", u32::from_be_bytes(*b"ewmi"))?;
+    connection.pragma_update(None, "user_version", 1)
+}
+
+#[test]
+fn the_database_alone_tells_what_it_knows() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("mirror.db");
+    database(&path).unwrap();
+    let mirror = format!("sqlite://{}", path.display());
+    let place = Place { mirror: mirror.clone(), ..Place::free() };
+    let document = place.document();
+    assert_eq!(document["daemon"], Value::Null);
+    assert_eq!(document["mirror"]["url"], mirror);
+    let repository = &document["repositories"][0];
+    assert_eq!((&repository["items"], &repository["suspects"]), (&250.into(), &3.into()));
+    assert_eq!(repository["held_deletions"]["count"], 100);
+    assert_eq!(repository["passes"].as_array().unwrap().len(), 2);
+    let page = place.page();
+    assert!(page.starts_with("the daemon does not run: nobody listens at 127.0.0.1:"), "{page}");
+    assert!(page.contains("(pass 1), 250 items; pass 2 has not ended, page 2"), "{page}");
+    assert!(page.contains(" approve-deletes --repository 1\n"), "{page}");
+
+    // A daemon that keeps another mirror does not answer for this one.
+    let sim = Sim::start(repositories(&[(1, 10)]));
+    let daemon = Place::new(place.listen.clone()).run(&setup(&sim));
+    daemon.wait_for_pass(1, 1);
+    let ended = place.status(&["--json"]);
+    assert!(stderr(&ended).contains("keeps another mirror: none, not sqlite:///"));
+    let document: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!((&document["daemon"], &document["mirror"]["url"]), (&Value::Null, &mirror.into()));
+    daemon.stop();
+}

@@ -39,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "ids",
             "idset",
+            "item",
             "mirror",
             "outage",
             "progress",

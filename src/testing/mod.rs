@@ -7,13 +7,15 @@ mod memory;
 mod mirror;
 mod recorder;
 mod rig;
+mod script;
 mod server;
 
 pub(crate) use self::memory::Memory;
 pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
 pub(crate) use self::recorder::{Recorded, Recorder};
 pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration};
-pub(crate) use self::server::{Call, ItemCall, Logged, Outcome, Server, StaleRest};
+pub(crate) use self::script::{Call, ItemCall, Logged, Outcome, StaleRest};
+pub(crate) use self::server::Server;
 
 /// Checks that these pages are one trip over a list of so many items that nobody changed: from the
 /// top to the end, each page once, in order, without a gap.

@@ -55,6 +55,8 @@ fn pages_and_passes_have_the_fields_of_the_contract() {
             "updated",
             "deleted",
             "unchanged",
+            "suspects",
+            "held",
             "elapsed_ms",
             "certified",
         ];

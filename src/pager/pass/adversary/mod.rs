@@ -6,11 +6,14 @@
 //! stay the same while everything moves, a server that now and then cuts a page to exactly the
 //! length that looks right. Every seed is one pass, so what it finds can be told by its seed.
 
+mod world;
+
 use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Map;
 
+use self::world::{World, position};
 use super::*;
 use crate::ids::ItemId;
 use crate::mirror::{Interrupted, PassFigures};
@@ -115,69 +118,6 @@ impl Game {
             kills: 0,
         }
     }
-}
-
-/// A list of ids with a count of their changes, and which of them have kept their places.
-struct World {
-    list: Vec<(usize, u64)>,
-    /// By id: whether the item was there from the beginning and neither went nor moved.
-    steady: Vec<bool>,
-}
-
-impl World {
-    fn new(items: usize) -> Self {
-        Self { list: (0..items).map(|id| (id, 0)).collect(), steady: vec![true; items] }
-    }
-
-    fn insert(&mut self, at: usize) {
-        let id = self.steady.len();
-        self.steady.push(false);
-        self.list.insert(at.min(self.list.len()), (id, 0));
-    }
-
-    fn take_out(&mut self, at: usize) -> Option<(usize, u64)> {
-        let at = at.min(self.list.len().checked_sub(1)?);
-        let item = self.list.remove(at);
-        self.steady[item.0] = false;
-        Some(item)
-    }
-
-    fn touch(&mut self, at: usize) {
-        if let Some((id, changes)) = self.take_out(at) {
-            self.list.insert(0, (id, changes + 1));
-        }
-    }
-
-    fn lift(&mut self, at: usize) {
-        if let Some(item) = self.take_out(at) {
-            self.list.insert(0, item);
-        }
-    }
-
-    fn sink(&mut self, at: usize) {
-        if let Some((id, changes)) = self.take_out(at) {
-            self.list.push((id, changes + 1));
-        }
-    }
-
-    /// Other bytes in the same place.
-    fn edit(&mut self, at: usize) {
-        if let Some(item) = self.list.get_mut(at) {
-            item.1 += 1;
-        }
-    }
-
-    fn answer(&self, window: Window, cap: u32) -> (Vec<Row>, u64) {
-        let window = Window { size: window.size.min(cap.max(1)), ..window };
-        let len = self.list.len();
-        let (from, to) = (position(window.start()).min(len), position(window.end()).min(len));
-        let row = |&(id, digest): &(usize, u64)| Row { id: ItemId::Integer(id as i128), digest };
-        (self.list[from..to].iter().map(row).collect(), len as u64)
-    }
-}
-
-fn position(at: u64) -> usize {
-    usize::try_from(at).expect("a position in a list of this size")
 }
 
 /// What one pass came to.

@@ -43,6 +43,12 @@ pub struct Progress {
     pub pages: Counter,
     /// Items read, however often.
     pub items: Counter,
+    /// Items that the mirror did not have.
+    pub created: Counter,
+    /// Items that were different in the mirror.
+    pub updated: Counter,
+    /// Items deleted from the mirror.
+    pub deleted: Counter,
     /// Passes completed.
     pub passes: Counter,
     /// Passes completed and certified.
@@ -65,6 +71,9 @@ impl Progress {
             requests: Counter::default(),
             pages: Counter::default(),
             items: Counter::default(),
+            created: Counter::default(),
+            updated: Counter::default(),
+            deleted: Counter::default(),
             passes: Counter::default(),
             certified: Counter::default(),
             restarts: Counter::default(),

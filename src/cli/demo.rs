@@ -1,6 +1,12 @@
 //! `ewmirror demo`: the look-alike server and the daemon in one process, with tokens that end
 //! within seconds and items on the move, so that the whole life of the daemon shows in a minute.
+//!
+//! It keeps its mirror in a new folder of its own, with a configuration beside it, so that the
+//! commands that ask a mirror can be tried while it runs and afterwards.
 
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +14,6 @@ use super::{Exit, daemon, output};
 use crate::client::{Client, ClientSettings};
 use crate::clock::Chance;
 use crate::config::{self, Config, Environment};
-use crate::mirror::Nothing;
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::Listener;
@@ -29,9 +34,6 @@ max_age = "12s"
 page_size = 50
 page_interval = "1s"
 pass_interval = "3s"
-
-[mirror]
-url = "none"
 
 [[repository]]
 id = 10149
@@ -64,14 +66,26 @@ fn options() -> Options {
 }
 
 /// Runs until Ctrl-C, or for so long, and sums up.
-pub(super) fn run(run_for: Option<Duration>) -> Exit {
-    match demonstrate(run_for) {
+pub(super) fn run(run_for: Option<Duration>, environment: &Environment) -> Exit {
+    let temporary = environment.get("TMPDIR").filter(|path| !path.is_empty());
+    match demonstrate(run_for, temporary.map_or(Path::new("/tmp"), Path::new)) {
         Ok(summary) => output::data(&summary),
         Err(exit) => exit,
     }
 }
 
-fn demonstrate(run_for: Option<Duration>) -> Result<String, Exit> {
+fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Exit> {
+    let folder = temporary.join(format!("ewmirror-demo-{}", std::process::id()));
+    let unwritable = |error| Exit::Failed(format!("cannot write {}: {error}", folder.display()));
+    // Not one that is there: somebody else may have put it there.
+    DirBuilder::new().mode(0o700).create(&folder).map_err(unwritable)?;
+    let file = folder.join("ewmirror.toml");
+    output::note(&format!(
+        "The mirror is in {}. Ask it from another terminal:\n  ewmirror --config {} changes \
+         --follow\n",
+        folder.display(),
+        file.display()
+    ));
     drop(daemon::start_text_log()?);
     let (signals, _listener) = Listener::start()
         .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
@@ -81,10 +95,12 @@ fn demonstrate(run_for: Option<Duration>) -> Result<String, Exit> {
         let server = simulator::start(options())
             .await
             .map_err(|error| Exit::Failed(output::chain(&error)))?;
-        let (config, client) = configure(&server)?;
+        let text = configuration(&server, &folder);
+        fs::write(&file, &text).map_err(unwritable)?;
+        let (config, client) = configure(&text)?;
         let supervision = Supervision {
             api: Arc::new(client),
-            mirror: Arc::new(Nothing),
+            mirror: Arc::new(daemon::open(&config.mirror)?),
             config,
             passes: Passes::Endless,
             patience: None,
@@ -105,11 +121,20 @@ fn demonstrate(run_for: Option<Duration>) -> Result<String, Exit> {
     Ok(summary(&progress, &counts))
 }
 
-fn configure(server: &Simulator) -> Result<(Config, Client), Exit> {
+/// What the demo's daemon is told.
+fn configuration(server: &Simulator, folder: &Path) -> String {
     // The server is this process: a proxy of the environment leads elsewhere.
-    let text = format!("[server]\nurl = \"{}\"\nno_proxy = [\"*\"]\n{CONFIGURATION}", server.url());
+    format!(
+        "[server]\nurl = \"{}\"\nno_proxy = [\"*\"]\n{CONFIGURATION}\n\
+         [mirror]\nurl = \"sqlite://{}/mirror.db\"\n\n[status]\nlisten = \"off\"\n",
+        server.url(),
+        folder.display()
+    )
+}
+
+fn configure(text: &str) -> Result<(Config, Client), Exit> {
     let password = [("EWMIRROR_LOGIN__PASSWORD", Options::default().password)];
-    let config = config::load_text(&text, "demo", &Environment::from_pairs(password))
+    let config = config::load_text(text, "demo", &Environment::from_pairs(password))
         .map_err(|faults| Exit::Failed(faults.to_string()))?
         .config;
     let settings = ClientSettings {
@@ -127,6 +152,15 @@ fn summary(progress: &Progress, counts: &Counts) -> String {
         ("passes", format!("{}, {} certified", progress.passes.get(), progress.certified.get())),
         ("pages", progress.pages.get().to_string()),
         ("items read", progress.items.get().to_string()),
+        (
+            "changes",
+            format!(
+                "{} created, {} updated, {} deleted",
+                progress.created.get(),
+                progress.updated.get(),
+                progress.deleted.get()
+            ),
+        ),
         ("logins", progress.logins.get().to_string()),
         ("REST tokens renewed", progress.rest_tokens.get().to_string()),
         ("refusals survived", progress.refusals.get().to_string()),

@@ -151,7 +151,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             approve::run(&arguments.config, &environment, repository)
         }
         Command::Simulate(args) => simulate(*args, &environment),
-        Command::Demo(args) => demo::run(args.run_for),
+        Command::Demo(args) => demo::run(args.run_for, &environment),
         Command::Completions { shell } => {
             output::data(&generate::completions(shell, Arguments::command()))
         }

@@ -377,7 +377,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
         under_way: &UnderWay,
         written: Result<(InHand, Option<Tally>), JoinError>,
     ) {
-        let Some((InHand { read, taken }, Some(_))) = joined(written) else { return };
+        let Some((InHand { read, taken }, Some(tally))) = joined(written) else { return };
+        let totals = &self.pager.fetcher.progress;
+        totals.created.add(tally.created);
+        totals.updated.add(tally.updated);
         self.tell(under_way.config.paging.page_interval, &read);
         if let Taken::Replanned(why) = taken {
             event::stepped_back(read.repository, read.iteration, read.page, reason(why));

@@ -208,6 +208,8 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
     }
 
     async fn delete(&self, ids: Vec<ItemId>) -> Option<u64> {
-        self.store.delete(self.iteration, clock::now_ms(), ids).await
+        let deleted = self.store.delete(self.iteration, clock::now_ms(), ids).await?;
+        self.fetcher.progress.deleted.add(deleted);
+        Some(deleted)
     }
 }

@@ -2,6 +2,7 @@
 
 use tempfile::TempDir;
 
+use crate::support::daemon::output;
 use crate::support::{Daemon, Event, STOP_WITHIN, ewmirror};
 
 /// The lines that a newcomer is to see.
@@ -10,8 +11,9 @@ const LIFE: [&str; 5] =
 
 fn start(arguments: &[&str]) -> Daemon {
     let mut command = ewmirror(["demo"]);
-    command.args(arguments);
-    Daemon::spawn(&mut command, TempDir::new().expect("a directory for the test"))
+    let directory = TempDir::new().expect("a directory for the test");
+    command.args(arguments).env("TMPDIR", directory.path());
+    Daemon::spawn(&mut command, directory)
 }
 
 fn says(message: &str) -> impl Fn(&Event) -> bool {
@@ -38,6 +40,7 @@ fn the_demo_shows_the_whole_life_of_the_daemon_and_sums_it_up() {
         assert!(value(name) > 0, "{summary}");
     }
     assert!(summary.contains("refusals survived"), "{summary}");
+    assert!(value("changes") >= 460, "{summary}");
     assert!((16..=25).contains(&value("ran for")), "{summary}");
 }
 
@@ -48,7 +51,8 @@ fn ctrl_c_ends_the_demo_in_order_with_a_summary() {
     let (ended, took) = demo.stop_with("INT");
     assert_eq!(ended.status.code(), Some(0));
     assert!(took < STOP_WITHIN, "{took:?}");
-    assert!(ended.events.iter().any(says("signed out")));
+    // Its own faults may hit the logout.
+    assert!(ended.events.iter().any(|it| says("signed out")(it) || says("sign-out failed")(it)));
     assert!(String::from_utf8(ended.stdout).unwrap().contains("passes"));
 }
 
@@ -57,7 +61,31 @@ fn the_demo_needs_no_configuration_and_minds_no_environment() {
     let mut command = ewmirror(["demo", "--for", "1s"]);
     command.env("EWMIRROR_SERVER__URL", "http://127.0.0.1:9").env("EWMIRROR_NONSENSE", "1");
     command.env("EWMIRROR_LOGIN__PASSWORD", "another").env("http_proxy", "http://127.0.0.1:9");
-    let ended = Daemon::spawn(&mut command, TempDir::new().unwrap()).finish();
+    let directory = TempDir::new().unwrap();
+    command.env("TMPDIR", directory.path());
+    let ended = Daemon::spawn(&mut command, directory).finish();
     assert_eq!(ended.status.code(), Some(0));
     assert!(ended.events.iter().any(says("page read")));
+}
+
+#[test]
+fn the_demo_keeps_a_mirror_that_can_be_asked() {
+    let temporary = TempDir::new().unwrap();
+    let mut command = ewmirror(["demo", "--for", "6s"]);
+    command.env("TMPDIR", temporary.path());
+    let ended = Daemon::spawn(&mut command, TempDir::new().unwrap()).finish();
+    assert_eq!(ended.status.code(), Some(0));
+    let folder = std::fs::read_dir(temporary.path()).unwrap().next().unwrap().unwrap().path();
+    let file = folder.join("ewmirror.toml");
+    let hint = format!("ewmirror --config {} changes --follow", file.display());
+    assert!(ended.events.iter().any(says(&hint)));
+    let ask = |arguments: &[&str]| {
+        let mut command = ewmirror(["--config", file.to_str().unwrap()]);
+        let output = output(command.args(arguments));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(ask(&["export", "--repository", "10150"]).lines().count() >= 55);
+    assert!(ask(&["changes", "--repository", "10150"]).lines().count() >= 60);
+    assert!(ask(&["status"]).contains("10150 Brands"));
 }

@@ -2,6 +2,7 @@
 
 mod contract;
 mod journal;
+mod ledger;
 mod open;
 
 use std::path::{Path, PathBuf};

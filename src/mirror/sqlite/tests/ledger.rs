@@ -1,0 +1,124 @@
+//! Tests of what the database says of passes and of old changes.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::ids::{ItemId, Iteration, RepositoryId};
+use crate::idset::IdSet;
+use crate::item::Item;
+use crate::mirror::{Checkpoint, EndOfPass, Mirror, PageOfItems, PassFigures};
+
+const REPOSITORY: RepositoryId = RepositoryId(u64::MAX);
+
+fn page(iteration: u64, items: i128) -> Arc<PageOfItems> {
+    let item = |id| Item::new(ItemId::Integer(id), format!("{iteration}").into());
+    let items: Vec<Item> = (0..items).map(item).collect();
+    Arc::new(PageOfItems {
+        repository: REPOSITORY,
+        iteration: Iteration(iteration),
+        ts_ms: 5,
+        first_sight: vec![true; items.len()],
+        items,
+        ignore: Arc::new([]),
+        figures: PassFigures { pages: 1, ..PassFigures::default() },
+        checkpoint: Checkpoint::default(),
+    })
+}
+
+fn end(iteration: u64, doubt: Option<&str>) -> EndOfPass {
+    EndOfPass {
+        repository: REPOSITORY,
+        iteration: Iteration(iteration),
+        ts_ms: 9,
+        figures: PassFigures::default(),
+        doubt: doubt.map(str::to_owned),
+        suspects: IdSet::new(),
+        held: None,
+    }
+}
+
+fn ask(place: &Place, sql: &str) -> String {
+    let connection = Connection::open(place.file()).unwrap();
+    let mut rows = connection.prepare(sql).unwrap();
+    let rows = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+}
+
+#[tokio::test]
+async fn the_ledger_tells_passes_that_were_given_up_doubted_and_certified() {
+    let place = Place::new();
+    let mirror = place.open();
+    mirror.begin_pass(REPOSITORY, Iteration(1), 1).await.unwrap();
+    mirror.begin_pass(REPOSITORY, Iteration(2), 2).await.unwrap();
+    mirror.end_pass(end(2, Some("it moved"))).await.unwrap();
+    mirror.begin_pass(REPOSITORY, Iteration(3), 3).await.unwrap();
+    mirror.end_pass(end(3, None)).await.unwrap();
+    mirror.begin_pass(REPOSITORY, Iteration(4), 4).await.unwrap();
+    let passes = ask(
+        &place,
+        "SELECT concat_ws(' ', iteration, started_ms, ended_ms, certified, doubt) FROM pass",
+    );
+    assert_eq!(passes, "1 1 2 0 given up; 2 2 9 0 it moved; 3 3 9 1; 4 4 0");
+    let certified = "SELECT concat(certified_iteration, ' ', certified_ms) FROM repository";
+    assert_eq!(ask(&place, certified), "3 9");
+}
+
+#[tokio::test]
+async fn the_ledger_keeps_the_last_thousand_passes() {
+    let place = Place::new();
+    let mirror = place.open();
+    let connection = Connection::open(place.file()).unwrap();
+    let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1200)
+               INSERT INTO pass (repository, iteration, started_ms, ended_ms)
+               SELECT ?1, n, 0, 0 FROM n";
+    connection.execute(sql, [REPOSITORY.0.cast_signed()]).unwrap();
+    let iteration = mirror.recall(REPOSITORY).await.unwrap().iteration;
+    assert_eq!(iteration, Iteration(1201));
+    mirror.end_pass(end(1201, None)).await.unwrap();
+    let kept = "SELECT concat(count(*), ' from ', min(iteration)) FROM pass";
+    assert_eq!(ask(&place, kept), "1000 from 202");
+}
+
+#[tokio::test]
+async fn old_changes_are_dropped_a_thousand_at_a_time() {
+    let place = Place::new();
+    let mirror = place.open();
+    mirror.write_page(page(1, 1500)).await.unwrap();
+    mirror.write_page(page(2, 1500)).await.unwrap();
+    let log = "SELECT concat(count(*), ' after ', (SELECT dropped_through FROM log)) FROM change";
+    for (more, left) in [
+        (true, "3000 after 1000"),
+        (true, "2500 after 2000"),
+        (true, "1500 after 3000"),
+        (false, "1500 after 3000"),
+    ] {
+        assert_eq!(mirror.drop_changes(6).await.unwrap(), more);
+        assert_eq!(ask(&place, log), left);
+    }
+    mirror.write_page(page(3, 1)).await.unwrap();
+    assert_eq!(ask(&place, "SELECT concat(max(sequence)) FROM change"), "3001");
+}
+
+#[tokio::test]
+async fn an_unchanged_page_writes_no_item_and_no_change() {
+    let place = Place::new();
+    let mirror = place.open();
+    mirror.write_page(page(1, 3)).await.unwrap();
+    let connection = Connection::open(place.file()).unwrap();
+    // Whoever tried to write one would fail.
+    let forbid = |table| {
+        ["INSERT", "UPDATE", "DELETE"].map(|verb| {
+            format!(
+                "CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table}
+                 BEGIN SELECT raise(ABORT, 'a write'); END;"
+            )
+        })
+    };
+    for sql in ["item", "change", "repository", "log"].into_iter().flat_map(forbid) {
+        connection.execute_batch(&sql).unwrap();
+    }
+    assert_eq!(mirror.write_page(page(1, 3)).await.unwrap().unchanged, 3);
+    mirror.write_page(page(1, 4)).await.unwrap_err();
+}

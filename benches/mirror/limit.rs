@@ -1,0 +1,155 @@
+//! The limit programs: small programs that do one part of the work and nothing else. What they
+//! take is what is possible, and ours is measured against it.
+//!
+//! Plain pages, one request in flight, one thread. Each is a process of its own and says at its end
+//! on stdout what it took: `{"elapsed_ms": 1.5, "items": 1000}`.
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rusqlite::{Connection, params};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{Arguments, Fallible};
+
+/// What a limit program does with each page.
+enum Work {
+    /// Nothing: it is fetched and thrown away.
+    Fetch,
+    /// Split into items, each hashed.
+    Split,
+    /// The same, and every item is inserted, one transaction a page.
+    Insert(Connection),
+    /// The same as `Split`, and every hash is compared with the one stored.
+    Compare(Connection),
+}
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    data: Data<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    #[serde(borrow)]
+    item_list: Vec<&'a RawValue>,
+    search_total: usize,
+}
+
+/// Of an item only its id.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Id {
+    item_id: i64,
+}
+
+/// Runs the limit program that the arguments name.
+pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
+    let database = || -> Fallible<Connection> {
+        let connection = Connection::open(arguments.text("--database")?)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.execute_batch(
+            "CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, hash INTEGER, body BLOB)",
+        )?;
+        Ok(connection)
+    };
+    let work = match arguments.text("--work")? {
+        "fetch" => Work::Fetch,
+        "split" => Work::Split,
+        "insert" => Work::Insert(database()?),
+        "compare" => Work::Compare(database()?),
+        unknown => return Err(format!("there is no limit program {unknown}").into()),
+    };
+    let url = format!("{}/webcm/rest/api/items/search", arguments.text("--url")?);
+    let page_size = arguments.number("--page-size")?;
+    // Nothing here speaks TLS, but the library wants it chosen; it is so only once.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let begun = Instant::now();
+    let items = runtime.block_on(pass(&client, &url, page_size, work))?;
+    let said = json!({"elapsed_ms": begun.elapsed().as_secs_f64() * 1e3, "items": items});
+    writeln!(std::io::stdout(), "{said}")?;
+    Ok(())
+}
+
+/// One trip over all pages; returns how many items there were.
+async fn pass(
+    client: &reqwest::Client,
+    url: &str,
+    page_size: usize,
+    mut work: Work,
+) -> Fallible<usize> {
+    let (mut page, mut total, mut differing) = (1, usize::MAX, 0);
+    while (page - 1) * page_size < total {
+        let search = json!({"repositoryId": 1, "page": page, "pageSize": page_size}).to_string();
+        let body = fetch(client, url, search).await?;
+        if let Work::Fetch = work {
+            // The total stands at the end.
+            let text = std::str::from_utf8(&body)?;
+            let (_, rest) = text.rsplit_once("\"searchTotal\":").ok_or("no total")?;
+            total = rest.split(',').next().unwrap_or_default().parse()?;
+        } else {
+            let Answer { data } = serde_json::from_slice(&body)?;
+            total = data.search_total;
+            differing += work_on(&mut work, &data.item_list)?;
+        }
+        page += 1;
+    }
+    if differing > 0 {
+        return Err(format!("{differing} items differ from what is stored").into());
+    }
+    Ok(total)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server is ours: no answer is too long")]
+async fn fetch(client: &reqwest::Client, url: &str, search: String) -> Fallible<Bytes> {
+    let request = client.post(url).header("content-type", "application/json").body(search);
+    Ok(request.send().await?.error_for_status()?.bytes().await?)
+}
+
+/// Works on one page; returns how many of its items are not stored as they are.
+fn work_on(work: &mut Work, items: &[&RawValue]) -> Fallible<usize> {
+    let mut differing = 0;
+    match work {
+        Work::Fetch => {}
+        Work::Split => {
+            for item in items {
+                std::hint::black_box(read(item)?);
+            }
+        }
+        Work::Insert(connection) => {
+            let transaction = connection.transaction()?;
+            {
+                let mut insert =
+                    transaction.prepare_cached("INSERT INTO item VALUES (?1, ?2, ?3)")?;
+                for item in items {
+                    let (id, hash) = read(item)?;
+                    insert.execute(params![id, hash, item.get().as_bytes()])?;
+                }
+            }
+            transaction.commit()?;
+        }
+        Work::Compare(connection) => {
+            let mut select = connection.prepare_cached("SELECT hash FROM item WHERE id = ?1")?;
+            for item in items {
+                let (id, hash) = read(item)?;
+                let stored: i64 = select.query_row([id], |row| row.get(0))?;
+                differing += usize::from(stored != hash);
+            }
+        }
+    }
+    Ok(differing)
+}
+
+fn read(item: &RawValue) -> Fallible<(i64, i64)> {
+    let Id { item_id } = serde_json::from_str(item.get())?;
+    Ok((item_id, xxh3_64(item.get().as_bytes()).cast_signed()))
+}

@@ -1,0 +1,71 @@
+//! What the mirror takes, measured against limit programs that do the same work and nothing else,
+//! on the same machine in the same run: `cargo bench --bench mirror`. Absolute numbers drift with
+//! the machine; the ratios hold.
+//!
+//! `-- --quick` measures a tenth of the items once; `-- --million` adds the memory of a million
+//! items (it takes minutes, and the server a few gigabytes); `-- --items N`, `-- --repetitions N`;
+//! `-- --shuffled` serves the items in no order instead of by ascending id.
+//!
+//! Each figure is the median of its repetitions; programs that are compared take turns.
+
+#![expect(clippy::print_stdout, reason = "a program whose output is its purpose")]
+
+mod figures;
+mod limit;
+mod programs;
+mod server;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// What may go wrong is told and ends the program.
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments(std::env::args().skip(1).collect());
+    let done = match arguments.0.first().map(String::as_str) {
+        Some("serve") => server::serve(&arguments),
+        Some("limit") => limit::run(&arguments),
+        _ if !arguments.has("--bench") => {
+            println!("this takes a release build and minutes: cargo bench --bench mirror");
+            Ok(())
+        }
+        _ => figures::measure(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln_error(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a program whose output is its purpose")]
+fn eprintln_error(error: &dyn Error) {
+    eprintln!("error: {error}");
+}
+
+/// The command line.
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|it| it == name)
+    }
+
+    /// What follows a name.
+    fn text(&self, name: &str) -> Fallible<&str> {
+        let mut rest = self.0.iter().skip_while(|it| *it != name).skip(1);
+        Ok(rest.next().ok_or_else(|| format!("{name} is missing"))?)
+    }
+
+    fn number(&self, name: &str) -> Fallible<usize> {
+        let text = self.text(name)?;
+        Ok(text.parse().map_err(|_| format!("{name} {text} is no number"))?)
+    }
+
+    fn number_or(&self, name: &str, default: usize) -> Fallible<usize> {
+        if self.has(name) { self.number(name) } else { Ok(default) }
+    }
+}

@@ -1,0 +1,247 @@
+//! Starting the programs and watching what they take.
+//!
+//! Time is the whole process, from its start to its end; CPU time is that of all its threads, in
+//! the system's ticks; memory is the highest resident size (`VmHWM`), looked at every few
+//! milliseconds, so that what a process does in its very last ones is missed.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use serde_json::Value;
+
+use crate::Fallible;
+
+/// How often a process is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(3);
+/// CPU ticks a second in `/proc`: 100 on every Linux, whatever the kernel's own.
+const TICKS: f64 = 100.0;
+/// Bytes of a page of memory in MiB, as `/proc` counts in KiB.
+const KIB_IN_MIB: f64 = 1024.0;
+
+/// The server, ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// Its end is the server's.
+    stdin: Option<ChildStdin>,
+    port: u16,
+}
+
+impl Server {
+    /// Starts one with so many items.
+    pub(crate) fn start(items: usize, latency: Duration, shuffled: bool) -> Fallible<Self> {
+        let mut command = ourselves("serve")?;
+        command.args(["--items", &items.to_string()]);
+        command.args(["--latency-ms", &latency.as_millis().to_string()]);
+        command.args(shuffled.then_some("--shuffled"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let stdin = child.stdin.take();
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let port = line.trim().parse().map_err(|_| "the server did not start")?;
+        Ok(Self { child, stdin, port })
+    }
+
+    /// The base URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        drop(self.child.wait());
+    }
+}
+
+/// What a process took.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken {
+    /// From its start to its end.
+    pub(crate) wall: Duration,
+    /// CPU time.
+    pub(crate) cpu: Duration,
+    /// The most memory it had, in MiB.
+    pub(crate) peak: f64,
+    /// What its passes took by its own account, in milliseconds.
+    pub(crate) passes_ms: Vec<f64>,
+    /// Memory at the end of each pass, in MiB.
+    pub(crate) resident: Vec<f64>,
+    /// Lines on its stdout.
+    pub(crate) lines: usize,
+}
+
+/// A limit program.
+pub(crate) fn limit(
+    work: &str,
+    server: &Server,
+    page_size: usize,
+    folder: &Path,
+) -> Fallible<Taken> {
+    let mut command = ourselves("limit")?;
+    command.args(["--work", work, "--url", &server.url()]);
+    command.args(["--page-size", &page_size.to_string()]);
+    command.arg("--database").arg(folder.join("limit.db"));
+    watch(&mut command, usize::MAX)
+}
+
+/// What of our configuration differs between measurements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ours<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) folder: &'a Path,
+    pub(crate) page_size: usize,
+    pub(crate) in_flight: usize,
+}
+
+impl Ours<'_> {
+    /// One command of ours, to its end.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Fallible<Taken> {
+        watch(&mut self.prepare(arguments)?, usize::MAX)
+    }
+
+    /// The daemon over so many passes.
+    pub(crate) fn passes(&self, passes: usize) -> Fallible<Taken> {
+        watch(&mut self.prepare(&["run"])?, passes)
+    }
+
+    fn prepare(&self, arguments: &[&str]) -> Fallible<Command> {
+        let Self { server, folder, page_size, in_flight } = self;
+        let file = folder.join("ewmirror.toml");
+        let text = format!(
+            "[server]\nurl = '{}'\n[login]\nusername = 'system'\n\
+             [paging]\npage_size = {page_size}\npage_interval = '0s'\npass_interval = '0s'\n\
+             in_flight = {in_flight}\n[mirror]\nurl = 'sqlite://{}'\n[status]\nlisten = 'off'\n\
+             [log]\nformat = 'json'\n[[repository]]\nid = 1\n",
+            server.url(),
+            folder.join("mirror.db").display(),
+        );
+        fs::write(&file, text)?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ewmirror"));
+        command.env_clear().env("EWMIRROR_LOGIN__PASSWORD", "system");
+        command.args([OsStr::new("--config"), file.as_os_str()]).args(arguments);
+        Ok(command)
+    }
+}
+
+fn ourselves(part: &str) -> Fallible<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(part);
+    Ok(command)
+}
+
+/// What the readers of a process tell.
+enum Told {
+    /// A line of its log.
+    Log(String),
+    /// The end of its stdout, with the number of lines and the last of them.
+    Data(usize, String),
+    /// The end of its log.
+    End(Instant),
+}
+
+/// Runs a process to its end; after so many passes it is asked to end.
+fn watch(command: &mut Command, passes: usize) -> Fallible<Taken> {
+    let before = children_cpu()?;
+    let begun = Instant::now();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (tell, told) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        let tell = tell.clone();
+        thread::spawn(move || {
+            let (lines, last) = count_lines(stdout);
+            drop(tell.send(Told::Data(lines, last)));
+        });
+    }
+    if let Some(stderr) = child.stderr.take() {
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                drop(tell.send(Told::Log(line)));
+            }
+            drop(tell.send(Told::End(Instant::now())));
+        });
+    }
+    let mut taken = Taken::default();
+    let (mut log, mut last) = (Vec::new(), String::new());
+    loop {
+        taken.peak = memory(&child, "VmHWM:").unwrap_or_default().max(taken.peak);
+        match told.recv_timeout(LOOK_EVERY) {
+            Ok(Told::Log(line)) => {
+                let event: Value = serde_json::from_str(&line).unwrap_or_default();
+                log.push(line);
+                if event["message"] == "pass complete" {
+                    let elapsed = event["elapsed_ms"].as_f64().ok_or("a pass without a time")?;
+                    taken.passes_ms.push(elapsed);
+                    taken.resident.extend(memory(&child, "VmRSS:"));
+                    if taken.passes_ms.len() == passes {
+                        terminate(&child)?;
+                    }
+                }
+            }
+            Ok(Told::Data(lines, line)) => (taken.lines, last) = (lines, line),
+            Ok(Told::End(at)) => taken.wall = at.duration_since(begun),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let status = child.wait()?;
+    taken.cpu = children_cpu()?.saturating_sub(before);
+    if !status.success() {
+        let log = log.get(log.len().saturating_sub(20)..).unwrap_or_default().join("\n");
+        return Err(format!("{command:?} ended with {status}:\n{log}").into());
+    }
+    // A limit program says itself what its pass took.
+    let said: Value = serde_json::from_str(&last).unwrap_or_default();
+    if taken.passes_ms.is_empty() {
+        taken.passes_ms.extend(said["elapsed_ms"].as_f64());
+    }
+    Ok(taken)
+}
+
+/// Counts lines without keeping them; also returns the last one, if it is short.
+fn count_lines(mut from: impl Read) -> (usize, String) {
+    let mut buffer = vec![0; 64 * 1024];
+    let (mut lines, mut end) = (0, Vec::new());
+    loop {
+        let read = from.read(&mut buffer).unwrap_or_default();
+        let Some(bytes @ [_, ..]) = buffer.get(..read) else { break };
+        lines += bytes.split(|byte| *byte == b'\n').count() - 1;
+        end.clear();
+        end.extend_from_slice(bytes);
+    }
+    let text = String::from_utf8_lossy(&end);
+    (lines, text.lines().last().unwrap_or_default().to_owned())
+}
+
+/// A line of `/proc/PID/status`, in MiB; nothing once the process has ended.
+fn memory(child: &Child, name: &str) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib / KIB_IN_MIB)
+}
+
+/// CPU time of all our children that have ended.
+fn children_cpu() -> Fallible<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The second field, a name in brackets, may hold anything; the third one follows it.
+    let (_, fields) = stat.rsplit_once(") ").ok_or("/proc/self/stat has no name")?;
+    let ticks: f64 =
+        fields.split(' ').skip(13).take(2).map(|it| it.parse::<f64>().unwrap_or_default()).sum();
+    Ok(Duration::from_secs_f64(ticks / TICKS))
+}
+
+fn terminate(child: &Child) -> Fallible<()> {
+    // The shell does it, because that takes no unsafe code.
+    Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status()?;
+    Ok(())
+}

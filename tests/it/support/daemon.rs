@@ -228,6 +228,12 @@ impl Daemon {
         ended
     }
 
+    /// Ends it as a loss of power would, as far as the process goes: `kill -9`.
+    pub(crate) fn kill(mut self) -> Ended {
+        self.child.kill().expect("the process can be killed");
+        self.finish()
+    }
+
     /// Sends a signal, waits for the end and says how long it took.
     pub(crate) fn stop_with(self, signal: &str) -> (Ended, Duration) {
         self.signal(signal);

@@ -3,6 +3,9 @@
 
 pub(crate) mod await_event;
 pub(crate) mod daemon;
+pub(crate) mod editor;
+pub(crate) mod kept;
+pub(crate) mod oracle;
 pub(crate) mod servers;
 pub(crate) mod sim;
 
@@ -10,6 +13,7 @@ use std::time::Duration;
 
 pub(crate) use await_event::Event;
 pub(crate) use daemon::{Daemon, Ended, Setup, ewmirror};
+pub(crate) use kept::Kept;
 pub(crate) use sim::{Sim, repositories};
 
 /// The one deadline of everything that is waited for: long enough for a machine that is busy with
@@ -26,4 +30,10 @@ pub(crate) fn for_each<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
             scope.spawn(|| check(case));
         }
     });
+}
+
+/// Lets some time pass, for tests that want a moment that nothing announces.
+pub(crate) fn pause(duration: Duration) {
+    // Woken too early it is another random moment, and as good.
+    std::thread::park_timeout(duration);
 }

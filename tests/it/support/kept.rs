@@ -1,0 +1,96 @@
+//! A mirror's database, which outlives the daemons of a test, and what our own commands say of it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tempfile::TempDir;
+
+use super::daemon::{config_file, ewmirror, output};
+use super::{Setup, Sim};
+
+/// A folder with a database in it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    directory: TempDir,
+    setup: Setup,
+}
+
+impl Kept {
+    /// A database that does not exist yet, for the mirror of this server.
+    pub(crate) fn new(sim: &Sim) -> Self {
+        let directory = TempDir::new().expect("a directory for the test");
+        let mut kept = Self { setup: Setup::new(sim.url()), directory };
+        kept.setup.mirror = format!("url = 'sqlite://{}'", kept.database().display());
+        fs::write(config_file(kept.directory.path()), kept.setup.toml())
+            .expect("the configuration can be written");
+        kept
+    }
+
+    /// The settings of a daemon that writes it; what else they say is the caller's.
+    pub(crate) fn setup(&self) -> Setup {
+        self.setup.clone()
+    }
+
+    /// The database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join("mirror.db")
+    }
+
+    /// The items of a repository, one a line, in the order of `export`.
+    pub(crate) fn export(&self, repository: u64) -> Vec<String> {
+        self.lines(&["export", "--repository", &repository.to_string()])
+    }
+
+    /// The changes after this one.
+    pub(crate) fn changes(&self, after: u64) -> Vec<Change> {
+        let lines = self.lines(&["changes", "--after", &after.to_string()]);
+        let read = |line: &String| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        };
+        lines.iter().map(read).collect()
+    }
+
+    /// Releases the deletions that are held; what the command said on stdout.
+    pub(crate) fn approve(&self, repository: u64) -> Vec<String> {
+        self.lines(&["approve-deletes", "--repository", &repository.to_string()])
+    }
+
+    /// What `status --json` says of a database that no daemon writes.
+    pub(crate) fn status(&self) -> Value {
+        let lines = self.lines(&["status", "--json"]);
+        serde_json::from_str(&lines.join("\n")).expect("the status is JSON")
+    }
+
+    /// What a command prints, which must succeed.
+    fn lines(&self, arguments: &[&str]) -> Vec<String> {
+        let file = config_file(self.directory.path());
+        let file = file.to_str().expect("the system's directory has a plain name");
+        let ended = output(ewmirror(["--config", file]).args(arguments));
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{arguments:?}: {}: {stderr}", ended.status);
+        let stdout = String::from_utf8(ended.stdout).expect("our output is UTF-8");
+        stdout.lines().map(str::to_owned).collect()
+    }
+}
+
+/// A change as `changes` prints it, the items as they stand in the line.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) op: String,
+    pub(crate) before: Option<Box<RawValue>>,
+    pub(crate) after: Option<Box<RawValue>>,
+    pub(crate) ts_ms: u64,
+    pub(crate) source: Source,
+}
+
+/// Where a change comes from.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Source {
+    pub(crate) repository: u64,
+    pub(crate) item: u64,
+    pub(crate) iteration: u64,
+    pub(crate) sequence: u64,
+}

@@ -73,6 +73,10 @@ impl IdSet {
     }
 
     /// The stored form: the two bitmaps in the format of the Roaring project, then the hashes.
+    ///
+    /// # Panics
+    ///
+    /// Never: memory takes any bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let size = self.integers.serialized_size() + self.numerals.serialized_size();
         let mut bytes = Vec::with_capacity(size + self.others.len() * HASH_BYTES);

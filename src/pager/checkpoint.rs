@@ -45,6 +45,10 @@ pub enum StartOver {
 }
 
 /// The stored form of a pass, its ids apart.
+///
+/// # Panics
+///
+/// Never: every pass has a stored form.
 pub fn state(pass: &Pass, list: ListId) -> Vec<u8> {
     postcard::to_allocvec(&(FORMAT, list, pass)).expect("a pass has a stored form")
 }

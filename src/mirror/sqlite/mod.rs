@@ -124,11 +124,8 @@ fn work(mut store: Store, mut queue: mpsc::Receiver<Job>) {
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> MirrorError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a word");
+    // A composed message may hold anything, parts of items too; the log has the place.
+    let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
     MirrorError::Store(format!("the call panicked: {text}").into())
 }
 

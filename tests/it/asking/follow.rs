@@ -20,8 +20,8 @@ struct Follower {
 impl Follower {
     fn start(mirror: &Mirror, arguments: &[&str]) -> Self {
         let mut command = mirror.command(&[&["changes", "--follow"], arguments].concat());
-        let mut child = command.spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut child = command.spawn().expect("the binary starts");
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
@@ -34,8 +34,8 @@ impl Follower {
     /// The sequence of the next change, which must come.
     fn next(&self) -> u64 {
         let line = self.lines.recv_timeout(DEADLINE).expect("a change is told");
-        let envelope: serde_json::Value = serde_json::from_str(&line).unwrap();
-        envelope["source"]["sequence"].as_u64().unwrap()
+        let envelope: serde_json::Value = serde_json::from_str(&line).expect("a line is JSON");
+        envelope["source"]["sequence"].as_u64().expect("a change has a sequence")
     }
 
     fn exit(&mut self) -> Option<i32> {
@@ -111,7 +111,7 @@ fn a_signal_ends_a_follower_whom_nobody_reads() {
         mirror.put(id, Some(&body));
     }
     let mut child = mirror.command(&["changes", "--follow"]).spawn().unwrap();
-    let mut stdout = BufReader::with_capacity(1, child.stdout.take().unwrap());
+    let mut stdout = BufReader::with_capacity(1, child.stdout.take().expect("it is piped"));
     // It writes, and by the first byte it listens for signals.
     stdout.fill_buf().unwrap();
     let begun = Instant::now();

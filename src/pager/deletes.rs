@@ -119,10 +119,11 @@ mod tests {
     proptest! {
         #[test]
         fn no_more_than_the_fraction_is_ever_looked_at(
-            items in 0..1_000_000_u64, part in 0.0..=1.0, released in 0.0..=1.0, fraction in 0.0..=1.0,
+            items in 0..1_000_000_u64, part in 0..=1000_u64, released in 0..=1000_u64,
+            fraction in 0.0..=1.0,
         ) {
-            let lost = (items as f64 * part) as u64;
-            let given = missing(items, lost, (lost as f64 * released) as u64);
+            let lost = items * part / 1000;
+            let given = missing(items, lost, lost * released / 1000);
             let rest = (given.missing - given.released) as f64;
             let left = (given.items - given.released) as f64;
             if judge(given, fraction) == Judgement::Examine {

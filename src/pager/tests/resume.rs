@@ -68,7 +68,8 @@ async fn a_pass_interrupted_again_and_again_still_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_the_mirror_cannot_take_up_starts_over() {
-    let cases: [(&str, &str, fn(&mut Interrupted)); 4] = [
+    type Spoil = fn(&mut Interrupted);
+    let cases: [(&str, &str, Spoil); 4] = [
         ("resume_within", CALM, |it| it.saved_ms -= 3_600_001),
         ("another list", "[paging]", |_| {}),
         ("cannot be read", CALM, |it| it.state[0] = 255),

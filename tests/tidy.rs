@@ -132,6 +132,7 @@ const PURE: &[&str] = &[
     "src/envelope.rs",
     "src/idset.rs",
     "src/members.rs",
+    "src/mirror/diff.rs",
     "src/outage.rs",
     "src/pager/cadence.rs",
     "src/pager/link.rs",

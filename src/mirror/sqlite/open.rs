@@ -40,16 +40,7 @@ pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Store, OpenErr
     }
     let journal = Journal::new(&path, options.journal_limit);
     let connection = connect(&path)?;
-    (|| {
-        let size_limit = i64::try_from(journal.ease()).unwrap_or(i64::MAX);
-        connection.pragma_update(None, "journal_size_limit", size_limit)?;
-        connection.pragma_update(None, "wal_autocheckpoint", WORK_OFF_AFTER)?;
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok(())
-    })()
-    .map_err(of_sqlite(&path))?;
+    tune(&connection, &journal).map_err(of_sqlite(&path))?;
     Ok(Store::new(connection, journal, lock))
 }
 
@@ -134,6 +125,17 @@ fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), Open
         schema::check(path, application_id.cast_unsigned(), version.cast_unsigned())?;
     }
     schema::migrate(connection, &MIGRATIONS).map_err(of_sqlite(path))
+}
+
+/// Sets what holds for the connection, not for the file.
+fn tune(connection: &Connection, journal: &Journal) -> rusqlite::Result<()> {
+    let size_limit = i64::try_from(journal.ease()).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "journal_size_limit", size_limit)?;
+    connection.pragma_update(None, "wal_autocheckpoint", WORK_OFF_AFTER)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
 }
 
 fn of_file(path: &Path) -> impl FnOnce(io::Error) -> OpenError {

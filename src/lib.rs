@@ -1,5 +1,6 @@
-//! ewmirror reads EnterWorks repositories over and over, proves that it missed nothing, and stays
-//! signed in. This page is for whoever carries the code on; the README is for operators.
+//! ewmirror keeps an exact copy of EnterWorks repositories: it reads them over and over, proves that
+//! it missed nothing, keeps what it read and every change, and stays signed in. This page is for
+//! whoever carries the code on; the README is for operators.
 //!
 //! # The tree
 //!
@@ -9,16 +10,17 @@
 //! | --- | --- | --- |
 //! | 6 | [`cli`] | the commands; the only place that prints, and that exits |
 //! | 5 | [`supervisor`] | starts, watches, reloads and ends the tasks |
-//! | 4 | [`pager`], [`refresher`] | the two kinds of task: one pager a repository, one refresher |
-//! | 3 | [`client`], [`mirror`] | the vendor's calls; where pages go |
+//! | 4 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
+//! | 3 | [`client`], [`mirror`] | the vendor's calls; what is kept |
 //! | 2 | [`telemetry`], [`signals`] | every event that is logged; signals as events |
-//! | 1 | [`session`], [`progress`] | what tasks share |
-//! | 0 | [`config`], [`item`], [`ids`], [`clock`], [`stop`], [`outage`] | plain values |
+//! | 1 | [`session`], [`progress`], [`envelope`] | what tasks share; a change as others read it |
+//! | 0 | [`config`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`stop`], [`outage`] | plain values and pure functions |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: [`pager::pass`], [`pager::window`], [`pager::link`],
+//! [`pager::deletes`], [`pager::checkpoint`], [`canonical`], the mirror's `diff`,
 //! [`refresher::schedule`], [`supervisor::restart`], [`supervisor::reload`], [`client::retry`] and
-//! the client's verdict take what they need as arguments and are tested without a runtime.
+//! the client's verdicts take what they need as arguments and are tested without a runtime.
 //!
 //! # The way of one page
 //!
@@ -30,10 +32,22 @@
 //!    failure. Items are slices of the answer's bytes.
 //! 5. A refusal is reported with the generation it was made with and waits for a newer one; a
 //!    failure waits with growing delays. Either way the request is made again, signed afresh.
-//! 6. Answers that came before their turn wait for it. Then the page goes to the
-//!    [`mirror::Mirror`], its ids and digests to [`pager::pass::Pass::take`], and a line to the log.
-//! 7. The pass says whether it goes on, reads a stretch again, or has ended, and then whether it is
-//!    certified.
+//! 6. Answers that came before their turn wait for it. Then the ids and digests of the page go to
+//!    [`pager::pass::Pass::take`], which says whether the pass goes on, reads a stretch again, or has
+//!    ended, and then whether it is certified.
+//! 7. The page goes to the [`mirror::Mirror`] together with the state that the pass has now, the ids
+//!    that it saw for the first time, and its line of the ledger; the next pages are fetched
+//!    meanwhile. A thread of its own looks up each item's digest, compares the forms of those that
+//!    differ, and writes what changed in one transaction: items, changes, checkpoint, ledger.
+//! 8. A line goes to the log. At the end of the pass `pager::settle` asks for the items that a
+//!    certified pass did not see, deletes those that are gone or holds them back, and the ledger is
+//!    closed.
+//!
+//! # The database
+//!
+//! `src/mirror/migrations/sqlite/0001_mirror.sql` is its description. A body is stored once, in the
+//! change that brought it; an item points to its latest change, a change to the item's one before.
+//! Dropping old changes moves a mark and deletes the bodies that nothing points to any more.
 //!
 //! # Invariants, and where they are tested
 //!
@@ -42,6 +56,13 @@
 //! | a certified pass missed nothing that stayed | `pager::pass::tests`, as a property over lists that move between any two requests |
 //! | neighbouring windows overlap wherever any size allows it, and the planner gets on | `pager::window::tests` |
 //! | any answers at all end a pass | `pager::pass::tests` |
+//! | a pass killed and taken up again proves as much as any | `pager::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
+//! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
+//! | no deletion is false; too many are held back; a release is for what was announced | `pager::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
+//! | items are compared as JSON, exactly | `canonical::tests` |
+//! | a strange, newer or locked database is left byte for byte as it was | `mirror::sqlite::tests` |
+//! | the journal is bounded, whoever reads | `mirror::sqlite::tests`, `tests/it/asking` |
+//! | an export is one instant, ordered, in constant memory, and holds nobody up | `mirror::sqlite::read::tests`, `cli::spool`, `tests/it/asking` |
 //! | many refusals at one moment are one login; a stale REST token is ignored | `session::tests`, `refresher::tests` |
 //! | a token that ends costs no page: 72 hours on a paused clock | `pager::tests`, `supervisor::tests` |
 //! | each shape of a refusal and each kind of fault, in the middle of a pass, over TCP | `tests/it/refusals.rs`, `tests/it/faults.rs` |
@@ -53,7 +74,8 @@
 //!
 //! Absent on purpose: retries inside the client (its callers decide), a lock held across an await
 //! (clippy forbids it), tasks without an owner (clippy forbids `tokio::spawn`), a login anywhere but
-//! in the refresher (`check --online` aside, which has no tasks), and any write to the server.
+//! in the refresher (`check --online` and `repositories` aside, which have no tasks), a second
+//! writer of items, and any write to the server.
 
 pub mod canonical;
 pub mod change;

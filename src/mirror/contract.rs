@@ -238,6 +238,7 @@ impl Model {
                 let passes = self.passes.entry(repository).or_default();
                 let iteration = Iteration(passes.enter());
                 passes.suspects = suspects.iter().collect();
+                let before = passes.held.take();
                 passes.held = held.map(|released| {
                     let items = passes.suspects.clone();
                     Held { announced: items.count() + 1, items, released }
@@ -253,6 +254,10 @@ impl Model {
                     suspects: passes.suspects.clone(),
                     held: passes.held.clone(),
                 };
+                // Released meanwhile, and still the same: not to be taken back.
+                if let (Some(held), Some(before)) = (&mut passes.held, before) {
+                    held.released |= before.released && before.items == held.items;
+                }
                 assert_eq!(mirror.end_pass(end).await.unwrap(), passes.tally);
             }
             Step::Unseen { repository, seen, after, limit } => {

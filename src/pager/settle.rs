@@ -75,7 +75,7 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
     /// After a certified pass: deletes what is gone. `None` if told to stop before the end.
     pub(super) async fn of_certified_pass(&self) -> Option<Settled> {
         let known = self.store.suspicion().await?;
-        let was_held = known.held.as_ref().map(|held| held.announced);
+        let was_held = known.held.is_some();
         let settled = if known.items == self.seen.count() {
             // All that was seen is in the mirror, so this is all that is in the mirror.
             Settled::default()
@@ -83,7 +83,7 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
             self.settle(known).await?
         };
         let repository = self.store.repository;
-        if was_held.is_some() && settled.held.is_none() {
+        if was_held && settled.held.is_none() {
             event::deletions_no_longer_held(repository, self.iteration);
         }
         Some(settled)
@@ -91,8 +91,11 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
 
     async fn settle(&self, known: Suspicion) -> Option<Settled> {
         let Suspicion { items, suspects: suspected, held } = known;
-        let announced = held.as_ref().map(|held| held.announced);
-        let released = held.filter(|held| held.released).map(|held| held.items).unwrap_or_default();
+        let (announced, released) = match held {
+            Some(held) if held.released => (IdSet::new(), held.items),
+            Some(held) => (held.items, IdSet::new()),
+            None => Default::default(),
+        };
         let mut missing = Missing { items, missing: 0, released: 0 };
         let mut rest = IdSet::new();
         let mut after = None;
@@ -110,7 +113,7 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
         let count = rest.count();
         if judge(missing, self.max_fraction) == Judgement::Hold {
             // The same again is known by now.
-            if announced != Some(count) || missing.released > 0 {
+            if announced != rest {
                 let left = items - missing.released;
                 event::deletions_held(self.store.repository, self.iteration, count, left);
             }

@@ -131,7 +131,10 @@ impl Mirror for Memory {
             kept.pass = Some((end.iteration, true));
             kept.interrupted = None;
             kept.suspicion.suspects = end.suspects.clone();
-            kept.suspicion.held = end.held.clone();
+            let before = std::mem::replace(&mut kept.suspicion.held, end.held.clone());
+            if let (Some(held), Some(before)) = (&mut kept.suspicion.held, before) {
+                held.released |= before.released && before.items == held.items;
+            }
             kept.ends.push(end);
             kept.tally
         }))

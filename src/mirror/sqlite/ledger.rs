@@ -143,6 +143,15 @@ pub(super) fn end(store: &mut Store, end: &EndOfPass) -> Result<Tally, MirrorErr
 /// Puts down who is suspected and what is held back, in place of what was there.
 fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorError> {
     let held = end.held.as_ref();
+    // The operator may have released them since the pass looked: that holds for what was announced.
+    let released: Option<bool> = transaction
+        .prepare_cached("SELECT released FROM suspicion WHERE repository = ?1 AND held = ?2")?
+        .query_row(
+            (end.repository.0.cast_signed(), held.map(|held| held.items.to_bytes())),
+            |row| row.get(0),
+        )
+        .optional()?;
+    let released = released.unwrap_or(false);
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO suspicion (repository, suspects, suspect_count, held,
@@ -157,7 +166,7 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
             held.map_or(0, |held| held.announced).cast_signed(),
             held.map(|_| end.iteration.0.cast_signed()),
             held.map(|_| end.ts_ms),
-            held.is_some_and(|held| held.released),
+            held.is_some_and(|held| held.released || released),
         ))?;
     Ok(())
 }

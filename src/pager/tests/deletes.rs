@@ -147,6 +147,21 @@ async fn a_release_is_for_what_was_announced_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_release_given_while_a_pass_ends_is_not_lost() {
+    let mut rig = mirrored().await;
+    remove(&rig, 51..=250);
+    next_pass(&rig).await;
+    // The pass is under way, and its page of after the release is the last one.
+    rig.server.hook(|asked| (asked.call == Call::Search).then_some(Outcome::Late(MINUTE)));
+    rig.signal(Signal::NextPass).await;
+    rig.run_for(SECOND).await;
+    release(&rig);
+    let complete = rig.events.nth("pass complete", 3).await;
+    assert_eq!((complete.number("deleted"), complete.number("held")), (200, 0));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_was_empty_for_a_while_empties_nothing() {
     let mut rig = mirrored().await;
     let all = rig.server.state().lists.insert(REPOSITORY, Vec::new()).unwrap();

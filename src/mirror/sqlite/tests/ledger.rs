@@ -8,7 +8,7 @@ use super::*;
 use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::item::Item;
-use crate::mirror::{Checkpoint, EndOfPass, Mirror, PageOfItems, PassFigures};
+use crate::mirror::{Checkpoint, EndOfPass, Held, Mirror, PageOfItems, PassFigures};
 
 const REPOSITORY: RepositoryId = RepositoryId(u64::MAX);
 
@@ -121,4 +121,23 @@ async fn an_unchanged_page_writes_no_item_and_no_change() {
     }
     assert_eq!(mirror.write_page(page(1, 3)).await.unwrap().unchanged, 3);
     mirror.write_page(page(1, 4)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_release_given_between_two_ends_holds_for_the_same_deletions_only() {
+    let place = Place::new();
+    let mirror = place.open();
+    let held = |ids: std::ops::Range<i128>| {
+        let ids: Vec<ItemId> = ids.map(ItemId::Integer).collect();
+        let items: IdSet = ids.iter().collect();
+        Some(Held { announced: items.count(), items, released: false })
+    };
+    mirror.end_pass(EndOfPass { held: held(0..5), ..end(1, None) }).await.unwrap();
+    assert!(!mirror.released(REPOSITORY).await.unwrap());
+    let connection = Connection::open(place.file()).unwrap();
+    connection.execute_batch("UPDATE suspicion SET released = 1").unwrap();
+    mirror.end_pass(EndOfPass { held: held(0..5), ..end(2, None) }).await.unwrap();
+    assert!(mirror.released(REPOSITORY).await.unwrap());
+    mirror.end_pass(EndOfPass { held: held(0..6), ..end(3, None) }).await.unwrap();
+    assert!(!mirror.released(REPOSITORY).await.unwrap());
 }

@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "pager",
         &[
+            "canonical",
             "client",
             "clock",
             "config",
@@ -135,6 +136,7 @@ const PURE: &[&str] = &[
     "src/mirror/diff.rs",
     "src/outage.rs",
     "src/pager/cadence.rs",
+    "src/pager/likeness.rs",
     "src/pager/link.rs",
     "src/pager/pass/mod.rs",
     "src/pager/pass/verdict.rs",

@@ -120,6 +120,7 @@ impl<A: Api> Fetcher<A> {
             let credentials = self.credentials(&mut stop).await?;
             match self.api.item(&credentials, request).await {
                 Ok(presence) => {
+                    self.session.prove(credentials.generation);
                     self.reconnected(request.repository, "item");
                     return Some(presence);
                 }

@@ -15,6 +15,7 @@ pub mod checkpoint;
 pub mod deletes;
 pub mod fetch;
 mod finish;
+mod likeness;
 pub mod link;
 mod pace;
 pub mod pass;
@@ -34,7 +35,7 @@ use tokio::time::{Instant, sleep_until};
 use self::cadence::{Cadence, Telling};
 use self::checkpoint::ListId;
 use self::fetch::{Fetched, Fetcher};
-use self::link::Row;
+use self::likeness::Before;
 use self::pace::Pace;
 use self::pass::{Pass, Taken, Ticket, Why};
 use self::store::Store;
@@ -296,6 +297,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             begun: Instant::now(),
             next: None,
             answered: HashMap::new(),
+            before: Before::default(),
             requests_then,
             requests_before: self.pager.fetcher.requests.get(),
         })
@@ -314,6 +316,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
         if pass_settings(&old.paging) != settings {
             self.recall();
             under_way.pass.change_settings(settings);
+            // Or they would take up the room of those that are wanted now.
+            under_way.drop_void();
         }
         true
     }
@@ -349,19 +353,12 @@ impl<A: Api, M: Mirror> Run<A, M> {
             return;
         }
         let Some((ticket, Fetched { answer, elapsed, .. })) = under_way.awaited() else { return };
-        let rows: Vec<Row> = answer
-            .items
-            .iter()
-            .map(|item| Row { id: item.id.clone(), digest: item.digest })
-            .collect();
-        let items = rows.len() as u64;
-        let taken = under_way.pass.take(ticket, rows, answer.total);
-        under_way.drop_void();
+        let taken = under_way.take(ticket, &answer);
         let read = PageRead {
             repository: under_way.config.id,
             iteration: self.iteration,
             page: under_way.pass.counts().pages,
-            items,
+            items: answer.items.len() as u64,
             total: answer.total,
             elapsed,
         };

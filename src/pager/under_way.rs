@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::checkpoint::{self, ListId};
 use super::fetch::Fetched;
+use super::likeness::Before;
 use super::pass::{Ask, Pass, PassSettings, Taken, Ticket};
-use crate::client::SearchRequest;
+use crate::client::{SearchAnswer, SearchRequest};
 use crate::config::{PagingConfig, RepositoryConfig};
 use crate::ids::Iteration;
 use crate::idset::IdSet;
@@ -30,6 +31,9 @@ pub(super) struct UnderWay {
     pub(super) next: Option<Ask>,
     /// Answers whose turn has not come.
     pub(super) answered: HashMap<Ticket, Fetched>,
+    /// The answer with which the next must share an item; empty at the beginning, and where the
+    /// pass was taken up again.
+    pub(super) before: Before,
     /// Requests sent before it was interrupted.
     pub(super) requests_then: u64,
     /// What the counter of requests stood at when it was begun or taken up.
@@ -67,6 +71,18 @@ impl UnderWay {
     pub(super) fn awaited(&mut self) -> Option<(Ticket, Fetched)> {
         let ticket = self.pass.awaited()?;
         self.answered.remove(&ticket).map(|fetched| (ticket, fetched))
+    }
+
+    /// Takes an answer into the pass.
+    pub(super) fn take(&mut self, ticket: Ticket, answer: &SearchAnswer) -> Taken {
+        let rows = self.before.rows(&answer.items, &self.config.ignore);
+        let digests = rows.iter().map(|row| row.digest).collect();
+        let taken = self.pass.take(ticket, rows, answer.total);
+        if self.pass.latest_is_previous() {
+            self.before = Before::new(answer.items.clone(), digests);
+        }
+        self.drop_void();
+        taken
     }
 
     /// Drops the answers that a change of plan has made void.

@@ -72,6 +72,9 @@ pub struct Pass {
     /// For each row of the latest answer whether its id was new.
     #[serde(skip)]
     first_sight: Vec<bool>,
+    /// Whether the latest answer is the one with which the next must share an item.
+    #[serde(skip)]
+    latest_is_previous: bool,
     counts: PassCounts,
     /// How much was seen to come, go or move: changes of the total, displacements, strangers in
     /// overlaps.
@@ -110,6 +113,7 @@ impl Pass {
             wavers: false,
             seen: IdSet::new(),
             first_sight: Vec::new(),
+            latest_is_previous: false,
             counts: PassCounts::default(),
             came_and_went: 0,
             doubt: None,
@@ -181,6 +185,7 @@ impl Pass {
             return Taken::Void;
         };
         self.planned.pop_front();
+        self.latest_is_previous = false;
         self.count(&rows, total);
 
         let window = planned.window;
@@ -211,6 +216,11 @@ impl Pass {
     /// For each row of the answer that was taken last whether its id was new to the pass.
     pub fn first_sight(&self) -> &[bool] {
         &self.first_sight
+    }
+
+    /// Whether the answer that was taken last is the one with which the next must share an item.
+    pub fn latest_is_previous(&self) -> bool {
+        self.latest_is_previous
     }
 
     /// The ids seen, for whoever settles what is missing. Leaves none behind.
@@ -375,6 +385,7 @@ impl Pass {
         let ended = self.covered >= total || stretch.rows.is_empty();
         let from_top = stretch.start == 0;
         self.previous = Some(stretch);
+        self.latest_is_previous = true;
         self.previous_total = total;
         if ended && self.wavers && !full && !from_top {
             // Only a full page is certainly not cut, and a page of one item is always full.
@@ -398,6 +409,7 @@ impl Pass {
             return self.end();
         }
         self.previous = Some(stretch);
+        self.latest_is_previous = true;
         self.previous_total = total;
         Taken::Replanned(Why::ShortPage)
     }

@@ -35,14 +35,14 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln_error(error.as_ref());
+            tell_error(error.as_ref());
             ExitCode::FAILURE
         }
     }
 }
 
 #[expect(clippy::print_stderr, reason = "a program whose output is its purpose")]
-fn eprintln_error(error: &dyn Error) {
+fn tell_error(error: &dyn Error) {
     eprintln!("error: {error}");
 }
 

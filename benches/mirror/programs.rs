@@ -20,7 +20,7 @@ use crate::Fallible;
 const LOOK_EVERY: Duration = Duration::from_millis(3);
 /// CPU ticks a second in `/proc`: 100 on every Linux, whatever the kernel's own.
 const TICKS: f64 = 100.0;
-/// Bytes of a page of memory in MiB, as `/proc` counts in KiB.
+/// `/proc` counts memory in KiB.
 const KIB_IN_MIB: f64 = 1024.0;
 
 /// The server, ended when dropped.
@@ -75,6 +75,8 @@ pub(crate) struct Taken {
     pub(crate) passes_ms: Vec<f64>,
     /// Memory at the end of each pass, in MiB.
     pub(crate) resident: Vec<f64>,
+    /// The most memory it had had by then, in MiB.
+    pub(crate) peaks: Vec<f64>,
     /// Lines on its stdout.
     pub(crate) lines: usize,
 }
@@ -182,6 +184,7 @@ fn watch(command: &mut Command, passes: usize) -> Fallible<Taken> {
                     let elapsed = event["elapsed_ms"].as_f64().ok_or("a pass without a time")?;
                     taken.passes_ms.push(elapsed);
                     taken.resident.extend(memory(&child, "VmRSS:"));
+                    taken.peaks.extend(memory(&child, "VmHWM:"));
                     if taken.passes_ms.len() == passes {
                         terminate(&child)?;
                     }

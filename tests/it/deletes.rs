@@ -119,7 +119,7 @@ fn a_release_while_pass_follows_pass_is_never_lost() {
         oracle::wait_for_certified_pass(&daemon, 1);
         let mark = daemon.mark();
         edit(&sim, json!({"clear": 40}));
-        daemon.wait_from(mark, |it| it.is("deletions held"));
+        daemon.wait_from(mark, |it| it.is_of("pass complete", 1) && it.number("held") == 40);
         kept.approve(1);
         let approved = daemon.mark();
         daemon.wait_from(mark, |it| {
@@ -176,9 +176,14 @@ fn an_item_that_the_list_hides_and_the_server_still_has_stays() {
 
 #[test]
 fn where_the_server_cannot_be_asked_a_second_certified_pass_deletes() {
-    for_each(&["not-found", "html", "status"], |mode| {
+    for_each(&["not-found", "html", "status", "error", "refused"], |mode| {
         let (sim, kept, daemon) = mirrored();
-        sim.door("items-call", &json!({"mode": mode}));
+        if *mode == "refused" {
+            // To this user, for good.
+            sim.fault("item", "refuse-403", 0, 1_000_000);
+        } else {
+            sim.door("items-call", &json!({"mode": mode}));
+        }
         let there = ids(&sim);
         let (gone, hidden) = (&there[10..14], &there[20..23]);
         edit(&sim, json!({"delete": gone}));

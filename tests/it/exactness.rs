@@ -13,9 +13,9 @@ use crate::support::oracle::{self, Fold};
 use crate::support::{Daemon, Kept, Setup, Sim, for_each, pause, repositories};
 
 /// A failure names its seed, which repeats what is done, though not when.
-const SEEDS: [u64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+const SEEDS: [u64; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 /// Steps of each seed.
-const STEPS: usize = 120;
+const STEPS: usize = 200;
 const REPOSITORIES: [u64; 2] = [1, 2];
 /// Those that neither slow a test down for seconds each, nor are meant to.
 const FAULTS: [&str; 10] =
@@ -29,10 +29,32 @@ fn whatever_happens_the_mirror_is_exact_once_the_server_rests() {
         for _ in 0..STEPS {
             world.step();
         }
-        told.lock().unwrap().push(world.rest());
+        let came = world.rest();
+        told.lock().unwrap().push(came);
     });
     println!("{}", told.into_inner().unwrap().join("\n"));
     println!("{} steps in all", SEEDS.len() * STEPS);
+}
+
+#[test]
+fn new_settings_in_the_middle_of_a_pass_do_not_stop_it() {
+    let sim = Sim::start(repositories(&[(1, 2000)]));
+    let mut setup = Setup::new(sim.url());
+    let mut rng = Rng::with_seed(1);
+    let daemon = Daemon::run(&setup);
+    daemon.wait_for(|it| it.is("starting"));
+    for _ in 0..60 {
+        let (size, in_flight) = (rng.u32(17..=200), rng.u32(1..=4));
+        setup.paging = format!(
+            "page_size = {size}\nin_flight = {in_flight}\npage_interval = '0s'\n\
+             pass_interval = '20ms'"
+        );
+        daemon.reload(&setup);
+        let mark = daemon.mark();
+        daemon.wait_from(mark, |it| it.is("page read"));
+        pause(Duration::from_millis(rng.u64(..30)));
+    }
+    daemon.stop();
 }
 
 struct World {
@@ -105,7 +127,10 @@ impl World {
             }
             17 => {
                 self.settings();
-                self.running().reload(&self.setup);
+                let daemon = self.running();
+                // Before it listens for signals, this one would end it.
+                daemon.wait_for(|it| it.is("starting"));
+                daemon.reload(&self.setup);
             }
             18 => {
                 self.reordered = !self.reordered;
@@ -179,7 +204,8 @@ impl World {
         }
     }
 
-    /// The server comes to rest, and the mirror is what it is. Returns what came of all that, in a line.
+    /// The server comes to rest, and the mirror is what it is. Returns what came of all that, in a
+    /// line.
     fn rest(mut self) -> String {
         self.sim.heal();
         self.sim.door("reorder", &json!({"on": false}));

@@ -38,7 +38,10 @@ fn two_hundred_kills_lose_nothing_and_invent_nothing() {
     ];
     let cases = cases.map(|(order, paging, items_call)| Case { order, paging, items_call });
     let told = Mutex::new(Vec::new());
-    for_each(&cases, |case| told.lock().unwrap().push(kill_and_kill_again(case)));
+    for_each(&cases, |case| {
+        let came = kill_and_kill_again(case);
+        told.lock().unwrap().push(came);
+    });
     println!("{}", told.into_inner().unwrap().join("\n"));
 }
 

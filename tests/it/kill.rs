@@ -76,7 +76,7 @@ fn kill_and_kill_again(case: &Case) -> String {
             pause(soon / 2);
         }
         lives.take(&daemon.kill());
-        if kept.database().exists() {
+        if kept.is_made() {
             fold.check(&kept, &[]);
             if lives.pages > 0 {
                 fold.check(&kept, &[1]);

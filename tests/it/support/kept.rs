@@ -39,6 +39,12 @@ impl Kept {
         self.directory.path().join("mirror.db")
     }
 
+    /// Whether the database has been made; a kill may have come before or between.
+    pub(crate) fn is_made(&self) -> bool {
+        let journal = self.directory.path().join("mirror.db-journal");
+        fs::metadata(self.database()).is_ok_and(|it| it.len() > 0) && !journal.exists()
+    }
+
     /// The items of a repository, one a line, in the order of `export`.
     pub(crate) fn export(&self, repository: u64) -> Vec<String> {
         self.lines(&["export", "--repository", &repository.to_string()])

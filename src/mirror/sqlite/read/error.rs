@@ -67,6 +67,9 @@ impl ReadError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "start the daemon, which makes it, or correct mirror.url",
+            Self::Open(OpenError::Sqlite { source, .. }) if is_unfinished(source) => {
+                "start the daemon, which was interrupted while it made the database, and mends it"
+            }
             Self::Open(OpenError::File { .. } | OpenError::Sqlite { .. }) => {
                 "run this as a user who can open the database and its folder, such as the daemon's"
             }
@@ -84,4 +87,10 @@ impl ReadError {
             Self::Sqlite(_) => "see that the database is whole and that its disk can be read",
         }
     }
+}
+
+/// Whether a transaction must be undone before the database can be read, which only the daemon may.
+fn is_unfinished(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }

@@ -84,6 +84,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod envelope;
+pub mod heartbeat;
 pub mod ids;
 pub mod idset;
 pub mod item;
@@ -99,6 +100,7 @@ pub mod simulator;
 pub mod status;
 pub mod stop;
 pub mod supervisor;
+pub mod systemd;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -31,6 +31,11 @@ impl Outage {
         self.failures.is_power_of_two()
     }
 
+    /// When it began, where there is one.
+    pub fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
     /// Notes a success; tells what it ended, if anything.
     pub fn succeeded(&mut self, now: Instant) -> Option<Ended> {
         let since = self.since.take()?;

@@ -4,6 +4,7 @@
 //! signing in.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -27,6 +28,8 @@ pub enum SignIn {
 pub struct Progress {
     started: Instant,
     sign_in: watch::Sender<SignIn>,
+    /// Since when logins have failed for want of an answer. Held for a few instructions.
+    login_away: Mutex<Option<Instant>>,
     /// Milliseconds from `started` to the latest page.
     last_page_ms: AtomicU64,
     /// First logins and later ones.
@@ -63,6 +66,7 @@ impl Progress {
         Self {
             started: Instant::now(),
             sign_in: watch::Sender::new(SignIn::Trying),
+            login_away: Mutex::new(None),
             last_page_ms: AtomicU64::new(0),
             logins: Counter::default(),
             rest_tokens: Counter::default(),
@@ -103,6 +107,16 @@ impl Progress {
             *old = state;
             news
         });
+    }
+
+    /// Notes since when logins have failed, however often; `None`: the last one was answered.
+    pub fn set_login_away(&self, since: Option<Instant>) {
+        *self.login_away.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// Since when logins have failed for want of an answer, where they do.
+    pub fn login_away(&self) -> Option<Instant> {
+        *self.login_away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How signing in stands, as it changes.
@@ -177,6 +191,8 @@ pub struct RepositoryProgress {
     pub passes: u64,
     /// The last certified pass since the start.
     pub certified: Option<LastCertified>,
+    /// Deletions that the last pass held back.
+    pub held: u64,
 }
 
 impl RepositoryProgress {
@@ -189,6 +205,7 @@ impl RepositoryProgress {
         total: None,
         passes: 0,
         certified: None,
+        held: 0,
     };
 }
 

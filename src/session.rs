@@ -116,6 +116,12 @@ impl SharedSession {
         }
     }
 
+    /// The generation of the session where it is not known to be refused.
+    pub fn standing(&self) -> Option<Generation> {
+        let refused = self.complaints.borrow().refused;
+        self.current().map(|current| current.generation).filter(|current| *current > refused)
+    }
+
     /// The session as it is now, good or not.
     pub fn current(&self) -> Option<Credentials> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -88,9 +88,11 @@ impl Notifier {
         self.say(&format!("STATUS={}", line.replace(['\n', '\r'], " ")));
     }
 
-    /// The daemon is alive.
+    /// The daemon is alive; said to a manager that watches.
     pub fn alive(&self) {
-        self.say("WATCHDOG=1");
+        if self.watchdog.is_some() {
+            self.say("WATCHDOG=1");
+        }
     }
 
     fn say(&self, message: &str) {
@@ -151,14 +153,17 @@ mod tests {
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_nonblocking(true).unwrap();
-        let environment = Environment::from_pairs([("NOTIFY_SOCKET", path)]);
-        (directory, socket, environment)
+        let variables = [("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "30000000".into())];
+        (directory, socket, Environment::from_pairs(variables))
     }
 
     fn heard(socket: &UnixDatagram) -> Vec<String> {
         let mut buffer = [0; 4096];
-        let next = || Some(String::from_utf8(buffer[..socket.recv(&mut buffer).ok()?].into()));
-        std::iter::from_fn(next).map(Result::unwrap).collect()
+        let mut messages = Vec::new();
+        while let Ok(length) = socket.recv(&mut buffer) {
+            messages.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        messages
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
 use crate::status::{BindError, Endpoint, Serving, SummaryReader};
 use crate::supervisor::{End, Reload, Supervision, Supervisor};
+use crate::systemd::Notifier;
 use crate::telemetry::{self, Sink, Telemetry, event};
 
 /// Runs the daemon until a signal ends it.
@@ -43,6 +44,7 @@ pub(super) struct Prepared {
     client: Arc<Client>,
     mirror: AnyMirror,
     reload: Reload,
+    notifier: Notifier,
     signals: mpsc::Receiver<Signal>,
     _listener: Listener,
     pub(super) progress: Arc<Progress>,
@@ -65,8 +67,18 @@ impl Prepared {
         let mirror = open(&config.mirror)?;
         let (signals, listener) = Listener::start()
             .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
+        let notifier = Notifier::of(&environment);
         let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
-        Ok(Self { config, client, mirror, reload, signals, _listener: listener, progress })
+        Ok(Self {
+            config,
+            client,
+            mirror,
+            reload,
+            notifier,
+            signals,
+            _listener: listener,
+            progress,
+        })
     }
 
     /// Starts a runtime and runs a supervisor in it, as `drive` likes.
@@ -81,9 +93,10 @@ impl Prepared {
         D: FnOnce(Supervisor<Client, AnyMirror>) -> F,
     {
         let runtime = runtime()?;
-        let status = match passes {
-            Passes::Endless => runtime.block_on(serving(&self.config))?,
-            Passes::One => None,
+        let (status, notifier) = match passes {
+            Passes::Endless => (runtime.block_on(serving(&self.config))?, self.notifier),
+            // A unit that is done when its process is needs to be told nothing.
+            Passes::One => (None, Notifier::nobody()),
         };
         event::starting(env!("CARGO_PKG_VERSION"), self.config.repositories.len());
         let supervision = Supervision {
@@ -94,6 +107,7 @@ impl Prepared {
             patience,
             run_for: None,
             status,
+            notifier,
             signals: self.signals,
             reload: self.reload,
             progress: self.progress,

@@ -19,6 +19,7 @@ use crate::progress::Progress;
 use crate::signals::Listener;
 use crate::simulator::{self, Counts, Fault, Options, Order, RepositoryOptions, Simulator};
 use crate::supervisor::{Supervision, Supervisor};
+use crate::systemd::Notifier;
 
 /// What the daemon of the demo is told; the URL is added. Paces are a human's: a page a second and
 /// a pass in ten.
@@ -106,6 +107,7 @@ fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Ex
             patience: None,
             run_for,
             status: None,
+            notifier: Notifier::nobody(),
             signals,
             // There is no file to read again.
             reload: Box::new(|config| Ok(config.clone())),

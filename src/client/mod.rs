@@ -36,6 +36,7 @@ mod wire;
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -79,6 +80,9 @@ pub trait Api: Send + Sync + 'static {
         credentials: &Credentials,
         request: &ItemRequest,
     ) -> impl Future<Output = Result<Presence, Failure>> + Send;
+
+    /// How long a call that begins now may take until it has succeeded or failed.
+    fn time_out(&self) -> Duration;
 }
 
 /// One item asked for.
@@ -234,5 +238,9 @@ impl Api for Client {
         request: &ItemRequest,
     ) -> Result<Presence, Failure> {
         items::item(&self.settings(), &credentials.tokens, request).await
+    }
+
+    fn time_out(&self) -> Duration {
+        self.settings().request_timeout
     }
 }

@@ -1,8 +1,9 @@
 //! One page request, from the first try until there is an answer.
 //!
 //! Guarantees: each try is signed afresh; a refused request waits for a newer session and is sent
-//! again, so that a token that ends costs no page; a failed one waits with growing delays; and a
-//! wish to stop ends every wait at once, but not a request that is under way.
+//! again, so that a token that ends costs no page; a failed one waits with growing delays; a wish
+//! to stop ends every wait at once, but not a request that is under way; and each wait says how long
+//! it may take.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::client::{
     Api, Failure, ItemRequest, Presence, Refusal, RequestError, SearchAnswer, SearchRequest,
 };
 use crate::clock::Chance;
+use crate::heartbeat::{Alive, Until};
 use crate::ids::RepositoryId;
 use crate::outage::Outage;
 use crate::progress::{Counter, Progress};
@@ -81,32 +83,39 @@ impl Tries {
 }
 
 /// Waits before another try; `None` if told to stop before.
-async fn wait(delay: Option<Duration>, stop: &mut Stop) -> Option<()> {
+async fn wait(delay: Option<Duration>, stop: &mut Stop, alive: &Alive) -> Option<()> {
     let Some(delay) = delay else { return Some(()) };
     tokio::select! {
         biased;
         () = stop.requested() => None,
         () = sleep(delay) => Some(()),
+        never = alive.waits(Until::Within(delay)) => match never {},
     }
 }
 
 impl<A: Api> Fetcher<A> {
     /// Makes the request until it is answered; `None` if told to stop before.
-    pub async fn fetch(&self, request: &SearchRequest, mut stop: Stop) -> Option<Fetched> {
+    pub async fn fetch(
+        &self,
+        request: &SearchRequest,
+        mut stop: Stop,
+        alive: &Alive,
+    ) -> Option<Fetched> {
         let mut tries = Tries::of(request.repository, "search");
         loop {
-            let credentials = self.credentials(&mut stop).await?;
+            let credentials = self.credentials(&mut stop, alive).await?;
             let begun = Instant::now();
             self.progress.requests.increment();
             self.requests.increment();
-            match self.api.search(&credentials, request).await {
+            let until = Until::Within(self.api.time_out());
+            match alive.during(until, self.api.search(&credentials, request)).await {
                 Ok(answer) => {
                     self.succeeded(request.repository, &credentials, &answer);
                     return Some(Fetched { answer, begun, elapsed: begun.elapsed() });
                 }
                 Err(failure) => {
                     let delay = self.delay_after(&failure, &credentials, &mut tries);
-                    wait(delay, &mut stop).await?;
+                    wait(delay, &mut stop, alive).await?;
                 }
             }
         }
@@ -114,11 +123,17 @@ impl<A: Api> Fetcher<A> {
 
     /// Asks whether the server still has an item, until it says something, but not for ever: a
     /// pass must end also where a server has no good answer to this. `None` if told to stop before.
-    pub async fn ask(&self, request: &ItemRequest, mut stop: Stop) -> Option<Presence> {
+    pub async fn ask(
+        &self,
+        request: &ItemRequest,
+        mut stop: Stop,
+        alive: &Alive,
+    ) -> Option<Presence> {
         let mut tries = Tries::of(request.repository, "item");
         while tries.failed < ASKED_AT_MOST && tries.refused < ASKED_AT_MOST {
-            let credentials = self.credentials(&mut stop).await?;
-            match self.api.item(&credentials, request).await {
+            let credentials = self.credentials(&mut stop, alive).await?;
+            let until = Until::Within(self.api.time_out());
+            match alive.during(until, self.api.item(&credentials, request)).await {
                 Ok(presence) => {
                     self.session.prove(credentials.generation);
                     self.reconnected(request.repository, "item");
@@ -126,18 +141,24 @@ impl<A: Api> Fetcher<A> {
                 }
                 Err(failure) => {
                     let delay = self.delay_after(&failure, &credentials, &mut tries);
-                    wait(delay, &mut stop).await?;
+                    wait(delay, &mut stop, alive).await?;
                 }
             }
         }
         Some(Presence::Unclear)
     }
 
-    async fn credentials(&self, stop: &mut Stop) -> Option<Credentials> {
+    /// Since when requests have failed, where they do.
+    pub fn away_since(&self) -> Option<Instant> {
+        self.outage().since()
+    }
+
+    async fn credentials(&self, stop: &mut Stop, alive: &Alive) -> Option<Credentials> {
         tokio::select! {
             biased;
             () = stop.requested() => None,
             credentials = self.session.credentials() => Some(credentials),
+            never = alive.waits(Until::Session) => match never {},
         }
     }
 

@@ -15,6 +15,7 @@ use super::under_way::UnderWay;
 use super::{PassEnd, Run};
 use crate::client::Api;
 use crate::clock;
+use crate::heartbeat::Until;
 use crate::mirror::{EndOfPass, Mirror};
 use crate::progress::LastCertified;
 use crate::telemetry::event::{self, PassComplete};
@@ -87,6 +88,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
         self.pager.progress.send_modify(|progress| {
             progress.passes += 1;
+            progress.held = held;
             if doubt.is_none() {
                 let (iteration, ended) = (self.iteration, Instant::now());
                 progress.certified = Some(LastCertified { iteration, ended });
@@ -112,6 +114,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let begun = Instant::now();
         loop {
             let pass_interval = self.pager.settings.borrow_and_update().paging.pass_interval;
+            let left = pass_interval.saturating_sub(begun.elapsed());
             tokio::select! {
                 biased;
                 () = self.pager.stop.requested() => return None,
@@ -123,6 +126,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                         return Some(());
                     }
                 }
+                never = self.pager.alive.waits(Until::Within(left)) => match never {},
             }
         }
     }

@@ -8,7 +8,8 @@
 //! Guarantees: pages reach the mirror in the order of the list and one at a time, while the next
 //! ones are fetched; each with a checkpoint from which the pass goes on after a restart; a wish to
 //! stop lets the pages under way come home; new settings take effect with the next request and keep
-//! the place in the pass, unless they change what is searched for: then the pass starts over.
+//! the place in the pass, unless they change what is searched for: then the pass starts over. Each
+//! wait, here and below, says how long it may take.
 
 pub mod cadence;
 pub mod checkpoint;
@@ -43,6 +44,7 @@ use self::under_way::{InHand, UnderWay, pass_settings};
 use crate::client::{Api, SearchRequest};
 use crate::clock;
 use crate::config::RepositoryConfig;
+use crate::heartbeat::{Alive, Until};
 use crate::ids::Iteration;
 use crate::mirror::{Interrupted, Mirror, PassFigures, Tally};
 use crate::progress::{Activity, RepositoryProgress};
@@ -92,6 +94,8 @@ pub struct Pager<A, M> {
     pub passes: Passes,
     /// When to end.
     pub stop: Stop,
+    /// Its signs of life.
+    pub alive: Arc<Alive>,
 }
 
 /// Why a pass is over.
@@ -117,6 +121,7 @@ impl<A: Api, M: Mirror> Pager<A, M> {
             repository: id,
             chance: Arc::clone(&self.fetcher.chance),
             stop: self.stop.clone(),
+            alive: Arc::clone(&self.alive),
         };
         let Some(recalled) = store.recall().await else { return };
         // After a panic the supervisor names the pass after the one that failed: what a defect left
@@ -166,7 +171,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             let end = self.pass(interrupted.take()).await;
             // Pages of the next pass are not summed up with those of this one, however it ended;
             // and nothing else is asked of the mirror while a page is being written.
-            while self.writes.join_next().await.is_some() {}
+            while self.next_written().await.is_some() {}
             self.tell_sum();
             match end {
                 PassEnd::Stopped => break,
@@ -182,6 +187,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
             self.iteration = self.iteration.next();
         }
         self.now(Activity::Stopped);
+    }
+
+    async fn next_written(&mut self) -> Option<Result<(InHand, Option<Tally>), JoinError>> {
+        self.pager.alive.during(Until::OtherStrands, self.writes.join_next()).await
     }
 
     fn now(&self, activity: Activity) {
@@ -218,6 +227,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 && ahead < in_flight * READ_AHEAD
                 && under_way.plan_next().is_some();
             let due = self.cadence.due();
+            let until = self.until(may_send);
             tokio::select! {
                 // In this order: a repository that is taken out is stopped, and then loses its
                 // settings, while its pages under way still come home.
@@ -249,7 +259,19 @@ impl<A: Api, M: Mirror> Run<A, M> {
                         self.send(under_way.request(ask), ask.ticket);
                     }
                 }
+                never = self.pager.alive.waits(until) => match never {},
             }
+        }
+    }
+
+    /// How long nothing may happen in a pass.
+    fn until(&self, may_send: bool) -> Until {
+        if !self.flights.is_empty() || !self.writes.is_empty() {
+            Until::OtherStrands
+        } else if may_send {
+            Until::Within(self.pace.period())
+        } else {
+            Until::AT_ONCE
         }
     }
 
@@ -333,7 +355,9 @@ impl<A: Api, M: Mirror> Run<A, M> {
     fn send(&mut self, request: SearchRequest, ticket: Ticket) {
         let fetcher = Arc::clone(&self.pager.fetcher);
         let (iteration, stop) = (self.iteration, self.recalled.clone());
-        self.flights.spawn(async move { (iteration, ticket, fetcher.fetch(&request, stop).await) });
+        let alive = self.pager.alive.strand();
+        self.flights
+            .spawn(async move { (iteration, ticket, fetcher.fetch(&request, stop, &alive).await) });
     }
 
     /// Takes note of what came back.
@@ -364,7 +388,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         };
         let requests = self.pager.fetcher.requests.get();
         let page = Arc::new(under_way.page(answer.items, clock::now_ms(), requests));
-        let store = self.store.clone();
+        let store = self.store.beside();
         self.writes.spawn(async move { (InHand { read, taken }, store.write_page(page).await) });
     }
 

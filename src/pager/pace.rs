@@ -42,6 +42,11 @@ impl Pace {
         }
     }
 
+    /// The longest that [`Pace::tick`] takes.
+    pub(super) fn period(&self) -> Duration {
+        self.period
+    }
+
     fn start(&mut self) {
         self.interval = (!self.period.is_zero()).then(|| {
             let now = Instant::now();

@@ -21,6 +21,7 @@ use super::store::Store;
 use crate::client::{Api, ItemRequest, Presence};
 use crate::clock;
 use crate::config::JsonPointer;
+use crate::heartbeat::Until;
 use crate::ids::{ItemId, Iteration};
 use crate::idset::IdSet;
 use crate::mirror::{Held, Mirror, Suspicion};
@@ -199,15 +200,16 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
     }
 
     async fn ask(&self, item: ItemId) -> Option<Presence> {
-        let mut stop = self.stop.clone();
+        let (mut stop, alive) = (self.stop.clone(), &self.store.alive);
         tokio::select! {
             biased;
             () = stop.requested() => return None,
             () = sleep(self.pace) => {}
+            never = alive.waits(Until::Within(self.pace)) => match never {},
         }
         let request =
             ItemRequest { repository: self.store.repository, item, item_id: self.item_id.clone() };
-        self.fetcher.ask(&request, stop).await
+        self.fetcher.ask(&request, stop, alive).await
     }
 
     async fn delete(&self, ids: Vec<ItemId>) -> Option<u64> {

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a call that fails is made again with growing delays and told of like any outage,
 //! first aloud and then ever more rarely; a wish to stop ends the waits, and then the answer is
-//! `None`.
+//! `None`; each wait says how long it may take.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,17 @@ use tokio::time::{Instant, sleep};
 
 use crate::client::retry::Backoff;
 use crate::clock::Chance;
+use crate::heartbeat::{Alive, Until};
 use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
 use crate::outage::Outage;
 use crate::stop::Stop;
 use crate::telemetry::event::{self, RequestFailed};
+
+/// How long one call may take. The disk may be slow, other programs may use it, and the pages of
+/// other repositories come first; beyond this a start from the beginning is worth a try.
+const CALL_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// The mirror of one repository.
 #[derive(Debug)]
@@ -25,20 +30,22 @@ pub(super) struct Store<M> {
     pub(super) repository: RepositoryId,
     pub(super) chance: Arc<Chance>,
     pub(super) stop: Stop,
+    /// The strand that makes the calls.
+    pub(super) alive: Arc<Alive>,
 }
 
-impl<M> Clone for Store<M> {
-    fn clone(&self) -> Self {
+impl<M: Mirror> Store<M> {
+    /// The same for another strand, which begins now.
+    pub(super) fn beside(&self) -> Self {
         Self {
             mirror: Arc::clone(&self.mirror),
             repository: self.repository,
             chance: Arc::clone(&self.chance),
             stop: self.stop.clone(),
+            alive: Arc::new(self.alive.strand()),
         }
     }
-}
 
-impl<M: Mirror> Store<M> {
     pub(super) async fn recall(&self) -> Option<Recalled> {
         self.until_done(|| self.mirror.recall(self.repository)).await
     }
@@ -96,7 +103,7 @@ impl<M: Mirror> Store<M> {
     {
         let (mut attempt, mut outage) = (0, Outage::default());
         loop {
-            match call().await {
+            match self.alive.during(Until::Within(CALL_WITHIN), call()).await {
                 Ok(done) => {
                     if let Some(ended) = outage.succeeded(Instant::now()) {
                         let repository = Some(self.repository);
@@ -111,6 +118,7 @@ impl<M: Mirror> Store<M> {
                     tokio::select! {
                         () = stop.requested() => return None,
                         () = sleep(delay) => {}
+                        never = self.alive.waits(Until::Within(delay)) => match never {},
                     }
                 }
             }

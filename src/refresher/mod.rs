@@ -22,6 +22,7 @@ use crate::client::retry::{Backoff, denial_delay};
 use crate::client::{Api, Failure, RequestError, Standing};
 use crate::clock::Chance;
 use crate::config::SessionConfig;
+use crate::heartbeat::{Alive, Until};
 use crate::outage::Outage;
 use crate::progress::{Progress, SignIn};
 use crate::session::{Complaints, SharedSession, Tokens};
@@ -43,6 +44,8 @@ pub struct Refresher<A> {
     pub progress: Arc<Progress>,
     /// When to end.
     pub stop: Stop,
+    /// Its signs of life.
+    pub alive: Alive,
 }
 
 /// The end of the task.
@@ -66,11 +69,13 @@ impl<A: Api> Refresher<A> {
                 }
                 Due::Ask => self.ask(&mut signed, heard, &mut asking).await,
                 Due::Wait(until) => {
+                    let waits = until.saturating_duration_since(Instant::now());
                     tokio::select! {
                         () = self.stop.requested() => Stopped::Break(()),
                         () = sleep_until(until) => Stopped::Continue(()),
                         changed = complaints.changed() => or_stop(&changed),
                         changed = self.settings.changed() => or_stop(&changed),
+                        never = self.alive.waits(Until::Within(waits)) => match never {},
                     }
                 }
             };
@@ -135,6 +140,7 @@ impl<A: Api> Refresher<A> {
         let (mut denials, mut attempt) = (0_u32, 0_u32);
         loop {
             let begun = Instant::now();
+            let until = Until::Within(self.api.time_out());
             let result = tokio::select! {
                 biased;
                 () = self.stop.requested() => return ControlFlow::Break(()),
@@ -147,7 +153,7 @@ impl<A: Api> Refresher<A> {
                     }
                     Err(_) => return ControlFlow::Break(()),
                 },
-                result = self.api.login() => result,
+                result = self.alive.during(until, self.api.login()) => result,
             };
             let now = Instant::now();
             attempt = attempt.saturating_add(1);
@@ -156,6 +162,7 @@ impl<A: Api> Refresher<A> {
                     if let Some(ended) = outage.succeeded(now) {
                         event::reconnected(None, "login", ended.away, ended.failures);
                     }
+                    self.progress.set_login_away(None);
                     return ControlFlow::Continue((tokens, now - begun));
                 }
                 Err(Failure::Denied(denial)) => {
@@ -200,6 +207,7 @@ impl<A: Api> Refresher<A> {
                 }
             };
             self.progress.failures.increment();
+            self.progress.set_login_away(outage.since());
             let reloaded = self.wait(delay).await?;
             if reloaded {
                 (denials, attempt) = (0, 0);
@@ -212,6 +220,7 @@ impl<A: Api> Refresher<A> {
         tokio::select! {
             () = self.stop.requested() => ControlFlow::Break(()),
             () = sleep(delay) => ControlFlow::Continue(false),
+            never = self.alive.waits(Until::Within(delay)) => match never {},
             changed = self.settings.changed() => match changed {
                 Ok(()) => ControlFlow::Continue(true),
                 Err(_) => ControlFlow::Break(()),
@@ -228,12 +237,13 @@ impl<A: Api> Refresher<A> {
     ) -> Stopped {
         let Some(credentials) = self.session.current() else { return Stopped::Continue(()) };
         let mut complaints = self.session.complaints();
+        let until = Until::Within(self.api.time_out());
         let refused = complaints.wait_for(|heard| heard.refused >= credentials.generation);
         let result = tokio::select! {
             () = self.stop.requested() => return Stopped::Break(()),
             // A request that was refused meanwhile has answered the question.
             _ = refused => return Stopped::Continue(()),
-            result = self.api.reauth(&credentials) => result,
+            result = self.alive.during(until, self.api.reauth(&credentials)) => result,
         };
         let now = Instant::now();
         if let Some(signed) = signed {

@@ -1,18 +1,24 @@
 //! The one task that starts, watches and ends the others.
 //!
 //! Start: 1. the token refresher, which signs in; 2. a pager for each repository, which waits for
-//! the session by itself; 3. the status endpoint, where there is one.
+//! the session by itself; 3. the status endpoint, where there is one; 4. the service manager is told
+//! that the daemon is ready, whether or not its server is there.
 //!
 //! Stop, within [`STOP_WITHIN`] whatever the server does: 1. no more pages are asked for, and every
-//! wait ends; 2. pages under way come home and are written, as long as [`PAGERS_WITHIN`] allows;
+//! wait ends; 2. pages under way come home and are written, as long as [`ending::PAGERS_WITHIN`] allows;
 //! 3. whoever is late is named and ended; 4. the session is logged out.
 //!
 //! A task that panics is started again, ever later, and counted. A pager begins a new pass then:
-//! what a defect left of the old one is not to be trusted.
+//! what a defect left of the old one is not to be trusted. One that hangs is told of, and from then
+//! on the service manager is no longer told that the daemon is alive.
 
+mod ending;
+pub mod headline;
+mod look;
 pub mod reload;
 pub mod restart;
 pub mod tasks;
+pub mod watchdog;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,14 +26,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::restart::Restarts;
 use self::tasks::{TaskEnd, TaskName, Tasks};
-use crate::client::{Api, Failure};
+use self::watchdog::Watchdog;
+use crate::client::Api;
 use crate::clock::Chance;
-use crate::config::{Config, LoginMethod, RepositoryConfig, SessionConfig};
+use crate::config::{Config, RepositoryConfig, SessionConfig};
+use crate::heartbeat::{Alive, Heartbeat};
 use crate::ids::RepositoryId;
 use crate::mirror::Mirror;
 use crate::outage::Outage;
@@ -39,16 +47,11 @@ use crate::session::SharedSession;
 use crate::signals::Signal;
 use crate::status::{self, Live, Serving, Watched};
 use crate::stop::{Stop, Stopper};
+use crate::systemd::Notifier;
 use crate::telemetry::event;
 
 /// The longest that a stop takes.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
-
-/// How long pages under way may take to come home once a stop is asked for.
-const PAGERS_WITHIN: Duration = Duration::from_secs(3);
-
-/// How long the logout may take. With the above it leaves half a second for everything else.
-const LOGOUT_WITHIN: Duration = Duration::from_millis(1500);
 
 /// What a reload gives the supervisor: the configuration that holds from now on.
 pub type Reload = Box<dyn FnMut(&Config) -> Result<Config, Box<dyn Error + Send + Sync>> + Send>;
@@ -71,6 +74,8 @@ pub struct Supervision<A, M> {
     pub run_for: Option<Duration>,
     /// The status endpoint; `None`: there is none.
     pub status: Option<Arc<Serving>>,
+    /// Tells the service manager.
+    pub notifier: Notifier,
     /// Signals, from wherever they come.
     pub signals: mpsc::Receiver<Signal>,
     /// Reads the configuration again and applies what the supervisor does not.
@@ -119,7 +124,14 @@ pub struct Supervisor<A, M> {
     stop: Stop,
     tasks: Tasks,
     restarts: Restarts,
+    /// Of the tasks that run, but for the status endpoint: nobody has to ask it anything.
+    heartbeats: BTreeMap<TaskName, Heartbeat>,
+    watchdog: Watchdog,
+    /// What the service manager was told last.
+    told: String,
     sign_in: watch::Receiver<SignIn>,
+    /// How signing in stands, and since when.
+    signing_in: (SignIn, Instant),
 }
 
 /// What the supervisor keeps for a repository, whether or not its pager runs just now.
@@ -148,7 +160,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             stop,
             tasks: Tasks::default(),
             restarts: Restarts::default(),
+            heartbeats: BTreeMap::new(),
+            watchdog: Watchdog::default(),
+            told: String::new(),
             sign_in,
+            signing_in: (SignIn::Trying, Instant::now()),
             given,
         };
         for config in supervisor.given.config.repositories.clone() {
@@ -173,6 +189,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             self.start(TaskName::Pager(id));
         }
         self.start(TaskName::Status);
+        self.given.notifier.ready();
         let end = self.supervise().await;
         self.stop().await;
         end
@@ -180,6 +197,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
 
     async fn supervise(&mut self) -> End {
         let begun = Instant::now();
+        let (mut look, mut tell) = (self.look_every(), look::tell_every());
         loop {
             let deadline = self.given.run_for.map(|run_for| begun + run_for);
             let due = self.restarts.next_due();
@@ -191,7 +209,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                         return End::Asked;
                     }
                     Signal::Reload => {
+                        self.given.notifier.reloading();
                         self.reload();
+                        self.given.notifier.ready();
                         if self.is_finished() {
                             return End::Finished;
                         }
@@ -213,15 +233,18 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                         self.start(name);
                     }
                 }
+                _ = look.tick() => self.look(),
+                _ = tell.tick(), if self.given.notifier.is_heard() => self.tell(),
                 () = at(deadline) => {
                     event::stopping("time is up");
                     return End::Asked;
                 }
-                changed = self.sign_in.changed(), if self.given.patience.is_some() => {
+                Ok(()) = self.sign_in.changed() => {
                     let state = self.sign_in.borrow_and_update().clone();
-                    if let (Ok(()), SignIn::Denied(words)) = (changed, state) {
-                        return End::GaveUp(GaveUp::Denied(words));
+                    if let (Some(_), SignIn::Denied(words)) = (self.given.patience, &state) {
+                        return End::GaveUp(GaveUp::Denied(words.clone()));
                     }
+                    self.signing_in = (state, Instant::now());
                 }
                 () = after(out_of_patience) => {
                     if self.patience_left() == Some(Duration::ZERO) {
@@ -265,6 +288,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     }
 
     fn start(&mut self, name: TaskName) {
+        let alive = Alive::new();
+        let heartbeat = alive.heartbeat();
         match name {
             TaskName::Refresher => {
                 let refresher = Refresher {
@@ -274,8 +299,10 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     chance: Arc::clone(&self.given.chance),
                     progress: Arc::clone(&self.given.progress),
                     stop: self.stop.clone(),
+                    alive,
                 };
                 self.tasks.start(name, refresher.run());
+                self.heartbeats.insert(name, heartbeat);
             }
             TaskName::Pager(id) => {
                 let Some(repository) = self.repositories.get(&id) else { return };
@@ -289,8 +316,10 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     progress: repository.progress.clone(),
                     passes: self.given.passes,
                     stop: repository.stop.clone(),
+                    alive: Arc::new(alive),
                 };
                 self.tasks.start(name, pager.run());
+                self.heartbeats.insert(name, heartbeat);
             }
             TaskName::Status => {
                 let Some(serving) = &self.given.status else { return };
@@ -314,6 +343,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     }
 
     fn ended(&mut self, name: TaskName, end: TaskEnd) {
+        self.heartbeats.remove(&name);
         match (name, end) {
             (_, TaskEnd::Panicked) => {
                 if let TaskName::Pager(id) = name
@@ -389,31 +419,6 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         }
         self.announce();
         event::configuration_reloaded(&changes.keys.join(", "));
-    }
-
-    async fn stop(mut self) {
-        self.stopper.stop();
-        for repository in self.repositories.values() {
-            repository.stopper.stop();
-        }
-        let all_ended = async { while self.tasks.next_end().await.is_some() {} };
-        if timeout(PAGERS_WITHIN, all_ended).await.is_err() {
-            for name in self.tasks.running() {
-                event::task_late(&name.to_string());
-            }
-            self.tasks.abort().await;
-        }
-        // With OAuth there is no such call (the token ends by itself), so nothing is said of one.
-        let can_sign_out = self.given.config.login.method == LoginMethod::EnableApi;
-        if let Some(credentials) = self.session.current().filter(|_| can_sign_out) {
-            match timeout(LOGOUT_WITHIN, self.given.api.logout(&credentials)).await {
-                // A session that had ended before needs no more.
-                Ok(Ok(()) | Err(Failure::Refused(_))) => event::signed_out(credentials.generation),
-                Ok(Err(error)) => event::sign_out_failed(&error),
-                Err(elapsed) => event::sign_out_failed(&elapsed),
-            }
-        }
-        event::stopped(self.given.progress.uptime());
     }
 }
 

@@ -398,6 +398,12 @@ pub fn task_failed(task: &str, failures: u32, retry_in: Duration) {
     );
 }
 
+/// A task that has not been heard of for longer than it allowed itself, which is a defect of this
+/// program; under systemd the watchdog starts the daemon anew.
+pub fn task_hangs(task: &str, since: Duration) {
+    error!(target: TARGET, task, since_ms = whole_millis(since), "task hangs");
+}
+
 /// A panic anywhere, with its place in the source; its message only where it is a constant.
 pub fn panicked(thread: &str, place: &str, error: &str) {
     error!(target: TARGET, thread, place, error, "panic");

@@ -16,6 +16,7 @@ use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::Signal;
 use crate::supervisor::{End, Supervision, Supervisor};
+use crate::systemd::Notifier;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -71,6 +72,7 @@ impl Rig {
             patience: None,
             run_for: None,
             status: None,
+            notifier: Notifier::nobody(),
             signals,
             reload: Box::new(move |_| {
                 let next: Option<Result<Config, String>> =
@@ -97,6 +99,12 @@ impl Rig {
     pub(crate) fn once(mut self, patience: Duration) -> Self {
         let prepared = self.prepared.as_mut().unwrap();
         (prepared.passes, prepared.patience) = (Passes::One, Some(patience));
+        self
+    }
+
+    /// Has it tell a service manager.
+    pub(crate) fn told_to(mut self, notifier: Notifier) -> Self {
+        self.prepared.as_mut().unwrap().notifier = notifier;
         self
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) stale_rest: StaleRest,
     /// Whether a login ends the sessions before it.
     pub(crate) one_session: bool,
+    /// How long a call takes at most, as far as callers know: one that hangs takes longer.
+    pub(crate) time_out: Duration,
     pub(crate) latency: HashMap<Call, Duration>,
     pub(crate) lists: HashMap<RepositoryId, Vec<Item>>,
     /// Items that no list shows, and that are there if asked for.
@@ -86,6 +88,7 @@ impl Server {
                 rest_ttl: Duration::from_secs(30 * 60),
                 stale_rest: StaleRest::Renewed,
                 one_session: false,
+                time_out: Duration::from_secs(30),
                 latency: HashMap::new(),
                 lists,
                 hidden: Vec::new(),
@@ -336,6 +339,10 @@ fn item(id: u64) -> Item {
 }
 
 impl Api for Server {
+    fn time_out(&self) -> Duration {
+        self.state().time_out
+    }
+
     async fn login(&self) -> Result<Tokens, Failure> {
         let asked = self.asked(Call::Login, None);
         self.answer(asked, |state, asked, outcome| match outcome {

@@ -12,6 +12,7 @@ mod faults;
 mod kill;
 mod logs;
 mod mirror;
+mod notify;
 mod once;
 mod paging;
 mod password;

@@ -1,5 +1,7 @@
 //! Stopping, restarting, reloading and giving up, on a paused clock.
 
+mod watchdog;
+
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -1,0 +1,46 @@
+//! The end, in order and within [`super::STOP_WITHIN`].
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::Supervisor;
+use crate::client::{Api, Failure};
+use crate::config::LoginMethod;
+use crate::mirror::Mirror;
+use crate::telemetry::event;
+
+/// How long pages under way may take to come home once a stop is asked for.
+pub(super) const PAGERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long the logout may take. With the above it leaves half a second for everything else.
+const LOGOUT_WITHIN: Duration = Duration::from_millis(1500);
+
+impl<A: Api, M: Mirror> Supervisor<A, M> {
+    pub(super) async fn stop(mut self) {
+        self.given.notifier.stopping();
+        self.given.notifier.status("stopping");
+        self.stopper.stop();
+        for repository in self.repositories.values() {
+            repository.stopper.stop();
+        }
+        let all_ended = async { while self.tasks.next_end().await.is_some() {} };
+        if timeout(PAGERS_WITHIN, all_ended).await.is_err() {
+            for name in self.tasks.running() {
+                event::task_late(&name.to_string());
+            }
+            self.tasks.abort().await;
+        }
+        // With OAuth there is no such call (the token ends by itself), so nothing is said of one.
+        let can_sign_out = self.given.config.login.method == LoginMethod::EnableApi;
+        if let Some(credentials) = self.session.current().filter(|_| can_sign_out) {
+            match timeout(LOGOUT_WITHIN, self.given.api.logout(&credentials)).await {
+                // A session that had ended before needs no more.
+                Ok(Ok(()) | Err(Failure::Refused(_))) => event::signed_out(credentials.generation),
+                Ok(Err(error)) => event::sign_out_failed(&error),
+                Err(elapsed) => event::sign_out_failed(&elapsed),
+            }
+        }
+        event::stopped(self.given.progress.uptime());
+    }
+}

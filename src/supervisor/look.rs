@@ -1,0 +1,83 @@
+//! Looking after the tasks, and telling the service manager what came of it.
+//!
+//! This is part of the supervisor's own loop, so that a supervisor that is stuck feeds no watchdog
+//! either.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+
+use super::Supervisor;
+use super::headline::{Repository, Session, headline};
+use crate::client::Api;
+use crate::mirror::Mirror;
+use crate::progress::SignIn;
+use crate::telemetry::event;
+
+/// How often the tasks are looked at where nobody waits for the outcome.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Of the time after which the service manager gives the process up, the part between two looks: so
+/// that a look that is late, or lost, costs nothing.
+const LOOKS_PER_WATCHDOG: u32 = 3;
+
+/// How often the service manager is told what the daemon is doing, at most.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+impl<A: Api, M: Mirror> Supervisor<A, M> {
+    /// When to look.
+    pub(super) fn look_every(&self) -> Interval {
+        let watchdog = self.given.notifier.watchdog();
+        let period = watchdog.map_or(LOOK_EVERY, |watchdog| watchdog / LOOKS_PER_WATCHDOG);
+        // A period of nothing would be none.
+        every(period.max(Duration::from_millis(1)))
+    }
+
+    /// Looks whether any task hangs; where none does, says so.
+    pub(super) fn look(&mut self) {
+        let tasks = self.heartbeats.iter().map(|(name, heartbeat)| (*name, heartbeat.signs()));
+        let found = self.watchdog.check(tasks, self.session.standing(), Instant::now());
+        for hang in found.news {
+            event::task_hangs(&hang.task.to_string(), hang.silent);
+        }
+        if found.alive {
+            self.given.notifier.alive();
+        }
+        self.given.notifier.retry();
+    }
+
+    /// Tells what the daemon is doing, where that has changed.
+    pub(super) fn tell(&mut self) {
+        let now = Instant::now();
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let session = match (self.given.progress.login_away(), &self.signing_in) {
+            (Some(away), _) => Session::Away(since(away)),
+            (None, (SignIn::Trying, _)) => Session::Trying,
+            (None, (SignIn::SignedIn, then)) => Session::SignedIn(since(*then)),
+            (None, (SignIn::Denied(_), then)) => Session::Denied(since(*then)),
+        };
+        let repositories = self.repositories.iter().map(|(id, repository)| {
+            let progress = *repository.progress.borrow();
+            let certified = progress.certified.map(|pass| since(pass.ended));
+            let away = repository.fetcher.away_since().map(since);
+            Repository { id: *id, progress, certified, away }
+        });
+        let line = headline(&repositories.collect::<Vec<_>>(), session);
+        if line != self.told {
+            self.given.notifier.status(&line);
+            self.told = line;
+        }
+    }
+}
+
+/// When to tell.
+pub(super) fn tell_every() -> Interval {
+    every(TELL_EVERY)
+}
+
+/// The first time at once; what was missed is not made up for.
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

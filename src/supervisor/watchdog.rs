@@ -1,0 +1,231 @@
+//! Whether every task has been heard of within the time that it allowed itself.
+//!
+//! Pure: the time is an argument. A server that is away makes nobody late, because each wait for it
+//! has an end that was told beforehand, and each try is a sign of life; a task that does not come
+//! back from a wait, or does not get as far as its next one, is late.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::tasks::TaskName;
+use crate::heartbeat::{Sign, Signs, Until};
+use crate::session::Generation;
+
+/// How much longer than it allowed itself a strand may be silent: it includes the work between two
+/// waits, such as reading and comparing the largest page, on a machine that is busy with others.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// What is known from one check to the next.
+#[derive(Debug, Default)]
+pub struct Watchdog {
+    /// The session that stands, and since which check it has been seen to.
+    session: Option<(Generation, Instant)>,
+    /// Tasks that were late at the last check, and whether that has been told.
+    late: BTreeMap<TaskName, bool>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Whether no task hangs.
+    pub alive: bool,
+    /// The tasks that were not known to hang.
+    pub news: Vec<Hang>,
+}
+
+/// A task that hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hang {
+    /// Which.
+    pub task: TaskName,
+    /// Since when it has not been heard of.
+    pub silent: Duration,
+}
+
+impl Watchdog {
+    /// Looks at what tasks were last heard of; `standing` is the session that is good to use.
+    ///
+    /// A task hangs when it is late at two checks in a row: after the whole process, or the
+    /// machine, has stood still, everybody is late once.
+    pub fn check(
+        &mut self,
+        tasks: impl IntoIterator<Item = (TaskName, Signs)>,
+        standing: Option<Generation>,
+        now: Instant,
+    ) -> Found {
+        let since = self.session.filter(|(known, _)| standing == Some(*known)).map(|it| it.1);
+        self.session = standing.map(|generation| (generation, since.unwrap_or(now)));
+        let session_since = self.session.map(|it| it.1);
+
+        let before = std::mem::take(&mut self.late);
+        let mut found = Found { alive: true, news: Vec::new() };
+        for (task, signs) in tasks {
+            let Some(silent) = silent(&signs, session_since, now) else { continue };
+            let told = match before.get(&task) {
+                None => false,
+                Some(told) => {
+                    found.alive = false;
+                    if !told {
+                        found.news.push(Hang { task, silent });
+                    }
+                    true
+                }
+            };
+            self.late.insert(task, told);
+        }
+        found
+    }
+}
+
+/// For how long the latest of the late strands has been silent; `None` where none is late.
+fn silent(signs: &Signs, session_since: Option<Instant>, now: Instant) -> Option<Duration> {
+    let is_late = |sign: &&Sign| {
+        let due = match sign.until {
+            Until::Within(time) => sign.at.checked_add(time),
+            Until::Session => session_since.map(|since| since.max(sign.at)),
+            Until::OtherStrands => (signs.strands.len() == 1).then(|| signs.ended.max(sign.at)),
+        };
+        due.is_some_and(|due| now.saturating_duration_since(due) > GRACE)
+    };
+    let late = signs.strands.iter().filter(is_late);
+    late.map(|sign| now.saturating_duration_since(sign.at)).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::RepositoryId;
+    use crate::session::SharedSession;
+    use crate::testing::{HOUR, MINUTE, SECOND};
+
+    const PAGER: TaskName = TaskName::Pager(RepositoryId(1));
+
+    fn signs(strands: &[(Instant, Until)], ended: Instant) -> Signs {
+        let strands = strands.iter().map(|(at, until)| Sign { at: *at, until: *until }).collect();
+        Signs { strands, ended }
+    }
+
+    /// A generation that stands.
+    fn generation() -> Generation {
+        let tokens =
+            crate::session::Tokens { session: crate::config::Secret::new("s"), rest: None };
+        SharedSession::new().replace(tokens)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_strand_is_late_where_it_exceeds_what_it_allowed_itself() {
+        let start = Instant::now();
+        let within = |time| (start, Until::Within(time));
+        let (session, others) = ((start, Until::Session), (start, Until::OtherStrands));
+        let forever = within(Duration::MAX);
+        // What the strands wait for, since when there is a session, when a strand ended, and after
+        // how long somebody is late.
+        let cases = [
+            (vec![], None, Duration::ZERO, None),
+            (vec![(start, Until::AT_ONCE)], None, Duration::ZERO, Some(GRACE)),
+            (vec![within(HOUR)], None, Duration::ZERO, Some(HOUR + GRACE)),
+            (vec![within(HOUR), within(MINUTE)], None, Duration::ZERO, Some(MINUTE + GRACE)),
+            (vec![forever], None, Duration::ZERO, None),
+            (vec![session], None, Duration::ZERO, None),
+            (vec![session], Some(Duration::ZERO), Duration::ZERO, Some(GRACE)),
+            (vec![session], Some(HOUR), Duration::ZERO, Some(HOUR + GRACE)),
+            (vec![others], None, Duration::ZERO, Some(GRACE)),
+            (vec![others], None, HOUR, Some(HOUR + GRACE)),
+            (vec![others, forever], None, Duration::ZERO, None),
+            (vec![others, within(MINUTE)], None, Duration::ZERO, Some(MINUTE + GRACE)),
+        ];
+        for (strands, session, ended, late_after) in cases {
+            let signs = signs(&strands, start + ended);
+            let session = session.map(|after| start + after);
+            let at = |now| silent(&signs, session, now);
+            match late_after {
+                Some(time) => {
+                    assert_eq!(at(start + time), None, "{signs:?}");
+                    let soon = time + SECOND;
+                    assert_eq!(at(start + soon), Some(soon), "{signs:?}");
+                }
+                None => assert_eq!(at(start + 100 * HOUR), None, "{signs:?}"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_late_twice_hangs_and_is_told_of_once_until_it_is_well_again() {
+        let (mut watchdog, start) = (Watchdog::default(), Instant::now());
+        let mut check = |heard: Duration, now: Duration| {
+            let signs = signs(&[(start + heard, Until::AT_ONCE)], start);
+            let well = Signs { strands: Vec::new(), ended: start };
+            watchdog.check([(PAGER, signs), (TaskName::Refresher, well)], None, start + now)
+        };
+        let well = Found { alive: true, news: vec![] };
+        let known = Found { alive: false, news: vec![] };
+        let news = |silent| Found { alive: false, news: vec![Hang { task: PAGER, silent }] };
+        assert_eq!(check(Duration::ZERO, MINUTE), well);
+        assert_eq!(check(Duration::ZERO, 2 * MINUTE), news(2 * MINUTE));
+        assert_eq!(check(Duration::ZERO, 3 * MINUTE), known);
+        assert_eq!(check(3 * MINUTE, 3 * MINUTE), well);
+        assert_eq!(check(3 * MINUTE, 5 * MINUTE), well);
+        assert_eq!(check(5 * MINUTE, 5 * MINUTE), well);
+        assert_eq!(check(5 * MINUTE, 7 * MINUTE), well);
+        assert_eq!(check(5 * MINUTE, 8 * MINUTE), news(3 * MINUTE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_session_hangs_only_where_the_same_one_has_long_been_there() {
+        let (mut watchdog, start) = (Watchdog::default(), Instant::now());
+        let waiting = signs(&[(start, Until::Session)], start);
+        let mut alive = |standing, minutes: u32| {
+            watchdog.check([(PAGER, waiting.clone())], standing, start + minutes * MINUTE).alive
+        };
+        let one = Some(generation());
+        assert!(alive(None, 1) && alive(None, 600));
+        // Just there, then gone, then there again.
+        assert!(alive(one, 601) && alive(None, 602) && alive(one, 603));
+        assert!(alive(one, 604));
+        assert!(!alive(one, 605));
+    }
+
+    proptest! {
+        #[test]
+        fn who_keeps_its_word_never_hangs(
+            waits in prop::collection::vec((0..100_000_u64, 0..100_000_u64, 0..=1_u64), 1..50),
+            every in 1..100_000_u64,
+        ) {
+            let (start, mut watchdog) = (Instant::now(), Watchdog::default());
+            let (mut clock, mut next_check) = (0, 0);
+            for (allowed, taken, late) in waits {
+                let until = Until::Within(Duration::from_millis(allowed));
+                let word = signs(&[(start + Duration::from_millis(clock), until)], start);
+                // In time, or late by less than the grace.
+                clock += taken.min(allowed) + late * 29_999;
+                while next_check <= clock {
+                    let now = start + Duration::from_millis(next_check);
+                    let found = watchdog.check([(PAGER, word.clone())], None, now);
+                    prop_assert!(found.alive);
+                    next_check += every;
+                }
+            }
+        }
+
+        #[test]
+        fn who_breaks_its_word_is_found_within_the_grace_and_two_checks(
+            allowed in 0..100_000_u64, every in 1_000..100_000_u64, from in 0..100_000_u64,
+        ) {
+            let (start, mut watchdog) = (Instant::now(), Watchdog::default());
+            let until = Until::Within(Duration::from_millis(allowed));
+            let word = signs(&[(start, until)], start);
+            let mut now = Duration::from_millis(from);
+            let step = Duration::from_millis(every);
+            while watchdog.check([(PAGER, word.clone())], None, start + now).alive {
+                now += step;
+            }
+            let due = Duration::from_millis(allowed.max(from)) + GRACE;
+            prop_assert!(now <= due + 2 * step + Duration::from_millis(1));
+            prop_assert!(now > Duration::from_millis(allowed) + GRACE);
+        }
+    }
+}

@@ -82,10 +82,10 @@ impl Notifier {
         self.say("STOPPING=1");
     }
 
-    /// What the daemon is doing, in one line.
-    pub fn status(&self, line: &str) {
+    /// What the daemon is doing, in one line; returns whether the manager has taken it.
+    pub fn status(&self, line: &str) -> bool {
         // A line break would begin another message.
-        self.say(&format!("STATUS={}", line.replace(['\n', '\r'], " ")));
+        self.send(&format!("STATUS={}", line.replace(['\n', '\r'], " "))).is_ok()
     }
 
     /// The daemon is alive; said to a manager that watches.
@@ -171,7 +171,7 @@ mod tests {
         let (_directory, socket, environment) = listening();
         let mut notifier = Notifier::of(&environment);
         notifier.ready();
-        notifier.status("one\ntwo\r\nthree");
+        assert!(notifier.status("one\ntwo\r\nthree"));
         notifier.alive();
         notifier.stopping();
         let messages = heard(&socket);
@@ -204,7 +204,7 @@ mod tests {
         drop((socket, directory));
         gone.ready();
         gone.retry();
-        gone.status("still here");
+        assert!(!gone.status("still here"));
         let too_long = "x".repeat(200);
         assert!(!Notifier::of(&Environment::from_pairs([("NOTIFY_SOCKET", too_long)])).is_heard());
     }
@@ -218,6 +218,7 @@ mod tests {
             notifier.alive();
         }
         notifier.ready();
+        assert!(!notifier.status("lost"));
         assert!(!heard(&socket).contains(&"READY=1".to_owned()));
         notifier.retry();
         notifier.retry();

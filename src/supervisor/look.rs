@@ -46,7 +46,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         self.given.notifier.retry();
     }
 
-    /// Tells what the daemon is doing, where that has changed.
+    /// Tells what the daemon is doing, where that is not known yet.
     pub(super) fn tell(&mut self) {
         let now = Instant::now();
         let since = |then: Instant| now.saturating_duration_since(then);
@@ -63,8 +63,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             Repository { id: *id, progress, certified, away }
         });
         let line = headline(&repositories.collect::<Vec<_>>(), session);
-        if line != self.told {
-            self.given.notifier.status(&line);
+        if line != self.told && self.given.notifier.status(&line) {
             self.told = line;
         }
     }

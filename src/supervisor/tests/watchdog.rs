@@ -44,10 +44,21 @@ impl Manager {
         messages
     }
 
-    fn last_status(&self) -> String {
-        let heard = self.heard();
-        let status = heard.iter().rev().find_map(|message| message.strip_prefix("STATUS="));
-        status.expect("no status came").to_owned()
+    /// Lets time pass; the statuses that come meanwhile.
+    async fn statuses(&self, rig: &Rig, time: Duration) -> Vec<String> {
+        let (until, mut statuses) = (Instant::now() + time, Vec::new());
+        while Instant::now() < until {
+            // The kernel keeps a few messages only.
+            rig.run_for(SECOND).await;
+            let status = |message: &String| message.strip_prefix("STATUS=").map(str::to_owned);
+            statuses.extend(self.heard().iter().filter_map(status));
+        }
+        statuses
+    }
+
+    /// Lets time pass; the last status that has come then.
+    async fn status_after(&self, rig: &Rig, time: Duration) -> String {
+        self.statuses(rig, time).await.pop().expect("no status came")
     }
 }
 
@@ -265,43 +276,31 @@ async fn ready_comes_first_and_stopping_at_the_end() {
 #[tokio::test(start_paused = true)]
 async fn the_status_follows_and_is_told_only_where_it_changes() {
     let (mut rig, manager) = start(one(), CALM);
-    let statuses = |heard: &[String]| heard.iter().filter(|it| it.starts_with("STATUS=")).count();
-    rig.run_for(7 * SECOND).await;
     assert_eq!(
-        manager.last_status(),
+        manager.status_after(&rig, 7 * SECOND).await,
         "1: pass 1, page 5, 130 of 250; no certified pass since the start; signed in 4 s"
     );
-    rig.run_for(2 * MINUTE).await;
-    let resting = manager.last_status();
-    assert!(
-        resting.starts_with("1: resting after pass 1; last certified pass 1 min ago; signed in")
-    );
-    let mut told = 0;
-    for _ in 0..10 {
-        rig.run_for(15 * SECOND).await;
-        told += statuses(&manager.heard());
-    }
+    let resting = manager.status_after(&rig, 2 * MINUTE).await;
+    let begin = "1: resting after pass 1; last certified pass 1 min ago; signed in ";
+    assert!(resting.starts_with(begin), "{resting}");
+    let told = manager.statuses(&rig, 150 * SECOND).await.len();
     assert!(told <= 6, "{told} times in two and a half minutes of rest");
 
     rig.server.hook(|_| Some(no_connection()));
-    rig.run_for(5 * MINUTE).await;
-    let away = manager.last_status();
+    let away = manager.status_after(&rig, 5 * MINUTE).await;
     assert!(away.contains("; server away since "), "{away}");
     rig.server.hook(|asked| {
         Some(if asked.call == Call::Login { no_connection() } else { Outcome::EndSessions })
     });
-    rig.run_for(5 * MINUTE).await;
-    let away = manager.last_status();
+    let away = manager.status_after(&rig, 5 * MINUTE).await;
     assert!(away.starts_with("server away since "), "{away}");
     rig.server.hook(|asked| {
         Some(if asked.call == Call::Login { Outcome::Deny("no") } else { Outcome::EndSessions })
     });
-    rig.run_for(5 * MINUTE).await;
-    let denied = manager.last_status();
+    let denied = manager.status_after(&rig, 5 * MINUTE).await;
     assert!(denied.starts_with("wrong password since "), "{denied}");
     rig.server.unhook();
-    rig.run_for(20 * MINUTE).await;
-    let well = manager.last_status();
+    let well = manager.status_after(&rig, 20 * MINUTE).await;
     assert!(well.contains("last certified pass") && well.contains("signed in"), "{well}");
     rig.stop().await;
 }

@@ -85,6 +85,7 @@ impl Alive {
     }
 
     /// Another strand of the same task, which begins now.
+    #[must_use]
     pub fn strand(&self) -> Self {
         Self::beginning(&self.beats)
     }

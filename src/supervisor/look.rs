@@ -14,7 +14,7 @@ use crate::mirror::Mirror;
 use crate::progress::SignIn;
 use crate::telemetry::event;
 
-/// How often the tasks are looked at where nobody waits for the outcome.
+/// How often the tasks are looked at, at least.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Of the time after which the service manager gives the process up, the part between two looks: so
@@ -28,7 +28,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// When to look.
     pub(super) fn look_every(&self) -> Interval {
         let watchdog = self.given.notifier.watchdog();
-        let period = watchdog.map_or(LOOK_EVERY, |watchdog| watchdog / LOOKS_PER_WATCHDOG);
+        let period = watchdog.map_or(LOOK_EVERY, |time| LOOK_EVERY.min(time / LOOKS_PER_WATCHDOG));
         // A period of nothing would be none.
         every(period.max(Duration::from_millis(1)))
     }

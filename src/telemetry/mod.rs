@@ -3,6 +3,7 @@
 //! Guarantees: only this crate's own events are written, at any level, because the libraries below
 //! log headers and URLs that hold tokens; and a log that cannot be written stops nothing.
 
+mod catalog;
 pub mod event;
 mod journal;
 
@@ -32,6 +33,15 @@ pub struct Sink {
     pub journal_stream: Option<String>,
 }
 
+/// Whether a journal listens on this machine.
+///
+/// # Errors
+///
+/// What the system says where none does.
+pub fn journal_listens() -> io::Result<()> {
+    Journal::new().map(drop)
+}
+
 /// Changes the running log.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -59,7 +69,12 @@ pub fn start(config: &LogConfig, sink: Sink) -> Result<Telemetry, TelemetryError
         chosen => chosen,
     };
     let layer = match format {
-        LogFormat::Journald => Journal::new().map_err(TelemetryError::Journal)?.boxed(),
+        LogFormat::Journald => match Journal::new() {
+            Ok(journal) => journal.boxed(),
+            // Nobody asked for the journal by name: its stream on standard error takes lines, too.
+            Err(_) if config.format == LogFormat::Auto => text(sink),
+            Err(error) => return Err(TelemetryError::Journal(error)),
+        },
         LogFormat::Text => text(sink),
         LogFormat::Json | LogFormat::Auto => json(sink),
     };

@@ -1,0 +1,48 @@
+//! The `MESSAGE_ID` of each kind of event.
+//!
+//! The journal finds the explanation of an event by it: `systemd/ewmirror.catalog` has one for each,
+//! and `journalctl -x` shows it. An id is part of the contract, as its message is: neither ever
+//! changes. It is the XXH3 of the message, in 128 bits, so that a slip in either shows.
+
+#[cfg(test)]
+mod tests;
+
+/// Each message and its id.
+const IDS: [(&str, &str); 31] = [
+    ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
+    ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
+    ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
+    ("pass resumed", "6bc4464eb09872ca292b7a671130e10d"),
+    ("pass started over", "9a88c9ddc2979d3af220b2d153a30b5a"),
+    ("deletions held", "77545a286903e1b4834302d01a065e6b"),
+    ("deletions released", "2a3dc4f667481d1208d75b791f1e59c8"),
+    ("deletions no longer held", "cbb9373b7d39f91890d086099dc4346d"),
+    ("mirror opened", "2d864ec5b5ade991773d2abb40dcdc6c"),
+    ("stepped back", "e639b812250cf4eb385da5b4ae578370"),
+    ("signed in", "14470ed5850c83328ff01d89847e267e"),
+    ("session renewed", "c0bab20c28e8265cb6497a02c0cf56c6"),
+    ("REST token renewed", "e8927b00ec2752e292ee440f66c56741"),
+    ("request refused", "43744cc5dfeff9a3d9be3a6d6a31fbe8"),
+    ("request failed", "c25e6a15efa8aeee327354b1a28782a7"),
+    ("reconnected", "2c5e1e75a0439b04fafc7a98379612af"),
+    ("sign-in delayed", "aed4318b846083d21f32af01576c3b89"),
+    ("signed out", "10b1dfad71bc7c069b747355ee7d77b0"),
+    ("sign-out failed", "7f3989eb9b3e48780d249f233c572334"),
+    ("starting", "6a264b8e9ea946849409c88bc32995ea"),
+    ("stopping", "63efaa4f5b9c1c6c1f6ba21b92981127"),
+    ("task late", "8d3f857ef61358fa017bec75f62bc286"),
+    ("stopped", "ece84ccb967ab2d255addbab6613fd3e"),
+    ("status endpoint unavailable", "77ede0e1e7e234bb61b7df45251c2e39"),
+    ("configuration warning", "8b63f2fba9558477265c56f15893a706"),
+    ("configuration reloaded", "dc722a53f8c3963b2bc24a914327ab96"),
+    ("configuration rejected", "4e01be3914edc3327c8bc3650bf944d3"),
+    ("restart needed", "c7fd59f958e98a7ac55e8eb3f9306042"),
+    ("task failed", "358ce030eec902e0ec4771ee363bec3a"),
+    ("panic", "c32c4b64184b649ee1ff2af1e73fb56e"),
+    ("pass requested", "46a52f7de457d6b679742e5a00596361"),
+];
+
+/// The id of a message; `None` where it is no event's.
+pub(super) fn message_id(message: &str) -> Option<&'static str> {
+    IDS.iter().find(|(known, _)| *known == message).map(|(_, id)| *id)
+}

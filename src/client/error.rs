@@ -249,6 +249,11 @@ pub enum RequestErrorKind {
         /// What about it is wrong, in words that hold no value of the answer.
         what: String,
     },
+    /// An item whose id is not where the configuration says.
+    ItemId {
+        /// Which item, what is wrong, and the names of its members: no value of the answer.
+        what: String,
+    },
     /// A redirect on sign-in that we do not follow, lest the password goes astray.
     Redirect {
         /// Scheme and host of the target, if it could be read.
@@ -277,6 +282,9 @@ impl RequestErrorKind {
             Self::WrongShape { .. } => {
                 Some("check that server.url leads to EnterWorks itself, its path included")
             }
+            Self::ItemId { .. } => {
+                Some("set item_id of that repository to the member that is its id")
+            }
             Self::Redirect { .. } => Some("set server.url to where the server really is"),
             Self::Interrupted | Self::Status | Self::Other => None,
         }
@@ -296,7 +304,9 @@ impl fmt::Display for RequestErrorKind {
             Self::TooLarge { limit } => {
                 write!(f, "answer larger than server.max_response_size ({limit} bytes)")
             }
-            Self::WrongShape { what } => write!(f, "unexpected answer: {what}"),
+            Self::WrongShape { what } | Self::ItemId { what } => {
+                write!(f, "unexpected answer: {what}")
+            }
             Self::Redirect { target: Some(target) } => write!(f, "redirected to {target}"),
             Self::Redirect { target: None } => f.write_str("redirected to an unreadable place"),
             Self::Other => f.write_str("request error"),

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -165,6 +165,9 @@ async fn read(
     let media_type = text(CONTENT_TYPE).and_then(|value| value.split(';').next());
     let content_type = media_type.unwrap_or_default().trim().to_ascii_lowercase();
     let retry_after = text(RETRY_AFTER).and_then(|it| parse_retry_after(it, clock::now()));
+    if let Some(time) = text(DATE).and_then(|it| httpdate::parse_http_date(it).ok()) {
+        settings.note_time(time, clock::now());
+    }
     let limits = Limits { deadline, idle: settings.idle_timeout, size: settings.max_response_size };
     let body = if response.status().is_success() {
         body::read(response, limits).await.map_err(|error| {

@@ -10,6 +10,7 @@
 //! | `auth`, `items`, `repositories` | the calls: signing in and out; items; what there is |
 //! | `exchange`, `body` | one request and its answer over the wire, redirects, the cap |
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
+//! | `route` | which host a request connects to first: the server's or a proxy's |
 //! | `verdict`, `presence`, `offer` | what an answer means (pure) |
 //! | `wire`, `tolerant` | the vendor's JSON (pure) |
 //! | `classify`, `error` | what went wrong, as types |
@@ -27,6 +28,7 @@ mod presence;
 mod redact;
 mod repositories;
 pub mod retry;
+pub mod route;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -198,6 +200,12 @@ impl Client {
     /// now, and `server.url` should say so.
     pub fn redirected_to(&self) -> Option<Url> {
         self.settings().secured().cloned()
+    }
+
+    /// How many seconds the server's clock is ahead of this machine's, as its last answer says, to
+    /// a second or so; negative where it is behind, `None` where no answer has said the time.
+    pub fn clock_ahead_s(&self) -> Option<i64> {
+        self.settings().clock_ahead_s()
     }
 
     /// Asks what repositories there are for this login. No pager needs it, so it is no part of the

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
 use url::Url;
@@ -27,6 +28,9 @@ pub(super) struct Settings {
     secured: OnceLock<Url>,
     transport: Transport,
     proxy_passwords: Vec<String>,
+    /// How many seconds the server's clock was ahead of ours in its last answer; `i64::MIN`: it has
+    /// not said the time.
+    clock_ahead_s: AtomicI64,
 }
 
 impl Settings {
@@ -46,6 +50,7 @@ impl Settings {
             secured: OnceLock::new(),
             transport: from.transport,
             proxy_passwords: connect::proxy_passwords(from.server),
+            clock_ahead_s: AtomicI64::new(i64::MIN),
         })
     }
 
@@ -75,6 +80,21 @@ impl Settings {
     /// The base URL by https, if the server has redirected us there.
     pub(super) fn secured(&self) -> Option<&Url> {
         self.secured.get()
+    }
+
+    /// How many seconds the server's clock is ahead of ours, as its last answer says.
+    pub(super) fn clock_ahead_s(&self) -> Option<i64> {
+        Some(self.clock_ahead_s.load(Ordering::Relaxed)).filter(|ahead| *ahead != i64::MIN)
+    }
+
+    /// Takes the time that an answer carries.
+    pub(super) fn note_time(&self, server: SystemTime, ours: SystemTime) {
+        let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+        let ahead = match server.duration_since(ours) {
+            Ok(ahead) => seconds(ahead),
+            Err(behind) => -seconds(behind.duration()),
+        };
+        self.clock_ahead_s.store(ahead, Ordering::Relaxed);
     }
 
     /// From now on every request goes to this target's scheme and port.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::error::{RefusalShape, RequestErrorKind};
 use super::tolerant::Member;
-use super::wire::{self, Envelope};
+use super::wire::{self, Envelope, ItemFault};
 use super::{SearchAnswer, Standing};
 use crate::config::{JsonPointer, Secret};
 use crate::session::Tokens;
@@ -157,8 +157,13 @@ fn page(
         return Err(wrong_shape(format!("{returned} items came where {size} were asked for")));
     }
     let read = |(index, raw): (usize, &&RawValue)| {
-        wire::item(&reply.body, raw, asked.item_id)
-            .map_err(|what| wrong_shape(format!("item {} of the list: {what}", index + 1)))
+        wire::item(&reply.body, raw, asked.item_id).map_err(|fault| {
+            let what = format!("item {} of the list: {fault}", index + 1);
+            match fault {
+                ItemFault::NotAnObject => wrong_shape(what),
+                ItemFault::Id(_) => Verdict::Failed(RequestErrorKind::ItemId { what }),
+            }
+        })
     };
     let items = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
     let rest_token = match envelope.rest_token.map(RawValue::get) {

@@ -52,6 +52,17 @@ pub(super) struct Data<'a> {
     pub(super) return_total: Option<&'a RawValue>,
 }
 
+/// Why an item cannot be read; its text holds names, no values.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ItemFault {
+    /// It is no item at all.
+    #[error("it is not an object")]
+    NotAnObject,
+    /// Its id is not where it should be, or is none.
+    #[error("{0}")]
+    Id(String),
+}
+
 /// Reads an answer; the error says what is wrong with it.
 pub(super) fn envelope(body: &[u8]) -> Result<Envelope<'_>, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
@@ -87,9 +98,9 @@ pub(super) fn text(raw: &RawValue) -> Option<String> {
 
 /// An item from its place in `body`: its id read, its bytes shared, not copied. The error says what
 /// is wrong with it, without its position in the list.
-pub(super) fn item(body: &Bytes, raw: &RawValue, pointer: &JsonPointer) -> Result<Item, String> {
+pub(super) fn item(body: &Bytes, raw: &RawValue, pointer: &JsonPointer) -> Result<Item, ItemFault> {
     if !raw.get().starts_with('{') {
-        return Err("it is not an object".to_owned());
+        return Err(ItemFault::NotAnObject);
     }
     let id = member(raw, pointer.tokens())
         .ok_or_else(|| {
@@ -103,7 +114,8 @@ pub(super) fn item(body: &Bytes, raw: &RawValue, pointer: &JsonPointer) -> Resul
             item_id(found).map_err(|what| {
                 format!("its member at {pointer} {what}: set the repository's item_id to another")
             })
-        })?;
+        })
+        .map_err(ItemFault::Id)?;
     Ok(Item::new(id, body.slice_ref(raw.get().as_bytes())))
 }
 

@@ -8,7 +8,7 @@ async fn complaint(body: &str) -> String {
     let error = failed(searched(json(body)).await);
     assert_eq!((error.endpoint, error.status), (Endpoint::Search, Some(200)));
     match error.kind {
-        RequestErrorKind::WrongShape { what } => {
+        RequestErrorKind::WrongShape { what } | RequestErrorKind::ItemId { what } => {
             assert!(!what.contains("VALUE"), "names may be told, values not: {what}");
             what
         }

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::server::{Server, Step, answer, head, json};
 use super::*;
+use crate::clock;
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
@@ -221,4 +222,22 @@ async fn one_connection_serves_many_requests() {
     }
     assert_eq!(server.received().len(), 5);
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn the_server_s_clock_is_compared_with_ours() {
+    let silent = Server::start(|_| json(PAGE)).await;
+    let client = Setup::new(&silent.url()).client();
+    client.search(&credentials(), &request()).await.unwrap();
+    assert_eq!(client.clock_ahead_s(), None);
+
+    let an_hour = Duration::from_secs(3600);
+    for (time, expected) in [(clock::now() + an_hour, 3600), (clock::now() - an_hour, -3600)] {
+        let date = httpdate::fmt_http_date(time);
+        let server = Server::start(move |_| answer(200, &[JSON, ("Date", &date)], PAGE)).await;
+        let client = Setup::new(&server.url()).client();
+        client.search(&credentials(), &request()).await.unwrap();
+        let ahead = client.clock_ahead_s().unwrap();
+        assert!((ahead - expected).abs() < 60, "{ahead}, not {expected}");
+    }
 }

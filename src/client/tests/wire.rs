@@ -19,7 +19,7 @@ fn id(item: &str, pointer: &str) -> Result<ItemId, String> {
     let body = format!(r#"{{"data":{{"itemList":[{item}],"searchTotal":1,"returnTotal":1}}}}"#);
     match page(body, pointer, 1) {
         Verdict::Answer(answer) => Ok(answer.items[0].id.clone()),
-        Verdict::Failed(RequestErrorKind::WrongShape { what }) => Err(what),
+        Verdict::Failed(RequestErrorKind::ItemId { what }) => Err(what),
         other => panic!("{other:?}"),
     }
 }

@@ -9,6 +9,7 @@
 //! signed numbers of the same bits.
 
 mod error;
+mod examine;
 mod journal;
 mod key;
 mod ledger;
@@ -28,6 +29,7 @@ use std::thread::{Builder, JoinHandle};
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::OpenError;
+pub use examine::{Examination, Holder, Integrity, examine, holder};
 pub use read::{
     Bounds, CertifiedPass, ChangesPage, HeldSummary, History, LedgerEntry, MirrorSummary,
     ReadError, Reader, RepositorySummary, Snapshot, release,

@@ -71,9 +71,7 @@ fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
 /// Takes the lock of the database: a file beside it, because SQLite's own locks on the database
 /// would be gone as soon as we closed any other handle of it.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
+    let name = lock_file(path);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let mut file = options.open(&name).map_err(of_file(&name))?;
@@ -93,6 +91,13 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .and_then(|()| writeln!(file, "{}", process::id()));
     said.map_err(of_file(&name))?;
     Ok(file)
+}
+
+/// The file beside the database whose lock is the database's.
+pub(super) fn lock_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
 }
 
 /// Connects to a file that is blank or ours, and leaves it with all its tables and in WAL mode.

@@ -79,6 +79,11 @@ impl Reader {
         Ok(Self { connection, data_version: None })
     }
 
+    /// For whoever looks at the file as a whole.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// One state of the mirror, for as long as it is held.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>, ReadError> {
         let transaction = self.connection.transaction()?;

@@ -10,6 +10,7 @@ mod changes;
 pub mod check;
 mod daemon;
 mod demo;
+mod doctor;
 mod export;
 mod generate;
 mod history;
@@ -62,6 +63,8 @@ enum Command {
     Status(StatusArgs),
     /// Check the configuration: every fault at once, each with its key
     Check(CheckArgs),
+    /// Look at everything that the daemon needs, and say what is wrong and what to do
+    Doctor,
     /// Print the repositories that the server offers to this login
     Repositories,
     /// Print the items of a repository as the mirror has them, ordered by id
@@ -143,6 +146,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Once(args) => once::run(&arguments.config, environment, args.patience),
         Command::Status(args) => status::run(&arguments.config, &environment, args.json),
         Command::Check(args) => check(&arguments.config, &environment, &args),
+        Command::Doctor => doctor::run(&arguments.config, environment),
         Command::Repositories => repositories::run(&arguments.config, &environment),
         Command::Export(args) => export::run(&arguments.config, &environment, &args),
         Command::Changes(args) => changes::run(&arguments.config, &environment, &args),

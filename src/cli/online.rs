@@ -1,14 +1,16 @@
 //! Commands that ask the server something and end: they sign in, ask, and sign out again.
 //!
-//! They have no tasks, so that nothing is tried again: what fails is told. `check --online` is
-//! here.
+//! They have no tasks, so that nothing is tried again: what fails is told. `check --online`, the
+//! short form of `doctor`, is here.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Exit, daemon, output};
 use crate::client::{Api, Client, Failure, SearchRequest};
-use crate::config::{Config, Environment, Loaded};
+use crate::config::{Config, Environment, Loaded, RepositoryConfig};
+use crate::item::Item;
 use crate::session::SharedSession;
 
 /// Signs in, does what `ask` does, signs out, and prints what it returns.
@@ -21,12 +23,9 @@ where
             .map_err(|error| Exit::Wrong(output::chain(&error)))?;
         let runtime = daemon::runtime()?;
         let asked = runtime.block_on(async {
-            let tokens = client.login().await.map_err(|failure| failed(&failure))?;
-            let session = SharedSession::new();
-            session.replace(tokens);
+            let session = sign_in(&client).await.map_err(|failure| failed(&failure))?;
             let asked = ask(&client, &config, &session).await;
-            // The session ends by itself where the server does not take the logout.
-            drop(client.logout(&session.credentials().await).await);
+            sign_out(&client, &session).await;
             asked
         });
         runtime.shutdown_background();
@@ -51,21 +50,10 @@ async fn first_pages(
     let mut report = vec![format!("\nsigned in as {}", config.login.username)];
     let mut failures = Vec::new();
     for repository in &config.repositories {
-        let request = SearchRequest {
-            repository: repository.id,
-            page: 1,
-            page_size: repository.paging.page_size.get(),
-            conditions: Arc::new(repository.search.clone()),
-            item_id: repository.item_id.clone(),
-        };
-        let credentials = session.credentials().await;
-        match client.search(&credentials, &request).await {
-            Ok(answer) => {
-                let (items, total) = (answer.items.len(), answer.total);
+        match first_page(client, session, repository).await {
+            Ok(FirstPage { items, total, .. }) => {
+                let items = items.len();
                 report.push(format!("repository {}: {items} of {total} items read", repository.id));
-                if let Some(token) = answer.rest_token {
-                    session.adopt_rest_token(credentials.generation, token);
-                }
             }
             Err(failure) => {
                 failures.push(format!("repository {}: {}", repository.id, describe(&failure)));
@@ -76,6 +64,48 @@ async fn first_pages(
     if failures.is_empty() { Ok(report.join("\n")) } else { Err(Exit::Failed(failures.join("; "))) }
 }
 
+/// A new session.
+pub(super) async fn sign_in(client: &Client) -> Result<SharedSession, Failure> {
+    let session = SharedSession::new();
+    session.replace(client.login().await?);
+    Ok(session)
+}
+
+/// Ends a session. Where the server does not take the logout it ends by itself.
+pub(super) async fn sign_out(client: &Client, session: &SharedSession) {
+    drop(client.logout(&session.credentials().await).await);
+}
+
+/// The first page of a repository.
+pub(super) struct FirstPage {
+    pub(super) items: Vec<Item>,
+    pub(super) total: u64,
+    /// How long it took.
+    pub(super) elapsed: Duration,
+}
+
+/// Reads the first page of a repository.
+pub(super) async fn first_page(
+    client: &Client,
+    session: &SharedSession,
+    repository: &RepositoryConfig,
+) -> Result<FirstPage, Failure> {
+    let request = SearchRequest {
+        repository: repository.id,
+        page: 1,
+        page_size: repository.paging.page_size.get(),
+        conditions: Arc::new(repository.search.clone()),
+        item_id: repository.item_id.clone(),
+    };
+    let credentials = session.credentials().await;
+    let begun = Instant::now();
+    let answer = client.search(&credentials, &request).await?;
+    if let Some(token) = answer.rest_token {
+        session.adopt_rest_token(credentials.generation, token);
+    }
+    Ok(FirstPage { items: answer.items, total: answer.total, elapsed: begun.elapsed() })
+}
+
 /// The end of a command whose request failed.
 pub(super) fn failed(failure: &Failure) -> Exit {
     Exit::Failed(describe(failure))
@@ -83,13 +113,17 @@ pub(super) fn failed(failure: &Failure) -> Exit {
 
 /// A failure and what can be done about it.
 fn describe(failure: &Failure) -> String {
-    let remedy = match failure {
+    match remedy(failure) {
+        Some(remedy) => format!("{}; {remedy}", output::chain(failure)),
+        None => output::chain(failure),
+    }
+}
+
+/// What can be done about a failure, where there is something.
+pub(super) fn remedy(failure: &Failure) -> Option<&'static str> {
+    match failure {
         Failure::Denied(_) => Some("check login.username and the password"),
         Failure::Refused(_) => None,
         Failure::Failed(error) => error.remedy(),
-    };
-    match remedy {
-        Some(remedy) => format!("{}; {remedy}", output::chain(failure)),
-        None => output::chain(failure),
     }
 }

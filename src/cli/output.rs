@@ -98,6 +98,11 @@ pub(super) fn chain(error: &dyn Error) -> String {
     Chain(error).to_string()
 }
 
+/// Whether a person looks at stdout.
+pub(super) fn stdout_on_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Whether a person looks at stderr.
 pub(super) fn on_terminal() -> bool {
     io::stderr().is_terminal()

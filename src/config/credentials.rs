@@ -9,15 +9,15 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::Secret;
 use super::environment::Environment;
 use super::fault::Origin;
 use super::keys::{self, Exposure};
 use super::reader::{Read, Reader, shown};
 use super::units::{self, Parsed, Raw, Rejection};
+use super::{Secret, SecretPlace};
 
 /// The variable in which systemd names the directory of a service's credentials.
-const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+pub(super) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// The largest secret read, in bytes: far beyond any password, and it ends the reading of a device.
 const LARGEST_SECRET: usize = 64 << 10;
@@ -69,7 +69,21 @@ pub(super) fn warn_if_exposed(reader: &mut Reader, key: &str, path: &Path) {
     }
 }
 
-/// One of the places that may hold a secret.
+/// Where `login.password` would be taken from; the place itself is not looked at.
+pub(super) fn password_place(
+    reader: &mut Reader,
+    environment: &Environment,
+) -> Option<SecretPlace> {
+    let (key, name) = ("login.password", "password");
+    let file = reader.optional(&format!("{key}_file"), units::text).ok().flatten();
+    let variable = reader.raw(key).is_some().then(|| keys::variable(key));
+    credential(environment, name)
+        .map(SecretPlace::Credential)
+        .or_else(|| file.map(|file| SecretPlace::File(file.into())))
+        .or_else(|| variable.map(SecretPlace::Variable))
+}
+
+/// One of the places that may hold a secret, with the secret where that is a variable.
 enum Place {
     Credential(PathBuf),
     File(PathBuf),

@@ -7,6 +7,10 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::Path;
+
+use super::credentials::CREDENTIALS_DIRECTORY;
+use super::password_place;
 
 /// The variables of a process, by name.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -29,6 +33,27 @@ impl Environment {
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// The same with this variable set.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same, where nobody gives the password, with the credentials that the shipped unit hands
+    /// to the daemon: the files beside the configuration. For an operator who looks into what the
+    /// daemon does.
+    #[must_use]
+    pub fn as_in_the_unit(self, file: &Path) -> Self {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let there = std::fs::symlink_metadata(folder.join("password")).is_ok();
+        if there && password_place(file, &self).is_none() {
+            self.with(CREDENTIALS_DIRECTORY, folder)
+        } else {
+            self
+        }
     }
 
     /// The value of one variable.

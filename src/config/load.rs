@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use super::credentials;
 use super::document::{Document, Lines};
 use super::environment::Environment;
 use super::fault::{Fault, Faults, Origin, Place, Warning};
 use super::layers::Layers;
 use super::reader::Reader;
 use super::sections;
-use super::{AskConfig, Config};
+use super::{AskConfig, Config, SecretPlace};
 
 /// The largest file read, in bytes: a thousand repositories fit, and it ends the reading of a
 /// device.
@@ -43,6 +44,22 @@ pub fn load_to_ask(file: &Path, environment: &Environment) -> Result<AskConfig, 
     let config = sections::ask(&mut reader);
     // Warnings are the daemon's to tell.
     reader.finish(config).map(|(config, _)| config)
+}
+
+/// The same of a configuration that may have faults elsewhere; `None` where those parts have some.
+pub fn load_what_holds(file: &Path, environment: &Environment) -> Option<AskConfig> {
+    let (text, name) = text_of(file).ok()?;
+    let document = Document::parse(&text, &name).ok()?;
+    sections::ask(&mut Reader::new(Layers::merge(document, environment))).ok()
+}
+
+/// Where `login.password` would be taken from, faulty or not; `None` where nobody gives one or the
+/// file is none at all.
+pub fn password_place(file: &Path, environment: &Environment) -> Option<SecretPlace> {
+    let (text, name) = text_of(file).ok()?;
+    let document = Document::parse(&text, &name).ok()?;
+    let mut reader = Reader::new(Layers::merge(document, environment));
+    credentials::password_place(&mut reader, environment)
 }
 
 /// Loads a text in place of a file; `name` is what faults call it.

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 pub use environment::Environment;
 pub use fault::{Fault, Faults, Origin, Place, Warning};
-pub use load::{Loaded, load, load_text, load_to_ask};
+pub use load::{Loaded, load, load_text, load_to_ask, load_what_holds, password_place};
 pub use pointer::PointerError;
 pub use secret::Secret;
 use url::Url;
@@ -119,6 +119,17 @@ pub struct LoginConfig {
     pub client_id: String,
     /// The OAuth client's secret.
     pub client_secret: Secret,
+}
+
+/// Where a secret is taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// The file of a systemd credential.
+    Credential(PathBuf),
+    /// The file that a key ending in `_file` names.
+    File(PathBuf),
+    /// The environment variable of this name.
+    Variable(String),
 }
 
 /// How to sign in.

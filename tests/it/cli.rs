@@ -16,6 +16,7 @@ fn help_and_version_are_data() {
         "once",
         "status",
         "check",
+        "doctor",
         "repositories",
         "export",
         "changes",

@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod deletes;
 mod demo;
+mod doctor;
 mod exactness;
 mod faults;
 mod kill;

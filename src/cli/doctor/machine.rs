@@ -1,0 +1,267 @@
+//! What is on this machine: the password's place, the disk, the database, the daemon, systemd.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::report::Report;
+use crate::cli::output;
+use crate::clock;
+use crate::config::{self, Environment, MirrorUrl, SecretPlace, StatusListen};
+use crate::mirror::{self, Examination, Holder, Integrity, OpenError, ReadError};
+use crate::status::ask::{self, AskError};
+use crate::status::document::{DaemonStatus, SignInStatus};
+use crate::telemetry;
+
+/// Free space below which the disk is called full: what a journal may grow to while it is read, and
+/// as much again.
+const LITTLE_SPACE: u64 = 1 << 30;
+
+/// How long the database may be checked: some gigabytes, from a disk that is quick.
+const CHECK_WITHIN: Duration = Duration::from_secs(10);
+
+/// The permission bits that let the group or others read a file.
+const READABLE_BY_OTHERS: u32 = 0o044;
+
+const CREDENTIAL: &str = "credential";
+const DISK: &str = "disk";
+const DATABASE: &str = "database";
+const DAEMON: &str = "daemon";
+const SYSTEMD: &str = "systemd";
+
+/// Where the password comes from; `given` says whether the environment or the file itself names it.
+pub(super) fn credential(report: &mut Report, file: &Path, environment: &Environment, given: bool) {
+    let (path, what) = match config::password_place(file, environment) {
+        Some(SecretPlace::Credential(path)) if given => (path, "systemd credential"),
+        Some(SecretPlace::Credential(path)) => (path, "what the unit hands to the daemon,"),
+        Some(SecretPlace::File(path)) => (path, "login.password_file"),
+        Some(SecretPlace::Variable(name)) => {
+            report.ok(CREDENTIAL, &format!("environment variable {name}"));
+            return;
+        }
+        None => {
+            let remedy = "put it into a file \"password\" beside the configuration, chmod 600, \
+                          and run this as root";
+            report.fail(CREDENTIAL, "nobody gives the password", remedy);
+            return;
+        }
+    };
+    let place = format!("{what} {}", path.display());
+    let metadata = match fs::metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let remedy = "name a file that is there, and run this as root";
+            report.fail(CREDENTIAL, &format!("{place}: {error}"), remedy);
+            return;
+        }
+    };
+    let mode = metadata.permissions().mode() & 0o7777;
+    let owner = match metadata.uid() {
+        0 => "root".to_owned(),
+        uid => format!("user {uid}"),
+    };
+    let found = format!("{place} (mode {mode:04o}, owner {owner})");
+    if let Err(error) = fs::File::open(&path) {
+        let remedy = "run this as root, or as the daemon's user";
+        report.fail(CREDENTIAL, &format!("{found}: {error}"), remedy);
+    } else if mode & READABLE_BY_OTHERS != 0 {
+        let remedy = format!("others can read it: chmod 600 {}", path.display());
+        report.warn(CREDENTIAL, &found, &remedy);
+    } else {
+        report.ok(CREDENTIAL, &found);
+    }
+}
+
+/// The disk and the database of the mirror.
+pub(super) fn mirror(report: &mut Report, mirror: Option<&MirrorUrl>) {
+    let path = match mirror {
+        Some(MirrorUrl::Sqlite(path)) => path,
+        other => {
+            let why = match other {
+                Some(MirrorUrl::None) => "mirror.url is \"none\"",
+                Some(_) => "this version has no PostgreSQL mirror yet",
+                None => "the configuration is faulty",
+            };
+            report.skip(DISK, why);
+            report.skip(DATABASE, why);
+            return;
+        }
+    };
+    disk(report, path);
+    match mirror::examine(path, CHECK_WITHIN) {
+        Ok(examination) => database(report, path, &examination),
+        Err(error @ ReadError::Missing { .. }) => {
+            report.ok(DATABASE, &format!("{error} yet: the daemon makes it"));
+        }
+        Err(error @ ReadError::Older { .. }) => {
+            report.warn(DATABASE, &output::chain(&error), error.remedy());
+        }
+        Err(error) => report.fail(DATABASE, &output::chain(&error), remedy(&error)),
+    }
+}
+
+fn disk(report: &mut Report, path: &Path) {
+    // The daemon makes the last folder itself.
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
+    let folder = folder.unwrap_or(Path::new("."));
+    let space = match rustix::fs::statvfs(folder) {
+        Ok(space) => space,
+        Err(error) => {
+            let found = format!("{}: {}", folder.display(), std::io::Error::from(error));
+            report.warn(DISK, &found, "run this as root, or as the daemon's user");
+            return;
+        }
+    };
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let found = format!("{} free in {}", shown(free), folder.display());
+    if free < LITTLE_SPACE.max(size) {
+        let remedy = format!("make room: the database has {}, and may double", shown(size));
+        report.warn(DISK, &found, &remedy);
+    } else {
+        report.ok(DISK, &found);
+    }
+}
+
+fn database(report: &mut Report, path: &Path, examination: &Examination) {
+    let Examination { schema_version, database_bytes, journal_bytes, integrity } = examination;
+    let holder = match mirror::holder(path) {
+        Ok(None) => "nobody has it open to write".to_owned(),
+        Ok(Some(Holder { process: Some(process), .. })) => format!("process {process} writes it"),
+        Ok(Some(_)) => "another process writes it".to_owned(),
+        Err(error) => format!("who writes it is not known ({error})"),
+    };
+    let found = format!(
+        "{}: schema version {schema_version}, {}, journal {}, {holder}",
+        path.display(),
+        shown(*database_bytes),
+        shown(*journal_bytes)
+    );
+    match integrity {
+        Integrity::Sound => report.ok(DATABASE, &format!("{found}, sound")),
+        Integrity::Unknown => {
+            let seconds = CHECK_WITHIN.as_secs();
+            report.ok(DATABASE, &format!("{found}, no fault found within {seconds} s"));
+        }
+        Integrity::Damaged(faults) => {
+            let found = format!("{found}, DAMAGED: {}", faults.join(", "));
+            let remedy = "stop the daemon, and restore the database from a backup or move it away \
+                          to have it made anew; look at the disk";
+            report.fail(DATABASE, &found, remedy);
+        }
+    }
+}
+
+/// Whether the daemon runs, and since when.
+pub(super) async fn daemon(
+    report: &mut Report,
+    mirror: Option<&MirrorUrl>,
+    status: Option<&StatusListen>,
+) {
+    let (Some(mirror), Some(status)) = (mirror, status) else {
+        report.skip(DAEMON, "the configuration is faulty");
+        return;
+    };
+    let held = match mirror {
+        MirrorUrl::Sqlite(path) => mirror::holder(path).ok().flatten(),
+        _ => None,
+    };
+    match (ask::ask(status).await, held) {
+        (Ok(answer), _) => {
+            let document = answer.document;
+            let theirs = document.mirror.url.unwrap_or_default();
+            let Some(daemon) = document.daemon.filter(|_| theirs == mirror.shown()) else {
+                let found = format!("the one at {} keeps another mirror", ask::place(status));
+                report.warn(DAEMON, &found, "give each daemon a status.listen of its own");
+                return;
+            };
+            running(report, &daemon, &document.version);
+        }
+        (Err(error), Some(Holder { process, since })) => {
+            let process = process.map_or_else(|| "another".to_owned(), |it| it.to_string());
+            let since = since.map(moment).unwrap_or_default();
+            let found = format!("process {process} has the database{since}: {error}");
+            match error {
+                AskError::Off => report.ok(DAEMON, &found),
+                _ => report.warn(DAEMON, &found, "see its log: journalctl -u ewmirror"),
+            }
+        }
+        (Err(AskError::Off), None) => match mirror {
+            MirrorUrl::Sqlite(_) => not_running(report, "nobody has the database"),
+            _ => report.skip(DAEMON, "status.listen is \"off\", and no mirror is kept"),
+        },
+        (Err(error @ AskError::Nobody { .. }), None) => not_running(report, &error.to_string()),
+        (Err(error), None) => {
+            let remedy = "see whether status.listen belongs to another program";
+            report.warn(DAEMON, &output::chain(&error), remedy);
+        }
+    }
+}
+
+fn running(report: &mut Report, daemon: &DaemonStatus, version: &str) {
+    let uptime = Duration::from_millis(daemon.uptime_ms);
+    let since = moment(clock::now().checked_sub(uptime).unwrap_or(SystemTime::UNIX_EPOCH));
+    let found = format!("version {version} runs{since}, process {}", daemon.pid);
+    match daemon.sign_in {
+        SignInStatus::Denied => {
+            let reason = daemon.sign_in_reason.as_deref().unwrap_or("without a reason");
+            let found = format!("{found}, but its login is denied: {reason}");
+            report.warn(DAEMON, &found, "correct the password, then systemctl restart ewmirror");
+        }
+        SignInStatus::Trying => {
+            let remedy = "see its log: journalctl -u ewmirror";
+            report.warn(DAEMON, &format!("{found}, and has no session"), remedy);
+        }
+        _ => report.ok(DAEMON, &found),
+    }
+}
+
+fn not_running(report: &mut Report, why: &str) {
+    let remedy = "systemctl start ewmirror, and see its log: journalctl -u ewmirror";
+    report.warn(DAEMON, &format!("does not run: {why}"), remedy);
+}
+
+/// Whether systemd runs this machine, and its journal listens.
+pub(super) fn systemd(report: &mut Report) {
+    if !Path::new("/run/systemd/system").is_dir() {
+        report.skip(SYSTEMD, "this machine does not run it");
+        return;
+    }
+    match telemetry::journal_listens() {
+        Ok(()) => report.ok(SYSTEMD, "runs here, and the journal listens"),
+        Err(error) => {
+            let found = format!("the journal does not listen: {error}");
+            report.warn(SYSTEMD, &found, "systemctl status systemd-journald");
+        }
+    }
+}
+
+/// What can be done about a database that cannot be examined.
+fn remedy(error: &ReadError) -> &'static str {
+    match error {
+        ReadError::Open(OpenError::File { source, .. })
+            if source.kind() == ErrorKind::PermissionDenied =>
+        {
+            "run this as root, or as the daemon's user"
+        }
+        other => other.remedy(),
+    }
+}
+
+/// ` since 2026-01-01T00:00:00Z (3h 2m)`.
+fn moment(since: SystemTime) -> String {
+    // What a file or a stranger says may lie anywhere.
+    let now = clock::now().max(SystemTime::UNIX_EPOCH);
+    let since = since.clamp(SystemTime::UNIX_EPOCH, now);
+    let age = now.duration_since(since).unwrap_or_default();
+    let age = Duration::from_secs(age.as_secs());
+    let since = humantime::format_rfc3339_seconds(since);
+    format!(" since {since} ({})", humantime::format_duration(age))
+}
+
+/// A size for people.
+fn shown(bytes: u64) -> bytesize::Display {
+    bytesize::ByteSize(bytes).display()
+}

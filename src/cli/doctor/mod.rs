@@ -1,0 +1,92 @@
+//! `ewmirror doctor`: everything that the daemon needs, looked at one by one.
+//!
+//! One line a check: `ok`, `warn`, `fail` or `skip`, what was found, and what to do. A check whose
+//! grounds have failed is skipped; all others are made, also where the configuration is faulty. It
+//! signs in once at most, signs out again, and shows no secret. It changes nothing.
+//!
+//! Where nobody gives a password, it takes the one that the shipped unit would hand to the daemon,
+//! so that `sudo ewmirror doctor` needs no more.
+
+mod machine;
+mod report;
+mod server;
+
+use std::path::Path;
+
+use self::report::Report;
+use super::{Exit, daemon};
+use crate::config::{self, AskConfig, Config, Environment, Fault, Loaded, MirrorUrl, StatusListen};
+
+/// Makes all checks. Ends with 0 where none failed, with 2 where the configuration is faulty.
+pub(super) fn run(file: &Path, environment: Environment) -> Exit {
+    let runtime = match daemon::runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    let mut report = Report::new();
+    let given = config::password_place(file, &environment).is_some();
+    let environment = environment.as_in_the_unit(file);
+    let known = configuration(&mut report, file, &environment);
+    machine::credential(&mut report, file, &environment, given);
+    runtime.block_on(async {
+        server::check(&mut report, &known, &environment).await;
+        machine::mirror(&mut report, known.mirror());
+        machine::daemon(&mut report, known.mirror(), known.status()).await;
+    });
+    // A name that is still being looked up must not hold up the end.
+    runtime.shutdown_background();
+    machine::systemd(&mut report);
+    report.end(matches!(known, Known::All(_)))
+}
+
+/// What the configuration says, as far as it holds.
+enum Known {
+    All(Box<Config>),
+    /// The parts that asking the mirror takes hold, others do not.
+    Some(Box<AskConfig>),
+    Nothing,
+}
+
+impl Known {
+    fn mirror(&self) -> Option<&MirrorUrl> {
+        match self {
+            Self::All(config) => Some(&config.mirror),
+            Self::Some(config) => Some(&config.mirror),
+            Self::Nothing => None,
+        }
+    }
+
+    fn status(&self) -> Option<&StatusListen> {
+        match self {
+            Self::All(config) => Some(&config.status),
+            Self::Some(config) => Some(&config.status),
+            Self::Nothing => None,
+        }
+    }
+}
+
+fn configuration(report: &mut Report, file: &Path, environment: &Environment) -> Known {
+    const CHECK: &str = "configuration";
+    match config::load(file, environment) {
+        Ok(Loaded { config, warnings }) => {
+            let repositories = match config.repositories.len() {
+                1 => "1 repository".to_owned(),
+                several => format!("{several} repositories"),
+            };
+            report.ok(CHECK, &format!("{}: {repositories}", file.display()));
+            for warning in warnings {
+                report.warn(CHECK, &warning.key, &warning.message);
+            }
+            Known::All(Box::new(config))
+        }
+        Err(faults) => {
+            for Fault { key, value, origin, problem, remedy } in &faults {
+                let value = value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
+                let key = if key.is_empty() { String::new() } else { format!("{key}{value}: ") };
+                report.fail(CHECK, &format!("{origin}: {key}{problem}"), remedy);
+            }
+            config::load_what_holds(file, environment)
+                .map_or(Known::Nothing, |config| Known::Some(Box::new(config)))
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The way to the server, the login, and what the server answers.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use url::Url;
+
+use super::Known;
+use super::report::Report;
+use crate::cli::online::{self, FirstPage};
+use crate::cli::{daemon, output};
+use crate::client::route::{Route, route};
+use crate::client::{Client, ClientError, Failure, RequestErrorKind};
+use crate::config::{Config, Environment, RepositoryConfig};
+use crate::session::SharedSession;
+
+/// How long a name and a connection are waited for where no configuration says.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// The most addresses of one name that are shown.
+const SHOWN_ADDRESSES: usize = 4;
+
+/// How far the clocks may be apart, in seconds. The daemon lives with more; but then one of them is
+/// wrong, and certificates and logs are judged by it.
+const CLOCKS_APART_S: u64 = 60;
+
+/// The names of the checks, in their order.
+const NAMES: &str = "name resolution";
+const TCP: &str = "TCP";
+const TLS: &str = "TLS";
+const PROXY: &str = "proxy";
+const LOGIN: &str = "login";
+const CLOCK: &str = "clock";
+
+/// Looks at everything between here and the first pages.
+pub(super) async fn check(report: &mut Report, known: &Known, environment: &Environment) {
+    match known {
+        Known::All(config) => {
+            let no_proxy = ["NO_PROXY", "no_proxy"].iter().find_map(|name| environment.get(name));
+            let no_proxy = no_proxy.and_then(|list| list.to_str()).unwrap_or_default();
+            let route = route(&config.server, no_proxy);
+            let within = config.server.connect_timeout;
+            let connected = connect(report, route.as_ref(), &config.server.url, within).await;
+            if connected {
+                signed_in(report, config, route.as_ref()).await;
+            } else {
+                const WHY: &str = "there is no connection";
+                report.skip(TLS, WHY);
+                proxy(report, route.as_ref());
+                skip_from_login(report, config, WHY);
+            }
+        }
+        Known::Some(config) => {
+            let url = &config.server;
+            let direct = url.host_str().zip(url.port_or_known_default()).map(|(host, port)| {
+                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                Route { host, port, proxy: None }
+            });
+            connect(report, direct.as_ref(), url, CONNECT_WITHIN).await;
+            for check in [TLS, PROXY, LOGIN, "repositories", CLOCK] {
+                report.skip(check, "the configuration is faulty");
+            }
+        }
+        Known::Nothing => {
+            for check in [NAMES, TCP, TLS, PROXY, LOGIN, "repositories", CLOCK] {
+                report.skip(check, "the configuration is faulty");
+            }
+        }
+    }
+}
+
+/// Looks a name up and connects to it; returns whether that is possible.
+async fn connect(report: &mut Report, route: Option<&Route>, url: &Url, within: Duration) -> bool {
+    let Some(Route { host, port, proxy }) = route else {
+        report.fail(NAMES, "the address has no host or port", "correct server.url or server.proxy");
+        report.skip(TCP, "there is no host");
+        return false;
+    };
+    let (key, whose) = match proxy {
+        Some(_) => ("server.proxy", "the proxy "),
+        None => ("server.url", ""),
+    };
+    let addresses = match addresses(host, *port, within).await {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            let remedy = format!("check the host in {key} and this machine's /etc/resolv.conf");
+            report.fail(NAMES, &format!("{whose}{host}: {error}"), &remedy);
+            report.skip(TCP, "there is no address");
+            return false;
+        }
+    };
+    if host.parse::<IpAddr>().is_ok() {
+        report.ok(NAMES, &format!("{whose}{host} is an address"));
+    } else {
+        report.ok(NAMES, &format!("{whose}{host}: {}", listed(&addresses)));
+    }
+    let begun = Instant::now();
+    let error = match timeout(within, TcpStream::connect(&addresses[..])).await {
+        Ok(Ok(stream)) => {
+            let at = stream.peer_addr().map_or_else(|_| host.clone(), |at| at.to_string());
+            report.ok(TCP, &format!("connected to {at} in {} ms", millis(begun.elapsed())));
+            return true;
+        }
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            "nobody listens (connection refused)".to_owned()
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no connection within {} ms", millis(within)),
+    };
+    let remedy = match proxy {
+        Some(_) => format!("check {key}, that the proxy is up, and firewalls"),
+        None => format!("check the port in {key} ({url}), that the server is up, and firewalls"),
+    };
+    report.fail(TCP, &format!("{whose}{host} port {port}: {error}"), &remedy);
+    false
+}
+
+/// All addresses of a host, at least one.
+async fn addresses(host: &str, port: u16, within: Duration) -> io::Result<Vec<SocketAddr>> {
+    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    let found = timeout(within, lookup_host((host, port))).await.map_err(late)??;
+    let addresses: Vec<SocketAddr> = found.collect();
+    if addresses.is_empty() {
+        return Err(io::Error::other("it has no address"));
+    }
+    Ok(addresses)
+}
+
+fn listed(addresses: &[SocketAddr]) -> String {
+    let shown: Vec<String> =
+        addresses.iter().take(SHOWN_ADDRESSES).map(|address| address.ip().to_string()).collect();
+    match addresses.len().saturating_sub(SHOWN_ADDRESSES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn proxy(report: &mut Report, route: Option<&Route>) {
+    let Some(Route { host, port, proxy: Some(proxy) }) = route else {
+        report.ok(PROXY, "none is used");
+        return;
+    };
+    let found = format!("{}://{host}:{port}", proxy.scheme);
+    if proxy.configured {
+        report.ok(PROXY, &format!("{found}, as server.proxy says"));
+    } else {
+        let remedy = "a service has an environment of its own: set server.proxy for both";
+        report.warn(PROXY, &format!("{found}, as this environment says"), remedy);
+    }
+}
+
+/// Signs in, which shows how TLS stands; reads the first pages; signs out.
+async fn signed_in(report: &mut Report, config: &Config, route: Option<&Route>) {
+    let client = match Client::new(&daemon::settings(config)) {
+        Ok(client) => client,
+        Err(error) => {
+            // Its text has the remedy.
+            let check = if matches!(error, ClientError::Proxy) { PROXY } else { TLS };
+            report.fail(check, &output::chain(&error), "then try again");
+            skip_from_login(report, config, "there is no client");
+            return;
+        }
+    };
+    let begun = Instant::now();
+    let login = online::sign_in(&client).await;
+    let elapsed = millis(begun.elapsed());
+    let secured = tls(report, config, &client, &login);
+    proxy(report, route);
+    match login {
+        Ok(session) => {
+            let name = &config.login.username;
+            report.ok(LOGIN, &format!("signed in as {name} in {elapsed} ms"));
+            for repository in &config.repositories {
+                first_page(report, &client, &session, repository).await;
+            }
+            clock(report, &client);
+            online::sign_out(&client, &session).await;
+        }
+        Err(failure) => {
+            if secured {
+                report.fail(LOGIN, &described(&failure), remedy(&failure));
+            } else {
+                report.skip(LOGIN, "there is no secured connection");
+            }
+            skip_repositories(report, config, "there is no session");
+            clock(report, &client);
+        }
+    }
+}
+
+/// What the login shows of TLS; returns whether it was no obstacle.
+fn tls(
+    report: &mut Report,
+    config: &Config,
+    client: &Client,
+    login: &Result<SharedSession, Failure>,
+) -> bool {
+    let url = &config.server.url;
+    let answered = match login {
+        Err(Failure::Failed(error)) => {
+            if let RequestErrorKind::Tls(fault) = error.kind {
+                let found = format!("{fault}: {}", output::chain(error));
+                report.fail(
+                    TLS,
+                    &found,
+                    error.remedy().unwrap_or("see whether a firewall meddles"),
+                );
+                return false;
+            }
+            error.status.is_some()
+        }
+        _ => true,
+    };
+    if let Some(secured) = client.redirected_to() {
+        let remedy =
+            format!("set server.url = \"{secured}\": the password went there in the clear");
+        report.warn(TLS, &format!("{url} redirects to {secured}"), &remedy);
+    } else if url.scheme() == "http" {
+        report.skip(TLS, "server.url is plain http");
+    } else if !answered {
+        report.skip(TLS, "the server did not answer");
+    } else if config.server.accept_invalid_certificates {
+        let remedy = "set server.ca_file, and take out server.accept_invalid_certificates";
+        report.warn(TLS, "any certificate is accepted", remedy);
+    } else {
+        let host = url.host_str().unwrap_or_default();
+        report.ok(TLS, &format!("the server's certificate is trusted and for {host}"));
+    }
+    true
+}
+
+async fn first_page(
+    report: &mut Report,
+    client: &Client,
+    session: &SharedSession,
+    repository: &RepositoryConfig,
+) {
+    let (page, item_id) = checks(repository);
+    match online::first_page(client, session, repository).await {
+        Ok(FirstPage { items, total, elapsed }) => {
+            let found = format!("{} of {total} items in {} ms", items.len(), millis(elapsed));
+            if items.is_empty() {
+                let remedy = "see whether it is empty, or this user may not see its items";
+                report.warn(&page, &found, remedy);
+                report.skip(&item_id, "there is no item");
+                return;
+            }
+            report.ok(&page, &found);
+            let pointer = &repository.item_id;
+            let distinct: HashSet<_> = items.iter().map(|item| &item.id).collect();
+            if distinct.len() == items.len() {
+                report.ok(&item_id, &format!("found at {pointer}"));
+            } else {
+                let (distinct, count) = (distinct.len(), items.len());
+                let found = format!("{count} items have {distinct} different values at {pointer}");
+                report.warn(&item_id, &found, "set item_id to the member that is unique");
+            }
+        }
+        Err(Failure::Failed(error)) if matches!(error.kind, RequestErrorKind::ItemId { .. }) => {
+            report.ok(&page, "a page was read");
+            let remedy = error.remedy().unwrap_or_default();
+            report.fail(&item_id, &output::chain(&error), remedy);
+        }
+        Err(failure) => {
+            report.fail(&page, &described(&failure), remedy(&failure));
+            report.skip(&item_id, "there is no page");
+        }
+    }
+}
+
+fn clock(report: &mut Report, client: &Client) {
+    let Some(ahead) = client.clock_ahead_s() else {
+        report.skip(CLOCK, "the server does not say the time");
+        return;
+    };
+    let apart = ahead.unsigned_abs();
+    if apart > CLOCKS_APART_S {
+        let direction = if ahead > 0 { "ahead of" } else { "behind" };
+        let found = format!("the server's clock is {apart} s {direction} this machine's");
+        report.warn(CLOCK, &found, "see with timedatectl which is wrong, and set it by NTP");
+    } else {
+        report.ok(CLOCK, &format!("within {apart} s of the server's"));
+    }
+}
+
+fn skip_from_login(report: &mut Report, config: &Config, why: &str) {
+    report.skip(LOGIN, why);
+    skip_repositories(report, config, why);
+    report.skip(CLOCK, why);
+}
+
+fn skip_repositories(report: &mut Report, config: &Config, why: &str) {
+    for repository in &config.repositories {
+        let (page, item_id) = checks(repository);
+        report.skip(&page, why);
+        report.skip(&item_id, why);
+    }
+}
+
+/// The names of the two checks of a repository.
+fn checks(repository: &RepositoryConfig) -> (String, String) {
+    (format!("repository {}", repository.id), format!("item id of {}", repository.id))
+}
+
+/// A failure with the beginning of the answer, which the client has made fit to be shown.
+fn described(failure: &Failure) -> String {
+    let told = output::chain(failure);
+    match failure {
+        Failure::Failed(error) => match &error.beginning {
+            Some(beginning) => format!("{told} (the answer begins: {beginning})"),
+            None => told,
+        },
+        _ => told,
+    }
+}
+
+fn remedy(failure: &Failure) -> &'static str {
+    online::remedy(failure).unwrap_or(match failure {
+        Failure::Refused(_) => "see whether this user may read it, and whether it exists",
+        _ => "see the server's own log",
+    })
+}
+
+fn millis(span: Duration) -> u128 {
+    span.as_millis()
+}

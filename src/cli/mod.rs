@@ -14,6 +14,7 @@ mod doctor;
 mod export;
 mod generate;
 mod history;
+mod manual;
 mod once;
 mod online;
 mod output;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use self::changes::ChangesArgs;
 use self::export::ExportArgs;
@@ -88,8 +89,22 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print a manual page
+    Man {
+        /// Which one
+        #[arg(value_enum, default_value_t = Page::Ewmirror)]
+        page: Page,
+    },
+}
+
+/// The manual pages.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Page {
+    /// The program, ewmirror(1)
+    Ewmirror,
+    /// The configuration file, ewmirror.toml(5)
+    #[value(name = "ewmirror.toml")]
+    Configuration,
 }
 
 #[derive(Args, Debug)]
@@ -159,7 +174,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions { shell } => {
             output::data(&generate::completions(shell, Arguments::command()))
         }
-        Command::Man => match generate::man(Arguments::command()) {
+        Command::Man { page: Page::Configuration } => output::data(&manual::configuration()),
+        Command::Man { page: Page::Ewmirror } => match generate::man(Arguments::command()) {
             Ok(page) => output::data(&page),
             Err(error) => Exit::Failed(format!("cannot render the manual page: {error}")),
         },

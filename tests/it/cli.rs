@@ -66,7 +66,7 @@ fn wrong_usage_exits_2_and_is_told_on_stderr() {
 }
 
 #[test]
-fn completions_and_the_manual_page_are_printed() {
+fn completions_and_the_manual_pages_are_printed() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let printed = run(&["completions", shell]);
         assert_eq!(printed.status.code(), Some(0), "{shell}");
@@ -77,6 +77,10 @@ fn completions_and_the_manual_page_are_printed() {
     assert_eq!(page.status.code(), Some(0));
     let text = String::from_utf8_lossy(&page.stdout);
     assert!(text.contains(".TH ewmirror 1"), "{text}");
+    let page = run(&["man", "ewmirror.toml"]);
+    assert_eq!(page.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&page.stdout);
+    assert!(text.contains(".TH ewmirror.toml 5"), "{text}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod logs;
 mod mirror;
 mod notify;
 mod once;
+mod package;
 mod paging;
 mod password;
 mod refusals;

@@ -1,0 +1,76 @@
+//! What packages are made of, read as text: the units, the lists of files, the changelog. What
+//! they do once they are installed is shown by `tests/systemd`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The lines of a unit that systemd heeds.
+fn settings(unit: &str) -> Vec<String> {
+    let unit = read(unit);
+    unit.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(Into::into).collect()
+}
+
+#[test]
+fn the_template_differs_from_the_unit_only_in_what_is_its_own() {
+    let own = [
+        ("Description=Mirror of EnterWorks repositories", " (%i)"),
+        ("StateDirectory=ewmirror", "-%i"),
+        ("RuntimeDirectory=ewmirror", "-%i"),
+    ];
+    let expected: Vec<String> = settings("systemd/ewmirror.service")
+        .into_iter()
+        .map(|line| match line.as_str() {
+            "ExecStart=/usr/bin/ewmirror run" => {
+                "ExecStart=/usr/bin/ewmirror --config /etc/ewmirror/%i.toml run".to_owned()
+            }
+            "LoadCredential=password:/etc/ewmirror/password" => {
+                "LoadCredential=password:/etc/ewmirror/%i.password".to_owned()
+            }
+            plain => match own.iter().find(|(setting, _)| *setting == plain) {
+                Some((setting, more)) => format!("{setting}{more}"),
+                None => line,
+            },
+        })
+        .collect();
+    assert_eq!(settings("systemd/ewmirror@.service"), expected);
+}
+
+#[test]
+fn every_file_that_packages_list_is_there_or_made() {
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let metadata = &manifest["package"]["metadata"];
+    let deb: BTreeSet<&str> = sources(&metadata["deb"], |asset| asset[0].as_str());
+    let rpm: BTreeSet<&str> = sources(&metadata["generate-rpm"], |asset| asset["source"].as_str());
+    let made = read("systemd/package.sh");
+    for source in deb.union(&rpm) {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(source).exists();
+        let name = source.rsplit('/').next().unwrap();
+        let stem = name.split(['.', '@']).next().unwrap();
+        let is_made = source.starts_with("target/") && made.contains(stem);
+        assert!(here || is_made, "{source}");
+    }
+    // Each kind of package has its own way to tell of licences and changes.
+    let own = ["LICENSE-APACHE", "LICENSE-MIT", "CHANGELOG.md", "systemd/debian/copyright"];
+    let differing: Vec<_> =
+        deb.symmetric_difference(&rpm).filter(|source| !own.contains(source)).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+}
+
+fn sources(package: &toml::Value, source: impl Fn(&toml::Value) -> Option<&str>) -> BTreeSet<&str> {
+    let assets = package["assets"].as_array().unwrap();
+    assets.iter().map(|asset| source(asset).unwrap()).collect()
+}
+
+#[test]
+fn the_changelog_begins_with_this_version() {
+    let changelog = read("CHANGELOG.md");
+    let latest = changelog.lines().find(|line| line.starts_with("## [")).unwrap();
+    let version = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
+    assert!(latest.starts_with(&version), "{latest}");
+}

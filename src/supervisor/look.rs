@@ -46,8 +46,18 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         self.given.notifier.retry();
     }
 
+    /// Notes since when signing in stands as it does.
+    pub(super) fn note_sign_in(&mut self) {
+        let state = self.sign_in.borrow().clone();
+        if self.signing_in.0 != state {
+            self.signing_in = (state, Instant::now());
+        }
+    }
+
     /// Tells what the daemon is doing, where that is not known yet.
     pub(super) fn tell(&mut self) {
+        // It may not have been this news' turn yet.
+        self.note_sign_in();
         let now = Instant::now();
         let since = |then: Instant| now.saturating_duration_since(then);
         let session = match (self.given.progress.login_away(), &self.signing_in) {

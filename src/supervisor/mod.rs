@@ -240,11 +240,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     return End::Asked;
                 }
                 Ok(()) = self.sign_in.changed() => {
-                    let state = self.sign_in.borrow_and_update().clone();
-                    if let (Some(_), SignIn::Denied(words)) = (self.given.patience, &state) {
+                    self.note_sign_in();
+                    let state = &self.signing_in.0;
+                    if let (Some(_), SignIn::Denied(words)) = (self.given.patience, state) {
                         return End::GaveUp(GaveUp::Denied(words.clone()));
                     }
-                    self.signing_in = (state, Instant::now());
                 }
                 () = after(out_of_patience) => {
                     if self.patience_left() == Some(Duration::ZERO) {

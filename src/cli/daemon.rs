@@ -64,9 +64,10 @@ impl Prepared {
         let client = Arc::new(
             Client::new(&settings(&config)).map_err(|error| Exit::Wrong(output::chain(&error)))?,
         );
-        let mirror = open(&config.mirror)?;
+        // Before the mirror is opened, which may take a while: a signal must not end that halfway.
         let (signals, listener) = Listener::start()
             .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
+        let mirror = open(&config.mirror)?;
         let notifier = Notifier::of(&environment);
         let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
         Ok(Self {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::pace::rested;
 use super::pass::Verdict;
-use super::settle::{self, Settlement};
+use super::settle::{self, News, Settlement};
 use super::under_way::UnderWay;
 use super::{PassEnd, Run};
 use crate::client::Api;
@@ -54,7 +54,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             None => settlement.of_certified_pass().await?,
             Some(_) => settlement.of_any_pass().await?,
         };
-        let (suspects, held) = (settled.suspects.count(), settled.held_count());
+        let (suspects, held, news) = (settled.suspects.count(), settled.held_count(), settled.news);
         self.holds = held > 0;
         let end = EndOfPass {
             repository: under_way.config.id,
@@ -66,6 +66,15 @@ impl<A: Api, M: Mirror> Run<A, M> {
             held: settled.held,
         };
         let tally = self.store.end_pass(&end).await?;
+        match news {
+            Some(News::Held { of }) => {
+                event::deletions_held(end.repository, self.iteration, held, of);
+            }
+            Some(News::NoLonger) => {
+                event::deletions_no_longer_held(end.repository, self.iteration);
+            }
+            None => {}
+        }
         let totals = &self.pager.fetcher.progress;
         totals.passes.increment();
         if doubt.is_none() {

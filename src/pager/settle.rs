@@ -57,6 +57,20 @@ pub(super) struct Settlement<'a, A, M> {
 pub(super) struct Settled {
     pub(super) suspects: IdSet,
     pub(super) held: Option<Held>,
+    /// To be told once the mirror knows it: an operator may act on it at once.
+    pub(super) news: Option<News>,
+}
+
+/// What is new about deletions that are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// They are, or they are others than before.
+    Held {
+        /// Items that the mirror has.
+        of: u64,
+    },
+    /// They no longer are.
+    NoLonger,
 }
 
 impl Settled {
@@ -70,22 +84,21 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
     pub(super) async fn of_any_pass(&self) -> Option<Settled> {
         let Suspicion { mut suspects, held, .. } = self.store.suspicion().await?;
         suspects.subtract(&self.seen);
-        Some(Settled { suspects, held })
+        Some(Settled { suspects, held, news: None })
     }
 
     /// After a certified pass: deletes what is gone. `None` if told to stop before the end.
     pub(super) async fn of_certified_pass(&self) -> Option<Settled> {
         let known = self.store.suspicion().await?;
         let was_held = known.held.is_some();
-        let settled = if known.items == self.seen.count() {
+        let mut settled = if known.items == self.seen.count() {
             // All that was seen is in the mirror, so this is all that is in the mirror.
             Settled::default()
         } else {
             self.settle(known).await?
         };
-        let repository = self.store.repository;
         if was_held && settled.held.is_none() {
-            event::deletions_no_longer_held(repository, self.iteration);
+            settled.news = Some(News::NoLonger);
         }
         Some(settled)
     }
@@ -114,15 +127,12 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
         let count = rest.count();
         if judge(missing, self.max_fraction) == Judgement::Hold {
             // The same again is known by now.
-            if announced != rest {
-                let left = items - missing.released;
-                event::deletions_held(self.store.repository, self.iteration, count, left);
-            }
+            let news = (announced != rest).then_some(News::Held { of: items - missing.released });
             let held = Held { items: rest.clone(), announced: count, released: false };
-            return Some(Settled { suspects: rest, held: Some(held) });
+            return Some(Settled { suspects: rest, held: Some(held), news });
         }
         let suspects = self.examine(&suspected, &released).await?;
-        Some(Settled { suspects, held: None })
+        Some(Settled { suspects, held: None, news: None })
     }
 
     /// The next of the mirror's items that the pass did not see; `Some(None)` at the end.

@@ -143,15 +143,20 @@ pub(super) fn end(store: &mut Store, end: &EndOfPass) -> Result<Tally, MirrorErr
 /// Puts down who is suspected and what is held back, in place of what was there.
 fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorError> {
     let held = end.held.as_ref();
-    // The operator may have released them since the pass looked: that holds for what was announced.
-    let released: Option<bool> = transaction
-        .prepare_cached("SELECT released FROM suspicion WHERE repository = ?1 AND held = ?2")?
+    // The same as before were announced then, and the operator may have released them since the
+    // pass looked.
+    let before: Option<(bool, i64, i64)> = transaction
+        .prepare_cached(
+            "SELECT released, held_iteration, held_ms FROM suspicion
+             WHERE repository = ?1 AND held = ?2",
+        )?
         .query_row(
             (end.repository.0.cast_signed(), held.map(|held| held.items.to_bytes())),
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?;
-    let released = released.unwrap_or(false);
+    let (released, iteration, ts_ms) =
+        before.unwrap_or((false, end.iteration.0.cast_signed(), end.ts_ms));
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO suspicion (repository, suspects, suspect_count, held,
@@ -164,8 +169,8 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
             end.suspects.count().cast_signed(),
             held.map(|held| held.items.to_bytes()),
             held.map_or(0, |held| held.announced).cast_signed(),
-            held.map(|_| end.iteration.0.cast_signed()),
-            held.map(|_| end.ts_ms),
+            held.map(|_| iteration),
+            held.map(|_| ts_ms),
             held.is_some_and(|held| held.released || released),
         ))?;
     Ok(())

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the Debian package, in target/debian, and looks at it with lintian.
+# Makes the Debian package, in target/package, and looks at it with lintian.
 # Needs cargo-deb and lintian. An argument is the revision of the package, 1 without one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,26 +10,40 @@ ewmirror=target/release/ewmirror
 
 # CHANGELOG.md as Debian wants it: one entry a version, its points below it.
 changelog() {
-    awk -v revision="$revision" -v maintainer="$(maintainer)" '
-        function end() {
-            if (date != "") {
-                command = "date --utc --rfc-email --date=" date
-                command | getline long
-                close(command)
-                printf "\n -- %s  %s\n\n", maintainer, long
+    awk -v revision="$revision" -v maintainer="$(maintainer)" -v width=78 '
+        # The point in hand, broken into lines.
+        function point(    count, i, line, words) {
+            count = split(text, words, " ")
+            line = "  *"
+            for (i = 1; i <= count; i++) {
+                if (length(line) + 1 + length(words[i]) > width) {
+                    print line
+                    line = "   "
+                }
+                line = line " " words[i]
             }
+            if (count > 0) print line
+            text = ""
+        }
+        function entry(    command, long) {
+            point()
+            if (date == "") return
+            command = "date --utc --rfc-email --date=" date
+            command | getline long
+            close(command)
+            printf "\n -- %s  %s\n\n", maintainer, long
         }
         /^## \[[0-9]/ {
-            end()
-            version = $2
-            gsub(/[][]/, "", version)
+            entry()
+            version = substr($2, 2, length($2) - 2)
             date = $4
             printf "ewmirror (%s-%s) stable; urgency=medium\n\n", version, revision
             next
         }
-        date != "" && /^- / { sub(/^- /, ""); print "  * " $0 }
-        date != "" && /^  [^ ]/ { print "  " $0 }
-        END { end() }
+        /^- / { point(); text = substr($0, 3); next }
+        /^  [^ ]/ { text = text " " $0; next }
+        { point() }
+        END { entry() }
     ' CHANGELOG.md
 }
 
@@ -46,6 +60,6 @@ for shell in bash zsh fish; do
 done
 changelog > "$made/changelog"
 
-package=$(cargo deb --locked --no-build --deb-revision "$revision")
-lintian --fail-on error,warning --no-tag-display-limit --tag-display-limit 0 "$package" >&2
+package=$(cargo deb --locked --no-build --deb-revision "$revision" --output "$made/")
+lintian --fail-on error,warning --tag-display-limit 0 --allow-root "$package" >&2
 printf '%s\n' "$package"

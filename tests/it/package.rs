@@ -20,6 +20,7 @@ fn settings(unit: &str) -> Vec<String> {
 fn the_template_differs_from_the_unit_only_in_what_is_its_own() {
     let own = [
         ("Description=Mirror of EnterWorks repositories", " (%i)"),
+        ("User=ewmirror", "-%i"),
         ("StateDirectory=ewmirror", "-%i"),
         ("RuntimeDirectory=ewmirror", "-%i"),
     ];

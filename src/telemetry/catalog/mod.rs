@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 31] = [
+const IDS: [(&str, &str); 32] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -38,6 +38,7 @@ const IDS: [(&str, &str); 31] = [
     ("configuration rejected", "4e01be3914edc3327c8bc3650bf944d3"),
     ("restart needed", "c7fd59f958e98a7ac55e8eb3f9306042"),
     ("task failed", "358ce030eec902e0ec4771ee363bec3a"),
+    ("task hangs", "cf36fb7301d5eb4070ea3f9bd02e57e3"),
     ("panic", "c32c4b64184b649ee1ff2af1e73fb56e"),
     ("pass requested", "46a52f7de457d6b679742e5a00596361"),
 ];

@@ -110,6 +110,7 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::configuration_rejected(&error);
         event::restart_needed("mirror.url");
         event::task_failed("pager", 1, soon);
+        event::task_hangs("pager", soon);
         event::panicked("main", "here", "this");
         event::pass_requested();
     });

@@ -128,9 +128,11 @@ impl Prepared {
 /// place that another program has is none, with the default above all, where a second daemon on
 /// the machine finds the first: a mirror does not stop for its status page.
 async fn serving(config: &Config) -> Result<Option<Arc<Serving>>, Exit> {
-    let endpoint = match Endpoint::bind(&config.status).await {
+    let endpoint = match Endpoint::bind(&config.status.listen).await {
         Ok(endpoint) => endpoint,
-        Err(error @ BindError::Taken(_)) if matches!(config.status, StatusListen::Tcp(_)) => {
+        Err(error @ BindError::Taken(_))
+            if matches!(config.status.listen, StatusListen::Tcp(_)) =>
+        {
             event::status_unavailable(&error, error.remedy());
             None
         }

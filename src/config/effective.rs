@@ -44,11 +44,12 @@ impl Config {
         page.section("[deletes]");
         page.bare("max_fraction", format_args!("{:?}", self.deletes.max_fraction));
         page.section("[status]");
-        match &self.status {
+        match &self.status.listen {
             StatusListen::Off => page.text("listen", "off"),
             StatusListen::Tcp(address) => page.text("listen", &address.to_string()),
             StatusListen::Unix(path) => page.text("listen", &format!("unix:{}", path.display())),
         }
+        page.duration("max_age", self.status.max_age);
         page.section("[log]");
         page.text(
             "format",

@@ -116,6 +116,7 @@ pub(super) const KEYS: &[Key] = &[
     unset("changes.keep"),
     preset("deletes.max_fraction", Preset::Float(0.1)),
     preset("status.listen", Preset::Text("127.0.0.1:9464")),
+    preset("status.max_age", Preset::Text("24h")),
     preset("log.format", Preset::Text("auto")),
     preset("log.level", Preset::Text("info")),
 ];

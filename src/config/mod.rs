@@ -58,8 +58,8 @@ pub struct Config {
     pub changes: ChangesConfig,
     /// `[deletes]`: how many deletions are believed.
     pub deletes: DeletesConfig,
-    /// `[status]`: where the status endpoint listens.
-    pub status: StatusListen,
+    /// `[status]`: where the status endpoint listens, and what it takes for ready.
+    pub status: StatusConfig,
     /// `[log]`: what is said, and how.
     pub log: LogConfig,
 }
@@ -225,6 +225,15 @@ pub struct ChangesConfig {
 pub struct DeletesConfig {
     /// The largest part of a repository, from 0 to 1, that one pass may delete.
     pub max_fraction: f64,
+}
+
+/// `[status]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusConfig {
+    /// Where the endpoint listens.
+    pub listen: StatusListen,
+    /// How old the last certified pass of a repository may be for `/readyz` to say yes.
+    pub max_age: Duration,
 }
 
 /// `status.listen`.

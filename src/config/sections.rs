@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::reader::{Read, Reader};
 use super::{
     AskConfig, ChangesConfig, Config, DeletesConfig, LogConfig, LogFormat, LogLevel, LoginConfig,
-    LoginMethod, MirrorUrl, Secret, ServerConfig, SessionConfig, Transport,
+    LoginMethod, MirrorUrl, Secret, ServerConfig, SessionConfig, StatusConfig, Transport,
 };
 use super::{address, credentials, repositories, units};
 
@@ -31,7 +31,8 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
     let mirror = mirror(reader);
     let keep = reader.optional("changes.keep", units::age);
     let deletes = reader.preset("deletes.max_fraction", units::part);
-    let status = reader.preset("status.listen", address::status);
+    let listen = reader.preset("status.listen", address::status);
+    let max_age = reader.preset("status.max_age", units::age);
     let log = log(reader);
     Ok(Config {
         server: server?,
@@ -41,7 +42,7 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
         mirror: mirror?,
         changes: ChangesConfig { keep: keep? },
         deletes: DeletesConfig { max_fraction: deletes? },
-        status: status?,
+        status: StatusConfig { listen: listen?, max_age: max_age? },
         log: log?,
     })
 }

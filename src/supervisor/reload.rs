@@ -32,7 +32,7 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         || old.session.transport != new.session.transport;
     let need_restart = [
         ("mirror.url", old.mirror != new.mirror),
-        ("status.listen", old.status != new.status),
+        ("status.listen", old.status.listen != new.status.listen),
         ("log.format", old.log.format != new.log.format),
     ];
     changes.need_restart =
@@ -43,6 +43,7 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         ("session", old.session != new.session),
         ("changes", old.changes != new.changes),
         ("deletes", old.deletes != new.deletes),
+        ("status.max_age", old.status.max_age != new.status.max_age),
         ("log.level", old.log.level != new.log.level),
     ];
     changes.keys = applied

@@ -162,6 +162,7 @@ fn an_impossible_value_is_a_fault() {
         ("changes", "keep = 90", "has no unit"),
         ("mirror", "url = 'mysql://h'", "is none of the kinds of mirror"),
         ("status", "listen = ':9464'", "is no address to listen at"),
+        ("status", "max_age = '0s'", "is too short"),
         ("log", "format = ''", "is empty"),
     ] {
         assert_eq!(only(&with(section, line), &[]).problem, problem, "{line}");

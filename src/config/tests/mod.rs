@@ -120,7 +120,13 @@ fn what_nobody_sets_has_the_default_of_the_design() {
     assert_eq!(mirror, MirrorUrl::Sqlite("/var/lib/ewmirror/mirror.db".into()));
     assert_eq!(changes, ChangesConfig { keep: None });
     assert_eq!(deletes, DeletesConfig { max_fraction: 0.1 });
-    assert_eq!(status, StatusListen::Tcp("127.0.0.1:9464".parse().unwrap()));
+    assert_eq!(
+        status,
+        StatusConfig {
+            listen: StatusListen::Tcp("127.0.0.1:9464".parse().unwrap()),
+            max_age: seconds(24 * 3600),
+        }
+    );
     assert_eq!(log, LogConfig { format: LogFormat::Auto, level: LogLevel::Info });
     assert_eq!(warned(LEAST, &[]), [""; 0]);
 }
@@ -148,6 +154,7 @@ fn a_variable_is_read_as_what_its_key_needs() {
             ("EWMIRROR_CHANGES__KEEP", "90d"),
             ("EWMIRROR_DELETES__MAX_FRACTION", "0.25"),
             ("EWMIRROR_STATUS__LISTEN", "off"),
+            ("EWMIRROR_STATUS__MAX_AGE", "45d"),
             ("EWMIRROR_LOG__LEVEL", "debug"),
         ],
     );
@@ -159,7 +166,8 @@ fn a_variable_is_read_as_what_its_key_needs() {
     assert_eq!(config.repositories[0].paging.in_flight, count(4));
     assert_eq!(config.changes, ChangesConfig { keep: Some(seconds(90 * 86_400)) });
     assert_eq!(config.deletes, DeletesConfig { max_fraction: 0.25 });
-    assert_eq!(config.status, StatusListen::Off);
+    let max_age = seconds(45 * 86_400);
+    assert_eq!(config.status, StatusConfig { listen: StatusListen::Off, max_age });
     assert_eq!(config.log.level, LogLevel::Debug);
 }
 

@@ -77,12 +77,14 @@
 //! in the refresher (`check --online` and `repositories` aside, which have no tasks), a second
 //! writer of items, and any write to the server.
 
+pub mod calls;
 pub mod canonical;
 pub mod change;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod counter;
 pub mod envelope;
 pub mod heartbeat;
 pub mod ids;

@@ -3,6 +3,7 @@
 //! Counters only grow. Nothing here decides anything, and nobody waits here but for the state of
 //! signing in.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::calls::Calls;
+pub use crate::counter::{Counter, Histogram};
 use crate::ids::Iteration;
+
+/// From a repository of a few pages to one that takes more than a day.
+const PASS_BOUNDS: &[Duration] = &[
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+    Duration::from_secs(60 * 60),
+    Duration::from_secs(4 * 60 * 60),
+    Duration::from_secs(24 * 60 * 60),
+];
 
 /// How signing in stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +47,10 @@ pub struct Progress {
     login_away: Mutex<Option<Instant>>,
     /// Milliseconds from `started` to the latest page.
     last_page_ms: AtomicU64,
+    session: Moment,
+    rest_token: Moment,
+    /// Calls to the server, by what came of them.
+    pub calls: Arc<Calls>,
     /// First logins and later ones.
     pub logins: Counter,
     /// REST tokens taken from answers.
@@ -40,6 +59,8 @@ pub struct Progress {
     pub refusals: Counter,
     /// Requests that failed otherwise.
     pub failures: Counter,
+    /// Requests that were sent again after a refusal or a failure.
+    pub retries: Counter,
     /// Page requests sent, answered or not.
     pub requests: Counter,
     /// Pages read.
@@ -68,10 +89,14 @@ impl Progress {
             sign_in: watch::Sender::new(SignIn::Trying),
             login_away: Mutex::new(None),
             last_page_ms: AtomicU64::new(0),
+            session: Moment::default(),
+            rest_token: Moment::default(),
+            calls: Arc::default(),
             logins: Counter::default(),
             rest_tokens: Counter::default(),
             refusals: Counter::default(),
             failures: Counter::default(),
+            retries: Counter::default(),
             requests: Counter::default(),
             pages: Counter::default(),
             items: Counter::default(),
@@ -98,6 +123,28 @@ impl Progress {
     pub fn since_page(&self) -> Duration {
         let last = Duration::from_millis(self.last_page_ms.load(Ordering::Relaxed));
         self.uptime().saturating_sub(last)
+    }
+
+    /// Notes that a session has begun, with a REST token or without.
+    pub fn session_began(&self, with_rest_token: bool) {
+        let now = self.uptime();
+        self.session.set(Some(now));
+        self.rest_token.set(with_rest_token.then_some(now));
+    }
+
+    /// Notes that a REST token has come with an answer.
+    pub fn rest_token_came(&self) {
+        self.rest_token.set(Some(self.uptime()));
+    }
+
+    /// How old the session is; `None` before the first.
+    pub fn session_age(&self) -> Option<Duration> {
+        self.session.get().map(|at| self.uptime().saturating_sub(at))
+    }
+
+    /// How old its REST token is; `None` where it has none.
+    pub fn rest_token_age(&self) -> Option<Duration> {
+        self.rest_token.get().map(|at| self.uptime().saturating_sub(at))
     }
 
     /// Notes how signing in stands.
@@ -131,24 +178,67 @@ impl Default for Progress {
     }
 }
 
-/// A number that only grows.
+/// When something was, as the time from the start of the process.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+struct Moment {
+    /// In milliseconds, and one more; 0: it never was.
+    millis: AtomicU64,
+}
 
-impl Counter {
-    /// One more.
-    pub fn increment(&self) {
-        self.add(1);
+impl Moment {
+    fn set(&self, at: Option<Duration>) {
+        let millis = at.map_or(0, |at| whole_millis(at).saturating_add(1));
+        self.millis.store(millis, Ordering::Relaxed);
     }
 
-    /// That many more.
-    pub fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
+    fn get(&self) -> Option<Duration> {
+        self.millis.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_millis)
     }
+}
 
-    /// The number.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+/// What was counted of one repository, whatever became of its pager meanwhile.
+#[derive(Debug)]
+pub struct RepositoryCounts {
+    /// Page requests sent, answered or not.
+    pub requests: Counter,
+    /// Pages read.
+    pub pages: Counter,
+    /// Items read, however often.
+    pub items: Counter,
+    /// Items that the mirror did not have.
+    pub created: Counter,
+    /// Items that were different in the mirror.
+    pub updated: Counter,
+    /// Items deleted from the mirror.
+    pub deleted: Counter,
+    /// Passes completed and certified.
+    pub certified: Counter,
+    /// Passes completed and not certified.
+    pub uncertified: Counter,
+    /// How long passes took; one that was taken up again counts from then on.
+    pub pass_took: Histogram,
+}
+
+impl RepositoryCounts {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            requests: Counter::default(),
+            pages: Counter::default(),
+            items: Counter::default(),
+            created: Counter::default(),
+            updated: Counter::default(),
+            deleted: Counter::default(),
+            certified: Counter::default(),
+            uncertified: Counter::default(),
+            pass_took: Histogram::new(PASS_BOUNDS),
+        }
+    }
+}
+
+impl Default for RepositoryCounts {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The floor.
     ("clock", &[]),
+    ("counter", &[]),
+    ("calls", &["counter"]),
     ("ids", &[]),
     ("outage", &[]),
     ("stop", &[]),
@@ -27,10 +29,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("systemd", &["config"]),
     // What tasks share, and what they say.
     ("session", &["config"]),
-    ("progress", &["ids"]),
+    ("progress", &["calls", "counter", "ids"]),
     ("telemetry", &["config", "ids", "progress", "session"]),
     // The vendor's calls; where pages go.
-    ("client", &["clock", "config", "ids", "item", "session"]),
+    ("client", &["calls", "clock", "config", "ids", "item", "session"]),
     ("mirror", &["canonical", "change", "config", "ids", "idset", "item"]),
     // The tasks.
     (
@@ -67,7 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Beside them: it looks at what they share.
-    ("status", &["clock", "config", "ids", "mirror", "progress", "stop"]),
+    ("status", &["calls", "clock", "config", "ids", "mirror", "progress", "stop"]),
     (
         "supervisor",
         &[
@@ -121,6 +123,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["src/client/"]),
     ("signal_hook", &["src/signals.rs"]),
+    ("prometheus_client", &["src/status/metrics/"]),
+    ("procfs", &["src/status/process.rs"]),
     ("hyper::", &["src/simulator/", "src/client/", "src/status/"]),
     ("io::stdout", &["src/cli/output.rs"]),
     ("io::stderr", &["src/cli/output.rs", "src/cli/daemon.rs"]),
@@ -160,6 +164,7 @@ const PURE: &[&str] = &[
     "src/refresher/schedule.rs",
     "src/status/document.rs",
     "src/status/page/mod.rs",
+    "src/status/ready.rs",
     "src/supervisor/reload.rs",
     "src/supervisor/headline.rs",
     "src/supervisor/restart.rs",

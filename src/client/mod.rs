@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `auth`, `items`, `repositories` | the calls: signing in and out; items; what there is |
 //! | `exchange`, `body` | one request and its answer over the wire, redirects, the cap |
+//! | `counted` | the same calls, counted |
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
 //! | `route` | which host a request connects to first: the server's or a proxy's |
 //! | `verdict`, `presence`, `offer` | what an answer means (pure) |
@@ -20,6 +21,7 @@ mod auth;
 mod body;
 mod classify;
 mod connect;
+mod counted;
 mod error;
 mod exchange;
 mod items;
@@ -43,6 +45,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
+pub use self::counted::Counted;
 pub use self::error::{
     ClientError, Denial, Endpoint, Failure, Refusal, RefusalShape, RequestError, RequestErrorKind,
     TimeoutKind, TlsFault,

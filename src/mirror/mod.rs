@@ -20,9 +20,9 @@ use crate::item::Item;
 
 pub use any::AnyMirror;
 pub use sqlite::{
-    Bounds, CertifiedPass, ChangesPage, Examination, HeldSummary, History, Holder, Integrity,
-    LedgerEntry, MirrorSummary, OpenError, ReadError, Reader, RepositorySummary, Snapshot,
-    SqliteMirror, SqliteOptions, examine, holder, release,
+    Bounds, CertifiedPass, ChangeHead, ChangesPage, Examination, HeldSummary, History, Holder,
+    Integrity, LedgerEntry, MirrorSummary, OpenError, ReadError, Reader, RepositorySummary,
+    Snapshot, SqliteMirror, SqliteOptions, examine, holder, release,
 };
 
 /// One page of a pass, as the pager hands it on: in the order of the list, each exactly once.

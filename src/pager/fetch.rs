@@ -18,7 +18,7 @@ use crate::clock::Chance;
 use crate::heartbeat::{Alive, Until};
 use crate::ids::RepositoryId;
 use crate::outage::Outage;
-use crate::progress::{Counter, Progress};
+use crate::progress::{Progress, RepositoryCounts};
 use crate::session::{Credentials, Refused, SharedSession};
 use crate::stop::Stop;
 use crate::telemetry::event::{self, RequestFailed};
@@ -46,8 +46,8 @@ pub struct Fetcher<A> {
     pub chance: Arc<Chance>,
     /// Counters of the process.
     pub progress: Arc<Progress>,
-    /// Page requests of this repository, answered or not.
-    pub requests: Counter,
+    /// Counters of this repository.
+    pub counts: Arc<RepositoryCounts>,
     /// Whether the server is away, as far as this repository knows. Held for a few instructions.
     pub outage: Mutex<Outage>,
 }
@@ -68,6 +68,8 @@ pub struct Fetched {
 struct Tries {
     repository: RepositoryId,
     endpoint: &'static str,
+    /// How many were made.
+    made: u32,
     /// Failures in a row, refusals of a fresh session included.
     failed: u32,
     /// Refusals, whatever else failed in between.
@@ -78,7 +80,7 @@ struct Tries {
 
 impl Tries {
     fn of(repository: RepositoryId, endpoint: &'static str) -> Self {
-        Self { repository, endpoint, failed: 0, refused: 0, superseded: 0 }
+        Self { repository, endpoint, made: 0, failed: 0, refused: 0, superseded: 0 }
     }
 }
 
@@ -104,9 +106,10 @@ impl<A: Api> Fetcher<A> {
         let mut tries = Tries::of(request.repository, "search");
         loop {
             let credentials = self.credentials(&mut stop, alive).await?;
+            self.trying(&mut tries);
             let begun = Instant::now();
             self.progress.requests.increment();
-            self.requests.increment();
+            self.counts.requests.increment();
             let until = Until::Within(self.api.time_out());
             match alive.during(until, self.api.search(&credentials, request)).await {
                 Ok(answer) => {
@@ -132,6 +135,7 @@ impl<A: Api> Fetcher<A> {
         let mut tries = Tries::of(request.repository, "item");
         while tries.failed < ASKED_AT_MOST && tries.refused < ASKED_AT_MOST {
             let credentials = self.credentials(&mut stop, alive).await?;
+            self.trying(&mut tries);
             let until = Until::Within(self.api.time_out());
             match alive.during(until, self.api.item(&credentials, request)).await {
                 Ok(presence) => {
@@ -162,6 +166,13 @@ impl<A: Api> Fetcher<A> {
         }
     }
 
+    fn trying(&self, tries: &mut Tries) {
+        if tries.made > 0 {
+            self.progress.retries.increment();
+        }
+        tries.made = tries.made.saturating_add(1);
+    }
+
     fn succeeded(&self, repository: RepositoryId, used: &Credentials, answer: &SearchAnswer) {
         self.session.prove(used.generation);
         self.progress.page_came();
@@ -169,6 +180,7 @@ impl<A: Api> Fetcher<A> {
             && self.session.adopt_rest_token(used.generation, token.clone())
         {
             self.progress.rest_tokens.increment();
+            self.progress.rest_token_came();
             event::rest_token_renewed(repository, used.generation);
         }
         self.reconnected(repository, "search");

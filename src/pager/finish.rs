@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::fetch::Fetcher;
 use super::pace::rested;
 use super::pass::Verdict;
 use super::settle::{self, News, Settlement};
@@ -37,7 +38,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             Verdict::Certified => None,
             Verdict::NotCertified(doubt) => Some(doubt),
         };
-        let figures = under_way.figures(self.pager.fetcher.requests.get());
+        let figures = under_way.figures(self.pager.fetcher.counts.requests.get());
         let rules = *self.pager.rules.borrow();
         let settlement = Settlement {
             fetcher: &self.pager.fetcher,
@@ -75,11 +76,16 @@ impl<A: Api, M: Mirror> Run<A, M> {
             }
             None => {}
         }
-        let totals = &self.pager.fetcher.progress;
+        let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.passes.increment();
         if doubt.is_none() {
             totals.certified.increment();
+            counts.certified.increment();
+        } else {
+            counts.uncertified.increment();
         }
+        let elapsed = under_way.begun.elapsed();
+        counts.pass_took.observe(elapsed);
         let complete = PassComplete {
             repository: under_way.config.id,
             iteration: self.iteration,
@@ -92,7 +98,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             unchanged: tally.unchanged,
             suspects,
             held,
-            elapsed: under_way.begun.elapsed(),
+            elapsed,
         };
         event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
         self.pager.progress.send_modify(|progress| {

@@ -321,7 +321,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             answered: HashMap::new(),
             before: Before::default(),
             requests_then,
-            requests_before: self.pager.fetcher.requests.get(),
+            requests_before: self.pager.fetcher.counts.requests.get(),
         })
     }
 
@@ -386,7 +386,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             total: answer.total,
             elapsed,
         };
-        let requests = self.pager.fetcher.requests.get();
+        let requests = self.pager.fetcher.counts.requests.get();
         let page = Arc::new(under_way.page(answer.items, clock::now_ms(), requests));
         let store = self.store.beside();
         self.writes.spawn(async move { (InHand { read, taken }, store.write_page(page).await) });
@@ -399,9 +399,11 @@ impl<A: Api, M: Mirror> Run<A, M> {
         written: Result<(InHand, Option<Tally>), JoinError>,
     ) {
         let Some((InHand { read, taken }, Some(tally))) = joined(written) else { return };
-        let totals = &self.pager.fetcher.progress;
+        let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.created.add(tally.created);
         totals.updated.add(tally.updated);
+        counts.created.add(tally.created);
+        counts.updated.add(tally.updated);
         self.tell(under_way.config.paging.page_interval, &read);
         if let Taken::Replanned(why) = taken {
             event::stepped_back(read.repository, read.iteration, read.page, reason(why));
@@ -415,9 +417,11 @@ impl<A: Api, M: Mirror> Run<A, M> {
     }
 
     fn tell(&mut self, page_interval: Duration, page: &PageRead) {
-        let totals = &self.pager.fetcher.progress;
+        let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.pages.increment();
         totals.items.add(page.items);
+        counts.pages.increment();
+        counts.items.add(page.items);
         match self.cadence.page(Instant::now(), page_interval, page) {
             Telling::Singly => event::page_read(page, totals.uptime()),
             Telling::InSum => event::page_read_in_haste(page, totals.uptime()),

@@ -225,6 +225,7 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
     async fn delete(&self, ids: Vec<ItemId>) -> Option<u64> {
         let deleted = self.store.delete(self.iteration, clock::now_ms(), ids).await?;
         self.fetcher.progress.deleted.add(deleted);
+        self.fetcher.counts.deleted.add(deleted);
         Some(deleted)
     }
 }

@@ -118,10 +118,12 @@ impl<A: Api> Refresher<A> {
             ControlFlow::Break(()) => return Stopped::Break(()),
         };
         let doubts = self.session.complaints().borrow().doubts;
+        let with_rest_token = tokens.rest.is_some();
         let generation = self.session.replace(tokens);
         let now = Instant::now();
         *signed = Some(Signed { generation, at: now, asked: now, doubts });
         self.progress.logins.increment();
+        self.progress.session_began(with_rest_token);
         self.progress.set_sign_in(SignIn::SignedIn);
         match why {
             Why::First => {
@@ -209,6 +211,7 @@ impl<A: Api> Refresher<A> {
             self.progress.failures.increment();
             self.progress.set_login_away(outage.since());
             let reloaded = self.wait(delay).await?;
+            self.progress.retries.increment();
             if reloaded {
                 (denials, attempt) = (0, 0);
             }

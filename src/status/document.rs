@@ -8,8 +8,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::RepositoryId;
-use crate::mirror::{CertifiedPass, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary};
+use crate::mirror::{
+    CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,
+};
 use crate::progress::{Activity, Progress, RepositoryProgress, SignIn, whole_millis};
+
+/// How many characters of an item's id are told: a server may send ids of any length.
+const SHOWN_OF_ID: usize = 100;
 
 /// How things stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +30,9 @@ pub struct StatusDocument {
     /// Each repository that is configured or in the mirror, by id.
     #[serde(default)]
     pub repositories: Vec<RepositoryStatus>,
+    /// The newest changes in the mirror, newest first; a few.
+    #[serde(default)]
+    pub latest_changes: Vec<ChangeStatus>,
 }
 
 /// The running daemon.
@@ -41,6 +49,10 @@ pub struct DaemonStatus {
     pub sign_in: SignInStatus,
     /// What the server said, where it denied.
     pub sign_in_reason: Option<String>,
+    /// How old the session is; null before the first.
+    pub session_age_ms: Option<u64>,
+    /// How old its REST token is; null where it has none.
+    pub rest_token_age_ms: Option<u64>,
     /// Logins, the first one included.
     pub logins: u64,
     /// REST tokens taken from answers.
@@ -188,6 +200,22 @@ pub struct PassStatus {
     pub doubt: Option<String>,
 }
 
+/// One change, without the item's content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChangeStatus {
+    /// Its place in the log.
+    pub sequence: u64,
+    /// When it was found.
+    pub found_at_ms: i64,
+    /// `r`, `c`, `u` or `d`, as in the log.
+    pub op: String,
+    /// The repository.
+    pub repository: u64,
+    /// The item; the beginning of its id where that is long.
+    pub item: String,
+}
+
 /// What a document is made of.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
@@ -223,6 +251,7 @@ impl StatusDocument {
         let signed_in = facts.daemon.as_ref().is_some_and(|daemon| daemon.signed_in);
         let summary = facts.summary.as_ref().and_then(|summary| summary.as_ref().ok());
         let kept = summary.map(|summary| summary.repositories.as_slice()).unwrap_or_default();
+        let latest = summary.map(|summary| summary.newest.as_slice()).unwrap_or_default();
         let mut repositories: Vec<_> = facts
             .repositories
             .iter()
@@ -252,6 +281,7 @@ impl StatusDocument {
             },
             daemon: facts.daemon,
             repositories,
+            latest_changes: latest.iter().map(ChangeStatus::from).collect(),
         }
     }
 
@@ -279,6 +309,8 @@ impl DaemonStatus {
             signed_in: sign_in == SignInStatus::SignedIn,
             sign_in,
             sign_in_reason,
+            session_age_ms: progress.session_age().map(whole_millis),
+            rest_token_age_ms: progress.rest_token_age().map(whole_millis),
             logins: progress.logins.get(),
             rest_tokens: progress.rest_tokens.get(),
             refusals: progress.refusals.get(),
@@ -333,6 +365,22 @@ fn state(activity: Activity, signed_in: bool) -> StateStatus {
         Activity::Paging | Activity::Waiting => StateStatus::Waiting,
         Activity::Resting => StateStatus::Resting,
         Activity::Stopped => StateStatus::Stopped,
+    }
+}
+
+impl From<&ChangeHead> for ChangeStatus {
+    fn from(change: &ChangeHead) -> Self {
+        let item = change.item.to_string();
+        Self {
+            sequence: change.sequence.0,
+            found_at_ms: change.ts_ms,
+            op: change.op.letter().to_owned(),
+            repository: change.repository.0,
+            item: match item.char_indices().nth(SHOWN_OF_ID) {
+                Some(_) => item.chars().take(SHOWN_OF_ID).chain(['…']).collect(),
+                None => item,
+            },
+        }
     }
 }
 

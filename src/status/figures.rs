@@ -88,6 +88,7 @@ pub(super) mod tests {
             journal_bytes: 0,
             last: Sequence(0),
             dropped_through: Sequence(0),
+            newest: Vec::new(),
             repositories: Vec::new(),
         }
     }

@@ -9,9 +9,14 @@ pub mod document;
 mod endpoint;
 mod figures;
 pub mod http;
+mod metrics;
 pub mod page;
+mod process;
+mod ready;
+mod web;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -19,7 +24,7 @@ pub use endpoint::{BindError, Endpoint};
 pub use figures::SummaryReader;
 
 use crate::config::RepositoryConfig;
-use crate::progress::{Progress, RepositoryProgress};
+use crate::progress::{Progress, RepositoryCounts, RepositoryProgress};
 
 /// What the endpoint serves, and where, for as long as the daemon runs.
 #[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
@@ -39,6 +44,8 @@ pub struct Live {
     pub progress: Arc<Progress>,
     /// The repositories, as a reload adds and removes them.
     pub repositories: watch::Receiver<Vec<Watched>>,
+    /// `status.max_age`, as a reload changes it.
+    pub max_age: watch::Receiver<Duration>,
 }
 
 /// One repository of the running daemon.
@@ -48,4 +55,6 @@ pub struct Watched {
     pub settings: watch::Receiver<Arc<RepositoryConfig>>,
     /// How far it is.
     pub progress: watch::Receiver<RepositoryProgress>,
+    /// What was counted of it.
+    pub counts: Arc<RepositoryCounts>,
 }

@@ -34,7 +34,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         // With OAuth there is no such call (the token ends by itself), so nothing is said of one.
         let can_sign_out = self.given.config.login.method == LoginMethod::EnableApi;
         if let Some(credentials) = self.session.current().filter(|_| can_sign_out) {
-            match timeout(LOGOUT_WITHIN, self.given.api.logout(&credentials)).await {
+            match timeout(LOGOUT_WITHIN, self.api.logout(&credentials)).await {
                 // A session that had ended before needs no more.
                 Ok(Ok(()) | Err(Failure::Refused(_))) => event::signed_out(credentials.generation),
                 Ok(Err(error)) => event::sign_out_failed(&error),

@@ -18,6 +18,7 @@ mod look;
 pub mod reload;
 pub mod restart;
 pub mod tasks;
+mod waits;
 pub mod watchdog;
 
 use std::collections::BTreeMap;
@@ -26,13 +27,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::restart::Restarts;
 use self::tasks::{TaskEnd, TaskName, Tasks};
+use self::waits::{after, at};
 use self::watchdog::Watchdog;
-use crate::client::Api;
+use crate::client::{Api, Counted};
 use crate::clock::Chance;
 use crate::config::{Config, RepositoryConfig, SessionConfig};
 use crate::heartbeat::{Alive, Heartbeat};
@@ -41,7 +43,7 @@ use crate::mirror::Mirror;
 use crate::outage::Outage;
 use crate::pager::fetch::Fetcher;
 use crate::pager::{Pager, Passes, Rules};
-use crate::progress::{Activity, Counter, Progress, RepositoryProgress, SignIn};
+use crate::progress::{Activity, Progress, RepositoryCounts, RepositoryProgress, SignIn};
 use crate::refresher::Refresher;
 use crate::session::SharedSession;
 use crate::signals::Signal;
@@ -112,12 +114,14 @@ pub enum GaveUp {
 #[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
 pub struct Supervisor<A, M> {
     given: Supervision<A, M>,
+    api: Arc<Counted<A>>,
     session: Arc<SharedSession>,
     session_settings: watch::Sender<SessionConfig>,
-    repositories: BTreeMap<RepositoryId, Repository<A>>,
+    repositories: BTreeMap<RepositoryId, Repository<Counted<A>>>,
     /// The same, for those who look on.
     watched: watch::Sender<Vec<Watched>>,
     rules: watch::Sender<Rules>,
+    max_age: watch::Sender<Duration>,
     nudges: watch::Sender<u64>,
     source: watch::Sender<u64>,
     stopper: Stopper,
@@ -148,11 +152,14 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     pub fn new(given: Supervision<A, M>) -> Self {
         let (stopper, stop) = Stopper::new();
         let sign_in = given.progress.sign_in();
+        let calls = Arc::clone(&given.progress.calls);
         let mut supervisor = Self {
+            api: Arc::new(Counted::new(Arc::clone(&given.api), calls)),
             session: Arc::new(SharedSession::new()),
             session_settings: watch::Sender::new(given.config.session.clone()),
             repositories: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
+            max_age: watch::Sender::new(given.config.status.max_age),
             watched: watch::Sender::default(),
             nudges: watch::Sender::new(0),
             source: watch::Sender::new(source(&given.config)),
@@ -269,11 +276,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     fn add(&mut self, config: RepositoryConfig) {
         let id = config.id;
         let fetcher = Arc::new(Fetcher {
-            api: Arc::clone(&self.given.api),
+            api: Arc::clone(&self.api),
             session: Arc::clone(&self.session),
             chance: Arc::clone(&self.given.chance),
             progress: Arc::clone(&self.given.progress),
-            requests: Counter::default(),
+            counts: Arc::new(RepositoryCounts::new()),
             outage: Mutex::new(Outage::default()),
         });
         let (stopper, stop) = Stopper::new();
@@ -293,7 +300,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         match name {
             TaskName::Refresher => {
                 let refresher = Refresher {
-                    api: Arc::clone(&self.given.api),
+                    api: Arc::clone(&self.api),
                     session: Arc::clone(&self.session),
                     settings: self.session_settings.subscribe(),
                     chance: Arc::clone(&self.given.chance),
@@ -326,6 +333,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 let live = Live {
                     progress: Arc::clone(&self.given.progress),
                     repositories: self.watched.subscribe(),
+                    max_age: self.max_age.subscribe(),
                 };
                 let serving = Arc::clone(serving);
                 self.tasks.start(name, status::http::serve(serving, live, self.stop.clone()));
@@ -338,6 +346,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let watched = self.repositories.values().map(|repository| Watched {
             settings: repository.settings.subscribe(),
             progress: repository.progress.subscribe(),
+            counts: Arc::clone(&repository.fetcher.counts),
         });
         self.watched.send_replace(watched.collect());
     }
@@ -395,6 +404,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             self.source.send_replace(source(new));
         }
         self.rules.send_replace(rules(new));
+        self.max_age.send_replace(new.status.max_age);
         // Sent whether changed or not: it also ends the wait after a wrong password.
         self.session_settings.send_replace(new.session.clone());
         for id in &changes.removed {
@@ -430,20 +440,6 @@ fn rules(config: &Config) -> Rules {
 /// Whose list is read: a hash of the server and the user.
 fn source(config: &Config) -> u64 {
     xxh3_64(format!("{}\n{}", config.server.url, config.login.username).as_bytes())
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn after(duration: Option<Duration>) {
-    match duration {
-        Some(duration) => sleep(duration).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

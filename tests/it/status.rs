@@ -215,7 +215,7 @@ fn no_answer_of_the_endpoint_holds_a_secret() {
     daemon.wait_for_pass(1, 1);
     let mut told = vec![place.document().to_string(), place.page()];
     let address = place.listen.parse().unwrap();
-    for path in ["/status", "/healthz", "/"] {
+    for path in ["/status", "/healthz", "/readyz", "/metrics"] {
         told.push(sim::request(address, "GET", path, "").1);
     }
     let tokens = tap.tokens();

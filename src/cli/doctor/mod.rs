@@ -58,7 +58,7 @@ impl Known {
 
     fn status(&self) -> Option<&StatusListen> {
         match self {
-            Self::All(config) => Some(&config.status),
+            Self::All(config) => Some(&config.status.listen),
             Self::Some(config) => Some(&config.status),
             Self::Nothing => None,
         }

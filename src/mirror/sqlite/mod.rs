@@ -31,8 +31,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use error::OpenError;
 pub use examine::{Examination, Holder, Integrity, examine, holder};
 pub use read::{
-    Bounds, CertifiedPass, ChangesPage, HeldSummary, History, LedgerEntry, MirrorSummary,
-    ReadError, Reader, RepositorySummary, Snapshot, release,
+    Bounds, CertifiedPass, ChangeHead, ChangesPage, HeldSummary, History, LedgerEntry,
+    MirrorSummary, ReadError, Reader, RepositorySummary, Snapshot, release,
 };
 
 use self::store::Store;

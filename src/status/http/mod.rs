@@ -1,5 +1,12 @@
-//! The endpoint: `GET /status` answers the document, `GET /healthz` answers `ok` while the process
-//! lives.
+//! The endpoint: connections, their limits, and whom it answers. What it answers is in `desk`.
+//!
+//! | route | answers |
+//! | --- | --- |
+//! | `GET /` | the page for people, in `web` |
+//! | `GET /healthz` | `ok` while the process lives |
+//! | `GET /readyz` | whether every repository has a certified pass that is recent enough |
+//! | `GET /status` | the document |
+//! | `GET /metrics` | the metrics |
 //!
 //! Guarantees: it changes nothing and holds up nobody. At most [`CONNECTIONS`] are open at once,
 //! the next ones wait in the system's queue; each is cut off after [`CONNECTION_WITHIN`], whether
@@ -10,37 +17,30 @@
 //! that on loopback a request for a host name of somebody else is turned away: a page can have its
 //! own name resolve to 127.0.0.1 and would then be allowed to read the answer (DNS rebinding).
 
+mod desk;
+
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::Request;
+use hyper::header::HOST;
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use url::Host;
 
-use super::document::{Configured, DaemonStatus, Facts, StatusDocument};
+use self::desk::Desk;
 use super::endpoint::Stream;
-use super::figures::Figures;
 use super::{Live, Serving};
-use crate::clock;
-use crate::mirror::CertifiedPass;
-use crate::progress::whole_millis;
 use crate::stop::Stop;
 
 /// Where the document is.
 pub const STATUS_PATH: &str = "/status";
-
-/// Where `ok` is.
-const HEALTH_PATH: &str = "/healthz";
 
 /// More at once than any site has scrapers, and few enough for the files that a process may open.
 const CONNECTIONS: usize = 32;
@@ -53,9 +53,6 @@ const CONNECTION_WITHIN: Duration = Duration::from_secs(10);
 
 /// The largest head of a request, in bytes; the least that the library knows.
 const LARGEST_HEAD: usize = 8192;
-
-/// How long one text is good for all who ask.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// After a failed accept (too many open files, mostly) the endpoint rests so long, instead of
 /// failing again at once.
@@ -114,112 +111,6 @@ where
         .serve_connection(TokioIo::new(stream), service);
     // Whoever goes away early, speaks no HTTP or is late has only itself to blame.
     drop(timeout(CONNECTION_WITHIN, served).await);
-}
-
-/// What answers requests.
-struct Desk {
-    live: Live,
-    mirror_url: String,
-    figures: Option<Figures>,
-    wary_of_names: bool,
-    /// The latest text. A plain mutex: it is held for as long as it takes to write one, and never
-    /// across an await.
-    latest: Mutex<Option<(Instant, Bytes)>>,
-}
-
-impl Desk {
-    fn new(serving: &Serving, live: Live) -> Self {
-        Self {
-            live,
-            mirror_url: serving.mirror_url.clone(),
-            figures: serving.summary.clone().map(Figures::new),
-            wary_of_names: serving.endpoint.is_loopback(),
-            latest: Mutex::default(),
-        }
-    }
-
-    async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        if self.wary_of_names && !is_for_us(request) {
-            return plain(StatusCode::MISDIRECTED_REQUEST, "no such host here\n");
-        }
-        let path = request.uri().path();
-        if path != STATUS_PATH && path != HEALTH_PATH {
-            return plain(StatusCode::NOT_FOUND, "there are /status and /healthz\n");
-        }
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return refusal;
-        }
-        if path == HEALTH_PATH {
-            return plain(StatusCode::OK, "ok\n");
-        }
-        response(StatusCode::OK, "application/json", self.text().await)
-    }
-
-    /// The document, at most [`FRESH`] old.
-    async fn text(&self) -> Bytes {
-        if let Some(text) =
-            fresh(self.latest.lock().unwrap_or_else(PoisonError::into_inner).as_ref())
-        {
-            return text;
-        }
-        let summary = match &self.figures {
-            Some(figures) => Some(figures.get().await),
-            None => None,
-        };
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        // Others may have waited for the same figures.
-        if let Some(text) = fresh(latest.as_ref()) {
-            return text;
-        }
-        let document = StatusDocument::new(Facts {
-            now_ms: clock::now_ms(),
-            daemon: Some(DaemonStatus::of(&self.live.progress)),
-            mirror_url: &self.mirror_url,
-            summary: summary.as_ref().map(|summary| match summary {
-                Ok(summary) => Ok(summary.as_ref()),
-                Err(error) => Err(error.clone()),
-            }),
-            repositories: self.repositories(),
-        });
-        let text = Bytes::from(document.json());
-        *latest = Some((Instant::now(), text.clone()));
-        text
-    }
-
-    fn repositories(&self) -> Vec<Configured> {
-        let now_ms = clock::now_ms();
-        let watched = self.live.repositories.borrow();
-        let configured = watched.iter().map(|repository| {
-            let settings = repository.settings.borrow();
-            let progress = *repository.progress.borrow();
-            let last_certified = progress.certified.map(|pass| {
-                let ago = i64::try_from(whole_millis(pass.ended.elapsed())).unwrap_or(i64::MAX);
-                CertifiedPass { iteration: pass.iteration, ended_ms: now_ms.saturating_sub(ago) }
-            });
-            let (id, name) = (settings.id, settings.name.clone());
-            Configured { id, name, progress: Some(progress), last_certified }
-        });
-        configured.collect()
-    }
-}
-
-fn fresh(latest: Option<&(Instant, Bytes)>) -> Option<Bytes> {
-    latest.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, text)| text.clone())
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    response(status, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
-}
-
-fn response(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// Whether every host that a request names is one that nobody can point elsewhere: an IP address or

@@ -8,12 +8,14 @@ use std::time::Instant as Clock;
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::*;
 use crate::config::StatusListen;
 use crate::ids::{Iteration, RepositoryId};
 use crate::mirror::{MirrorSummary, RepositorySummary};
 use crate::progress::{Activity, LastCertified, Progress, RepositoryProgress, SignIn};
+use crate::status::document::{StateStatus, StatusDocument};
 use crate::status::figures::tests::summary;
 use crate::status::{Endpoint, SummaryReader, Watched};
 use crate::stop::Stopper;
@@ -29,6 +31,7 @@ struct Served {
     runtime: Runtime,
     _settings: watch::Sender<Arc<crate::config::RepositoryConfig>>,
     _watched: watch::Sender<Vec<Watched>>,
+    max_age: watch::Sender<Duration>,
 }
 
 impl Served {
@@ -45,10 +48,19 @@ impl Served {
         let config = configuration(&[7], "");
         let settings = watch::Sender::new(Arc::new(config.repositories[0].clone()));
         let repository = watch::Sender::new(RepositoryProgress::START);
-        let watched = Watched { settings: settings.subscribe(), progress: repository.subscribe() };
+        let watched = Watched {
+            settings: settings.subscribe(),
+            progress: repository.subscribe(),
+            counts: Arc::default(),
+        };
         let watched = watch::Sender::new(vec![watched]);
         let progress = Arc::new(Progress::new());
-        let live = Live { progress: Arc::clone(&progress), repositories: watched.subscribe() };
+        let max_age = watch::Sender::new(Duration::from_secs(24 * 60 * 60));
+        let live = Live {
+            progress: Arc::clone(&progress),
+            repositories: watched.subscribe(),
+            max_age: max_age.subscribe(),
+        };
         let (stopper, stop) = Stopper::new();
         let mut task = JoinSet::new();
         task.spawn_on(serve(serving, live, stop), runtime.handle());
@@ -61,6 +73,7 @@ impl Served {
             runtime,
             _settings: settings,
             _watched: watched,
+            max_age,
         }
     }
 
@@ -130,7 +143,7 @@ fn the_document_shows_what_the_tasks_last_did() {
     assert_eq!(document.mirror.url.as_deref(), Some("sqlite:///m.db"));
     assert_eq!((document.mirror.database_bytes, document.mirror.error), (None, None));
     let repository = &document.repositories[0];
-    assert_eq!(repository.state, Some(super::super::document::StateStatus::Paging));
+    assert_eq!(repository.state, Some(StateStatus::Paging));
     assert_eq!((repository.iteration, repository.covered), (Some(3), Some(800)));
     assert_eq!(repository.last_certified.unwrap().iteration, 2);
     assert!(repository.certified_age_ms.unwrap() < 60_000);
@@ -162,11 +175,53 @@ fn the_mirrors_figures_are_in_it_or_why_they_are_not() {
 }
 
 #[test]
-fn there_are_two_pages_to_get_and_nothing_else() {
+fn a_repository_is_ready_with_a_certified_pass_that_is_recent_enough() {
+    let served = Served::over_tcp();
+    let answer = served.get("/readyz");
+    assert_eq!(status(&answer), "503");
+    assert!(answer.ends_with("\r\n\r\n7: no certified pass yet\n"), "{answer}");
+    served.runtime.block_on(async {
+        served.repository.send_modify(|progress| {
+            let certified = LastCertified { iteration: Iteration(2), ended: Instant::now() };
+            progress.certified = Some(certified);
+        });
+        sleep(Duration::from_secs(1)).await;
+    });
+    let answer = served.get("/readyz");
+    assert!(status(&answer) == "200" && answer.ends_with("\r\n\r\nready\n"), "{answer}");
+    // A reload holds at once.
+    served.max_age.send_replace(Duration::from_millis(1));
+    let answer = served.get("/readyz");
+    assert_eq!(status(&answer), "503");
+    assert!(answer.ends_with(" ago, status.max_age is 1ms\n"), "{answer}");
+    served.stop();
+}
+
+#[test]
+fn the_page_comes_with_a_policy_and_the_metrics_with_their_type() {
+    let served = Served::over_tcp();
+    let page = served.get("/");
+    assert!(status(&page) == "200" && page.ends_with("</html>\n"), "{page}");
+    for header in [
+        "content-type: text/html; charset=utf-8\r\n",
+        "content-security-policy: default-src 'none'; connect-src 'self'; ",
+        "x-content-type-options: nosniff\r\n",
+        "cache-control: no-store\r\n",
+    ] {
+        assert!(page.contains(header), "{header}\n{page}");
+    }
+    let metrics = served.get("/metrics");
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4; "), "{metrics}");
+    assert!(metrics.contains("\newmirror_pages_total{repository=\"7\"} 0\n"), "{metrics}");
+    served.stop();
+}
+
+#[test]
+fn there_are_these_pages_to_get_and_nothing_else() {
     let served = Served::over_tcp();
     let health = served.get("/healthz");
     assert!(status(&health) == "200" && health.ends_with("\r\n\r\nok\n"), "{health}");
-    for path in ["/", "/status/", "/metrics", "/healthz/x", "/%73tatus"] {
+    for path in ["/status/", "/metrics/", "/favicon.ico", "/healthz/x", "/%73tatus", "//"] {
         assert_eq!(status(&served.get(path)), "404", "{path}");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {

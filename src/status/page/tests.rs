@@ -1,9 +1,11 @@
 //! Pages and documents, word for word.
 
 use super::*;
-use crate::ids::{Iteration, RepositoryId, Sequence};
+use crate::change::Op;
+use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
-    CertifiedPass, HeldSummary, LedgerEntry, MirrorSummary, PassFigures, RepositorySummary, Tally,
+    CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, PassFigures,
+    RepositorySummary, Tally,
 };
 use crate::progress::{Activity, RepositoryProgress};
 use crate::status::document::{Configured, Facts};
@@ -74,6 +76,13 @@ fn summary() -> MirrorSummary {
         journal_bytes: 4 << 20,
         last: Sequence(10_440),
         dropped_through: Sequence(0),
+        newest: vec![ChangeHead {
+            sequence: Sequence(10_440),
+            ts_ms: NOW_MS - MINUTE_MS,
+            op: Op::Update,
+            repository: RepositoryId(10149),
+            item: ItemId::Text("SKU-7".into()),
+        }],
         repositories: vec![retired, products],
     }
 }
@@ -84,6 +93,7 @@ fn daemon() -> DaemonStatus {
         uptime_ms: 3 * 3_600_000 + 12 * 60_000 + 5_000,
         signed_in: true,
         sign_in: SignInStatus::SignedIn,
+        session_age_ms: Some(11_520_000),
         logins: 1,
         rest_tokens: 6,
         requests: 700,
@@ -205,6 +215,8 @@ fn the_document_is_this_json() {
     "signed_in": true,
     "sign_in": "signed in",
     "sign_in_reason": null,
+    "session_age_ms": 11520000,
+    "rest_token_age_ms": null,
     "logins": 1,
     "rest_tokens": 6,
     "refusals": 0,
@@ -264,6 +276,15 @@ fn the_document_is_this_json() {
           "doubt": null
         }
       ]
+    }
+  ],
+  "latest_changes": [
+    {
+      "sequence": 10440,
+      "found_at_ms": 1772366340000,
+      "op": "u",
+      "repository": 10149,
+      "item": "SKU-7"
     }
   ]
 }

@@ -22,7 +22,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction};
 
 pub use changes::{ChangesPage, History};
 pub use error::ReadError;
-pub use summary::{CertifiedPass, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary};
+pub use summary::{
+    CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,
+};
 
 use super::error::OpenError;
 use super::key::{OwnedKey, RANGES};

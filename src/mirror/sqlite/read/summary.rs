@@ -8,12 +8,17 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::super::error::OpenError;
+use super::super::key::OwnedKey;
 use super::{ReadError, Reader, bounds_in, optional, signed, whole};
-use crate::ids::{Iteration, RepositoryId, Sequence};
+use crate::change::Op;
+use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{PassFigures, Tally};
 
 /// How many entries of the ledger are told of each repository.
 const NEWEST_PASSES: i64 = 10;
+
+/// How many changes are told of: as many as a screen shows.
+const NEWEST_CHANGES: i64 = 20;
 
 /// A mirror in figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +31,25 @@ pub struct MirrorSummary {
     pub last: Sequence,
     /// Changes up to this one have been dropped; 0: none.
     pub dropped_through: Sequence,
+    /// The newest changes, the newest first.
+    pub newest: Vec<ChangeHead>,
     /// What there is of each repository, by id.
     pub repositories: Vec<RepositorySummary>,
+}
+
+/// A change without the item's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeHead {
+    /// Its place in the log.
+    pub sequence: Sequence,
+    /// When it was found, in milliseconds since 1970 (UTC).
+    pub ts_ms: i64,
+    /// What happened.
+    pub op: Op,
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The item.
+    pub item: ItemId,
 }
 
 /// A repository in figures.
@@ -110,9 +132,30 @@ impl Reader {
             journal_bytes,
             last: bounds.last,
             dropped_through: bounds.dropped_through,
+            newest: newest(&transaction, bounds.dropped_through)?,
             repositories: repositories.collect::<Result<_, _>>()?,
         })
     }
+}
+
+fn newest(
+    connection: &Connection,
+    dropped_through: Sequence,
+) -> Result<Vec<ChangeHead>, ReadError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, ts_ms, op, repository, id FROM change WHERE sequence > ?1 \
+         ORDER BY sequence DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_and_then((signed(dropped_through.0), NEWEST_CHANGES), |row| {
+        let sequence = Sequence(whole(row, 0)?);
+        let letter = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        let op = Op::of_letter(letter)
+            .ok_or(ReadError::Damaged { sequence, what: "its op is not known" })?;
+        let OwnedKey(item) = row.get(4)?;
+        let repository = RepositoryId(whole(row, 3)?);
+        Ok(ChangeHead { sequence, ts_ms: row.get(1)?, op, repository, item })
+    })?;
+    rows.collect()
 }
 
 fn size(path: &Path) -> Result<u64, ReadError> {

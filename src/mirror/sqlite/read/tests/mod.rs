@@ -193,6 +193,20 @@ fn news_are_told_once() {
 }
 
 #[test]
+fn a_summary_has_the_newest_changes_and_none_that_was_dropped() {
+    let made = Made::new();
+    for id in 1..=30 {
+        made.put(ONE, &integer(id), Some("{}"));
+    }
+    let newest = || made.reader().summary().unwrap().newest;
+    let sequences = || newest().iter().map(|change| change.sequence.0).collect::<Vec<_>>();
+    assert_eq!(sequences(), (11..=30).rev().collect::<Vec<_>>());
+    assert_eq!((newest()[0].repository, &newest()[0].item), (ONE, &integer(30)));
+    made.writer.execute_batch("UPDATE log SET dropped_through = 28").unwrap();
+    assert_eq!(sequences(), [30, 29]);
+}
+
+#[test]
 fn a_summary_has_the_figures_of_each_repository() {
     let made = Made::new();
     made.put(ONE, &integer(1), Some("{}"));

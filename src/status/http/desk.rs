@@ -1,0 +1,227 @@
+//! What each route answers.
+//!
+//! All who ask within a second get one and the same text, so that a client that reads nothing holds
+//! a share of it and no memory of its own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::Instant;
+
+use super::{STATUS_PATH, is_for_us};
+use crate::clock;
+use crate::mirror::CertifiedPass;
+use crate::progress::whole_millis;
+use crate::status::document::{Configured, DaemonStatus, Facts, StatusDocument};
+use crate::status::figures::Figures;
+use crate::status::metrics::{self, Snapshot};
+use crate::status::{Live, Serving, process, ready, web};
+
+/// Where the page for people is.
+const PAGE_PATH: &str = "/";
+
+/// Where `ok` is.
+const HEALTH_PATH: &str = "/healthz";
+
+/// Where it says whether every repository is certified.
+const READY_PATH: &str = "/readyz";
+
+/// Where the metrics are.
+const METRICS_PATH: &str = "/metrics";
+
+/// What to say of any other path.
+const PATHS: &str = "there are /, /status, /metrics, /readyz and /healthz\n";
+
+/// How long one text is good for all who ask.
+const FRESH: Duration = Duration::from_secs(1);
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// What answers requests.
+pub(super) struct Desk {
+    live: Live,
+    mirror_url: String,
+    figures: Option<Figures>,
+    wary_of_names: bool,
+    /// When the process began, in milliseconds since 1970 (UTC).
+    began_ms: i64,
+    seen: Latest<Arc<Seen>>,
+    metrics: Latest<Bytes>,
+}
+
+/// How things stood at one moment.
+struct Seen {
+    document: StatusDocument,
+    text: Bytes,
+}
+
+impl Desk {
+    pub(super) fn new(serving: &Serving, live: Live) -> Self {
+        Self {
+            mirror_url: serving.mirror_url.clone(),
+            figures: serving.summary.clone().map(Figures::new),
+            wary_of_names: serving.endpoint.is_loopback(),
+            began_ms: before(clock::now_ms(), live.progress.uptime()),
+            live,
+            seen: Latest::new(),
+            metrics: Latest::new(),
+        }
+    }
+
+    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if self.wary_of_names && !is_for_us(request) {
+            return plain(StatusCode::MISDIRECTED_REQUEST, "no such host here\n");
+        }
+        let path = request.uri().path();
+        if ![PAGE_PATH, HEALTH_PATH, READY_PATH, STATUS_PATH, METRICS_PATH].contains(&path) {
+            return plain(StatusCode::NOT_FOUND, PATHS);
+        }
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refusal;
+        }
+        match path {
+            PAGE_PATH => page(),
+            HEALTH_PATH => plain(StatusCode::OK, "ok\n"),
+            READY_PATH => self.readiness().await,
+            METRICS_PATH => response(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics().await),
+            _ => response(StatusCode::OK, "application/json", self.seen().await.text.clone()),
+        }
+    }
+
+    async fn readiness(&self) -> Response<Full<Bytes>> {
+        let max_age = *self.live.max_age.borrow();
+        let lacking = ready::lacking(&self.seen().await.document, max_age);
+        if lacking.is_empty() {
+            return plain(StatusCode::OK, "ready\n");
+        }
+        response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, Bytes::from(lacking))
+    }
+
+    async fn metrics(&self) -> Bytes {
+        if let Some(text) = self.metrics.fresh() {
+            return text;
+        }
+        let seen = self.seen().await;
+        self.metrics.fresh_or(|| {
+            let watched = self.live.repositories.borrow();
+            let counts = watched.iter().map(|repository| {
+                (repository.settings.borrow().id, Arc::clone(&repository.counts))
+            });
+            Bytes::from(metrics::text(Snapshot {
+                document: seen.document.clone(),
+                progress: Arc::clone(&self.live.progress),
+                counts: counts.collect(),
+                max_age: *self.live.max_age.borrow(),
+                began_ms: self.began_ms,
+                process: process::figures(),
+            }))
+        })
+    }
+
+    /// How things stand, or stood less than [`FRESH`] ago.
+    async fn seen(&self) -> Arc<Seen> {
+        if let Some(seen) = self.seen.fresh() {
+            return seen;
+        }
+        let summary = match &self.figures {
+            Some(figures) => Some(figures.get().await),
+            None => None,
+        };
+        self.seen.fresh_or(|| {
+            let document = StatusDocument::new(Facts {
+                now_ms: clock::now_ms(),
+                daemon: Some(DaemonStatus::of(&self.live.progress)),
+                mirror_url: &self.mirror_url,
+                summary: summary.as_ref().map(|summary| match summary {
+                    Ok(summary) => Ok(summary.as_ref()),
+                    Err(error) => Err(error.clone()),
+                }),
+                repositories: self.repositories(),
+            });
+            let text = Bytes::from(document.json());
+            Arc::new(Seen { document, text })
+        })
+    }
+
+    fn repositories(&self) -> Vec<Configured> {
+        let now_ms = clock::now_ms();
+        let watched = self.live.repositories.borrow();
+        let configured = watched.iter().map(|repository| {
+            let settings = repository.settings.borrow();
+            let progress = *repository.progress.borrow();
+            let last_certified = progress.certified.map(|pass| CertifiedPass {
+                iteration: pass.iteration,
+                ended_ms: before(now_ms, pass.ended.elapsed()),
+            });
+            let (id, name) = (settings.id, settings.name.clone());
+            Configured { id, name, progress: Some(progress), last_certified }
+        });
+        configured.collect()
+    }
+}
+
+/// The moment so long before this one.
+fn before(now_ms: i64, ago: Duration) -> i64 {
+    now_ms.saturating_sub(i64::try_from(whole_millis(ago)).unwrap_or(i64::MAX))
+}
+
+/// What was made last. A plain mutex: it is held for as long as it takes to make it, and never
+/// across an await.
+struct Latest<T>(Mutex<Option<(Instant, T)>>);
+
+impl<T: Clone> Latest<T> {
+    fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// It, where it is at most [`FRESH`] old.
+    fn fresh(&self) -> Option<T> {
+        fresh(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref())
+    }
+
+    /// It, made anew unless somebody else has done so meanwhile.
+    fn fresh_or(&self, make: impl FnOnce() -> T) -> T {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fresh) = fresh(latest.as_ref()) {
+            return fresh;
+        }
+        let new = make();
+        *latest = Some((Instant::now(), new.clone()));
+        new
+    }
+}
+
+fn fresh<T: Clone>(latest: Option<&(Instant, T)>) -> Option<T> {
+    latest.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, made)| made.clone())
+}
+
+fn page() -> Response<Full<Bytes>> {
+    let mut page =
+        response(StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(web::PAGE));
+    page.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(web::POLICY));
+    page
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    response(status, PLAIN, Bytes::from_static(text.as_bytes()))
+}
+
+fn response(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}

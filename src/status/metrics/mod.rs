@@ -1,0 +1,332 @@
+//! The metrics, in Prometheus's text format: each with its name, its unit and its help, here alone.
+//!
+//! Nothing is registered beforehand and nothing is kept: a scrape looks at the counters and at the
+//! document of that moment. A number that is not known has no sample; its family is there. The
+//! library appends the unit to a name, and `_total` to that of a counter.
+//!
+//! Names and labels are an interface, like the document: `tests/it/metrics.txt` lists them, and the
+//! dashboard and the alerts in `config/` use no others.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet,
+    prometheus_text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::document::{RepositoryStatus, SignInStatus, StatusDocument};
+use super::process::ProcessFigures;
+use super::ready;
+use crate::calls::{Call, Outcome};
+use crate::ids::RepositoryId;
+use crate::progress::{Histogram, Progress, RepositoryCounts};
+
+/// What a text of metrics is sent as.
+pub(super) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+
+/// What there is to tell at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// How things stand.
+    pub(super) document: StatusDocument,
+    /// The counters of the process.
+    pub(super) progress: Arc<Progress>,
+    /// The counters of each repository of the configuration.
+    pub(super) counts: Vec<(RepositoryId, Arc<RepositoryCounts>)>,
+    /// `status.max_age`.
+    pub(super) max_age: Duration,
+    /// When the process began, in milliseconds since 1970 (UTC).
+    pub(super) began_ms: i64,
+    /// What the system knows of it.
+    pub(super) process: ProcessFigures,
+}
+
+/// The text of all metrics.
+pub(super) fn text(snapshot: Snapshot) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(snapshot));
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry).expect("a string takes any text");
+    text
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut sheet = Sheet(encoder);
+        self.reading(&mut sheet)?;
+        self.requests(&mut sheet)?;
+        self.session(&mut sheet)?;
+        self.standing(&mut sheet)?;
+        self.mirror(&mut sheet)?;
+        self.process(&mut sheet)
+    }
+}
+
+impl Snapshot {
+    /// What pagers have done.
+    fn reading(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        sheet.counter("ewmirror_pages", "Pages read.", self.each(|it| it.pages.get()))?;
+        let items = self.each(|it| it.items.get());
+        sheet.counter("ewmirror_items_read", "Items read, however often.", items)?;
+        let changes = self.counts.iter().flat_map(|(id, it)| {
+            [("create", &it.created), ("update", &it.updated), ("delete", &it.deleted)]
+                .map(|(op, count)| (of(*id).and("op", op), count.get()))
+        });
+        sheet.counter("ewmirror_changes", "Changes written to the mirror.", changes)?;
+        let passes = self.counts.iter().flat_map(|(id, it)| {
+            [("true", &it.certified), ("false", &it.uncertified)]
+                .map(|(certified, count)| (of(*id).and("certified", certified), count.get()))
+        });
+        sheet.counter("ewmirror_passes", "Passes completed.", passes)?;
+        let took = self.counts.iter().map(|(id, it)| (of(*id), &it.pass_took));
+        let help = "How long passes took; one that was taken up again counts from then on.";
+        sheet.histogram("ewmirror_pass_duration", help, took)
+    }
+
+    /// What the server was asked, and what came of it.
+    fn requests(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let calls = &self.progress.calls;
+        let counts = Call::ALL.into_iter().flat_map(|call| {
+            Outcome::ALL.map(|outcome| {
+                let labels = by("endpoint", call.name()).and("outcome", outcome.name());
+                (labels, calls.count(call, outcome))
+            })
+        });
+        sheet.counter("ewmirror_requests", "Requests to the server that ended.", counts)?;
+        let took = Call::ALL.into_iter().map(|it| (by("endpoint", it.name()), calls.took(it)));
+        let help = "How long requests took, whatever came of them.";
+        sheet.histogram("ewmirror_request_duration", help, took)?;
+        let retries = [(none(), self.progress.retries.get())];
+        let help = "Requests sent again after a refusal or a failure.";
+        sheet.counter("ewmirror_request_retries", help, retries)?;
+        let refusals = [(none(), self.progress.refusals.get())];
+        let help = "Requests for pages and items that the server refused to their session.";
+        sheet.counter("ewmirror_refusals", help, refusals)
+    }
+
+    /// How the daemon is signed in.
+    fn session(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let logins = [(none(), self.progress.logins.get())];
+        sheet.counter("ewmirror_logins", "Logins that gave a session.", logins)?;
+        let tokens = [(none(), self.progress.rest_tokens.get())];
+        sheet.counter("ewmirror_rest_tokens_renewed", "REST tokens taken from answers.", tokens)?;
+        let daemon = self.document.daemon.as_ref();
+        let signed_in = daemon.map(|it| (none(), u64::from(it.signed_in)));
+        sheet.gauge("ewmirror_signed_in", None, "Whether there is a session.", signed_in)?;
+        let denied = daemon.map(|it| (none(), u64::from(it.sign_in == SignInStatus::Denied)));
+        let help = "Whether the server does not accept the login.";
+        sheet.gauge("ewmirror_login_denied", None, help, denied)?;
+        let age = self.progress.session_age().map(|age| (none(), age.as_secs_f64()));
+        sheet.gauge("ewmirror_session_age", Some(&Unit::Seconds), "Age of the session.", age)?;
+        let age = self.progress.rest_token_age().map(|age| (none(), age.as_secs_f64()));
+        let help = "Age of the REST token.";
+        sheet.gauge("ewmirror_rest_token_age", Some(&Unit::Seconds), help, age)
+    }
+
+    /// How the repositories stand.
+    fn standing(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let named = self.read().map(|it| {
+            let name = it.name.clone().unwrap_or_default();
+            (of(RepositoryId(it.id)).and("name", name), 1_u64)
+        });
+        let help = "A repository of the configuration and its name.";
+        sheet.gauge("ewmirror_repository_info", None, help, named)?;
+        let ready = self
+            .read()
+            .map(|it| (of(RepositoryId(it.id)), u64::from(ready::is_ready(it, self.max_age))));
+        let help = "Whether the last certified pass is no older than status.max_age.";
+        sheet.gauge("ewmirror_repository_ready", None, help, ready)?;
+        let seconds = Some(&Unit::Seconds);
+        let ended = self.known(|it| it.last_certified.map(|it| in_seconds(it.ended_at_ms)));
+        let help = "When the last certified pass ended, since 1970 (UTC).";
+        sheet.gauge("ewmirror_last_certified_pass_timestamp", seconds, help, ended)?;
+        let age = self.known(|it| it.certified_age_ms.map(|age| age as f64 / 1000.0));
+        let help = "Time since the last certified pass ended.";
+        sheet.gauge("ewmirror_last_certified_pass_age", seconds, help, age)?;
+        let covered = self.known(|it| it.covered);
+        let help = "Positions of the list that the pass under way, or the last one, has read.";
+        sheet.gauge("ewmirror_pass_covered_items", None, help, covered)?;
+        let total = self.known(|it| it.total);
+        let help = "Items that the server announced last.";
+        sheet.gauge("ewmirror_pass_announced_items", None, help, total)
+    }
+
+    /// What the mirror holds.
+    fn mirror(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        sheet.gauge(
+            "ewmirror_mirror_items",
+            None,
+            "Items in the mirror.",
+            self.known(|it| it.items),
+        )?;
+        let suspects = self.known(|it| it.suspects);
+        let help = "Items that the last certified pass did not see, nor any other since.";
+        sheet.gauge("ewmirror_suspect_items", None, help, suspects)?;
+        // A repository whose items are known is in the mirror, and has none held unless told.
+        let deletions = self.known(|it| {
+            let waiting = it.held_deletions.filter(|deletions| !deletions.released);
+            it.items.map(|_| waiting.map_or(0, |deletions| deletions.count))
+        });
+        let help = "Deletions held back that wait for ewmirror approve-deletes.";
+        sheet.gauge("ewmirror_held_deletions", None, help, deletions)?;
+        let mirror = &self.document.mirror;
+        let (database, journal) = (mirror.database_bytes, mirror.journal_bytes);
+        let kept = database.is_some() || mirror.error.is_some();
+        let readable = kept.then(|| (none(), u64::from(mirror.error.is_none())));
+        let help = "Whether the mirror's database can be read.";
+        sheet.gauge("ewmirror_mirror_readable", None, help, readable)?;
+        let bytes = Some(&Unit::Bytes);
+        let size = database.map(|size| (none(), size));
+        sheet.gauge("ewmirror_database_size", bytes, "Size of the mirror's database.", size)?;
+        let size = journal.map(|size| (none(), size));
+        sheet.gauge("ewmirror_journal_size", bytes, "Size of the database's journal.", size)
+    }
+
+    /// The process itself.
+    fn process(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let restarts = [(none(), self.progress.restarts.get())];
+        let help = "Tasks started again after a panic.";
+        sheet.counter("ewmirror_task_restarts", help, restarts)?;
+        let uptime = [(none(), self.progress.uptime().as_secs_f64())];
+        let (seconds, bytes) = (Some(&Unit::Seconds), Some(&Unit::Bytes));
+        sheet.gauge("ewmirror_uptime", seconds, "Time since the start.", uptime)?;
+        let build = [(by("version", self.document.version.clone()), 1_u64)];
+        sheet.gauge("ewmirror_build_info", None, "The version that runs.", build)?;
+        // These names are the same for all programs.
+        let ProcessFigures { cpu_seconds, resident_bytes, virtual_bytes, open_fds, max_fds } =
+            self.process;
+        let cpu = cpu_seconds.map(|it| (none(), it));
+        sheet.counter("process_cpu_seconds", "Time on the processors.", cpu)?;
+        let resident = resident_bytes.map(|it| (none(), it));
+        sheet.gauge("process_resident_memory", bytes, "Memory in use.", resident)?;
+        let size = virtual_bytes.map(|it| (none(), it));
+        sheet.gauge("process_virtual_memory", bytes, "Memory that is mapped.", size)?;
+        let open = open_fds.map(|it| (none(), it));
+        sheet.gauge("process_open_fds", None, "Files and sockets that are open.", open)?;
+        let most = max_fds.map(|it| (none(), it));
+        sheet.gauge("process_max_fds", None, "Files and sockets that may be open.", most)?;
+        let began = [(none(), in_seconds(self.began_ms))];
+        let help = "When the process began, since 1970 (UTC).";
+        sheet.gauge("process_start_time", seconds, help, began)
+    }
+
+    /// A counter of each repository.
+    fn each(
+        &self,
+        count: impl Fn(&RepositoryCounts) -> u64,
+    ) -> impl Iterator<Item = (Labels, u64)> {
+        self.counts.iter().map(move |(id, counts)| (of(*id), count(counts)))
+    }
+
+    /// The repositories that the daemon reads.
+    fn read(&self) -> impl Iterator<Item = &RepositoryStatus> {
+        self.document.repositories.iter().filter(|it| it.state.is_some())
+    }
+
+    /// A figure of each repository of which it is known, those included that are in the mirror
+    /// alone.
+    fn known<V>(
+        &self,
+        figure: impl Fn(&RepositoryStatus) -> Option<V>,
+    ) -> impl Iterator<Item = (Labels, V)> {
+        let repositories = self.document.repositories.iter();
+        repositories.filter_map(move |it| Some((of(RepositoryId(it.id)), figure(it)?)))
+    }
+}
+
+/// What tells the samples of one metric from each other.
+struct Labels(Vec<(&'static str, String)>);
+
+impl Labels {
+    fn and(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.push((name, value.into()));
+        self
+    }
+}
+
+fn none() -> Labels {
+    Labels(Vec::new())
+}
+
+fn by(name: &'static str, value: impl Into<String>) -> Labels {
+    none().and(name, value)
+}
+
+fn of(repository: RepositoryId) -> Labels {
+    by("repository", repository.to_string())
+}
+
+fn in_seconds(millis: i64) -> f64 {
+    millis as f64 / 1000.0
+}
+
+/// The text being written.
+struct Sheet<'a>(DescriptorEncoder<'a>);
+
+impl Sheet<'_> {
+    fn counter<V: EncodeCounterValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels, V)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in samples {
+            let no_example: Option<&Exemplar<NoLabelSet, f64>> = None;
+            labelled(&mut family, &labels, |mut it| it.encode_counter(&value, no_example))?;
+        }
+        Ok(())
+    }
+
+    fn gauge<V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        unit: Option<&Unit>,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels, V)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        for (labels, value) in samples {
+            labelled(&mut family, &labels, |mut it| it.encode_gauge(&value))?;
+        }
+        Ok(())
+    }
+
+    /// A histogram of seconds.
+    fn histogram<'h>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels, &'h Histogram)>,
+    ) -> fmt::Result {
+        let seconds = Some(&Unit::Seconds);
+        let mut family = self.0.encode_descriptor(name, help, seconds, MetricType::Histogram)?;
+        for (labels, histogram) in samples {
+            let buckets = histogram.buckets();
+            // Not counted apart, so that the parts always make the whole.
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            let sum = histogram.sum_seconds();
+            labelled(&mut family, &labels, |mut it| {
+                it.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn labelled(
+    family: &mut MetricEncoder<'_>,
+    labels: &Labels,
+    sample: impl FnOnce(MetricEncoder<'_>) -> fmt::Result,
+) -> fmt::Result {
+    sample(family.encode_family(&labels.0)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Whether every repository of the configuration has a certified pass that is recent enough. Pure.
+//!
+//! Ages come from the mirror's ledger, so that a restart does not make them young or unknown;
+//! without a mirror, or where it cannot be read, from what this process has seen.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::document::{RepositoryStatus, StatusDocument};
+
+/// Whether a repository has a certified pass no older than this.
+pub(super) fn is_ready(repository: &RepositoryStatus, max_age: Duration) -> bool {
+    repository.certified_age_ms.is_some_and(|age| Duration::from_millis(age) <= max_age)
+}
+
+/// A line for each repository that has none, which says why; nothing where all is well.
+/// Repositories that the daemon does not read are not asked about.
+pub(super) fn lacking(document: &StatusDocument, max_age: Duration) -> String {
+    let mut lines = String::new();
+    let read = document.repositories.iter().filter(|repository| repository.state.is_some());
+    for repository in read.filter(|repository| !is_ready(repository, max_age)) {
+        let line = match (repository.certified_age_ms, &document.mirror.error) {
+            (Some(age), _) => format!(
+                "{}: the last certified pass ended {} ago, status.max_age is {}",
+                repository.id,
+                shown(Duration::from_millis(age)),
+                shown(max_age)
+            ),
+            (None, Some(error)) => format!(
+                "{}: no certified pass since the start, and of earlier ones nothing is known: {error}",
+                repository.id
+            ),
+            (None, None) => format!("{}: no certified pass yet", repository.id),
+        };
+        writeln!(lines, "{line}").expect("a string takes any text");
+    }
+    lines
+}
+
+/// A duration in whole seconds, or as it is where it is shorter than one.
+fn shown(duration: Duration) -> humantime::FormattedDuration {
+    let whole = Duration::from_secs(duration.as_secs());
+    humantime::format_duration(if whole.is_zero() { duration } else { whole })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::document::{MirrorStatus, StateStatus};
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn document(ages: &[(u64, Option<u64>)], error: Option<&str>) -> StatusDocument {
+        let repositories = ages.iter().map(|(id, age)| RepositoryStatus {
+            id: *id,
+            state: Some(StateStatus::Resting),
+            certified_age_ms: *age,
+            ..RepositoryStatus::default()
+        });
+        StatusDocument {
+            version: String::new(),
+            daemon: None,
+            mirror: MirrorStatus { error: error.map(str::to_owned), ..MirrorStatus::default() },
+            repositories: repositories.collect(),
+            latest_changes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_pass_as_old_as_allowed_is_recent_enough_and_a_moment_older_is_not() {
+        assert_eq!(lacking(&document(&[(1, Some(0)), (2, Some(86_400_000))], None), DAY), "");
+        assert_eq!(
+            lacking(&document(&[(1, Some(0)), (2, Some(90_061_001))], None), DAY),
+            "2: the last certified pass ended 1day 1h 1m 1s ago, status.max_age is 1day\n"
+        );
+    }
+
+    #[test]
+    fn a_repository_without_a_certified_pass_says_so_and_why_nothing_is_known() {
+        assert_eq!(lacking(&document(&[(1, None)], None), DAY), "1: no certified pass yet\n");
+        assert_eq!(
+            lacking(&document(&[(1, None)], Some("the disk is gone")), DAY),
+            "1: no certified pass since the start, and of earlier ones nothing is known: the disk \
+             is gone\n"
+        );
+    }
+
+    #[test]
+    fn a_repository_that_is_in_the_mirror_alone_is_not_waited_for() {
+        let mut document = document(&[(1, None)], None);
+        document.repositories[0].state = None;
+        assert_eq!(lacking(&document, DAY), "");
+    }
+}

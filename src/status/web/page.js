@@ -1,0 +1,259 @@
+
+"use strict";
+
+// How often the daemon is asked, and how long it may take, in milliseconds.
+const PACE = 2000;
+const PATIENCE = 8000;
+// How many passes a repository shows.
+const PASSES = 5;
+
+const OPS = { r: "first seen", c: "created", u: "updated", d: "deleted" };
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+let lastSeen = null;
+
+// An element. What is in it is other elements, or text that is never read as markup.
+function make(name, attributes, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== "") element.setAttribute(key, value);
+  }
+  for (const child of children) {
+    if (child !== null) element.append(child);
+  }
+  return element;
+}
+
+// Makes what is shown like what is new, touching only what differs: a selection or a scrolled table
+// stays as it is.
+function morph(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
+    old.replaceWith(fresh);
+    return;
+  }
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  fill(old, [...fresh.childNodes]);
+}
+
+function fill(parent, children) {
+  const old = [...parent.childNodes];
+  children.forEach((child, place) => {
+    if (place < old.length) morph(old[place], child);
+    else parent.append(child);
+  });
+  old.slice(children.length).forEach((child) => child.remove());
+}
+
+function show(id, children) {
+  fill(document.getElementById(id), children.filter((child) => child !== null));
+}
+
+function number(value) {
+  return value === null || value === undefined ? "–" : value.toLocaleString("en");
+}
+
+function counted(value, one) {
+  return `${number(value)} ${one}${value === 1 ? "" : "s"}`;
+}
+
+function duration(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
+  if (days > 1) return `${days} d ${hours % 24} h`;
+  if (hours > 0) return `${hours} h ${minutes % 60} min`;
+  if (minutes > 0) return `${minutes} min`;
+  return seconds > 0 ? `${seconds} s` : `${Math.max(0, ms)} ms`;
+}
+
+function size(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${value.toFixed(unit === 0 || value >= 100 ? 0 : 1)} ${units[unit]}`;
+}
+
+function clock(ms) {
+  const date = new Date(ms);
+  const today = date.toDateString() === new Date().toDateString();
+  const day = today ? {} : { day: "numeric", month: "short" };
+  return date.toLocaleString("en-GB", { ...day, ...TIME });
+}
+
+function alertOf(kind, title, ...words) {
+  return make("div", { class: `alert ${kind}` }, make("strong", {}, title), ...words);
+}
+
+function named(repository) {
+  return repository.name ? `${repository.id} ${repository.name}` : `${repository.id}`;
+}
+
+function alerts(status) {
+  const found = [];
+  for (const repository of status.repositories) {
+    const held = repository.held_deletions;
+    if (!held) continue;
+    const title = `${named(repository)}: ${counted(held.count, "deletion")} held back`;
+    if (held.released) {
+      found.push(alertOf("warn", title, "Released: the next certified pass makes them."));
+    } else {
+      const command = `ewmirror approve-deletes --repository ${repository.id}`;
+      const words = "Too many to be believed. If they are right: ";
+      found.push(alertOf("bad", title, words, make("code", {}, command)));
+    }
+  }
+  const daemon = status.daemon;
+  if (daemon && daemon.sign_in === "denied") {
+    const words = daemon.sign_in_reason || "The server does not accept the name or the password.";
+    found.push(alertOf("bad", "Sign-in denied", words));
+  }
+  if (status.mirror.error) {
+    found.push(alertOf("bad", "The mirror cannot be read", status.mirror.error));
+  }
+  if (daemon && daemon.restarts > 0) {
+    const title = `${counted(daemon.restarts, "task")} started again after a panic`;
+    found.push(alertOf("warn", title, "This is a defect: the log says where."));
+  }
+  return found;
+}
+
+function daemonLine(status) {
+  const daemon = status.daemon;
+  const session = daemon.signed_in
+    ? `signed in ${duration(daemon.session_age_ms ?? daemon.uptime_ms)}`
+    : "not signed in";
+  const token = daemon.rest_token_age_ms === null
+    ? null
+    : `REST token ${duration(daemon.rest_token_age_ms)} old`;
+  const parts = [`up ${duration(daemon.uptime_ms)}`, session, token,
+    counted(daemon.logins, "login"), `version ${status.version}`];
+  return parts.filter((part) => part !== null).join(" · ");
+}
+
+function headline(repository) {
+  const last = repository.last_certified;
+  if (!last) return make("p", { class: "headline old" }, "no certified pass yet");
+  const age = repository.certified_age_ms;
+  const old = age > 86400000 ? "headline old" : "headline";
+  return make("p", { class: old },
+    `certified ${duration(age)} ago, pass ${number(last.iteration)}`);
+}
+
+function bar(repository) {
+  if (repository.state === null || repository.total === null) return null;
+  const covered = repository.covered ?? 0;
+  return make("progress", {
+    max: Math.max(repository.total, covered, 1),
+    value: covered,
+    class: repository.state,
+    "aria-label": `pass ${repository.iteration}`,
+  });
+}
+
+function passes(repository) {
+  const ended = repository.passes.filter((pass) => pass.ended_at_ms !== null).slice(0, PASSES);
+  if (ended.length === 0) return null;
+  const heads = ["pass", "certified", "ended", "took", "new", "changed", "deleted"];
+  const head = heads.map((name, place) => make("th", { class: place > 2 ? "number" : "" }, name));
+  const rows = ended.flatMap((pass) => [
+    make("tr", {},
+      make("td", {}, number(pass.iteration)),
+      make("td", { class: pass.certified ? "yes" : "no" }, pass.certified ? "yes" : "no"),
+      make("td", {}, clock(pass.ended_at_ms)),
+      make("td", { class: "number" }, duration(pass.ended_at_ms - pass.started_at_ms)),
+      make("td", { class: "number" }, number(pass.created)),
+      make("td", { class: "number" }, number(pass.updated)),
+      make("td", { class: "number" }, number(pass.deleted))),
+    pass.doubt ? make("tr", {}, make("td", { class: "doubt", colspan: 7 }, pass.doubt)) : null,
+  ]).filter((row) => row !== null);
+  return make("div", { class: "wide" },
+    make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
+}
+
+function card(repository) {
+  const state = repository.state ?? "not read";
+  const figures = [
+    `pass ${number(repository.iteration)}, ${counted(repository.pages, "page")}`,
+    repository.covered === null || repository.total === null
+      ? null
+      : `${number(repository.covered)} of ${number(repository.total)}`,
+    repository.items === null ? null : `${counted(repository.items, "item")} in the mirror`,
+    repository.suspects ? counted(repository.suspects, "suspect") : null,
+  ];
+  return make("article", { class: "sheet", "data-repository": repository.id },
+    make("div", { class: "top" },
+      make("h2", {}, named(repository)),
+      make("span", { class: `state ${state}` }, state)),
+    headline(repository),
+    bar(repository),
+    make("p", { class: "faint" }, figures.filter((part) => part !== null).join(" · ")),
+    passes(repository));
+}
+
+function mirror(status) {
+  const { url, database_bytes: database, journal_bytes: journal } = status.mirror;
+  if (url === "none") return make("p", { class: "faint" }, "No mirror is kept.");
+  const sizes = database === null
+    ? "its size is not known"
+    : `database ${size(database)}, journal ${size(journal)}`;
+  return make("p", { class: "faint" }, `${url}: ${sizes}`);
+}
+
+function changes(status) {
+  if (status.latest_changes.length === 0) return null;
+  const heads = ["#", "found", "", "repository", "item"];
+  const rows = status.latest_changes.map((change) => make("tr", {},
+    make("td", {}, number(change.sequence)),
+    make("td", {}, clock(change.found_at_ms)),
+    make("td", {}, OPS[change.op] ?? change.op),
+    make("td", {}, `${change.repository}`),
+    make("td", { class: "item" }, change.item)));
+  return make("div", { class: "sheet" },
+    make("h3", {}, "Latest changes"),
+    make("div", { class: "wide" },
+      make("table", {},
+        make("thead", {}, make("tr", {}, ...heads.map((name) => make("th", {}, name)))),
+        make("tbody", {}, ...rows))));
+}
+
+function present(status) {
+  const found = alerts(status);
+  document.body.className = "";
+  document.title = found.length > 0 ? `(${found.length}) ewmirror` : "ewmirror";
+  show("daemon", [daemonLine(status)].map((line) => document.createTextNode(line)));
+  show("alerts", found);
+  show("repositories", status.repositories.map(card));
+  show("mirror", [mirror(status)]);
+  show("changes", [changes(status)]);
+}
+
+function gone() {
+  const words = lastSeen === null
+    ? "It has not answered yet."
+    : `What is shown here is from ${clock(lastSeen)}.`;
+  document.body.className = "gone";
+  document.title = "(gone) ewmirror";
+  show("alerts", [alertOf("bad", "The daemon does not answer", words)]);
+}
+
+async function look() {
+  try {
+    const answer = await fetch("status", { signal: AbortSignal.timeout(PATIENCE) });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const status = await answer.json();
+    lastSeen = Date.now();
+    present(status);
+  } catch {
+    gone();
+  }
+  setTimeout(look, PACE);
+}
+
+look();

@@ -9,6 +9,7 @@ pub(crate) mod oracle;
 pub(crate) mod servers;
 pub(crate) mod sim;
 
+use std::io::Write;
 use std::time::Duration;
 
 pub(crate) use await_event::Event;
@@ -30,6 +31,11 @@ pub(crate) fn for_each<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
             scope.spawn(|| check(case));
         }
     });
+}
+
+/// Says that a check was left out, past whatever keeps the words of tests that pass.
+pub(crate) fn skipped(check: &str, why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {check} ({why})").expect("stderr can be written");
 }
 
 /// Lets some time pass, for tests that want a moment that nothing announces.

@@ -1,0 +1,94 @@
+//! The page at `/` in a real browser, where one is installed: Debian's package `chromium`.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::support::{Daemon, Setup, Sim, pause, repositories, sim, skipped};
+
+const BROWSER: &str = "/usr/bin/chromium";
+
+/// What a page is given to ask for the document and show it, in milliseconds of its own clock.
+const SETTLED_AFTER: &str = "--virtual-time-budget=3000";
+
+/// Between two looks: many pages of the slow repository.
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// The page as the browser shows it, as markup; `None` where there is no browser.
+fn shown(address: &str) -> Option<String> {
+    if !std::path::Path::new(BROWSER).exists() {
+        return None;
+    }
+    let profile = TempDir::new().expect("a directory for the test");
+    let output = Command::new(BROWSER)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update"])
+        .args(["--disable-sync", "--no-proxy-server", "--dump-dom", SETTLED_AFTER])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("http://{address}/"))
+        .env("HOME", profile.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the browser runs");
+    let dom = String::from_utf8(output.stdout).expect("a page is text");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(dom.contains("</html>"), "{}: {said}", output.status);
+    assert!(!said.contains("Content Security Policy"), "{said}");
+    Some(dom)
+}
+
+/// What stands between two texts.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("no {from}: {text}"));
+    rest.split_once(to).unwrap_or_else(|| panic!("no {to} after {from}: {text}")).0
+}
+
+/// How far a repository's bar is.
+fn progress(dom: &str, repository: u64) -> u64 {
+    let card = between(dom, &format!("data-repository=\"{repository}\""), "</article>");
+    let bar = between(card, "<progress", ">");
+    between(bar, "value=\"", "\"").parse().expect("a bar's value is a number")
+}
+
+#[test]
+fn the_page_shows_the_repositories_and_keeps_up_with_them() {
+    let directory = TempDir::new().unwrap();
+    let listen = format!("127.0.0.1:{}", sim::free_port());
+    let sim = Sim::start(repositories(&[(1, 100_000), (2, 250)]));
+    let setup = Setup {
+        paging: "page_size = 100\npage_interval = '20ms'\npass_interval = '1h'".to_owned(),
+        repositories: vec![
+            "id = 1\nname = '<b>Products</b>'".to_owned(),
+            "id = 2\nname = 'Media'".to_owned(),
+        ],
+        ..Setup::new(sim.url())
+    };
+    let daemon = Daemon::start_with(&["run"], &setup, |command| {
+        command.env("EWMIRROR_STATUS__LISTEN", &listen);
+        let mirror = format!("sqlite://{}/mirror.db", directory.path().display());
+        command.env("EWMIRROR_MIRROR__URL", mirror);
+    });
+    daemon.wait_for_pass(2, 1);
+    let Some(first) = shown(&listen) else {
+        skipped("the page in a browser", &format!("there is no {BROWSER}"));
+        return;
+    };
+    // A name is a text, whatever it looks like.
+    assert!(first.contains("<h2>1 &lt;b&gt;Products&lt;/b&gt;</h2>"), "{first}");
+    assert!(first.contains("<h2>2 Media</h2>"), "{first}");
+    let finished = between(&first, "data-repository=\"2\"", "</article>");
+    assert!(finished.contains("resting") && finished.contains("certified "), "{finished}");
+    assert_eq!(progress(&first, 2), 250);
+    assert!(between(&first, "id=\"daemon\"", "</p>").contains("signed in"), "{first}");
+    assert!(between(&first, "id=\"changes\"", "</section>").contains("first seen"), "{first}");
+    assert!(between(&first, "id=\"mirror\"", "</section>").contains("database "), "{first}");
+    let alerts = between(&first, "id=\"alerts\"", "</div>");
+    assert!(!alerts.contains("does not answer"), "{first}");
+
+    pause(BETWEEN);
+    let second = shown(&listen).expect("the browser is still there");
+    let (before, after) = (progress(&first, 1), progress(&second, 1));
+    assert!(0 < before && before < after, "{before}, then {after}");
+    daemon.stop();
+}

@@ -12,14 +12,15 @@
 //! | 5 | [`supervisor`] | starts, watches, reloads and ends the tasks |
 //! | 4 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
 //! | 3 | [`client`], [`mirror`] | the vendor's calls; what is kept |
-//! | 2 | [`telemetry`], [`signals`] | every event that is logged; signals as events |
-//! | 1 | [`session`], [`progress`], [`envelope`] | what tasks share; a change as others read it |
-//! | 0 | [`config`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`stop`], [`outage`] | plain values and pure functions |
+//! | 2 | [`telemetry`], [`signals`], [`systemd`] | every event that is logged; signals as events; what the service manager is told |
+//! | 1 | [`session`], [`progress`], [`calls`], [`heartbeat`], [`envelope`] | what tasks share; a change as others read it |
+//! | 0 | [`config`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: [`pager::pass`], [`pager::window`], [`pager::link`],
 //! [`pager::deletes`], [`pager::checkpoint`], [`canonical`], the mirror's `diff`,
-//! [`refresher::schedule`], [`supervisor::restart`], [`supervisor::reload`], [`client::retry`] and
+//! [`refresher::schedule`], [`supervisor::restart`], [`supervisor::reload`], [`supervisor::watchdog`],
+//! [`supervisor::headline`], the status document and page, [`client::retry`] and
 //! the client's verdicts take what they need as arguments and are tested without a runtime.
 //!
 //! # The way of one page
@@ -70,6 +71,12 @@
 //! | tokens never follow a redirect to another host; no error shows a secret | `client::tests` |
 //! | every fault of a configuration is told at once, none with a secret | `config::tests`, `tests/it/check.rs` |
 //! | a stop ends within five seconds, with a logout | `supervisor::tests`, `tests/it/shutdown.rs` |
+//! | the watchdog is fed while every task gets on, and only then | `supervisor::watchdog`, `supervisor::tests::watchdog`, `tests/it/notify.rs` |
+//! | every event has an id that never changes, and an explanation | `telemetry::catalog::tests` |
+//! | a journal that is away or slow holds nobody up | `telemetry::journal::tests` |
+//! | the metrics are what is documented, and promtool accepts them | `status::metrics`, `tests/it/promtool.rs` |
+//! | the status endpoint holds nobody up and shows no secret | `status::http`, `tests/it/status.rs` |
+//! | the package installs, upgrades and purges, and systemd finds the daemon well-behaved | `tests/systemd`, which boots a Debian |
 //! | the log's messages and fields are the README's | `tests/tidy.rs`, `tests/it/logs.rs` |
 //!
 //! Absent on purpose: retries inside the client (its callers decide), a lock held across an await

@@ -6,10 +6,9 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use rusqlite::{Connection, ErrorCode, InterruptHandle};
+use rusqlite::{Connection, ErrorCode};
 
 use super::open;
 use super::read::{ReadError, Reader};
@@ -17,6 +16,9 @@ use super::schema::SCHEMA_VERSION;
 
 /// How many faults of a database are told: one would do, and a broken one has millions.
 const FAULTS: u32 = 5;
+
+/// Steps of SQLite's machine between two looks at the clock: well below a millisecond.
+const STEPS: i32 = 10_000;
 
 /// What there is to say of a database of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +60,7 @@ pub struct Holder {
 ///
 /// As for [`Reader::open`], and what SQLite says where it cannot check at all.
 pub fn examine(path: &Path, within: Duration) -> Result<Examination, ReadError> {
-    let reader = Reader::open(path)?;
+    let mut reader = Reader::open(path)?;
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
     let mut journal = path.as_os_str().to_owned();
     journal.push("-wal");
@@ -100,35 +102,19 @@ pub fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
     }
 }
 
-fn quick_check(connection: &Connection, within: Duration) -> Result<Integrity, ReadError> {
-    let handle = connection.get_interrupt_handle();
-    let (done, waiting) = channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || interrupt_after(&handle, &waiting, within));
-        let checked = faults(connection);
-        // Whoever waits ends now, if the time has not run out before.
-        drop(done);
-        match checked {
-            Ok(faults) if faults.is_empty() => Ok(Integrity::Sound),
-            Ok(faults) => Ok(Integrity::Damaged(faults)),
-            Err(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::OperationInterrupted) => Ok(Integrity::Unknown),
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                    Ok(Integrity::Damaged(vec![error.to_string()]))
-                }
-                _ => Err(error.into()),
-            },
-        }
-    })
-}
-
-fn interrupt_after(
-    handle: &InterruptHandle,
-    done: &std::sync::mpsc::Receiver<()>,
-    within: Duration,
-) {
-    if done.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
-        handle.interrupt();
+fn quick_check(connection: &mut Connection, within: Duration) -> Result<Integrity, ReadError> {
+    let begun = Instant::now();
+    connection.progress_handler(STEPS, Some(move || begun.elapsed() >= within))?;
+    match faults(connection) {
+        Ok(faults) if faults.is_empty() => Ok(Integrity::Sound),
+        Ok(faults) => Ok(Integrity::Damaged(faults)),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Ok(Integrity::Unknown),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Ok(Integrity::Damaged(vec![error.to_string()]))
+            }
+            _ => Err(error.into()),
+        },
     }
 }
 

@@ -82,8 +82,8 @@ impl Reader {
     }
 
     /// For whoever looks at the file as a whole.
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     /// One state of the mirror, for as long as it is held.

@@ -58,6 +58,13 @@ impl IdSet {
         self.count() == 0
     }
 
+    /// Whether all its ids are in another set.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.integers.is_subset(&other.integers)
+            && self.numerals.is_subset(&other.numerals)
+            && self.others.is_subset(&other.others)
+    }
+
     /// Takes over all ids of another set.
     pub fn unite(&mut self, other: Self) {
         self.integers |= other.integers;
@@ -176,8 +183,10 @@ mod tests {
             let (a, b): (HashSet<_>, HashSet<_>) = (ours.iter().collect(), theirs.iter().collect());
             let (ours, theirs): (IdSet, IdSet) =
                 (ours.iter().collect(), theirs.iter().collect());
+            prop_assert_eq!(ours.is_subset(&theirs), a.is_subset(&b));
             let mut united = ours.clone();
             united.unite(theirs.clone());
+            prop_assert!(ours.is_subset(&united) && theirs.is_subset(&united));
             prop_assert_eq!(united, a.union(&b).copied().collect::<IdSet>());
             let mut left = ours;
             left.subtract(&theirs);

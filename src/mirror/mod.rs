@@ -255,8 +255,8 @@ pub trait Mirror: Send + Sync + 'static {
     ) -> impl Future<Output = Result<u64, MirrorError>> + Send;
 
     /// Ends a pass: writes the ledger and forgets the checkpoint. Returns what the pass changed in
-    /// all. Deletions that were released stay so if the same ones are held again: the operator may
-    /// have released them while the pass ended.
+    /// all. Deletions that were released stay so if those of them that are held again are all that
+    /// is: the operator may have released them while the pass ended.
     fn end_pass(&self, end: EndOfPass) -> impl Future<Output = Result<Tally, MirrorError>> + Send;
 
     /// Whether the operator has released deletions that are held back.

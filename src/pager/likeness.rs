@@ -48,6 +48,11 @@ impl Before {
         rows
     }
 
+    /// Whether it has this item.
+    pub(super) fn has(&self, id: &ItemId) -> bool {
+        self.items.iter().any(|item| item.id == *id)
+    }
+
     fn digest_of(&self, id: &ItemId) -> Option<u64> {
         let place = self.items.iter().rposition(|item| item.id == *id)?;
         self.digests.get(place).copied()

@@ -247,7 +247,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 }
                 () = at(due) => self.tell_sum(),
                 Some(written) = self.writes.join_next() => {
-                    self.written(&under_way, written);
+                    if !self.written(&under_way, written) {
+                        // The page in hand stays unwritten, so nothing after it may be written.
+                        return PassEnd::Stopped;
+                    }
                     self.take_next(&mut under_way);
                 }
                 Some(flight) = self.flights.join_next() => {
@@ -286,8 +289,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let list = ListId::new(source, &config.search, &config.item_id);
         let figures = interrupted.as_ref().map_or_else(PassFigures::default, |it| it.figures);
         let resumed = interrupted.and_then(|interrupted| {
-            let away = clock::now_ms().saturating_sub(interrupted.saved_ms);
-            let age = Duration::from_millis(u64::try_from(away).unwrap_or_default());
+            // A clock that was set back says as little about the age as one that was set forward.
+            let age = Duration::from_millis(clock::now_ms().abs_diff(interrupted.saved_ms));
             let within = config.paging.resume_within;
             match checkpoint::resume(&interrupted, list, age, within, settings) {
                 Ok(pass) => Some(pass),
@@ -320,6 +323,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             next: None,
             answered: HashMap::new(),
             before: Before::default(),
+            before_begun: None,
             requests_then,
             requests_before: self.pager.fetcher.counts.requests.get(),
         })
@@ -376,8 +380,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
         if !self.writes.is_empty() {
             return;
         }
-        let Some((ticket, Fetched { answer, elapsed, .. })) = under_way.awaited() else { return };
-        let taken = under_way.take(ticket, &answer);
+        let Some((ticket, fetched)) = under_way.awaited() else { return };
+        let Fetched { answer, begun, elapsed } = fetched;
+        let outrun = under_way.outrun(&answer, begun);
+        let taken = under_way.take(ticket, &answer, begun);
         let read = PageRead {
             repository: under_way.config.id,
             iteration: self.iteration,
@@ -387,18 +393,18 @@ impl<A: Api, M: Mirror> Run<A, M> {
             elapsed,
         };
         let requests = self.pager.fetcher.counts.requests.get();
-        let page = Arc::new(under_way.page(answer.items, clock::now_ms(), requests));
+        let page = Arc::new(under_way.page(answer.items, &outrun, clock::now_ms(), requests));
         let store = self.store.beside();
         self.writes.spawn(async move { (InHand { read, taken }, store.write_page(page).await) });
     }
 
-    /// A page is in the mirror: into the log.
+    /// A page is in the mirror: into the log. False where it is not, because of a wish to stop.
     fn written(
         &mut self,
         under_way: &UnderWay,
         written: Result<(InHand, Option<Tally>), JoinError>,
-    ) {
-        let Some((InHand { read, taken }, Some(tally))) = joined(written) else { return };
+    ) -> bool {
+        let Some((InHand { read, taken }, Some(tally))) = joined(written) else { return false };
         let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.created.add(tally.created);
         totals.updated.add(tally.updated);
@@ -414,6 +420,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             progress.covered = under_way.pass.covered();
             progress.total = Some(read.total);
         });
+        true
     }
 
     fn tell(&mut self, page_interval: Duration, page: &PageRead) {

@@ -32,6 +32,10 @@ use crate::telemetry::event;
 /// transaction, and one question whether the server's answers are to be believed.
 const AT_ONCE: usize = 500;
 
+/// After so many items in a row without a clear answer no more are asked for in this pass: each
+/// may take a handful of tries, and a second pass decides as well.
+const ANSWERLESS: u32 = 5;
+
 /// How many items of the latest page are asked for, to find one that is still there.
 pub(super) const WITNESSES: usize = 3;
 
@@ -80,11 +84,19 @@ impl Settled {
 }
 
 impl<A: Api, M: Mirror> Settlement<'_, A, M> {
-    /// After a pass that is not certified: whoever was seen is no suspect any more.
+    /// After a pass that is not certified: whoever was seen is no suspect any more, and no
+    /// permission to delete it holds.
     pub(super) async fn of_any_pass(&self) -> Option<Settled> {
         let Suspicion { mut suspects, held, .. } = self.store.suspicion().await?;
         suspects.subtract(&self.seen);
-        Some(Settled { suspects, held, news: None })
+        let was_held = held.is_some();
+        let held = held.and_then(|mut held| {
+            held.items.subtract(&self.seen);
+            held.announced = held.items.count();
+            (held.announced > 0).then_some(held)
+        });
+        let news = (was_held && held.is_none()).then_some(News::NoLonger);
+        Some(Settled { suspects, held, news })
     }
 
     /// After a certified pass: deletes what is gone. `None` if told to stop before the end.
@@ -160,6 +172,7 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
     async fn examine(&self, suspected: &IdSet, released: &IdSet) -> Option<IdSet> {
         let (mut after, mut suspects) = (None, IdSet::new());
         let mut believed = None;
+        let mut without_answer = 0;
         while let Some(mut ids) = self.next_missing(&mut after).await? {
             ids.retain(|id| !released.contains(id));
             if ids.is_empty() {
@@ -170,10 +183,12 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
             }
             let mut cases = Vec::with_capacity(ids.len());
             for id in ids {
-                let presence = match believed {
-                    Some(true) => self.ask(id.clone()).await?,
-                    _ => Presence::Unclear,
+                let presence = if believed == Some(true) && without_answer < ANSWERLESS {
+                    self.ask(id.clone()).await?
+                } else {
+                    Presence::Unclear
                 };
+                without_answer = if presence == Presence::Unclear { without_answer + 1 } else { 0 };
                 cases.push((id, presence));
             }
             if cases.iter().any(|(_, presence)| *presence == Presence::Gone) {

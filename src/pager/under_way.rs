@@ -34,6 +34,8 @@ pub(super) struct UnderWay {
     /// The answer with which the next must share an item; empty at the beginning, and where the
     /// pass was taken up again.
     pub(super) before: Before,
+    /// When it was asked for.
+    pub(super) before_begun: Option<Instant>,
     /// Requests sent before it was interrupted.
     pub(super) requests_then: u64,
     /// What the counter of requests stood at when it was begun or taken up.
@@ -73,13 +75,23 @@ impl UnderWay {
         self.answered.remove(&ticket).map(|fetched| (ticket, fetched))
     }
 
+    /// For each row of an answer whether the answer before it in the list, which was asked for
+    /// later, has the item, too: the later reading counts.
+    pub(super) fn outrun(&self, answer: &SearchAnswer, begun: Instant) -> Vec<bool> {
+        if self.before_begun.is_none_or(|before| before <= begun) {
+            return vec![false; answer.items.len()];
+        }
+        answer.items.iter().map(|item| self.before.has(&item.id)).collect()
+    }
+
     /// Takes an answer into the pass.
-    pub(super) fn take(&mut self, ticket: Ticket, answer: &SearchAnswer) -> Taken {
+    pub(super) fn take(&mut self, ticket: Ticket, answer: &SearchAnswer, begun: Instant) -> Taken {
         let rows = self.before.rows(&answer.items, &self.config.ignore);
         let digests = rows.iter().map(|row| row.digest).collect();
         let taken = self.pass.take(ticket, rows, answer.total);
         if self.pass.latest_is_previous() {
             self.before = Before::new(answer.items.clone(), digests);
+            self.before_begun = Some(begun);
         }
         self.drop_void();
         taken
@@ -106,8 +118,16 @@ impl UnderWay {
     }
 
     /// The page that the pass took last, with all that goes into the same transaction.
-    pub(super) fn page(&self, items: Vec<Item>, ts_ms: i64, requests: u64) -> PageOfItems {
-        let first_sight = self.pass.first_sight().to_vec();
+    pub(super) fn page(
+        &self,
+        items: Vec<Item>,
+        outrun: &[bool],
+        ts_ms: i64,
+        requests: u64,
+    ) -> PageOfItems {
+        let rows = items.into_iter().zip(self.pass.first_sight()).zip(outrun);
+        let (items, first_sight): (Vec<Item>, Vec<bool>) =
+            rows.filter(|(_, outrun)| !**outrun).map(|((item, first), _)| (item, *first)).unzip();
         let fresh: IdSet = items
             .iter()
             .zip(&first_sight)

@@ -133,7 +133,7 @@ impl Mirror for Memory {
             kept.suspicion.suspects = end.suspects.clone();
             let before = std::mem::replace(&mut kept.suspicion.held, end.held.clone());
             if let (Some(held), Some(before)) = (&mut kept.suspicion.held, before) {
-                held.released |= before.released && before.items == held.items;
+                held.released |= before.released && held.items.is_subset(&before.items);
             }
             kept.ends.push(end);
             kept.tally

@@ -4,8 +4,9 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::store::{Durability, Store};
 use crate::ids::{Iteration, RepositoryId};
+use crate::idset::IdSet;
 use crate::mirror::{
-    EndOfPass, Interrupted, MirrorError, PageOfItems, PassFigures, Recalled, Tally,
+    EndOfPass, Held, Interrupted, MirrorError, PageOfItems, PassFigures, Recalled, Tally,
 };
 
 /// Passes of one repository that the ledger keeps.
@@ -143,18 +144,10 @@ pub(super) fn end(store: &mut Store, end: &EndOfPass) -> Result<Tally, MirrorErr
 /// Puts down who is suspected and what is held back, in place of what was there.
 fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorError> {
     let held = end.held.as_ref();
-    // The same as before were announced then, and the operator may have released them since the
-    // pass looked.
-    let before: Option<(bool, i64, i64)> = transaction
-        .prepare_cached(
-            "SELECT released, held_iteration, held_ms FROM suspicion
-             WHERE repository = ?1 AND held = ?2",
-        )?
-        .query_row(
-            (end.repository.0.cast_signed(), held.map(|held| held.items.to_bytes())),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .optional()?;
+    // What was held before was announced then, and the operator may have released it since the
+    // pass looked. That holds for all of it that is left, but not for more.
+    let before =
+        held.map_or(Ok(None), |held| announced_before(transaction, end.repository, held))?;
     let (released, iteration, ts_ms) =
         before.unwrap_or((false, end.iteration.0.cast_signed(), end.ts_ms));
     transaction
@@ -174,6 +167,27 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
             held.is_some_and(|held| held.released || released),
         ))?;
     Ok(())
+}
+
+/// Whether what is held was released, and the pass and the time that it was announced by; `None`
+/// where it was not.
+fn announced_before(
+    transaction: &Transaction<'_>,
+    repository: RepositoryId,
+    held: &Held,
+) -> Result<Option<(bool, i64, i64)>, MirrorError> {
+    let before: Option<(Vec<u8>, (bool, i64, i64))> = transaction
+        .prepare_cached(
+            "SELECT held, released, held_iteration, held_ms FROM suspicion
+             WHERE repository = ?1 AND held IS NOT NULL",
+        )?
+        .query_row([repository.0.cast_signed()], |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
+        })
+        .optional()?;
+    let Some((items, announced)) = before else { return Ok(None) };
+    let items = IdSet::from_bytes(&items).map_err(|error| MirrorError::Store(Box::new(error)))?;
+    Ok(held.items.is_subset(&items).then_some(announced))
 }
 
 /// Adds to what a pass has changed. A pass that nobody began begins now.

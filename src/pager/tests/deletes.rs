@@ -162,6 +162,39 @@ async fn a_release_given_while_a_pass_ends_is_not_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_release_does_not_outlive_the_return_of_the_items() {
+    let mut rig = mirrored().await;
+    let all = rig.server.state().lists[&REPOSITORY].clone();
+    remove(&rig, 51..=250);
+    next_pass(&rig).await;
+    release(&rig);
+    // They are there again, as a pass sees that is not certified.
+    rig.server.state().lists.insert(REPOSITORY, all);
+    rig.reload(Ok(config(&format!("{CALM}\noverlap = false")))).await;
+    let plain = next_pass(&rig).await;
+    assert_eq!((plain.field("certified"), plain.number("held")), ("false", 0));
+    remove(&rig, 51..=250);
+    rig.reload(Ok(config(CALM))).await;
+    let again = next_pass(&rig).await;
+    assert_eq!((again.number("deleted"), again.number("held")), (0, 200));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_no_pass_can_use_does_not_end_every_rest() {
+    let mut rig = mirrored().await;
+    remove(&rig, 51..=250);
+    next_pass(&rig).await;
+    rig.reload(Ok(config(&format!("{CALM}\noverlap = false")))).await;
+    release(&rig);
+    rig.run_for(HOUR).await;
+    let passes = rig.events.named("pass complete").len();
+    assert!((10..=16).contains(&passes), "{passes} passes in an hour");
+    assert_eq!(kept(&rig), 250);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_was_empty_for_a_while_empties_nothing() {
     let mut rig = mirrored().await;
     let all = rig.server.state().lists.insert(REPOSITORY, Vec::new()).unwrap();

@@ -126,3 +126,45 @@ async fn the_next_page_is_fetched_while_one_is_written() {
     assert_eq!(rig.server.searches(1).len(), 3, "two ahead of the one that is written, no more");
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_could_not_be_written_before_a_stop_is_read_again_after_it() {
+    for pages in [0, 3, 8] {
+        for in_flight in [1, 4] {
+            let paging = format!("page_size = 30\npage_interval = '0s'\nin_flight = {in_flight}");
+            let rig = Rig::new(server(), config(&paging));
+            let fine = std::iter::repeat_n(Trouble::Slow(SECOND), pages);
+            // The cause is gone as soon as the daemon is told to stop.
+            rig.mirror.script(fine.chain([Trouble::Fail]));
+            let mut rig = rig.start();
+            while rig.events.named("request failed").is_empty() {
+                rig.run_for(SECOND / 100).await;
+            }
+            rig.stop().await;
+            let written = rig.mirror.pages(1).len();
+            let mirror = Arc::clone(&rig.mirror);
+            let mut rig = Rig::with_mirror(server(), mirror, config(&paging)).start();
+            let complete = rig.events.nth("pass complete", 1).await;
+            assert_eq!((complete.number("iteration"), complete.number("items")), (1, ITEMS));
+            assert!(written <= pages + 1, "{written} pages after the one that failed");
+            assert_whole(&rig.mirror.pages(1), i128::from(ITEMS));
+            rig.stop().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_readings_of_an_item_the_later_one_counts_also_where_it_came_first() {
+    let server = server();
+    // The second request fails, and the third is answered before it is made again.
+    server.script(
+        Call::Search,
+        [Outcome::Usual, Outcome::Fail(RequestErrorKind::Interrupted), Outcome::Usual],
+    );
+    let mut rig =
+        Rig::new(server, config("page_size = 30\npage_interval = '0s'\nin_flight = 2")).start();
+    rig.events.nth("pass complete", 1).await;
+    let pages = rig.mirror.pages(1);
+    assert_eq!((pages[1].items.last(), pages[2].items.first()), (Some(&58), Some(&59)));
+    rig.stop().await;
+}

@@ -138,6 +138,8 @@ async fn a_release_given_between_two_ends_holds_for_the_same_deletions_only() {
     connection.execute_batch("UPDATE suspicion SET released = 1").unwrap();
     mirror.end_pass(EndOfPass { held: held(0..5), ..end(2, None) }).await.unwrap();
     assert!(mirror.released(REPOSITORY).await.unwrap());
+    mirror.end_pass(EndOfPass { held: held(0..4), ..end(2, None) }).await.unwrap();
+    assert!(mirror.released(REPOSITORY).await.unwrap(), "what is left of them");
     let since = "SELECT '' || held_iteration FROM suspicion";
     assert_eq!(ask(&place, since), "1", "the pass that announced them");
     mirror.end_pass(EndOfPass { held: held(0..6), ..end(3, None) }).await.unwrap();

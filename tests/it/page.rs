@@ -57,7 +57,7 @@ fn the_page_shows_the_repositories_and_keeps_up_with_them() {
     let listen = format!("127.0.0.1:{}", sim::free_port());
     let sim = Sim::start(repositories(&[(1, 100_000), (2, 250)]));
     let setup = Setup {
-        paging: "page_size = 100\npage_interval = '20ms'\npass_interval = '1h'".to_owned(),
+        paging: "page_size = 100\npage_interval = '200ms'\npass_interval = '1h'".to_owned(),
         repositories: vec![
             "id = 1\nname = '<b>Products</b>'".to_owned(),
             "id = 2\nname = 'Media'".to_owned(),

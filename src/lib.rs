@@ -81,8 +81,8 @@
 //!
 //! Absent on purpose: retries inside the client (its callers decide), a lock held across an await
 //! (clippy forbids it), tasks without an owner (clippy forbids `tokio::spawn`), a login anywhere but
-//! in the refresher (`check --online` and `repositories` aside, which have no tasks), a second
-//! writer of items, and any write to the server.
+//! in the refresher (`check --online`, `doctor` and `repositories` aside, which have no tasks), a
+//! second writer of items, and any write to the server.
 
 pub mod calls;
 pub mod canonical;

@@ -13,6 +13,7 @@ mod examine;
 mod journal;
 mod key;
 mod ledger;
+mod lookup;
 mod open;
 mod read;
 mod schema;

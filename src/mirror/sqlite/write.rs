@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::key::{Key, OwnedKey};
 use super::ledger;
+use super::lookup::{self, Stored};
 use super::store::{Durability, Store};
 use crate::change::Op;
 use crate::ids::{ItemId, Iteration, RepositoryId};
@@ -13,8 +14,6 @@ use crate::mirror::{MirrorError, PageOfItems, Tally};
 
 /// Changes dropped in one transaction: few enough for a page to wait for them.
 const DROPPED_AT_ONCE: u32 = 1000;
-
-const FIND: &str = "SELECT sequence, hash FROM item WHERE repository = ?1 AND id = ?2";
 
 /// What a page brings.
 #[derive(Debug, Default)]
@@ -59,16 +58,15 @@ fn difference<'a>(
         .optional()?
         .unwrap_or(false);
     let rules = Rules { first_pass_done, ignore: &page.ignore };
-    let mut find = transaction.prepare_cached(FIND)?;
     let mut body = transaction.prepare_cached("SELECT after FROM change WHERE sequence = ?1")?;
     let mut difference = Difference::default();
-    for (item, first_sight) in diff::rows(page) {
-        let row: Option<(i64, Option<i64>)> = find
-            .query_row((repository, Key(&item.id)), |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let previous = row.map(|(sequence, _)| sequence);
-        let known = row
-            .and_then(|(_, hash)| hash)
+    let rows: Vec<(&Item, bool)> = diff::rows(page).collect();
+    let ids: Vec<&ItemId> = rows.iter().map(|(item, _)| &item.id).collect();
+    let stored = lookup::stored(transaction, page.repository, &ids)?;
+    for ((item, first_sight), stored) in rows.into_iter().zip(stored) {
+        let previous = stored.map(|stored| stored.sequence);
+        let known = stored
+            .and_then(|stored| stored.hash)
             .map_or(Known::Nothing, |hash| Known::Item(hash.cast_unsigned()));
         let stored = || body.query_row([previous], |row| row.get(0));
         let tally = &mut difference.tally;
@@ -103,18 +101,16 @@ pub(super) fn delete(
         let mut ids: Vec<&ItemId> = items.iter().collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut find = transaction.prepare_cached(FIND)?;
-        let mut gone = Vec::new();
-        for id in ids {
-            let row: Option<(i64, Option<i64>)> = find
-                .query_row((repository.0.cast_signed(), Key(id)), |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })
-                .optional()?;
-            if let Some((sequence, Some(_))) = row {
-                gone.push(Entry { id, op: Op::Delete, previous: Some(sequence), body: None });
-            }
-        }
+        let stored = lookup::stored(transaction, repository, &ids)?;
+        let gone: Vec<Entry<'_>> = ids
+            .into_iter()
+            .zip(stored)
+            .filter_map(|(id, stored)| {
+                let Stored { sequence, hash } = stored?;
+                hash?;
+                Some(Entry { id, op: Op::Delete, previous: Some(sequence), body: None })
+            })
+            .collect();
         let deleted = gone.len() as u64;
         Log::new(repository, iteration, ts_ms).append(transaction, gone.into_iter())?;
         let tally = Tally { deleted, ..Tally::default() };

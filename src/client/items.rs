@@ -29,7 +29,11 @@ pub(super) async fn search(
     })?;
     let body = Some(Bytes::from(body));
     let exchanged = signed(settings, Endpoint::Search, Method::POST, tokens, body).await?;
-    let asked = Asked { page_size: request.page_size, item_id: &request.item_id };
+    let asked = Asked {
+        page_size: request.page_size,
+        item_id: &request.item_id,
+        outline: request.outline.as_ref(),
+    };
     let verdict = verdict::search(&exchanged.reply, asked);
     exchanged.settle(verdict, || settings.redactor(Some(tokens)))
 }

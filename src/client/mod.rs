@@ -13,7 +13,7 @@
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
 //! | `route` | which host a request connects to first: the server's or a proxy's |
 //! | `verdict`, `presence`, `offer` | what an answer means (pure) |
-//! | `wire`, `tolerant` | the vendor's JSON (pure) |
+//! | `wire`, `tolerant`, `outline` | the vendor's JSON; what of it need not be read twice (pure) |
 //! | `classify`, `error` | what went wrong, as types |
 //! | `redact`, `retry` | what may be shown of an answer; how long to wait (pure) |
 
@@ -26,6 +26,7 @@ mod error;
 mod exchange;
 mod items;
 mod offer;
+mod outline;
 mod presence;
 mod redact;
 mod repositories;
@@ -50,6 +51,7 @@ pub use self::error::{
     ClientError, Denial, Endpoint, Failure, Refusal, RefusalShape, RequestError, RequestErrorKind,
     TimeoutKind, TlsFault,
 };
+pub use self::outline::Outline;
 use self::settings::Settings;
 use crate::config::{JsonPointer, LoginConfig, Secret, ServerConfig, Transport};
 use crate::ids::{ItemId, RepositoryId};
@@ -153,6 +155,9 @@ pub struct SearchRequest {
     pub conditions: Arc<Map<String, Value>>,
     /// Where an item carries its id.
     pub item_id: JsonPointer,
+    /// That of the latest answer to the same request, if it is known: it saves reading again what
+    /// has not changed.
+    pub outline: Option<Arc<Outline>>,
 }
 
 /// One page as the server sent it.
@@ -164,6 +169,8 @@ pub struct SearchAnswer {
     pub total: u64,
     /// A new REST token, which the server hands out now and then (vendor).
     pub rest_token: Option<Secret>,
+    /// Where the items lay in it, for the next request of the same kind.
+    pub outline: Option<Arc<Outline>>,
 }
 
 /// What a [`Client`] is built from.

@@ -22,6 +22,16 @@ pub(super) enum Member<T> {
     Other,
 }
 
+impl<T> Member<T> {
+    /// The member, where it is of the expected type.
+    pub(super) fn is(&self) -> Option<&T> {
+        match self {
+            Self::Is(is) => Some(is),
+            _ => None,
+        }
+    }
+}
+
 /// What to make of an object or a list; by default each is of another type than expected.
 pub(super) trait Shape<'de>: Sized {
     /// What is read where the type is right.

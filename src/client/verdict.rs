@@ -5,12 +5,15 @@
 //! elsewhere. What is neither that nor exactly the answer that was asked for is a failure: an answer
 //! of the wrong shape is never taken for an empty page.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::error::{RefusalShape, RequestErrorKind};
+use super::outline::{Outline, Split};
 use super::tolerant::Member;
-use super::wire::{self, Envelope, ItemFault};
+use super::wire::{self, Data, Envelope, Found, ItemFault};
 use super::{SearchAnswer, Standing};
 use crate::config::{JsonPointer, Secret};
 use crate::session::Tokens;
@@ -62,6 +65,8 @@ pub(super) struct TokenCookies {
 pub(super) struct Asked<'a> {
     pub(super) page_size: u32,
     pub(super) item_id: &'a JsonPointer,
+    /// What the answer may be read along.
+    pub(super) outline: Option<&'a Arc<Outline>>,
 }
 
 /// `enable-api/login`: the token is in the body (vendor) or in the cookies alone (seen).
@@ -126,7 +131,24 @@ pub(super) fn acknowledged(reply: &Reply) -> Verdict<()> {
 
 /// `webcm/rest/api/items/search` (vendor).
 pub(super) fn search(reply: &Reply, asked: Asked<'_>) -> Verdict<SearchAnswer> {
+    if let Some(answer) = asked.outline.and_then(|outline| along(reply, asked, outline)) {
+        return Verdict::Answer(answer);
+    }
     accepted(reply).and_then(|envelope| page(reply, asked, envelope)).unwrap_or_else(|it| it)
+}
+
+/// The page, read along the outline of an earlier answer; `None` where it cannot be, or is none:
+/// then it is read from scratch.
+fn along(reply: &Reply, asked: Asked<'_>, outline: &Arc<Outline>) -> Option<SearchAnswer> {
+    admitted::<()>(reply).ok()?;
+    let Split { items, outline: new, rest } = outline.split(&reply.body, asked.item_id)?;
+    let envelope = rest.envelope()?;
+    let success = success::<()>(&envelope).ok()?;
+    successful::<()>(&envelope).ok().filter(|()| success)?;
+    let total = total::<()>(envelope.data.is()?, items.len(), asked).ok()?;
+    let rest_token = rest_token::<()>(&envelope).ok()?;
+    let outline = Some(new.map_or_else(|| Arc::clone(outline), Arc::new));
+    Some(SearchAnswer { items, total, rest_token, outline })
 }
 
 /// Reads the page out of an answer that is no refusal so far.
@@ -136,26 +158,17 @@ fn page(
     envelope: Envelope<'_>,
 ) -> Result<Verdict<SearchAnswer>, Verdict<SearchAnswer>> {
     successful(&envelope)?;
-    let data = match envelope.data {
+    let data = match &envelope.data {
         Member::Is(data) => data,
         Member::Absent => return Err(wrong_shape("it has no data")),
         Member::Null | Member::Other => return Err(wrong_shape("its data is not an object")),
     };
-    let list = match data.item_list {
+    let list = match &data.item_list {
         Member::Is(list) => list,
         Member::Absent => return Err(wrong_shape("it has no itemList")),
         Member::Null | Member::Other => return Err(wrong_shape("its itemList is not a list")),
     };
-    let total = count(data.search_total, "searchTotal")?;
-    let returned = count(data.return_total, "returnTotal")?;
-    if usize::try_from(returned) != Ok(list.len()) {
-        let length = list.len();
-        return Err(wrong_shape(format!("returnTotal is {returned}, but {length} items came")));
-    }
-    if returned > u64::from(asked.page_size) {
-        let size = asked.page_size;
-        return Err(wrong_shape(format!("{returned} items came where {size} were asked for")));
-    }
+    let total = total(data, list.len(), asked)?;
     let read = |(index, raw): (usize, &&RawValue)| {
         wire::item(&reply.body, raw, asked.item_id).map_err(|fault| {
             let what = format!("item {} of the list: {fault}", index + 1);
@@ -165,18 +178,37 @@ fn page(
             }
         })
     };
-    let items = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-    let rest_token = match envelope.rest_token.map(RawValue::get) {
-        None | Some("null" | "\"\"") => None,
-        Some(_) => Some(
-            envelope
-                .rest_token
-                .and_then(wire::text)
-                .and_then(|text| secret(&text))
-                .ok_or_else(|| wrong_shape("its epimresttoken cannot be sent in a header"))?,
-        ),
+    let found: Vec<Found> = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    let outline = Outline::of(&found, asked.item_id).map(Arc::new);
+    let items = found.into_iter().map(|found| found.item).collect();
+    let rest_token = rest_token(&envelope)?;
+    Ok(Verdict::Answer(SearchAnswer { items, total, rest_token, outline }))
+}
+
+/// The total that the whole search has, if what is said of this page agrees with what came.
+fn total<T>(data: &Data<'_>, came: usize, asked: Asked<'_>) -> Result<u64, Verdict<T>> {
+    let total = count(data.search_total, "searchTotal")?;
+    let returned = count(data.return_total, "returnTotal")?;
+    if usize::try_from(returned) != Ok(came) {
+        return Err(wrong_shape(format!("returnTotal is {returned}, but {came} items came")));
+    }
+    if returned > u64::from(asked.page_size) {
+        let size = asked.page_size;
+        return Err(wrong_shape(format!("{returned} items came where {size} were asked for")));
+    }
+    Ok(total)
+}
+
+/// The REST token that came along, if one did.
+fn rest_token<T>(envelope: &Envelope<'_>) -> Result<Option<Secret>, Verdict<T>> {
+    let raw = match envelope.rest_token {
+        Some(raw) if !matches!(raw.get(), "null" | "\"\"") => raw,
+        _ => return Ok(None),
     };
-    Ok(Verdict::Answer(SearchAnswer { items, total, rest_token }))
+    wire::text(raw)
+        .and_then(|text| secret(&text))
+        .map(Some)
+        .ok_or_else(|| wrong_shape("its epimresttoken cannot be sent in a header"))
 }
 
 /// Whether `status` says that the call succeeded, or nothing.

@@ -52,6 +52,13 @@ pub(super) struct Data<'a> {
     pub(super) return_total: Option<&'a RawValue>,
 }
 
+/// An item, and where in its bytes its id begins.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) item: Item,
+    pub(super) id_at: usize,
+}
+
 /// Why an item cannot be read; its text holds names, no values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ItemFault {
@@ -98,25 +105,37 @@ pub(super) fn text(raw: &RawValue) -> Option<String> {
 
 /// An item from its place in `body`: its id read, its bytes shared, not copied. The error says what
 /// is wrong with it, without its position in the list.
-pub(super) fn item(body: &Bytes, raw: &RawValue, pointer: &JsonPointer) -> Result<Item, ItemFault> {
+pub(super) fn item(
+    body: &Bytes,
+    raw: &RawValue,
+    pointer: &JsonPointer,
+) -> Result<Found, ItemFault> {
     if !raw.get().starts_with('{') {
         return Err(ItemFault::NotAnObject);
     }
-    let id = member(raw, pointer.tokens())
-        .ok_or_else(|| {
-            format!(
-                "it has no member at {pointer}: set the repository's item_id to where the id is; \
-                 its members are {}",
-                member_names(raw)
-            )
-        })
-        .and_then(|found| {
-            item_id(found).map_err(|what| {
-                format!("its member at {pointer} {what}: set the repository's item_id to another")
-            })
-        })
-        .map_err(ItemFault::Id)?;
-    Ok(Item::new(id, body.slice_ref(raw.get().as_bytes())))
+    let found = member(raw, pointer.tokens()).ok_or_else(|| {
+        ItemFault::Id(format!(
+            "it has no member at {pointer}: set the repository's item_id to where the id is; \
+             its members are {}",
+            member_names(raw)
+        ))
+    })?;
+    let id = item_id(found).map_err(|what| {
+        let more = "set the repository's item_id to another";
+        ItemFault::Id(format!("its member at {pointer} {what}: {more}"))
+    })?;
+    let id_at = found.get().as_ptr().addr() - raw.get().as_ptr().addr();
+    Ok(Found { item: Item::new(id, body.slice_ref(raw.get().as_bytes())), id_at })
+}
+
+/// The id that begins here, whatever follows it.
+pub(super) fn id_at(bytes: &[u8]) -> Option<ItemId> {
+    first_value(bytes).and_then(|raw| item_id(raw).ok())
+}
+
+/// The whole value that these bytes begin with, whatever follows it; `None` where none does.
+pub(super) fn first_value(bytes: &[u8]) -> Option<&RawValue> {
+    serde_json::Deserializer::from_slice(bytes).into_iter().next()?.ok()
 }
 
 /// The id of an item; `None` where it has none that can be read.

@@ -18,6 +18,7 @@ pub mod fetch;
 mod finish;
 mod likeness;
 pub mod link;
+mod outlines;
 mod pace;
 pub mod pass;
 mod settle;
@@ -37,8 +38,9 @@ use self::cadence::{Cadence, Telling};
 use self::checkpoint::ListId;
 use self::fetch::{Fetched, Fetcher};
 use self::likeness::Before;
+use self::outlines::Outlines;
 use self::pace::Pace;
-use self::pass::{Pass, Taken, Ticket, Why};
+use self::pass::{Ask, Pass, Taken, Why};
 use self::store::Store;
 use self::under_way::{InHand, UnderWay, pass_settings};
 use crate::client::{Api, SearchRequest};
@@ -107,7 +109,7 @@ enum PassEnd {
 }
 
 /// A request under way, or its answer: which pass it belongs to, and which request of it.
-type Flight = (Iteration, Ticket, Option<Fetched>);
+type Flight = (Iteration, Ask, Option<Fetched>);
 
 impl<A: Api, M: Mirror> Pager<A, M> {
     /// Runs pass after pass, the interrupted one first.
@@ -138,6 +140,7 @@ impl<A: Api, M: Mirror> Pager<A, M> {
             recall,
             recalled: recalled_stop,
             cadence: Cadence::default(),
+            outlines: Outlines::default(),
             iteration: recalled.iteration.max(asked),
             holds: false,
         }
@@ -160,6 +163,7 @@ struct Run<A, M> {
     recalled: Stop,
     pace: Pace,
     cadence: Cadence,
+    outlines: Outlines,
     iteration: Iteration,
     /// Whether deletions are held back, which the operator may release during the rest.
     holds: bool,
@@ -178,6 +182,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 PassEnd::Outdated => {}
                 PassEnd::Complete if self.pager.passes == Passes::One => break,
                 PassEnd::Complete => {
+                    self.outlines.end_pass(self.iteration);
                     self.now(Activity::Resting);
                     if self.rest().await.is_none() {
                         break;
@@ -259,7 +264,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 }
                 () = self.pace.tick(), if may_send => {
                     if let Some(ask) = under_way.next.take() {
-                        self.send(under_way.request(ask), ask.ticket);
+                        let outline = self.outlines.of(ask.window);
+                        self.send(under_way.request(ask, outline), ask);
                     }
                 }
                 never = self.pager.alive.waits(until) => match never {},
@@ -356,21 +362,24 @@ impl<A: Api, M: Mirror> Run<A, M> {
         self.recalled = stop;
     }
 
-    fn send(&mut self, request: SearchRequest, ticket: Ticket) {
+    fn send(&mut self, request: SearchRequest, ask: Ask) {
         let fetcher = Arc::clone(&self.pager.fetcher);
         let (iteration, stop) = (self.iteration, self.recalled.clone());
         let alive = self.pager.alive.strand();
         self.flights
-            .spawn(async move { (iteration, ticket, fetcher.fetch(&request, stop, &alive).await) });
+            .spawn(async move { (iteration, ask, fetcher.fetch(&request, stop, &alive).await) });
     }
 
     /// Takes note of what came back.
     fn land(&mut self, under_way: &mut UnderWay, flight: Result<Flight, JoinError>) {
-        let Some((iteration, ticket, fetched)) = joined(flight) else { return };
-        let Some(fetched) = fetched else { return };
+        let Some((iteration, ask, fetched)) = joined(flight) else { return };
+        let Some(mut fetched) = fetched else { return };
         self.pace.sent(fetched.begun);
-        if iteration == self.iteration && under_way.pass.wants(ticket) {
-            under_way.answered.insert(ticket, fetched);
+        if let Some(outline) = fetched.answer.outline.take() {
+            self.outlines.keep(ask.window, outline, iteration);
+        }
+        if iteration == self.iteration && under_way.pass.wants(ask.ticket) {
+            under_way.answered.insert(ask.ticket, fetched);
         }
     }
 

@@ -10,7 +10,7 @@ use super::checkpoint::{self, ListId};
 use super::fetch::Fetched;
 use super::likeness::Before;
 use super::pass::{Ask, Pass, PassSettings, Taken, Ticket};
-use crate::client::{SearchAnswer, SearchRequest};
+use crate::client::{Outline, SearchAnswer, SearchRequest};
 use crate::config::{PagingConfig, RepositoryConfig};
 use crate::ids::Iteration;
 use crate::idset::IdSet;
@@ -59,13 +59,14 @@ impl UnderWay {
         self.next
     }
 
-    pub(super) fn request(&self, ask: Ask) -> SearchRequest {
+    pub(super) fn request(&self, ask: Ask, outline: Option<Arc<Outline>>) -> SearchRequest {
         SearchRequest {
             repository: self.config.id,
             page: ask.window.page,
             page_size: ask.window.size,
             conditions: Arc::clone(&self.conditions),
             item_id: self.config.item_id.clone(),
+            outline,
         }
     }
 

@@ -400,6 +400,7 @@ impl Api for Server {
                 items: list.iter().skip(start).take(size).cloned().collect(),
                 total: list.len() as u64,
                 rest_token,
+                outline: None,
             })
         })
         .await

@@ -44,7 +44,7 @@ fn each_status_with_each_body_means_what_it_should() {
         (r#"{"error":"invalid_grant"}"#, "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSDDDSSSSS"),
     ];
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
-    let asked = Asked { page_size: 20, item_id: &pointer };
+    let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
     for (body, searched, logged_in, tokened) in bodies {
         let row = |judge: &dyn Fn(&Reply) -> char| -> String {
             statuses.iter().map(|status| judge(&reply(*status, body))).collect()
@@ -66,7 +66,7 @@ fn each_status_with_each_body_means_what_it_should() {
 #[test]
 fn a_redirect_to_elsewhere_outweighs_its_body() {
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
-    let asked = Asked { page_size: 20, item_id: &pointer };
+    let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
     let elsewhere = Some(Elsewhere { target: Some("https://sso.example".to_owned()) });
     let away = Reply { elsewhere, ..reply(302, PAGE) };
     assert_eq!(letter(&search(&away, asked)), 'R');
@@ -77,7 +77,7 @@ fn a_redirect_to_elsewhere_outweighs_its_body() {
 #[test]
 fn success_and_status_may_be_null_or_absent() {
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
-    let asked = Asked { page_size: 20, item_id: &pointer };
+    let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
     for more in ["", r#""success":null,"#, r#""success":true,"#, r#""message":{"any":["thing"]},"#]
     {
         let body = PAGE.replacen("{\"status\":0,", &format!("{{{more}"), 1);

@@ -1,0 +1,205 @@
+//! The outline of an answer: where its items lay and what they were, so that the next answer to the
+//! same request need not be read again where it is byte for byte the same. Pure.
+//!
+//! Most of a pass over a repository at rest is reading JSON to find where one item ends and the next
+//! begins. An item whose bytes were one whole JSON object the last time is one this time; so where
+//! the bytes that come next have the length and the digest of an item that was expected there, the
+//! item is known without a look inside. What differs is read as ever, and what follows it is found
+//! again in the outline: an answer in which a few items were changed, came or went costs little more
+//! than one that is the same.
+//!
+//! Guarantees: an answer read along an outline is the answer that reading it from scratch gives, as
+//! far as equal digests (64 bits, of equal length) mean equal bytes; wherever there is any doubt, or
+//! anything to complain of, there is no such answer, and it is read from scratch.
+
+use bytes::Bytes;
+
+use super::wire::{self, Envelope, Found};
+use crate::config::JsonPointer;
+use crate::item::{self, Item};
+
+/// The list's member in the answer (vendor).
+const LIST: &[u8] = b"\"itemList\"";
+
+/// The list begins within this many bytes, or it is not looked for. Before it are `status` and
+/// perhaps a token.
+const BEGINS_WITHIN: usize = 4096;
+
+/// How many rows of the outline the next item may be ahead of the last one that was found: so many
+/// may go at one place, or change one after the other, and the rest is still known.
+const AHEAD: usize = 64;
+
+/// Stands for the list's items in what is left of an answer without them. One element, because only
+/// the place where it is found again shows that the list is the one that was cut out.
+const PLACEHOLDER: &[u8] = b"0";
+
+/// Where the items of an answer lay, and what they were.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outline {
+    rows: Vec<Row>,
+    /// Where the items carry their ids.
+    pointer: JsonPointer,
+}
+
+/// One item: 16 bytes, since there is one for each item of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    digest: u64,
+    /// In bytes.
+    length: u32,
+    /// Where in the item its id begins.
+    id_at: u32,
+}
+
+/// An answer taken apart along an outline.
+#[derive(Debug)]
+pub(super) struct Split {
+    /// The items of the list that was cut out.
+    pub(super) items: Vec<Item>,
+    /// Where they lie now; `None`: just as before.
+    pub(super) outline: Option<Outline>,
+    /// What is left.
+    pub(super) rest: Rest,
+}
+
+/// An answer with a placeholder in the place of its items.
+#[derive(Debug)]
+pub(super) struct Rest {
+    json: Vec<u8>,
+    /// Where the placeholder stands.
+    place: usize,
+}
+
+impl Outline {
+    /// How many items it has.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The outline of these items; `None` where one of them is too large for a row.
+    pub(super) fn of(items: &[Found], pointer: &JsonPointer) -> Option<Self> {
+        let rows = items.iter().map(Row::of).collect::<Option<_>>()?;
+        Some(Self { rows, pointer: pointer.clone() })
+    }
+
+    /// An outline of so many items, of whatever kind.
+    #[cfg(test)]
+    pub(crate) fn of_rows(count: usize) -> Self {
+        let row = Row { digest: 0, length: 2, id_at: 0 };
+        Self { rows: vec![row; count], pointer: "/itemId".parse().expect("it is a pointer") }
+    }
+
+    /// Takes an answer apart; `None` where this outline is of no use for it.
+    pub(super) fn split(&self, body: &Bytes, pointer: &JsonPointer) -> Option<Split> {
+        if self.pointer != *pointer {
+            return None;
+        }
+        let begin = begin_of_list(body)?;
+        let mut at = after_space(body, begin);
+        let mut items = Vec::with_capacity(self.len());
+        let mut rows = Vec::with_capacity(self.len());
+        let mut known = self.rows.as_slice();
+        loop {
+            let (item, row) = if let Some((ahead, item)) = expected(known, body, at) {
+                let row = known[ahead];
+                known = &known[ahead + 1..];
+                (item, row)
+            } else {
+                // So that a long stretch of strangers does not leave behind what is known.
+                if items.len() >= self.len() - known.len() + AHEAD {
+                    known = known.get(1..).unwrap_or_default();
+                }
+                let found = stranger(body, at, pointer)?;
+                let row = Row::of(&found)?;
+                (found.item, row)
+            };
+            at = after_space(body, at + item.bytes.len());
+            items.push(item);
+            rows.push(row);
+            match body.get(at)? {
+                b',' => at = after_space(body, at + 1),
+                b']' => break,
+                _ => return None,
+            }
+        }
+        let json = [&body[..begin], PLACEHOLDER, &body[at..]].concat();
+        let outline = (rows != self.rows).then(|| Self { rows, pointer: pointer.clone() });
+        Some(Split { items, outline, rest: Rest { json, place: begin } })
+    }
+}
+
+impl Row {
+    fn of(found: &Found) -> Option<Self> {
+        Some(Self {
+            digest: found.item.digest,
+            length: u32::try_from(found.item.bytes.len()).ok()?,
+            id_at: u32::try_from(found.id_at).ok()?,
+        })
+    }
+}
+
+impl Rest {
+    /// It, read; `None` where the list that was cut out is not the answer's list of items.
+    pub(super) fn envelope(&self) -> Option<Envelope<'_>> {
+        let envelope = wire::envelope(&self.json).ok()?;
+        let &[element] = envelope.data.is()?.item_list.is()?.as_slice() else { return None };
+        let place = self.json.get(self.place..)?.as_ptr();
+        std::ptr::eq(element.get().as_ptr(), place).then_some(envelope)
+    }
+}
+
+/// The first of the known rows, as far as one looks ahead, whose item stands here.
+fn expected(known: &[Row], body: &Bytes, at: usize) -> Option<(usize, Item)> {
+    let from_here = body.get(at..)?;
+    // Items are often of one length, and then one digest serves to look at many rows.
+    let mut digested = None;
+    known.iter().take(AHEAD).enumerate().find_map(|(ahead, row)| {
+        let (length, id_at) = (usize::try_from(row.length).ok()?, usize::try_from(row.id_at).ok()?);
+        let bytes = from_here.get(..length).filter(|bytes| bytes.ends_with(b"}"))?;
+        let digest = match digested {
+            Some((of, digest)) if of == length => digest,
+            _ => item::digest(bytes),
+        };
+        digested = Some((length, digest));
+        if digest != row.digest {
+            return None;
+        }
+        let id = wire::id_at(bytes.get(id_at..)?)?;
+        Some((ahead, Item { id, bytes: body.slice(at..at + length), digest }))
+    })
+}
+
+/// An item that no outline knows.
+fn stranger(body: &Bytes, at: usize, pointer: &JsonPointer) -> Option<Found> {
+    let raw = wire::first_value(body.get(at..)?)?;
+    wire::item(body, raw, pointer).ok()
+}
+
+/// Where the elements of the list of items begin, by the look of it.
+fn begin_of_list(body: &[u8]) -> Option<usize> {
+    let head = body.get(..BEGINS_WITHIN).unwrap_or(body);
+    let name = head.windows(LIST.len()).position(|bytes| bytes == LIST)?;
+    let mut at = name + LIST.len();
+    for mark in [b':', b'['] {
+        at = after_space(body, at);
+        if body.get(at) != Some(&mark) {
+            return None;
+        }
+        at += 1;
+    }
+    Some(at)
+}
+
+/// The first place from here on without white space as JSON has it.
+fn after_space(body: &[u8], at: usize) -> usize {
+    let rest = body.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+}
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,8 @@
 //! 3. [`pager::fetch::Fetcher::fetch`] takes [`session::Credentials`], waiting for the refresher
 //!    where there are none that hold, and calls [`client::Api::search`].
 //! 4. The client sends it, reads the answer up to a cap, and judges it: an answer, a refusal, or a
-//!    failure. Items are slices of the answer's bytes.
+//!    failure. Items are slices of the answer's bytes; where these are what the same window showed
+//!    the last time, they are known by its [`client::Outline`] and not read again.
 //! 5. A refusal is reported with the generation it was made with and waits for a newer one; a
 //!    failure waits with growing delays. Either way the request is made again, signed afresh.
 //! 6. Answers that came before their turn wait for it. Then the ids and digests of the page go to
@@ -68,6 +69,7 @@
 //! | a token that ends costs no page: 72 hours on a paused clock | `pager::tests`, `supervisor::tests` |
 //! | each shape of a refusal and each kind of fault, in the middle of a pass, over TCP | `tests/it/refusals.rs`, `tests/it/faults.rs` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
+//! | an answer read along an outline is the answer read from scratch | `client::outline::tests` |
 //! | tokens never follow a redirect to another host; no error shows a secret | `client::tests` |
 //! | every fault of a configuration is told at once, none with a secret | `config::tests`, `tests/it/check.rs` |
 //! | a stop ends within five seconds, with a logout | `supervisor::tests`, `tests/it/shutdown.rs` |

@@ -141,6 +141,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 /// Files that decide and do not wait.
 const PURE: &[&str] = &[
     "src/client/offer.rs",
+    "src/client/outline/mod.rs",
     "src/client/presence.rs",
     "src/canonical/mod.rs",
     "src/client/redact.rs",
@@ -158,6 +159,7 @@ const PURE: &[&str] = &[
     "src/pager/cadence.rs",
     "src/pager/likeness.rs",
     "src/pager/link.rs",
+    "src/pager/outlines.rs",
     "src/pager/pass/mod.rs",
     "src/pager/pass/verdict.rs",
     "src/pager/window.rs",

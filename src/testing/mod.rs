@@ -9,13 +9,15 @@ mod recorder;
 mod rig;
 mod script;
 mod server;
+mod sqlite;
 
 pub(crate) use self::memory::Memory;
 pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
 pub(crate) use self::recorder::{Recorded, Recorder};
 pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration};
-pub(crate) use self::script::{Call, ItemCall, Logged, Outcome, StaleRest};
-pub(crate) use self::server::Server;
+pub(crate) use self::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
+pub(crate) use self::server::{Server, revised};
+pub(crate) use self::sqlite::SqliteInTime;
 
 /// Checks that these pages are one trip over a list of so many items that nobody changed: from the
 /// top to the end, each page once, in order, without a gap.

@@ -69,6 +69,11 @@ impl Recorder {
         self.heard.events().clone()
     }
 
+    /// Everything since it was last taken, which is forgotten.
+    pub(crate) fn take(&self) -> Vec<Recorded> {
+        std::mem::take(&mut *self.heard.events())
+    }
+
     /// All events with this message so far.
     pub(crate) fn named(&self, message: &str) -> Vec<Recorded> {
         let events = self.heard.events();

@@ -46,6 +46,10 @@ pub(crate) enum Outcome {
     Fail(RequestErrorKind),
     /// The server is busy and says for how long.
     Busy(Duration),
+    /// Of a search: a page of half the size, in its own place.
+    Cap,
+    /// Of a search: the page before over again.
+    Repeat,
     /// The server does its work, but the answer is lost.
     Lose,
     /// No answer ever.

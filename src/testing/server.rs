@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) item_call: ItemCall,
     script: HashMap<Call, VecDeque<Outcome>>,
     hook: Option<Hook>,
+    /// Whether requests are forgotten once they are answered: months of them are not to be kept.
+    pub(crate) forgetful: bool,
     sessions: HashMap<String, ServerSession>,
     issued: u64,
     sent: HashMap<Call, u64>,
@@ -95,6 +97,7 @@ impl Server {
                 item_call: ItemCall::Honest,
                 script: HashMap::new(),
                 hook: None,
+                forgetful: false,
                 sessions: HashMap::new(),
                 issued: 0,
                 sent: HashMap::new(),
@@ -134,9 +137,19 @@ impl Server {
         self.state().sessions.clear();
     }
 
+    /// Whether a repository has an item.
+    pub(crate) fn lists(&self, repository: RepositoryId, id: &ItemId) -> bool {
+        self.state().lists.get(&repository).is_some_and(|list| list.iter().any(|it| it.id == *id))
+    }
+
     /// How many requests of this kind were sent.
     pub(crate) fn count(&self, call: Call) -> usize {
         self.log_of(call).len()
+    }
+
+    /// How many requests of this kind were sent, also of those that are forgotten.
+    pub(crate) fn sent(&self, call: Call) -> u64 {
+        self.state().sent.get(&call).copied().unwrap_or_default()
     }
 
     /// The requests of this kind, in the order in which they were sent.
@@ -174,10 +187,10 @@ impl Server {
                 if !latency.is_zero() {
                     sleep(latency).await;
                 }
-                let mut state = self.state();
-                state.log[place].answered = Some(Instant::now());
-                state.log[place].refused = matches!(result, Err(Failure::Refused(_)));
-                drop(state);
+                if let Some(logged) = self.state().log.get_mut(place) {
+                    logged.answered = Some(Instant::now());
+                    logged.refused = matches!(result, Err(Failure::Refused(_)));
+                }
                 result
             }
             Judged::Hang => std::future::pending().await,
@@ -226,8 +239,10 @@ impl State {
         let outcome = scripted
             .or_else(|| self.hook.as_mut().and_then(|hook| hook(&asked)))
             .unwrap_or(Outcome::Usual);
-        self.log.push(Logged { asked, answered: None, refused: false });
-        let place = self.log.len() - 1;
+        let place = self.log.len();
+        if !self.forgetful {
+            self.log.push(Logged { asked, answered: None, refused: false });
+        }
         let count = self.under_way.entry(asked.repository).or_default();
         *count += 1;
         let most = self.most_under_way.entry(asked.repository).or_default();
@@ -237,7 +252,7 @@ impl State {
         let endpoint = endpoint(asked.call);
         let failed = |error: RequestError| Judged::Answer(Err(Failure::Failed(error)), latency);
         let judged = match &outcome {
-            Outcome::Usual | Outcome::Refuse => {
+            Outcome::Usual | Outcome::Refuse | Outcome::Cap | Outcome::Repeat => {
                 Judged::Answer(judge(self, &asked, &outcome), latency)
             }
             Outcome::Late(more) => Judged::Answer(judge(self, &asked, &outcome), latency + *more),
@@ -334,7 +349,13 @@ fn endpoint(call: Call) -> Endpoint {
 
 /// The item with this id.
 fn item(id: u64) -> Item {
-    let bytes = Bytes::from(format!("{{\"itemId\":{id},\"F_1\":\"item {id}\"}}"));
+    revised(id, 0)
+}
+
+/// The item with this id at this revision, of which 0 is the first.
+pub(crate) fn revised(id: u64, revision: u64) -> Item {
+    let text = if revision == 0 { String::new() } else { format!(" as of {revision}") };
+    let bytes = Bytes::from(format!("{{\"itemId\":{id},\"F_1\":\"item {id}{text}\"}}"));
     Item::new(ItemId::Integer(i128::from(id)), bytes)
 }
 
@@ -394,8 +415,16 @@ impl Api for Server {
             }
             let rest_token = state.admit(credentials, asked.at)?;
             let list = state.lists.get(&request.repository).map_or(&[][..], Vec::as_slice);
-            let size = request.page_size as usize;
-            let start = usize::try_from(request.page - 1).unwrap().saturating_mul(size);
+            let size = match outcome {
+                Outcome::Cap => (request.page_size / 2).max(1),
+                _ => request.page_size,
+            };
+            let page = match outcome {
+                Outcome::Repeat => request.page.saturating_sub(1).max(1),
+                _ => request.page,
+            };
+            let size = size as usize;
+            let start = usize::try_from(page - 1).unwrap().saturating_mul(size);
             Ok(SearchAnswer {
                 items: list.iter().skip(start).take(size).cloned().collect(),
                 total: list.len() as u64,

@@ -1,7 +1,8 @@
 //! The limit programs: small programs that do one part of the work and nothing else. What they
 //! take is what is possible, and ours is measured against it.
 //!
-//! Plain pages, one request in flight, one thread. Each is a process of its own and says at its end
+//! Plain pages, one thread, as many requests in flight as asked for, once the first page has told the
+//! total. Each is a process of its own and says at its end
 //! on stdout what it took: `{"elapsed_ms": 1.5, "items": 1000}`.
 
 use std::io::Write as _;
@@ -12,6 +13,7 @@ use rusqlite::{Connection, params};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use tokio::task::JoinSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Arguments, Fallible};
@@ -26,6 +28,8 @@ enum Work {
     Insert(Connection),
     /// The same as `Split`, and every hash is compared with the one stored.
     Compare(Connection),
+    /// The same, and what differs is stored, one transaction a page.
+    Update(Connection),
 }
 
 #[derive(Deserialize)]
@@ -65,16 +69,18 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
         "split" => Work::Split,
         "insert" => Work::Insert(database()?),
         "compare" => Work::Compare(database()?),
+        "update" => Work::Update(database()?),
         unknown => return Err(format!("there is no limit program {unknown}").into()),
     };
     let url = format!("{}/webcm/rest/api/items/search", arguments.text("--url")?);
     let page_size = arguments.number("--page-size")?;
+    let in_flight = arguments.number("--in-flight")?.max(1);
     // Nothing here speaks TLS, but the library wants it chosen; it is so only once.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let begun = Instant::now();
-    let items = runtime.block_on(pass(&client, &url, page_size, work))?;
+    let items = runtime.block_on(pass(&client, &url, page_size, in_flight, work))?;
     let said = json!({"elapsed_ms": begun.elapsed().as_secs_f64() * 1e3, "items": items});
     writeln!(std::io::stdout(), "{said}")?;
     Ok(())
@@ -85,34 +91,47 @@ async fn pass(
     client: &reqwest::Client,
     url: &str,
     page_size: usize,
+    in_flight: usize,
     mut work: Work,
 ) -> Fallible<usize> {
-    let (mut page, mut total, mut differing) = (1, usize::MAX, 0);
-    while (page - 1) * page_size < total {
+    let ask = |page: usize| {
         let search = json!({"repositoryId": 1, "page": page, "pageSize": page_size}).to_string();
-        let body = fetch(client, url, search).await?;
-        if let Work::Fetch = work {
-            // The total stands at the end.
-            let text = std::str::from_utf8(&body)?;
-            let (_, rest) = text.rsplit_once("\"searchTotal\":").ok_or("no total")?;
-            total = rest.split(',').next().unwrap_or_default().parse()?;
-        } else {
-            let Answer { data } = serde_json::from_slice(&body)?;
-            total = data.search_total;
-            differing += work_on(&mut work, &data.item_list)?;
+        fetch(client.clone(), url.to_owned(), search)
+    };
+    let total = take(&mut work, &ask(1).await?)?;
+    let mut pages = 2..=total.div_ceil(page_size);
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.len() < in_flight
+            && let Some(page) = pages.next()
+        {
+            under_way.spawn(ask(page));
         }
-        page += 1;
+        let Some(body) = under_way.join_next().await else { return Ok(total) };
+        take(&mut work, &body??)?;
     }
+}
+
+/// Works on one page; returns how many items there are in all.
+fn take(work: &mut Work, body: &Bytes) -> Fallible<usize> {
+    if let Work::Fetch = work {
+        // The total stands at the end.
+        let text = std::str::from_utf8(body)?;
+        let (_, rest) = text.rsplit_once("\"searchTotal\":").ok_or("no total")?;
+        return Ok(rest.split(',').next().unwrap_or_default().parse()?);
+    }
+    let Answer { data } = serde_json::from_slice(body)?;
+    let differing = work_on(work, &data.item_list)?;
     if differing > 0 {
         return Err(format!("{differing} items differ from what is stored").into());
     }
-    Ok(total)
+    Ok(data.search_total)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the server is ours: no answer is too long")]
-async fn fetch(client: &reqwest::Client, url: &str, search: String) -> Fallible<Bytes> {
+async fn fetch(client: reqwest::Client, url: String, search: String) -> reqwest::Result<Bytes> {
     let request = client.post(url).header("content-type", "application/json").body(search);
-    Ok(request.send().await?.error_for_status()?.bytes().await?)
+    request.send().await?.error_for_status()?.bytes().await
 }
 
 /// Works on one page; returns how many of its items are not stored as they are.
@@ -144,6 +163,23 @@ fn work_on(work: &mut Work, items: &[&RawValue]) -> Fallible<usize> {
                 let stored: i64 = select.query_row([id], |row| row.get(0))?;
                 differing += usize::from(stored != hash);
             }
+        }
+        Work::Update(connection) => {
+            let transaction = connection.transaction()?;
+            {
+                let mut select =
+                    transaction.prepare_cached("SELECT hash FROM item WHERE id = ?1")?;
+                let mut update = transaction
+                    .prepare_cached("UPDATE item SET hash = ?2, body = ?3 WHERE id = ?1")?;
+                for item in items {
+                    let (id, hash) = read(item)?;
+                    let stored: i64 = select.query_row([id], |row| row.get(0))?;
+                    if stored != hash {
+                        update.execute(params![id, hash, item.get().as_bytes()])?;
+                    }
+                }
+            }
+            transaction.commit()?;
         }
     }
     Ok(differing)

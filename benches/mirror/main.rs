@@ -2,9 +2,12 @@
 //! on the same machine in the same run: `cargo bench --bench mirror`. Absolute numbers drift with
 //! the machine; the ratios hold.
 //!
-//! `-- --quick` measures a tenth of the items once; `-- --million` adds the memory of a million
-//! items (it takes minutes, and the server a few gigabytes); `-- --items N`, `-- --repetitions N`;
-//! `-- --shuffled` serves the items in no order instead of by ascending id.
+//! `-- --quick` measures a tenth of the items once. `-- --million` measures a million items instead
+//! (it takes minutes, and server and disk a few gigabytes), start-up and resume among it, or with
+//! `--unchanged` the unchanged pass alone. `-- --matrix` measures every page size at every latency,
+//! with one request in flight and with eight, and then what does not depend on items. With each,
+//! `--items N` and `--repetitions N`; but for the matrix, `--shuffled` serves the items in no order
+//! instead of by ascending id.
 //!
 //! Each figure is the median of its repetitions; programs that are compared take turns.
 
@@ -12,6 +15,8 @@
 
 mod figures;
 mod limit;
+mod matrix;
+mod million;
 mod programs;
 mod server;
 
@@ -30,6 +35,8 @@ fn main() -> ExitCode {
             println!("this takes a release build and minutes: cargo bench --bench mirror");
             Ok(())
         }
+        _ if arguments.has("--million") => million::measure(&arguments),
+        _ if arguments.has("--matrix") => matrix::measure(&arguments),
         _ => figures::measure(&arguments),
     };
     match done {

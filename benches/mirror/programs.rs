@@ -5,7 +5,8 @@
 //! milliseconds, so that what a process does in its very last ones is missed.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -15,9 +16,12 @@ use std::{fs, thread};
 use serde_json::Value;
 
 use crate::Fallible;
+use crate::server::since_1970;
 
 /// How often a process is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(3);
+/// Events at a start that are worth a look.
+const FIRST_EVENTS: usize = 6;
 /// CPU ticks a second in `/proc`: 100 on every Linux, whatever the kernel's own.
 const TICKS: f64 = 100.0;
 /// `/proc` counts memory in KiB.
@@ -53,6 +57,29 @@ impl Server {
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
+
+    /// Has it change one item in a hundred.
+    pub(crate) fn change(&self) -> Fallible<()> {
+        self.post("change").map(drop)
+    }
+
+    /// When the first search came since this was last asked, as the time since 1970, and the page
+    /// that it asked for; `None` where none came.
+    pub(crate) fn first_search(&self) -> Fallible<Option<(Duration, u64)>> {
+        let first: Value = serde_json::from_str(&self.post("first-search")?)?;
+        let [at, page] = ["at_us", "page"].map(|name| first[name].as_u64());
+        Ok(at.map(Duration::from_micros).zip(page))
+    }
+
+    fn post(&self, path: &str) -> Fallible<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        // In HTTP/1.0 an answer ends where the connection does.
+        write!(stream, "POST /{path} HTTP/1.0\r\nContent-Length: 0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("an answer without a head")?;
+        Ok(body.to_owned())
+    }
 }
 
 impl Drop for Server {
@@ -79,6 +106,21 @@ pub(crate) struct Taken {
     pub(crate) peaks: Vec<f64>,
     /// Lines on its stdout.
     pub(crate) lines: usize,
+    /// The first events of its log, with the time from its start.
+    pub(crate) first_events: Vec<(Duration, String)>,
+    /// From its start to its first search, and the page that it asked for.
+    pub(crate) first_search: Option<(Duration, u64)>,
+}
+
+/// When a program is ended.
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// It ends by itself.
+    End,
+    /// It is asked to end after so many passes.
+    Passes(usize),
+    /// It is killed once it has read this page.
+    Killed(u64),
 }
 
 /// A limit program.
@@ -86,13 +128,14 @@ pub(crate) fn limit(
     work: &str,
     server: &Server,
     page_size: usize,
+    in_flight: usize,
     folder: &Path,
 ) -> Fallible<Taken> {
     let mut command = ourselves("limit")?;
     command.args(["--work", work, "--url", &server.url()]);
-    command.args(["--page-size", &page_size.to_string()]);
+    command.args(["--page-size", &page_size.to_string(), "--in-flight", &in_flight.to_string()]);
     command.arg("--database").arg(folder.join("limit.db"));
-    watch(&mut command, usize::MAX)
+    watch(&mut command, Until::End)
 }
 
 /// What of our configuration differs between measurements.
@@ -102,25 +145,41 @@ pub(crate) struct Ours<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) page_size: usize,
     pub(crate) in_flight: usize,
+    /// Between two passes.
+    pub(crate) rest: &'a str,
 }
 
 impl Ours<'_> {
     /// One command of ours, to its end.
     pub(crate) fn command(&self, arguments: &[&str]) -> Fallible<Taken> {
-        watch(&mut self.prepare(arguments)?, usize::MAX)
+        self.watch(arguments, Until::End)
     }
 
     /// The daemon over so many passes.
     pub(crate) fn passes(&self, passes: usize) -> Fallible<Taken> {
-        watch(&mut self.prepare(&["run"])?, passes)
+        self.watch(&["run"], Until::Passes(passes))
     }
 
-    fn prepare(&self, arguments: &[&str]) -> Fallible<Command> {
-        let Self { server, folder, page_size, in_flight } = self;
+    /// The daemon up to this page of its pass, and killed there.
+    pub(crate) fn killed_at(&self, page: u64) -> Fallible<Taken> {
+        self.watch(&["run"], Until::Killed(page))
+    }
+
+    fn watch(&self, arguments: &[&str], until: Until) -> Fallible<Taken> {
+        self.server.first_search()?;
+        let begun = since_1970();
+        let mut taken = watch(&mut self.prepare(arguments)?, until)?;
+        let first = self.server.first_search()?;
+        taken.first_search = first.map(|(at, page)| (at.saturating_sub(begun), page));
+        Ok(taken)
+    }
+
+    pub(crate) fn prepare(&self, arguments: &[&str]) -> Fallible<Command> {
+        let Self { server, folder, page_size, in_flight, rest } = self;
         let file = folder.join("ewmirror.toml");
         let text = format!(
             "[server]\nurl = '{}'\n[login]\nusername = 'system'\n\
-             [paging]\npage_size = {page_size}\npage_interval = '0s'\npass_interval = '0s'\n\
+             [paging]\npage_size = {page_size}\npage_interval = '0s'\npass_interval = '{rest}'\n\
              in_flight = {in_flight}\n[mirror]\nurl = 'sqlite://{}'\n[status]\nlisten = 'off'\n\
              [log]\nformat = 'json'\n[[repository]]\nid = 1\n",
             server.url(),
@@ -143,15 +202,15 @@ fn ourselves(part: &str) -> Fallible<Command> {
 /// What the readers of a process tell.
 enum Told {
     /// A line of its log.
-    Log(String),
+    Log(Instant, String),
     /// The end of its stdout, with the number of lines and the last of them.
     Data(usize, String),
     /// The end of its log.
     End(Instant),
 }
 
-/// Runs a process to its end; after so many passes it is asked to end.
-fn watch(command: &mut Command, passes: usize) -> Fallible<Taken> {
+/// Runs a process to its end.
+fn watch(command: &mut Command, until: Until) -> Fallible<Taken> {
     let before = children_cpu()?;
     let begun = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -167,7 +226,7 @@ fn watch(command: &mut Command, passes: usize) -> Fallible<Taken> {
     if let Some(stderr) = child.stderr.take() {
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                drop(tell.send(Told::Log(line)));
+                drop(tell.send(Told::Log(Instant::now(), line)));
             }
             drop(tell.send(Told::End(Instant::now())));
         });
@@ -177,15 +236,24 @@ fn watch(command: &mut Command, passes: usize) -> Fallible<Taken> {
     loop {
         taken.peak = memory(&child, "VmHWM:").unwrap_or_default().max(taken.peak);
         match told.recv_timeout(LOOK_EVERY) {
-            Ok(Told::Log(line)) => {
+            Ok(Told::Log(at, line)) => {
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
                 log.push(line);
+                if taken.first_events.len() < FIRST_EVENTS {
+                    let message = event["message"].as_str().unwrap_or_default().to_owned();
+                    taken.first_events.push((at.duration_since(begun), message));
+                }
+                if let Until::Killed(page) = until
+                    && event["page"].as_u64() >= Some(page)
+                {
+                    child.kill()?;
+                }
                 if event["message"] == "pass complete" {
                     let elapsed = event["elapsed_ms"].as_f64().ok_or("a pass without a time")?;
                     taken.passes_ms.push(elapsed);
                     taken.resident.extend(memory(&child, "VmRSS:"));
                     taken.peaks.extend(memory(&child, "VmHWM:"));
-                    if taken.passes_ms.len() == passes {
+                    if matches!(until, Until::Passes(most) if taken.passes_ms.len() == most) {
                         terminate(&child)?;
                     }
                 }
@@ -198,7 +266,7 @@ fn watch(command: &mut Command, passes: usize) -> Fallible<Taken> {
     }
     let status = child.wait()?;
     taken.cpu = children_cpu()?.saturating_sub(before);
-    if !status.success() {
+    if !status.success() && !matches!(until, Until::Killed(_)) {
         let log = log.get(log.len().saturating_sub(20)..).unwrap_or_default().join("\n");
         return Err(format!("{command:?} ended with {status}:\n{log}").into());
     }
@@ -243,7 +311,7 @@ fn children_cpu() -> Fallible<Duration> {
     Ok(Duration::from_secs_f64(ticks / TICKS))
 }
 
-fn terminate(child: &Child) -> Fallible<()> {
+pub(crate) fn terminate(child: &Child) -> Fallible<()> {
     // The shell does it, because that takes no unsafe code.
     Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status()?;
     Ok(())

@@ -2,10 +2,13 @@
 //! counts for the program measured.
 //!
 //! All items are rendered before it listens; the answer to a search is a slice of them, never a
-//! copy. Nothing ever changes, nobody is refused. It answers `POST /enable-api/login`,
+//! copy. Nobody is refused, and nothing changes by itself. It answers `POST /enable-api/login`,
 //! `GET /enable-api/reauth`, `POST /enable-api/logout` and, with any page and page size,
-//! `POST /webcm/rest/api/items/search`. It says its port on stdout and ends with its stdin.
+//! `POST /webcm/rest/api/items/search`. `POST /change` changes one item in a hundred, and
+//! `POST /first-search` tells the first search since it was last asked. It says its port on stdout
+//! and ends with its stdin.
 
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::{self, Write as _};
@@ -14,9 +17,9 @@ use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use fastrand::Rng;
 use http_body_util::{BodyExt, Collected};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -25,6 +28,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
@@ -36,6 +40,8 @@ const ATTRIBUTES: usize = 39;
 const ITEM_BYTES: usize = 2000;
 /// The widest gap between the ids of two items: a million of them are spread over sixteen million.
 const WIDEST_GAP: u64 = 32;
+/// One item in so many is changed at once.
+const CHANGED: usize = 100;
 /// The seed of everything made up: each run serves the same items.
 const SEED: u64 = 1;
 
@@ -43,7 +49,8 @@ const SEED: u64 = 1;
 pub(crate) fn serve(arguments: &Arguments) -> Fallible<()> {
     let catalog = Catalog::new(arguments.number("--items")?, arguments.has("--shuffled"))?;
     let latency = Duration::from_millis(arguments.number("--latency-ms")? as u64);
-    let site = Rc::new(Site { catalog, latency });
+    let site =
+        Rc::new(Site { catalog: RefCell::new(catalog), latency, first_search: Cell::new(None) });
     // The pipe's other end is held by whoever started this process.
     std::thread::spawn(|| {
         drop(io::stdin().read_to_end(&mut Vec::new()));
@@ -78,8 +85,10 @@ async fn accept(site: Rc<Site>) -> Fallible<()> {
 
 /// What is served, and how fast.
 struct Site {
-    catalog: Catalog,
+    catalog: RefCell<Catalog>,
     latency: Duration,
+    /// When it came, as the time since 1970, and which page it asked for.
+    first_search: Cell<Option<(Duration, usize)>>,
 }
 
 #[derive(Deserialize)]
@@ -105,14 +114,32 @@ impl Site {
                 let Some(Search { page, page_size }) = search else {
                     return refused(StatusCode::BAD_REQUEST);
                 };
+                if self.first_search.get().is_none() {
+                    self.first_search.set(Some((since_1970(), page)));
+                }
                 if !self.latency.is_zero() {
                     tokio::time::sleep(self.latency).await;
                 }
-                Response::new(self.catalog.page(page, page_size))
+                Response::new(self.catalog.borrow().page(page, page_size))
+            }
+            "/change" => {
+                self.catalog.borrow_mut().change();
+                Response::new(Pieces::of(Bytes::from_static(b"{}")))
+            }
+            "/first-search" => {
+                let first = self.first_search.take().map(
+                    |(at, page)| json!({"at_us": u64::try_from(at.as_micros()).ok(), "page": page}),
+                );
+                Response::new(Pieces::of(Bytes::from(json!(first).to_string())))
             }
             _ => refused(StatusCode::NOT_FOUND),
         }
     }
+}
+
+/// The time of day, which this process has in common with the one that measures.
+pub(crate) fn since_1970() -> Duration {
+    ewmirror::clock::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn refused(status: StatusCode) -> Response<Pieces> {
@@ -149,6 +176,22 @@ impl Catalog {
         }
         starts.push(text.len());
         Ok(Self { text: Bytes::from(text.into_bytes()), starts })
+    }
+
+    /// Changes one digit of one item in so many; their lengths stay.
+    fn change(&mut self) {
+        // Nobody holds a page any more, so that nothing is copied; else it is once.
+        let text = std::mem::take(&mut self.text);
+        let mut text = text.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        for pair in self.starts.windows(2).step_by(CHANGED) {
+            let item = &mut text[pair[0]..pair[1]];
+            // The first text: hexadecimal digits.
+            let before = item.windows(2).position(|two| two == b":\"");
+            if let Some(digit) = before.and_then(|place| item.get_mut(place + 2)) {
+                *digit = if *digit == b'0' { b'1' } else { b'0' };
+            }
+        }
+        self.text = text.freeze();
     }
 
     fn page(&self, page: usize, size: usize) -> Pieces {

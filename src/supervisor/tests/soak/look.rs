@@ -41,7 +41,7 @@ type Figure = (&'static str, fn(&Look) -> f64, f64, f64);
 /// What is ours whoever else runs in this process.
 const OURS: [Figure; 3] = [
     ("tasks", |look| look.tasks, 0.0, 2.0),
-    ("database, KiB", |look| look.database, 0.1, 256.0),
+    ("database, KiB", |look| look.database, 0.1, 48.0),
     ("journal, KiB", |look| look.journal, 0.1, 64.0),
 ];
 
@@ -129,8 +129,14 @@ impl Looks {
         }
     }
 
+    /// How many sessions there were.
+    pub(super) fn sessions(&self) -> u64 {
+        let said = |message| self.said.get(message).copied().unwrap_or_default();
+        said("signed in") + said("session renewed")
+    }
+
     /// Prints everything.
-    pub(super) fn print(&self, logins: u64, most: u64) {
+    pub(super) fn print(&self) {
         println!(
             "{:>6} {:>6} {:>9} {:>9} {:>9} {:>6} {:>8}",
             "hour", "tasks", "db KiB", "wal KiB", "rss KiB", "files", "threads"
@@ -148,8 +154,7 @@ impl Looks {
             );
         }
         println!(
-            "passes: {}, of which certified: {}; given up after a panic: {}; logins: {logins} of at \
-             most {most}",
+            "passes: {}, of which certified: {}; given up after a panic: {}",
             self.passes, self.certified, self.given_up
         );
         println!("said: {:?}", self.said);

@@ -44,8 +44,10 @@ struct Trouble {
     began: Instant,
     over: AtomicBool,
     life: AtomicU32,
-    /// Faults that take a login to get over, or that hit one.
-    logins: AtomicU64,
+    /// Faults that take a login to get over.
+    sessions_lost: AtomicU64,
+    /// Faults that hit a login.
+    logins_hit: AtomicU64,
 }
 
 impl World {
@@ -55,7 +57,8 @@ impl World {
             began: Instant::now(),
             over: AtomicBool::new(false),
             life: AtomicU32::new(0),
-            logins: AtomicU64::new(0),
+            sessions_lost: AtomicU64::new(0),
+            logins_hit: AtomicU64::new(0),
         });
         {
             let mut state = server.state();
@@ -87,9 +90,14 @@ impl World {
         self.churn.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
-    /// How many logins there may be for what went wrong.
-    pub(super) fn logins_provoked(&self) -> u64 {
-        self.trouble.logins.load(Ordering::Relaxed)
+    /// How many faults took a login to get over.
+    pub(super) fn sessions_lost(&self) -> u64 {
+        self.trouble.sessions_lost.load(Ordering::Relaxed)
+    }
+
+    /// How many logins a fault has hit.
+    pub(super) fn logins_hit(&self) -> u64 {
+        self.trouble.logins_hit.load(Ordering::Relaxed)
     }
 
     /// The items of a repository.
@@ -109,9 +117,10 @@ impl Trouble {
         let away = hour % (THERE_HOURS + AWAY_HOURS) >= THERE_HOURS;
         let outcome =
             if away { Outcome::Fail(RequestErrorKind::Connect) } else { draw(asked.call, rng)? };
-        let costs_a_login = matches!(outcome, Outcome::EndSessions | Outcome::Refuse);
-        if asked.call == Call::Login || costs_a_login {
-            self.logins.fetch_add(1, Ordering::Relaxed);
+        if asked.call == Call::Login {
+            self.logins_hit.fetch_add(1, Ordering::Relaxed);
+        } else if matches!(outcome, Outcome::EndSessions | Outcome::Refuse) {
+            self.sessions_lost.fetch_add(1, Ordering::Relaxed);
         }
         Some(outcome)
     }

@@ -1,7 +1,8 @@
 //! The mirror's figures, read for whoever asks, and no more often than is good for the disk.
 //!
 //! One reading at a time, at most one a second, however many ask. A reading that takes long holds
-//! up nobody beyond [`PATIENCE`]: what comes of it is there for the next one who asks.
+//! up nobody beyond [`PATIENCE`]: who asks meanwhile gets what the one before it came to, unless
+//! that is older than [`KEPT`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,10 @@ const FRESH: Duration = Duration::from_secs(1);
 /// which shall come also where the disk hangs.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a reading stands in for one that takes too long: a disk that is merely slow shows
+/// figures that are a little old rather than none, and one that hangs does not show them for ever.
+const KEPT: Duration = Duration::from_secs(60);
+
 /// What a reading came to.
 type Figure = Result<Arc<MirrorSummary>, String>;
 
@@ -37,19 +42,20 @@ impl Figures {
         Self { read, turn: Arc::new(Semaphore::new(1)), latest: Arc::default() }
     }
 
-    /// The figures, at most [`FRESH`] old.
+    /// The figures: at most [`FRESH`] old, or at most [`KEPT`] where reading them takes too long.
     pub(super) async fn get(&self) -> Figure {
         let late = || Err(format!("the mirror did not answer within {} s", PATIENCE.as_secs()));
-        timeout(PATIENCE, self.fresh_or_read()).await.unwrap_or_else(|_| late())
+        let in_time = timeout(PATIENCE, self.fresh_or_read()).await;
+        in_time.unwrap_or_else(|_| self.younger_than(KEPT).unwrap_or_else(late))
     }
 
     async fn fresh_or_read(&self) -> Figure {
-        if let Some(fresh) = self.fresh() {
+        if let Some(fresh) = self.younger_than(FRESH) {
             return fresh;
         }
         let turn = Arc::clone(&self.turn).acquire_owned().await;
         // Whoever had the turn before may have read it meanwhile.
-        if let Some(fresh) = self.fresh() {
+        if let Some(fresh) = self.younger_than(FRESH) {
             return fresh;
         }
         let (read, latest) = (Arc::clone(&self.read), Arc::clone(&self.latest));
@@ -63,9 +69,9 @@ impl Figures {
         reading.await.unwrap_or_else(|_| Err("reading the mirror failed".to_owned()))
     }
 
-    fn fresh(&self) -> Option<Figure> {
+    fn younger_than(&self, age: Duration) -> Option<Figure> {
         let latest = locked(&self.latest);
-        latest.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, figure)| figure.clone())
+        latest.as_ref().filter(|(at, _)| at.elapsed() < age).map(|(_, figure)| figure.clone())
     }
 }
 
@@ -127,5 +133,31 @@ pub(super) mod tests {
         assert_eq!(readings.load(Ordering::Relaxed), 1);
         drop(release);
         assert!(figures.get().await.is_ok());
+    }
+    #[tokio::test]
+    async fn while_a_reading_takes_long_the_one_before_stands_in_for_it() {
+        let (release, held) = mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let readings = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&readings);
+        let figures = Figures::new(Arc::new(move || {
+            let nth = counted.fetch_add(1, Ordering::Relaxed);
+            // All but the first are slow.
+            if nth > 0 {
+                assert!(locked(&held).recv().is_err(), "nothing is sent");
+            }
+            Ok(MirrorSummary { journal_bytes: nth as u64, ..summary() })
+        }));
+        assert_eq!(figures.get().await.unwrap().journal_bytes, 0);
+        tokio::time::sleep(FRESH).await;
+        assert_eq!(figures.get().await.unwrap().journal_bytes, 0);
+        assert_eq!(readings.load(Ordering::Relaxed), 2);
+        // Not for ever.
+        if let Some((at, _)) = locked(&figures.latest).as_mut() {
+            *at = at.checked_sub(KEPT).expect("the machine has been up for longer");
+        }
+        assert_eq!(figures.get().await.unwrap_err(), "the mirror did not answer within 1 s");
+        drop(release);
+        assert_eq!(figures.get().await.unwrap().journal_bytes, 1);
     }
 }

@@ -9,8 +9,9 @@
 //! | `GET /metrics` | the metrics |
 //!
 //! Guarantees: it changes nothing and holds up nobody. At most [`CONNECTIONS`] are open at once,
-//! the next ones wait in the system's queue; each is cut off after [`CONNECTION_WITHIN`], whether
-//! it sends, reads or does neither, and is for one request. All who ask within a second get one and
+//! the next ones wait in the system's queue, where those who are open and have asked nothing for
+//! [`ASK_WITHIN`] make room for them; each is cut off after [`CONNECTION_WITHIN`], whether it sends,
+//! reads or does neither, and is for one request. All who ask within a second get one and
 //! the same text, so that a client that reads nothing holds a share of it and no memory of its own.
 //!
 //! There is no password: whoever reaches it can read it. A web page is not to be among them, so
@@ -21,6 +22,7 @@ mod desk;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::Request;
@@ -30,8 +32,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use url::Host;
 
 use self::desk::Desk;
@@ -48,6 +50,10 @@ const CONNECTIONS: usize = 32;
 /// How long a request's head may take: it is one packet.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long it may take while others may be waiting, so that hundreds of clients that say nothing
+/// cost one who asks a few seconds, not a minute.
+const ASK_WITHIN: Duration = Duration::from_millis(250);
+
 /// How long a connection may last, from its first moment to its last byte.
 const CONNECTION_WITHIN: Duration = Duration::from_secs(10);
 
@@ -62,8 +68,12 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 pub async fn serve(serving: Arc<Serving>, live: Live, mut stop: Stop) {
     let desk = Arc::new(Desk::new(&serving, live));
     let mut connections = JoinSet::new();
+    let mut guests: Vec<Guest> = Vec::new();
     loop {
+        guests.retain(|guest| !guest.task.is_finished());
         let has_room = connections.len() < CONNECTIONS;
+        // They stand in the order in which they came.
+        let idle = guests.iter().find(|guest| !guest.has_asked()).filter(|_| !has_room);
         tokio::select! {
             biased;
             () = stop.requested() => break,
@@ -74,16 +84,42 @@ pub async fn serve(serving: Arc<Serving>, live: Live, mut stop: Stop) {
                     std::panic::resume_unwind(error.into_panic());
                 }
             }
+            () = shown_out(idle) => {}
             accepted = accepted(&serving), if has_room => {
-                let desk = Arc::clone(&desk);
-                match accepted {
-                    Stream::Tcp(stream) => connections.spawn(connection(stream, desk)),
-                    Stream::Unix(stream) => connections.spawn(connection(stream, desk)),
+                let (desk, asked) = (Arc::clone(&desk), Arc::default());
+                let hears = Arc::clone(&asked);
+                let task = match accepted {
+                    Stream::Tcp(stream) => connections.spawn(connection(stream, desk, hears)),
+                    Stream::Unix(stream) => connections.spawn(connection(stream, desk, hears)),
                 };
+                guests.push(Guest { since: Instant::now(), asked, task });
             }
         }
     }
     connections.shutdown().await;
+}
+
+/// Somebody who has connected.
+struct Guest {
+    since: Instant,
+    asked: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Guest {
+    fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends a connection that has had the time to ask something, unless it has done so meanwhile; never
+/// where there is none.
+async fn shown_out(idle: Option<&Guest>) {
+    let Some(guest) = idle else { return std::future::pending().await };
+    sleep_until(guest.since + ASK_WITHIN).await;
+    if !guest.has_asked() {
+        guest.task.abort();
+    }
 }
 
 async fn accepted(serving: &Serving) -> Stream {
@@ -95,11 +131,12 @@ async fn accepted(serving: &Serving) -> Stream {
     }
 }
 
-async fn connection<S>(stream: S, desk: Arc<Desk>)
+async fn connection<S>(stream: S, desk: Arc<Desk>, asked: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |request| {
+        asked.store(true, Ordering::Relaxed);
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(desk.answer(&request).await) }
     });

@@ -1,6 +1,7 @@
 //! The mirror that the configuration asks for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     EndOfPass, Mirror, MirrorError, Nothing, PageOfItems, Recalled, SqliteMirror, Suspicion, Tally,
@@ -77,7 +78,7 @@ impl Mirror for AnyMirror {
         whichever!(self, mirror => mirror.released(repository))
     }
 
-    async fn drop_changes(&self, before_ms: i64) -> Result<bool, MirrorError> {
-        whichever!(self, mirror => mirror.drop_changes(before_ms))
+    async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {
+        whichever!(self, mirror => mirror.drop_changes(now_ms, keep))
     }
 }

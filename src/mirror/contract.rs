@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -274,12 +275,13 @@ impl Model {
                 assert_eq!(told, unseen);
             }
             Step::Drop { share } => {
-                let before = now * share / 100;
+                let before = (now * share / 100).min(now);
                 let old = self.log.iter().position(|change| change.ts_ms >= before);
                 let old = old.unwrap_or(self.log.len()).max(self.dropped);
                 self.base = fold(self.base.clone(), &self.log[self.dropped..old]);
                 self.dropped = old;
-                assert!(!mirror.drop_changes(before).await.unwrap());
+                let keep = Duration::from_millis((now - before).cast_unsigned());
+                assert!(!mirror.drop_changes(now, keep).await.unwrap());
             }
             Step::Reopen => {}
         }

@@ -12,6 +12,7 @@ mod sqlite;
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::JsonPointer;
 use crate::ids::{ItemId, Iteration, RepositoryId};
@@ -265,11 +266,16 @@ pub trait Mirror: Send + Sync + 'static {
         repository: RepositoryId,
     ) -> impl Future<Output = Result<bool, MirrorError>> + Send;
 
-    /// Drops changes found before this moment (milliseconds since 1970, UTC): some of them at a
-    /// time; returns whether there may be more.
+    /// Drops changes found longer than `keep` before `now_ms` (milliseconds since 1970, UTC), up to
+    /// the first that is younger: some of them at a time; returns whether there may be more.
+    ///
+    /// A change from later than now is one from a clock that was ahead. It was found before the next
+    /// pass of its repository began, and counts as that old; so such a clock keeps nothing for longer
+    /// than was asked for, once it is right again.
     fn drop_changes(
         &self,
-        before_ms: i64,
+        now_ms: i64,
+        keep: Duration,
     ) -> impl Future<Output = Result<bool, MirrorError>> + Send;
 }
 
@@ -323,7 +329,7 @@ impl Mirror for Nothing {
         Ok(false)
     }
 
-    async fn drop_changes(&self, _: i64) -> Result<bool, MirrorError> {
+    async fn drop_changes(&self, _: i64, _: Duration) -> Result<bool, MirrorError> {
         Ok(false)
     }
 }

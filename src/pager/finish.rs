@@ -115,9 +115,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
 
     async fn drop_old_changes(&self, keep: Option<Duration>) -> Option<()> {
         let Some(keep) = keep else { return Some(()) };
-        let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-        let before_ms = clock::now_ms().saturating_sub(keep_ms);
-        while self.store.drop_changes(before_ms).await? {
+        let now_ms = clock::now_ms();
+        while self.store.drop_changes(now_ms, keep).await? {
             if self.pager.stop.is_requested() {
                 return None;
             }

@@ -93,8 +93,8 @@ impl<M: Mirror> Store<M> {
         self.until_done(|| self.mirror.released(self.repository)).await
     }
 
-    pub(super) async fn drop_changes(&self, before_ms: i64) -> Option<bool> {
-        self.until_done(|| self.mirror.drop_changes(before_ms)).await
+    pub(super) async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Option<bool> {
+        self.until_done(|| self.mirror.drop_changes(now_ms, keep)).await
     }
 
     async fn until_done<T, F>(&self, call: impl Fn() -> F) -> Option<T>

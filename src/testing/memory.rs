@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -28,7 +29,7 @@ pub(crate) struct Kept {
     pub(crate) interrupted: Option<Interrupted>,
     pub(crate) ends: Vec<EndOfPass>,
     /// `drop_changes` was called so.
-    pub(crate) dropped: Vec<i64>,
+    pub(crate) dropped: Vec<(i64, Duration)>,
 }
 
 impl Memory {
@@ -145,9 +146,9 @@ impl Mirror for Memory {
         Ok(self.with(repository, released))
     }
 
-    async fn drop_changes(&self, before_ms: i64) -> Result<bool, MirrorError> {
+    async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {
         for kept in self.lock().values_mut() {
-            kept.dropped.push(before_ms);
+            kept.dropped.push((now_ms, keep));
         }
         Ok(false)
     }

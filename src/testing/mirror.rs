@@ -118,8 +118,8 @@ impl Mirror for WatchfulMirror {
         self.memory.released(repository).await
     }
 
-    async fn drop_changes(&self, before_ms: i64) -> Result<bool, MirrorError> {
-        self.memory.drop_changes(before_ms).await
+    async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {
+        self.memory.drop_changes(now_ms, keep).await
     }
 
     async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {

@@ -26,6 +26,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -183,8 +184,8 @@ impl Mirror for SqliteMirror {
         self.run(move |store| suspects::released(store, repository)).await
     }
 
-    async fn drop_changes(&self, before_ms: i64) -> Result<bool, MirrorError> {
-        self.run(move |store| write::drop_changes(store, before_ms)).await
+    async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {
+        self.run(move |store| write::drop_changes(store, now_ms, keep)).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Pages, deletions, and the dropping of old changes: all that touches items and the log.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::key::{Key, OwnedKey};
@@ -213,11 +215,15 @@ struct Old {
     previous: Option<i64>,
 }
 
-/// Drops changes found before this moment, up to the first that is younger; whether there may be
-/// more.
-pub(super) fn drop_changes(store: &mut Store, before_ms: i64) -> Result<bool, MirrorError> {
+/// Drops changes found longer than `keep` ago, up to the first that is younger; whether there may
+/// be more.
+pub(super) fn drop_changes(
+    store: &mut Store,
+    now_ms: i64,
+    keep: Duration,
+) -> Result<bool, MirrorError> {
     store.write(Durability::Lazy, |transaction| {
-        let old = oldest(transaction, before_ms)?;
+        let old = oldest(transaction, now_ms, keep)?;
         let mut forget = transaction.prepare_cached("DELETE FROM change WHERE sequence = ?1")?;
         let mut bury = transaction.prepare_cached(
             "DELETE FROM item WHERE repository = ?1 AND id = ?2 AND sequence = ?3",
@@ -242,15 +248,31 @@ pub(super) fn drop_changes(store: &mut Store, before_ms: i64) -> Result<bool, Mi
     })
 }
 
-fn oldest(transaction: &Transaction<'_>, before_ms: i64) -> Result<Vec<Old>, MirrorError> {
+fn oldest(
+    transaction: &Transaction<'_>,
+    now_ms: i64,
+    keep: Duration,
+) -> Result<Vec<Old>, MirrorError> {
+    let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
     let mut changes = transaction.prepare_cached(
-        "SELECT sequence, repository, id, op, previous, ts_ms FROM change
+        "SELECT sequence, repository, id, op, previous, ts_ms, iteration FROM change
          WHERE sequence > (SELECT dropped_through FROM log) ORDER BY sequence LIMIT ?1",
+    )?;
+    // One of which nobody knows is as good as found now.
+    let mut next_pass = transaction.prepare_cached(
+        "SELECT ifnull((SELECT started_ms FROM pass
+                        WHERE repository = ?1 AND iteration > ?2 AND started_ms <= ?3
+                        ORDER BY iteration LIMIT 1), ?3)",
     )?;
     let mut rows = changes.query([DROPPED_AT_ONCE])?;
     let mut old = Vec::new();
     while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(5)? >= before_ms {
+        let mut found_ms = row.get::<_, i64>(5)?;
+        if found_ms > now_ms {
+            let (repository, iteration): (i64, i64) = (row.get(1)?, row.get(6)?);
+            found_ms = next_pass.query_row((repository, iteration, now_ms), |row| row.get(0))?;
+        }
+        if found_ms >= before_ms {
             break;
         }
         old.push(Old {

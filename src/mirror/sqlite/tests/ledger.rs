@@ -1,6 +1,7 @@
 //! Tests of what the database says of passes and of old changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -94,11 +95,34 @@ async fn old_changes_are_dropped_a_thousand_at_a_time() {
         (true, "1500 after 3000"),
         (false, "1500 after 3000"),
     ] {
-        assert_eq!(mirror.drop_changes(6).await.unwrap(), more);
+        assert_eq!(mirror.drop_changes(6, Duration::ZERO).await.unwrap(), more);
         assert_eq!(ask(&place, log), left);
     }
     mirror.write_page(page(3, 1)).await.unwrap();
     assert_eq!(ask(&place, "SELECT concat(max(sequence)) FROM change"), "3001");
+}
+
+#[tokio::test]
+async fn changes_from_a_clock_that_was_ahead_are_dropped_like_others() {
+    let place = Place::new();
+    let mirror = place.open();
+    let page = |iteration, items, ts_ms| {
+        let mut page = page(iteration, items);
+        Arc::get_mut(&mut page).unwrap().ts_ms = ts_ms;
+        page
+    };
+    mirror.begin_pass(REPOSITORY, Iteration(1), 1_000_000).await.unwrap();
+    mirror.write_page(page(1, 3, 1_000_000)).await.unwrap();
+    let dropped = "SELECT concat(dropped_through) FROM log";
+    // Nobody can say since when they have been there.
+    mirror.drop_changes(100, Duration::from_millis(1)).await.unwrap();
+    assert_eq!(ask(&place, dropped), "0");
+    mirror.begin_pass(REPOSITORY, Iteration(2), 10).await.unwrap();
+    mirror.write_page(page(2, 5, 60)).await.unwrap();
+    for (keep, through) in [(91, "0"), (90, "0"), (89, "3"), (41, "3"), (39, "8")] {
+        mirror.drop_changes(100, Duration::from_millis(keep)).await.unwrap();
+        assert_eq!(ask(&place, dropped), through, "{keep}");
+    }
 }
 
 #[tokio::test]

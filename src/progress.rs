@@ -43,6 +43,7 @@ pub enum SignIn {
 pub struct Progress {
     started: Instant,
     sign_in: watch::Sender<SignIn>,
+    mirror_lost: watch::Sender<Option<String>>,
     /// Since when logins have failed for want of an answer. Held for a few instructions.
     login_away: Mutex<Option<Instant>>,
     /// Milliseconds from `started` to the latest page.
@@ -87,6 +88,7 @@ impl Progress {
         Self {
             started: Instant::now(),
             sign_in: watch::Sender::new(SignIn::Trying),
+            mirror_lost: watch::Sender::new(None),
             login_away: Mutex::new(None),
             last_page_ms: AtomicU64::new(0),
             session: Moment::default(),
@@ -164,6 +166,20 @@ impl Progress {
     /// Since when logins have failed for want of an answer, where they do.
     pub fn login_away(&self) -> Option<Instant> {
         *self.login_away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the mirror cannot be used any more, and why; the first one who says so is heard.
+    pub fn lose_mirror(&self, why: impl FnOnce() -> String) {
+        self.mirror_lost.send_if_modified(|lost| {
+            let news = lost.is_none();
+            lost.get_or_insert_with(why);
+            news
+        });
+    }
+
+    /// Why the mirror cannot be used any more, once it is so.
+    pub fn mirror_lost(&self) -> watch::Receiver<Option<String>> {
+        self.mirror_lost.subscribe()
     }
 
     /// How signing in stands, as it changes.

@@ -33,6 +33,7 @@ pub(super) fn run(file: &Path, environment: Environment) -> Exit {
         Err(exit) => return exit,
     };
     match prepared.supervise(Passes::Endless, None, Supervisor::run) {
+        Ok(End::MirrorLost(why)) => Exit::Failed(why),
         Ok(_) => Exit::Done,
         Err(exit) => exit,
     }

@@ -18,7 +18,7 @@ use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::Listener;
 use crate::simulator::{self, Counts, Fault, Options, Order, RepositoryOptions, Simulator};
-use crate::supervisor::{Supervision, Supervisor};
+use crate::supervisor::{End, Supervision, Supervisor};
 use crate::systemd::Notifier;
 
 /// What the daemon of the demo is told; the URL is added. Paces are a human's: a page a second and
@@ -114,7 +114,9 @@ fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Ex
             progress: Arc::clone(&progress),
             chance: Arc::new(Chance::new()),
         };
-        Supervisor::new(supervision).run().await;
+        if let End::MirrorLost(why) = Supervisor::new(supervision).run().await {
+            return Err(Exit::Failed(why));
+        }
         let counts = server.counts();
         server.stop().await;
         Ok(counts)

@@ -43,6 +43,7 @@ pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> 
         Ok(End::Finished) => Exit::Done,
         Ok(End::Asked) => Exit::Failed("told to stop before every repository was read".to_owned()),
         Ok(End::GaveUp(why)) => Exit::Failed(why.to_string()),
+        Ok(End::MirrorLost(why)) => Exit::Failed(why),
         Err(exit) => exit,
     }
 }

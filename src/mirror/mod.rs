@@ -11,6 +11,7 @@ mod sqlite;
 
 use std::error::Error;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,6 +169,34 @@ pub enum MirrorError {
     /// The store said no.
     #[error("the mirror cannot be read or written")]
     Store(#[source] Box<dyn Error + Send + Sync>),
+    /// There is no room.
+    #[error("the disk of the database {} is full", path.display())]
+    DiskFull {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another program keeps it locked.
+    #[error("another program has locked the database {}", path.display())]
+    Locked {
+        /// The database.
+        path: PathBuf,
+    },
+    /// What is in it makes no sense.
+    #[error("the database {} is damaged ({words})", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What was said of it.
+        words: String,
+    },
+    /// Its file is not the one that was opened.
+    #[error("the database {} has been {} while it was in use", path.display(), fate.words())]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+        /// What became of it.
+        fate: Fate,
+    },
     /// Somebody reads from one old state of the database and so keeps its journal from being
     /// worked off.
     #[error(
@@ -182,10 +211,45 @@ pub enum MirrorError {
     Closed,
 }
 
+/// What became of a database's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// There is none.
+    Deleted,
+    /// There is another one.
+    Replaced,
+}
+
+impl Fate {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::Replaced => "replaced by another file",
+        }
+    }
+}
+
+/// What to do with a database that is damaged.
+const REPLACE: &str = "stop the daemon, keep the file for whoever may want to look at it, and put \
+                       a sound copy in its place, or move it away together with its -wal and -shm: \
+                       the next start then makes a new one from the server";
+
 impl MirrorError {
+    /// Whether no other try can help: the mirror is not what it was, and nothing may be written.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Moved { .. })
+    }
+
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         match self {
+            Self::DiskFull { .. } => "make room on it; then it goes on by itself",
+            Self::Locked { .. } => "end that program; then it goes on by itself",
+            Self::Damaged { .. } => REPLACE,
+            Self::Moved { .. } => {
+                "stop the daemon before its database is moved; the next start takes what is there \
+                 then, or makes a new one from the server"
+            }
             Self::Store(_) => {
                 "see that the disk has room and that the database and its folder can be written"
             }

@@ -121,6 +121,7 @@ impl<A: Api, M: Mirror> Pager<A, M> {
         let store = Store {
             mirror: Arc::clone(&self.mirror),
             repository: id,
+            progress: Arc::clone(&self.fetcher.progress),
             chance: Arc::clone(&self.fetcher.chance),
             stop: self.stop.clone(),
             alive: Arc::clone(&self.alive),

@@ -2,7 +2,8 @@
 //!
 //! Guarantees: a call that fails is made again with growing delays and told of like any outage,
 //! first aloud and then ever more rarely; a wish to stop ends the waits, and then the answer is
-//! `None`; each wait says how long it may take.
+//! `None`; each wait says how long it may take. A mirror that no other try can help is told of to
+//! the supervisor, who ends everything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
 use crate::outage::Outage;
+use crate::progress::Progress;
 use crate::stop::Stop;
 use crate::telemetry::event::{self, RequestFailed};
 
@@ -28,6 +30,7 @@ const CALL_WITHIN: Duration = Duration::from_secs(5 * 60);
 pub(super) struct Store<M> {
     pub(super) mirror: Arc<M>,
     pub(super) repository: RepositoryId,
+    pub(super) progress: Arc<Progress>,
     pub(super) chance: Arc<Chance>,
     pub(super) stop: Stop,
     /// The strand that makes the calls.
@@ -40,6 +43,7 @@ impl<M: Mirror> Store<M> {
         Self {
             mirror: Arc::clone(&self.mirror),
             repository: self.repository,
+            progress: Arc::clone(&self.progress),
             chance: Arc::clone(&self.chance),
             stop: self.stop.clone(),
             alive: Arc::new(self.alive.strand()),
@@ -110,6 +114,12 @@ impl<M: Mirror> Store<M> {
                         event::reconnected(repository, "mirror", ended.away, ended.failures);
                     }
                     return Some(done);
+                }
+                Err(error) if error.is_final() => {
+                    self.progress.lose_mirror(|| format!("{error}; {}", error.remedy()));
+                    let mut stop = self.stop.clone();
+                    self.alive.during(Until::Within(CALL_WITHIN), stop.requested()).await;
+                    return None;
                 }
                 Err(error) => {
                     attempt += 1;

@@ -1,4 +1,4 @@
-//! The end, in order and within [`super::STOP_WITHIN`].
+//! How it can end; and the end itself, in order and within [`super::STOP_WITHIN`].
 
 use std::time::Duration;
 
@@ -15,6 +15,30 @@ pub(super) const PAGERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long the logout may take. With the above it leaves half a second for everything else.
 const LOGOUT_WITHIN: Duration = Duration::from_millis(1500);
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As asked for by a signal, or because its time was up.
+    Asked,
+    /// Every pager has done its passes.
+    Finished,
+    /// Patience ran out.
+    GaveUp(GaveUp),
+    /// The mirror cannot be used any more; the text says why, and what to do.
+    MirrorLost(String),
+}
+
+/// Why patience ran out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GaveUp {
+    /// The server did not accept the name or the password.
+    #[error("the server did not accept the login: {0}")]
+    Denied(String),
+    /// No page came for so long.
+    #[error("no page could be read for {} s", .0.as_secs())]
+    Unanswered(Duration),
+}
 
 impl<A: Api, M: Mirror> Supervisor<A, M> {
     pub(super) async fn stop(mut self) {

@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use self::ending::{End, GaveUp};
 use self::restart::Restarts;
 use self::tasks::{TaskEnd, TaskName, Tasks};
 use self::waits::{after, at};
@@ -86,28 +87,6 @@ pub struct Supervision<A, M> {
     pub progress: Arc<Progress>,
     /// Jitter.
     pub chance: Arc<Chance>,
-}
-
-/// How it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// As asked for by a signal, or because its time was up.
-    Asked,
-    /// Every pager has done its passes.
-    Finished,
-    /// Patience ran out.
-    GaveUp(GaveUp),
-}
-
-/// Why patience ran out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GaveUp {
-    /// The server did not accept the name or the password.
-    #[error("the server did not accept the login: {0}")]
-    Denied(String),
-    /// No page came for so long.
-    #[error("no page could be read for {} s", .0.as_secs())]
-    Unanswered(Duration),
 }
 
 /// The supervisor.
@@ -203,7 +182,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     }
 
     async fn supervise(&mut self) -> End {
-        let begun = Instant::now();
+        let (begun, mut lost) = (Instant::now(), self.given.progress.mirror_lost());
         let (mut look, mut tell) = (self.look_every(), look::tell_every());
         loop {
             let deadline = self.given.run_for.map(|run_for| begun + run_for);
@@ -252,6 +231,10 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     if let (Some(_), SignIn::Denied(words)) = (self.given.patience, state) {
                         return End::GaveUp(GaveUp::Denied(words.clone()));
                     }
+                }
+                Ok(lost) = lost.wait_for(Option::is_some) => {
+                    event::stopping("the mirror is lost");
+                    return End::MirrorLost(lost.clone().unwrap_or_default());
                 }
                 () = after(out_of_patience) => {
                     if self.patience_left() == Some(Duration::ZERO) {

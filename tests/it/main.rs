@@ -12,6 +12,7 @@ mod exactness;
 mod faults;
 mod kill;
 mod logs;
+mod machine;
 mod mirror;
 mod notify;
 mod once;

@@ -3,6 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
+
+use crate::mirror::REPLACE;
+
 /// A database that was not opened. Nothing of it has been changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -90,22 +94,37 @@ pub enum OpenError {
     },
 }
 
+const MAKE_ROOM: &str = "make room on its disk, or name another file in mirror.url";
+
 impl OpenError {
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::NoFolder { .. } => "make the folder, or name another file in mirror.url",
-            Self::Folder { .. } | Self::File { .. } => {
-                "let the daemon's user write in the folder, or name another file in mirror.url"
-            }
+            Self::Folder { source, .. } | Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => MAKE_ROOM,
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    "mount its file system writable, or name another file in mirror.url"
+                }
+                _ => {
+                    "let the daemon's user write in the folder, or name another file in mirror.url"
+                }
+            },
             Self::InUse { .. } => "stop the other daemon, or name another file in mirror.url",
             Self::NotSqlite { .. } | Self::Stranger { .. } => {
                 "move the file away, or name another one in mirror.url"
             }
             Self::Newer { .. } => "run the later version, or name another file in mirror.url",
-            Self::Sqlite { .. } => {
-                "see that the disk has room and that the database and its folder can be written"
-            }
+            Self::Sqlite { source, .. } => match source.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => REPLACE,
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    "end the program that has locked it, or name another file in mirror.url"
+                }
+                Some(ErrorCode::DiskFull) => MAKE_ROOM,
+                _ => {
+                    "see that the disk has room and that the database and its folder can be written"
+                }
+            },
             Self::NoJournal { .. } => "put it on a disk of this machine",
             Self::Thread { .. } => "raise the limit of tasks, or end other programs",
         }

@@ -35,9 +35,7 @@ pub(super) struct Journal {
 impl Journal {
     /// The journal of the database in this file, with links resolved, as SQLite does.
     pub(super) fn new(database: &Path, limit: u64) -> Self {
-        let mut file = database.as_os_str().to_owned();
-        file.push("-wal");
-        Self { file: file.into(), limit, ask_at: limit / STEPS }
+        Self { file: file(database), limit, ask_at: limit / STEPS }
     }
 
     /// The size to which SQLite itself cuts it back where it can.
@@ -49,10 +47,11 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// It has reached its limit and cannot be worked off now.
+    /// It has reached its limit and cannot be worked off now, because somebody reads or because
+    /// the disk says no.
     pub(super) fn admit(&self, connection: &Connection) -> Result<(), MirrorError> {
         let bytes = self.bytes();
-        if bytes < self.limit || work_off(connection) {
+        if bytes < self.limit || work_off(connection)? {
             return Ok(());
         }
         Err(MirrorError::JournalFull { bytes })
@@ -67,7 +66,8 @@ impl Journal {
             }
             return;
         }
-        let rest = if work_off(connection) { 0 } else { bytes };
+        // What is wrong with the disk shows at the next write.
+        let rest = if work_off(connection).unwrap_or(false) { 0 } else { bytes };
         self.ask_at = rest + self.ease();
     }
 
@@ -76,15 +76,21 @@ impl Journal {
     }
 }
 
+/// The journal beside a database, with links resolved.
+pub(super) fn file(database: &Path) -> PathBuf {
+    let mut file = database.as_os_str().to_owned();
+    file.push("-wal");
+    file.into()
+}
+
 /// Has the journal worked off and emptied if nobody reads from it; whether it is empty now.
-pub(super) fn work_off(connection: &Connection) -> bool {
-    let ask = || {
-        connection.busy_timeout(Duration::ZERO)?;
-        let busy: bool =
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        Ok::<_, rusqlite::Error>(!busy)
-    };
-    // What is wrong with the disk shows at the next write.
-    let emptied = ask().unwrap_or(false);
-    connection.busy_timeout(PATIENCE).is_ok() && emptied
+///
+/// # Errors
+///
+/// The disk said no.
+pub(super) fn work_off(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    connection.busy_timeout(PATIENCE)?;
+    busy.map(|busy: bool| !busy)
 }

@@ -13,9 +13,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::SqliteOptions;
 use super::error::OpenError;
-use super::journal::{Journal, PATIENCE};
+use super::journal::{self, Journal, PATIENCE};
 use super::schema::{self, Header, MIGRATIONS};
-use super::store::Store;
+use super::store::{self, Store};
 
 /// Bytes of a page of the database: with bodies of 2 KB, the first pass takes three quarters of the
 /// time that it takes at 8 KiB, and the file five sixths of the room.
@@ -41,7 +41,7 @@ pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Store, OpenErr
     let journal = Journal::new(&path, options.journal_limit);
     let connection = connect(&path)?;
     tune(&connection, &journal).map_err(of_sqlite(&path))?;
-    Ok(Store::new(connection, journal, lock))
+    Ok(Store::new(connection, path, journal, lock))
 }
 
 /// The path without links, so that one database has one lock and one journal. Makes the folder if
@@ -105,9 +105,21 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(of_sqlite(path))?;
     connection.busy_timeout(PATIENCE).map_err(of_sqlite(path))?;
+    let left_over = fs::metadata(journal::file(path)).is_ok_and(|journal| journal.len() > 0);
+    prepare(&mut connection, path).inspect_err(|_| {
+        // Closing it would work the journal off into a database that we do not understand.
+        if left_over {
+            store::leave_alone(&connection);
+        }
+    })?;
+    Ok(connection)
+}
+
+/// Leaves a database with all its tables and in WAL mode.
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     // Nothing but a blank file heeds it.
     connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(of_sqlite(path))?;
-    bring_up_to_date(&mut connection, path)?;
+    bring_up_to_date(connection, path)?;
     // Only now, so that the file itself, not a journal, says from its first moment what it is.
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
@@ -115,7 +127,7 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     if mode != "wal" {
         return Err(OpenError::NoJournal { path: path.to_owned() });
     }
-    Ok(connection)
+    Ok(())
 }
 
 /// Judges the database again, as SQLite sees it: after a kill, a journal may say more than the

@@ -1,11 +1,19 @@
 //! The one connection that writes, and its transactions.
+//!
+//! Before each of them it looks whether the file is still the one that was opened: SQLite would go
+//! on writing to a file that nobody can find any more. A database that is found to be damaged, or
+//! moved, is left alone from then on: nothing is written, and its journal is not worked off.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::journal::{self, Journal};
-use crate::mirror::MirrorError;
+use crate::mirror::{Fate, MirrorError};
 
 /// What must be on the disk when a transaction has been committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +33,19 @@ pub(super) struct Store {
     journal: Journal,
     /// What the connection is set to.
     durability: Option<Durability>,
+    path: PathBuf,
+    /// The file system and the number of the file that is open.
+    file: Option<(u64, u64)>,
+    /// What was said when the database was found to be damaged.
+    damage: Option<String>,
     _lock: File,
 }
 
 impl Store {
-    pub(super) fn new(connection: Connection, journal: Journal, lock: File) -> Self {
-        Self { connection, journal, durability: None, _lock: lock }
+    /// A database that has just been opened.
+    pub(super) fn new(connection: Connection, path: PathBuf, journal: Journal, lock: File) -> Self {
+        let file = fs::metadata(&path).ok().map(|file| identity(&file));
+        Self { connection, journal, durability: None, path, file, damage: None, _lock: lock }
     }
 
     /// Reads from one state of the database.
@@ -38,8 +53,10 @@ impl Store {
         &mut self,
         read: impl FnOnce(&Transaction<'_>) -> Result<T, MirrorError>,
     ) -> Result<T, MirrorError> {
-        self.recover()?;
-        read(&self.connection.transaction()?)
+        self.examined(|store| {
+            store.recover()?;
+            read(&store.connection.transaction()?)
+        })
     }
 
     /// Writes all or nothing.
@@ -48,22 +65,59 @@ impl Store {
         durability: Durability,
         write: impl FnOnce(&Transaction<'_>) -> Result<T, MirrorError>,
     ) -> Result<T, MirrorError> {
-        self.recover()?;
-        self.journal.admit(&self.connection)?;
-        if self.durability != Some(durability) {
-            let mode = match durability {
-                Durability::Synced => "FULL",
-                Durability::Lazy => "NORMAL",
-            };
-            self.connection.pragma_update(None, "synchronous", mode)?;
-            self.durability = Some(durability);
+        self.examined(|store| {
+            store.recover()?;
+            store.journal.admit(&store.connection)?;
+            if store.durability != Some(durability) {
+                let mode = match durability {
+                    Durability::Synced => "FULL",
+                    Durability::Lazy => "NORMAL",
+                };
+                store.connection.pragma_update(None, "synchronous", mode)?;
+                store.durability = Some(durability);
+            }
+            let transaction =
+                store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let written = write(&transaction)?;
+            transaction.commit()?;
+            store.journal.settle(&store.connection);
+            Ok(written)
+        })
+    }
+
+    /// Does something with a database that is still where it was and as far as is known sound, and
+    /// names it where that fails.
+    fn examined<T>(
+        &mut self,
+        call: impl FnOnce(&mut Self) -> Result<T, MirrorError>,
+    ) -> Result<T, MirrorError> {
+        let path = || self.path.clone();
+        if let Some(words) = self.damage.clone() {
+            return Err(MirrorError::Damaged { path: path(), words });
         }
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let written = write(&transaction)?;
-        transaction.commit()?;
-        self.journal.settle(&self.connection);
-        Ok(written)
+        if let Some(fate) = fate(&self.path, self.file) {
+            return Err(MirrorError::Moved { path: path(), fate });
+        }
+        call(self).map_err(|error| self.judged(error))
+    }
+
+    /// What an error means for the database.
+    fn judged(&mut self, error: MirrorError) -> MirrorError {
+        let MirrorError::Store(source) = &error else { return error };
+        let Some(source) = source.downcast_ref::<rusqlite::Error>() else { return error };
+        let path = self.path.clone();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => MirrorError::DiskFull { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                MirrorError::Locked { path }
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                let words = source.to_string();
+                self.damage = Some(words.clone());
+                MirrorError::Damaged { path, words }
+            }
+            _ => error,
+        }
     }
 
     /// Ends a transaction that could not even be rolled back when it failed.
@@ -77,8 +131,34 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        journal::work_off(&self.connection);
+        if self.damage.is_none() && fate(&self.path, self.file).is_none() {
+            // What is wrong with the disk shows at the next start.
+            drop(journal::work_off(&self.connection));
+        } else {
+            leave_alone(&self.connection);
+        }
     }
+}
+
+/// Has a database closed without its journal being worked off into it, or deleted.
+pub(super) fn leave_alone(connection: &Connection) {
+    // It fails for no switch that SQLite knows.
+    drop(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
+}
+
+/// What became of the file that was opened; `None`: it is still there, or nobody can tell just now.
+fn fate(path: &Path, opened: Option<(u64, u64)>) -> Option<Fate> {
+    match fs::metadata(path) {
+        Ok(there) if opened.is_some_and(|opened| identity(&there) != opened) => {
+            Some(Fate::Replaced)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(Fate::Deleted),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn identity(file: &fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 impl From<rusqlite::Error> for MirrorError {

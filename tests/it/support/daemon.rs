@@ -14,6 +14,9 @@ use tempfile::TempDir;
 use super::DEADLINE;
 use super::await_event::{Event, Log};
 
+/// Where the system's own programs are.
+const PROGRAMS: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A configuration file in parts. Each text is lines of TOML for its section.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -25,6 +28,7 @@ pub(crate) struct Setup {
     /// One for each repository.
     pub(crate) repositories: Vec<String>,
     pub(crate) mirror: String,
+    pub(crate) status: String,
     pub(crate) log: String,
 }
 
@@ -40,16 +44,17 @@ impl Setup {
             paging: "page_size = 100\npage_interval = '0s'\npass_interval = '1h'".to_owned(),
             repositories: vec!["id = 1".to_owned()],
             mirror: "url = 'none'".to_owned(),
+            status: "listen = 'off'".to_owned(),
             log: "level = 'debug'".to_owned(),
         }
     }
 
     /// The file.
     pub(crate) fn toml(&self) -> String {
-        let Self { url, server, login, session, paging, repositories, mirror, log } = self;
+        let Self { url, server, login, session, paging, repositories, mirror, status, log } = self;
         let mut text = format!(
             "[server]\nurl = '{url}'\n{server}\n[login]\n{login}\n[session]\n{session}\n\
-             [paging]\n{paging}\n[mirror]\n{mirror}\n[status]\nlisten = 'off'\n[log]\n{log}\n"
+             [paging]\n{paging}\n[mirror]\n{mirror}\n[status]\n{status}\n[log]\n{log}\n"
         );
         for repository in repositories {
             write!(text, "[[repository]]\n{repository}\n").expect("a string takes any text");
@@ -128,6 +133,31 @@ impl Daemon {
         Self::spawn(&mut command, directory)
     }
 
+    /// `ewmirror run` by way of another program, which ends its words with a program's name and
+    /// arguments, and becomes that program.
+    pub(crate) fn run_by(words: &[&str], setup: &Setup) -> Self {
+        let directory = TempDir::new().expect("a directory for the test");
+        let file = config_file(directory.path());
+        fs::write(&file, setup.toml()).expect("the configuration can be written");
+        let run = [OsStr::new("--config"), file.as_os_str(), OsStr::new("run")];
+        Self::by(words, run, directory)
+    }
+
+    /// Any command by way of another program.
+    pub(crate) fn by(
+        words: &[&str],
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        directory: TempDir,
+    ) -> Self {
+        let plain = ewmirror(arguments);
+        let (first, others) = words.split_first().expect("there is a program");
+        let mut command = Command::new(first);
+        command.args(others).arg(plain.get_program()).args(plain.get_args());
+        command.env_clear().env("PATH", PROGRAMS).env("EWMIRROR_LOGIN__PASSWORD", "system");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(&mut command, directory)
+    }
+
     /// A process whose log is read until it ends.
     pub(crate) fn spawn(command: &mut Command, directory: TempDir) -> Self {
         let mut child = command.spawn().expect("the binary starts");
@@ -203,6 +233,11 @@ impl Daemon {
         let mark = self.mark();
         self.signal("HUP");
         self.wait_from(mark, |event| event.is("configuration reloaded"))
+    }
+
+    /// The process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal. The shell does it, because that takes no unsafe code.

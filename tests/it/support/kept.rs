@@ -1,7 +1,7 @@
 //! A mirror's database, which outlives the daemons of a test, and what our own commands say of it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use super::{Setup, Sim};
 #[derive(Debug)]
 pub(crate) struct Kept {
     directory: TempDir,
+    database: PathBuf,
     setup: Setup,
 }
 
@@ -22,7 +23,18 @@ impl Kept {
     /// A database that does not exist yet, for the mirror of this server.
     pub(crate) fn new(sim: &Sim) -> Self {
         let directory = TempDir::new().expect("a directory for the test");
-        let mut kept = Self { setup: Setup::new(sim.url()), directory };
+        let database = directory.path().join("mirror.db");
+        Self::with(sim, directory, database)
+    }
+
+    /// One in another folder.
+    pub(crate) fn within(folder: &Path, sim: &Sim) -> Self {
+        let directory = TempDir::new().expect("a directory for the test");
+        Self::with(sim, directory, folder.join("mirror.db"))
+    }
+
+    fn with(sim: &Sim, directory: TempDir, database: PathBuf) -> Self {
+        let mut kept = Self { setup: Setup::new(sim.url()), directory, database };
         kept.setup.mirror = format!("url = 'sqlite://{}'", kept.database().display());
         fs::write(config_file(kept.directory.path()), kept.setup.toml())
             .expect("the configuration can be written");
@@ -36,12 +48,27 @@ impl Kept {
 
     /// The database.
     pub(crate) fn database(&self) -> PathBuf {
-        self.directory.path().join("mirror.db")
+        self.database.clone()
+    }
+
+    /// A file beside the database, by the end of its name.
+    pub(crate) fn beside(&self, end: &str) -> PathBuf {
+        let mut name = self.database.clone().into_os_string();
+        name.push(end);
+        name.into()
+    }
+
+    /// SQLite itself finds nothing wrong with the database.
+    pub(crate) fn assert_sound(&self) {
+        let found: String = rusqlite::Connection::open(&self.database)
+            .and_then(|it| it.query_row("PRAGMA integrity_check", [], |row| row.get(0)))
+            .expect("the database can be checked");
+        assert_eq!(found, "ok");
     }
 
     /// Whether the database has been made; a kill may have come before or between.
     pub(crate) fn is_made(&self) -> bool {
-        let journal = self.directory.path().join("mirror.db-journal");
+        let journal = self.beside("-journal");
         fs::metadata(self.database()).is_ok_and(|it| it.len() > 0) && !journal.exists()
     }
 

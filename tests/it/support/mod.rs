@@ -5,6 +5,7 @@ pub(crate) mod await_event;
 pub(crate) mod daemon;
 pub(crate) mod editor;
 pub(crate) mod kept;
+pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod servers;
 pub(crate) mod sim;

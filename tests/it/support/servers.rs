@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 /// A server that accepts connections and never answers.
 #[derive(Debug)]
@@ -119,6 +121,55 @@ impl Wiretap {
         tokens.sort_unstable();
         tokens.dedup();
         tokens
+    }
+}
+
+/// A way to a server at another address, until it is cut.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    at: SocketAddr,
+    cut: Arc<AtomicBool>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+    accepts: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Listens here and passes on to there.
+    pub(crate) fn start(at: SocketAddr, server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(at).expect("the address is free");
+        let cut = Arc::new(AtomicBool::new(false));
+        let streams = Arc::new(Mutex::new(Vec::new()));
+        let (is_cut, kept) = (Arc::clone(&cut), Arc::clone(&streams));
+        let accepts = std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if is_cut.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(server) = TcpStream::connect(server) else { continue };
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                for (from, to) in [(&client, &server), (&server, &client)] {
+                    if let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) {
+                        std::thread::spawn(move || {
+                            drop(std::io::copy(&mut from, &mut to));
+                            drop(to.shutdown(Shutdown::Both));
+                        });
+                    }
+                }
+                kept.extend([client, server]);
+            }
+        });
+        Self { at, cut, streams, accepts }
+    }
+
+    /// Ends every connection, and nobody listens afterwards.
+    pub(crate) fn cut(self) {
+        self.cut.store(true, Ordering::SeqCst);
+        // For whoever waits for the next client to see it.
+        drop(TcpStream::connect(self.at));
+        self.accepts.join().expect("it ends without a panic");
+        for stream in self.streams.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            drop(stream.shutdown(Shutdown::Both));
+        }
     }
 }
 

@@ -134,7 +134,7 @@ pub(super) fn search(reply: &Reply, asked: Asked<'_>) -> Verdict<SearchAnswer> {
     if let Some(answer) = asked.outline.and_then(|outline| along(reply, asked, outline)) {
         return Verdict::Answer(answer);
     }
-    accepted(reply).and_then(|envelope| page(reply, asked, envelope)).unwrap_or_else(|it| it)
+    accepted(reply).and_then(|envelope| page(reply, asked, &envelope)).unwrap_or_else(|it| it)
 }
 
 /// The page, read along the outline of an earlier answer; `None` where it cannot be, or is none:
@@ -155,9 +155,9 @@ fn along(reply: &Reply, asked: Asked<'_>, outline: &Arc<Outline>) -> Option<Sear
 fn page(
     reply: &Reply,
     asked: Asked<'_>,
-    envelope: Envelope<'_>,
+    envelope: &Envelope<'_>,
 ) -> Result<Verdict<SearchAnswer>, Verdict<SearchAnswer>> {
-    successful(&envelope)?;
+    successful(envelope)?;
     let data = match &envelope.data {
         Member::Is(data) => data,
         Member::Absent => return Err(wrong_shape("it has no data")),
@@ -181,7 +181,7 @@ fn page(
     let found: Vec<Found> = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
     let outline = Outline::of(&found, asked.item_id).map(Arc::new);
     let items = found.into_iter().map(|found| found.item).collect();
-    let rest_token = rest_token(&envelope)?;
+    let rest_token = rest_token(envelope)?;
     Ok(Verdict::Answer(SearchAnswer { items, total, rest_token, outline }))
 }
 

@@ -130,7 +130,7 @@ impl Mirror for SqliteInTime {
         self.at_once(self.mirror.released(repository)).await
     }
 
-    async fn drop_changes(&self, before_ms: i64) -> Result<bool, MirrorError> {
-        self.at_once(self.mirror.drop_changes(before_ms + self.ahead_ms())).await
+    async fn drop_changes(&self, _: i64, keep: Duration) -> Result<bool, MirrorError> {
+        self.at_once(self.mirror.drop_changes(self.now_ms(), keep)).await
     }
 }

@@ -34,6 +34,8 @@ pub enum SignIn {
     Trying,
     /// There is a session.
     SignedIn,
+    /// The session was refused, or said to have ended, and there is no newer one yet.
+    Renewing,
     /// The server did not accept the name or the password; the text says what it said.
     Denied(String),
 }
@@ -44,6 +46,8 @@ pub struct Progress {
     started: Instant,
     sign_in: watch::Sender<SignIn>,
     mirror_lost: watch::Sender<Option<String>>,
+    /// Since when there is no session to work with.
+    signed_out: Moment,
     /// Since when logins have failed for want of an answer. Held for a few instructions.
     login_away: Mutex<Option<Instant>>,
     /// Milliseconds from `started` to the latest page.
@@ -85,10 +89,13 @@ pub struct Progress {
 impl Progress {
     /// A process that has just started.
     pub fn new() -> Self {
+        let signed_out = Moment::default();
+        signed_out.set(Some(Duration::ZERO));
         Self {
             started: Instant::now(),
             sign_in: watch::Sender::new(SignIn::Trying),
             mirror_lost: watch::Sender::new(None),
+            signed_out,
             login_away: Mutex::new(None),
             last_page_ms: AtomicU64::new(0),
             session: Moment::default(),
@@ -149,8 +156,18 @@ impl Progress {
         self.rest_token.get().map(|at| self.uptime().saturating_sub(at))
     }
 
+    /// For how long there has been no session to work with; `None` while there is one.
+    pub fn signed_out(&self) -> Option<Duration> {
+        self.signed_out.get().map(|at| self.uptime().saturating_sub(at))
+    }
+
     /// Notes how signing in stands.
     pub fn set_sign_in(&self, state: SignIn) {
+        if state == SignIn::SignedIn {
+            self.signed_out.set(None);
+        } else if self.signed_out.get().is_none() {
+            self.signed_out.set(Some(self.uptime()));
+        }
         self.sign_in.send_if_modified(|old| {
             let news = *old != state;
             *old = state;

@@ -10,6 +10,8 @@
 
 pub mod schedule;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,6 +158,7 @@ impl<A: Api> Refresher<A> {
                     Err(_) => return ControlFlow::Break(()),
                 },
                 result = self.alive.during(until, self.api.login()) => result,
+                never = told_of_refusal(&self.session, &self.progress) => match never {},
             };
             let now = Instant::now();
             attempt = attempt.saturating_add(1);
@@ -224,6 +227,7 @@ impl<A: Api> Refresher<A> {
             () = self.stop.requested() => ControlFlow::Break(()),
             () = sleep(delay) => ControlFlow::Continue(false),
             never = self.alive.waits(Until::Within(delay)) => match never {},
+            never = told_of_refusal(&self.session, &self.progress) => match never {},
             changed = self.settings.changed() => match changed {
                 Ok(()) => ControlFlow::Continue(true),
                 Err(_) => ControlFlow::Break(()),
@@ -276,6 +280,21 @@ impl<A: Api> Refresher<A> {
     fn backoff(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
         Backoff::for_requests().delay(attempt, self.chance.fraction(), retry_after)
     }
+}
+
+/// For as long as a login is under way or waited for: once the session is refused that it is to
+/// replace, nobody is signed in any more. What a denial said stays the last word.
+async fn told_of_refusal(session: &SharedSession, progress: &Progress) -> Infallible {
+    let mut complaints = session.complaints();
+    let current = session.current().map(|current| current.generation);
+    // Before the first session there is none to be refused.
+    if let Some(current) = current
+        && complaints.wait_for(|heard| heard.refused >= current).await.is_ok()
+        && *progress.sign_in().borrow() == SignIn::SignedIn
+    {
+        progress.set_sign_in(SignIn::Renewing);
+    }
+    pending().await
 }
 
 fn failed(error: &RequestError, attempt: u32, retry_in: Duration) -> RequestFailed<'_> {

@@ -43,13 +43,15 @@ pub struct DaemonStatus {
     pub pid: u32,
     /// How long it has run.
     pub uptime_ms: u64,
-    /// Whether there is a session.
+    /// Whether there is a session that is not known to be refused.
     pub signed_in: bool,
+    /// For how long there has been none; null while there is one.
+    pub signed_out_ms: Option<u64>,
     /// How signing in stands.
     pub sign_in: SignInStatus,
     /// What the server said, where it denied.
     pub sign_in_reason: Option<String>,
-    /// How old the session is; null before the first.
+    /// How old the latest session is, refused or not; null before the first.
     pub session_age_ms: Option<u64>,
     /// How old its REST token is; null where it has none.
     pub rest_token_age_ms: Option<u64>,
@@ -76,6 +78,8 @@ pub enum SignInStatus {
     /// There is a session.
     #[serde(rename = "signed in")]
     SignedIn,
+    /// The session was refused, and there is no newer one yet.
+    Renewing,
     /// The server did not accept the name or the password.
     Denied,
     /// A word of another version.
@@ -301,12 +305,15 @@ impl DaemonStatus {
         let (sign_in, sign_in_reason) = match state {
             SignIn::Trying => (SignInStatus::Trying, None),
             SignIn::SignedIn => (SignInStatus::SignedIn, None),
+            SignIn::Renewing => (SignInStatus::Renewing, None),
             SignIn::Denied(words) => (SignInStatus::Denied, Some(words)),
         };
+        let signed_in = sign_in == SignInStatus::SignedIn;
         Self {
             pid: std::process::id(),
             uptime_ms: whole_millis(progress.uptime()),
-            signed_in: sign_in == SignInStatus::SignedIn,
+            signed_in,
+            signed_out_ms: progress.signed_out().filter(|_| !signed_in).map(whole_millis),
             sign_in,
             sign_in_reason,
             session_age_ms: progress.session_age().map(whole_millis),

@@ -20,6 +20,8 @@ pub enum Session {
     Trying,
     /// There is a session.
     SignedIn(Duration),
+    /// The session was refused, and there is no newer one yet.
+    Renewing(Duration),
     /// The server did not accept the name or the password.
     Denied(Duration),
     /// Logins fail for want of an answer.
@@ -44,6 +46,7 @@ pub fn headline(repositories: &[Repository], session: Session) -> String {
     let (trouble, fine) = match session {
         Session::Trying => (Some("signing in".to_owned()), None),
         Session::SignedIn(time) => (None, Some(format!("signed in {}", Span(time)))),
+        Session::Renewing(time) => (Some(format!("not signed in since {}", Span(time))), None),
         Session::Denied(time) => (Some(format!("wrong password since {}", Span(time))), None),
         Session::Away(time) => (Some(format!("server away since {}", Span(time))), None),
     };
@@ -186,6 +189,13 @@ mod tests {
                 vec![doing(Activity::Stopped)],
                 Session::Denied(9 * SECOND),
                 format!("wrong password since 9 s | 7: stopped; {certified}"),
+            ),
+            (
+                vec![paging(7)],
+                Session::Renewing(2 * MINUTE),
+                format!(
+                    "not signed in since 2 min | 7: pass 12, page 40, 8000 of 10432; {certified}"
+                ),
             ),
             (
                 vec![doing(Activity::Waiting), doing(Activity::Resting)],

@@ -64,6 +64,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             (Some(away), _) => Session::Away(since(away)),
             (None, (SignIn::Trying, _)) => Session::Trying,
             (None, (SignIn::SignedIn, then)) => Session::SignedIn(since(*then)),
+            (None, (SignIn::Renewing, then)) => Session::Renewing(since(*then)),
             (None, (SignIn::Denied(_), then)) => Session::Denied(since(*then)),
         };
         let repositories = self.repositories.iter().map(|(id, repository)| {

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::servers::{Parrot, Wiretap};
-use crate::support::{DEADLINE, Daemon, Ended, Setup, Sim, repositories, sim};
+use crate::support::{DEADLINE, Daemon, Ended, Event, Setup, Sim, repositories, sim};
 
 /// Settings that the tests' usual file has not, or has otherwise.
 #[derive(Clone)]
@@ -101,6 +101,57 @@ fn status_shows_what_the_running_daemon_does() {
         assert!(stderr(&ended).contains("the daemon does not run: nobody listens at "));
     }
     assert_eq!(directory.path().read_dir().unwrap().count(), 0, "the socket was left behind");
+}
+
+#[test]
+fn a_session_that_is_refused_and_not_renewed_yet_is_told_as_none_at_all() {
+    // Refused while it stood; and refused while the login that was to replace it in time fails.
+    for max_age in ["1h", "1s"] {
+        let place = Place::free();
+        let sim = Sim::start(repositories(&[(1, 10)]));
+        sim.fault("login", "e500", 1, 1_000_000);
+        let session = format!("reauth_interval = '50ms'\nmax_age = '{max_age}'");
+        let mut setup = Setup { session, ..setup(&sim) };
+        setup.paging = setup.paging.replace("'1h'", "'20ms'");
+        let daemon = place.run(&setup);
+        daemon.wait_for_pass(1, 1);
+        let failed = |it: &Event| it.is("request failed") && it.text("endpoint") == "login";
+        if max_age == "1s" {
+            daemon.wait_for(failed);
+        }
+        let before = place.document();
+        assert_eq!(before["daemon"]["signed_in"], true, "{before}");
+        assert_eq!(before["daemon"]["signed_out_ms"], Value::Null, "{before}");
+        sim.door("end-sessions", &json!({}));
+        let refused = daemon.wait_for(|it| it.is("request refused") || it.is("request failed"));
+        daemon.wait_from(refused.index, failed);
+        let document = await_document(&place, |daemon| daemon["signed_in"] == false);
+        let told = &document["daemon"];
+        assert_eq!(told["sign_in"], "renewing", "{document}");
+        let out = told["signed_out_ms"].as_u64().unwrap();
+        assert!(out < told["uptime_ms"].as_u64().unwrap(), "{document}");
+        let metrics = sim::request(place.listen.parse().unwrap(), "GET", "/metrics", "").1;
+        assert!(metrics.contains("\newmirror_signed_in 0\n"), "{metrics}");
+        let page = place.page();
+        assert!(page.lines().next().unwrap().contains(", NOT signed in for "), "{page}");
+        sim.heal();
+        daemon.wait_for(|it| it.is("session renewed"));
+        let after = await_document(&place, |daemon| daemon["signed_in"] == true);
+        assert_eq!(after["daemon"]["signed_out_ms"], Value::Null, "{after}");
+        daemon.stop();
+    }
+}
+
+/// The document, once its daemon stands like this.
+fn await_document(place: &Place, stands: impl Fn(&Value) -> bool) -> Value {
+    let begun = Instant::now();
+    loop {
+        let document = place.document();
+        if stands(&document["daemon"]) {
+            return document;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{document}");
+    }
 }
 
 #[test]

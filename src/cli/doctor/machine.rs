@@ -210,7 +210,7 @@ fn running(report: &mut Report, daemon: &DaemonStatus, version: &str) {
             let found = format!("{found}, but its login is denied: {reason}");
             report.warn(DAEMON, &found, "correct the password, then systemctl restart ewmirror");
         }
-        SignInStatus::Trying => {
+        SignInStatus::Trying | SignInStatus::Renewing => {
             let remedy = "see its log: journalctl -u ewmirror";
             report.warn(DAEMON, &format!("{found}, and has no session"), remedy);
         }

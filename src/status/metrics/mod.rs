@@ -123,7 +123,12 @@ impl Snapshot {
         let help = "Whether the server does not accept the login.";
         sheet.gauge("ewmirror_login_denied", None, help, denied)?;
         let age = self.progress.session_age().map(|age| (none(), age.as_secs_f64()));
-        sheet.gauge("ewmirror_session_age", Some(&Unit::Seconds), "Age of the session.", age)?;
+        sheet.gauge(
+            "ewmirror_session_age",
+            Some(&Unit::Seconds),
+            "Age of the latest session.",
+            age,
+        )?;
         let age = self.progress.rest_token_age().map(|age| (none(), age.as_secs_f64()));
         let help = "Age of the REST token.";
         sheet.gauge("ewmirror_rest_token_age", Some(&Unit::Seconds), help, age)

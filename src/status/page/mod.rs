@@ -56,6 +56,10 @@ impl Page {
         let session = match daemon.sign_in {
             SignInStatus::SignedIn => "signed in".to_owned(),
             SignInStatus::Trying => "NOT signed in yet".to_owned(),
+            SignInStatus::Renewing => {
+                let out = Duration::from_millis(daemon.signed_out_ms.unwrap_or_default());
+                format!("NOT signed in for {}: the session was refused", span(out))
+            }
             SignInStatus::Denied => format!("SIGN-IN DENIED: {}", Plain(reason)),
             SignInStatus::Unknown if daemon.signed_in => "signed in".to_owned(),
             SignInStatus::Unknown => "not signed in".to_owned(),

@@ -213,6 +213,7 @@ fn the_document_is_this_json() {
     "pid": 61,
     "uptime_ms": 11525000,
     "signed_in": true,
+    "signed_out_ms": null,
     "sign_in": "signed in",
     "sign_in_reason": null,
     "session_age_ms": 11520000,

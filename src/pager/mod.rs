@@ -467,6 +467,7 @@ fn reason(why: Why) -> &'static str {
         Why::OverlapLost => "overlap lost",
         Why::ShortPage => "short page",
         Why::PageRepeated => "page repeated",
+        Why::TotalTooLow => "total too low",
     }
 }
 

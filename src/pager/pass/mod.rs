@@ -373,8 +373,17 @@ impl Pass {
     }
 
     fn accept(&mut self, planned: Planned, stretch: Stretch, total: u64) -> Taken {
-        if self.repeated.take() == Some((planned.window, Why::ShortPage)) {
-            self.wavers = true;
+        let repeated = self.repeated.take();
+        self.wavers |= repeated == Some((planned.window, Why::ShortPage));
+        if stretch.end() > total {
+            // With items beyond its own total an answer says two things about where the list ends.
+            let asked = (planned.window, Why::TotalTooLow);
+            if repeated != Some(asked) {
+                self.repeated = Some(asked);
+                return self.again(planned, Why::TotalTooLow);
+            }
+            let position = stretch.end();
+            self.doubt.get_or_insert(Doubt::TotalTooLow { position, announced: total });
         }
         let full = stretch.rows.len() as u64 >= u64::from(planned.window.size);
         self.covered = stretch.end();

@@ -49,6 +49,8 @@ pub enum Why {
     ShortPage,
     /// The answer is the one before over again.
     PageRepeated,
+    /// The answer carries items beyond the total that it announces.
+    TotalTooLow,
 }
 
 /// What a pass has counted so far.

@@ -42,6 +42,13 @@ pub enum Doubt {
         /// The total that the last answer announced.
         announced: u64,
     },
+    /// The server announced fewer items than it sent.
+    TotalTooLow {
+        /// The position in the list after the last item sent.
+        position: u64,
+        /// The total that came with it.
+        announced: u64,
+    },
     /// The number of distinct ids differs from the announced total by more than what was seen to
     /// come and go.
     CountDisagrees {
@@ -77,6 +84,11 @@ impl fmt::Display for Doubt {
             Self::EndsEarly { position, announced } => write!(
                 f,
                 "the list ends at position {position}, where the server announced {announced} items"
+            ),
+            Self::TotalTooLow { position, announced } => write!(
+                f,
+                "the server announced {announced} items and sent items up to position {position}, \
+                 so nobody knows where the list ends"
             ),
             Self::CountDisagrees { distinct, announced, came_and_went } => write!(
                 f,

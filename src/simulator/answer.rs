@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Sleep;
 
-use super::faults::Shape;
+use super::faults::{Canned, Shape};
 use crate::clock;
 
 /// How many pieces a slow answer comes in.
@@ -105,6 +105,17 @@ impl Answer {
             _ => ("application/octet-stream", "\u{0}\u{1}\u{2}\u{fffd}"),
         };
         Self::new(StatusCode::OK, media_type, body.as_bytes().to_vec())
+    }
+
+    /// An answer of a test's own making; `None` where it cannot be one.
+    pub(super) fn canned(canned: Canned) -> Option<Self> {
+        let status = StatusCode::from_u16(canned.status).ok()?;
+        let mut answer = Self::new(status, "application/json", canned.body.into_bytes());
+        for (name, value) in canned.headers {
+            let name: HeaderName = name.parse().ok()?;
+            answer.headers.insert(name, value.parse().ok()?);
+        }
+        Some(answer)
     }
 
     /// An error of the server or of a proxy before it; `salt` varies `Retry-After`.

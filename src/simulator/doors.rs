@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::answer::{self, Answer, Delivery, Travel};
 use super::call::Call;
 use super::churn::Rates;
-use super::faults::{Fault, Scripted};
+use super::faults::{Endpoint, Fault, Scripted};
+use super::gates::Hold;
 use super::manners::ItemCall;
 use super::options::{check_odds, check_rates};
 use super::routes::message;
@@ -31,6 +32,12 @@ pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
         (&Method::GET, "items") => return items(shared, call),
         (&Method::GET, "counts") => Ok(json!(shared.counts())),
         (&Method::POST, "faults") => queue_faults(shared, call),
+        (&Method::POST, "hold") => parse(call).map(|hold: Hold| {
+            shared.lock().gates.hold(hold);
+            json!({})
+        }),
+        (&Method::POST, "release") => parse(call)
+            .map(|Release { endpoint }| json!({"released": shared.lock().gates.release(endpoint)})),
         (&Method::DELETE, "faults") => {
             shared.lock().faults.clear();
             Ok(json!({}))
@@ -109,6 +116,12 @@ fn odds(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     check_odds(&odds).map_err(Refusal::wrong)?;
     shared.lock().faults.set_odds(odds);
     Ok(json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Release {
+    endpoint: Endpoint,
 }
 
 #[derive(Deserialize)]

@@ -6,10 +6,10 @@
 //!   call, the sign-in ones included.
 //! - `refuse` and its six shapes: all but login, logout and the OAuth token call, where a refusal
 //!   would mean a wrong password. The session does not end: only the one request is refused.
-//! - `short`, `cap`, `huge`, `repeat`: the search alone.
+//! - `short`, `cap`, `huge`, `repeat`, `empty`, `excess`, `less`, `more`: the search alone.
 //!
 //! A test may queue a fault for any call for which it has a meaning; a refusal of a login is then
-//! a login that fails.
+//! a login that fails. It alone may queue `canned`: any answer of its own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -93,11 +93,21 @@ pub enum Fault {
     /// A page of the size asked for that begins where the one answered before did, whatever page was
     /// asked for.
     Repeat,
+    /// A page without items, under the true total.
+    Empty,
+    /// A page with one item more than was asked for, where the list has one.
+    Excess,
+    /// A page whose `searchTotal` is half of what there is.
+    Less,
+    /// A page whose `searchTotal` is a thousand more than there is.
+    More,
+    /// The answer that a test has queued with it; never by chance.
+    Canned,
 }
 
 impl Fault {
-    /// All faults.
-    pub const ALL: [Self; 20] = [
+    /// All faults that chance may choose.
+    pub const ALL: [Self; 24] = [
         Self::Refuse(None),
         Self::Refuse(Some(Shape::Unauthorized)),
         Self::Refuse(Some(Shape::Forbidden)),
@@ -118,6 +128,10 @@ impl Fault {
         Self::Cap,
         Self::Huge,
         Self::Repeat,
+        Self::Empty,
+        Self::Excess,
+        Self::Less,
+        Self::More,
     ];
 
     /// The name on the command line and at the test doors.
@@ -143,13 +157,25 @@ impl Fault {
             Self::Cap => "cap",
             Self::Huge => "huge",
             Self::Repeat => "repeat",
+            Self::Empty => "empty",
+            Self::Excess => "excess",
+            Self::Less => "less",
+            Self::More => "more",
+            Self::Canned => "canned",
         }
     }
 
     /// Whether the fault has a meaning for this call, so that a test may queue it.
     pub(super) fn fits(self, endpoint: Endpoint) -> bool {
         match self {
-            Self::Short | Self::Cap | Self::Huge | Self::Repeat => endpoint == Endpoint::Search,
+            Self::Short
+            | Self::Cap
+            | Self::Huge
+            | Self::Repeat
+            | Self::Empty
+            | Self::Excess
+            | Self::Less
+            | Self::More => endpoint == Endpoint::Search,
             _ => true,
         }
     }
@@ -176,10 +202,26 @@ impl FromStr for Fault {
     }
 }
 
+/// At the test doors, where `canned` is a fault like any other.
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        let name = String::deserialize(deserializer)?;
+        if name == Self::Canned.name() {
+            return Ok(Self::Canned);
+        }
+        name.parse().map_err(serde::de::Error::custom)
     }
+}
+
+/// An answer as a test wants it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Canned {
+    pub(super) status: u16,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) body: String,
 }
 
 /// A word that names no fault.
@@ -198,23 +240,33 @@ impl std::error::Error for UnknownFault {}
 /// The calls that faults can hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Endpoint {
+pub enum Endpoint {
+    /// `enable-api/login`.
     Login,
+    /// `enable-api/reauth`.
     Reauth,
+    /// `enable-api/logout`.
     Logout,
+    /// `webcm/rest/oauth/token`.
     Token,
+    /// `webcm/rest/api/items/search`.
     Search,
+    /// `webcm/rest/api/items/count`.
     Count,
+    /// `webcm/rest/api/items/{id}`.
     Item,
+    /// `webcm/rest/api/repositories` and below.
     Repositories,
 }
 
 /// A fault that a test has queued for one call.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scripted {
     pub(super) endpoint: Endpoint,
     pub(super) kind: Fault,
+    /// What is answered where the kind is [`Fault::Canned`].
+    pub(super) answer: Option<Canned>,
     /// How many requests it hits.
     #[serde(default = "one")]
     pub(super) times: u32,
@@ -240,12 +292,13 @@ impl Faults {
         Self { odds, queues: BTreeMap::new(), rng: Rng::with_seed(seed) }
     }
 
-    /// What happens to the next request, with a number that decides among its variations. A
-    /// queued fault comes before chance; while it lets requests through, chance stays in force.
-    pub(super) fn draw(&mut self, endpoint: Endpoint) -> (Option<Fault>, u64) {
+    /// What happens to the next request, with a number that decides among its variations, and with
+    /// the answer of one that is canned. A queued fault comes before chance; while it lets requests
+    /// through, chance stays in force.
+    pub(super) fn draw(&mut self, endpoint: Endpoint) -> (Option<Fault>, u64, Option<Canned>) {
         let salt = self.rng.u64(..);
-        if let Some(fault) = self.scripted(endpoint) {
-            return (Some(fault), salt);
+        if let Some((fault, canned)) = self.scripted(endpoint) {
+            return (Some(fault), salt, canned);
         }
         let mut hit = None;
         for (fault, probability) in &self.odds {
@@ -255,7 +308,7 @@ impl Faults {
                 hit = Some(*fault);
             }
         }
-        (hit, salt)
+        (hit, salt, None)
     }
 
     /// Appends to the queue of the call.
@@ -275,19 +328,19 @@ impl Faults {
         self.odds = odds;
     }
 
-    fn scripted(&mut self, endpoint: Endpoint) -> Option<Fault> {
+    fn scripted(&mut self, endpoint: Endpoint) -> Option<(Fault, Option<Canned>)> {
         let queue = self.queues.get_mut(&endpoint)?;
         let first = queue.front_mut()?;
         if first.after > 0 {
             first.after -= 1;
             return None;
         }
-        let kind = first.kind;
+        let hit = (first.kind, first.answer.clone());
         first.times = first.times.saturating_sub(1);
         if first.times == 0 {
             queue.pop_front();
         }
-        Some(kind)
+        Some(hit)
     }
 }
 
@@ -312,8 +365,9 @@ mod tests {
     fn the_queue_skips_then_hits_then_goes_on_with_the_next() {
         let mut faults = Faults::new(Vec::new(), 1);
         let endpoint = Endpoint::Search;
-        faults.queue(Scripted { endpoint, kind: Fault::Hang, times: 2, after: 1 });
-        faults.queue(Scripted { endpoint, kind: Fault::Drop, times: 1, after: 0 });
+        let queued = |kind, times, after| Scripted { endpoint, kind, answer: None, times, after };
+        faults.queue(queued(Fault::Hang, 2, 1));
+        faults.queue(queued(Fault::Drop, 1, 0));
         assert_eq!(faults.draw(Endpoint::Login).0, None);
         let hang = Some(Fault::Hang);
         assert_eq!(drawn(&mut faults, 5), [None, hang, hang, Some(Fault::Drop), None]);

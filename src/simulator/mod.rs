@@ -18,7 +18,11 @@
 //!
 //! - `POST /simulator/faults` queues `[{"endpoint": "search", "kind": "hang", "times": 1, "after":
 //!   0}]` per endpoint (`login`, `reauth`, `logout`, `token`, `search`, `count`, `item`,
-//!   `repositories`); `DELETE` forgets what is queued
+//!   `repositories`); `DELETE` forgets what is queued; the kind `canned` takes any `"answer":
+//!   {"status": 204, "headers": {}, "body": ""}`
+//! - `POST /simulator/hold` with `{"endpoint": "search", "after": 2}` holds the third search from now
+//!   on, before its fault is drawn; `POST /simulator/release` with `{"endpoint": "search"}` lets the
+//!   one go that has waited longest
 //! - `POST /simulator/odds` replaces the probabilities: `{"hang": 0.01}`
 //! - `POST /simulator/end-sessions` ends all sessions; `POST /simulator/renew-rest-tokens` has the
 //!   next search of each session announce a new REST token
@@ -48,6 +52,7 @@ mod catalog;
 mod churn;
 mod doors;
 mod faults;
+mod gates;
 mod manners;
 mod options;
 mod routes;
@@ -73,7 +78,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-pub use faults::{Fault, Shape, UnknownFault};
+pub use faults::{Endpoint, Fault, Shape, UnknownFault};
 pub use options::{
     HIGHEST_RATE, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions, StaleRestToken,
     UnfitOption,
@@ -81,6 +86,7 @@ pub use options::{
 
 use catalog::Catalog;
 use faults::Faults;
+use gates::Gates;
 use manners::Manners;
 use sessions::Sessions;
 use world::{Entry, Repository};
@@ -161,6 +167,10 @@ pub enum StartError {
 pub struct Counts {
     /// Requests to the vendor's calls.
     pub requests: u64,
+    /// These by call.
+    pub calls: BTreeMap<Endpoint, u64>,
+    /// Requests that were held at a gate.
+    pub held: u64,
     /// Requests to the search.
     pub searches: u64,
     /// The most searches that were under way at one moment.
@@ -213,6 +223,7 @@ struct State {
     repositories: Vec<Repository>,
     sessions: Sessions,
     faults: Faults,
+    gates: Gates,
     manners: Manners,
     counts: Counts,
 }
@@ -236,6 +247,7 @@ impl Shared {
                 options.stale_rest_token,
             ),
             faults: Faults::new(options.faults.clone(), options.seed),
+            gates: Gates::default(),
             manners: Manners::default(),
             counts: Counts::default(),
         };

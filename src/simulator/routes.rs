@@ -33,6 +33,10 @@ enum Bend {
     Short,
     Cap,
     Repeat,
+    Empty,
+    Excess,
+    Less,
+    More,
 }
 
 /// Answers one request.
@@ -66,20 +70,14 @@ async fn vendor_call(shared: &Shared, mut call: Call) -> Result<Response<Deliver
     let Some((endpoint, method)) = endpoint(&call.path) else {
         return Ok(page(&call).travel(Travel::Whole));
     };
-    let (fault, salt) = {
+    pass_gate(shared, endpoint).await;
+    let (fault, salt, canned) = {
         let mut state = shared.lock();
-        let (fault, salt) = state.faults.draw(endpoint);
-        state.counts.requests += 1;
-        if let Some(fault) = fault {
+        let drawn = state.faults.draw(endpoint);
+        if let Some(fault) = drawn.0 {
             *state.counts.faults.entry(fault.name()).or_default() += 1;
         }
-        match endpoint {
-            Endpoint::Search => state.counts.searches += 1,
-            Endpoint::Item => state.counts.item_reads += 1,
-            Endpoint::Reauth => state.counts.reauths += 1,
-            _ => {}
-        }
-        (fault, salt)
+        drawn
     };
     tracing::debug!(path = call.path, fault = fault.map(Fault::name), "request received");
     let under_way = (endpoint == Endpoint::Search).then(|| UnderWay::new(shared));
@@ -100,6 +98,14 @@ async fn vendor_call(shared: &Shared, mut call: Call) -> Result<Response<Deliver
         Some(Fault::Short) => work(Bend::Short).travel(Travel::Whole),
         Some(Fault::Cap) => work(Bend::Cap).travel(Travel::Whole),
         Some(Fault::Repeat) => work(Bend::Repeat).travel(Travel::Whole),
+        Some(Fault::Empty) => work(Bend::Empty).travel(Travel::Whole),
+        Some(Fault::Excess) => work(Bend::Excess).travel(Travel::Whole),
+        Some(Fault::Less) => work(Bend::Less).travel(Travel::Whole),
+        Some(Fault::More) => work(Bend::More).travel(Travel::Whole),
+        Some(Fault::Canned) => {
+            let unfit = || message(StatusCode::INTERNAL_SERVER_ERROR, "no such answer");
+            canned.and_then(Answer::canned).unwrap_or_else(unfit).travel(Travel::Whole)
+        }
         Some(Fault::Slow) => work(Bend::Straight).travel(Travel::Slow(shared.options.slow)),
         Some(Fault::Truncate) => work(Bend::Straight).travel(Travel::Truncated),
         Some(Fault::Drop) => {
@@ -117,6 +123,28 @@ async fn vendor_call(shared: &Shared, mut call: Call) -> Result<Response<Deliver
     };
     drop(under_way);
     Ok(response)
+}
+
+/// Counts a request, and waits where a test holds it.
+async fn pass_gate(shared: &Shared, endpoint: Endpoint) {
+    let gate = {
+        let mut state = shared.lock();
+        let gate = state.gates.arrive(endpoint);
+        state.counts.requests += 1;
+        *state.counts.calls.entry(endpoint).or_default() += 1;
+        match endpoint {
+            Endpoint::Search => state.counts.searches += 1,
+            Endpoint::Item => state.counts.item_reads += 1,
+            Endpoint::Reauth => state.counts.reauths += 1,
+            _ => {}
+        }
+        state.counts.held += u64::from(gate.is_some());
+        gate
+    };
+    if let Some(released) = gate {
+        // A gate that is gone holds nobody.
+        drop(released.await);
+    }
 }
 
 /// Which call a path means, and its method.
@@ -291,10 +319,17 @@ fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> 
         let window = match bend {
             Bend::Repeat if repository.last_window.1 > 0 => (repository.last_window.0, size),
             Bend::Repeat => (0, size),
+            Bend::Empty => (start, 0),
+            Bend::Excess => (start, size + 1),
             _ => (start, size),
         };
         repository.last_window = window;
-        let found = (repository.search(window.0, window.1), repository.shown(), order);
+        let total = match bend {
+            Bend::Less => repository.shown() / 2,
+            Bend::More => repository.shown() + 1000,
+            _ => repository.shown(),
+        };
+        let found = (repository.search(window.0, window.1), total, order);
         state.counts.pages += 1;
         state.counts.items += found.0.len() as u64;
         found

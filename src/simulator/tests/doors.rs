@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
+use crate::simulator::Endpoint;
 
 const ITEM: &str = "/webcm/rest/api/items";
 
@@ -145,4 +146,25 @@ async fn the_first_items_can_be_cleared_by_number_or_by_part() {
         let wrong = json!({"repository": 10_149, "clear": wrong});
         assert_eq!(client.post("/simulator/edit", &wrong).await.status, 400, "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn a_held_request_waits_for_its_release_and_meets_what_is_queued_meanwhile() {
+    let client = Client::signed_in(options(10)).await;
+    door(&client, "hold", json!({"endpoint": "search", "after": 1})).await;
+    assert_eq!(client.search(1, 5).await.status, 200);
+    let search = json!({"endpoint": "search"});
+    assert_eq!(door(&client, "release", search.clone()).await, json!({"released": false}));
+    let (held, ()) = tokio::join!(client.search(1, 5), async {
+        while client.counts().held == 0 {
+            tokio::task::yield_now().await;
+        }
+        let answer = json!({"status": 418, "headers": {"x-tea": "yes"}, "body": "short and stout"});
+        let fault = json!([{"endpoint": "search", "kind": "canned", "answer": answer}]);
+        door(&client, "faults", fault).await;
+        assert_eq!(door(&client, "release", search).await, json!({"released": true}));
+    });
+    assert_eq!((held.status, held.header("x-tea")), (418, Some("yes")));
+    assert_eq!(held.body, b"short and stout");
+    assert_eq!(client.counts().calls[&Endpoint::Search], 2);
 }

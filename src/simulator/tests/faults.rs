@@ -264,3 +264,18 @@ async fn items_move_while_nobody_looks_until_they_are_frozen() {
     assert_eq!(total, json!(50 + counts.inserted));
     assert_eq!(client.counts().inserted, counts.inserted);
 }
+
+#[tokio::test]
+async fn pages_can_be_empty_or_too_long_and_totals_can_lie() {
+    let client = Client::signed_in(options(200)).await;
+    for (kind, items, returned, total) in [
+        ("empty", 0, 0, 200),
+        ("excess", 61, 61, 200),
+        ("less", 60, 60, 100),
+        ("more", 60, 60, 1200),
+    ] {
+        let data = hit(&client, kind).await.unwrap().json()["data"].clone();
+        assert_eq!(data["itemList"].as_array().unwrap().len(), items, "{kind}");
+        assert_eq!((&data["returnTotal"], &data["searchTotal"]), (&returned.into(), &total.into()));
+    }
+}

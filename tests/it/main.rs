@@ -13,6 +13,7 @@ mod faults;
 mod kill;
 mod logs;
 mod machine;
+mod matrix;
 mod mirror;
 mod notify;
 mod once;

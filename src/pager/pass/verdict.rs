@@ -98,3 +98,31 @@ impl fmt::Display for Doubt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ItemId;
+    use crate::pager::link::Row;
+    use crate::pager::pass::{Pass, PassSettings};
+
+    #[test]
+    fn an_announced_total_that_is_too_low_is_no_end_the_first_time_and_no_proof_the_second() {
+        for (lies, certified) in [(1, true), (usize::MAX, false)] {
+            let mut pass = Pass::new(PassSettings { page_size: 100, overlap: true });
+            let mut asked = 0;
+            while let Some(ask) = pass.plan() {
+                let rows = ask.window.start()..ask.window.end().min(500);
+                let row = |id| Row { id: ItemId::Integer(i128::from(id)), digest: 0 };
+                let lie = asked >= 2 && asked - 2 < lies;
+                pass.take(ask.ticket, rows.map(row).collect(), if lie { 150 } else { 500 });
+                asked += 1;
+            }
+            let doubt = Doubt::TotalTooLow { position: 294, announced: 150 };
+            let doubted = Verdict::NotCertified(doubt);
+            let expected = if certified { Verdict::Certified } else { doubted };
+            assert_eq!(pass.verdict(), Some(expected));
+            assert_eq!(pass.counts().distinct == 500, certified);
+        }
+    }
+}

@@ -147,7 +147,9 @@ impl Rig {
     pub(super) fn reload(&mut self) {
         self.reloads += 1;
         let mut setup = self.setup.clone();
-        setup.mirror += &format!("\n[deletes]\nmax_fraction = 0.{}", 3 + self.reloads % 2);
+        let fraction = if self.reloads.is_multiple_of(2) { "0.3" } else { "0.4" };
+        setup.mirror += "\n[deletes]\nmax_fraction = ";
+        setup.mirror += fraction;
         self.daemon.reload(&setup);
     }
 
@@ -171,6 +173,9 @@ impl Serve for Rig {
 
     fn stop(self) {
         self.daemon.stop();
+        for never in [Endpoint::Count, Endpoint::Repositories, Endpoint::Token] {
+            assert_eq!(calls(&self.sim, never), 0, "{never:?}");
+        }
     }
 }
 
@@ -179,7 +184,7 @@ pub(super) fn queue(sim: &Sim, kind: &Kind, endpoint: &str, after: u64) {
     match kind.does {
         Do::Fault(name) => sim.fault(endpoint, name, after, 1),
         Do::Answer(status, header, body) => {
-            let headers: Value = header.into_iter().map(|(name, value)| (name, value)).collect();
+            let headers: Value = header.into_iter().collect();
             let answer = json!({"status": status, "headers": headers, "body": body});
             sim.door(
                 "faults",

@@ -15,7 +15,7 @@ use crate::idset::IdSet;
 use crate::mirror::Interrupted;
 
 /// Counts up with every change of the stored form, which later versions cannot guess.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// What a pass goes through: a pass taken up again in another list could certify a mixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

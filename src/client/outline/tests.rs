@@ -119,9 +119,9 @@ fn a_list_that_only_looks_like_the_list_of_items_is_none() {
         format!(
             r#"{{"data":{{"itemList":[{list}],"itemList":[],"searchTotal":2,"returnTotal":2}}}}"#
         ),
-        body.replace("]", "],"),
-        body.replace("]", ",]"),
-        body.replace("[", "[,"),
+        body.replace(']', "],"),
+        body.replace(']', ",]"),
+        body.replace('[', "[,"),
         body.replace("}}", "}"),
         body.replace("},{", "}{"),
         body.replace("},{", "},,{"),

@@ -39,8 +39,7 @@ pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Store, OpenErr
         file.append(true).create(true).mode(0o600).open(&path).map_err(of_file(&path))?;
     }
     let journal = Journal::new(&path, options.journal_limit);
-    let connection = connect(&path)?;
-    tune(&connection, &journal).map_err(of_sqlite(&path))?;
+    let connection = connect(&path, &journal)?;
     Ok(Store::new(connection, path, journal, lock))
 }
 
@@ -100,13 +99,14 @@ pub(super) fn lock_file(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Connects to a file that is blank or ours, and leaves it with all its tables and in WAL mode.
-fn connect(path: &Path) -> Result<Connection, OpenError> {
+/// Connects to a file that is blank or ours and whose lock we have, and leaves it with all its tables
+/// and in WAL mode.
+pub(super) fn connect(path: &Path, journal: &Journal) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(of_sqlite(path))?;
     connection.busy_timeout(PATIENCE).map_err(of_sqlite(path))?;
     let left_over = fs::metadata(journal::file(path)).is_ok_and(|journal| journal.len() > 0);
-    prepare(&mut connection, path).inspect_err(|_| {
+    prepare(&mut connection, path, journal).inspect_err(|_| {
         // Closing it would work the journal off into a database that we do not understand.
         if left_over {
             store::leave_alone(&connection);
@@ -116,18 +116,28 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
 }
 
 /// Leaves a database with all its tables and in WAL mode.
-fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+fn prepare(connection: &mut Connection, path: &Path, journal: &Journal) -> Result<(), OpenError> {
     // Nothing but a blank file heeds it.
     connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(of_sqlite(path))?;
     bring_up_to_date(connection, path)?;
     // Only now, so that the file itself, not a journal, says from its first moment what it is.
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(of_sqlite(path))?;
-    if mode != "wal" {
+    if switch_to_wal(connection).map_err(of_sqlite(path))? != "wal" {
         return Err(OpenError::NoJournal { path: path.to_owned() });
     }
-    Ok(())
+    tune(connection, journal).map_err(of_sqlite(path))
+}
+
+/// Asks for WAL mode; returns the mode that it is then.
+fn switch_to_wal(connection: &Connection) -> rusqlite::Result<String> {
+    let mut ask = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = ask.query([])?;
+    let mode = match rows.next()? {
+        Some(row) => row.get(0)?,
+        None => String::new(),
+    };
+    // The mode is told first and written after that: only the end shows whether it was.
+    while rows.next()?.is_some() {}
+    Ok(mode)
 }
 
 /// Judges the database again, as SQLite sees it: after a kill, a journal may say more than the

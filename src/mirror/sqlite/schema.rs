@@ -32,7 +32,8 @@ const APPLICATION_ID_AT: usize = 68;
 /// What a file's first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Header {
-    /// There is no file, or nothing is in it.
+    /// There is no file, or nothing is in it, or nothing will be once SQLite has taken back what it
+    /// had begun to write there.
     Blank,
     /// It is ours and of this version, which we know.
     Ours(u32),
@@ -54,7 +55,7 @@ pub(super) fn check_header(path: &Path) -> Result<Header, OpenError> {
         Err(error) => Err(error),
     }
     .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
-    if bytes.is_empty() {
+    if bytes.is_empty() || was_not_finished(path, &bytes) {
         return Ok(Header::Blank);
     }
     let number = |at: usize| {
@@ -71,6 +72,15 @@ pub(super) fn check_header(path: &Path) -> Result<Header, OpenError> {
     }
     check(path, application_id, version)?;
     Ok(Header::Ours(version))
+}
+
+/// Whether the power was cut while the database was made: its beginning never reached the disk, and
+/// the journal that undoes the rest did.
+fn was_not_finished(path: &Path, beginning: &[u8]) -> bool {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    beginning.iter().all(|byte| *byte == 0)
+        && std::fs::metadata(journal).is_ok_and(|journal| journal.len() > 0)
 }
 
 /// Judges what a database says of itself.

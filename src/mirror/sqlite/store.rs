@@ -13,6 +13,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::journal::{self, Journal};
+use super::open;
 use crate::mirror::{Fate, MirrorError};
 
 /// What must be on the disk when a transaction has been committed.
@@ -30,6 +31,9 @@ pub(super) enum Durability {
 pub(super) struct Store {
     // Fields are dropped in this order: the lock goes last.
     connection: Connection,
+    /// Whether the connection is to be made anew. SQLite that cannot open one of its files to
+    /// write, for want of a file descriptor, say, opens it to read and stays with that.
+    read_only: bool,
     journal: Journal,
     /// What the connection is set to.
     durability: Option<Durability>,
@@ -45,7 +49,16 @@ impl Store {
     /// A database that has just been opened.
     pub(super) fn new(connection: Connection, path: PathBuf, journal: Journal, lock: File) -> Self {
         let file = fs::metadata(&path).ok().map(|file| identity(&file));
-        Self { connection, journal, durability: None, path, file, damage: None, _lock: lock }
+        Self {
+            connection,
+            read_only: false,
+            journal,
+            durability: None,
+            path,
+            file,
+            damage: None,
+            _lock: lock,
+        }
     }
 
     /// Reads from one state of the database.
@@ -116,12 +129,26 @@ impl Store {
                 self.damage = Some(words.clone());
                 MirrorError::Damaged { path, words }
             }
+            Some(ErrorCode::ReadOnly) => {
+                self.read_only = true;
+                error
+            }
             _ => error,
         }
     }
 
-    /// Ends a transaction that could not even be rolled back when it failed.
-    fn recover(&self) -> Result<(), MirrorError> {
+    /// Makes a connection anew that cannot write any more, and ends a transaction that could not even
+    /// be rolled back when it failed.
+    fn recover(&mut self) -> Result<(), MirrorError> {
+        if self.read_only {
+            // Closed first, because SQLite shares what it has open among the connections of a
+            // process. What stands in its place meanwhile is never asked.
+            drop(std::mem::replace(&mut self.connection, Connection::open_in_memory()?));
+            self.durability = None;
+            self.connection = open::connect(&self.path, &self.journal)
+                .map_err(|error| MirrorError::Store(Box::new(error)))?;
+            self.read_only = false;
+        }
         if !self.connection.is_autocommit() {
             self.connection.execute_batch("ROLLBACK")?;
         }

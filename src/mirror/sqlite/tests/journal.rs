@@ -81,6 +81,22 @@ async fn a_call_that_panics_is_undone_and_the_next_one_works() {
 }
 
 #[tokio::test]
+async fn a_connection_that_can_only_read_any_more_is_made_anew() {
+    let place = Place::new();
+    let mirror = place.open();
+    mirror.write_page(page(0)).await.unwrap();
+    // What SQLite says then is what it says where it could not open a file to write.
+    let only_read = "PRAGMA query_only = on";
+    let told = mirror.run(|it| it.read(|transaction| Ok(transaction.execute_batch(only_read)?)));
+    told.await.unwrap();
+    let error = mirror.write_page(page(1)).await.unwrap_err();
+    assert!(format!("{error:?}").contains("readonly"), "{error:?}");
+    let tally = mirror.write_page(page(1)).await.unwrap();
+    assert_eq!(tally, Tally { created: 1, ..Tally::default() });
+    assert_eq!(mirror.suspicion(RepositoryId(1)).await.unwrap().items, 2);
+}
+
+#[tokio::test]
 async fn a_call_whose_caller_is_gone_before_its_turn_is_not_made() {
     let place = Place::new();
     let mirror = Arc::new(place.open());

@@ -5,6 +5,7 @@ mod support;
 mod asking;
 mod check;
 mod cli;
+mod crash;
 mod deletes;
 mod demo;
 mod doctor;

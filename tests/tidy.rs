@@ -145,6 +145,7 @@ const PURE: &[&str] = &[
     "src/client/presence.rs",
     "src/canonical/mod.rs",
     "src/client/redact.rs",
+    "src/client/spelling.rs",
     "src/client/retry.rs",
     "src/client/verdict.rs",
     "src/client/wire.rs",

@@ -33,6 +33,7 @@ mod repositories;
 pub mod retry;
 pub mod route;
 mod settings;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod tolerant;

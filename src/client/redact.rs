@@ -8,6 +8,8 @@
 
 use std::fmt::Write;
 
+use super::spelling;
+
 /// The most characters shown.
 const SHOWN: usize = 200;
 
@@ -31,30 +33,18 @@ const SECRET_NAMES: [&str; 10] = [
 /// Knows the secrets of one request.
 #[derive(Default)]
 pub(super) struct Redactor {
-    /// Each secret in each spelling that a server could send it back in; longest first, so that a
-    /// secret that begins with another is replaced whole.
-    spellings: Vec<String>,
+    /// Longest first, so that a secret that begins with another is replaced whole.
+    secrets: Vec<String>,
 }
 
 impl Redactor {
     /// A redactor that knows these secrets.
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut spellings: Vec<String> = Vec::new();
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            let escaped = json(secret);
-            let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            // Some writers of JSON (Gson) escape what HTML might take for its own.
-            let careful = "&=<>'".chars().fold(escaped.clone(), |text, character| {
-                text.replace(character, &format!("\\u{:04x}", u32::from(character)))
-            });
-            spellings.extend([json(&escaped), careful, escaped, form.replace('+', "%20"), form]);
-            spellings.push(html(secret));
-            spellings.push(secret.to_owned());
-        }
-        spellings.retain(|spelling| !spelling.is_empty());
-        spellings.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-        spellings.dedup();
-        Self { spellings }
+        let mut secrets: Vec<String> =
+            secrets.into_iter().filter(|secret| !secret.is_empty()).map(str::to_owned).collect();
+        secrets.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        secrets.dedup();
+        Self { secrets }
     }
 
     /// The beginning of a body; `None` if there is nothing in it.
@@ -71,9 +61,11 @@ impl Redactor {
         let mut rest = text.trim();
         let mut in_word = false;
         while !rest.is_empty() && !shown.is_full() {
-            if let Some(spelling) = self.spellings.iter().find(|it| rest.starts_with(it.as_str())) {
+            let spelt = self.secrets.iter().find_map(|secret| spelling::length(rest, secret));
+            let encoded = || spelling::encoded_length(rest, &self.secrets).filter(|_| !in_word);
+            if let Some(length) = spelt.or_else(encoded) {
                 shown.mask();
-                rest = rest.get(spelling.len()..).unwrap_or_default();
+                rest = rest.get(length..).unwrap_or_default();
                 in_word = false;
                 continue;
             }
@@ -238,15 +230,4 @@ fn is_word(character: char) -> bool {
 /// Characters that turn or hide the text around them in a terminal.
 fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// As inside a JSON string.
-fn json(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(&quoted).to_owned()
-}
-
-/// As in HTML.
-fn html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

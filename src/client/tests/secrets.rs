@@ -162,6 +162,15 @@ fn a_redacted_text_keeps_what_helps() {
             r#"as JSON pa\"ss, as HTML pa&quot;ss, as a form pa%22ss"#,
             "as JSON ***, as HTML ***, as a form ***",
         ),
+        (
+            "as HTML pa&#34;ss and pa&#X22;ss, within a form pa%26quot%3bss?",
+            "as HTML *** and ***, within a form pa%26quot%3bss?",
+        ),
+        (r#"as JSON pa\"ss and pa"ss, in a URL pa%2522ss"#, "as JSON *** and ***, in a URL ***"),
+        (
+            "in base64 key=czNjcmV0Lg==, in digits 733363726574",
+            "in base64 key=***==, in digits ***",
+        ),
         ("the longer one first: abc", "the longer one first: ***"),
         (r#"{"token":"x\"y","page":1}"#, r#"{"token":***,"page":1}"#),
         (r#"{"EPIMRestToken" : 'x', "page":1}"#, r#"{"EPIMRestToken" : ***, "page":1}"#),

@@ -27,6 +27,7 @@ mod refusals;
 mod reload;
 mod repositories;
 mod resume;
+mod secrets;
 mod session;
 mod shutdown;
 mod simulate;

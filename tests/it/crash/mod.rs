@@ -139,8 +139,8 @@ fn placed(sim: &Sim, files: &Files) -> Kept {
 }
 
 fn setup(kept: &Kept) -> Setup {
-    let mut setup = kept.setup();
-    setup.paging = "page_size = 5\nin_flight = 1\npage_interval = '0s'".to_owned();
+    let paging = "page_size = 5\nin_flight = 1\npage_interval = '0s'".to_owned();
+    let mut setup = Setup { paging, ..kept.setup() };
     setup.mirror += "\n[deletes]\nmax_fraction = 1.0";
     setup
 }

@@ -196,6 +196,11 @@ impl Daemon {
         })
     }
 
+    /// The number of the process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where the log ends now.
     pub(crate) fn mark(&self) -> usize {
         self.log.len()

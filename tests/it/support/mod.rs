@@ -9,6 +9,7 @@ pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod servers;
 pub(crate) mod sim;
+pub(crate) mod spiteful;
 
 use std::io::Write;
 use std::time::Duration;

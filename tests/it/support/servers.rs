@@ -97,30 +97,7 @@ impl Wiretap {
     pub(crate) fn tokens(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = heard.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect::<Vec<_>>();
-        let heard = heard.join("\n");
-        let marks = [
-            "ewtoken=",
-            "epimresttoken=",
-            "ewtoken: ",
-            "epimresttoken: ",
-            "\"epimresttoken\":\"",
-            "\"token\":\"",
-            "Bearer ",
-            "Basic ",
-            "\"access_token\":\"",
-        ];
-        let mut tokens: Vec<String> = marks
-            .iter()
-            .flat_map(|mark| heard.split(mark).skip(1))
-            .map(|rest| {
-                rest.chars().take_while(|it| it.is_ascii_alphanumeric() || "-+/=".contains(*it))
-            })
-            .map(Iterator::collect)
-            .filter(|token: &String| token.len() > 8)
-            .collect();
-        tokens.sort_unstable();
-        tokens.dedup();
-        tokens
+        tokens_in(&heard.join("\n"))
     }
 }
 
@@ -171,6 +148,33 @@ impl Relay {
             drop(stream.shutdown(Shutdown::Both));
         }
     }
+}
+
+/// Every token in requests and answers.
+pub(crate) fn tokens_in(heard: &str) -> Vec<String> {
+    let marks = [
+        "ewtoken=",
+        "epimresttoken=",
+        "ewtoken: ",
+        "epimresttoken: ",
+        "\"epimresttoken\":\"",
+        "\"token\":\"",
+        "Bearer ",
+        "Basic ",
+        "\"access_token\":\"",
+    ];
+    let mut tokens: Vec<String> = marks
+        .iter()
+        .flat_map(|mark| heard.split(mark).skip(1))
+        .map(|rest| {
+            rest.chars().take_while(|it| it.is_ascii_alphanumeric() || "-+/=".contains(*it))
+        })
+        .map(Iterator::collect)
+        .filter(|token: &String| token.len() > 8)
+        .collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    tokens
 }
 
 fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &Mutex<Vec<Vec<u8>>>) {

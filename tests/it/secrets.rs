@@ -1,0 +1,337 @@
+//! No secret leaves the process by any door but the requests that need it: not by its log in any
+//! format and at any level, its answers, its files, its messages to systemd, its command line, or
+//! the errors of any command, though the server throws back whatever it is told, in every spelling.
+//!
+//! Not looked at: the memory of the process, and `/proc/PID/environ`, which shows a password to
+//! root and to the daemon's own user where one is given in the environment; the units give it as a
+//! credential. That there is no core file is a matter of the units too, and looked at here.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use ewmirror::simulator::Options;
+use tempfile::TempDir;
+
+use crate::support::spiteful::{SHAPES, Spiteful};
+use crate::support::{Daemon, Ended, Setup, Sim, for_each, repositories, sim, skipped};
+
+/// Each end shows by itself, however what stands between is spelt.
+const PASSWORD: &str = "Canary\"ä&/ %41'<\\Swordfish";
+const CLIENT_SECRET: &str = "Marmot=?+\"ö~Gooseberry";
+const IN_PLAIN: [&str; 4] = ["Canary", "Swordfish", "Marmot", "Gooseberry"];
+
+/// All that must not be seen, and where it was looked for.
+struct Search {
+    /// By their beginnings, so that one walk over a text is enough.
+    needles: HashMap<[u8; 4], Vec<Vec<u8>>>,
+    looked_at: BTreeSet<String>,
+}
+
+impl Search {
+    /// For the passwords and these tokens.
+    fn new(tokens: &BTreeSet<String>) -> Self {
+        assert!(tokens.len() >= 4, "{tokens:?}");
+        let mut needles: Vec<Vec<u8>> = IN_PLAIN.map(|it| it.as_bytes().to_vec()).to_vec();
+        for secret in tokens.iter().map(String::as_str).chain([PASSWORD, CLIENT_SECRET]) {
+            needles.push(secret.into());
+            needles.extend(in_base64(secret));
+            let hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+            needles.extend([hex.to_uppercase().into(), hex.into()]);
+        }
+        let mut search = Self { needles: HashMap::new(), looked_at: BTreeSet::new() };
+        for needle in needles {
+            let beginning = *needle.first_chunk().expect("secrets are longer");
+            search.needles.entry(beginning).or_default().push(needle);
+        }
+        search
+    }
+
+    fn look(&mut self, place: &str, bytes: &[u8]) {
+        self.looked_at.insert(place.to_owned());
+        for (at, beginning) in bytes.windows(4).enumerate() {
+            let Some(needles) = self.needles.get(beginning) else { continue };
+            for needle in needles {
+                let around = &bytes[at.saturating_sub(200)..bytes.len().min(at + 200)];
+                let [needle_text, around] = [needle, around].map(String::from_utf8_lossy);
+                assert!(!bytes[at..].starts_with(needle), "{place} holds {needle_text}: {around}");
+            }
+        }
+    }
+
+    fn look_at_end(&mut self, place: &str, ended: &Ended) {
+        for event in &ended.events {
+            self.look(&format!("{place}, stderr"), event.line.as_bytes());
+        }
+        self.look(&format!("{place}, stdout"), &ended.stdout);
+    }
+
+    /// Every file, names too, but for this one.
+    fn look_in(&mut self, folder: &Path, but: &Path) {
+        for entry in fs::read_dir(folder).expect("the folder can be read").flatten() {
+            let path = entry.path();
+            let kind = entry.file_type().expect("a file has a type");
+            self.look("a file's name", path.as_os_str().as_encoded_bytes());
+            if kind.is_dir() {
+                self.look_in(&path, but);
+            } else if kind.is_file() && path != but {
+                let place = path.file_name().expect("a file has a name").to_string_lossy();
+                self.look(&place, &fs::read(&path).expect("the file can be read"));
+            }
+        }
+    }
+
+    fn expect(&self, places: &[&str]) {
+        for place in places {
+            assert!(self.looked_at.contains(*place), "{place} is not among {:?}", self.looked_at);
+        }
+    }
+}
+
+/// What a text looks like in base64 whatever stands before and after it.
+fn in_base64(text: &str) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for engine in [STANDARD, URL_SAFE] {
+        for before in 0..3_usize {
+            let bytes = [&vec![0; before], text.as_bytes()].concat();
+            let whole = engine.encode(&bytes[..bytes.len() / 3 * 3]);
+            found.push(whole.as_bytes()[if before == 0 { 0 } else { 4 }..].to_vec());
+        }
+    }
+    found
+}
+
+/// A folder for all that a daemon writes and is told, with its password in a file.
+struct Place {
+    directory: TempDir,
+    listen: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = TempDir::new().expect("a directory for the test");
+        for folder in ["tmp", "journal", "state"] {
+            fs::create_dir(directory.path().join(folder)).expect("a folder can be made");
+        }
+        fs::write(directory.path().join("password"), format!("{PASSWORD}\n"))
+            .expect("the password can be written");
+        Self { directory, listen: format!("127.0.0.1:{}", sim::free_port()) }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    fn setup(&self, url: &str, login: &str, log: &str) -> Setup {
+        let session = "reauth_interval = '200ms'".to_owned();
+        let mut setup = Setup { session, ..Setup::new(url) };
+        setup.login =
+            format!("username = 'system'\npassword_file = '{}'\n{login}", self.path("password"));
+        setup.paging = setup.paging.replace("'1h'", "'1ms'");
+        setup.mirror = format!("url = 'sqlite://{}'", self.path("state/mirror.db"));
+        setup.log = format!("level = 'trace'\nformat = '{log}'");
+        setup
+    }
+
+    fn set(&self, command: &mut Command) {
+        command.env_remove("EWMIRROR_LOGIN__PASSWORD");
+        command.env("EWMIRROR_LOGIN__CLIENT_SECRET", CLIENT_SECRET);
+        command.env("EWMIRROR_STATUS__LISTEN", &self.listen);
+        command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
+        command.env("TMPDIR", self.path("tmp"));
+    }
+
+    /// A command to its end.
+    fn ask(&self, arguments: &[&str], setup: &Setup) -> Ended {
+        Daemon::start_with(arguments, setup, |command| self.set(command)).finish()
+    }
+}
+
+/// A server of which tokens end all the time, and the one that throws them back.
+fn servers(secrets: &[&str]) -> (Sim, Spiteful) {
+    let sim = Sim::start(Options {
+        session_ttl: Duration::from_secs(2),
+        rest_token_ttl: Duration::from_millis(100),
+        refusal: None,
+        password: PASSWORD.to_owned(),
+        ..repositories(&[(1, 300)])
+    });
+    let spiteful = Spiteful::start(sim.address(), secrets);
+    (sim, spiteful)
+}
+
+/// Reads datagrams until the socket is dropped by everybody else, or for good.
+fn datagrams(path: &str) -> Arc<Mutex<Vec<u8>>> {
+    let socket = UnixDatagram::bind(path).expect("the socket can be bound");
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 20];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            let mut kept = kept.lock().expect("nobody panics with it");
+            kept.extend_from_slice(&buffer[..length]);
+            kept.push(b'\n');
+        }
+    });
+    heard
+}
+
+#[test]
+fn a_daemon_that_runs_shows_no_secret_anywhere() {
+    let cases = [
+        ("text", "", "headers"),
+        ("json", "", "cookies"),
+        ("journald", "method = 'oauth'\nclient_id = 'canal'", "headers"),
+    ];
+    for_each(&cases, |(log, login, transport)| {
+        let in_journal = *log == "journald";
+        if in_journal && !can_mount() {
+            skipped("secrets in the journal", "no folder can be mounted in a namespace here");
+            return;
+        }
+        let oauth = login.contains("oauth");
+        let (sim, spiteful) = servers(if oauth { &[PASSWORD, CLIENT_SECRET] } else { &[PASSWORD] });
+        let place = Place::new();
+        let journal = datagrams(&place.path("journal/socket"));
+        let notified = datagrams(&place.path("notify"));
+        let mut setup = place.setup(&spiteful.url(), login, log);
+        setup.session = format!("{}\ntransport = '{transport}'", setup.session);
+        let daemon = Daemon::start_with(&["run"], &setup, |command| {
+            place.set(command);
+            command.env("NOTIFY_SOCKET", place.path("notify")).env("WATCHDOG_USEC", "1000000");
+            if in_journal {
+                with_journal(command, &place.path("journal"));
+            }
+        });
+        spiteful.wait_for_rounds(1);
+        sim.wait_until(|counts| counts.logins > 2 && counts.pages > 2);
+
+        let mut told = Vec::new();
+        let address = place.listen.parse().expect("an address");
+        for path in ["/status", "/healthz", "/readyz", "/metrics", "/", "/nothing"] {
+            let (_, answer) = sim::request(address, "GET", path, "");
+            told.push((path.to_owned(), answer.into_bytes()));
+        }
+        for file in ["cmdline", "comm", "status", "environ"] {
+            let read = fs::read(format!("/proc/{}/{file}", daemon.process()));
+            // Only what the test itself has put there.
+            let read =
+                String::from_utf8_lossy(&read.expect("our own child")).replace(CLIENT_SECRET, "");
+            told.push((file.to_owned(), read.into_bytes()));
+        }
+        let mut asked = Vec::new();
+        for arguments in [
+            &["status"][..],
+            &["status", "--json"],
+            &["check"],
+            &["export", "--repository", "1"],
+            &["export", "--repository", "1", "--format", "csv"],
+            &["changes"],
+        ] {
+            asked.push((arguments.join(" "), place.ask(arguments, &setup)));
+        }
+        let tokens = spiteful.tokens();
+        let password = Path::new(&place.path("password")).to_owned();
+        let mut search = Search::new(&tokens);
+        // While it runs, with the journal of the database and all.
+        search.look_in(place.directory.path(), &password);
+        let ended = daemon.stop();
+        let mut search = Search::new(&spiteful.tokens());
+        search.look_in(place.directory.path(), &password);
+        search.look_at_end("run", &ended);
+        for (what, bytes) in &told {
+            search.look(what, bytes);
+        }
+        for (what, ended) in &asked {
+            search.look_at_end(what, ended);
+        }
+        search.look("journal", &journal.lock().unwrap());
+        search.look("notify", &notified.lock().unwrap());
+        assert!(!notified.lock().unwrap().is_empty());
+        let log = if in_journal { journal.lock().unwrap().len() } else { ended.events.len() };
+        assert!(log > 100, "{log}");
+        search.expect(&[
+            "mirror.db",
+            "/status",
+            "/metrics",
+            "cmdline",
+            "changes, stdout",
+            "notify",
+        ]);
+    });
+}
+
+#[test]
+fn a_command_that_fails_shows_no_secret_whatever_the_server_says() {
+    let (sim, spiteful) = servers(&[PASSWORD]);
+    let (_other_sim, with_oauth) = servers(&[PASSWORD, CLIENT_SECRET]);
+    let place = Place::new();
+    let mut ends = Vec::new();
+    let logins = [("", &spiteful), ("method = 'oauth'\nclient_id = 'canal'", &with_oauth)];
+    for (login, spiteful) in logins {
+        for log in ["text", "json"] {
+            let setup = place.setup(&spiteful.url(), login, log);
+            for shape in 0..SHAPES {
+                spiteful.always(shape);
+                let commands: [&[&str]; 4] = [
+                    &["check", "--online"],
+                    &["doctor"],
+                    &["repositories"],
+                    &["once", "--patience", "1ms"],
+                ];
+                let command = commands[shape % 4];
+                ends.push((command.join(" "), place.ask(command, &setup)));
+            }
+        }
+    }
+    spiteful.fair();
+    let setup = place.setup(&spiteful.url(), "", "json");
+    fs::write(place.path("password"), format!("{PASSWORD} but wrong")).unwrap();
+    for command in [&["check", "--online"][..], &["doctor"], &["once", "--patience", "1ms"]] {
+        let ended = place.ask(command, &setup);
+        assert!(!ended.status.success(), "{command:?}");
+        ends.push((command.join(" "), ended));
+    }
+    assert!(sim.counts().failed_logins > 2);
+    fs::write(place.path("password"), PASSWORD).unwrap();
+    assert!(place.ask(&["check", "--online"], &setup).status.success());
+    ends.push(("once".to_owned(), place.ask(&["once"], &setup)));
+    let mut search = Search::new(&spiteful.tokens());
+    for (what, ended) in &ends {
+        search.look_at_end(what, ended);
+    }
+}
+
+#[test]
+fn the_units_leave_no_core_file() {
+    for unit in ["ewmirror.service", "ewmirror@.service"] {
+        let unit = fs::read_to_string(Path::new("systemd").join(unit)).expect("the unit is here");
+        assert!(unit.lines().any(|line| line == "LimitCORE=0"), "{unit}");
+    }
+}
+
+/// Whether this user may give a process a folder of its own in place of the journal's.
+fn can_mount() -> bool {
+    let mut command = Command::new("true");
+    with_journal(&mut command, "/tmp");
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Has a command find this folder where the journal's is.
+fn with_journal(command: &mut Command, folder: &str) {
+    let mut apart = Command::new("unshare");
+    let mount = "mount -t tmpfs none /run && mkdir -p /run/systemd/journal && \
+                 mount --bind \"$0\" /run/systemd/journal && exec \"$@\"";
+    apart.args(["--mount", "sh", "-c", mount, folder]);
+    apart.arg(command.get_program()).args(command.get_args()).env_clear();
+    apart.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    apart.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    *command = apart;
+}

@@ -11,7 +11,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::simulator::{
-    self, Fault, LoginAnswer, Options, Order, RepositoryOptions, Shape, StaleRestToken, StartError,
+    self, Capacity, Fault, LoginAnswer, Options, Order, RepositoryOptions, Shape, StaleRestToken,
+    StartError,
 };
 
 /// The repository of vendor's example.
@@ -75,6 +76,11 @@ pub struct SimulateArgs {
     /// How long each request takes
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     latency: Duration,
+
+    /// How many requests are worked on at once, and how long each takes, such as 4,50ms; the others
+    /// wait, so that answers come later the more are asked for
+    #[arg(long, value_name = "N,SERVICE_TIME", value_parser = capacity)]
+    capacity: Option<Capacity>,
 
     /// How long an answer takes that the fault "slow" has hit
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
@@ -151,6 +157,7 @@ impl SimulateArgs {
                 OrderArg::Shuffled => Order::Shuffled,
             },
             latency: self.latency,
+            capacity: self.capacity,
             slow: self.slow,
             faults: self.faults.clone(),
             seed: self.seed,
@@ -254,6 +261,16 @@ fn items(text: &str) -> Result<usize, String> {
     })
 }
 
+fn capacity(text: &str) -> Result<Capacity, String> {
+    let (at_once, service_time) = text
+        .split_once(',')
+        .ok_or_else(|| format!("\"{text}\" is no N,SERVICE_TIME, such as 4,50ms"))?;
+    let at_once = at_once
+        .parse()
+        .map_err(|_| format!("\"{at_once}\" is no number of requests, 1 or more"))?;
+    Ok(Capacity { at_once, service_time: duration(service_time)? })
+}
+
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("write a duration as 500ms, 30s, 5m or 24h: {error}"))
@@ -317,6 +334,14 @@ mod tests {
     }
 
     #[test]
+    fn a_capacity_is_a_number_and_a_time() {
+        let options = parse(&["--capacity", "4,50ms"]).unwrap().options();
+        let at_once = std::num::NonZeroU32::new(4).unwrap();
+        let service_time = Duration::from_millis(50);
+        assert_eq!(options.capacity, Some(Capacity { at_once, service_time }));
+    }
+
+    #[test]
     fn every_fault_can_be_given() {
         for kind in Fault::ALL {
             let args = parse(&["--fault", &format!("{kind}=0.25")]).unwrap();
@@ -326,7 +351,10 @@ mod tests {
 
     #[test]
     fn wrong_values_are_wrong_usage_and_say_what_would_be_right() {
-        let cases: [(&[&str], &str); 10] = [
+        let cases: [(&[&str], &str); 13] = [
+            (&["--capacity", "4"], "4,50ms"),
+            (&["--capacity", "0,50ms"], "1 or more"),
+            (&["--capacity", "4,soon"], "500ms"),
             (&["--base-path", "enterworks"], "begins with a slash"),
             (&["--fault", "hang"], "KIND=PROBABILITY"),
             (&["--fault", "hung=0.1"], "the faults are refuse"),

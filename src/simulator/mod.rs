@@ -74,14 +74,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use faults::{Endpoint, Fault, Shape, UnknownFault};
 pub use options::{
-    HIGHEST_RATE, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions, StaleRestToken,
-    UnfitOption,
+    Capacity, HIGHEST_RATE, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions,
+    StaleRestToken, UnfitOption,
 };
 
 use catalog::Catalog;
@@ -216,6 +216,8 @@ struct Shared {
     /// across an await.
     state: Mutex<State>,
     searches_under_way: AtomicU64,
+    /// Those who work; each request takes one for its service time.
+    workers: Semaphore,
 }
 
 #[derive(Debug)]
@@ -231,6 +233,7 @@ struct State {
 impl Shared {
     fn new(options: Options) -> Self {
         let rates = options.rates();
+        let workers = options.capacity.map_or(0, |capacity| capacity.at_once.get() as usize);
         let repositories = options
             .repositories
             .iter()
@@ -257,6 +260,7 @@ impl Shared {
             started: Instant::now(),
             state: Mutex::new(state),
             searches_under_way: AtomicU64::new(0),
+            workers: Semaphore::new(workers),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::churn::Rates;
@@ -42,6 +43,8 @@ pub struct Options {
     pub order: Order,
     /// How long each vendor call takes before it is worked on.
     pub latency: Duration,
+    /// How many requests are worked on at once, and how long each takes; None: all, at once.
+    pub capacity: Option<Capacity>,
     /// How long a slow answer takes.
     pub slow: Duration,
     /// Faults with their probabilities per request, from 0 to 1; at most one befalls a request,
@@ -71,6 +74,7 @@ impl Default for Options {
             update_rate: 0.0,
             order: Order::Id,
             latency: Duration::ZERO,
+            capacity: None,
             slow: Duration::from_secs(5),
             faults: Vec::new(),
             seed: 1,
@@ -129,6 +133,15 @@ pub(super) fn check_rates(rates: Rates) -> Result<(), UnfitOption> {
 pub(super) fn check_odds(odds: &[(Fault, f64)]) -> Result<(), UnfitOption> {
     let unfit = odds.iter().find(|(_, probability)| !(0.0..=1.0).contains(probability));
     unfit.map_or(Ok(()), |(fault, _)| Err(UnfitOption::Probability { fault: *fault }))
+}
+
+/// What a server can do at once: further requests wait, the first one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// How many requests are worked on at once.
+    pub at_once: NonZeroU32,
+    /// How long it works on each.
+    pub service_time: Duration,
 }
 
 /// A repository to start with.

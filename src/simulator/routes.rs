@@ -84,6 +84,10 @@ async fn vendor_call(shared: &Shared, mut call: Call) -> Result<Response<Deliver
     if !shared.options.latency.is_zero() {
         tokio::time::sleep(shared.options.latency).await;
     }
+    if let Some(capacity) = shared.options.capacity {
+        let _worker = shared.workers.acquire().await;
+        tokio::time::sleep(capacity.service_time).await;
+    }
     call.now = Instant::now();
     let work = |bend| {
         if call.method == method {

@@ -292,6 +292,19 @@ async fn repositories_are_listed_and_found_by_name() {
 }
 
 #[tokio::test]
+async fn beyond_its_capacity_requests_wait_for_one_another() {
+    let at_once = std::num::NonZeroU32::new(2).unwrap();
+    let service_time = std::time::Duration::from_millis(20);
+    let capacity = Some(super::Capacity { at_once, service_time });
+    let client = Client::signed_in(Options { capacity, ..options(10) }).await;
+    let begun = std::time::Instant::now();
+    let search = || client.search(1, 5);
+    tokio::join!(search(), search(), search(), search(), search());
+    // Two, two and one.
+    assert!(begun.elapsed() >= service_time * 3, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_base_path_stands_before_every_path() {
     let base_path = "/enterworks".to_owned();
     let client = Client::new(Options { base_path, ..options(1) }).await;

@@ -158,6 +158,8 @@ const PURE: &[&str] = &[
     "src/mirror/diff.rs",
     "src/outage.rs",
     "src/pager/cadence.rs",
+    "src/pager/courtesy/floor.rs",
+    "src/pager/courtesy/mod.rs",
     "src/pager/likeness.rs",
     "src/pager/link.rs",
     "src/pager/outlines.rs",

@@ -13,6 +13,7 @@
 
 pub mod cadence;
 pub mod checkpoint;
+pub mod courtesy;
 pub mod deletes;
 pub mod fetch;
 mod finish;

@@ -316,6 +316,10 @@ pub struct RepositoryProgress {
     pub certified: Option<LastCertified>,
     /// Deletions that the last pass held back.
     pub held: u64,
+    /// How many page requests may be under way at once; 0: not known yet.
+    pub in_flight: u32,
+    /// The least time between two of them.
+    pub page_interval: Duration,
 }
 
 impl RepositoryProgress {
@@ -329,6 +333,8 @@ impl RepositoryProgress {
         passes: 0,
         certified: None,
         held: 0,
+        in_flight: 0,
+        page_interval: Duration::ZERO,
     };
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Every key is written, also where it stands at its default, so that what holds can be read off.
 //! Secrets are masked; the password and the client secret, which no file may hold, are comments.
-//! `[paging]` is written out in each repository, where it takes effect.
+//! `[paging]` is written out in each repository, where it takes effect, but for what holds for all
+//! of them together.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -11,9 +12,12 @@ use serde_json::Value as Json;
 
 use super::address::{self, MASK};
 use super::{
-    Config, LogFormat, LogLevel, LoginConfig, LoginMethod, MirrorUrl, RepositoryConfig,
+    Chosen, Config, LogFormat, LogLevel, LoginConfig, LoginMethod, MirrorUrl, RepositoryConfig,
     ServerConfig, StatusListen, Transport,
 };
+
+/// What the pager chooses by itself.
+const AUTO: &str = "auto";
 
 impl Config {
     /// The configuration as TOML, each key with the value in effect and secrets masked. Loaded
@@ -32,6 +36,10 @@ impl Config {
         );
         page.duration("reauth_interval", self.session.reauth_interval);
         page.duration("max_age", self.session.max_age);
+        if let Some(rate) = self.max_requests_per_second {
+            page.section("[paging]");
+            page.bare("max_requests_per_second", rate);
+        }
         for one in &self.repositories {
             repository(&mut page, one);
         }
@@ -142,10 +150,19 @@ fn repository(page: &mut Page, repository: &RepositoryConfig) {
     }
     let paging = &repository.paging;
     page.bare("page_size", paging.page_size);
-    page.duration("page_interval", paging.page_interval);
+    match paging.page_interval {
+        Chosen::Fixed(interval) => page.duration("page_interval", interval),
+        Chosen::Auto => page.text("page_interval", AUTO),
+    }
     page.duration("pass_interval", paging.pass_interval);
     page.bare("overlap", paging.overlap);
-    page.bare("in_flight", paging.in_flight);
+    match paging.in_flight {
+        Chosen::Fixed(in_flight) => page.bare("in_flight", in_flight),
+        Chosen::Auto => page.text("in_flight", AUTO),
+    }
+    if let Some(rate) = paging.max_requests_per_second {
+        page.bare("max_requests_per_second", rate);
+    }
     page.duration("resume_within", paging.resume_within);
 }
 

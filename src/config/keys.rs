@@ -110,6 +110,7 @@ pub(super) const KEYS: &[Key] = &[
     preset("paging.pass_interval", Preset::Text("5m")),
     preset("paging.overlap", Preset::Boolean(true)),
     preset("paging.in_flight", Preset::Integer(1)),
+    unset("paging.max_requests_per_second"),
     preset("paging.resume_within", Preset::Text("1h")),
     preset("mirror.url", Preset::Text("sqlite:///var/lib/ewmirror/mirror.db"))
         .exposed(Exposure::Url),

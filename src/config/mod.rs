@@ -50,6 +50,9 @@ pub struct Config {
     pub login: LoginConfig,
     /// `[session]`: how the session is carried and renewed.
     pub session: SessionConfig,
+    /// `paging.max_requests_per_second`: the most requests for pages and items that the server is
+    /// sent for all repositories together; `None`: no such bound.
+    pub max_requests_per_second: Option<Rate>,
     /// `[[repository]]`: what is paged; at least one, ids unique.
     pub repositories: Vec<RepositoryConfig>,
     /// `[mirror]`: where the copy is kept.
@@ -162,21 +165,54 @@ pub enum Transport {
 }
 
 /// `[paging]`, as it holds for one repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PagingConfig {
     /// The most items asked for at once.
     pub page_size: NonZeroU32,
     /// The time between two page requests of one repository; zero: as fast as it answers.
-    pub page_interval: Duration,
+    pub page_interval: Chosen<Duration>,
     /// The rest between two passes.
     pub pass_interval: Duration,
     /// Windows that overlap, so that a pass can prove it missed nothing.
     pub overlap: bool,
     /// How many page requests of one repository are under way at once.
-    pub in_flight: NonZeroU32,
+    pub in_flight: Chosen<NonZeroU32>,
+    /// The most requests for pages and items of this repository; `None`: no bound of its own.
+    pub max_requests_per_second: Option<Rate>,
     /// How old a checkpoint may be for a pass to be taken up again.
     pub resume_within: Duration,
 }
+
+/// A value, or `"auto"`: as fast as the server answers without trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen<T> {
+    /// By the operator.
+    Fixed(T),
+    /// By the pager, as it goes.
+    Auto,
+}
+
+/// So many a second, more than none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate(f64);
+
+impl Rate {
+    /// The time from one to the next.
+    pub fn interval(self) -> Duration {
+        Duration::from_secs_f64(self.0.recip())
+    }
+}
+
+impl std::fmt::Display for Rate {
+    /// As TOML reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// More requests than this at once for one repository serve nobody: the server works them off one
+/// after the other, and each may hold an answer in memory.
+pub const MOST_IN_FLIGHT: u32 = 64;
 
 /// One `[[repository]]`.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,16 +9,12 @@ use std::time::Duration;
 use super::fault::quoted;
 use super::reader::{Read, Reader, Reported};
 use super::units::{self, Parsed, Raw, Rejection};
-use super::{JsonPointer, PagingConfig, RepositoryConfig, search};
+use super::{Chosen, JsonPointer, MOST_IN_FLIGHT, PagingConfig, Rate, RepositoryConfig, search};
 use crate::ids::RepositoryId;
 
 /// At 2 KB an item, the usual size, the largest page is an answer of 200 MB; what is larger is a
 /// slip.
 const LARGEST_PAGE: u32 = 100_000;
-
-/// More requests than this at once for one repository serve nobody: the server works them off one
-/// after the other, and each may hold an answer in memory.
-const MOST_IN_FLIGHT: u32 = 64;
 
 /// Ids are integers in TOML, which has 63 bits for them; the vendor's are positive.
 const REPOSITORY_IDS: RangeInclusive<u64> = 1..=i64::MAX.unsigned_abs();
@@ -30,9 +26,14 @@ const CERTIFIABLE_PAGE: u32 = 17;
 /// Where an item carries its id, unless a repository says otherwise.
 const ITEM_ID: &str = "/itemId";
 
+/// What holds for all repositories together, and each of them.
+type AllAndEach = (Option<Rate>, Vec<RepositoryConfig>);
+
 /// Reads `[paging]` and all repositories: at least one, each id once.
-pub(super) fn read(reader: &mut Reader) -> Read<Vec<RepositoryConfig>> {
-    let base = Paging::laid_over(reader, "paging", &Paging::NOTHING);
+pub(super) fn read(reader: &mut Reader) -> Read<AllAndEach> {
+    let mut base = Paging::laid_over(reader, "paging", &Paging::NOTHING);
+    // A bound on what the server gets is shared by all, and not another one for each.
+    let together = std::mem::replace(&mut base.max_requests_per_second, Ok(None));
     let paths = reader.repositories();
     if paths.is_empty() {
         let remedy = "write [[repository]] on a line, and id = and its number below";
@@ -44,7 +45,8 @@ pub(super) fn read(reader: &mut Reader) -> Read<Vec<RepositoryConfig>> {
         .iter()
         .map(|path| repository(reader, path, &base, &mut known, &mut dead_ends))
         .collect();
-    read.into_iter().collect()
+    let repositories = read.into_iter().collect::<Read<_>>();
+    Ok((together?, repositories?))
 }
 
 fn repository(
@@ -117,10 +119,11 @@ fn ignored(raw: Raw<'_>, item_id: Option<&JsonPointer>) -> Parsed<Vec<JsonPointe
 /// The keys of `[paging]`, each read or told about.
 struct Paging {
     page_size: Read<NonZeroU32>,
-    page_interval: Read<Duration>,
+    page_interval: Read<Chosen<Duration>>,
     pass_interval: Read<Duration>,
     overlap: Read<bool>,
-    in_flight: Read<NonZeroU32>,
+    in_flight: Read<Chosen<NonZeroU32>>,
+    max_requests_per_second: Read<Option<Rate>>,
     resume_within: Read<Duration>,
 }
 
@@ -132,18 +135,20 @@ impl Paging {
         pass_interval: Err(Reported),
         overlap: Err(Reported),
         in_flight: Err(Reported),
+        max_requests_per_second: Ok(None),
         resume_within: Err(Reported),
     };
 
     /// The keys set in this section, and those of `base` for the others.
     fn laid_over(reader: &mut Reader, section: &str, base: &Self) -> Self {
         let page_size = |raw: Raw<'_>| units::count(raw, LARGEST_PAGE);
-        let in_flight = |raw: Raw<'_>| units::count(raw, MOST_IN_FLIGHT);
+        let interval = |raw: Raw<'_>| units::or_auto(raw, units::rest);
+        let in_flight = |raw: Raw<'_>| units::or_auto(raw, |raw| units::count(raw, MOST_IN_FLIGHT));
         let path = |name: &str| format!("{section}.{name}");
         Self {
             page_size: or_base(reader.optional(&path("page_size"), page_size), base.page_size),
             page_interval: or_base(
-                reader.optional(&path("page_interval"), units::rest),
+                reader.optional(&path("page_interval"), interval),
                 base.page_interval,
             ),
             pass_interval: or_base(
@@ -152,6 +157,9 @@ impl Paging {
             ),
             overlap: or_base(reader.optional(&path("overlap"), units::truth), base.overlap),
             in_flight: or_base(reader.optional(&path("in_flight"), in_flight), base.in_flight),
+            max_requests_per_second: reader
+                .optional(&path("max_requests_per_second"), units::rate)
+                .and_then(|own| own.map_or(base.max_requests_per_second, |own| Ok(Some(own)))),
             resume_within: or_base(
                 reader.optional(&path("resume_within"), units::duration),
                 base.resume_within,
@@ -166,6 +174,7 @@ impl Paging {
             pass_interval: self.pass_interval?,
             overlap: self.overlap?,
             in_flight: self.in_flight?,
+            max_requests_per_second: self.max_requests_per_second?,
             resume_within: self.resume_within?,
         })
     }

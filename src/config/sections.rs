@@ -34,11 +34,13 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
     let listen = reader.preset("status.listen", address::status);
     let max_age = reader.preset("status.max_age", units::age);
     let log = log(reader);
+    let (max_requests_per_second, repositories) = repositories?;
     Ok(Config {
         server: server?,
         login: login?,
         session: session?,
-        repositories: repositories?,
+        max_requests_per_second,
+        repositories,
         mirror: mirror?,
         changes: ChangesConfig { keep: keep? },
         deletes: DeletesConfig { max_fraction: deletes? },
@@ -53,7 +55,8 @@ pub(super) fn ask(reader: &mut Reader) -> Read<AskConfig> {
     let repositories = repositories::read(reader);
     let mirror = mirror(reader);
     let status = reader.preset("status.listen", address::status);
-    Ok(AskConfig { server: server?, repositories: repositories?, mirror: mirror?, status: status? })
+    let (_, repositories) = repositories?;
+    Ok(AskConfig { server: server?, repositories, mirror: mirror?, status: status? })
 }
 
 fn server(reader: &mut Reader) -> Read<ServerConfig> {

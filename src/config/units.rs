@@ -13,7 +13,7 @@ use bytesize::ByteSize;
 use config::ValueKind;
 
 use super::fault::quoted;
-use super::keys;
+use super::{Chosen, Rate, keys};
 
 /// How a duration is written.
 const DURATION: &str = "write a number and its unit: \"500ms\", \"60s\", \"5m\", \"23h\"";
@@ -30,6 +30,10 @@ const LEAST_RESPONSE: u64 = 64 << 10;
 
 /// The greatest cap on an answer, in bytes: an answer is held in memory as a whole.
 const GREATEST_RESPONSE: u64 = 16 << 30;
+
+/// Requests a second: at least one in a quarter of an hour, and at most as many as the runtime's
+/// timer can tell apart.
+const RATES: RangeInclusive<f64> = 0.001..=1000.0;
 
 /// What is wrong with a value, and what would be right.
 #[derive(Debug, PartialEq, Eq)]
@@ -143,6 +147,42 @@ where
 pub(super) fn count(raw: Raw<'_>, most: u32) -> Parsed<NonZeroU32> {
     let number = whole(raw, 1..=u64::from(most))?;
     NonZeroU32::new(number).ok_or_else(|| Rejection::new("is too small", "write 1 or more"))
+}
+
+/// What `read` reads, or the word `"auto"`.
+pub(super) fn or_auto<T>(
+    raw: Raw<'_>,
+    read: impl FnOnce(Raw<'_>) -> Parsed<T>,
+) -> Parsed<Chosen<T>> {
+    if matches!(raw.kind, ValueKind::String(text) if text.trim() == "auto") {
+        return Ok(Chosen::Auto);
+    }
+    read(raw).map(Chosen::Fixed).map_err(|rejection| {
+        let remedy = format!("{}, or \"auto\"", rejection.remedy);
+        Rejection { remedy, ..rejection }
+    })
+}
+
+/// So many a second; a fraction is fewer than one.
+pub(super) fn rate(raw: Raw<'_>) -> Parsed<Rate> {
+    let remedy = || {
+        let (least, most) = (RATES.start(), RATES.end());
+        let unquoted = if raw.variable { "" } else { ", unquoted" };
+        format!("write a number from {least} to {most}{unquoted}, such as 5 or 0.5")
+    };
+    let number = match raw.kind {
+        ValueKind::Float(number) => Some(*number),
+        ValueKind::I64(number) => Some(*number as f64),
+        ValueKind::I128(number) => Some(*number as f64),
+        _ => raw.variable_as(),
+    };
+    match number {
+        Some(number) if RATES.contains(&number) => Ok(Rate(number)),
+        Some(number) if number > *RATES.end() => Err(Rejection::new("is too large", remedy())),
+        // Not a number is in no range.
+        Some(number) if number < *RATES.start() => Err(Rejection::new("is too small", remedy())),
+        _ => Err(Rejection::new(format!("is {}, not a number", name_of(raw.kind)), remedy())),
+    }
 }
 
 /// A part of a whole, from 0 to 1.
@@ -343,6 +383,40 @@ mod tests {
         assert!(part(variable(&"NaN".into())).is_err());
         assert!(part(file(&2.into())).is_err());
         assert!(part(file(&"0.5".into())).is_err());
+    }
+
+    #[test]
+    fn a_rate_is_a_number_above_nothing() {
+        let read = |raw: Raw<'_>| rate(raw).map_err(|rejection| rejection.problem);
+        assert_eq!(read(file(&0.5.into())), Ok(Rate(0.5)));
+        assert_eq!(read(file(&5.into())), Ok(Rate(5.0)));
+        assert_eq!(read(variable(&" 2.5 ".into())), Ok(Rate(2.5)));
+        for (wrong, problem) in [
+            (ValueKind::from(0), "is too small"),
+            ((-1.0).into(), "is too small"),
+            (f64::NEG_INFINITY.into(), "is too small"),
+            (1001.into(), "is too large"),
+            (i128::MAX.into(), "is too large"),
+            (f64::INFINITY.into(), "is too large"),
+            (f64::NAN.into(), "is a fraction, not a number"),
+            ("5".into(), "is text, not a number"),
+            (true.into(), "is true or false, not a number"),
+        ] {
+            assert_eq!(read(file(&wrong)), Err(problem.to_owned()), "{wrong:?}");
+        }
+        assert_eq!(Rate(0.5).interval(), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn auto_is_a_word_beside_what_is_read_otherwise() {
+        let read = |raw: Raw<'_>| or_auto(raw, |raw| count(raw, 64));
+        assert_eq!(read(file(&"auto".into())), Ok(Chosen::Auto));
+        assert_eq!(read(variable(&" auto ".into())), Ok(Chosen::Auto));
+        assert_eq!(read(variable(&"7".into())), count(file(&7.into()), 64).map(Chosen::Fixed));
+        let rejection = read(file(&"fast".into())).unwrap_err();
+        assert_eq!(rejection.problem, "is text, not a whole number");
+        let remedy = "write a whole number from 1 to 64, unquoted, or \"auto\"";
+        assert_eq!(rejection.remedy, remedy);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::gate::{Gate, Passed};
 use crate::client::retry::Backoff;
 use crate::client::{
     Api, Failure, ItemRequest, Presence, Refusal, RequestError, SearchAnswer, SearchRequest,
@@ -48,6 +49,8 @@ pub struct Fetcher<A> {
     pub progress: Arc<Progress>,
     /// Counters of this repository.
     pub counts: Arc<RepositoryCounts>,
+    /// What each request has to pass.
+    pub gate: Gate,
     /// Whether the server is away, as far as this repository knows. Held for a few instructions.
     pub outage: Mutex<Outage>,
 }
@@ -105,7 +108,7 @@ impl<A: Api> Fetcher<A> {
     ) -> Option<Fetched> {
         let mut tries = Tries::of(request.repository, "search");
         loop {
-            let credentials = self.credentials(&mut stop, alive).await?;
+            let (credentials, passed) = self.let_through(&mut stop, alive).await?;
             self.trying(&mut tries);
             let begun = Instant::now();
             self.progress.requests.increment();
@@ -113,10 +116,15 @@ impl<A: Api> Fetcher<A> {
             let until = Until::Within(self.api.time_out());
             match alive.during(until, self.api.search(&credentials, request)).await {
                 Ok(answer) => {
+                    passed.answered(answer.items.len());
                     self.succeeded(request.repository, &credentials, &answer);
                     return Some(Fetched { answer, begun, elapsed: begun.elapsed() });
                 }
                 Err(failure) => {
+                    match &failure {
+                        Failure::Failed(_) => passed.failed(),
+                        Failure::Refused(_) | Failure::Denied(_) => drop(passed),
+                    }
                     let delay = self.delay_after(&failure, &credentials, &mut tries);
                     wait(delay, &mut stop, alive).await?;
                 }
@@ -134,10 +142,13 @@ impl<A: Api> Fetcher<A> {
     ) -> Option<Presence> {
         let mut tries = Tries::of(request.repository, "item");
         while tries.failed < ASKED_AT_MOST && tries.refused < ASKED_AT_MOST {
-            let credentials = self.credentials(&mut stop, alive).await?;
+            let (credentials, passed) = self.let_through(&mut stop, alive).await?;
             self.trying(&mut tries);
             let until = Until::Within(self.api.time_out());
-            match alive.during(until, self.api.item(&credentials, request)).await {
+            let asked = alive.during(until, self.api.item(&credentials, request)).await;
+            // An item is no page: how long it took says nothing of pages.
+            drop(passed);
+            match asked {
                 Ok(presence) => {
                     self.session.prove(credentials.generation);
                     self.reconnected(request.repository, "item");
@@ -155,6 +166,28 @@ impl<A: Api> Fetcher<A> {
     /// Since when requests have failed, where they do.
     pub fn away_since(&self) -> Option<Instant> {
         self.outage().since()
+    }
+
+    /// Waits until a request may be sent; with the tokens of that moment.
+    async fn let_through(
+        &self,
+        stop: &mut Stop,
+        alive: &Alive,
+    ) -> Option<(Credentials, Passed<'_>)> {
+        loop {
+            // Not before there is a session: what has passed the gate is sent at once.
+            self.credentials(stop, alive).await?;
+            let passed = tokio::select! {
+                biased;
+                () = stop.requested() => return None,
+                passed = self.gate.enter(alive) => passed,
+            };
+            if self.session.standing().is_some()
+                && let Some(credentials) = self.session.current()
+            {
+                return Some((credentials, passed));
+            }
+        }
     }
 
     async fn credentials(&self, stop: &mut Stop, alive: &Alive) -> Option<Credentials> {

@@ -48,7 +48,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             seen: Arc::new(under_way.pass.take_seen()),
             item_id: &under_way.config.item_id,
             max_fraction: rules.max_fraction,
-            pace: under_way.config.paging.page_interval / ITEMS_PER_PAGE_INTERVAL,
+            pace: self.pace.period() / ITEMS_PER_PAGE_INTERVAL,
             stop: self.pager.stop.clone(),
         };
         let settled = match doubt {

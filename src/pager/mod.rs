@@ -17,6 +17,8 @@ pub mod courtesy;
 pub mod deletes;
 pub mod fetch;
 mod finish;
+mod gate;
+mod lid;
 mod likeness;
 pub mod link;
 mod outlines;
@@ -38,6 +40,8 @@ use tokio::time::{Instant, sleep_until};
 use self::cadence::{Cadence, Telling};
 use self::checkpoint::ListId;
 use self::fetch::{Fetched, Fetcher};
+pub use self::gate::Gate;
+pub use self::lid::Lid;
 use self::likeness::Before;
 use self::outlines::Outlines;
 use self::pace::Pace;
@@ -115,10 +119,7 @@ type Flight = (Iteration, Ask, Option<Fetched>);
 impl<A: Api, M: Mirror> Pager<A, M> {
     /// Runs pass after pass, the interrupted one first.
     pub async fn run(self) {
-        let (id, paging) = {
-            let settings = self.settings.borrow();
-            (settings.id, settings.paging.clone())
-        };
+        let id = self.settings.borrow().id;
         let store = Store {
             mirror: Arc::clone(&self.mirror),
             repository: id,
@@ -134,7 +135,7 @@ impl<A: Api, M: Mirror> Pager<A, M> {
         let interrupted = recalled.interrupted.filter(|_| asked <= recalled.iteration);
         let (recall, recalled_stop) = Stopper::new();
         Run {
-            pace: Pace::new(paging.page_interval),
+            pace: Pace::new(self.fetcher.gate.interval()),
             store,
             pager: self,
             flights: JoinSet::new(),
@@ -209,7 +210,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let source = *self.pager.source.borrow_and_update();
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
         // They may have changed during the rest.
-        self.pace.set(config.paging.page_interval);
+        self.pager.fetcher.gate.set(&config.paging);
         let Some(mut under_way) = self.begin(config, source, interrupted).await else {
             return PassEnd::Stopped;
         };
@@ -227,7 +228,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                     return PassEnd::Stopped;
                 }
             }
-            let in_flight = under_way.config.paging.in_flight.get() as usize;
+            let in_flight = self.keep_pace();
             let ahead = self.flights.len() + under_way.answered.len();
             let may_send = !stopping
                 && self.flights.len() < in_flight
@@ -273,6 +274,19 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 never = self.pager.alive.waits(until) => match never {},
             }
         }
+    }
+
+    /// Takes up what the gate allows by now; returns how many requests that is at once.
+    fn keep_pace(&mut self) -> usize {
+        let gate = &self.pager.fetcher.gate;
+        let (limit, interval) = (gate.limit(), gate.interval());
+        self.pace.set(interval);
+        self.pager.progress.send_if_modified(|progress| {
+            let news = (progress.in_flight, progress.page_interval) != (limit, interval);
+            (progress.in_flight, progress.page_interval) = (limit, interval);
+            news
+        });
+        limit as usize
     }
 
     /// How long nothing may happen in a pass.
@@ -345,7 +359,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             self.recall();
             return false;
         }
-        self.pace.set(config.paging.page_interval);
+        self.pager.fetcher.gate.set(&config.paging);
         let settings = pass_settings(&config.paging);
         if pass_settings(&old.paging) != settings {
             self.recall();
@@ -421,7 +435,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         totals.updated.add(tally.updated);
         counts.created.add(tally.created);
         counts.updated.add(tally.updated);
-        self.tell(under_way.config.paging.page_interval, &read);
+        self.tell(&read);
         if let Taken::Replanned(why) = taken {
             event::stepped_back(read.repository, read.iteration, read.page, reason(why));
         }
@@ -434,13 +448,13 @@ impl<A: Api, M: Mirror> Run<A, M> {
         true
     }
 
-    fn tell(&mut self, page_interval: Duration, page: &PageRead) {
+    fn tell(&mut self, page: &PageRead) {
         let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.pages.increment();
         totals.items.add(page.items);
         counts.pages.increment();
         counts.items.add(page.items);
-        match self.cadence.page(Instant::now(), page_interval, page) {
+        match self.cadence.page(Instant::now(), self.pace.period(), page) {
             Telling::Singly => event::page_read(page, totals.uptime()),
             Telling::InSum => event::page_read_in_haste(page, totals.uptime()),
         }

@@ -124,6 +124,10 @@ pub struct RepositoryStatus {
     pub covered: Option<u64>,
     /// Items that the server announced last.
     pub total: Option<u64>,
+    /// How many page requests may be under way at once.
+    pub in_flight_limit: Option<u64>,
+    /// The least time between two page requests.
+    pub page_interval_ms: Option<u64>,
     /// Items in the mirror.
     pub items: Option<u64>,
     /// The headline: how long ago the last certified pass ended; null: there is none yet.
@@ -344,6 +348,8 @@ fn repository(
         pages: newest.map(|pass| pass.figures.pages),
         covered: None,
         total: newest.map(|pass| pass.figures.last_total),
+        in_flight_limit: None,
+        page_interval_ms: None,
         items: kept.map(|kept| kept.items),
         // A clock that was set back is no reason for a negative age.
         certified_age_ms: last_certified
@@ -361,6 +367,11 @@ fn repository(
         status.pages = Some(progress.pages);
         status.covered = Some(progress.covered);
         status.total = progress.total;
+        // Before its first pass no pager has said.
+        if progress.in_flight > 0 {
+            status.in_flight_limit = Some(progress.in_flight.into());
+            status.page_interval_ms = Some(whole_millis(progress.page_interval));
+        }
     }
     status
 }

@@ -43,7 +43,7 @@ use crate::ids::RepositoryId;
 use crate::mirror::Mirror;
 use crate::outage::Outage;
 use crate::pager::fetch::Fetcher;
-use crate::pager::{Pager, Passes, Rules};
+use crate::pager::{Gate, Lid, Pager, Passes, Rules};
 use crate::progress::{Activity, Progress, RepositoryCounts, RepositoryProgress, SignIn};
 use crate::refresher::Refresher;
 use crate::session::SharedSession;
@@ -96,6 +96,8 @@ pub struct Supervisor<A, M> {
     api: Arc<Counted<A>>,
     session: Arc<SharedSession>,
     session_settings: watch::Sender<SessionConfig>,
+    /// The bound on requests of all repositories together.
+    lid: Arc<Lid>,
     repositories: BTreeMap<RepositoryId, Repository<Counted<A>>>,
     /// The same, for those who look on.
     watched: watch::Sender<Vec<Watched>>,
@@ -136,6 +138,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             api: Arc::new(Counted::new(Arc::clone(&given.api), calls)),
             session: Arc::new(SharedSession::new()),
             session_settings: watch::Sender::new(given.config.session.clone()),
+            lid: Arc::new(Lid::new(given.config.max_requests_per_second)),
             repositories: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
             max_age: watch::Sender::new(given.config.status.max_age),
@@ -250,8 +253,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// refuses every page is not one to wait for.
     fn patience_left(&self) -> Option<Duration> {
         let since = self.given.progress.since_page();
-        let intervals = self.given.config.repositories.iter();
-        let not_due = intervals.map(|config| config.paging.page_interval).max().unwrap_or_default();
+        let not_due = waits::between_pages(&self.given.config);
         self.given.patience.map(|patience| (patience + not_due).saturating_sub(since))
     }
 
@@ -264,6 +266,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             chance: Arc::clone(&self.given.chance),
             progress: Arc::clone(&self.given.progress),
             counts: Arc::new(RepositoryCounts::new()),
+            gate: Gate::new(&config.paging, Arc::clone(&self.lid)),
             outage: Mutex::new(Outage::default()),
         });
         let (stopper, stop) = Stopper::new();
@@ -386,6 +389,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         if changes.starts_over {
             self.source.send_replace(source(new));
         }
+        self.lid.set(new.max_requests_per_second);
         self.rules.send_replace(rules(new));
         self.max_age.send_replace(new.status.max_age);
         // Sent whether changed or not: it also ends the wait after a wrong password.

@@ -41,6 +41,10 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         ("server", old.server != new.server),
         ("login", old.login != new.login),
         ("session", old.session != new.session),
+        (
+            "paging.max_requests_per_second",
+            old.max_requests_per_second != new.max_requests_per_second,
+        ),
         ("changes", old.changes != new.changes),
         ("deletes", old.deletes != new.deletes),
         ("status.max_age", old.status.max_age != new.status.max_age),

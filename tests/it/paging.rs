@@ -1,8 +1,9 @@
 //! Paging: what is asked for, what comes of it, and what a pass may claim.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use ewmirror::simulator::{Fault, Options, Order};
+use ewmirror::simulator::{Capacity, Fault, Options, Order};
 use serde_json::json;
 
 use crate::support::{Daemon, Setup, Sim, for_each, repositories};
@@ -207,4 +208,43 @@ fn a_base_path_and_search_conditions_reach_the_server() {
         assert_eq!(daemon.wait_for_pass(1, 1).number("items"), 150);
         daemon.stop();
     }
+}
+
+#[test]
+fn auto_asks_for_more_at_once_than_one_and_its_passes_are_certified_and_exact() {
+    let options = repositories(&[(1, 3000)]);
+    let at_once = NonZeroU32::new(6).expect("six");
+    let service_time = Duration::from_millis(10);
+    let capacity = Some(Capacity { at_once, service_time });
+    let sim = Sim::start(Options { capacity, ..options });
+    let mut setup = Setup::new(sim.url());
+    setup.paging = "page_size = 20\npage_interval = 'auto'\nin_flight = 'auto'\n\
+                    pass_interval = '0s'"
+        .to_owned();
+    let daemon = Daemon::run(&setup);
+    sim.wait_until(|counts| counts.searches_at_once > 1);
+    for iteration in 1..=2 {
+        let pass = daemon.wait_for_pass(1, iteration);
+        assert!(pass.truth("certified"), "{}", pass.line);
+        assert_eq!(pass.number("items"), 3000, "{}", pass.line);
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_lid_on_requests_holds_for_all_repositories_together() {
+    let sim = Sim::start(repositories(&[(1, 300), (2, 300)]));
+    let mut setup = Setup::new(sim.url());
+    setup.repositories = vec!["id = 1".to_owned(), "id = 2".to_owned()];
+    setup.paging = "page_size = 50\npage_interval = '0s'\npass_interval = '1h'\nin_flight = 8\n\
+                    max_requests_per_second = 12.5"
+        .to_owned();
+    let daemon = Daemon::run(&setup);
+    let passes = [1, 2].map(|repository| daemon.wait_for_pass(repository, 1));
+    daemon.stop();
+    let longest = passes.iter().map(|pass| pass.number("elapsed_ms")).max().expect("two passes");
+    let searches = sim.counts().searches;
+    assert!(searches >= 12, "{searches}");
+    // Both began when there was a session; from the first request to the last is no less.
+    assert!(longest >= (searches - 1) * 80, "{searches} requests in {longest} ms");
 }

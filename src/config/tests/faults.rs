@@ -78,7 +78,7 @@ test.toml:11:1: repository[2].id = 1: is also the id of repository[1]
         told[8],
         "\
 EWMIRROR_PAGING__IN_FLIGHT: paging.in_flight = \"many\": is text, not a whole number
-    write a whole number from 1 to 64"
+    write a whole number from 1 to 64, or \"auto\""
     );
     assert_eq!(
         told[9],
@@ -154,6 +154,10 @@ fn an_impossible_value_is_a_fault() {
         ("paging", "page_size = 100001", "is too large"),
         ("paging", "page_size = -1", "is too small"),
         ("paging", "in_flight = 65", "is too large"),
+        ("paging", "in_flight = 'many'", "is text, not a whole number"),
+        ("paging", "page_interval = 'atuo'", "is not a duration"),
+        ("paging", "max_requests_per_second = 0", "is too small"),
+        ("paging", "max_requests_per_second = nan", "is a fraction, not a number"),
         ("paging", "pass_interval = '5M'", "is longer than 30days"),
         ("deletes", "max_fraction = nan", "is not between 0 and 1"),
         ("deletes", "max_fraction = 2", "is not between 0 and 1"),

@@ -64,8 +64,19 @@ fn count(number: u32) -> NonZeroU32 {
 
 #[test]
 fn what_nobody_sets_has_the_default_of_the_design() {
-    let Config { server, login, session, repositories, mirror, changes, deletes, status, log } =
-        config(LEAST, &[]);
+    let Config {
+        server,
+        login,
+        session,
+        max_requests_per_second,
+        repositories,
+        mirror,
+        changes,
+        deletes,
+        status,
+        log,
+    } = config(LEAST, &[]);
+    assert_eq!(max_requests_per_second, None);
     assert_eq!(
         server,
         ServerConfig {
@@ -109,10 +120,11 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             ignore: [].into(),
             paging: PagingConfig {
                 page_size: count(200),
-                page_interval: seconds(1),
+                page_interval: Chosen::Fixed(seconds(1)),
                 pass_interval: seconds(300),
                 overlap: true,
-                in_flight: count(1),
+                in_flight: Chosen::Fixed(count(1)),
+                max_requests_per_second: None,
                 resume_within: seconds(3600),
             },
         }]
@@ -136,8 +148,8 @@ fn the_file_is_laid_over_the_defaults_and_variables_over_the_file() {
     let toml = format!("{LEAST}[paging]\npage_size = 100\nin_flight = 2\n");
     let paging = &config(&toml, &[("EWMIRROR_PAGING__PAGE_SIZE", "50")]).repositories[0].paging;
     assert_eq!(paging.page_size, count(50), "the variable");
-    assert_eq!(paging.in_flight, count(2), "the file");
-    assert_eq!(paging.page_interval, seconds(1), "the default");
+    assert_eq!(paging.in_flight, Chosen::Fixed(count(2)), "the file");
+    assert_eq!(paging.page_interval, Chosen::Fixed(seconds(1)), "the default");
 }
 
 #[test]
@@ -163,7 +175,7 @@ fn a_variable_is_read_as_what_its_key_needs() {
     assert_eq!(config.server.max_response_size, 1 << 20);
     assert_eq!(config.login.username, "4711");
     assert!(!config.repositories[0].paging.overlap);
-    assert_eq!(config.repositories[0].paging.in_flight, count(4));
+    assert_eq!(config.repositories[0].paging.in_flight, Chosen::Fixed(count(4)));
     assert_eq!(config.changes, ChangesConfig { keep: Some(seconds(90 * 86_400)) });
     assert_eq!(config.deletes, DeletesConfig { max_fraction: 0.25 });
     let max_age = seconds(45 * 86_400);
@@ -214,6 +226,7 @@ fn every_paging_key_can_be_set_for_one_repository() {
          pass_interval = '0s'\n\
          overlap = false\n\
          in_flight = 3\n\
+         max_requests_per_second = 0.5\n\
          resume_within = '2h'\n\
          [paging]\n\
          page_size = 500\n"
@@ -226,13 +239,40 @@ fn every_paging_key_can_be_set_for_one_repository() {
         repositories[1].paging,
         PagingConfig {
             page_size: count(20),
-            page_interval: seconds(60),
+            page_interval: Chosen::Fixed(seconds(60)),
             pass_interval: Duration::ZERO,
             overlap: false,
-            in_flight: count(3),
+            in_flight: Chosen::Fixed(count(3)),
+            max_requests_per_second: Some(Rate(0.5)),
             resume_within: seconds(7200),
         }
     );
+}
+
+#[test]
+fn auto_is_laid_over_a_number_and_a_number_over_auto() {
+    let toml = format!(
+        "{LEAST}in_flight = 3\n[[repository]]\nid = 2\npage_interval = 'auto'\n\
+         [paging]\nin_flight = 'auto'\n"
+    );
+    let config = config(&toml, &[("EWMIRROR_PAGING__PAGE_INTERVAL", "2s")]);
+    let paging =
+        config.repositories.iter().map(|it| (it.paging.in_flight, it.paging.page_interval));
+    let expected =
+        [(Chosen::Fixed(count(3)), Chosen::Fixed(seconds(2))), (Chosen::Auto, Chosen::Auto)];
+    assert_eq!(paging.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_bound_on_all_requests_is_no_bound_of_each_repository() {
+    let toml = format!(
+        "{LEAST}[[repository]]\nid = 2\nmax_requests_per_second = 2\n\
+         [paging]\nmax_requests_per_second = 5\n"
+    );
+    let config = config(&toml, &[]);
+    assert_eq!(config.max_requests_per_second, Some(Rate(5.0)));
+    let own = config.repositories.iter().map(|it| it.paging.max_requests_per_second);
+    assert_eq!(own.collect::<Vec<_>>(), [None, Some(Rate(2.0))]);
 }
 
 #[test]

@@ -113,6 +113,8 @@ proptest! {
         milliseconds in 0_u64..=2_592_000_000,
         size in (64_u64 << 10)..=(16 << 30),
         part in 0.0..=1.0,
+        rate in 0.001..=1000.0,
+        auto in prop::sample::select(vec!["1", "'auto'"]),
         keep in prop::option::of(1..=u64::from(u32::MAX) * 1000),
         ignore in prop::collection::vec("(/([^~\u{0}-\u{1f}\u{7f}]|~0|~1){0,4}){1,3}", 0..4),
         name in "\\PC{1,20}",
@@ -122,8 +124,10 @@ proptest! {
         let keep = keep.map(|keep| format!("keep = '{keep}ms'\n")).unwrap_or_default();
         let toml = format!(
             "{LEAST}name = {name}\nsearch = {{ part = {part:?} }}\nignore = {ignore}\n\
+             in_flight = {auto}\nmax_requests_per_second = {rate:?}\n\
              [changes]\n{keep}\
              [paging]\npage_size = {page_size}\npass_interval = '{milliseconds}ms'\n\
+             max_requests_per_second = {rate:?}\n\
              [deletes]\nmax_fraction = {part:?}\n"
         );
         let variables = environment(&[("EWMIRROR_SERVER__MAX_RESPONSE_SIZE", &format!("{size}B"))]);

@@ -56,7 +56,7 @@ fn the_vendors_example_is_the_vendors_example() {
     assert_eq!(repositories[0].id, RepositoryId(10149));
     assert!(repositories[0].search.is_empty());
     assert_eq!(repositories[0].paging.page_size, count(20));
-    assert_eq!(repositories[0].paging.page_interval, seconds(60));
+    assert_eq!(repositories[0].paging.page_interval, Chosen::Fixed(seconds(60)));
     assert!(!repositories[0].paging.overlap);
-    assert_eq!(repositories[0].paging.in_flight, count(1));
+    assert_eq!(repositories[0].paging.in_flight, Chosen::Fixed(count(1)));
 }

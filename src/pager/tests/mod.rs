@@ -1,5 +1,6 @@
 //! The loop of a repository on a paused clock: pace, order, retries, new settings, the mirror.
 
+mod courtesy;
 mod deletes;
 mod resume;
 mod settings;

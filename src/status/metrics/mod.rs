@@ -159,7 +159,13 @@ impl Snapshot {
         sheet.gauge("ewmirror_pass_covered_items", None, help, covered)?;
         let total = self.known(|it| it.total);
         let help = "Items that the server announced last.";
-        sheet.gauge("ewmirror_pass_announced_items", None, help, total)
+        sheet.gauge("ewmirror_pass_announced_items", None, help, total)?;
+        let limit = self.known(|it| it.in_flight_limit);
+        let help = "Page requests that may be under way at once.";
+        sheet.gauge("ewmirror_in_flight_limit", None, help, limit)?;
+        let interval = self.known(|it| it.page_interval_ms.map(|ms| ms as f64 / 1000.0));
+        let help = "The least time between two page requests.";
+        sheet.gauge("ewmirror_page_interval", seconds, help, interval)
     }
 
     /// What the mirror holds.

@@ -30,6 +30,8 @@ fn document(
             progress: Some(RepositoryProgress {
                 covered: 40,
                 total: Some(50),
+                in_flight: 6,
+                page_interval: Duration::from_millis(1500),
                 ..RepositoryProgress::START
             }),
             last_certified: None,
@@ -136,6 +138,8 @@ fn the_numbers_are_those_of_the_counters_and_of_the_document() {
         "ewmirror_database_size_bytes 4096",
         "ewmirror_journal_size_bytes 0",
         "ewmirror_pass_covered_items{repository=\"10149\"} 40",
+        "ewmirror_in_flight_limit{repository=\"10149\"} 6",
+        "ewmirror_page_interval_seconds{repository=\"10149\"} 1.5",
     ] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }

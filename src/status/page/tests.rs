@@ -108,6 +108,7 @@ fn facts(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> Facts<'_> {
         iteration: Iteration(13),
         pages: 40,
         covered: 4000,
+        in_flight: 4,
         total: Some(10_432),
         ..RepositoryProgress::START
     });
@@ -242,6 +243,8 @@ fn the_document_is_this_json() {
       "pages": 40,
       "covered": 4000,
       "total": 10432,
+      "in_flight_limit": 4,
+      "page_interval_ms": 0,
       "items": 10432,
       "certified_age_ms": 180000,
       "last_certified": {

@@ -7,12 +7,13 @@
 //! `--unchanged` the unchanged pass alone. `-- --matrix` measures every page size at every latency,
 //! with one request in flight and with eight, and then what does not depend on items. With each,
 //! `--items N` and `--repetitions N`; but for the matrix, `--shuffled` serves the items in no order
-//! instead of by ascending id.
+//! instead of by ascending id. `-- --courtesy` measures something else instead: [`courtesy`].
 //!
 //! Each figure is the median of its repetitions; programs that are compared take turns.
 
 #![expect(clippy::print_stdout, reason = "a program whose output is its purpose")]
 
+mod courtesy;
 mod figures;
 mod limit;
 mod matrix;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         }
         _ if arguments.has("--million") => million::measure(&arguments),
         _ if arguments.has("--matrix") => matrix::measure(&arguments),
+        _ if arguments.has("--courtesy") => courtesy::measure(&arguments),
         _ => figures::measure(&arguments),
     };
     match done {

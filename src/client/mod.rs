@@ -15,7 +15,7 @@
 //! | `verdict`, `presence`, `offer` | what an answer means (pure) |
 //! | `wire`, `tolerant`, `outline` | the vendor's JSON; what of it need not be read twice (pure) |
 //! | `classify`, `error` | what went wrong, as types |
-//! | `redact`, `retry` | what may be shown of an answer; how long to wait (pure) |
+//! | `redact`, `spelling`, `retry` | what may be shown of an answer; how long to wait (pure) |
 
 mod auth;
 mod body;

@@ -122,7 +122,7 @@ impl Server {
     fn watch(&self, runtime: &Runtime, time: Duration) -> Fallible<Seen> {
         runtime.block_on(async {
             let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
-            let login = json!({"userName": "system", "password": "system"});
+            let login = json!({"login": "system", "password": "system"});
             let login = self.post(&client, "/enable-api/login", None, &login).await?;
             let token = login["token"]["token"].as_str().ok_or("no token")?.to_owned();
             sleep(WARM_UP).await;

@@ -131,7 +131,7 @@ impl World {
                 return;
             }
             if self.next[client] > self.now {
-                let wait = self.next[client] - self.now;
+                let wait = self.next[client].saturating_sub(self.now);
                 self.schedule(wait, Event::MaySend(client));
                 return;
             }
@@ -177,7 +177,7 @@ impl World {
             let next = sent + courtesy.interval();
             self.next[client] = self.next[client].max(next);
         }
-        self.answers[client].push((self.now, self.now - sent));
+        self.answers[client].push((self.now, self.now.saturating_sub(sent)));
         self.serve();
         self.send(client);
     }
@@ -185,7 +185,8 @@ impl World {
     /// Answers a second to a client between two moments, as a part of what the server can do.
     fn share(&self, client: usize, from: Duration, to: Duration) -> f64 {
         let count = self.answers[client].iter().filter(|(at, _)| *at > from && *at <= to).count();
-        let most = (to - from).as_secs_f64() / self.service.as_secs_f64() * self.capacity as f64;
+        let most = to.saturating_sub(from).as_secs_f64() / self.service.as_secs_f64()
+            * self.capacity as f64;
         count as f64 / most
     }
 

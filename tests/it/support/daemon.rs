@@ -240,11 +240,6 @@ impl Daemon {
         self.wait_from(mark, |event| event.is("configuration reloaded"))
     }
 
-    /// The process.
-    pub(crate) fn process(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends a signal. The shell does it, because that takes no unsafe code.
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());

@@ -18,6 +18,7 @@
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: [`pager::pass`], [`pager::window`], [`pager::link`],
+//! [`pager::courtesy`],
 //! [`pager::deletes`], [`pager::checkpoint`], [`canonical`], the mirror's `diff`,
 //! [`refresher::schedule`], [`supervisor::restart`], [`supervisor::reload`], [`supervisor::watchdog`],
 //! [`supervisor::headline`], the status document and page, [`client::retry`] and
@@ -28,7 +29,8 @@
 //! 1. [`pager::pass::Pass::plan`] names the next window: a page number and a page size.
 //! 2. The pager waits for its interval and starts a request; up to `in_flight` are under way.
 //! 3. [`pager::fetch::Fetcher::fetch`] takes [`session::Credentials`], waiting for the refresher
-//!    where there are none that hold, and calls [`client::Api::search`].
+//!    where there are none that hold, passes the gate ([`pager::gate`]: how many at once, and how many
+//!    a second), and calls [`client::Api::search`].
 //! 4. The client sends it, reads the answer up to a cap, and judges it: an answer, a refusal, or a
 //!    failure. Items are slices of the answer's bytes; where these are what the same window showed
 //!    the last time, they are known by its [`client::Outline`] and not read again.
@@ -68,6 +70,13 @@
 //! | many refusals at one moment are one login; a stale REST token is ignored | `session::tests`, `refresher::tests` |
 //! | a token that ends costs no page: 72 hours on a paused clock | `pager::tests`, `supervisor::tests` |
 //! | each shape of a refusal and each kind of fault, in the middle of a pass, over TCP | `tests/it/refusals.rs`, `tests/it/faults.rs` |
+//! | everything that a server can do, at each call, at each stage of a pass, has its stated outcome | `tests/it/matrix` |
+//! | what the machine does costs nothing that was kept, and is told with what to do | `tests/it/machine` |
+//! | a kill, a failed call and a power cut at each write of a page's transaction lose nothing of it | `tests/it/crash` |
+//! | months of faults lose nothing, invent nothing and grow nothing | `supervisor::tests::soak`, `cargo bench --bench soak` |
+//! | an announced total below the items sent proves nothing | `pager::pass::verdict` |
+//! | `auto` uses a server up to its capacity and yields to others; the lid on requests is never exceeded | `pager::courtesy::tests`, `pager::tests::courtesy`, `tests/it/paging.rs` |
+//! | no secret leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
 //! | an answer read along an outline is the answer read from scratch | `client::outline::tests` |
 //! | tokens never follow a redirect to another host; no error shows a secret | `client::tests` |

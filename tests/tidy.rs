@@ -185,7 +185,7 @@ const LONGEST: usize = 450;
 const LONGER: &[(&str, usize)] = &[
     ("src/pager/pass/mod.rs", 500),
     ("src/pager/pass/tests.rs", 460),
-    ("src/pager/mod.rs", 490),
+    ("src/pager/mod.rs", 450),
     ("src/pager/tests.rs", 520),
     ("src/refresher/tests.rs", 470),
     ("src/supervisor/tests/mod.rs", 480),

@@ -11,6 +11,7 @@
 //! the place in the pass, unless they change what is searched for: then the pass starts over. Each
 //! wait, here and below, says how long it may take.
 
+mod begin;
 pub mod cadence;
 pub mod checkpoint;
 pub mod courtesy;
@@ -29,7 +30,6 @@ mod store;
 mod under_way;
 pub mod window;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,14 +38,12 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use self::cadence::{Cadence, Telling};
-use self::checkpoint::ListId;
 use self::fetch::{Fetched, Fetcher};
 pub use self::gate::Gate;
 pub use self::lid::Lid;
-use self::likeness::Before;
 use self::outlines::Outlines;
 use self::pace::Pace;
-use self::pass::{Ask, Pass, Taken, Why};
+use self::pass::{Ask, Taken, Why};
 use self::store::Store;
 use self::under_way::{InHand, UnderWay, pass_settings};
 use crate::client::{Api, SearchRequest};
@@ -53,7 +51,7 @@ use crate::clock;
 use crate::config::RepositoryConfig;
 use crate::heartbeat::{Alive, Until};
 use crate::ids::Iteration;
-use crate::mirror::{Interrupted, Mirror, PassFigures, Tally};
+use crate::mirror::{Interrupted, Mirror, Tally};
 use crate::progress::{Activity, RepositoryProgress};
 use crate::stop::{Stop, Stopper};
 use crate::telemetry::event::{self, PageRead};
@@ -298,57 +296,6 @@ impl<A: Api, M: Mirror> Run<A, M> {
         } else {
             Until::AT_ONCE
         }
-    }
-
-    /// Begins a pass, or takes the interrupted one up; `None` if told to stop before.
-    async fn begin(
-        &mut self,
-        config: Arc<RepositoryConfig>,
-        source: u64,
-        interrupted: Option<Interrupted>,
-    ) -> Option<UnderWay> {
-        let settings = pass_settings(&config.paging);
-        let list = ListId::new(source, &config.search, &config.item_id);
-        let figures = interrupted.as_ref().map_or_else(PassFigures::default, |it| it.figures);
-        let resumed = interrupted.and_then(|interrupted| {
-            // A clock that was set back says as little about the age as one that was set forward.
-            let age = Duration::from_millis(clock::now_ms().abs_diff(interrupted.saved_ms));
-            let within = config.paging.resume_within;
-            match checkpoint::resume(&interrupted, list, age, within, settings) {
-                Ok(pass) => Some(pass),
-                Err(why) => {
-                    event::pass_started_over(config.id, self.iteration, &why);
-                    None
-                }
-            }
-        });
-        let (pass, requests_then) = if let Some(pass) = resumed {
-            event::pass_resumed(config.id, self.iteration, figures.pages, pass.covered());
-            (pass, figures.requests)
-        } else {
-            self.store.begin_pass(self.iteration, clock::now_ms()).await?;
-            (Pass::new(settings), 0)
-        };
-        // Before the first page, so that no other pass takes its number, even if a panic ends it.
-        self.pager.progress.send_modify(|progress| {
-            progress.activity = Activity::Paging;
-            progress.iteration = self.iteration;
-            (progress.pages, progress.covered) = (pass.counts().pages, pass.covered());
-        });
-        Some(UnderWay {
-            iteration: self.iteration,
-            pass,
-            list,
-            conditions: Arc::new(config.search.clone()),
-            config,
-            begun: Instant::now(),
-            next: None,
-            answered: HashMap::new(),
-            before: Before::default(),
-            before_begun: None,
-            requests_then,
-            requests_before: self.pager.fetcher.counts.requests.get(),
-        })
     }
 
     /// Applies new settings to a pass under way; false where it must start over.

@@ -1,7 +1,8 @@
 //! A pass as it is stored, and whether it may be taken up again.
 //!
 //! Pure. What cannot be read, or belongs to another list, is no reason to fail: the pass starts
-//! over.
+//! over. So does one whose state is damaged, whether or not it can still be read: it could certify
+//! what it never saw.
 
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::mirror::Interrupted;
 
 /// Counts up with every change of the stored form, which later versions cannot guess.
 const FORMAT: u8 = 2;
+
+/// The bytes of the hash between the format and what it is of.
+const HASH_BYTES: usize = 8;
 
 /// What a pass goes through: a pass taken up again in another list could certify a mixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +54,8 @@ pub enum StartOver {
 ///
 /// Never: every pass has a stored form.
 pub fn state(pass: &Pass, list: ListId) -> Vec<u8> {
-    postcard::to_allocvec(&(FORMAT, list, pass)).expect("a pass has a stored form")
+    let pass = postcard::to_allocvec(&(list, pass)).expect("a pass has a stored form");
+    [&[FORMAT][..], &xxh3_64(&pass).to_le_bytes(), &pass].concat()
 }
 
 /// The ids that the latest page was the first to show; nothing where there were none.
@@ -70,11 +75,17 @@ pub fn resume(
         return Err(StartOver::Stale);
     }
     // The format first: nothing after it is to be read in another one.
-    if interrupted.state.first() != Some(&FORMAT) {
+    let Some((&FORMAT, rest)) = interrupted.state.split_first() else {
+        return Err(StartOver::Unreadable);
+    };
+    let Some((hash, rest)) = rest.split_first_chunk::<HASH_BYTES>() else {
+        return Err(StartOver::Unreadable);
+    };
+    if u64::from_le_bytes(*hash) != xxh3_64(rest) {
         return Err(StartOver::Unreadable);
     }
-    let (_, stored, pass): (u8, ListId, Pass) =
-        postcard::from_bytes(&interrupted.state).map_err(|_| StartOver::Unreadable)?;
+    let (stored, pass): (ListId, Pass) =
+        postcard::from_bytes(rest).map_err(|_| StartOver::Unreadable)?;
     if stored != list {
         return Err(StartOver::OtherList);
     }
@@ -83,4 +94,44 @@ pub fn resume(
         ids.unite(IdSet::from_bytes(part).map_err(|_| StartOver::Unreadable)?);
     }
     Ok(pass.resume(ids, settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ItemId;
+    use crate::mirror::PassFigures;
+    use crate::pager::link::Row;
+
+    const SETTINGS: PassSettings = PassSettings { page_size: 10, overlap: true };
+
+    fn taken_up(state: &[u8], list: ListId) -> Result<Pass, StartOver> {
+        let interrupted = Interrupted {
+            saved_ms: 0,
+            figures: PassFigures::default(),
+            state: state.to_vec(),
+            seen: Vec::new(),
+        };
+        resume(&interrupted, list, Duration::ZERO, Duration::ZERO, SETTINGS)
+    }
+
+    #[test]
+    fn a_state_that_is_damaged_is_never_taken_up() {
+        let list = ListId(7);
+        let mut pass = Pass::new(SETTINGS);
+        let ask = pass.plan().unwrap();
+        let rows = (0..10).map(|id| Row { id: ItemId::Integer(id), digest: 1 << id }).collect();
+        pass.take(ask.ticket, rows, 100);
+        let whole = state(&pass, list);
+        assert_eq!(state(&taken_up(&whole, list).unwrap(), list), whole);
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 1 << bit;
+                assert!(taken_up(&damaged, list).is_err(), "bit {bit} of byte {at}");
+            }
+            assert!(taken_up(&whole[..at], list).is_err(), "cut to {at} bytes");
+        }
+        assert_eq!(taken_up(&whole, ListId(8)).err(), Some(StartOver::OtherList));
+    }
 }

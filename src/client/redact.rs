@@ -61,18 +61,18 @@ impl Redactor {
         let mut rest = text.trim();
         let mut in_word = false;
         while !rest.is_empty() && !shown.is_full() {
-            let spelt = self.secrets.iter().find_map(|secret| spelling::length(rest, secret));
             let encoded = || spelling::encoded_length(rest, &self.secrets).filter(|_| !in_word);
-            if let Some(length) = spelt.or_else(encoded) {
+            if let Some(length) = self.spelt_at(rest).or_else(encoded) {
                 shown.mask();
                 rest = rest.get(length..).unwrap_or_default();
                 in_word = false;
                 continue;
             }
-            if !in_word && let Some((name, value, length)) = secret_value(rest) {
-                shown.push_str(name);
+            if !in_word && let Some((value, length)) = secret_value(rest) {
+                let name_end = self.show_name(rest, value, &mut shown);
                 shown.mask();
-                rest = rest.get(value + length..).unwrap_or_default();
+                let end = self.end_of_secrets(rest, value, value + length).max(name_end);
+                rest = rest.get(end..).unwrap_or_default();
                 continue;
             }
             let mut characters = rest.chars();
@@ -84,6 +84,40 @@ impl Redactor {
         }
         shown.finish(!rest.is_empty())
     }
+
+    /// The length of the secret that a text begins with, as it is spelt there.
+    fn spelt_at(&self, text: &str) -> Option<usize> {
+        self.secrets.iter().find_map(|secret| spelling::length(text, secret))
+    }
+
+    /// Shows a text up to the byte `end`, where a value begins: what is called a secret may have one
+    /// in its name. Says where the last of these ends, if that is beyond it.
+    fn show_name(&self, text: &str, end: usize, shown: &mut Shown) -> usize {
+        let mut at = 0;
+        while at < end {
+            let from = text.get(at..).unwrap_or_default();
+            let Some(character) = from.chars().next() else { break };
+            if let Some(length) = self.spelt_at(from) {
+                shown.mask();
+                at += length;
+            } else {
+                shown.push(character);
+                at += character.len_utf8();
+            }
+        }
+        at
+    }
+
+    /// Where a value ends that is not shown: a secret that begins in it may hold what ends a value.
+    fn end_of_secrets(&self, text: &str, mut at: usize, mut end: usize) -> usize {
+        while at < end {
+            let from = text.get(at..).unwrap_or_default();
+            let Some(character) = from.chars().next() else { break };
+            end = end.max(at + self.spelt_at(from).unwrap_or(0));
+            at += character.len_utf8();
+        }
+        end
+    }
 }
 
 /// Output that knows its limit.
@@ -91,6 +125,8 @@ impl Redactor {
 struct Shown {
     text: String,
     characters: usize,
+    /// Whether something did not fit any more.
+    cut: bool,
 }
 
 impl Shown {
@@ -99,6 +135,10 @@ impl Shown {
     }
 
     fn push(&mut self, character: char) {
+        if self.is_full() {
+            self.cut = true;
+            return;
+        }
         self.characters += 1;
         if character.is_control() || is_invisible(character) {
             self.text.extend(character.escape_default());
@@ -107,36 +147,34 @@ impl Shown {
         }
     }
 
-    fn push_str(&mut self, text: &str) {
-        text.chars().for_each(|character| self.push(character));
-    }
-
+    /// A mask is shown whole, even where the limit lies within it.
     fn mask(&mut self) {
-        self.push_str(MASK);
+        if self.is_full() {
+            self.cut = true;
+            return;
+        }
+        self.characters += MASK.len();
+        self.text.push_str(MASK);
     }
 
     fn finish(mut self, cut: bool) -> Option<String> {
-        if cut && write!(self.text, "...").is_err() {
+        if (cut || self.cut) && write!(self.text, "...").is_err() {
             return None;
         }
         (!self.text.is_empty()).then_some(self.text)
     }
 }
 
-/// If `text` begins with a name that sounds secret and a value: what to show up to the value, where
-/// the value begins and how long it is.
-fn secret_value(text: &str) -> Option<(&str, usize, usize)> {
+/// If `text` begins with a name that sounds secret and a value: where the value begins, and how long
+/// it is.
+fn secret_value(text: &str) -> Option<(usize, usize)> {
     let bearer = ["bearer ", "basic "].into_iter().find(|scheme| {
         text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     });
     if let Some(scheme) = bearer {
         let value = text.get(scheme.len()..)?;
         let length = plain_length(value);
-        return looks_secret(value.get(..length)?).then_some((
-            text.get(..scheme.len())?,
-            scheme.len(),
-            length,
-        ));
+        return looks_secret(value.get(..length)?).then_some((scheme.len(), length));
     }
     let name_length = text.find(|character| !is_word(character)).unwrap_or(text.len());
     let name = text.get(..name_length)?.to_ascii_lowercase();
@@ -164,7 +202,7 @@ fn secret_value(text: &str) -> Option<(&str, usize, usize)> {
         // Prose such as "Invalid password: account locked" should stay readable.
         (false, _) => !found.starts_with(['"', '\'', '{', '[', '\\']) && !looks_secret(found),
     };
-    (!shown).then_some((text.get(..start)?, start, length))
+    (!shown).then_some((start, length))
 }
 
 /// The length of a quoted value, both quotes included; all the rest if the closing one is missing.

@@ -206,6 +206,17 @@ fn a_redacted_text_is_cut_but_no_secret_is_cut_in_half() {
     assert_eq!(redactor.beginning(b"\xff\xfe").as_deref(), Some("\u{fffd}\u{fffd}"));
 }
 
+#[test]
+fn a_secret_that_lies_across_name_and_value_is_not_shown_and_no_name_without_end() {
+    let redactor = Redactor::new(["s3cret", "hunter2;rest"]);
+    assert_eq!(redactor.text("password=hunter2;rest&a").as_deref(), Some("password=***&a"));
+    assert_eq!(redactor.text("xs3cret_token=y1234").as_deref(), Some("x***_token=***"));
+    assert_eq!(redactor.text("a_tokens3cret: {1}").as_deref(), Some("a_token***: ***"));
+    let long = format!("{}_token=y1234 and more", "x".repeat(9_999));
+    let shown = redactor.text(&long).unwrap();
+    assert_eq!(shown, format!("{}...", "x".repeat(200)));
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_redacted_without_panic(text: String, bytes: Vec<u8>, secret in "[a-z\"&é]{1,6}") {

@@ -12,6 +12,8 @@ mod daemon;
 mod demo;
 mod doctor;
 mod export;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generate;
 mod history;
 mod manual;

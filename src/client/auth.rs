@@ -103,7 +103,7 @@ fn oauth_token(settings: &Settings) -> Result<Call, Failure> {
 }
 
 /// The tokens among an answer's cookies.
-fn token_cookies(headers: &HeaderMap) -> TokenCookies {
+pub(super) fn token_cookies(headers: &HeaderMap) -> TokenCookies {
     let mut cookies = TokenCookies::default();
     for header in headers.get_all(SET_COOKIE) {
         match header.to_str().ok().and_then(cookie) {

@@ -135,7 +135,7 @@ fn redirect(from: &Url, response: &Response) -> Redirect {
 }
 
 /// Whether a redirect leads to the same call of the same server, and not out of https.
-fn may_follow(from: &Url, to: &Url) -> bool {
+pub(super) fn may_follow(from: &Url, to: &Url) -> bool {
     let same_call = from.host() == to.host()
         && from.path() == to.path()
         && from.query() == to.query()

@@ -24,6 +24,8 @@ mod connect;
 mod counted;
 mod error;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod items;
 mod offer;
 mod outline;

@@ -98,7 +98,7 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
 
 /// Why an export did not come to its end.
 #[derive(Debug, thiserror::Error)]
-enum ExportError {
+pub(super) enum ExportError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("the export has nowhere to go")]
@@ -120,7 +120,10 @@ impl Question {
         let snapshot = self.reader.snapshot()?;
         match self.format {
             FormatArg::Ndjson => ndjson(&snapshot, self.repository, &mut writer)?,
-            FormatArg::Csv => csv(&snapshot, self.repository, &self.first_column, &mut writer)?,
+            FormatArg::Csv => {
+                let each = |write: &mut Each<'_>| each_item(&snapshot, self.repository, write);
+                csv(each, &self.first_column, &mut writer)?;
+            }
         }
         // Before the last of it may have to wait.
         drop(snapshot);
@@ -139,10 +142,12 @@ fn ndjson(
     })
 }
 
+/// What is done with each item.
+pub(super) type Each<'a> = dyn FnMut(&ItemId, &[u8]) -> Result<(), ExportError> + 'a;
+
 /// RFC 4180. The columns are known only when all items have been seen, so these are read twice.
-fn csv(
-    snapshot: &Snapshot<'_>,
-    repository: RepositoryId,
+pub(super) fn csv(
+    each_item: impl Fn(&mut Each<'_>) -> Result<(), ExportError>,
     first_column: &str,
     writer: impl Write,
 ) -> Result<(), ExportError> {
@@ -151,14 +156,14 @@ fn csv(
         move |source| ExportError::Item { item, source }
     };
     let mut census = Census::default();
-    each_item(snapshot, repository, |id, body| census.take(body).map_err(unfit(id)))?;
+    each_item(&mut |id, body| census.take(body).map_err(unfit(id)))?;
     let columns = census.columns(first_column);
     if columns.names().is_empty() {
         return Ok(());
     }
     let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(writer);
     table.write_record(columns.names()).map_err(of_csv)?;
-    each_item(snapshot, repository, |id, body| {
+    each_item(&mut |id, body| {
         let row = columns.row(body).map_err(unfit(id))?;
         Ok(table.write_record(row.iter().map(|field| field.as_bytes())).map_err(of_csv)?)
     })?;

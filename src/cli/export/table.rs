@@ -13,7 +13,7 @@ const MOST_COLUMNS: usize = 20_000;
 
 /// Why an item has no place in a table.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TableError {
+pub(in crate::cli) enum TableError {
     /// It has no members.
     #[error("it is no JSON object")]
     NoObject(#[from] serde_json::Error),

@@ -13,15 +13,15 @@ const WHOLE: &str = "(item)";
 
 /// One member that came, went or became another.
 #[derive(Debug)]
-pub(super) struct Difference<'a> {
-    pub(super) name: Cow<'a, str>,
-    pub(super) before: Option<&'a RawValue>,
-    pub(super) after: Option<&'a RawValue>,
+pub(in crate::cli) struct Difference<'a> {
+    pub(in crate::cli) name: Cow<'a, str>,
+    pub(in crate::cli) before: Option<&'a RawValue>,
+    pub(in crate::cli) after: Option<&'a RawValue>,
 }
 
 /// The members that differ in what they mean: those that are there in the order of the item, then
 /// those that went.
-pub(super) fn between<'a>(
+pub(in crate::cli) fn between<'a>(
     before: Option<&'a [u8]>,
     after: Option<&'a [u8]>,
 ) -> Vec<Difference<'a>> {

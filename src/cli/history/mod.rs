@@ -3,7 +3,7 @@
 //! For people: values are JSON texts on one line each, and nothing in them reaches the terminal
 //! that it would obey.
 
-mod difference;
+pub(super) mod difference;
 
 use std::fmt::Write as _;
 use std::path::Path;

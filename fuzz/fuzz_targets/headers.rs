@@ -1,0 +1,52 @@
+//! `Retry-After` and `Location`.
+#![no_main]
+
+use std::time::{Duration, SystemTime};
+
+use ewmirror::client::fuzzing;
+use ewmirror::client::retry::{RETRY_AFTER_CAP, parse_retry_after};
+use ewmirror_fuzz::{date, parts};
+use libfuzzer_sys::fuzz_target;
+use url::Url;
+
+/// The last second of the year 9999, after which HTTP has no dates.
+const LAST: u64 = 253_402_300_799;
+
+fuzz_target!(|data: &[u8]| {
+    let [numbers, text] = parts(data);
+    let number = |at: usize| {
+        let bytes = numbers.get(at..).unwrap_or_default().iter().take(5);
+        bytes.fold(0_u64, |number, byte| number << 8 | u64::from(*byte)) % (LAST + 1)
+    };
+    // A date of our own writing is understood to the second, and no wait is longer than the cap.
+    let (now, then) = (number(0), number(5));
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let wait = Duration::from_secs(then.saturating_sub(now)).min(RETRY_AFTER_CAP);
+    assert_eq!(parse_retry_after(&date::http(then), at(now)), Some(wait), "{}", date::http(then));
+
+    let Ok(text) = str::from_utf8(text) else { return };
+    let told = parse_retry_after(text, at(now));
+    let bare = text.trim();
+    if !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit()) {
+        let digits = bare.trim_start_matches('0');
+        let capped = digits.len() > 3 || digits.parse::<u64>().unwrap_or(0) > 300;
+        let expected = if capped { 300 } else { digits.parse().unwrap_or(0) };
+        assert_eq!(told, Some(Duration::from_secs(expected)));
+    } else if let Some(told) = told {
+        assert!(told <= RETRY_AFTER_CAP && bare.ends_with(|it: char| it.is_ascii_alphanumeric()));
+        assert!(bare.bytes().filter(|byte| *byte == b':').count() == 2, "no date: {bare}");
+    }
+
+    for base in ["http://pim.example.com/ew/enable-api/login?a=b", "https://pim.example.com:8443/x"]
+    {
+        let from = Url::parse(base).unwrap();
+        if let Some(to) = fuzzing::followed(&from, text) {
+            let call = |url: &Url| (url.host_str().map(str::to_owned), url.path().to_owned());
+            assert_eq!(call(&from), call(&to), "to another call by {text}");
+            assert_eq!(from.query(), to.query());
+            assert!(to.scheme() == "https" || from.scheme() == "http" && to.scheme() == "http");
+            assert!(to.username().is_empty() && to.password().is_none());
+            assert!(to.scheme() != from.scheme() || to.port() == from.port());
+        }
+    }
+});

@@ -1,0 +1,129 @@
+//! The answer to a search, and, from the same bytes, to one item and to what repositories there
+//! are. A page is found exactly where an answer has one by our own reading of it.
+#![no_main]
+
+use ewmirror::client::fuzzing::{self, Came, Taken};
+use ewmirror::client::{ItemRequest, Presence};
+use ewmirror::config::JsonPointer;
+use ewmirror::ids::{ItemId, RepositoryId};
+use ewmirror_fuzz::json::{self, Is, Json};
+use ewmirror_fuzz::parts;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let [manner, pointer, body] = parts(data);
+    let (manner, page_size) = match manner {
+        [manner, size, ..] => (*manner, u32::from(*size)),
+        _ => (0, 100),
+    };
+    let item_id: JsonPointer = str::from_utf8(pointer)
+        .ok()
+        .and_then(|it| it.parse().ok())
+        .unwrap_or("/itemId".parse().unwrap());
+    let came = Came {
+        status: [200, 200, 200, 201, 401, 404, 500, 302][usize::from(manner & 7)],
+        content_type: ["application/json", "", "text/html"][usize::from(manner >> 3 & 3).min(2)],
+        elsewhere: manner & 0x20 != 0,
+        cookies: &[],
+        body,
+    };
+    let read = json::read(body);
+    let page = read.as_ref().and_then(|json| page(came, json, page_size, item_id.tokens()));
+    match (fuzzing::search(came, page_size, &item_id), page) {
+        (Taken::Answer(answer), Some((ids, list, total))) => {
+            let read: Vec<&ItemId> = answer.items.iter().map(|item| &item.id).collect();
+            assert_eq!(read, ids.iter().collect::<Vec<_>>());
+            let bytes: Vec<&[u8]> = answer.items.iter().map(|item| &item.bytes[..]).collect();
+            assert_eq!(bytes, list.iter().map(|item| item.raw.as_bytes()).collect::<Vec<_>>());
+            assert_eq!(answer.total, total);
+        }
+        // Our reader is the stricter one: of UTF-8 in what nobody looks at, and of depth.
+        (Taken::Answer(_), None) => assert!(read.is_none(), "an answer out of none"),
+        (other, Some(_)) => panic!("a page, but taken for {other:?}"),
+        (_, None) => {}
+    }
+
+    let asked = ItemRequest { repository: RepositoryId(1), item: ItemId::Integer(7), item_id };
+    if let (Taken::Answer(presence), Some(json)) = (fuzzing::item(came, &asked), read) {
+        let holds = |json: &Json<'_>| id(json, asked.item_id.tokens()) == Some(ItemId::Integer(7));
+        let candidates = [
+            Some(&json),
+            json.member("data"),
+            json.member("item"),
+            json.member("itemList"),
+            json.member("data").and_then(|data| data.member("item")),
+            json.member("data").and_then(|data| data.member("itemList")),
+        ];
+        let elements = candidates.iter().flatten().filter_map(|it| it.list()).flatten();
+        let there = candidates.iter().flatten().copied().chain(elements).any(holds);
+        match presence {
+            Presence::There => assert!(there, "there, but nowhere in the answer"),
+            Presence::Gone => {
+                assert!(!there || matches!(came.status, 404 | 410), "gone, but there")
+            }
+            Presence::Unclear => {}
+        }
+    }
+    if let Taken::Answer(offer) = fuzzing::repositories(came) {
+        assert!(!offer.repositories.is_empty() || offer.skipped == 0);
+    }
+});
+
+type Page<'j, 'a> = (Vec<ItemId>, &'j [Json<'a>], u64);
+
+/// The page in an answer, if it is one from end to end.
+fn page<'j, 'a>(
+    came: Came<'_>,
+    json: &'j Json<'a>,
+    page_size: u32,
+    item_id: &[String],
+) -> Option<Page<'j, 'a>> {
+    const MEMBERS: [&str; 9] = [
+        "success",
+        "status",
+        "error",
+        "message",
+        "error_description",
+        "token",
+        "access_token",
+        "epimresttoken",
+        "data",
+    ];
+    let fine = (200..=299).contains(&came.status) && !came.elsewhere && json.is_object();
+    let once = MEMBERS.iter().all(|name| json.times(name) <= 1);
+    let written = |name| json.member(name).map(|member| member.raw);
+    let success = matches!(written("success"), None | Some("true" | "null"));
+    let status = match written("status") {
+        None | Some("null") => true,
+        Some(raw) => raw.parse::<i64>() == Ok(0),
+    };
+    let token = match json.member("epimresttoken") {
+        None => true,
+        Some(token) => match token.text() {
+            Some(text) => text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';'),
+            None => matches!(token.is, Is::Null),
+        },
+    };
+    let data = json.member("data")?;
+    let inner = ["itemList", "searchTotal", "returnTotal"].iter().all(|name| data.times(name) == 1);
+    let list = data.member("itemList")?.list()?;
+    let count = |name| -> Option<u64> {
+        let raw = data.member(name)?.raw;
+        raw.bytes().all(|byte| byte.is_ascii_digit()).then(|| raw.parse().ok())?
+    };
+    let total = count("searchTotal")?;
+    let returned = count("returnTotal")?;
+    let counted = returned == list.len() as u64 && returned <= u64::from(page_size);
+    let ids: Option<Vec<ItemId>> = list.iter().map(|item| id(item, item_id)).collect();
+    (fine && once && success && status && token && inner && counted).then_some((ids?, list, total))
+}
+
+/// The id of an item.
+fn id(item: &Json<'_>, pointer: &[String]) -> Option<ItemId> {
+    let found = item.is_object().then(|| item.walk(pointer))??;
+    match &found.is {
+        Is::Text(_) => found.text().map(|text| ItemId::Text(text.into())),
+        Is::Number => found.raw.parse().ok().map(ItemId::Integer),
+        _ => None,
+    }
+}

@@ -1,0 +1,26 @@
+//! What the fuzz targets hold the program against: readers of their own, written from the
+//! standards and apart from the program's, so that both are not wrong in the same way.
+//!
+//! | target | what is fuzzed | what must hold |
+//! | --- | --- | --- |
+//! | `search` | the answer to a search, to one item, to what repositories there are | a page exactly where [`json`] finds one, with its items byte for byte |
+//! | `login` | the answers to login, token call, reauth and logout, with cookies | tokens exactly as they stand in body or cookies; no success without the server's word |
+//! | `config` | the text of a configuration | faults with key and remedy, without the password, or a configuration that is the same in its effective form |
+//! | `headers` | Retry-After, Location | the wait that [`date`] finds; no redirect astray |
+//! | `ids` | JSON pointers, ids of items | the id that a walk along RFC 6901 finds |
+//! | `canonical` | two JSON texts and what to ignore | the same exactly if equal; respelled, always |
+//! | `csv` | items as a table | read by [`csv`], what the items say |
+//! | `checkpoint` | a stored pass, damaged | it is taken up as it was, or not at all |
+//! | `history` | two states of an item | an envelope that is JSON with both in it; differences exactly where they differ |
+//! | `redact` | a body with a secret in it | the secret is not shown |
+
+pub mod csv;
+pub mod date;
+pub mod json;
+pub mod spell;
+
+/// Cuts the input into so many parts at bytes that no UTF-8 has; what is missing is empty.
+pub fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
+    let mut rest = data.splitn(N, |byte| *byte == 0xff);
+    std::array::from_fn(|_| rest.next().unwrap_or_default())
+}

@@ -1,0 +1,29 @@
+//! Doors to what is private here, for the fuzz targets in `fuzz/`; compiled for nobody else
+//! (`--cfg fuzzing`).
+
+use serde_json::value::RawValue;
+
+use super::{export, history};
+use crate::ids::ItemId;
+
+/// Items as `ewmirror export --format csv` writes them; the error says which does not fit.
+pub fn table(items: &[&[u8]], first_column: &str) -> Result<Vec<u8>, String> {
+    let mut written = Vec::new();
+    let each = |write: &mut export::Each<'_>| {
+        items.iter().zip(0..).try_for_each(|(item, id)| write(&ItemId::Integer(id), item))
+    };
+    export::csv(each, first_column, &mut written).map_err(|error| error.to_string())?;
+    Ok(written)
+}
+
+/// A member that differs: its name, and its value before and after, as written.
+pub type Difference = (String, Option<String>, Option<String>);
+
+/// What `ewmirror history` tells of an item's way from one state to the next.
+pub fn differences(before: Option<&[u8]>, after: Option<&[u8]>) -> Vec<Difference> {
+    let written = |value: Option<&RawValue>| value.map(|value| value.get().to_owned());
+    history::difference::between(before, after)
+        .into_iter()
+        .map(|it| (it.name.into_owned(), written(it.before), written(it.after)))
+        .collect()
+}

@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Makes the Debian package, in target/package, and looks at it with lintian.
-# Needs cargo-deb and lintian. An argument is the revision of the package, 1 without one.
+# Makes the Debian package, in target/package, and looks at it with lintian. The same sources give
+# the same package. Needs cargo-deb and lintian. An argument is the revision of the package, 1
+# without one.
 set -euo pipefail
+# Files in the package are readable whoever makes it.
+umask 022
 cd "$(dirname "$0")/.."
 
 revision=${1:-1}
@@ -51,7 +54,12 @@ maintainer() {
     sed -n 's/^maintainer = "\(.*\)"$/\1/p' Cargo.toml
 }
 
-cargo build --release --locked
+# Nothing in the package is younger than the release.
+released=$(sed -n 's/^## \[[0-9][^]]*\] - //p' CHANGELOG.md | head -n 1)
+SOURCE_DATE_EPOCH=$(date --utc --date="$released" +%s)
+export SOURCE_DATE_EPOCH
+
+systemd/build.sh
 mkdir -p "$made"
 "$ewmirror" man > "$made/ewmirror.1"
 "$ewmirror" man ewmirror.toml > "$made/ewmirror.toml.5"
@@ -59,6 +67,7 @@ for shell in bash zsh fish; do
     "$ewmirror" completions "$shell" > "$made/ewmirror.$shell"
 done
 changelog > "$made/changelog"
+systemd/sbom.sh > "$made/ewmirror.cdx.json"
 
 package=$(cargo deb --locked --no-build --deb-revision "$revision" --output "$made/")
 lintian --fail-on error,warning --tag-display-limit 0 --allow-root "$package" >&2

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 /// What a command prints.
 fn printed(command: &mut Command) -> Vec<u8> {
-    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let output =
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("the command runs");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
@@ -27,22 +28,29 @@ fn cargo(arguments: &[&str]) -> Value {
     let mut cargo = Command::new(env!("CARGO"));
     // The plan of a build is not stable yet; nothing is built.
     cargo.args(arguments).arg("--locked").env("RUSTC_BOOTSTRAP", "1");
-    serde_json::from_slice(&printed(&mut cargo)).unwrap()
+    serde_json::from_slice(&printed(&mut cargo)).expect("it is JSON")
 }
 
 fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("a list")
+}
+
 /// The packages that are linked into the program, by their ids, each with those that it needs.
 fn linked() -> BTreeMap<String, BTreeSet<String>> {
     let plan = cargo(&["build", "--release", "-Z", "unstable-options", "--unit-graph"]);
-    let units = plan["units"].as_array().unwrap();
-    let unit = |index: &Value| &units[usize::try_from(index.as_u64().unwrap()).unwrap()];
+    let units = list(&plan["units"]);
+    let unit = |index: &Value| {
+        let place = index.as_u64().and_then(|index| usize::try_from(index).ok());
+        &units[place.expect("a place in the list")]
+    };
     // What runs while the program is built is no part of it.
     let runs =
         |unit: &Value| matches!(&*text(&unit["target"]["kind"][0]), "proc-macro" | "custom-build");
-    let mut open: Vec<&Value> = plan["roots"].as_array().unwrap().iter().map(unit).collect();
+    let mut open: Vec<&Value> = list(&plan["roots"]).iter().map(unit).collect();
     let mut found = BTreeMap::<String, BTreeSet<String>>::new();
     let mut seen = Vec::new();
     while let Some(one) = open.pop() {
@@ -50,7 +58,7 @@ fn linked() -> BTreeMap<String, BTreeSet<String>> {
             continue;
         }
         seen.push(one);
-        let needs = one["dependencies"].as_array().unwrap().iter();
+        let needs = list(&one["dependencies"]).iter();
         let needs: Vec<&Value> =
             needs.map(|needed| unit(&needed["index"])).filter(|needed| !runs(needed)).collect();
         let names = found.entry(text(&one["pkg_id"])).or_default();

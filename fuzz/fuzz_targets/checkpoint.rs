@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ewmirror::config::JsonPointer;
-use ewmirror::ids::{ItemId, Iteration};
+use ewmirror::ids::ItemId;
 use ewmirror::idset::IdSet;
 use ewmirror::mirror::{Interrupted, PassFigures};
 use ewmirror::pager::checkpoint::{self, ListId};

@@ -47,7 +47,23 @@ pub enum Taken<T> {
 
 /// A page.
 pub fn search(came: Came<'_>, page_size: u32, item_id: &JsonPointer) -> Taken<SearchAnswer> {
-    taken(verdict::search(&reply(came), Asked { page_size, item_id }))
+    taken(verdict::search(&reply(came), Asked { page_size, item_id, outline: None }))
+}
+
+/// A page, read along the outline of another one that was read before; `None` where there is none.
+pub fn search_along(
+    before: Came<'_>,
+    came: Came<'_>,
+    page_size: u32,
+    item_id: &JsonPointer,
+) -> Option<Taken<SearchAnswer>> {
+    let Taken::Answer(SearchAnswer { outline: Some(outline), .. }) =
+        search(before, page_size, item_id)
+    else {
+        return None;
+    };
+    let asked = Asked { page_size, item_id, outline: Some(&outline) };
+    Some(taken(verdict::search(&reply(came), asked)))
 }
 
 /// Whether one item is there.
@@ -84,7 +100,8 @@ pub fn logout(came: Came<'_>) -> Taken<()> {
 pub fn page_item(text: &[u8], item_id: &JsonPointer) -> Option<Result<Item, String>> {
     let body = Bytes::copy_from_slice(text);
     let raw: &RawValue = serde_json::from_slice(&body).ok()?;
-    Some(super::wire::item(&body, raw, item_id).map_err(|fault| fault.to_string()))
+    let found = super::wire::item(&body, raw, item_id);
+    Some(found.map(|found| found.item).map_err(|fault| fault.to_string()))
 }
 
 /// What is shown of a body to whoever must not see these secrets.

@@ -77,8 +77,7 @@ pub fn prove(first: &Stretch, second: &Stretch) -> Option<Link> {
 /// The common case, without looking anything up: the end of the first answer is the beginning of
 /// the second, id for id, just where the windows say.
 fn undisturbed(first: &Stretch, second: &Stretch) -> Option<Link> {
-    let overlap = first.end().checked_sub(second.start).filter(|overlap| *overlap > 0)?;
-    let overlap = usize::try_from(overlap).ok()?;
+    let overlap = usize::try_from(first.end().checked_sub(second.start)?).ok()?;
     let tail = first.rows.get(first.rows.len().checked_sub(overlap)?..)?;
     let head = second.rows.get(..overlap)?;
     let same_ids = tail.iter().zip(head).all(|(a, b)| a.id == b.id);

@@ -153,10 +153,9 @@ impl Pass {
         let from = match self.planned.back() {
             None => self.covered,
             Some(last) if last.again => return None,
-            // Beyond the first window only what the announced total says is there.
-            Some(last) if self.counts.pages > 0 && last.window.end() < self.counts.last_total => {
-                last.window.end()
-            }
+            // Beyond the first window only what the announced total says is there: nothing, before
+            // one was announced.
+            Some(last) if last.window.end() < self.counts.last_total => last.window.end(),
             Some(_) => return None,
         };
         let size = self.page_size();
@@ -194,11 +193,6 @@ impl Pass {
         let promised = total.min(window.end()).saturating_sub(window.start());
         if carried < promised {
             return self.short(planned, stretch, total);
-        }
-        if carried == 0 && window.start() > 0 && self.previous.is_some() && planned.overlaps {
-            // The list now ends before this window, so what it has lost may have pulled items
-            // from behind the last answer to before it.
-            return self.step_back(planned, &stretch, total);
         }
         self.join(planned, stretch, total)
     }
@@ -341,6 +335,8 @@ impl Pass {
                     }
                     self.note(link);
                 }
+                // Nor is an empty answer a proof: the list now ends before this window, so what it
+                // has lost may have pulled items from behind the last answer to before it.
                 None if planned.overlaps => return self.step_back(planned, &stretch, total),
                 None => {
                     let position = stretch.start;
@@ -490,5 +486,7 @@ fn cut_by(window: Window, stretch: &Stretch, link: Link) -> Option<u64> {
 
 #[cfg(test)]
 mod adversary;
+#[cfg(test)]
+mod steps;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,182 @@
+//! Single answers, and what exactly a pass makes of each: what it asks for next, what it counts.
+
+use std::ops::Range;
+
+use super::*;
+
+fn overlapping(page_size: u32) -> PassSettings {
+    PassSettings { page_size, overlap: true }
+}
+
+fn plain(page_size: u32) -> PassSettings {
+    PassSettings { page_size, overlap: false }
+}
+
+/// Rows of a list in which each id is its position.
+fn rows(ids: Range<u64>) -> Vec<Row> {
+    ids.map(|id| Row { id: ItemId::Integer(id.into()), digest: 0 }).collect()
+}
+
+/// Asks for the next window and answers it with these rows.
+fn step(pass: &mut Pass, ids: Range<u64>, total: u64) -> (Window, Taken) {
+    let ask = pass.plan().expect("the pass goes on");
+    (ask.window, pass.take(ask.ticket, rows(ids), total))
+}
+
+/// Asks for the next window and answers it as a list at rest of so many items would.
+fn at_rest(pass: &mut Pass, total: u64) -> (Window, Taken) {
+    let ask = pass.plan().expect("the pass goes on");
+    let ids = ask.window.start().min(total)..ask.window.end().min(total);
+    (ask.window, pass.take(ask.ticket, rows(ids), total))
+}
+
+#[test]
+fn all_is_counted_once_for_each_answer() {
+    let mut pass = Pass::new(overlapping(20));
+    assert_eq!(pass.covered(), 0);
+    at_rest(&mut pass, 100);
+    let (first, second) = (20, pass.plan().unwrap());
+    let (start, end) = (second.window.start(), second.window.end());
+    pass.take(second.ticket, rows(start..end), 101);
+    assert_eq!(pass.covered(), end);
+    assert_eq!(pass.first_sight().iter().filter(|first| !**first).count() as u64, first - start);
+    let expected = PassCounts {
+        pages: 2,
+        rows: 20 + end - start,
+        distinct: end,
+        repeats: first - start,
+        step_backs: 0,
+        first_total: 100,
+        last_total: 101,
+    };
+    assert_eq!(pass.counts(), expected);
+    let mut repeats = expected.repeats;
+    while pass.verdict().is_none() {
+        let covered = pass.covered();
+        let (window, _) = at_rest(&mut pass, 101);
+        repeats += covered - window.start();
+    }
+    assert_eq!((pass.counts().repeats, pass.counts().distinct), (repeats, 101));
+}
+
+#[test]
+fn nothing_is_asked_for_beyond_the_announced_total() {
+    let end = window::next_overlapping(20, 20, 1).window.end();
+    for (total, more) in [(end, false), (end + 1, true)] {
+        let mut pass = Pass::new(overlapping(20));
+        at_rest(&mut pass, total);
+        assert_eq!(pass.plan().map(|ask| ask.window.end()), Some(end));
+        assert_eq!(pass.plan().is_some(), more, "{total}");
+    }
+}
+
+#[test]
+fn what_is_void_is_not_wanted_and_its_answer_changes_nothing() {
+    let mut pass = Pass::new(overlapping(20));
+    at_rest(&mut pass, 200);
+    assert!(pass.latest_is_previous());
+    let asks = [pass.plan().unwrap(), pass.plan().unwrap()];
+    assert!(asks.iter().all(|ask| pass.wants(ask.ticket)));
+    let strangers = rows(1000..1000 + u64::from(asks[0].window.size));
+    let taken = pass.take(asks[0].ticket, strangers, 200);
+    assert_eq!(taken, Taken::Replanned(Why::OverlapLost));
+    assert!(!pass.latest_is_previous(), "an answer that proves nothing");
+    assert!(!pass.wants(asks[1].ticket));
+    assert_eq!(pass.take(asks[1].ticket, rows(0..1), 200), Taken::Void);
+    assert_eq!(pass.counts().pages, 2);
+}
+
+#[test]
+fn new_settings_make_void_what_was_asked_for_and_the_same_settings_do_not() {
+    let again = |settings| {
+        let mut pass = Pass::new(overlapping(20));
+        let (window, taken) = step(&mut pass, 0..5, 100);
+        assert_eq!((window.size, taken), (20, Taken::Replanned(Why::ShortPage)));
+        pass.resume(IdSet::new(), settings).plan().unwrap().window
+    };
+    assert_eq!(again(overlapping(20)), Window { page: 1, size: 20 });
+    assert_eq!(again(overlapping(10)), Window { page: 1, size: 10 });
+
+    let mut pass = Pass::new(overlapping(20));
+    at_rest(&mut pass, 100);
+    let before = pass.plan().unwrap();
+    pass.change_settings(overlapping(10));
+    assert!(!pass.wants(before.ticket));
+    assert!(pass.plan().unwrap().window.size <= 10);
+}
+
+#[test]
+fn a_short_page_is_asked_for_again_before_it_is_believed() {
+    let mut pass = Pass::new(overlapping(20));
+    let (first, taken) = step(&mut pass, 0..10, 100);
+    assert_eq!(taken, Taken::Replanned(Why::ShortPage));
+    let (second, taken) = at_rest(&mut pass, 100);
+    assert_eq!((second, taken), (first, Taken::Accepted));
+    assert!(pass.plan().unwrap().window.size > 10, "one short answer was taken for the page size");
+}
+
+#[test]
+fn a_first_page_that_stays_short_is_kept_and_sets_the_page_size() {
+    let mut pass = Pass::new(overlapping(20));
+    for covered in [0, 10] {
+        let (window, taken) = step(&mut pass, 0..10, 100);
+        assert_eq!((window.start(), taken), (0, Taken::Replanned(Why::ShortPage)));
+        assert_eq!(pass.covered(), covered);
+    }
+    let (next, taken) = at_rest(&mut pass, 100);
+    assert!(next.start() > 0 && next.size <= 10, "{next:?}");
+    assert_eq!(taken, Taken::Accepted);
+}
+
+#[test]
+fn a_page_within_the_total_that_stays_short_is_no_end_of_the_list() {
+    let end = window::next_overlapping(20, 20, 1).window.end();
+    let mut pass = Pass::new(overlapping(20));
+    at_rest(&mut pass, end);
+    for step_backs in [1, 2] {
+        let ask = pass.plan().unwrap();
+        assert_eq!(ask.window.end(), end);
+        let taken = pass.take(ask.ticket, rows(ask.window.start()..end - 2), end);
+        assert_eq!(taken, Taken::Replanned(Why::ShortPage));
+        assert_eq!((pass.covered(), pass.counts().step_backs), (20, step_backs));
+    }
+}
+
+#[test]
+fn a_page_that_comes_twice_is_asked_for_again_before_it_is_believed() {
+    let mut pass = Pass::new(overlapping(20));
+    at_rest(&mut pass, 100);
+    let ask = pass.plan().unwrap();
+    let taken = pass.take(ask.ticket, rows(0..u64::from(ask.window.size)), 100);
+    assert_eq!(taken, Taken::Replanned(Why::PageRepeated));
+    assert_eq!(at_rest(&mut pass, 100), (ask.window, Taken::Accepted));
+}
+
+#[test]
+fn a_list_that_is_emptied_meanwhile_is_read_again_from_its_top() {
+    let mut pass = Pass::new(overlapping(20));
+    at_rest(&mut pass, 40);
+    assert_eq!(at_rest(&mut pass, 0).1, Taken::Replanned(Why::OverlapLost));
+    let (window, taken) = at_rest(&mut pass, 0);
+    assert_eq!((window.start(), taken), (0, Taken::Ended));
+    assert_eq!(pass.verdict(), Some(Verdict::Certified));
+}
+
+#[test]
+fn a_plain_page_that_is_asked_for_again_need_not_share_an_item() {
+    let mut pass = Pass::new(plain(20));
+    at_rest(&mut pass, 100);
+    pass.change_settings(plain(15));
+    assert_eq!(step(&mut pass, 50..55, 100).1, Taken::Replanned(Why::ShortPage));
+    let (window, taken) = step(&mut pass, 50..65, 100);
+    assert_eq!((window.start(), taken), (15, Taken::Accepted));
+}
+
+#[test]
+fn a_page_without_an_overlap_to_be_had_need_not_share_an_item_the_second_time_either() {
+    let mut pass = Pass::new(overlapping(2));
+    at_rest(&mut pass, 10);
+    assert_eq!(step(&mut pass, 5..6, 10).1, Taken::Replanned(Why::ShortPage));
+    let (window, taken) = step(&mut pass, 5..7, 10);
+    assert_eq!((window.start(), taken), (2, Taken::Accepted));
+}

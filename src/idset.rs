@@ -216,4 +216,14 @@ mod tests {
         }
         assert!(set.to_bytes().len() < 3 << 20, "{}", set.to_bytes().len());
     }
+
+    #[test]
+    fn texts_that_are_whole_numbers_take_little_as_well() {
+        let set: IdSet = (0..10_000_u64)
+            .map(|number| ItemId::Text(number.to_string().into()))
+            .collect::<Vec<_>>()
+            .iter()
+            .collect();
+        assert!(set.to_bytes().len() < 10_000 * HASH_BYTES / 4, "{}", set.to_bytes().len());
+    }
 }

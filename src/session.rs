@@ -276,4 +276,29 @@ mod tests {
             tokio::join!(session.credentials(), async { session.replace(tokens("two")) });
         assert_eq!(waited.generation, second);
     }
+
+    #[test]
+    fn a_session_stands_until_its_generation_is_refused() {
+        let session = SharedSession::new();
+        assert_eq!(session.standing(), None);
+        let first = session.replace(tokens("one"));
+        assert_eq!((session.standing(), first.to_string().as_str()), (Some(first), "1"));
+        session.end(first);
+        assert_eq!(session.standing(), None);
+        let second = session.replace(tokens("two"));
+        assert_eq!(session.standing(), Some(second));
+        session.end(first);
+        assert_eq!(session.standing(), Some(second), "an older generation was refused once more");
+    }
+
+    #[test]
+    fn each_doubt_is_heard() {
+        let session = SharedSession::new();
+        let mut complaints = session.complaints();
+        for doubts in 1..4 {
+            session.doubted();
+            assert!(complaints.has_changed().unwrap());
+            assert_eq!(complaints.borrow_and_update().doubts, doubts);
+        }
+    }
 }

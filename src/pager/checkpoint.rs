@@ -134,4 +134,17 @@ mod tests {
         }
         assert_eq!(taken_up(&whole, ListId(8)).err(), Some(StartOver::OtherList));
     }
+
+    #[test]
+    fn a_pass_is_taken_up_again_until_it_is_older_than_the_limit() {
+        let settings = PassSettings { page_size: 20, overlap: true };
+        let list = ListId::new(1, &Map::new(), &"/id".parse().unwrap());
+        let state = state(&Pass::new(settings), list);
+        let interrupted =
+            Interrupted { saved_ms: 0, figures: PassFigures::default(), state, seen: Vec::new() };
+        let limit = Duration::from_secs(60);
+        let at = |age| resume(&interrupted, list, age, limit, settings).err();
+        assert_eq!(at(limit), None);
+        assert_eq!(at(limit + Duration::from_millis(1)), Some(StartOver::Stale));
+    }
 }

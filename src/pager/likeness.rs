@@ -115,4 +115,16 @@ mod tests {
         let rows = Before::default().rows(&now, &[]);
         assert_eq!(rows.iter().map(|row| row.digest).collect::<Vec<_>>(), digests(&now));
     }
+
+    #[test]
+    fn no_item_is_compared_where_the_first_is_the_same_byte_for_byte() {
+        let before = ["{}", r#"{"a":1,"b":2}"#];
+        assert_eq!(rows(&before, &["{}", r#"{"b":2,"a":1}"#], ""), [true, false]);
+    }
+
+    #[test]
+    fn an_answer_has_its_own_items_only() {
+        let before = Before::new(items(&["{}"]), vec![0]);
+        assert!(before.has(&ItemId::Integer(0)) && !before.has(&ItemId::Integer(1)));
+    }
 }

@@ -94,3 +94,85 @@ pub(super) fn work_off(connection: &Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(PATIENCE)?;
     busy.map(|busy: bool| !busy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EASE: u64 = 50_000;
+
+    /// A database whose journal only [`Journal`] has worked off, in a folder of its own.
+    fn database() -> (tempfile::TempDir, PathBuf, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mirror.db");
+        let writer = Connection::open(&file).unwrap();
+        writer
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE text (it);",
+            )
+            .unwrap();
+        (folder, file, writer)
+    }
+
+    /// Writes until the journal has this size.
+    fn grow(writer: &Connection, journal: &Journal, bytes: u64) {
+        while journal.bytes() < bytes {
+            writer.execute("INSERT INTO text VALUES (zeroblob(3000))", []).unwrap();
+        }
+    }
+
+    fn reader(file: &Path) -> Connection {
+        let reader = Connection::open(file).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM text;").unwrap();
+        reader
+    }
+
+    #[test]
+    fn it_is_worked_off_at_an_eighth_of_the_limit_and_tried_again_an_eighth_after_a_vain_try() {
+        let (_folder, file, writer) = database();
+        let mut journal = Journal::new(&file, EASE * STEPS);
+        assert_eq!((journal.ease(), journal.ask_at), (EASE, EASE));
+        grow(&writer, &journal, EASE / 2);
+        journal.settle(&writer);
+        assert!(journal.bytes() >= EASE / 2, "worked off too early");
+        grow(&writer, &journal, EASE);
+        journal.settle(&writer);
+        assert_eq!((journal.bytes(), journal.ask_at), (0, EASE));
+
+        let reader = reader(&file);
+        grow(&writer, &journal, EASE);
+        let bytes = journal.bytes();
+        journal.settle(&writer);
+        assert_eq!((journal.bytes(), journal.ask_at), (bytes, bytes + EASE));
+        drop(reader);
+        journal.settle(&writer);
+        assert_eq!((journal.bytes(), journal.ask_at), (bytes, bytes + EASE), "asked too early");
+        grow(&writer, &journal, bytes + EASE);
+        journal.settle(&writer);
+        assert_eq!((journal.bytes(), journal.ask_at), (0, EASE));
+    }
+
+    #[test]
+    fn vain_tries_are_forgotten_once_it_is_small_again() {
+        let (_folder, file, writer) = database();
+        let mut journal = Journal::new(&file, EASE * STEPS);
+        journal.ask_at = 3 * EASE;
+        grow(&writer, &journal, EASE);
+        journal.settle(&writer);
+        assert_eq!(journal.ask_at, 3 * EASE);
+        assert!(work_off(&writer));
+        journal.settle(&writer);
+        assert_eq!(journal.ask_at, EASE);
+    }
+
+    #[test]
+    fn at_its_limit_nothing_is_admitted_while_a_reader_stays() {
+        let (_folder, file, writer) = database();
+        let _reader = reader(&file);
+        grow(&writer, &Journal::new(&file, 0), EASE);
+        let bytes = Journal::new(&file, 0).bytes();
+        assert!(Journal::new(&file, bytes + 1).admit(&writer).is_ok());
+        let full = Journal::new(&file, bytes).admit(&writer);
+        assert!(matches!(full, Err(MirrorError::JournalFull { bytes: full }) if full == bytes));
+    }
+}

@@ -180,3 +180,59 @@ fn a_page_without_an_overlap_to_be_had_need_not_share_an_item_the_second_time_ei
     let (window, taken) = step(&mut pass, 5..7, 10);
     assert_eq!((window.start(), taken), (2, Taken::Accepted));
 }
+
+/// A pass whose second page, from position 99, came cut to 60 rows.
+fn cut_once() -> Pass {
+    let mut pass = Pass::new(overlapping(100));
+    at_rest(&mut pass, 159);
+    let (window, taken) = step(&mut pass, 60..120, 159);
+    assert_eq!((window.start(), taken), (99, Taken::Replanned(Why::ShortPage)));
+    pass
+}
+
+#[test]
+fn a_page_that_came_cut_counts_for_what_it_is() {
+    let pass = cut_once();
+    assert_eq!((pass.covered(), pass.counts().step_backs), (120, 1));
+    assert!(pass.latest_is_previous());
+}
+
+#[test]
+fn pages_that_come_cut_again_and_again_end_the_pass() {
+    let mut pass = cut_once();
+    for _ in 1..STEP_BACKS {
+        assert_eq!(step(&mut pass, 60..120, 160).1, Taken::Replanned(Why::ShortPage));
+    }
+    assert_eq!(step(&mut pass, 60..120, 160).1, Taken::Ended);
+    let doubt = Doubt::PagesCut { position: 120 };
+    assert_eq!(pass.verdict(), Some(Verdict::NotCertified(doubt)));
+}
+
+#[test]
+fn a_page_is_taken_for_cut_only_where_that_needs_less_movement() {
+    // Cut, it would begin 39 positions further up than asked for.
+    for (up, taken) in [(19, Taken::Ended), (20, Taken::Replanned(Why::ShortPage))] {
+        let mut pass = Pass::new(overlapping(100));
+        at_rest(&mut pass, 159);
+        assert_eq!(step(&mut pass, 99 - up..159 - up, 159).1, taken, "{up}");
+    }
+}
+
+#[test]
+fn where_the_server_cuts_pages_to_changing_sizes_only_a_full_one_ends_the_pass() {
+    for total in 23..40 {
+        let mut pass = Pass::new(overlapping(20));
+        step(&mut pass, 0..10, total);
+        step(&mut pass, 0..10, total);
+        for _ in 0..2 {
+            let (_, taken) = step(&mut pass, 9..14, total);
+            assert_eq!(taken, Taken::Replanned(Why::ShortPage));
+        }
+        let mut last = None;
+        while pass.verdict().is_none() {
+            last = Some(at_rest(&mut pass, total).0);
+        }
+        assert!(last.is_some_and(|last| last.end() <= total), "{last:?} of {total}");
+        assert_eq!(pass.verdict(), Some(Verdict::Certified));
+    }
+}

@@ -125,4 +125,20 @@ mod tests {
             assert_eq!(pass.counts().distinct == 500, certified);
         }
     }
+
+    #[test]
+    fn a_doubt_names_the_place_and_the_numbers_that_it_goes_by() {
+        let (position, announced) = (123, 456);
+        for doubt in [
+            Doubt::OverlapLost { position },
+            Doubt::PageSizeTooSmall { position },
+            Doubt::PagesCut { position },
+            Doubt::EndsEarly { position, announced },
+            Doubt::CountDisagrees { distinct: 123, announced, came_and_went: 7 },
+        ] {
+            assert!(doubt.to_string().contains("123"), "{doubt}");
+        }
+        assert!(Doubt::EndsEarly { position, announced }.to_string().contains("456"));
+        assert!(Doubt::PlainPages.to_string().contains("paging.overlap"));
+    }
 }

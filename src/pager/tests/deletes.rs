@@ -181,6 +181,35 @@ async fn a_release_does_not_outlive_the_return_of_the_items() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_held_back_stays_so_through_a_pass_that_is_not_certified() {
+    let mut rig = mirrored().await;
+    let all = rig.server.state().lists[&REPOSITORY].clone();
+    remove(&rig, 51..=250);
+    next_pass(&rig).await;
+    // One of them is there again.
+    rig.server.state().lists.get_mut(&REPOSITORY).unwrap().push(all[60].clone());
+    rig.reload(Ok(config(&format!("{CALM}\noverlap = false")))).await;
+    let plain = next_pass(&rig).await;
+    assert_eq!((plain.field("certified"), plain.number("held")), ("false", 199));
+    assert_eq!(plain.number("suspects"), 199);
+    assert!(rig.events.named("deletions no longer held").is_empty());
+    rig.server.state().lists.insert(REPOSITORY, all);
+    assert_eq!(next_pass(&rig).await.number("held"), 0);
+    assert_eq!(rig.events.named("deletions no longer held").len(), 1);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_pass_counts_its_own_requests() {
+    let mut rig = mirrored().await;
+    let first = rig.events.named("pass complete")[0].number("requests");
+    for _ in 0..2 {
+        assert_eq!(next_pass(&rig).await.number("requests"), first);
+    }
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_release_that_no_pass_can_use_does_not_end_every_rest() {
     let mut rig = mirrored().await;
     remove(&rig, 51..=250);

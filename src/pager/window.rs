@@ -199,6 +199,10 @@ mod tests {
             prop_assert!(planned.window.end() > covered);
             if covered > 0 && planned.overlaps {
                 prop_assert!(planned.window.start() < covered);
+                let wanted = overlap.min(u64::from(page_size.max(2)) - 1).min(covered);
+                let exists = (1..=page_size)
+                    .any(|size| Window::holding(covered - wanted, size).end() > covered);
+                prop_assert!(!exists || planned.window.start() <= covered - wanted);
             } else {
                 prop_assert_eq!(planned.window.start(), covered);
             }

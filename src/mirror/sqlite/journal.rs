@@ -160,7 +160,7 @@ mod tests {
         grow(&writer, &journal, EASE);
         journal.settle(&writer);
         assert_eq!(journal.ask_at, 3 * EASE);
-        assert!(work_off(&writer));
+        assert!(work_off(&writer).unwrap());
         journal.settle(&writer);
         assert_eq!(journal.ask_at, EASE);
     }

@@ -236,3 +236,16 @@ fn where_the_server_cuts_pages_to_changing_sizes_only_a_full_one_ends_the_pass()
         assert_eq!(pass.verdict(), Some(Verdict::Certified));
     }
 }
+
+#[test]
+fn an_overlap_that_a_loss_has_widened_is_halved_with_each_link_in_calm() {
+    let mut pass = Pass::new(overlapping(100));
+    let calm = Link { displacement: 0, unmatched: 0 };
+    pass.note(Link { displacement: -20, ..calm });
+    let mut overlaps = vec![pass.overlap];
+    for _ in 0..6 {
+        pass.note(calm);
+        overlaps.push(pass.overlap);
+    }
+    assert_eq!(overlaps, [40, 20, 10, 5, 2, 1, 1]);
+}

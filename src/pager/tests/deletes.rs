@@ -140,9 +140,55 @@ async fn a_release_is_for_what_was_announced_and_no_more() {
     remove(&rig, 11..=50);
     let complete = next_pass(&rig).await;
     assert_eq!((complete.number("deleted"), complete.number("held")), (200, 40));
+    let held = rig.events.named("deletions held");
+    assert_eq!((held[1].number("count"), held[1].number("items")), (40, 50));
     let complete = next_pass(&rig).await;
     assert_eq!((complete.number("deleted"), complete.number("held")), (0, 40));
     assert_eq!(kept(&rig), 50);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_released_does_not_count_against_what_goes_besides() {
+    let mut rig = mirrored().await;
+    remove(&rig, 51..=250);
+    next_pass(&rig).await;
+    release(&rig);
+    remove(&rig, 1..=2);
+    let complete = next_pass(&rig).await;
+    assert_eq!((complete.number("deleted"), complete.number("held")), (202, 0));
+    assert_eq!(kept(&rig), 48);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_five_questions_in_a_row_without_an_answer_no_more_are_asked_in_the_pass() {
+    let mut rig = mirrored().await;
+    // The first is for an item that is there, so that the server's word is believed.
+    rig.server.hook(|asked| {
+        let fails = asked.call == Call::Item && asked.number > 1 && asked.number != 12;
+        fails.then(no_connection)
+    });
+    remove(&rig, 100..=119);
+    let complete = next_pass(&rig).await;
+    assert_eq!((complete.number("deleted"), complete.number("suspects")), (0, 20));
+    // Five tries each. The third item is said to be gone, so the count begins anew; and for that the
+    // one that is there is asked for again, in vain.
+    assert_eq!(rig.server.count(Call::Item), 1 + 2 * 5 + 1 + 5 * 5 + 5);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_are_asked_for_ten_times_as_often_as_pages() {
+    let mut rig = mirrored().await;
+    remove(&rig, 100..=109);
+    next_pass(&rig).await;
+    let log = rig.server.log();
+    let asked: Vec<Instant> =
+        log.iter().filter(|it| it.asked.call == Call::Item).map(|it| it.asked.at).collect();
+    let gaps: Vec<Duration> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(gaps.len(), 11);
+    assert!(gaps.iter().all(|gap| *gap >= SECOND / 10 && *gap < SECOND / 5), "{gaps:?}");
     rig.stop().await;
 }
 

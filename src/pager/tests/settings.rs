@@ -129,3 +129,31 @@ async fn nudges_during_a_pass_let_one_more_follow_without_rest() {
     assert_all_whole(&rig, 2);
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_new_settings_made_void_take_up_no_room() {
+    let paging = "page_interval = '0s'\npage_size = 10\nin_flight = 4";
+    let mut rig = Rig::new(server(), config(paging)).start();
+    // All that may be read ahead is, and waits for the fifth.
+    rig.server.hook(|asked| {
+        (asked.call == Call::Search && asked.number == 5).then_some(Outcome::Late(MINUTE))
+    });
+    rig.run_for(SECOND).await;
+    assert!(rig.events.named("pass complete").is_empty(), "nothing was waited for");
+    rig.reload(Ok(config("page_interval = '0s'\npage_size = 20\nin_flight = 1"))).await;
+    rig.run_for(2 * MINUTE).await;
+    assert_eq!(rig.events.named("pass complete").len(), 1);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_had_nothing_to_do_until_their_end_delay_no_login() {
+    let mut config = config("page_size = 30\npass_interval = '100h'");
+    config.session.max_age = HOUR;
+    let mut rig = Rig::new(server(), config).start();
+    rig.events.nth("pass complete", 1).await;
+    rig.run_for(10 * HOUR).await;
+    assert!(rig.events.named("sign-in delayed").is_empty());
+    assert!((10..=12).contains(&rig.logins()), "{} logins", rig.logins());
+    rig.stop().await;
+}

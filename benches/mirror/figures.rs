@@ -23,6 +23,8 @@ const PASSES: usize = 10;
 /// Memory that two looks at the same process may differ by, in MiB: the allocator keeps some more
 /// or less at hand.
 const MEMORY_NOISE: f64 = 4.0;
+/// Unchanged passes of one daemon, after its first.
+const REPEATED: usize = 4;
 
 /// Measures everything and prints it.
 pub(crate) fn measure(arguments: &Arguments) -> Fallible<()> {
@@ -49,6 +51,8 @@ pub(crate) fn measure(arguments: &Arguments) -> Fallible<()> {
         at_most(&name, last - first, MEMORY_NOISE);
     }
     at_most("peak memory of the daemon over these passes, MiB", daemon.peak, 64.0);
+    let limit_s = median(runs.iter().map(|run| pass_seconds(&run.compare)));
+    running(&ours(&server, folder.path()), items, limit_s)?;
     export(&server, folder.path(), items)?;
     drop(server);
 
@@ -137,6 +141,20 @@ fn compare(runs: &[Run]) {
     told("the same, the limit's CPU time as a part of ours", ratio(unchanged, cpu));
     let peak = runs.iter().map(|run| run.first.peak.max(run.unchanged.peak)).fold(0.0, f64::max);
     at_most("peak memory of one pass, MiB", peak, 64.0);
+}
+
+/// Unchanged passes of a running daemon, which knows what the pages were like the last time: those
+/// from the second on. `limit_s` is what the limit's pass took, in seconds.
+pub(crate) fn running(ours: &Ours<'_>, items: usize, limit_s: f64) -> Fallible<()> {
+    let (short, long) = (ours.passes(1)?, ours.passes(1 + REPEATED)?);
+    let seconds = median(long.passes_ms.iter().skip(1).map(|took| took / 1e3));
+    at_least("unchanged pass of a running daemon, the same ratio", limit_s / seconds, 0.9);
+    told("unchanged pass of a running daemon, items/s", items as f64 / seconds);
+    let cpu = long.cpu.saturating_sub(short.cpu).as_secs_f64();
+    let per_item = cpu * 1e6 / (items * REPEATED) as f64;
+    at_most("unchanged pass of a running daemon, CPU us/item", per_item, 4.0);
+    at_most("unchanged passes of a running daemon, peak, MiB", long.peak, 128.0);
+    Ok(())
 }
 
 /// Both formats of an export.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::figures::{
-    PAGE_SIZE, at_least, at_most, export, folder, median, ours, pass_seconds, told,
+    PAGE_SIZE, at_least, at_most, export, folder, median, ours, pass_seconds, running, told,
 };
 use crate::programs::{self, Ours, Server, Taken};
 use crate::{Arguments, Fallible};
@@ -46,6 +46,7 @@ pub(crate) fn measure(arguments: &Arguments) -> Fallible<()> {
     told("unchanged pass, items/s", median(runs.iter().map(|run| speed(&run.1))));
     let peak = median(runs.iter().map(|run| run.1.peak));
     at_most("unchanged pass, peak memory, MiB", peak, 128.0);
+    running(&ours, items, median(runs.iter().map(|run| pass_seconds(&run.0))))?;
     if arguments.has("--unchanged") {
         return Ok(());
     }

@@ -76,6 +76,9 @@
 //! | months of faults lose nothing, invent nothing and grow nothing | `supervisor::tests::soak`, `cargo bench --bench soak` |
 //! | an announced total below the items sent proves nothing | `pager::pass::verdict` |
 //! | `auto` uses a server up to its capacity and yields to others; the lid on requests is never exceeded | `pager::courtesy::tests`, `pager::tests::courtesy`, `tests/it/paging.rs` |
+//! | what comes from outside is read as independent readers read it | `fuzz/` |
+//! | a damaged checkpoint is never taken up | `pager::checkpoint`, `fuzz/` |
+//! | the bill of materials names exactly what is linked | `tests/sbom.rs` |
 //! | no secret leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
 //! | an answer read along an outline is the answer read from scratch | `client::outline::tests` |

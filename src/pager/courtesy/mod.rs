@@ -228,11 +228,10 @@ impl Courtesy {
             if longest || self.is_slow(SURE) || !self.is_slow(0.0) {
                 self.end_round(now);
             }
-        } else if self.round.answers >= judged
-            && self.is_slow(SURE_AT_ONCE)
-            && let Some(floor) = self.floors.least()
-        {
-            self.yield_to(now, self.round, floor);
+        } else if self.round.answers >= judged && self.is_slow(SURE_AT_ONCE) {
+            // It is remembered, too, or a quick server that has become slower would be held against
+            // a floor that no round ever outlives.
+            self.end_round(now);
         }
     }
 

@@ -329,6 +329,21 @@ fn a_server_that_changes_for_good_is_learnt_anew() {
 }
 
 #[test]
+fn a_quick_server_that_becomes_slower_for_good_is_not_rested_from_for_ever() {
+    for capacity in [1, 8] {
+        let mut world = World::new(capacity, ms(10), 0.05, 1);
+        let ours = world.join(courtesy());
+        world.run_until(Duration::from_secs(30));
+        world.service = ms(20);
+        let (from, to) = (Duration::from_secs(150), Duration::from_secs(210));
+        world.run_until(to);
+        assert_eq!(world.ours(ours).interval(), Duration::ZERO);
+        let share = world.share(ours, from, to);
+        assert!(share > 0.8, "{share:.2} of a server of {capacity}");
+    }
+}
+
+#[test]
 fn a_limit_that_fits_is_kept() {
     let mut world = World::new(12, ms(50), 0.3, 7);
     let ours = world.join(courtesy());

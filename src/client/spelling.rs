@@ -13,6 +13,13 @@ const DEEPEST: usize = 4;
 /// Digits looked at: what is shown of an answer is far less, and no secret is longer.
 const DIGITS: usize = 8 * 1024;
 
+/// Backslashes looked at: more than any escaping within escaping needs. A longer run would be walked
+/// again from each of its places.
+const MOST_BACKSLASHES: usize = 64;
+
+/// Digits looked at in an entity: more than the number of any character has.
+const MOST_DIGITS: usize = 16;
+
 /// How much of the text's beginning is the secret; `None` if it begins otherwise.
 pub(super) fn length(text: &str, secret: &str) -> Option<usize> {
     if text.starts_with(secret) {
@@ -42,13 +49,13 @@ pub(super) fn encoded_length(text: &str, secrets: &[String]) -> Option<usize> {
 
 /// The text after this character, however it is written; as for URLs, so deep within others.
 fn without(text: &str, character: char, depth: usize) -> Option<&str> {
-    let escaped = text.trim_start_matches('\\');
+    let escaped = without_backslashes(text);
     let is_escaped = escaped.len() < text.len();
     if is_escaped {
         let mut units = [0; 2];
         let mut units = character.encode_utf16(&mut units).iter();
         let unicode = units.try_fold(text, |rest, unit| {
-            let digits = rest.trim_start_matches('\\').strip_prefix('u')?;
+            let digits = without_backslashes(rest).strip_prefix('u')?;
             without_number(digits, u32::from(*unit), 16, 4)
         });
         if unicode.is_some() {
@@ -60,6 +67,11 @@ fn without(text: &str, character: char, depth: usize) -> Option<&str> {
         .or_else(|| text.strip_prefix(character))
         .or_else(|| escaped.strip_prefix(character).filter(|_| is_escaped))
         .or_else(|| text.strip_prefix('+').filter(|_| character == ' '))
+}
+
+fn without_backslashes(text: &str) -> &str {
+    let many = text.bytes().take(MOST_BACKSLASHES).take_while(|it| *it == b'\\').count();
+    text.get(many..).unwrap_or_default()
 }
 
 /// As in HTML, be it HTML within HTML.
@@ -86,7 +98,7 @@ fn without_entity(text: &str, character: char) -> Option<&str> {
         Some(digits) => (digits, 16),
         None => (number, 10),
     };
-    let length = digits.find(';')?;
+    let length = digits.bytes().take(MOST_DIGITS).position(|it| it == b';')?;
     without_number(digits, character.into(), radix, length)?.strip_prefix(';')
 }
 

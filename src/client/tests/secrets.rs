@@ -217,6 +217,19 @@ fn a_secret_that_lies_across_name_and_value_is_not_shown_and_no_name_without_end
     assert_eq!(shown, format!("{}...", "x".repeat(200)));
 }
 
+#[test]
+fn a_long_run_of_what_escapes_is_not_walked_again_and_again() {
+    let redactor = Redactor::new(["s3cret\"x", "other-s3cret", "third-s3cret"]);
+    for what in ["\\", "&#", "%25"] {
+        // Quadratic, this would take a minute and more.
+        let body = format!("token=\"{} s3cret\\\"x", what.repeat(60_000 / what.len()));
+        let shown = redactor.beginning(body.as_bytes()).unwrap();
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+    let deep = format!("a {}\"x", "\\".repeat(100));
+    assert_eq!(Redactor::new(["\"x"]).text(&deep).unwrap().matches("***").count(), 1);
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_redacted_without_panic(text: String, bytes: Vec<u8>, secret in "[a-z\"&é]{1,6}") {

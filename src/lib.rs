@@ -77,7 +77,7 @@
 //! | an announced total below the items sent proves nothing | `pager::pass::verdict` |
 //! | `auto` uses a server up to its capacity and yields to others; the lid on requests is never exceeded | `pager::courtesy::tests`, `pager::tests::courtesy`, `tests/it/paging.rs` |
 //! | what comes from outside is read as independent readers read it | `fuzz/` |
-//! | a damaged checkpoint is never taken up | `pager::checkpoint`, `fuzz/` |
+//! | a damaged state of a pass is never taken up | `pager::checkpoint`, `fuzz/` |
 //! | the bill of materials names exactly what is linked | `tests/sbom.rs` |
 //! | no secret leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |

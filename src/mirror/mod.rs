@@ -230,9 +230,9 @@ impl Fate {
 }
 
 /// What to do with a database that is damaged.
-const REPLACE: &str = "stop the daemon, keep the file for whoever may want to look at it, and put \
-                       a sound copy in its place, or move it away together with its -wal and -shm: \
-                       the next start then makes a new one from the server";
+const REPLACE: &str = "stop the daemon, move the file away together with its -wal and -shm, for \
+                       whoever may want to look at it, and put a sound copy there, or nothing: the \
+                       next start then makes a new one from the server";
 
 impl MirrorError {
     /// Whether no other try can help: the mirror is not what it was, and nothing may be written.

@@ -70,6 +70,14 @@ pub enum OpenError {
         /// Ours.
         known: u32,
     },
+    /// There is no database, but the journal of one.
+    #[error("there is no database {}, but the journal of one, {}", path.display(), journal.display())]
+    Orphan {
+        /// The database.
+        path: PathBuf,
+        /// Its journal.
+        journal: PathBuf,
+    },
     /// SQLite would not open it or bring it up to date.
     #[error("the database {} cannot be opened", path.display())]
     Sqlite {
@@ -113,6 +121,9 @@ impl OpenError {
             Self::InUse { .. } => "stop the other daemon, or name another file in mirror.url",
             Self::NotSqlite { .. } | Self::Stranger { .. } => {
                 "move the file away, or name another one in mirror.url"
+            }
+            Self::Orphan { .. } => {
+                "put the database back to which it belongs, or move the journal away"
             }
             Self::Newer { .. } => "run the later version, or name another file in mirror.url",
             Self::Sqlite { source, .. } => match source.sqlite_error_code() {

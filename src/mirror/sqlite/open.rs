@@ -35,6 +35,11 @@ pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Store, OpenErr
     let path = resolved(path)?;
     let lock = lock(&path)?;
     if schema::check_header(&path)? == Header::Blank {
+        let journal = journal::file(&path);
+        // SQLite would take it for left over, and delete it.
+        if fs::metadata(&journal).is_ok_and(|journal| journal.len() > 0) {
+            return Err(OpenError::Orphan { path, journal });
+        }
         let mut file = OpenOptions::new();
         file.append(true).create(true).mode(0o600).open(&path).map_err(of_file(&path))?;
     }

@@ -1,8 +1,11 @@
 //! The one connection that writes, and its transactions.
 //!
 //! Before each of them it looks whether the file is still the one that was opened: SQLite would go
-//! on writing to a file that nobody can find any more. A database that is found to be damaged, or
-//! moved, is left alone from then on: nothing is written, and its journal is not worked off.
+//! on writing to a file that nobody can find any more. A database that is found to be damaged is left
+//! alone from then on: nothing is written, and its journal is not worked off. One that was moved gets
+//! what is in its journal, wherever it is now; what stands in its place is not touched, nor is the
+//! journal left beside that: SQLite knows a journal by its name alone, and would play it into whatever
+//! it finds there.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -12,6 +15,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
+use super::error::OpenError;
 use super::journal::{self, Journal};
 use super::open;
 use crate::mirror::{Fate, MirrorError};
@@ -40,6 +44,8 @@ pub(super) struct Store {
     path: PathBuf,
     /// The file system and the number of the file that is open.
     file: Option<(u64, u64)>,
+    /// Those of its journal, once there is one.
+    wal: Option<(u64, u64)>,
     /// What was said when the database was found to be damaged.
     damage: Option<String>,
     _lock: File,
@@ -48,7 +54,7 @@ pub(super) struct Store {
 impl Store {
     /// A database that has just been opened.
     pub(super) fn new(connection: Connection, path: PathBuf, journal: Journal, lock: File) -> Self {
-        let file = fs::metadata(&path).ok().map(|file| identity(&file));
+        let (file, wal) = (identity(&path), identity(&journal::file(&path)));
         Self {
             connection,
             read_only: false,
@@ -56,6 +62,7 @@ impl Store {
             durability: None,
             path,
             file,
+            wal,
             damage: None,
             _lock: lock,
         }
@@ -93,6 +100,7 @@ impl Store {
                 store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let written = write(&transaction)?;
             transaction.commit()?;
+            store.wal = store.wal.or_else(|| identity(&journal::file(&store.path)));
             store.journal.settle(&store.connection);
             Ok(written)
         })
@@ -144,9 +152,13 @@ impl Store {
             // Closed first, because SQLite shares what it has open among the connections of a
             // process. What stands in its place meanwhile is never asked.
             drop(std::mem::replace(&mut self.connection, Connection::open_in_memory()?));
-            self.durability = None;
-            self.connection = open::connect(&self.path, &self.journal)
-                .map_err(|error| MirrorError::Store(Box::new(error)))?;
+            (self.durability, self.wal) = (None, None);
+            self.connection =
+                open::connect(&self.path, &self.journal).map_err(|error| match error {
+                    // For what it means to be seen.
+                    OpenError::Sqlite { source, .. } => source.into(),
+                    other => MirrorError::Store(Box::new(other)),
+                })?;
             self.read_only = false;
         }
         if !self.connection.is_autocommit() {
@@ -158,13 +170,30 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.damage.is_none() && fate(&self.path, self.file).is_none() {
+        if self.damage.is_some() {
+            return leave_alone(&self.connection);
+        }
+        if fate(&self.path, self.file).is_none() {
             // What is wrong with the disk shows at the next start.
-            drop(journal::work_off(&self.connection));
-        } else {
-            leave_alone(&self.connection);
+            return drop(journal::work_off(&self.connection));
+        }
+        leave_alone(&self.connection);
+        let wal = journal::file(&self.path);
+        // It may have been moved along, and another one may have come.
+        if self.wal.is_some()
+            && identity(&wal) == self.wal
+            && !journal::work_off(&self.connection).unwrap_or(false)
+        {
+            drop(fs::rename(&wal, aside(&wal)));
         }
     }
+}
+
+/// Where a journal goes that cannot be worked off and must not stay.
+fn aside(wal: &Path) -> PathBuf {
+    let mut name = wal.as_os_str().to_owned();
+    name.push(".left");
+    name.into()
 }
 
 /// Has a database closed without its journal being worked off into it, or deleted.
@@ -176,7 +205,7 @@ pub(super) fn leave_alone(connection: &Connection) {
 /// What became of the file that was opened; `None`: it is still there, or nobody can tell just now.
 fn fate(path: &Path, opened: Option<(u64, u64)>) -> Option<Fate> {
     match fs::metadata(path) {
-        Ok(there) if opened.is_some_and(|opened| identity(&there) != opened) => {
+        Ok(there) if opened.is_some_and(|opened| (there.dev(), there.ino()) != opened) => {
             Some(Fate::Replaced)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Some(Fate::Deleted),
@@ -184,8 +213,9 @@ fn fate(path: &Path, opened: Option<(u64, u64)>) -> Option<Fate> {
     }
 }
 
-fn identity(file: &fs::Metadata) -> (u64, u64) {
-    (file.dev(), file.ino())
+/// The file system and the number of a file; `None` where there is none.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 impl From<rusqlite::Error> for MirrorError {

@@ -116,10 +116,18 @@ fn a_database_that_goes_under_a_running_daemon_ends_it_and_what_came_is_left_alo
         let expected = format!("{} has been {what} while it was in use", kept.database().display());
         assert!(said.contains(&expected), "{said}");
         assert!(said.contains("stop the daemon before"), "{said}");
+        // A journal beside what came would be played into it.
+        let journal = fs::metadata(kept.beside("-wal")).map_or(0, |journal| journal.len());
+        assert_eq!(journal, 0, "{what}: the journal was left behind");
         if what == "deleted" {
             assert!(!kept.database().exists());
         } else {
             assert!(fs::read(kept.database()).unwrap() == new, "what came has been written to");
+        }
+        if kept.beside(".old").exists() {
+            let moved = Connection::open(kept.beside(".old")).unwrap();
+            let count = |what| moved.query_row(what, [], |row| row.get::<_, i64>(0)).unwrap();
+            assert!(count("SELECT count(*) FROM item") >= 300, "it has not all that was told");
         }
         // A service manager starts it again at once.
         let daemon = Daemon::run(&endless(&kept));

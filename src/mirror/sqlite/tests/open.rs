@@ -45,10 +45,18 @@ fn a_new_database_is_ours_alone_and_says_what_it_is_from_the_start() {
 }
 
 #[test]
-fn an_empty_file_is_taken_and_an_old_journal_beside_it_is_not() {
+fn an_empty_file_is_taken_but_not_beside_the_journal_of_a_database_that_is_gone() {
     let place = Place::new();
     fs::write(place.file(), "").unwrap();
     fs::write(place.beside("-wal"), "what was left of a database").unwrap();
+    let error = refused(&place.file());
+    assert!(matches!(error, OpenError::Orphan { .. }), "{error}");
+    assert_eq!(fs::read(place.file()).unwrap(), b"");
+    assert_eq!(fs::read(place.beside("-wal")).unwrap(), b"what was left of a database");
+    fs::remove_file(place.file()).unwrap();
+    assert!(matches!(refused(&place.file()), OpenError::Orphan { .. }));
+    assert!(!place.file().exists());
+    fs::write(place.beside("-wal"), "").unwrap();
     drop(place.open());
     drop(place.open());
 }

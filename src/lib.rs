@@ -29,7 +29,7 @@
 //! 1. [`pager::pass::Pass::plan`] names the next window: a page number and a page size.
 //! 2. The pager waits for its interval and starts a request; up to `in_flight` are under way.
 //! 3. [`pager::fetch::Fetcher::fetch`] takes [`session::Credentials`], waiting for the refresher
-//!    where there are none that hold, passes the gate ([`pager::gate`]: how many at once, and how many
+//!    where there are none that hold, passes the gate ([`pager::Gate`]: how many at once, and how many
 //!    a second), and calls [`client::Api::search`].
 //! 4. The client sends it, reads the answer up to a cap, and judges it: an answer, a refusal, or a
 //!    failure. Items are slices of the answer's bytes; where these are what the same window showed

@@ -13,7 +13,7 @@
 //! | 4 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
 //! | 3 | [`client`], [`mirror`] | the vendor's calls; what is kept |
 //! | 2 | [`telemetry`], [`signals`], [`systemd`] | every event that is logged; signals as events; what the service manager is told |
-//! | 1 | [`session`], [`progress`], [`calls`], [`heartbeat`], [`envelope`] | what tasks share; a change as others read it |
+//! | 1 | [`session`], [`progress`], [`problems`], [`calls`], [`heartbeat`], [`envelope`] | what tasks share; a change as others read it |
 //! | 0 | [`config`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
@@ -115,6 +115,7 @@ pub mod members;
 pub mod mirror;
 pub mod outage;
 pub mod pager;
+pub mod problems;
 pub mod progress;
 pub mod refresher;
 pub mod session;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::calls::Calls;
 pub use crate::counter::{Counter, Histogram};
 use crate::ids::Iteration;
+use crate::problems::Problems;
 
 /// From a repository of a few pages to one that takes more than a day.
 const PASS_BOUNDS: &[Duration] = &[
@@ -84,6 +85,8 @@ pub struct Progress {
     pub certified: Counter,
     /// Tasks started again after a panic.
     pub restarts: Counter,
+    /// What is wrong at the moment.
+    pub problems: Problems,
 }
 
 impl Progress {
@@ -115,6 +118,7 @@ impl Progress {
             passes: Counter::default(),
             certified: Counter::default(),
             restarts: Counter::default(),
+            problems: Problems::default(),
         }
     }
 

@@ -29,7 +29,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("systemd", &["config"]),
     // What tasks share, and what they say.
     ("session", &["config"]),
-    ("progress", &["calls", "counter", "ids"]),
+    ("problems", &["ids"]),
+    ("progress", &["calls", "counter", "ids", "problems"]),
     ("telemetry", &["config", "ids", "progress", "session"]),
     // The vendor's calls; where pages go.
     ("client", &["calls", "clock", "config", "ids", "item", "session"]),

@@ -14,7 +14,7 @@
 //! | 3 | [`client`], [`mirror`] | the vendor's calls; what is kept |
 //! | 2 | [`telemetry`], [`signals`], [`systemd`] | every event that is logged; signals as events; what the service manager is told |
 //! | 1 | [`session`], [`progress`], [`problems`], [`calls`], [`heartbeat`], [`envelope`] | what tasks share; a change as others read it |
-//! | 0 | [`config`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
+//! | 0 | [`config`], [`command_line`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: [`pager::pass`], [`pager::window`], [`pager::link`],
@@ -104,6 +104,7 @@ pub mod change;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod command_line;
 pub mod config;
 pub mod counter;
 pub mod envelope;

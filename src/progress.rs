@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::calls::Calls;
+use crate::command_line::CommandLine;
 pub use crate::counter::{Counter, Histogram};
 use crate::ids::Iteration;
 use crate::problems::Problems;
@@ -87,11 +88,18 @@ pub struct Progress {
     pub restarts: Counter,
     /// What is wrong at the moment.
     pub problems: Problems,
+    /// How people call this program with the configuration that it runs with.
+    pub command: CommandLine,
 }
 
 impl Progress {
     /// A process that has just started.
     pub fn new() -> Self {
+        Self::of(CommandLine::DEFAULT)
+    }
+
+    /// A process that has just started and is asked with such a command.
+    pub fn of(command: CommandLine) -> Self {
         let signed_out = Moment::default();
         signed_out.set(Some(Duration::ZERO));
         Self {
@@ -119,6 +127,7 @@ impl Progress {
             certified: Counter::default(),
             restarts: Counter::default(),
             problems: Problems::default(),
+            command,
         }
     }
 

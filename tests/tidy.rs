@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("stop", &[]),
     ("idset", &["ids"]),
     ("item", &["ids"]),
+    ("command_line", &["ids"]),
     ("members", &[]),
     ("change", &["ids"]),
     ("envelope", &["change", "ids", "item"]),
@@ -30,8 +31,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What tasks share, and what they say.
     ("session", &["config"]),
     ("problems", &["ids"]),
-    ("progress", &["calls", "counter", "ids", "problems"]),
-    ("telemetry", &["config", "ids", "progress", "session"]),
+    ("progress", &["calls", "command_line", "counter", "ids", "problems"]),
+    ("telemetry", &["command_line", "config", "ids", "progress", "session"]),
     // The vendor's calls; where pages go.
     ("client", &["calls", "clock", "config", "ids", "item", "session"]),
     ("mirror", &["canonical", "change", "config", "ids", "idset", "item"]),
@@ -70,7 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Beside them: it looks at what they share.
-    ("status", &["calls", "clock", "config", "ids", "mirror", "progress", "stop"]),
+    ("status", &["calls", "clock", "command_line", "config", "ids", "mirror", "progress", "stop"]),
     (
         "supervisor",
         &[
@@ -99,6 +100,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "change",
             "client",
             "clock",
+            "command_line",
             "config",
             "envelope",
             "ids",
@@ -151,6 +153,7 @@ const PURE: &[&str] = &[
     "src/client/verdict.rs",
     "src/client/wire.rs",
     "src/change.rs",
+    "src/command_line.rs",
     "src/cli/history/difference.rs",
     "src/cli/export/table.rs",
     "src/envelope.rs",

@@ -58,7 +58,7 @@ impl Prepared {
         environment: Environment,
         writer: BoxMakeWriter,
     ) -> Result<Self, Exit> {
-        let progress = Arc::new(Progress::new());
+        let progress = Arc::new(Progress::of(output::command_line(file)));
         let Loaded { config, warnings } = load(file, &environment)?;
         let telemetry = start_log(&config.log, &environment, writer)?;
         warn(&warnings);

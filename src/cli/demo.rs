@@ -91,7 +91,7 @@ fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Ex
     let (signals, _listener) = Listener::start()
         .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
     let runtime = daemon::runtime()?;
-    let progress = Arc::new(Progress::new());
+    let progress = Arc::new(Progress::of(output::command_line(&file)));
     let counts = runtime.block_on(async {
         let server = simulator::start(options())
             .await

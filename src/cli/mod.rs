@@ -36,13 +36,11 @@ use self::changes::ChangesArgs;
 use self::export::ExportArgs;
 use self::history::HistoryArgs;
 use self::simulate::SimulateArgs;
+use crate::command_line::DEFAULT_CONFIG;
 use crate::config::Environment;
 use crate::ids::RepositoryId;
 use crate::signals::Listener;
 use crate::simulator::StartError;
-
-/// Where the configuration is that nobody names.
-const DEFAULT_CONFIG: &str = "/etc/ewmirror/ewmirror.toml";
 
 /// Keeps an exact, current copy of EnterWorks repositories and says what changed.
 #[derive(Debug, Parser)]

@@ -3,12 +3,14 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, StdoutLock, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Exit;
+use crate::command_line::CommandLine;
 use crate::telemetry::event::Chain;
 
 /// What is gathered before it is written to stdout, in bytes.
@@ -61,6 +63,12 @@ pub(super) fn closed_within(wait: Duration) -> bool {
         // A signal: there is no more to be waited for just now.
         Err(_) => false,
     }
+}
+
+/// How this program is called with this configuration, whatever folder a shell is in.
+pub(super) fn command_line(config: &Path) -> CommandLine {
+    // A relative path without a folder to be relative to stays as it was given.
+    CommandLine::of(&std::path::absolute(config).unwrap_or_else(|_| config.to_owned()))
 }
 
 /// A text without characters that a terminal would obey, or that would turn the order of others

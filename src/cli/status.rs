@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::{Exit, daemon, output};
 use crate::clock;
+use crate::command_line::CommandLine;
 use crate::config::{self, AskConfig, Environment, MirrorUrl};
 use crate::mirror::{MirrorSummary, Reader};
 use crate::status::ask::{self, Answer, AskError};
@@ -23,7 +24,7 @@ pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
                 document.page(Surroundings {
                     now_ms: clock::now_ms(),
                     no_daemon: &no_daemon,
-                    release: &release(file),
+                    release: &output::command_line(file).with(["approve-deletes"]),
                 })
             };
             output::data(&text)
@@ -68,7 +69,7 @@ fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
     };
     match summary(&config.mirror) {
         Ok(summary) => {
-            let document = document(&config, &summary);
+            let document = document(&config, &summary, &output::command_line(file));
             if is_another {
                 output::note(&format!("ewmirror: {no_daemon}; this is from the database\n"));
             }
@@ -89,7 +90,7 @@ fn summary(mirror: &MirrorUrl) -> Result<MirrorSummary, String> {
 }
 
 /// The document of the database alone.
-fn document(config: &AskConfig, summary: &MirrorSummary) -> StatusDocument {
+fn document(config: &AskConfig, summary: &MirrorSummary, command: &CommandLine) -> StatusDocument {
     let configured = config.repositories.iter().map(|repository| Configured {
         id: repository.id,
         name: repository.name.clone(),
@@ -102,14 +103,6 @@ fn document(config: &AskConfig, summary: &MirrorSummary) -> StatusDocument {
         mirror_url: &config.mirror.shown(),
         summary: Some(Ok(summary)),
         repositories: configured.collect(),
+        command,
     })
-}
-
-/// The command that releases deletions, with the configuration that was asked with.
-fn release(file: &Path) -> String {
-    if file == Path::new(super::DEFAULT_CONFIG) {
-        "ewmirror approve-deletes".to_owned()
-    } else {
-        format!("ewmirror --config {} approve-deletes", file.display())
-    }
 }

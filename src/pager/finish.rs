@@ -70,7 +70,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let tally = self.store.end_pass(&end).await?;
         match news {
             Some(News::Held { of }) => {
-                event::deletions_held(end.repository, self.iteration, held, of);
+                let command = &self.pager.fetcher.progress.command;
+                event::deletions_held(end.repository, self.iteration, held, of, command);
             }
             Some(News::NoLonger) => {
                 event::deletions_no_longer_held(end.repository, self.iteration);

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::command_line::CommandLine;
 use crate::ids::RepositoryId;
 use crate::mirror::{
     CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,
@@ -33,6 +34,8 @@ pub struct StatusDocument {
     /// The newest changes in the mirror, newest first; a few.
     #[serde(default)]
     pub latest_changes: Vec<ChangeStatus>,
+    /// How a shell calls this program for this mirror: with `--config` where that is needed.
+    pub command: Option<String>,
 }
 
 /// The running daemon.
@@ -237,6 +240,8 @@ pub struct Facts<'a> {
     pub summary: Option<Result<&'a MirrorSummary, String>>,
     /// The repositories of the configuration.
     pub repositories: Vec<Configured>,
+    /// How this program is called for this mirror.
+    pub command: &'a CommandLine,
 }
 
 /// A repository of the configuration.
@@ -290,15 +295,14 @@ impl StatusDocument {
             daemon: facts.daemon,
             repositories,
             latest_changes: latest.iter().map(ChangeStatus::from).collect(),
+            command: Some(facts.command.with([])),
         }
     }
 
     /// Indented JSON with a final newline.
     #[expect(clippy::missing_panics_doc, reason = "plain fields become JSON, always")]
     pub fn json(&self) -> String {
-        let mut json = serde_json::to_string_pretty(self).expect("plain fields become JSON");
-        json.push('\n');
-        json
+        serde_json::to_string_pretty(self).expect("plain fields become JSON") + "\n"
     }
 }
 

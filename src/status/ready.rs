@@ -63,6 +63,7 @@ mod tests {
             mirror: MirrorStatus { error: error.map(str::to_owned), ..MirrorStatus::default() },
             repositories: repositories.collect(),
             latest_changes: Vec::new(),
+            command: None,
         }
     }
 

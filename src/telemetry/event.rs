@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+use crate::command_line::CommandLine;
 use crate::ids::{Iteration, RepositoryId};
 use crate::progress::whole_millis;
 use crate::session::Generation;
@@ -162,14 +163,24 @@ pub fn pass_started_over(repository: RepositoryId, iteration: Iteration, error: 
 }
 
 /// So many items of the mirror's were not seen that none of them is deleted.
-pub fn deletions_held(repository: RepositoryId, iteration: Iteration, count: u64, items: u64) {
+pub fn deletions_held(
+    repository: RepositoryId,
+    iteration: Iteration,
+    count: u64,
+    items: u64,
+    command: &CommandLine,
+) {
+    let list = command.list_deletes(repository);
+    let approve = command.approve_deletes(repository);
     error!(
         target: TARGET,
         repository = repository.0,
         iteration = iteration.0,
         count,
         items,
-        remedy = "see whether they are gone for good; if so: ewmirror approve-deletes",
+        list,
+        approve,
+        remedy = format!("see which, by `{list}`, and whether they are gone for good; if so: `{approve}`"),
         "deletions held"
     );
 }

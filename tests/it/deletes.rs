@@ -41,8 +41,14 @@ fn a_server_that_looks_empty_empties_nothing() {
     assert_eq!(told.len(), 1, "it is told once");
     assert_eq!(told[0].level(), "ERROR");
     assert_eq!((told[0].number("count"), told[0].number("items")), (ITEMS as u64, ITEMS as u64));
-    assert!(told[0].text("remedy").contains("approve-deletes"), "{}", told[0].line);
+    // Each command acts on this mirror, from whichever folder it is pasted.
+    let approve = format!("{} approve-deletes --repository 1", daemon.command());
+    let remedy = told[0].text("remedy");
+    assert!(remedy.contains(&format!("`{approve}`")), "{remedy}");
+    assert!(remedy.contains(&format!("`{approve} --list`")), "{remedy}");
+    assert_eq!(told[0].text("approve"), approve);
     let status = kept.status();
+    assert_eq!(status["command"], kept.command());
     assert_eq!(held(&status)["count"], ITEMS, "{status}");
 
     sim.door("empty", &json!({"repository": 1, "on": false}));

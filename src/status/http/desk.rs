@@ -146,6 +146,7 @@ impl Desk {
                     Err(error) => Err(error.clone()),
                 }),
                 repositories: self.repositories(),
+                command: &self.live.progress.command,
             });
             let text = Bytes::from(document.json());
             Arc::new(Seen { document, text })

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::command_line::CommandLine;
 use crate::ids::Iteration;
 use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary};
 use crate::progress::RepositoryProgress;
@@ -36,6 +37,7 @@ fn document(
             }),
             last_certified: None,
         }],
+        command: &CommandLine::DEFAULT,
     })
 }
 

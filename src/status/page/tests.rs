@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::change::Op;
+use crate::command_line::CommandLine;
 use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, PassFigures,
@@ -123,6 +124,7 @@ fn facts(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> Facts<'_> {
             progress,
             last_certified: None,
         }],
+        command: &CommandLine::DEFAULT,
     }
 }
 
@@ -290,7 +292,8 @@ fn the_document_is_this_json() {
       "repository": 10149,
       "item": "SKU-7"
     }
-  ]
+  ],
+  "command": "ewmirror"
 }
 "#;
     assert_eq!(document.json(), expected.replace("VERSION", env!("CARGO_PKG_VERSION")));
@@ -328,6 +331,7 @@ fn facts_of_none() -> Facts<'static> {
             }),
             last_certified,
         }],
+        command: &CommandLine::DEFAULT,
     }
 }
 

@@ -104,9 +104,10 @@ function alerts(status) {
     if (held.released) {
       found.push(alertOf("warn", title, "Released: the next certified pass makes them."));
     } else {
-      const command = `ewmirror approve-deletes --repository ${repository.id}`;
-      const words = "Too many to be believed. If they are right: ";
-      found.push(alertOf("bad", title, words, make("code", {}, command)));
+      const command = `${status.command} approve-deletes --repository ${repository.id}`;
+      const words = "Too many to be believed. See which: ";
+      const approve = [make("br"), "If they are right: ", make("code", {}, command)];
+      found.push(alertOf("bad", title, words, make("code", {}, `${command} --list`), ...approve));
     }
   }
   const daemon = status.daemon;

@@ -13,6 +13,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
+use crate::command_line::CommandLine;
 use crate::ids::{Iteration, RepositoryId};
 use crate::session::Generation;
 use crate::telemetry::event;
@@ -84,7 +85,7 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::pass_complete(&pass, None);
         event::pass_resumed(repository, iteration, 1, 1);
         event::pass_started_over(repository, iteration, &error);
-        event::deletions_held(repository, iteration, 1, 1);
+        event::deletions_held(repository, iteration, 1, 1, &CommandLine::DEFAULT);
         event::deletions_released(repository, iteration, 1);
         event::deletions_no_longer_held(repository, iteration);
         event::mirror_opened(Path::new("mirror.db"));

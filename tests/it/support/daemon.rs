@@ -133,6 +133,11 @@ impl Daemon {
         Self::spawn(&mut command, directory)
     }
 
+    /// How a shell calls the program with its configuration.
+    pub(crate) fn command(&self) -> String {
+        format!("ewmirror --config {}", config_file(self.directory.path()).display())
+    }
+
     /// `ewmirror run` by way of another program, which ends its words with a program's name and
     /// arguments, and becomes that program.
     pub(crate) fn run_by(words: &[&str], setup: &Setup) -> Self {

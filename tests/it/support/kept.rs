@@ -97,8 +97,13 @@ impl Kept {
         serde_json::from_str(&lines.join("\n")).expect("the status is JSON")
     }
 
+    /// How a shell calls the program for it.
+    pub(crate) fn command(&self) -> String {
+        format!("ewmirror --config {}", config_file(self.directory.path()).display())
+    }
+
     /// What a command prints, which must succeed.
-    fn lines(&self, arguments: &[&str]) -> Vec<String> {
+    pub(crate) fn lines(&self, arguments: &[&str]) -> Vec<String> {
         let file = config_file(self.directory.path());
         let file = file.to_str().expect("the system's directory has a plain name");
         let ended = output(ewmirror(["--config", file]).args(arguments));

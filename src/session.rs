@@ -2,7 +2,8 @@
 //!
 //! Guarantees: every login makes a new [`Generation`]; a refusal counts only if it names the
 //! current generation, so however many requests are refused at one moment, one login follows; a
-//! REST token found in an answer is taken only if the session that asked is still the current one.
+//! REST token found in an answer is taken only if the session that asked is still the current one,
+//! and only if no request that was signed later has brought another: answers overtake each other.
 //!
 //! It knows no HTTP: the client reads [`Credentials`] and reports, the refresher alone replaces
 //! the session.
@@ -53,8 +54,21 @@ pub struct Credentials {
     /// Counts every change of a token, so that a request refused with tokens that have been
     /// replaced meanwhile is known to need no new login.
     pub revision: u64,
+    /// Counts the copies that were handed out, and so the requests in the order in which they were
+    /// signed.
+    pub number: u64,
     /// The tokens.
     pub tokens: Tokens,
+}
+
+/// The session as it is kept.
+#[derive(Debug)]
+struct Kept {
+    generation: Generation,
+    revision: u64,
+    tokens: Tokens,
+    /// The number of the request whose answer brought the REST token; 0: the login did.
+    rest_from: u64,
 }
 
 /// What a report of a refusal leads to.
@@ -81,7 +95,9 @@ pub struct Complaints {
 #[derive(Debug)]
 pub struct SharedSession {
     /// A plain lock, not tokio's: it is held for copying a few pointers, never across an await.
-    current: RwLock<Option<Credentials>>,
+    current: RwLock<Option<Kept>>,
+    /// How many copies were handed out.
+    signed: AtomicU64,
     /// The newest generation of which a request succeeded.
     proven: AtomicU64,
     announced: watch::Sender<Generation>,
@@ -93,6 +109,7 @@ impl SharedSession {
     pub fn new() -> Self {
         Self {
             current: RwLock::new(None),
+            signed: AtomicU64::new(0),
             proven: AtomicU64::new(0),
             announced: watch::Sender::new(Generation::NONE),
             complaints: watch::Sender::new(Complaints::default()),
@@ -122,9 +139,15 @@ impl SharedSession {
         self.current().map(|current| current.generation).filter(|current| *current > refused)
     }
 
-    /// The session as it is now, good or not.
+    /// The session as it is now, good or not, to sign one request with.
     pub fn current(&self) -> Option<Credentials> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().map(|kept| Credentials {
+            generation: kept.generation,
+            revision: kept.revision,
+            number: self.signed.fetch_add(1, Ordering::Relaxed).saturating_add(1),
+            tokens: kept.tokens.clone(),
+        })
     }
 
     /// Reports that a request signed with these credentials was refused.
@@ -142,21 +165,24 @@ impl SharedSession {
         self.complaints.send_modify(|complaints| complaints.doubts += 1);
     }
 
-    /// Takes the REST token found in an answer to a request of this generation; false where the
-    /// session has been replaced since, or already has this token.
-    pub fn adopt_rest_token(&self, generation: Generation, token: Secret) -> bool {
+    /// Takes the REST token found in the answer to a request signed with these credentials; false
+    /// where the session has been replaced since, has this token already, or got the one that it has
+    /// from a request that was signed later.
+    pub fn adopt_rest_token(&self, used: &Credentials, token: Secret) -> bool {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        match current.as_mut() {
-            Some(credentials)
-                if credentials.generation == generation
-                    && credentials.tokens.rest.as_ref() != Some(&token) =>
-            {
-                credentials.tokens.rest = Some(token);
-                credentials.revision += 1;
-                true
-            }
-            _ => false,
+        let Some(kept) = current
+            .as_mut()
+            .filter(|kept| kept.generation == used.generation && kept.rest_from < used.number)
+        else {
+            return false;
+        };
+        kept.rest_from = used.number;
+        let news = kept.tokens.rest.as_ref() != Some(&token);
+        if news {
+            kept.tokens.rest = Some(token);
+            kept.revision += 1;
         }
+        news
     }
 
     /// Notes that a request of this generation succeeded.
@@ -177,7 +203,7 @@ impl SharedSession {
                 Some(old) => (Generation(old.generation.0 + 1), old.revision + 1),
                 None => (Generation(1), 1),
             };
-            *current = Some(Credentials { generation, revision, tokens });
+            *current = Some(Kept { generation, revision, tokens, rest_from: 0 });
             generation
         };
         self.announced.send_replace(generation);
@@ -244,26 +270,46 @@ mod tests {
         let session = SharedSession::new();
         session.replace(tokens("one"));
         let old = session.credentials().await;
-        assert!(session.adopt_rest_token(old.generation, Secret::new("rest")));
+        assert!(session.adopt_rest_token(&old, Secret::new("rest")));
         assert_eq!(session.refused(&old), Refused::Superseded);
     }
 
     #[tokio::test]
     async fn a_rest_token_from_an_answer_to_the_old_generation_is_ignored() {
         let session = SharedSession::new();
-        let old = session.replace(tokens("one"));
+        session.replace(tokens("one"));
+        let old = session.current().unwrap();
         session.replace(tokens("two"));
-        assert!(!session.adopt_rest_token(old, Secret::new("stale")));
+        assert!(!session.adopt_rest_token(&old, Secret::new("stale")));
         assert_eq!(session.current().unwrap().tokens.rest, None);
     }
 
     #[tokio::test]
     async fn a_new_login_forgets_the_rest_token_of_the_old_session() {
         let session = SharedSession::new();
-        let first = session.replace(tokens("one"));
-        session.adopt_rest_token(first, Secret::new("rest"));
+        session.replace(tokens("one"));
+        let first = session.current().unwrap();
+        assert!(session.adopt_rest_token(&first, Secret::new("rest")));
         session.replace(tokens("two"));
         assert_eq!(session.current().unwrap().tokens.rest, None);
+    }
+
+    #[test]
+    fn of_two_answers_the_one_to_the_later_request_decides_which_rest_token_holds() {
+        let session = SharedSession::new();
+        session.replace(tokens("one"));
+        let [first, second, third] = [(); 3].map(|()| session.current().unwrap());
+        let rest = || session.current().unwrap().tokens.rest.unwrap();
+        assert!(session.adopt_rest_token(&second, Secret::new("newer")));
+        assert!(!session.adopt_rest_token(&first, Secret::new("older")));
+        assert_eq!(rest().expose(), "newer");
+        // The same once more is no news, but says from when on it holds.
+        assert!(!session.adopt_rest_token(&third, Secret::new("newer")));
+        assert!(!session.adopt_rest_token(&second, Secret::new("older")));
+        assert_eq!(rest().expose(), "newer");
+        let fourth = session.current().unwrap();
+        assert!(session.adopt_rest_token(&fourth, Secret::new("newest")));
+        assert_eq!(rest().expose(), "newest");
     }
 
     #[tokio::test]

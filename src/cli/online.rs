@@ -102,7 +102,7 @@ pub(super) async fn first_page(
     let begun = Instant::now();
     let answer = client.search(&credentials, &request).await?;
     if let Some(token) = answer.rest_token {
-        session.adopt_rest_token(credentials.generation, token);
+        session.adopt_rest_token(&credentials, token);
     }
     Ok(FirstPage { items: answer.items, total: answer.total, elapsed: begun.elapsed() })
 }

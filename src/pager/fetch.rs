@@ -210,7 +210,7 @@ impl<A: Api> Fetcher<A> {
         self.session.prove(used.generation);
         self.progress.page_came();
         if let Some(token) = &answer.rest_token
-            && self.session.adopt_rest_token(used.generation, token.clone())
+            && self.session.adopt_rest_token(used, token.clone())
         {
             self.progress.rest_tokens.increment();
             self.progress.rest_token_came();

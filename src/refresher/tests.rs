@@ -143,6 +143,26 @@ async fn a_rest_token_in_an_answer_that_was_under_way_during_a_login_is_ignored(
     rig.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn answers_that_overtake_each_other_leave_the_newest_rest_token_in_use() {
+    let server = Server::new(&[(1, 2000)]);
+    server.state().rest_ttl = 2 * SECOND;
+    server.state().stale_rest = StaleRest::Another;
+    // Of four requests sent side by side the earlier is answered later.
+    server.hook(|asked| {
+        let late = Duration::from_millis(100) * u32::try_from(4 - asked.number % 4).unwrap();
+        (asked.call == Call::Search).then_some(Outcome::Late(late))
+    });
+    let paging = "page_size = 20\npage_interval = '0s'\npass_interval = '0s'\nin_flight = 4";
+    let mut rig = Rig::new(server, configuration(&[1], paging)).start();
+    rig.run_for(MINUTE).await;
+    let renewed = rig.events.named("REST token renewed").len();
+    assert!(renewed >= 20, "only {renewed} REST tokens: the test proves nothing");
+    let refused = rig.server.searches(1).iter().filter(|search| search.refused).count();
+    assert_eq!((refused, rig.logins()), (0, 1));
+    rig.stop().await;
+}
+
 /// Kills the sessions right before request `k` of a pass; tells how many requests the pass took.
 async fn a_session_that_ends_before_request(k: u64, in_flight: u32, rest_ttl: Duration) -> usize {
     let paging = format!("page_size = 30\nin_flight = {in_flight}\npass_interval = '1h'");

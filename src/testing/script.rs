@@ -65,6 +65,8 @@ pub(crate) enum StaleRest {
     Renewed,
     /// It refuses the old one, this long after the new one was issued.
     RefusedAfter(Duration),
+    /// It hands out yet another one, as long as the newer ones have not been used; then it refuses.
+    Another,
 }
 
 /// A request as a hook sees it before it is judged.

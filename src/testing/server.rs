@@ -61,6 +61,8 @@ struct ServerSession {
 
 struct Rest {
     current: Option<String>,
+    /// How many tokens had been issued before the newest one that a request has carried.
+    used: u64,
     renewed: Instant,
 }
 
@@ -292,7 +294,7 @@ impl State {
             self.sessions.clear();
         }
         let token = self.token("session");
-        let rest = Rest { current: None, renewed: now };
+        let rest = Rest { current: None, used: 0, renewed: now };
         let session = ServerSession { ends: now + self.session_ttl, rest };
         self.sessions.insert(token.clone(), session);
         Tokens { session: Secret::new(token), rest: None }
@@ -324,14 +326,26 @@ impl State {
                 // Within the grace nothing is said; only the answer that renewed it carried it.
                 StaleRest::RefusedAfter(_) => Ok(None),
                 StaleRest::Renewed => Ok(rest.current.as_deref().map(Secret::new)),
+                StaleRest::Another if place(sent) >= rest.used => {
+                    rest.used = place(sent);
+                    rest.current = Some(fresh.clone());
+                    Ok(Some(Secret::new(fresh)))
+                }
+                StaleRest::Another => Err(refused),
             };
         }
+        rest.used = place(sent);
         if now >= rest.renewed + self.rest_ttl {
-            *rest = Rest { current: Some(fresh.clone()), renewed: now };
+            *rest = Rest { current: Some(fresh.clone()), used: rest.used, renewed: now };
             return Ok(Some(Secret::new(fresh)));
         }
         Ok(None)
     }
+}
+
+/// How many tokens had been issued before this one, which is named by its number.
+fn place(token: Option<&str>) -> u64 {
+    token.and_then(|token| token.rsplit('-').next()?.parse().ok()).unwrap_or_default()
 }
 
 fn refusal(call: Call) -> Failure {

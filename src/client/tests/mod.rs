@@ -84,6 +84,7 @@ fn credentials() -> Credentials {
     Credentials {
         generation: Generation::NONE,
         revision: 0,
+        number: 0,
         tokens: Tokens { session: Secret::new(SESSION_TOKEN), rest: Some(Secret::new(REST_TOKEN)) },
     }
 }

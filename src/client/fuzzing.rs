@@ -8,8 +8,9 @@ use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::page::{self, Asked};
 use super::redact::Redactor;
-use super::verdict::{self, Asked, Elsewhere, Reply, Verdict};
+use super::verdict::{self, Elsewhere, Reply, Verdict};
 use super::{
     ItemRequest, Offer, Presence, SearchAnswer, Standing, auth, exchange, offer, presence,
 };
@@ -47,7 +48,7 @@ pub enum Taken<T> {
 
 /// A page.
 pub fn search(came: Came<'_>, page_size: u32, item_id: &JsonPointer) -> Taken<SearchAnswer> {
-    taken(verdict::search(&reply(came), Asked { page_size, item_id, outline: None }))
+    taken(page::search(&reply(came), Asked { page_size, item_id, outline: None }))
 }
 
 /// A page, read along the outline of another one that was read before; `None` where there is none.
@@ -63,7 +64,7 @@ pub fn search_along(
         return None;
     };
     let asked = Asked { page_size, item_id, outline: Some(&outline) };
-    Some(taken(verdict::search(&reply(came), asked)))
+    Some(taken(page::search(&reply(came), asked)))
 }
 
 /// Whether one item is there.

@@ -10,8 +10,8 @@ use serde::ser::{SerializeMap, Serializer};
 use super::auth::signed;
 use super::error::{Endpoint, Failure, RequestError, RequestErrorKind};
 use super::exchange::{Call, exchange};
+use super::page::{self, Asked};
 use super::settings::Settings;
-use super::verdict::{self, Asked};
 use super::{ItemRequest, Presence, SearchAnswer, SearchRequest, presence};
 use crate::session::Tokens;
 
@@ -34,8 +34,16 @@ pub(super) async fn search(
         item_id: &request.item_id,
         outline: request.outline.as_ref(),
     };
-    let verdict = verdict::search(&exchanged.reply, asked);
-    exchanged.settle(verdict, || settings.redactor(Some(tokens)))
+    let verdict = page::search(&exchanged.reply, asked);
+    let redactor = || settings.redactor(Some(tokens));
+    let mut answer = exchanged.settle(verdict, redactor)?;
+    if !answer.unreadable.is_empty() {
+        let redactor = redactor();
+        for record in &mut answer.unreadable {
+            record.around = record.around.take().and_then(|around| redactor.text(&around));
+        }
+    }
+    Ok(answer)
 }
 
 /// `GET webcm/rest/api/items/{itemId}` (vendor, in words).

@@ -12,7 +12,7 @@
 //! | `counted` | the same calls, counted |
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
 //! | `route` | which host a request connects to first: the server's or a proxy's |
-//! | `verdict`, `presence`, `offer` | what an answer means (pure) |
+//! | `verdict`, `page`, `presence`, `offer` | what an answer means (pure) |
 //! | `wire`, `tolerant`, `outline` | the vendor's JSON; what of it need not be read twice (pure) |
 //! | `classify`, `error` | what went wrong, as types |
 //! | `redact`, `spelling`, `retry` | what may be shown of an answer; how long to wait (pure) |
@@ -29,6 +29,7 @@ pub mod fuzzing;
 mod items;
 mod offer;
 mod outline;
+mod page;
 mod presence;
 mod redact;
 mod repositories;
@@ -166,14 +167,47 @@ pub struct SearchRequest {
 /// One page as the server sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchAnswer {
-    /// The items in the server's order (open which that is).
+    /// The items in the server's order (open which that is), but for those that cannot be read.
     pub items: Vec<Item>,
+    /// The records that cannot be read, in the order of their places. Each stands among the items,
+    /// so that whoever counts positions must count it.
+    pub unreadable: Vec<UnreadableItem>,
     /// How many items the whole search has, `searchTotal` (vendor).
     pub total: u64,
     /// A new REST token, which the server hands out now and then (vendor).
     pub rest_token: Option<Secret>,
     /// Where the items lay in it, for the next request of the same kind.
     pub outline: Option<Arc<Outline>>,
+}
+
+/// A record of a page that cannot be read. It holds its place in the list; its item, whichever it
+/// is, is neither new nor changed nor gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableItem {
+    /// Its place in the page, counted from 0.
+    pub place: usize,
+    /// Its id, where that can be told all the same.
+    pub id: Option<ItemId>,
+    /// What is wrong with it, in words that hold no value of it.
+    pub what: String,
+    /// Its bytes around the fault: redacted, escaped, cut.
+    pub around: Option<String>,
+    /// What its bytes are known by ([`crate::item::digest`]).
+    pub digest: u64,
+}
+
+impl SearchAnswer {
+    /// For each place of the page the item that stands there; `None` for a record that cannot be
+    /// read.
+    pub fn places(&self) -> impl Iterator<Item = Option<&Item>> {
+        let (mut items, mut unreadable) = (self.items.iter(), self.unreadable.iter().peekable());
+        (0..self.items.len() + self.unreadable.len()).map(move |place| {
+            match unreadable.next_if(|record| record.place == place) {
+                Some(_) => None,
+                None => items.next(),
+            }
+        })
+    }
 }
 
 /// What a [`Client`] is built from.

@@ -75,12 +75,12 @@ fn look(value: &RawValue, asked: &ItemRequest, places: &[Place]) -> Presence {
     if value.get() == "null" {
         return Presence::Gone;
     }
-    if let Some(elements) = wire::elements(value) {
-        let is_there = |element: &&RawValue| is_asked(element, asked) == Some(true);
-        return match elements.is_empty() {
-            true => Presence::Gone,
-            false if elements.iter().any(is_there) => Presence::There,
-            false => Presence::Unclear,
+    let is_there = |element: &RawValue| is_asked(element, asked) == Some(true);
+    if let Some((there, elements)) = wire::elements_that(value, is_there) {
+        return match (there, elements) {
+            (_, 0) => Presence::Gone,
+            (0, _) => Presence::Unclear,
+            (..) => Presence::There,
         };
     }
     let own = is_asked(value, asked);

@@ -126,7 +126,7 @@ impl Visitor<'_> for OneOf<'_> {
 }
 
 /// A member name that is skipped, whatever it is.
-struct IgnoredBytes;
+pub(super) struct IgnoredBytes;
 
 impl<'de> serde::Deserialize<'de> for IgnoredBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

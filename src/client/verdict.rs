@@ -5,17 +5,14 @@
 //! elsewhere. What is neither that nor exactly the answer that was asked for is a failure: an answer
 //! of the wrong shape is never taken for an empty page.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::Standing;
 use super::error::{RefusalShape, RequestErrorKind};
-use super::outline::{Outline, Split};
 use super::tolerant::Member;
-use super::wire::{self, Data, Envelope, Found, ItemFault};
-use super::{SearchAnswer, Standing};
-use crate::config::{JsonPointer, Secret};
+use super::wire::{self, Envelope};
+use crate::config::Secret;
 use crate::session::Tokens;
 
 /// What came back, as far as it matters for the meaning.
@@ -58,15 +55,6 @@ pub(super) struct TokenCookies {
     pub(super) session: Option<String>,
     /// `epimresttoken` (seen).
     pub(super) rest: Option<String>,
-}
-
-/// What a page was asked for with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) page_size: u32,
-    pub(super) item_id: &'a JsonPointer,
-    /// What the answer may be read along.
-    pub(super) outline: Option<&'a Arc<Outline>>,
 }
 
 /// `enable-api/login`: the token is in the body (vendor) or in the cookies alone (seen).
@@ -129,88 +117,6 @@ pub(super) fn acknowledged(reply: &Reply) -> Verdict<()> {
     }
 }
 
-/// `webcm/rest/api/items/search` (vendor).
-pub(super) fn search(reply: &Reply, asked: Asked<'_>) -> Verdict<SearchAnswer> {
-    if let Some(answer) = asked.outline.and_then(|outline| along(reply, asked, outline)) {
-        return Verdict::Answer(answer);
-    }
-    accepted(reply).and_then(|envelope| page(reply, asked, &envelope)).unwrap_or_else(|it| it)
-}
-
-/// The page, read along the outline of an earlier answer; `None` where it cannot be, or is none:
-/// then it is read from scratch.
-fn along(reply: &Reply, asked: Asked<'_>, outline: &Arc<Outline>) -> Option<SearchAnswer> {
-    admitted::<()>(reply).ok()?;
-    let Split { items, outline: new, rest } = outline.split(&reply.body, asked.item_id)?;
-    let envelope = rest.envelope()?;
-    let success = success::<()>(&envelope).ok()?;
-    successful::<()>(&envelope).ok().filter(|()| success)?;
-    let total = total::<()>(envelope.data.is()?, items.len(), asked).ok()?;
-    let rest_token = rest_token::<()>(&envelope).ok()?;
-    let outline = Some(new.map_or_else(|| Arc::clone(outline), Arc::new));
-    Some(SearchAnswer { items, total, rest_token, outline })
-}
-
-/// Reads the page out of an answer that is no refusal so far.
-fn page(
-    reply: &Reply,
-    asked: Asked<'_>,
-    envelope: &Envelope<'_>,
-) -> Result<Verdict<SearchAnswer>, Verdict<SearchAnswer>> {
-    successful(envelope)?;
-    let data = match &envelope.data {
-        Member::Is(data) => data,
-        Member::Absent => return Err(wrong_shape("it has no data")),
-        Member::Null | Member::Other => return Err(wrong_shape("its data is not an object")),
-    };
-    let list = match &data.item_list {
-        Member::Is(list) => list,
-        Member::Absent => return Err(wrong_shape("it has no itemList")),
-        Member::Null | Member::Other => return Err(wrong_shape("its itemList is not a list")),
-    };
-    let total = total(data, list.len(), asked)?;
-    let read = |(index, raw): (usize, &&RawValue)| {
-        wire::item(&reply.body, raw, asked.item_id).map_err(|fault| {
-            let what = format!("item {} of the list: {fault}", index + 1);
-            match fault {
-                ItemFault::NotAnObject => wrong_shape(what),
-                ItemFault::Id(_) => Verdict::Failed(RequestErrorKind::ItemId { what }),
-            }
-        })
-    };
-    let found: Vec<Found> = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-    let outline = Outline::of(&found, asked.item_id).map(Arc::new);
-    let items = found.into_iter().map(|found| found.item).collect();
-    let rest_token = rest_token(envelope)?;
-    Ok(Verdict::Answer(SearchAnswer { items, total, rest_token, outline }))
-}
-
-/// The total that the whole search has, if what is said of this page agrees with what came.
-fn total<T>(data: &Data<'_>, came: usize, asked: Asked<'_>) -> Result<u64, Verdict<T>> {
-    let total = count(data.search_total, "searchTotal")?;
-    let returned = count(data.return_total, "returnTotal")?;
-    if usize::try_from(returned) != Ok(came) {
-        return Err(wrong_shape(format!("returnTotal is {returned}, but {came} items came")));
-    }
-    if returned > u64::from(asked.page_size) {
-        let size = asked.page_size;
-        return Err(wrong_shape(format!("{returned} items came where {size} were asked for")));
-    }
-    Ok(total)
-}
-
-/// The REST token that came along, if one did.
-fn rest_token<T>(envelope: &Envelope<'_>) -> Result<Option<Secret>, Verdict<T>> {
-    let raw = match envelope.rest_token {
-        Some(raw) if !matches!(raw.get(), "null" | "\"\"") => raw,
-        _ => return Ok(None),
-    };
-    wire::text(raw)
-        .and_then(|text| secret(&text))
-        .map(Some)
-        .ok_or_else(|| wrong_shape("its epimresttoken cannot be sent in a header"))
-}
-
 /// Whether `status` says that the call succeeded, or nothing.
 pub(super) fn successful<T>(envelope: &Envelope<'_>) -> Result<(), Verdict<T>> {
     let status = match envelope.status.map(RawValue::get) {
@@ -226,16 +132,18 @@ pub(super) fn successful<T>(envelope: &Envelope<'_>) -> Result<(), Verdict<T>> {
     }
 }
 
-fn count<T>(member: Option<&RawValue>, name: &str) -> Result<u64, Verdict<T>> {
-    let raw = member.ok_or_else(|| wrong_shape(format!("it has no {name}")))?;
-    wire::whole_number(raw)
-        .ok_or_else(|| wrong_shape(format!("its {name} is not a whole number from 0 up")))
-}
-
 /// The envelope of an answer to a signed request, unless the answer is a refusal or a failure.
 pub(super) fn accepted<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
+    accepted_as(reply, wire::envelope)
+}
+
+/// The same, read in another way.
+pub(super) fn accepted_as<'a, T>(
+    reply: &'a Reply,
+    read: impl FnOnce(&'a [u8]) -> Result<Envelope<'a>, String>,
+) -> Result<Envelope<'a>, Verdict<T>> {
     admitted(reply)?;
-    let envelope = parsed(reply)?;
+    let envelope = parsed(reply, read)?;
     if success(&envelope)? {
         Ok(envelope)
     } else {
@@ -276,7 +184,7 @@ fn success_or_denial<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
     if !(200..=299).contains(&reply.status) {
         return Err(denial_in_spite_of_status(reply));
     }
-    let envelope = parsed(reply)?;
+    let envelope = parsed(reply, wire::envelope)?;
     if success(&envelope)? { Ok(envelope) } else { Err(Verdict::Denied(reason(&envelope))) }
 }
 
@@ -298,18 +206,21 @@ fn is_empty(reply: &Reply) -> bool {
     reply.body.iter().all(u8::is_ascii_whitespace)
 }
 
-fn parsed<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
+fn parsed<'a, T>(
+    reply: &'a Reply,
+    read: impl FnOnce(&'a [u8]) -> Result<Envelope<'a>, String>,
+) -> Result<Envelope<'a>, Verdict<T>> {
     if is_empty(reply) {
         return Err(wrong_shape("it is empty"));
     }
     if is_html(reply) {
         return Err(wrong_shape("it is an HTML page"));
     }
-    wire::envelope(&reply.body).map_err(wrong_shape)
+    read(&reply.body).map_err(wrong_shape)
 }
 
 /// Whether `success` is true or not there.
-fn success<T>(envelope: &Envelope<'_>) -> Result<bool, Verdict<T>> {
+pub(super) fn success<T>(envelope: &Envelope<'_>) -> Result<bool, Verdict<T>> {
     match envelope.success.map(RawValue::get) {
         None | Some("true" | "null") => Ok(true),
         Some("false") => Ok(false),
@@ -330,7 +241,7 @@ fn tokens(session: &str, rest: Option<String>) -> Verdict<Tokens> {
 }
 
 /// A token that can stand in a header and in a cookie.
-fn secret(text: &str) -> Option<Secret> {
+pub(super) fn secret(text: &str) -> Option<Secret> {
     let sendable = |byte: u8| byte.is_ascii_graphic() && byte != b';';
     (!text.is_empty() && text.bytes().all(sendable)).then(|| Secret::new(text))
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
-use super::tolerant::{Member, OneOf, Shape, Typed, skip};
+use super::tolerant::{IgnoredBytes, Member, OneOf, Shape, Typed, skip};
 use crate::config::JsonPointer;
 use crate::ids::ItemId;
 use crate::item::Item;
@@ -45,11 +45,21 @@ pub(super) struct Envelope<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Data<'a> {
     /// `itemList` (vendor).
-    pub(super) item_list: Member<Vec<&'a RawValue>>,
+    pub(super) item_list: Member<List<'a>>,
     /// `searchTotal` (vendor).
     pub(super) search_total: Option<&'a RawValue>,
     /// `returnTotal` (vendor).
     pub(super) return_total: Option<&'a RawValue>,
+}
+
+/// A list, of which no more is held than its reader has use for: elements are cheap to write and
+/// dear to hold.
+#[derive(Debug, Default)]
+pub(super) struct List<'a> {
+    /// The first elements.
+    pub(super) held: Vec<&'a RawValue>,
+    /// How many there are.
+    pub(super) count: usize,
 }
 
 /// An item, and where in its bytes its id begins.
@@ -70,10 +80,15 @@ pub(super) enum ItemFault {
     Id(String),
 }
 
-/// Reads an answer; the error says what is wrong with it.
+/// Reads an answer; the error says what is wrong with it. Of a list of items one is held.
 pub(super) fn envelope(body: &[u8]) -> Result<Envelope<'_>, String> {
+    envelope_of_page(body, 1)
+}
+
+/// Reads an answer that may hold so many items.
+pub(super) fn envelope_of_page(body: &[u8], items: usize) -> Result<Envelope<'_>, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let read = Typed(EnvelopeShape).deserialize(&mut deserializer).and_then(|envelope| {
+    let read = Typed(EnvelopeShape(items)).deserialize(&mut deserializer).and_then(|envelope| {
         deserializer.end()?;
         Ok(envelope)
     });
@@ -143,11 +158,14 @@ pub(super) fn id_of(raw: &RawValue, pointer: &JsonPointer) -> Option<ItemId> {
     member(raw, pointer.tokens()).and_then(|found| item_id(found).ok())
 }
 
-/// The elements of a list; `None` for any other type.
-pub(super) fn elements(raw: &RawValue) -> Option<Vec<&RawValue>> {
+/// How many of a list's elements are such ones, and how many there are; `None` for any other type.
+pub(super) fn elements_that(
+    raw: &RawValue,
+    are: impl FnMut(&RawValue) -> bool,
+) -> Option<(usize, usize)> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    match Typed(ListShape).deserialize(&mut deserializer) {
-        Ok(Member::Is(list)) => Some(list),
+    match Typed(CountShape(are)).deserialize(&mut deserializer) {
+        Ok(Member::Is(counts)) => Some(counts),
         _ => None,
     }
 }
@@ -186,22 +204,24 @@ fn member_names(raw: &RawValue) -> String {
     const SHOWN: usize = 12;
     const LONGEST: usize = 40;
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    let Ok(Member::Is(names)) = Typed(NamesShape).deserialize(&mut deserializer) else {
+    let Ok(Member::Is((names, count))) = Typed(NamesShape(SHOWN)).deserialize(&mut deserializer)
+    else {
         return "unreadable".to_owned();
     };
     let mut shown = String::new();
-    for (index, name) in names.iter().take(SHOWN).enumerate() {
+    for (index, name) in names.iter().enumerate() {
         shown.push_str(if index == 0 { "" } else { ", " });
         shown.extend(name.chars().take(LONGEST).flat_map(char::escape_debug));
     }
-    match names.len() {
+    match count {
         0 => "none".to_owned(),
         count if count > SHOWN => format!("{shown} and {} more", count - SHOWN),
         _ => shown,
     }
 }
 
-struct EnvelopeShape;
+/// An answer that holds so many items at most.
+struct EnvelopeShape(usize);
 
 impl<'de> Shape<'de> for EnvelopeShape {
     type Is = Envelope<'de>;
@@ -231,7 +251,7 @@ impl<'de> Shape<'de> for EnvelopeShape {
                 Some("token") => envelope.token = Some(map.next_value()?),
                 Some("access_token") => envelope.access_token = Some(map.next_value()?),
                 Some("epimresttoken") => envelope.rest_token = Some(map.next_value()?),
-                Some("data") => envelope.data = map.next_value_seed(Typed(DataShape))?,
+                Some("data") => envelope.data = map.next_value_seed(Typed(DataShape(self.0)))?,
                 _ => skip(&mut map)?,
             }
         }
@@ -239,7 +259,7 @@ impl<'de> Shape<'de> for EnvelopeShape {
     }
 }
 
-struct DataShape;
+struct DataShape(usize);
 
 impl<'de> Shape<'de> for DataShape {
     type Is = Data<'de>;
@@ -251,7 +271,9 @@ impl<'de> Shape<'de> for DataShape {
         while let Some(name) = map.next_key_seed(OneOf(&NAMES))? {
             once(&mut seen, &NAMES, name)?;
             match name.map(|index| NAMES[index]) {
-                Some("itemList") => data.item_list = map.next_value_seed(Typed(ListShape))?,
+                Some("itemList") => {
+                    data.item_list = map.next_value_seed(Typed(ListShape(self.0)))?;
+                }
                 Some("searchTotal") => data.search_total = Some(map.next_value()?),
                 Some("returnTotal") => data.return_total = Some(map.next_value()?),
                 _ => skip(&mut map)?,
@@ -261,31 +283,60 @@ impl<'de> Shape<'de> for DataShape {
     }
 }
 
-struct ListShape;
+struct ListShape(usize);
 
 impl<'de> Shape<'de> for ListShape {
-    type Is = Vec<&'de RawValue>;
+    type Is = List<'de>;
 
     fn seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Member<Self::Is>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            list.push(item);
+        let mut list = List::default();
+        while list.held.len() < self.0
+            && let Some(item) = seq.next_element()?
+        {
+            list.held.push(item);
+        }
+        list.count = list.held.len();
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            list.count += 1;
         }
         Ok(Member::Is(list))
     }
 }
 
-struct NamesShape;
+/// How many elements are such ones, and how many there are.
+struct CountShape<F>(F);
+
+impl<'de, F: FnMut(&RawValue) -> bool> Shape<'de> for CountShape<F> {
+    type Is = (usize, usize);
+
+    fn seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Member<Self::Is>, A::Error> {
+        let (mut such, mut all) = (0, 0);
+        while let Some(element) = seq.next_element::<&RawValue>()? {
+            such += usize::from(self.0(element));
+            all += 1;
+        }
+        Ok(Member::Is((such, all)))
+    }
+}
+
+/// The first so many names, and how many there are.
+struct NamesShape(usize);
 
 impl<'de> Shape<'de> for NamesShape {
-    type Is = Vec<String>;
+    type Is = (Vec<String>, usize);
 
     fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
         let mut names = Vec::new();
-        while let Some((name, IgnoredAny)) = map.next_entry()? {
+        while names.len() < self.0
+            && let Some((name, IgnoredAny)) = map.next_entry()?
+        {
             names.push(name);
         }
-        Ok(Member::Is(names))
+        let mut count = names.len();
+        while map.next_entry::<IgnoredBytes, IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(Member::Is((names, count)))
     }
 }
 

@@ -14,6 +14,7 @@ use super::checkpoint::{self, ListId};
 use super::likeness::Before;
 use super::pass::Pass;
 use super::under_way::{UnderWay, pass_settings};
+use super::unreadable::Told;
 use crate::client::Api;
 use crate::clock;
 use crate::config::RepositoryConfig;
@@ -68,6 +69,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             answered: HashMap::new(),
             before: Before::default(),
             before_begun: None,
+            told: Told::default(),
             requests_then,
             requests_before: self.pager.fetcher.counts.requests.get(),
         })

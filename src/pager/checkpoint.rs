@@ -16,7 +16,7 @@ use crate::idset::IdSet;
 use crate::mirror::Interrupted;
 
 /// Counts up with every change of the stored form, which later versions cannot guess.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// The bytes of the hash between the format and what it is of.
 const HASH_BYTES: usize = 8;

@@ -39,8 +39,8 @@ pub struct Row {
 pub struct Stretch {
     /// The position of the first row, as asked for.
     pub start: u64,
-    /// The rows.
-    pub rows: Vec<Row>,
+    /// The rows. One that could not be read (`None`) holds its position and proves nothing.
+    pub rows: Vec<Option<Row>>,
 }
 
 impl Stretch {
@@ -55,8 +55,18 @@ impl Stretch {
         self.start != other.start
             && !self.rows.is_empty()
             && !other.rows.is_empty()
-            && self.rows.iter().zip(&other.rows).all(|(a, b)| a.id == b.id)
+            && self.rows.iter().zip(&other.rows).all(|(a, b)| same_id(a.as_ref(), b.as_ref()))
     }
+}
+
+/// Whether two rows may be of the same item: they have one id, or neither could be read.
+fn same_id(a: Option<&Row>, b: Option<&Row>) -> bool {
+    a.map(|row| &row.id) == b.map(|row| &row.id)
+}
+
+/// Whether two rows are of one item that could be read and did not change.
+fn unchanged(a: Option<&Row>, b: Option<&Row>) -> bool {
+    a.zip(b).is_some_and(|(a, b)| a == b)
 }
 
 /// A proven link between two neighbours, with the traces of what came and went between them.
@@ -80,24 +90,29 @@ fn undisturbed(first: &Stretch, second: &Stretch) -> Option<Link> {
     let overlap = usize::try_from(first.end().checked_sub(second.start)?).ok()?;
     let tail = first.rows.get(first.rows.len().checked_sub(overlap)?..)?;
     let head = second.rows.get(..overlap)?;
-    let same_ids = tail.iter().zip(head).all(|(a, b)| a.id == b.id);
-    let same_bytes = tail.iter().zip(head).any(|(a, b)| a.digest == b.digest);
+    let pairs = || tail.iter().zip(head).map(|(a, b)| (a.as_ref(), b.as_ref()));
+    let same_ids = pairs().all(|(a, b)| same_id(a, b));
+    let same_bytes = pairs().any(|(a, b)| unchanged(a, b));
     (same_ids && same_bytes).then_some(Link { displacement: 0, unmatched: 0 })
+}
+
+/// The rows that could be read, each with its place in the answer.
+fn read(stretch: &Stretch) -> impl Iterator<Item = (usize, &Row)> {
+    let rows = stretch.rows.iter().enumerate();
+    rows.filter_map(|(place, row)| row.as_ref().map(|row| (place, row)))
 }
 
 fn disturbed(first: &Stretch, second: &Stretch) -> Option<Link> {
     let places: HashMap<&ItemId, usize> =
-        first.rows.iter().enumerate().map(|(place, row)| (&row.id, place)).collect();
-    let shared: Vec<(usize, usize)> = second
-        .rows
-        .iter()
-        .enumerate()
+        read(first).map(|(place, row)| (&row.id, place)).collect();
+    let shared: Vec<(usize, usize)> = read(second)
         .filter_map(|(there, row)| places.get(&row.id).map(|here| (*here, there)))
         .collect();
     let (&top, &bottom) = (shared.first()?, shared.last()?);
     let same_order = shared.windows(2).all(|pair| pair[0].0 < pair[1].0);
-    let same_bytes =
-        shared.iter().any(|(here, there)| first.rows[*here].digest == second.rows[*there].digest);
+    let same_bytes = shared
+        .iter()
+        .any(|(here, there)| unchanged(first.rows[*here].as_ref(), second.rows[*there].as_ref()));
     // Before anything is counted: only a strict order makes the rows of each side distinct.
     if !same_order || !same_bytes {
         return None;
@@ -125,8 +140,24 @@ mod tests {
     use super::*;
 
     fn stretch(start: u64, ids: &[i128]) -> Stretch {
-        let rows = ids.iter().map(|id| Row { id: ItemId::Integer(*id), digest: 0 }).collect();
-        Stretch { start, rows }
+        let row =
+            |id: &i128| (*id != UNREAD).then_some(Row { id: ItemId::Integer(*id), digest: 0 });
+        Stretch { start, rows: ids.iter().map(row).collect() }
+    }
+
+    /// Stands for a row that could not be read.
+    const UNREAD: i128 = -1;
+
+    #[test]
+    fn a_row_that_could_not_be_read_proves_nothing_and_holds_its_position() {
+        assert_eq!(prove(&stretch(0, &[1, 2, UNREAD]), &stretch(2, &[UNREAD, 4, 5])), None);
+        let calm = Some(Link { displacement: 0, unmatched: 0 });
+        assert_eq!(prove(&stretch(0, &[1, 2, UNREAD]), &stretch(1, &[2, UNREAD, 4])), calm);
+        // Read in one answer and not in the other: like one that went and another that came.
+        let link = prove(&stretch(0, &[1, 2, 3, 4, 5, 6]), &stretch(2, &[3, UNREAD, 5, 6, 7]));
+        assert_eq!(link, Some(Link { displacement: 0, unmatched: 2 }));
+        assert!(!stretch(0, &[1, UNREAD]).repeats(&stretch(2, &[3, UNREAD])));
+        assert!(stretch(0, &[1, UNREAD]).repeats(&stretch(2, &[1, UNREAD])));
     }
 
     #[test]
@@ -161,7 +192,7 @@ mod tests {
     #[test]
     fn a_shared_item_whose_bytes_changed_is_no_proof() {
         let mut second = stretch(2, &[3, 4, 5]);
-        second.rows[0].digest = 1;
+        second.rows[0].as_mut().unwrap().digest = 1;
         assert_eq!(prove(&stretch(0, &[1, 2, 3]), &second), None);
     }
 

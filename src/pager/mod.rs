@@ -28,6 +28,7 @@ pub mod pass;
 mod settle;
 mod store;
 mod under_way;
+mod unreadable;
 pub mod window;
 
 use std::sync::Arc;
@@ -355,6 +356,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let Some((ticket, fetched)) = under_way.awaited() else { return };
         let Fetched { answer, begun, elapsed } = fetched;
         let outrun = under_way.outrun(&answer, begun);
+        under_way.tell_unreadable(&answer.unreadable);
         let taken = under_way.take(ticket, &answer, begun);
         let read = PageRead {
             repository: under_way.config.id,
@@ -365,7 +367,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             elapsed,
         };
         let requests = self.pager.fetcher.counts.requests.get();
-        let page = Arc::new(under_way.page(answer.items, &outrun, clock::now_ms(), requests));
+        let page = Arc::new(under_way.page(answer, &outrun, clock::now_ms(), requests));
         let store = self.store.beside();
         self.writes.spawn(async move { (InHand { read, taken }, store.write_page(page).await) });
     }

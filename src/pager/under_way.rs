@@ -10,7 +10,9 @@ use super::checkpoint::{self, ListId};
 use super::fetch::Fetched;
 use super::likeness::Before;
 use super::pass::{Ask, Pass, PassSettings, Taken, Ticket};
-use crate::client::{Outline, SearchAnswer, SearchRequest};
+use super::unreadable::Told;
+use super::window::Window;
+use crate::client::{Outline, SearchAnswer, SearchRequest, UnreadableItem};
 use crate::config::{PagingConfig, RepositoryConfig};
 use crate::ids::Iteration;
 use crate::idset::IdSet;
@@ -36,6 +38,8 @@ pub(super) struct UnderWay {
     pub(super) before: Before,
     /// When it was asked for.
     pub(super) before_begun: Option<Instant>,
+    /// The records told of that cannot be read.
+    pub(super) told: Told,
     /// Requests sent before it was interrupted.
     pub(super) requests_then: u64,
     /// What the counter of requests stood at when it was begun or taken up.
@@ -85,11 +89,22 @@ impl UnderWay {
         answer.items.iter().map(|item| self.before.has(&item.id)).collect()
     }
 
+    /// Tells of the records of the answer whose turn has come that cannot be read.
+    pub(super) fn tell_unreadable(&mut self, records: &[UnreadableItem]) {
+        let start = self.pass.awaited_window().map_or(0, Window::start);
+        self.told.tell((self.config.id, self.iteration), start, records);
+    }
+
     /// Takes an answer into the pass.
     pub(super) fn take(&mut self, ticket: Ticket, answer: &SearchAnswer, begun: Instant) -> Taken {
         let rows = self.before.rows(&answer.items, &self.config.ignore);
         let digests = rows.iter().map(|row| row.digest).collect();
-        let taken = self.pass.take(ticket, rows, answer.total);
+        let mut rows = rows.into_iter();
+        let places = answer.places().map(|item| item.and_then(|_| rows.next())).collect();
+        let taken = self.pass.take_with_gaps(ticket, places, answer.total);
+        for id in answer.unreadable.iter().filter_map(|record| record.id.as_ref()) {
+            self.pass.sighted(id);
+        }
         if self.pass.latest_is_previous() {
             self.before = Before::new(answer.items.clone(), digests);
             self.before_begun = Some(begun);
@@ -121,12 +136,13 @@ impl UnderWay {
     /// The page that the pass took last, with all that goes into the same transaction.
     pub(super) fn page(
         &self,
-        items: Vec<Item>,
+        answer: SearchAnswer,
         outrun: &[bool],
         ts_ms: i64,
         requests: u64,
     ) -> PageOfItems {
-        let rows = items.into_iter().zip(self.pass.first_sight()).zip(outrun);
+        let unreadable = answer.unreadable.iter().filter_map(|record| record.id.as_ref());
+        let rows = answer.items.into_iter().zip(self.pass.first_sight()).zip(outrun);
         let (items, first_sight): (Vec<Item>, Vec<bool>) =
             rows.filter(|(_, outrun)| !**outrun).map(|((item, first), _)| (item, *first)).unzip();
         let fresh: IdSet = items
@@ -134,6 +150,7 @@ impl UnderWay {
             .zip(&first_sight)
             .filter(|(_, first)| **first)
             .map(|(item, _)| &item.id)
+            .chain(unreadable)
             .collect();
         PageOfItems {
             repository: self.config.id,

@@ -441,6 +441,7 @@ impl Api for Server {
             let start = usize::try_from(page - 1).unwrap().saturating_mul(size);
             Ok(SearchAnswer {
                 items: list.iter().skip(start).take(size).cloned().collect(),
+                unreadable: Vec::new(),
                 total: list.len() as u64,
                 rest_token,
                 outline: None,

@@ -147,7 +147,8 @@ impl Rest {
     /// It, read; `None` where the list that was cut out is not the answer's list of items.
     pub(super) fn envelope(&self) -> Option<Envelope<'_>> {
         let envelope = wire::envelope(&self.json).ok()?;
-        let &[element] = envelope.data.is()?.item_list.is()?.as_slice() else { return None };
+        let list = envelope.data.is()?.item_list.is()?;
+        let (&[element], 1) = (list.held.as_slice(), list.count) else { return None };
         let place = self.json.get(self.place..)?.as_ptr();
         std::ptr::eq(element.get().as_ptr(), place).then_some(envelope)
     }

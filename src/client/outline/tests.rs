@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::client::SearchAnswer;
-use crate::client::verdict::{Asked, Reply, Verdict, search};
+use crate::client::page::{Asked, search};
+use crate::client::verdict::{Reply, Verdict};
 
 const PAGE_SIZE: u32 = 1000;
 

@@ -15,6 +15,7 @@ mod server;
 mod shapes;
 mod tls;
 mod transfer;
+mod unreadable;
 mod verdicts;
 mod wire;
 

@@ -1,9 +1,8 @@
 //! The verdict on any reply, as a table over status and body, without a socket.
 
 use super::*;
-use crate::client::verdict::{
-    Asked, Elsewhere, Reply, TokenCookies, Verdict, login, search, token,
-};
+use crate::client::page::{Asked, search};
+use crate::client::verdict::{Elsewhere, Reply, TokenCookies, Verdict, login, token};
 
 pub(super) fn reply(status: u16, body: &str) -> Reply {
     let content_type = "application/json".to_owned();

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::client::verdict::{Asked, Reply, Verdict, search};
+use crate::client::page::{Asked, search};
+use crate::client::verdict::{Reply, Verdict};
 
 fn page(body: impl Into<Bytes>, pointer: &str, page_size: u32) -> Verdict<SearchAnswer> {
     let content_type = "application/json".to_owned();

@@ -16,6 +16,7 @@
 //!
 //! It does not judge whether an answer is well-formed: the client lets no other through.
 
+mod known;
 mod terms;
 mod verdict;
 
@@ -27,7 +28,6 @@ pub use self::terms::{Ask, PassCounts, PassSettings, Taken, Ticket, Why};
 pub use self::verdict::{Doubt, Verdict};
 use super::link::{self, Link, Row, Stretch};
 use super::window::{self, Window};
-use crate::ids::ItemId;
 use crate::idset::IdSet;
 
 /// How often in a row a window is stepped back before the pass goes on without a proof. The
@@ -69,7 +69,7 @@ pub struct Pass {
     wavers: bool,
     #[serde(skip)]
     seen: IdSet,
-    /// For each row of the latest answer whether its id was new.
+    /// For each row of the latest answer that could be read whether its id was new.
     #[serde(skip)]
     first_sight: Vec<bool>,
     /// Whether the latest answer is the one with which the next must share an item.
@@ -172,6 +172,11 @@ impl Pass {
         self.planned.front().map(|planned| planned.ticket)
     }
 
+    /// What it asked for.
+    pub fn awaited_window(&self) -> Option<Window> {
+        self.planned.front().map(|planned| planned.window)
+    }
+
     /// Whether an answer to this request is still wanted.
     pub fn wants(&self, ticket: Ticket) -> bool {
         self.planned.iter().any(|planned| planned.ticket == ticket)
@@ -179,6 +184,12 @@ impl Pass {
 
     /// Takes the answer to the oldest planned window: its rows in order, and the announced total.
     pub fn take(&mut self, ticket: Ticket, rows: Vec<Row>, total: u64) -> Taken {
+        self.take_with_gaps(ticket, rows.into_iter().map(Some).collect(), total)
+    }
+
+    /// The same, where some of the rows (`None`) could not be read: they hold their positions, so
+    /// that all others stand where they do, but prove nothing and are no certificate.
+    pub fn take_with_gaps(&mut self, ticket: Ticket, rows: Vec<Option<Row>>, total: u64) -> Taken {
         let Some(planned) = self.planned.front().copied().filter(|front| front.ticket == ticket)
         else {
             return Taken::Void;
@@ -188,6 +199,10 @@ impl Pass {
         self.count(&rows, total);
 
         let window = planned.window;
+        if let Some(place) = rows.iter().position(Option::is_none) {
+            let position = window.start().saturating_add(place as u64);
+            self.doubt.get_or_insert(Doubt::Unreadable { position });
+        }
         let stretch = Stretch { start: window.start(), rows };
         let carried = stretch.rows.len() as u64;
         let promised = total.min(window.end()).saturating_sub(window.start());
@@ -195,41 +210,6 @@ impl Pass {
             return self.short(planned, stretch, total);
         }
         self.join(planned, stretch, total)
-    }
-
-    /// The verdict, once the pass has ended.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.verdict
-    }
-
-    /// What has been counted so far.
-    pub fn counts(&self) -> PassCounts {
-        PassCounts { distinct: self.seen.count(), ..self.counts }
-    }
-
-    /// For each row of the answer that was taken last whether its id was new to the pass.
-    pub fn first_sight(&self) -> &[bool] {
-        &self.first_sight
-    }
-
-    /// Whether the answer that was taken last is the one with which the next must share an item.
-    pub fn latest_is_previous(&self) -> bool {
-        self.latest_is_previous
-    }
-
-    /// The ids seen, for whoever settles what is missing. Leaves none behind.
-    pub fn take_seen(&mut self) -> IdSet {
-        std::mem::take(&mut self.seen)
-    }
-
-    /// Some items that the server had a moment ago: of the answer accepted last.
-    pub fn witnesses(&self) -> impl Iterator<Item = &ItemId> {
-        self.previous.iter().flat_map(|stretch| stretch.rows.iter().map(|row| &row.id))
-    }
-
-    /// The positions before this one are read.
-    pub fn covered(&self) -> u64 {
-        self.covered
     }
 
     fn page_size(&self) -> u32 {
@@ -244,7 +224,7 @@ impl Pass {
         Ask { ticket, window }
     }
 
-    fn count(&mut self, rows: &[Row], total: u64) {
+    fn count(&mut self, rows: &[Option<Row>], total: u64) {
         if self.counts.pages == 0 {
             self.counts.first_total = total;
         } else {
@@ -253,7 +233,7 @@ impl Pass {
         self.counts.last_total = total;
         self.counts.pages += 1;
         self.counts.rows += rows.len() as u64;
-        self.first_sight = rows.iter().map(|row| self.seen.insert(&row.id)).collect();
+        self.first_sight = rows.iter().flatten().map(|row| self.seen.insert(&row.id)).collect();
         self.counts.repeats += self.first_sight.iter().filter(|first| !**first).count() as u64;
     }
 

@@ -42,6 +42,11 @@ pub enum Doubt {
         /// The total that the last answer announced.
         announced: u64,
     },
+    /// A record could not be read, so nobody knows which item it is, or what it is like.
+    Unreadable {
+        /// Its position in the list; the first, where there are several.
+        position: u64,
+    },
     /// The server announced fewer items than it sent.
     TotalTooLow {
         /// The position in the list after the last item sent.
@@ -84,6 +89,11 @@ impl fmt::Display for Doubt {
             Self::EndsEarly { position, announced } => write!(
                 f,
                 "the list ends at position {position}, where the server announced {announced} items"
+            ),
+            Self::Unreadable { position } => write!(
+                f,
+                "the record at position {position} cannot be read, so its item stays as it was: \
+                 mend it in EnterWorks"
             ),
             Self::TotalTooLow { position, announced } => write!(
                 f,
@@ -133,6 +143,7 @@ mod tests {
             Doubt::OverlapLost { position },
             Doubt::PageSizeTooSmall { position },
             Doubt::PagesCut { position },
+            Doubt::Unreadable { position },
             Doubt::EndsEarly { position, announced },
             Doubt::CountDisagrees { distinct: 123, announced, came_and_went: 7 },
         ] {

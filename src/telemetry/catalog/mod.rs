@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 32] = [
+const IDS: [(&str, &str); 33] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -19,6 +19,7 @@ const IDS: [(&str, &str); 32] = [
     ("deletions no longer held", "cbb9373b7d39f91890d086099dc4346d"),
     ("mirror opened", "2d864ec5b5ade991773d2abb40dcdc6c"),
     ("stepped back", "e639b812250cf4eb385da5b4ae578370"),
+    ("item unreadable", "e6a1bd29940cfdba7e3b6656c47d87e5"),
     ("signed in", "14470ed5850c83328ff01d89847e267e"),
     ("session renewed", "c0bab20c28e8265cb6497a02c0cf56c6"),
     ("REST token renewed", "e8927b00ec2752e292ee440f66c56741"),

@@ -90,6 +90,16 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::deletions_no_longer_held(repository, iteration);
         event::mirror_opened(Path::new("mirror.db"));
         event::stepped_back(repository, iteration, 1, "this");
+        let unreadable = event::ItemUnreadable {
+            repository,
+            iteration,
+            position: 1,
+            item: None,
+            error: "this",
+            answer: None,
+        };
+        event::item_unreadable(&unreadable);
+        event::item_unreadable_again(&unreadable);
         event::signed_in(Generation::NONE, soon);
         event::session_renewed(Generation::NONE, "refused", soon);
         event::rest_token_renewed(repository, Generation::NONE);
@@ -150,8 +160,9 @@ fn substituted(text: &str) -> Vec<&str> {
 #[test]
 fn every_event_has_an_id_of_its_own_that_never_changes() {
     let calls = include_str!("tests.rs");
-    for function in include_str!("../event.rs").split("\npub fn ").skip(1) {
-        let (name, _) = function.split_once('(').unwrap();
+    let events = [include_str!("../event/mod.rs"), include_str!("../event/read.rs")];
+    for function in events.iter().flat_map(|events| events.split("\npub fn ").skip(1)) {
+        let (name, _) = function.split_once(['(', '<']).unwrap();
         assert!(calls.contains(&format!("event::{name}(")), "{name} is not told of here");
     }
     let mut messages: Vec<&str> = IDS.iter().map(|(message, _)| *message).collect();

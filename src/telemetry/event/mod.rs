@@ -4,6 +4,8 @@
 //! the fields, times in milliseconds, and what went wrong is always called `error`. No function
 //! takes a secret.
 
+mod read;
+
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
@@ -11,6 +13,10 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+pub use self::read::{
+    ItemUnreadable, PageRead, PagesRead, item_unreadable, item_unreadable_again, page_read,
+    page_read_in_haste, pages_read,
+};
 use crate::command_line::CommandLine;
 use crate::ids::{Iteration, RepositoryId};
 use crate::progress::whole_millis;
@@ -18,75 +24,6 @@ use crate::session::Generation;
 
 /// The target of all events.
 pub const TARGET: &str = "ewmirror";
-
-/// One page, read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageRead {
-    /// The repository.
-    pub repository: RepositoryId,
-    /// The pass.
-    pub iteration: Iteration,
-    /// Which page of the pass, counted from 1; the vendor's page number where pages are plain.
-    pub page: u64,
-    /// Items in it.
-    pub items: u64,
-    /// Items that the server announced for the whole repository.
-    pub total: u64,
-    /// How long the request took.
-    pub elapsed: Duration,
-}
-
-/// Several pages of one pass, read within about a second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PagesRead {
-    /// The last of them, with the items of all and the longest of the times.
-    pub sum: PageRead,
-    /// How many they are.
-    pub pages: u64,
-}
-
-/// `page read` at a level.
-macro_rules! tell_page {
-    ($level:ident, $page:ident, $uptime:ident) => {
-        $level!(
-            target: TARGET,
-            repository = $page.repository.0,
-            iteration = $page.iteration.0,
-            page = $page.page,
-            items = $page.items,
-            total = $page.total,
-            elapsed_ms = whole_millis($page.elapsed),
-            uptime_ms = whole_millis($uptime),
-            "page read"
-        )
-    };
-}
-
-/// A page read while pages come at a human pace.
-pub fn page_read(page: &PageRead, uptime: Duration) {
-    tell_page!(info, page, uptime);
-}
-
-/// A page read among many: told one by one to those who want to know.
-pub fn page_read_in_haste(page: &PageRead, uptime: Duration) {
-    tell_page!(debug, page, uptime);
-}
-
-/// The pages of about a second, summed up.
-pub fn pages_read(pages: &PagesRead, uptime: Duration) {
-    info!(
-        target: TARGET,
-        repository = pages.sum.repository.0,
-        iteration = pages.sum.iteration.0,
-        page = pages.sum.page,
-        pages = pages.pages,
-        items = pages.sum.items,
-        total = pages.sum.total,
-        elapsed_ms = whole_millis(pages.sum.elapsed),
-        uptime_ms = whole_millis(uptime),
-        "pages read"
-    );
-}
 
 /// What a pass came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,172 @@
+//! The page in an answer to a search. Pure.
+//!
+//! Guarantees: an answer of the wrong shape is never taken for an empty page; no more items are
+//! held than were asked for, however many came; and a record that cannot be read costs itself, not
+//! its page: it is named and holds its place. Where no record of a page can be read, that is no
+//! fault of a record, and the page is an error.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::error::RequestErrorKind;
+use super::outline::{Outline, Split};
+use super::tolerant::Member;
+use super::verdict::{
+    Reply, Verdict, accepted_as, admitted, secret, success, successful, wrong_shape,
+};
+use super::wire::{self, Data, Envelope, Found, ItemFault};
+use super::{SearchAnswer, UnreadableItem};
+use crate::config::{JsonPointer, Secret};
+use crate::item;
+
+/// How much of a record is looked at to show what is wrong with it: more than is ever shown.
+const AROUND: usize = 256;
+
+/// What a page was asked for with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) page_size: u32,
+    pub(super) item_id: &'a JsonPointer,
+    /// What the answer may be read along.
+    pub(super) outline: Option<&'a Arc<Outline>>,
+}
+
+impl Asked<'_> {
+    /// How many items are held of an answer: one more than was asked for is one too many.
+    fn held(&self) -> usize {
+        usize::try_from(self.page_size).unwrap_or(usize::MAX)
+    }
+}
+
+/// `webcm/rest/api/items/search` (vendor).
+pub(super) fn search(reply: &Reply, asked: Asked<'_>) -> Verdict<SearchAnswer> {
+    if let Some(answer) = asked.outline.and_then(|outline| along(reply, asked, outline)) {
+        return Verdict::Answer(answer);
+    }
+    accepted_as(reply, |body| wire::envelope_of_page(body, asked.held()))
+        .and_then(|envelope| page(reply, asked, &envelope))
+        .unwrap_or_else(|it| it)
+}
+
+/// The page, read along the outline of an earlier answer; `None` where it cannot be, or is none:
+/// then it is read from scratch.
+fn along(reply: &Reply, asked: Asked<'_>, outline: &Arc<Outline>) -> Option<SearchAnswer> {
+    admitted::<()>(reply).ok()?;
+    let Split { items, outline: new, rest } = outline.split(&reply.body, asked.item_id)?;
+    let envelope = rest.envelope()?;
+    let success = success::<()>(&envelope).ok()?;
+    successful::<()>(&envelope).ok().filter(|()| success)?;
+    let total = total::<()>(envelope.data.is()?, items.len(), asked).ok()?;
+    let rest_token = rest_token::<()>(&envelope).ok()?;
+    let outline = Some(new.map_or_else(|| Arc::clone(outline), Arc::new));
+    Some(SearchAnswer { items, unreadable: Vec::new(), total, rest_token, outline })
+}
+
+/// Reads the page out of an answer that is no refusal so far.
+fn page(
+    reply: &Reply,
+    asked: Asked<'_>,
+    envelope: &Envelope<'_>,
+) -> Result<Verdict<SearchAnswer>, Verdict<SearchAnswer>> {
+    successful(envelope)?;
+    let data = match &envelope.data {
+        Member::Is(data) => data,
+        Member::Absent => return Err(wrong_shape("it has no data")),
+        Member::Null | Member::Other => return Err(wrong_shape("its data is not an object")),
+    };
+    let list = match &data.item_list {
+        Member::Is(list) => list,
+        Member::Absent => return Err(wrong_shape("it has no itemList")),
+        Member::Null | Member::Other => return Err(wrong_shape("its itemList is not a list")),
+    };
+    let total = total(data, list.count, asked)?;
+    let rest_token = rest_token(envelope)?;
+    let mut records = Records::default();
+    for raw in &list.held {
+        records.push(wire::item(&reply.body, raw, asked.item_id), raw, asked.item_id);
+    }
+    records.into_answer(total, rest_token, asked.item_id)
+}
+
+/// The records of a page, one after the other.
+#[derive(Default)]
+struct Records {
+    found: Vec<Found>,
+    unreadable: Vec<UnreadableItem>,
+    /// What is wrong with the first that cannot be read.
+    fault: Option<ItemFault>,
+}
+
+impl Records {
+    fn push(&mut self, read: Result<Found, ItemFault>, raw: &RawValue, pointer: &JsonPointer) {
+        let fault = match read {
+            Ok(found) => return self.found.push(found),
+            Err(fault) => fault,
+        };
+        let bytes = raw.get().as_bytes();
+        self.unreadable.push(UnreadableItem {
+            place: self.found.len() + self.unreadable.len(),
+            id: wire::id_of(raw, pointer),
+            what: fault.to_string(),
+            around: Some(
+                String::from_utf8_lossy(bytes.get(..AROUND).unwrap_or(bytes)).into_owned(),
+            ),
+            digest: item::digest(bytes),
+        });
+        self.fault.get_or_insert(fault);
+    }
+
+    fn into_answer(
+        self,
+        total: u64,
+        rest_token: Option<Secret>,
+        pointer: &JsonPointer,
+    ) -> Result<Verdict<SearchAnswer>, Verdict<SearchAnswer>> {
+        let Self { found, unreadable, fault } = self;
+        if let Some(fault) = fault.filter(|_| found.is_empty()) {
+            let what = format!("item 1 of the list: {fault}");
+            return Err(match fault {
+                ItemFault::Id(_) => Verdict::Failed(RequestErrorKind::ItemId { what }),
+                ItemFault::NotAnObject => wrong_shape(what),
+            });
+        }
+        // Places are no part of an outline.
+        let whole = unreadable.is_empty();
+        let outline = whole.then(|| Outline::of(&found, pointer)).flatten().map(Arc::new);
+        let items = found.into_iter().map(|found| found.item).collect();
+        Ok(Verdict::Answer(SearchAnswer { items, unreadable, total, rest_token, outline }))
+    }
+}
+
+/// The total that the whole search has, if what is said of this page agrees with what came.
+fn total<T>(data: &Data<'_>, came: usize, asked: Asked<'_>) -> Result<u64, Verdict<T>> {
+    let total = count(data.search_total, "searchTotal")?;
+    let returned = count(data.return_total, "returnTotal")?;
+    if usize::try_from(returned) != Ok(came) {
+        return Err(wrong_shape(format!("returnTotal is {returned}, but {came} items came")));
+    }
+    if returned > u64::from(asked.page_size) {
+        let size = asked.page_size;
+        return Err(wrong_shape(format!("{returned} items came where {size} were asked for")));
+    }
+    Ok(total)
+}
+
+/// The REST token that came along, if one did.
+fn rest_token<T>(envelope: &Envelope<'_>) -> Result<Option<Secret>, Verdict<T>> {
+    let raw = match envelope.rest_token {
+        Some(raw) if !matches!(raw.get(), "null" | "\"\"") => raw,
+        _ => return Ok(None),
+    };
+    wire::text(raw)
+        .and_then(|text| secret(&text))
+        .map(Some)
+        .ok_or_else(|| wrong_shape("its epimresttoken cannot be sent in a header"))
+}
+
+fn count<T>(member: Option<&RawValue>, name: &str) -> Result<u64, Verdict<T>> {
+    let raw = member.ok_or_else(|| wrong_shape(format!("it has no {name}")))?;
+    wire::whole_number(raw)
+        .ok_or_else(|| wrong_shape(format!("its {name} is not a whole number from 0 up")))
+}

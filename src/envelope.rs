@@ -54,7 +54,8 @@ fn member(name: impl Display, value: &impl Serialize, line: &mut Vec<u8>) {
 }
 
 /// An id as the server has it: a number of any size, or a text.
-struct BareId<'a>(&'a ItemId);
+#[derive(Clone, Copy, Debug)]
+pub struct BareId<'a>(pub &'a ItemId);
 
 impl Serialize for BareId<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

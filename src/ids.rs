@@ -69,6 +69,15 @@ pub enum ItemId {
     Text(Box<str>),
 }
 
+impl ItemId {
+    /// What a text given by a person may name: the integer that is written so, or else the text.
+    pub fn meanings(text: &str) -> impl Iterator<Item = Self> {
+        // Not of any spelling: 007 is a text.
+        let integer = text.parse::<i128>().ok().filter(|number| number.to_string() == text);
+        integer.map(Self::Integer).into_iter().chain([Self::Text(text.into())])
+    }
+}
+
 impl fmt::Display for ItemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -48,6 +48,29 @@ impl IdSet {
         }
     }
 
+    /// Those of the ids that are whole numbers or texts of such, in this order: at most so many.
+    pub fn numbers(&self, most: usize) -> Vec<ItemId> {
+        let integers = self.integers.iter().map(|number| ItemId::Integer(number.into()));
+        let numerals = self.numerals.iter().map(|number| ItemId::Text(number.to_string().into()));
+        integers.chain(numerals).take(most).collect()
+    }
+
+    /// Those of the ids that these names mean.
+    ///
+    /// # Errors
+    ///
+    /// The names that mean none of them.
+    pub fn named(&self, names: &[String]) -> Result<Self, Vec<String>> {
+        let (mut meant, mut unknown) = (Self::new(), Vec::new());
+        for name in names {
+            match ItemId::meanings(name).find(|id| self.contains(id)) {
+                Some(id) => drop(meant.insert(&id)),
+                None => unknown.push(name.clone()),
+            }
+        }
+        if unknown.is_empty() { Ok(meant) } else { Err(unknown) }
+    }
+
     /// How many ids are in.
     pub fn count(&self) -> u64 {
         self.integers.len() + self.numerals.len() + self.others.len() as u64
@@ -77,6 +100,13 @@ impl IdSet {
         self.integers -= &other.integers;
         self.numerals -= &other.numerals;
         self.others.retain(|hash| !other.others.contains(hash));
+    }
+
+    /// Takes out all ids that are not in another set.
+    pub fn intersect(&mut self, other: &Self) {
+        self.integers &= &other.integers;
+        self.numerals &= &other.numerals;
+        self.others.retain(|hash| other.others.contains(hash));
     }
 
     /// The stored form: the two bitmaps in the format of the Roaring project, then the hashes,
@@ -188,9 +218,12 @@ mod tests {
             united.unite(theirs.clone());
             prop_assert!(ours.is_subset(&united) && theirs.is_subset(&united));
             prop_assert_eq!(united, a.union(&b).copied().collect::<IdSet>());
-            let mut left = ours;
+            let mut left = ours.clone();
             left.subtract(&theirs);
             prop_assert_eq!(left, a.difference(&b).copied().collect::<IdSet>());
+            let mut common = ours;
+            common.intersect(&theirs);
+            prop_assert_eq!(common, a.intersection(&b).copied().collect::<IdSet>());
         }
 
         #[test]
@@ -215,6 +248,18 @@ mod tests {
             set.insert(&id);
         }
         assert!(set.to_bytes().len() < 3 << 20, "{}", set.to_bytes().len());
+    }
+
+    #[test]
+    fn whole_numbers_are_told_in_their_order_and_other_ids_are_not() {
+        let texts = ["x", "10", "9", "007"].map(|text| ItemId::Text(text.into()));
+        let ids = [ItemId::Integer(12), ItemId::Integer(3), ItemId::Integer(-1)];
+        let set: IdSet = ids.iter().chain(&texts).collect();
+        let told = |most| {
+            set.numbers(most).iter().map(|id| format!("{id:?}")).collect::<Vec<_>>().join(" ")
+        };
+        let all = "Integer(3) Integer(12) Text(\"9\") Text(\"10\")";
+        assert_eq!((told(9).as_str(), told(2).as_str()), (all, "Integer(3) Integer(12)"));
     }
 
     #[test]

@@ -172,6 +172,7 @@ const PURE: &[&str] = &[
     "src/pager/window.rs",
     "src/refresher/schedule.rs",
     "src/status/document.rs",
+    "src/status/held.rs",
     "src/status/page/mod.rs",
     "src/status/ready.rs",
     "src/supervisor/reload.rs",

@@ -1,41 +1,166 @@
-//! `ewmirror approve-deletes`: releases deletions that the guard held back.
+//! `ewmirror approve-deletes`: shows and releases deletions that the guard held back.
 //!
 //! It deletes nothing: it leaves word in the database, which the daemon heeds at the end of its
-//! next certified pass.
+//! next certified pass. Those that are not named wait on.
 
 use std::path::Path;
 
-use super::ask::{self, Asked};
-use super::{Exit, output};
-use crate::config::Environment;
-use crate::ids::RepositoryId;
-use crate::mirror;
+use clap::Args;
 
-/// Releases what is held back of a repository.
-pub(super) fn run(file: &Path, environment: &Environment, repository: RepositoryId) -> Exit {
-    match release(file, environment, repository) {
-        Ok(released) => output::data(&released),
+use super::ask::{self, Asked};
+use super::output::{self, Stdout};
+use super::{Exit, history};
+use crate::config::Environment;
+use crate::envelope::BareId;
+use crate::ids::{ItemId, RepositoryId};
+use crate::item;
+use crate::mirror::{self, Release, Waiting};
+
+/// The most unknown ids that an error names.
+const NAMED: usize = 20;
+
+/// The flags of `ewmirror approve-deletes`.
+#[derive(Args, Debug)]
+pub(super) struct ApproveArgs {
+    /// The repository
+    #[arg(long, value_name = "ID", value_parser = ask::repository)]
+    repository: RepositoryId,
+
+    /// Show the deletions that are held back, one JSON object a line, and approve nothing
+    #[arg(long)]
+    list: bool,
+
+    /// Only these items; the others wait on. An id with a comma in it stands in quotes, as in csv
+    #[arg(long, value_name = "A,B,..", value_parser = names, allow_hyphen_values = true)]
+    items: Vec<Names>,
+}
+
+/// The ids of one flag.
+#[derive(Clone, Debug)]
+struct Names(Vec<String>);
+
+/// Reads one line of csv.
+fn names(text: &str) -> Result<Names, String> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> =
+        reader.records().collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    match rows.as_slice() {
+        [row] if row.iter().all(|name| !name.is_empty()) => {
+            Ok(Names(row.iter().map(str::to_owned).collect()))
+        }
+        _ => Err("ids with commas between them, as in 5000186,5000187".to_owned()),
+    }
+}
+
+/// Shows or releases what is held back of a repository.
+pub(super) fn run(file: &Path, environment: &Environment, args: &ApproveArgs) -> Exit {
+    let given: Vec<String> = args.items.iter().flat_map(|names| names.0.clone()).collect();
+    let named = (!given.is_empty()).then_some(given.as_slice());
+    let done = Asked::of(file, environment).and_then(|asked| {
+        if args.list {
+            list(&asked, args.repository, named)
+        } else {
+            release(&asked, args.repository, named)
+        }
+    });
+    match done {
+        Ok(()) => Exit::Done,
         Err(exit) => exit,
     }
 }
 
-fn release(
-    file: &Path,
-    environment: &Environment,
-    repository: RepositoryId,
-) -> Result<String, Exit> {
-    let asked = Asked::of(file, environment)?;
+fn release(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) -> Result<(), Exit> {
     asked.expect(&asked.reader()?, repository)?;
-    match mirror::release(&asked.path, repository).map_err(|error| ask::failed(&error))? {
-        Some(count) => {
-            let deletions = if count == 1 { "deletion" } else { "deletions" };
-            Ok(format!(
-                "released {count} {deletions} of repository {repository}: the next certified pass \
-                 makes them\n"
-            ))
+    let release = mirror::release(&asked.path, repository, named);
+    match release.map_err(|error| ask::failed(&error))? {
+        Release::NothingHeld => Err(nothing_held(repository)),
+        Release::Unknown(unknown) => Err(not_held(repository, &unknown)),
+        Release::Done { released, waiting } => {
+            let deletions = if released == 1 { "deletion" } else { "deletions" };
+            let wait = match waiting {
+                0 => String::new(),
+                1 => "; 1 other waits on".to_owned(),
+                waiting => format!("; {waiting} others wait on"),
+            };
+            match output::data(&format!(
+                "released {released} {deletions} of repository {repository}: the next certified \
+                 pass makes them{wait}\n"
+            )) {
+                Exit::Done => Ok(()),
+                exit => Err(exit),
+            }
         }
-        None => {
-            Err(Exit::Failed(format!("no deletions are held back for repository {repository}")))
+    }
+}
+
+/// Writes what waits for the operator, a page of it at a time, so that whoever reads it slowly holds
+/// nobody up.
+fn list(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) -> Result<(), Exit> {
+    let mut reader = asked.reader()?;
+    asked.expect(&reader, repository)?;
+    let failed = |error| ask::failed(&error);
+    let Some(Waiting { mut items, since_ms }) =
+        reader.waiting_deletions(repository).map_err(failed)?
+    else {
+        return named.map_or(Ok(()), |_| Err(nothing_held(repository)));
+    };
+    if let Some(named) = named {
+        items = items.named(named).map_err(|unknown| not_held(repository, &unknown))?;
+    }
+    let since = since_ms.map(history::time);
+    let mut stdout = Stdout::new();
+    let mut after = None;
+    loop {
+        let page = reader.items_in(repository, &items, after.as_ref()).map_err(failed)?;
+        for (id, body) in &page.items {
+            stdout.write(&line(repository, id, since.as_deref(), body))?;
+        }
+        match page.scanned_through {
+            Some(last) => after = Some(last),
+            None => return stdout.flush(),
+        }
+    }
+}
+
+fn line(repository: RepositoryId, id: &ItemId, since: Option<&str>, body: &[u8]) -> Vec<u8> {
+    let json = |value: serde_json::Result<String>| value.expect("numbers and texts are JSON");
+    let (item, since) =
+        (json(serde_json::to_string(&BareId(id))), json(serde_json::to_string(&since)));
+    let head =
+        format!("{{\"repository\":{repository},\"item\":{item},\"held_since\":{since},\"body\":");
+    let mut line = head.into_bytes();
+    line.extend_from_slice(&item::one_line(body));
+    line.extend_from_slice(b"}\n");
+    line
+}
+
+fn nothing_held(repository: RepositoryId) -> Exit {
+    Exit::Failed(format!("no deletions are held back for repository {repository}"))
+}
+
+fn not_held(repository: RepositoryId, unknown: &[String]) -> Exit {
+    let mut names: Vec<String> =
+        unknown.iter().take(NAMED).map(|name| output::visible(name)).collect();
+    if unknown.len() > NAMED {
+        names.push(format!("{} more", unknown.len() - NAMED));
+    }
+    Exit::Failed(format!(
+        "not held back in repository {repository}, and nothing is released: {}; --list shows \
+         those that are",
+        names.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_stand_between_commas_and_one_with_a_comma_in_quotes() {
+        assert_eq!(names("5,x y,-3").unwrap().0, ["5", "x y", "-3"]);
+        assert_eq!(names("\"a,\"\"b\",7").unwrap().0, ["a,\"b", "7"]);
+        for wrong in ["", ",", "5,", "5\n6"] {
+            names(wrong).unwrap_err();
         }
     }
 }

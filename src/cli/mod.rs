@@ -32,13 +32,13 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use self::approve::ApproveArgs;
 use self::changes::ChangesArgs;
 use self::export::ExportArgs;
 use self::history::HistoryArgs;
 use self::simulate::SimulateArgs;
 use crate::command_line::DEFAULT_CONFIG;
 use crate::config::Environment;
-use crate::ids::RepositoryId;
 use crate::signals::Listener;
 use crate::simulator::StartError;
 
@@ -74,12 +74,8 @@ enum Command {
     Changes(ChangesArgs),
     /// Print the changes of one item, attribute by attribute
     History(HistoryArgs),
-    /// Release deletions that were held back because they were too many
-    ApproveDeletes {
-        /// The repository
-        #[arg(long, value_name = "ID", value_parser = ask::repository)]
-        repository: RepositoryId,
-    },
+    /// Show or release deletions that were held back because they were too many
+    ApproveDeletes(ApproveArgs),
     /// Run an EnterWorks look-alike on loopback, for trying things out
     Simulate(Box<SimulateArgs>),
     /// Run look-alike and daemon in one, with short-lived tokens and items on the move
@@ -166,9 +162,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(args) => export::run(&arguments.config, &environment, &args),
         Command::Changes(args) => changes::run(&arguments.config, &environment, &args),
         Command::History(args) => history::run(&arguments.config, &environment, &args),
-        Command::ApproveDeletes { repository } => {
-            approve::run(&arguments.config, &environment, repository)
-        }
+        Command::ApproveDeletes(args) => approve::run(&arguments.config, &environment, &args),
         Command::Simulate(args) => simulate(*args, &environment),
         Command::Demo(args) => demo::run(args.run_for, &environment),
         Command::Completions { shell } => {

@@ -23,8 +23,8 @@ use crate::item::Item;
 pub use any::AnyMirror;
 pub use sqlite::{
     Bounds, CertifiedPass, ChangeHead, ChangesPage, Examination, HeldSummary, History, Holder,
-    Integrity, LedgerEntry, MirrorSummary, OpenError, ReadError, Reader, RepositorySummary,
-    Snapshot, SqliteMirror, SqliteOptions, examine, holder, release,
+    Integrity, ItemsPage, LedgerEntry, MirrorSummary, OpenError, ReadError, Reader, Release,
+    RepositorySummary, Snapshot, SqliteMirror, SqliteOptions, Waiting, examine, holder, release,
 };
 
 /// One page of a pass, as the pager hands it on: in the order of the list, each exactly once.
@@ -140,8 +140,40 @@ pub struct Held {
     pub items: IdSet,
     /// How many were announced.
     pub announced: u64,
-    /// Whether the operator has released them.
-    pub released: bool,
+    /// Those of them that the operator has released.
+    pub released: IdSet,
+    /// Whether the operator has picked those: the others are then held back until they are seen or
+    /// released, too, however few they are.
+    pub picked: bool,
+}
+
+impl Held {
+    /// Those that wait for the operator.
+    pub fn waiting(&self) -> IdSet {
+        let mut waiting = self.items.clone();
+        waiting.subtract(&self.released);
+        waiting
+    }
+
+    /// Releases all of them, or those of these that are held back; the others wait on.
+    pub fn release(&mut self, picked: Option<&IdSet>) {
+        self.picked = picked.is_some();
+        match picked {
+            None => self.released = self.items.clone(),
+            Some(picked) => {
+                let mut released = picked.clone();
+                released.intersect(&self.items);
+                self.released.unite(released);
+            }
+        }
+    }
+
+    /// Takes over what the operator has said of those that were held back before, and are again.
+    pub fn heed(&mut self, before: &Self) {
+        self.released.unite(before.released.clone());
+        self.released.intersect(&self.items);
+        self.picked |= before.picked;
+    }
 }
 
 /// The end of a pass.
@@ -320,11 +352,11 @@ pub trait Mirror: Send + Sync + 'static {
     ) -> impl Future<Output = Result<u64, MirrorError>> + Send;
 
     /// Ends a pass: writes the ledger and forgets the checkpoint. Returns what the pass changed in
-    /// all. Deletions that were released stay so if those of them that are held again are all that
-    /// is: the operator may have released them while the pass ended.
+    /// all. What is held again stays released where it was: the operator may have released it while
+    /// the pass ended ([`Held::heed`]).
     fn end_pass(&self, end: EndOfPass) -> impl Future<Output = Result<Tally, MirrorError>> + Send;
 
-    /// Whether the operator has released deletions that are held back.
+    /// Whether the operator has released any of the deletions that are held back.
     fn released(
         &self,
         repository: RepositoryId,

@@ -56,8 +56,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
             Some(_) => settlement.of_any_pass().await?,
         };
         let (suspects, held, news) = (settled.suspects.count(), settled.held_count(), settled.news);
-        // Once released, there is nothing to wait for but the next certified pass.
-        self.holds = settled.held.as_ref().is_some_and(|held| !held.released);
+        // Once any are released, there is nothing to wait for but the next certified pass.
+        self.holds = settled.held.as_ref().is_some_and(|held| held.released.is_empty());
         let end = EndOfPass {
             repository: under_way.config.id,
             iteration: self.iteration,

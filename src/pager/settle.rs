@@ -92,6 +92,7 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
         let was_held = held.is_some();
         let held = held.and_then(|mut held| {
             held.items.subtract(&self.seen);
+            held.released.subtract(&self.seen);
             held.announced = held.items.count();
             (held.announced > 0).then_some(held)
         });
@@ -117,34 +118,45 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
 
     async fn settle(&self, known: Suspicion) -> Option<Settled> {
         let Suspicion { items, suspects: suspected, held } = known;
-        let (announced, released) = match held {
-            Some(held) if held.released => (IdSet::new(), held.items),
-            Some(held) => (held.items, IdSet::new()),
-            None => Default::default(),
-        };
+        let held = held.unwrap_or_default();
+        let waiting = held.waiting();
+        let Held { released, picked, .. } = held;
+        // The operator has been through them and left these out: they are not ours to judge.
+        let left_out = if picked { waiting.clone() } else { IdSet::new() };
+        let mut decided = released.clone();
+        decided.unite(left_out.clone());
         let mut missing = Missing { items, missing: 0, released: 0 };
-        let mut rest = IdSet::new();
+        let (mut rest, mut still_out) = (IdSet::new(), IdSet::new());
         let mut after = None;
         while let Some(ids) = self.next_missing(&mut after).await? {
             missing.missing += ids.len() as u64;
             for id in &ids {
-                if released.contains(id) {
-                    missing.released += 1;
-                } else {
+                if !decided.contains(id) {
                     rest.insert(id);
+                    continue;
+                }
+                missing.released += 1;
+                if left_out.contains(id) {
+                    still_out.insert(id);
                 }
             }
         }
         self.delete_released(&released).await?;
-        let count = rest.count();
+        let mut held = Held { items: still_out.clone(), picked, ..Held::default() };
+        let still_out_count = still_out.count();
+        let mut suspects = still_out;
         if judge(missing, self.max_fraction) == Judgement::Hold {
-            // The same again is known by now.
-            let news = (announced != rest).then_some(News::Held { of: items - missing.released });
-            let held = Held { items: rest.clone(), announced: count, released: false };
-            return Some(Settled { suspects: rest, held: Some(held), news });
+            held.items.unite(rest.clone());
+            suspects.unite(rest);
+        } else {
+            suspects.unite(self.examine(&suspected, &decided).await?);
         }
-        let suspects = self.examine(&suspected, &released).await?;
-        Some(Settled { suspects, held: None, news: None })
+        held.announced = held.items.count();
+        // The same again is known by now.
+        let of = items - (missing.released - still_out_count);
+        let news = (held.items != waiting && !held.items.is_empty()).then_some(News::Held { of });
+        let held = (held.announced > 0).then_some(held);
+        Some(Settled { suspects, held, news })
     }
 
     /// The next of the mirror's items that the pass did not see; `Some(None)` at the end.
@@ -168,13 +180,13 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
         Some(())
     }
 
-    /// Looks at each missing item, deletes those that are gone, and returns the suspects.
-    async fn examine(&self, suspected: &IdSet, released: &IdSet) -> Option<IdSet> {
+    /// Looks at each missing item that the operator has not decided about, deletes those that are gone, and returns the suspects.
+    async fn examine(&self, suspected: &IdSet, decided: &IdSet) -> Option<IdSet> {
         let (mut after, mut suspects) = (None, IdSet::new());
         let mut believed = None;
         let mut without_answer = 0;
         while let Some(mut ids) = self.next_missing(&mut after).await? {
-            ids.retain(|id| !released.contains(id));
+            ids.retain(|id| !decided.contains(id));
             if ids.is_empty() {
                 continue;
             }

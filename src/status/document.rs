@@ -7,15 +7,12 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::held::HeldStatus;
+use super::held::shown;
 use crate::command_line::CommandLine;
 use crate::ids::RepositoryId;
-use crate::mirror::{
-    CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,
-};
+use crate::mirror::{CertifiedPass, ChangeHead, LedgerEntry, MirrorSummary, RepositorySummary};
 use crate::progress::{Activity, Progress, RepositoryProgress, SignIn, whole_millis};
-
-/// How many characters of an item's id are told: a server may send ids of any length.
-const SHOWN_OF_ID: usize = 100;
 
 /// How things stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,20 +167,6 @@ pub struct CertifiedStatus {
     pub iteration: u64,
     /// When it ended.
     pub ended_at_ms: i64,
-}
-
-/// Deletions that are held back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct HeldStatus {
-    /// How many were announced.
-    pub count: u64,
-    /// The pass that announced them.
-    pub iteration: Option<u64>,
-    /// When it did.
-    pub since_at_ms: Option<i64>,
-    /// Whether the operator has released them.
-    pub released: bool,
 }
 
 /// One pass in the ledger.
@@ -360,7 +343,7 @@ fn repository(
             .map(|pass| u64::try_from(now_ms.saturating_sub(pass.ended_ms)).unwrap_or_default()),
         last_certified: last_certified.map(CertifiedStatus::from),
         suspects: kept.map(|kept| kept.suspects),
-        held_deletions: kept.and_then(|kept| kept.held).map(HeldStatus::from),
+        held_deletions: kept.and_then(|kept| kept.held.as_ref()).map(HeldStatus::from),
         passes: kept
             .map(|kept| kept.passes.iter().map(PassStatus::from).collect())
             .unwrap_or_default(),
@@ -392,16 +375,12 @@ fn state(activity: Activity, signed_in: bool) -> StateStatus {
 
 impl From<&ChangeHead> for ChangeStatus {
     fn from(change: &ChangeHead) -> Self {
-        let item = change.item.to_string();
         Self {
             sequence: change.sequence.0,
             found_at_ms: change.ts_ms,
             op: change.op.letter().to_owned(),
             repository: change.repository.0,
-            item: match item.char_indices().nth(SHOWN_OF_ID) {
-                Some(_) => item.chars().take(SHOWN_OF_ID).chain(['…']).collect(),
-                None => item,
-            },
+            item: shown(&change.item),
         }
     }
 }
@@ -409,17 +388,6 @@ impl From<&ChangeHead> for ChangeStatus {
 impl From<CertifiedPass> for CertifiedStatus {
     fn from(pass: CertifiedPass) -> Self {
         Self { iteration: pass.iteration.0, ended_at_ms: pass.ended_ms }
-    }
-}
-
-impl From<HeldSummary> for HeldStatus {
-    fn from(held: HeldSummary) -> Self {
-        Self {
-            count: held.count,
-            iteration: held.iteration.map(|iteration| iteration.0),
-            since_at_ms: held.since_ms,
-            released: held.released,
-        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod ask;
 pub mod document;
 mod endpoint;
 mod figures;
+mod held;
 pub mod http;
 mod metrics;
 pub mod page;

@@ -134,7 +134,7 @@ impl Mirror for Memory {
             kept.suspicion.suspects = end.suspects.clone();
             let before = std::mem::replace(&mut kept.suspicion.held, end.held.clone());
             if let (Some(held), Some(before)) = (&mut kept.suspicion.held, before) {
-                held.released |= before.released && held.items.is_subset(&before.items);
+                held.heed(&before);
             }
             kept.ends.push(end);
             kept.tally
@@ -142,7 +142,9 @@ impl Mirror for Memory {
     }
 
     async fn released(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        let released = |kept: &mut Kept| kept.suspicion.held.as_ref().is_some_and(|it| it.released);
+        let released = |kept: &mut Kept| {
+            kept.suspicion.held.as_ref().is_some_and(|it| !it.released.is_empty())
+        };
         Ok(self.with(repository, released))
     }
 

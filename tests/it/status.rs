@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::servers::{Parrot, Wiretap};
-use crate::support::{DEADLINE, Daemon, Ended, Event, Setup, Sim, repositories, sim};
+use crate::support::{DEADLINE, Daemon, Ended, Event, Setup, Sim, kept, repositories, sim};
 
 /// Settings that the tests' usual file has not, or has otherwise.
 #[derive(Clone)]
@@ -281,20 +281,19 @@ fn no_answer_of_the_endpoint_holds_a_secret() {
 
 /// A database as a daemon leaves it that ended in the middle of pass 2.
 fn database(path: &Path) -> rusqlite::Result<()> {
-    let schema = include_str!("../../src/mirror/migrations/sqlite/0001_mirror.sql");
     let connection = rusqlite::Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.execute_batch(schema)?;
+    connection.execute_batch(&kept::MIGRATIONS.concat())?;
     connection.execute_batch(
         "INSERT INTO repository VALUES (1, 250, 1, 1, 1772366400000);
              INSERT INTO pass (repository, iteration, started_ms, ended_ms, pages, distinct_ids,
                  created, certified, doubt) VALUES
                  (1, 1, 1772366300000, 1772366400000, 3, 250, 250, 1, NULL),
-                 (1, 2, 1772366500000, NULL, 2, 200, 0, 0, NULL);
-             INSERT INTO suspicion VALUES (1, x'', 3, x'', 100, 1, 1772366400000, 0);",
+                 (1, 2, 1772366500000, NULL, 2, 200, 0, 0, NULL);",
     )?;
+    kept::hold(&connection, 0..100);
     connection.pragma_update(None, "application_id", u32::from_be_bytes(*b"ewmi"))?;
-    connection.pragma_update(None, "user_version", 1)
+    connection.pragma_update(None, "user_version", kept::SCHEMA_VERSION)
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn note_dropped(through: Sequence) {
 
 /// The history of the integer of this name, if the mirror has one, or else of the text.
 fn find(reader: &mut Reader, args: &HistoryArgs) -> Result<History, Exit> {
-    for id in meanings(&args.item) {
+    for id in ItemId::meanings(&args.item) {
         let found = reader.history(args.repository, &id);
         if let Some(history) = found.map_err(|error: ReadError| ask::failed(&error))? {
             return Ok(history);
@@ -78,12 +78,6 @@ fn find(reader: &mut Reader, args: &HistoryArgs) -> Result<History, Exit> {
     Err(Exit::Failed(format!(
         "repository {repository} has no item {item}, nor had it one whose changes are kept"
     )))
-}
-
-fn meanings(item: &str) -> impl Iterator<Item = ItemId> {
-    // Not of any spelling: 007 is a text.
-    let integer = item.parse::<i128>().ok().filter(|number| number.to_string() == item);
-    integer.map(ItemId::Integer).into_iter().chain([ItemId::Text(item.into())])
 }
 
 /// A change as lines for people.
@@ -104,7 +98,8 @@ fn paragraph(change: &Change) -> String {
     text
 }
 
-fn time(ts_ms: i64) -> String {
+/// A moment as an RFC 3339 date with milliseconds.
+pub(super) fn time(ts_ms: i64) -> String {
     match u64::try_from(ts_ms) {
         Ok(ms @ ..=LAST_DATE_MS) => {
             let time = SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
@@ -187,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_plain_integer_may_also_be_a_text() {
-        let of = |text| meanings(text).collect::<Vec<_>>();
+        let of = |text| ItemId::meanings(text).collect::<Vec<_>>();
         let text = |text: &str| ItemId::Text(text.into());
         assert_eq!(of("-7"), [ItemId::Integer(-7), text("-7")]);
         assert_eq!(of("007"), [text("007")]);

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::store::{Durability, Store};
+use super::suspects;
 use crate::ids::{Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::mirror::{
@@ -143,18 +144,22 @@ pub(super) fn end(store: &mut Store, end: &EndOfPass) -> Result<Tally, MirrorErr
 
 /// Puts down who is suspected and what is held back, in place of what was there.
 fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorError> {
-    let held = end.held.as_ref();
-    // What was held before was announced then, and the operator may have released it since the
-    // pass looked. That holds for all of it that is left, but not for more.
-    let before =
-        held.map_or(Ok(None), |held| announced_before(transaction, end.repository, held))?;
-    let (released, iteration, ts_ms) =
-        before.unwrap_or((false, end.iteration.0.cast_signed(), end.ts_ms));
+    let mut held = end.held.clone();
+    let mut announced = (end.iteration.0.cast_signed(), end.ts_ms);
+    // What the operator has said since the pass looked must not be lost.
+    if let (Some(held), Some(before)) = (&mut held, held_before(transaction, end.repository)?) {
+        held.heed(&before.held);
+        if held.items.is_subset(&before.held.items) {
+            announced = before.announced;
+        }
+    }
+    let held = held.as_ref();
+    let released = held.map(|held| &held.released).filter(|released| !released.is_empty());
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO suspicion (repository, suspects, suspect_count, held,
-             held_count, held_iteration, held_ms, released)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             held_count, held_iteration, held_ms, released_items, released_count, picked)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute((
             end.repository.0.cast_signed(),
@@ -162,32 +167,31 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
             end.suspects.count().cast_signed(),
             held.map(|held| held.items.to_bytes()),
             held.map_or(0, |held| held.announced).cast_signed(),
-            held.map(|_| iteration),
-            held.map(|_| ts_ms),
-            held.is_some_and(|held| held.released || released),
+            held.map(|_| announced.0),
+            held.map(|_| announced.1),
+            released.map(IdSet::to_bytes),
+            released.map_or(0, IdSet::count).cast_signed(),
+            held.is_some_and(|held| held.picked),
         ))?;
     Ok(())
 }
 
-/// Whether what is held was released, and the pass and the time that it was announced by; `None`
-/// where it was not.
-fn announced_before(
+/// What was held back when the pass began to end.
+struct HeldBefore {
+    held: Held,
+    /// The pass that announced it, and when.
+    announced: (i64, i64),
+}
+
+fn held_before(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
-    held: &Held,
-) -> Result<Option<(bool, i64, i64)>, MirrorError> {
-    let before: Option<(Vec<u8>, (bool, i64, i64))> = transaction
-        .prepare_cached(
-            "SELECT held, released, held_iteration, held_ms FROM suspicion
-             WHERE repository = ?1 AND held IS NOT NULL",
-        )?
-        .query_row([repository.0.cast_signed()], |row| {
-            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
-        })
-        .optional()?;
-    let Some((items, announced)) = before else { return Ok(None) };
-    let items = IdSet::from_bytes(&items).map_err(|error| MirrorError::Store(Box::new(error)))?;
-    Ok(held.items.is_subset(&items).then_some(announced))
+) -> Result<Option<HeldBefore>, MirrorError> {
+    let Some(held) = suspects::suspicion_in(transaction, repository)?.held else { return Ok(None) };
+    let announced = transaction
+        .prepare_cached("SELECT held_iteration, held_ms FROM suspicion WHERE repository = ?1")?
+        .query_row([repository.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Some(HeldBefore { held, announced }))
 }
 
 /// Adds to what a pass has changed. A pass that nobody began begins now.

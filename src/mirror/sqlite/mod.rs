@@ -33,8 +33,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use error::OpenError;
 pub use examine::{Examination, Holder, Integrity, examine, holder};
 pub use read::{
-    Bounds, CertifiedPass, ChangeHead, ChangesPage, HeldSummary, History, LedgerEntry,
-    MirrorSummary, ReadError, Reader, RepositorySummary, Snapshot, release,
+    Bounds, CertifiedPass, ChangeHead, ChangesPage, HeldSummary, History, ItemsPage, LedgerEntry,
+    MirrorSummary, ReadError, Reader, Release, RepositorySummary, Snapshot, Waiting, release,
 };
 
 use self::store::Store;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ids::{ItemId, RepositoryId};
+use crate::idset::IdSet;
 use crate::testing::ItemCall;
 
 const REPOSITORY: RepositoryId = RepositoryId(1);
@@ -27,9 +28,16 @@ fn kept(rig: &Rig) -> usize {
     rig.mirror.memory.with(REPOSITORY, |kept| kept.items.len())
 }
 
+/// Releases some of what is held back.
+fn pick(rig: &Rig, items: &IdSet) {
+    rig.mirror.memory.with(REPOSITORY, |kept| {
+        kept.suspicion.held.as_mut().expect("nothing is held back").release(Some(items));
+    });
+}
+
 fn release(rig: &Rig) {
     rig.mirror.memory.with(REPOSITORY, |kept| {
-        kept.suspicion.held.as_mut().expect("nothing is held back").released = true;
+        kept.suspicion.held.as_mut().expect("nothing is held back").release(None);
     });
 }
 
@@ -145,6 +153,36 @@ async fn a_release_is_for_what_was_announced_and_no_more() {
     let complete = next_pass(&rig).await;
     assert_eq!((complete.number("deleted"), complete.number("held")), (0, 40));
     assert_eq!(kept(&rig), 50);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_the_operator_leaves_out_wait_on_however_few_they_are() {
+    let mut rig = mirrored().await;
+    let all = rig.server.state().lists[&REPOSITORY].clone();
+    remove(&rig, 51..=250);
+    next_pass(&rig).await;
+    let picked: Vec<ItemId> = (51..=245).map(ItemId::Integer).collect();
+    pick(&rig, &picked.iter().collect());
+    for _ in 0..3 {
+        // Five of fifty-five are no more than the guard lets pass by itself.
+        let complete = next_pass(&rig).await;
+        assert_eq!((complete.number("held"), complete.number("suspects")), (5, 5));
+        assert_eq!(kept(&rig), 55);
+    }
+    assert_eq!(rig.events.named("deletions released")[0].number("count"), 195);
+    assert_eq!(rig.events.named("deletions held").len(), 1, "they are known");
+    // What goes besides is judged by itself.
+    remove(&rig, 1..=2);
+    let complete = next_pass(&rig).await;
+    assert_eq!((complete.number("deleted"), complete.number("held")), (2, 5));
+    // One is there again, and of the others the word holds that is said at last.
+    rig.server.state().lists.get_mut(&REPOSITORY).unwrap().push(all[245].clone());
+    assert_eq!(next_pass(&rig).await.number("held"), 4);
+    release(&rig);
+    let complete = next_pass(&rig).await;
+    assert_eq!((complete.number("deleted"), complete.number("held")), (4, 0));
+    assert_eq!(kept(&rig), 49);
     rig.stop().await;
 }
 

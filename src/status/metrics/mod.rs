@@ -181,8 +181,8 @@ impl Snapshot {
         sheet.gauge("ewmirror_suspect_items", None, help, suspects)?;
         // A repository whose items are known is in the mirror, and has none held unless told.
         let deletions = self.known(|it| {
-            let waiting = it.held_deletions.filter(|deletions| !deletions.released);
-            it.items.map(|_| waiting.map_or(0, |deletions| deletions.count))
+            let waiting = it.held_deletions.as_ref().map(|deletions| deletions.waiting);
+            it.items.map(|_| waiting.unwrap_or_default())
         });
         let help = "Deletions held back that wait for ewmirror approve-deletes.";
         sheet.gauge("ewmirror_held_deletions", None, help, deletions)?;

@@ -47,7 +47,13 @@ fn kept() -> MirrorSummary {
         items: 42,
         certified: Some(CertifiedPass { iteration: Iteration(3), ended_ms: NOW_MS - 90_500 }),
         suspects: 2,
-        held: Some(HeldSummary { count: 7, iteration: None, since_ms: None, released: false }),
+        held: Some(HeldSummary {
+            count: 7,
+            iteration: None,
+            since_ms: None,
+            released: 0,
+            first: Vec::new(),
+        }),
         passes: Vec::new(),
     };
     MirrorSummary { database_bytes: 4096, repositories: vec![repository], ..summary() }

@@ -134,20 +134,27 @@ impl Page {
     }
 
     fn held(&mut self, repository: u64, held: &HeldStatus, release: &str) {
-        let HeldStatus { count, iteration, since_at_ms, released } = *held;
-        let deletions = counted(count, "deletion");
+        let HeldStatus { count, iteration, since_at_ms, released, waiting, first } = held;
+        let (iteration, since_at_ms) = (*iteration, *since_at_ms);
+        let deletions = counted(if *released { *count } else { *waiting }, "deletion");
         let since = since_at_ms.map(|at| format!(" since {}", moment(at))).unwrap_or_default();
         let pass = iteration.map(|pass| format!(" (pass {pass})")).unwrap_or_default();
-        if released {
+        if *released {
             self.line(format_args!(
                 "  {deletions} held back{since}{pass} and released: the next certified \
                  pass does them"
             ));
         } else {
-            self.line(format_args!(
-                "  HELD BACK: {deletions}{since}{pass}; if they are right, release them:"
-            ));
-            self.line(format_args!("    {} --repository {repository}", Plain(release)));
+            let items = match first.as_slice() {
+                [] => String::new(),
+                _ if first.len() as u64 >= *waiting => format!(", of items {}", first.join(", ")),
+                _ => format!(", of items {}, ...", first.join(", ")),
+            };
+            let items = Plain(&items);
+            self.line(format_args!("  HELD BACK: {deletions}{since}{pass}{items}"));
+            let release = format!("{} --repository {repository}", Plain(release));
+            self.line(format_args!("    see them: {release} --list"));
+            self.line(format_args!("    if they are right: {release}"));
         }
     }
 

@@ -56,7 +56,8 @@ fn summary() -> MirrorSummary {
             count: 4000,
             iteration: Some(Iteration(11)),
             since_ms: Some(NOW_MS - 60 * MINUTE_MS),
-            released: false,
+            released: 1000,
+            first: (5..10).map(ItemId::Integer).collect(),
         }),
         passes: vec![
             entry(13, None, None),
@@ -137,8 +138,9 @@ const PASSES: &str = "  \
 ";
 
 const HELD: &str = "  \
-  HELD BACK: 4000 deletions since 2026-03-01T11:00:00Z (pass 11); if they are right, release them:
-    ewmirror approve-deletes --repository 10149
+  HELD BACK: 3000 deletions since 2026-03-01T11:00:00Z (pass 11), of items 5, 6, 7, 8, 9, ...
+    see them: ewmirror approve-deletes --repository 10149 --list
+    if they are right: ewmirror approve-deletes --repository 10149
   5 suspects: not seen by the last certified pass
 ";
 
@@ -258,7 +260,15 @@ fn the_document_is_this_json() {
         "count": 4000,
         "iteration": 11,
         "since_at_ms": 1772362800000,
-        "released": false
+        "released": false,
+        "waiting": 3000,
+        "first": [
+          "5",
+          "6",
+          "7",
+          "8",
+          "9"
+        ]
       },
       "passes": [
         {

@@ -21,7 +21,7 @@ pub(super) const PAGE: &[u8] = concat!(
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; \
      style-src 'sha256-uVMNj84n4KrdQFS8Fy/gUdkcGdqi5jfK1qVpqA/IKSs='; \
-     script-src 'sha256-jhkO7/v1L6pQqXLN/wBFOj8BoldLhj6m2vDs7RQv+wg='";
+     script-src 'sha256-XU5brUMZWEy0+czIct5pZMiOx2BqekuJtlu43UfSIQA='";
 
 #[cfg(test)]
 mod tests {

@@ -100,12 +100,14 @@ function alerts(status) {
   for (const repository of status.repositories) {
     const held = repository.held_deletions;
     if (!held) continue;
-    const title = `${named(repository)}: ${counted(held.count, "deletion")} held back`;
+    const title = `${named(repository)}: ${counted(held.released ? held.count : held.waiting, "deletion")} held back`;
     if (held.released) {
       found.push(alertOf("warn", title, "Released: the next certified pass makes them."));
     } else {
       const command = `${status.command} approve-deletes --repository ${repository.id}`;
-      const words = "Too many to be believed. See which: ";
+      const more = held.waiting > held.first.length ? ", ..." : "";
+      const of = held.first.length ? ` (items ${held.first.join(", ")}${more})` : "";
+      const words = `Too many to be believed${of}. See which: `;
       const approve = [make("br"), "If they are right: ", make("code", {}, command)];
       found.push(alertOf("bad", title, words, make("code", {}, `${command} --list`), ...approve));
     }

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension};
 use tempfile::TempDir;
 
 use crate::support::daemon::output;
-use crate::support::ewmirror;
+use crate::support::{ewmirror, kept};
 
 /// "ewmi".
 const APPLICATION_ID: u32 = 0x6577_6d69;
@@ -32,10 +32,8 @@ impl Mirror {
         let directory = TempDir::new().expect("a directory for the test");
         let writer = Connection::open(directory.path().join("mirror.db")).unwrap();
         writer.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-        writer
-            .execute_batch(include_str!("../../../src/mirror/migrations/sqlite/0001_mirror.sql"))
-            .unwrap();
-        writer.pragma_update(None, "user_version", 1).unwrap();
+        writer.execute_batch(&kept::MIGRATIONS.concat()).unwrap();
+        writer.pragma_update(None, "user_version", kept::SCHEMA_VERSION).unwrap();
         writer.pragma_update(None, "journal_mode", "wal").unwrap();
         writer.pragma_update(None, "synchronous", "off").unwrap();
         writer.execute_batch("INSERT INTO repository (id) VALUES (1), (2)").unwrap();
@@ -192,16 +190,51 @@ fn held_deletions_are_released_and_counted() {
     let question = ["approve-deletes", "--repository", "1"];
     let none = "ewmirror: no deletions are held back for repository 1\n";
     assert_eq!(mirror.refusal(&question, 1), none);
-    mirror
-        .writer
-        .execute_batch("INSERT INTO suspicion VALUES (1, x'', 3, x'', 40, 11, 600, 0)")
-        .unwrap();
+    kept::hold(&mirror.writer, 0..40);
     assert_eq!(
         mirror.answer(&question),
         "released 40 deletions of repository 1: the next certified pass makes them\n"
     );
-    let released = "SELECT released FROM suspicion WHERE repository = 1";
-    assert!(mirror.writer.query_row(released, [], |row| row.get::<_, bool>(0)).unwrap());
+    let released = "SELECT released_count FROM suspicion WHERE repository = 1";
+    assert_eq!(mirror.writer.query_row(released, [], |row| row.get::<_, i64>(0)).unwrap(), 40);
+}
+
+/// `approve-deletes` with more words.
+fn ask<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["approve-deletes", "--repository", "1"], more].concat()
+}
+
+#[test]
+fn held_deletions_are_shown_as_they_are_and_released_by_name() {
+    let mirror = Mirror::new();
+    assert_eq!(mirror.answer(&ask(&["--list"])), "");
+    for id in 0..7 {
+        mirror.put(id, Some(&format!("{{\"itemId\":{id},\n \"name\":\"\\u001b[2J\"}}")));
+    }
+    kept::hold(&mirror.writer, 2..5);
+    let line = |id: u32| {
+        format!(
+            "{{\"repository\":1,\"item\":{id},\"held_since\":\"2026-03-01T12:00:00.000Z\",\
+             \"body\":{{\"itemId\":{id}, \"name\":\"\\u001b[2J\"}}}}\n"
+        )
+    };
+    let listed = |ids: &[u32]| ids.iter().copied().map(line).collect::<String>();
+    assert_eq!(mirror.answer(&ask(&["--list"])), listed(&[2, 3, 4]));
+    assert_eq!(mirror.answer(&ask(&["--list", "--items", "4,2"])), listed(&[2, 4]));
+    for more in [&["--items", "2,9,x\u{1b}"][..], &["--list", "--items", "9,x\u{1b}"]] {
+        let told = mirror.refusal(&ask(more), 1);
+        assert!(told.contains("nothing is released: 9, x\\u001b; --list shows"), "{told}");
+    }
+    assert_eq!(mirror.answer(&ask(&["--list"])), listed(&[2, 3, 4]), "nothing was approved");
+    assert_eq!(
+        mirror.answer(&ask(&["--items", "4", "--items", "2"])),
+        "released 2 deletions of repository 1: the next certified pass makes them; 1 other waits \
+         on\n"
+    );
+    assert_eq!(mirror.answer(&ask(&["--list"])), listed(&[3]), "what waits");
+    for wrong in [&["--items", ""][..], &["--items", "2,"], &["--items"]] {
+        mirror.refusal(&ask(wrong), 2);
+    }
 }
 
 #[test]

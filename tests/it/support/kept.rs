@@ -11,6 +11,29 @@ use tempfile::TempDir;
 use super::daemon::{config_file, ewmirror, output};
 use super::{Setup, Sim};
 
+/// What makes a database of this version.
+pub(crate) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../src/mirror/migrations/sqlite/0001_mirror.sql"),
+    include_str!("../../../src/mirror/migrations/sqlite/0002_release.sql"),
+];
+
+/// `user_version` of such a database.
+pub(crate) const SCHEMA_VERSION: u32 = 2;
+
+/// Puts down that the deletions of these items of repository 1 are held back, since pass 11.
+pub(crate) fn hold(connection: &rusqlite::Connection, items: std::ops::Range<i128>) {
+    let count = items.end - items.start;
+    let ids: Vec<_> = items.map(ewmirror::ids::ItemId::Integer).collect();
+    let held: ewmirror::idset::IdSet = ids.iter().collect();
+    let count = i64::try_from(count).expect("a few");
+    connection
+        .execute(
+            "INSERT INTO suspicion VALUES (1, x'', 3, ?1, ?2, 11, 1772366400000, NULL, 0, 0)",
+            (held.to_bytes(), count),
+        )
+        .expect("the database can be written");
+}
+
 /// A folder with a database in it.
 #[derive(Debug)]
 pub(crate) struct Kept {

@@ -9,6 +9,7 @@
 
 mod changes;
 mod error;
+mod held;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction};
 
 pub use changes::{ChangesPage, History};
 pub use error::ReadError;
+#[cfg(test)]
+pub(super) use held::release_in;
+pub use held::{ItemsPage, Release, Waiting, release};
 pub use summary::{
     CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,
 };
@@ -147,29 +151,6 @@ impl Snapshot<'_> {
         }
         Ok(ControlFlow::Continue(()))
     }
-}
-
-/// Releases the deletions of a repository that the guard has held back; returns how many were
-/// announced, or `None` where none are held. Writes one row, as soon as the daemon is between two
-/// of its transactions. As for [`Reader::open`], this process must have no connection to the file.
-///
-/// # Errors
-///
-/// As for [`Reader::open`], and a file that this user may not write.
-pub fn release(path: &Path, repository: RepositoryId) -> Result<Option<u64>, ReadError> {
-    if schema::check_header(path)? == Header::Blank {
-        return Err(ReadError::Missing { path: path.to_owned() });
-    }
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let released = connection
-        .query_row(
-            "UPDATE suspicion SET released = 1 WHERE repository = ?1 AND held_count > 0 \
-             RETURNING held_count",
-            [signed(repository.0)],
-            |row| whole(row, 0),
-        )
-        .optional()?;
-    Ok(released)
 }
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, ReadError> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::super::error::OpenError;
 use super::super::key::OwnedKey;
-use super::{ReadError, Reader, bounds_in, optional, signed, whole};
+use super::{ReadError, Reader, bounds_in, held, optional, signed, whole};
 use crate::change::Op;
 use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{PassFigures, Tally};
@@ -19,6 +19,9 @@ const NEWEST_PASSES: i64 = 10;
 
 /// How many changes are told of: as many as a screen shows.
 const NEWEST_CHANGES: i64 = 20;
+
+/// How many of the deletions that are held back are named: enough to recognise what they are.
+const FIRST_HELD: usize = 5;
 
 /// A mirror in figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +82,7 @@ pub struct CertifiedPass {
 }
 
 /// Deletions that are held back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldSummary {
     /// How many were announced.
     pub count: u64,
@@ -87,8 +90,10 @@ pub struct HeldSummary {
     pub iteration: Option<Iteration>,
     /// When, in milliseconds since 1970 (UTC).
     pub since_ms: Option<i64>,
-    /// Whether the operator has released them.
-    pub released: bool,
+    /// How many of them the operator has released.
+    pub released: u64,
+    /// Those of the others that come first, some of them.
+    pub first: Vec<ItemId>,
 }
 
 /// An entry of the ledger.
@@ -173,19 +178,25 @@ fn repository(connection: &Connection, row: &Row<'_>) -> Result<RepositorySummar
         .map(|(iteration, ended_ms)| CertifiedPass { iteration: Iteration(iteration), ended_ms });
     let suspicion = connection
         .prepare_cached(
-            "SELECT suspect_count, held_count, held_iteration, held_ms, released FROM suspicion \
-             WHERE repository = ?1",
+            "SELECT suspect_count, held_count, held_iteration, held_ms, released_count \
+             FROM suspicion WHERE repository = ?1",
         )?
         .query_row([signed(id.0)], |row| {
             let held = HeldSummary {
                 count: whole(row, 1)?,
                 iteration: optional(row, 2)?.map(Iteration),
                 since_ms: row.get(3)?,
-                released: row.get(4)?,
+                released: whole(row, 4)?,
+                first: Vec::new(),
             };
             Ok((whole(row, 0)?, held))
         })
         .optional()?;
+    let (suspects, held) = suspicion.map_or((0, None), |(suspects, held)| (suspects, Some(held)));
+    let mut held = held.filter(|held| held.count > 0);
+    if let Some(held) = held.as_mut().filter(|held| held.released < held.count) {
+        held.first = held::first_waiting(connection, id, FIRST_HELD)?;
+    }
     let passes = connection
         .prepare_cached(
             "SELECT iteration, started_ms, ended_ms, pages, requests, first_total, last_total, \
@@ -195,14 +206,7 @@ fn repository(connection: &Connection, row: &Row<'_>) -> Result<RepositorySummar
         )?
         .query_map([signed(id.0), NEWEST_PASSES], entry)?
         .collect::<Result<_, _>>()?;
-    Ok(RepositorySummary {
-        id,
-        items: whole(row, 1)?,
-        certified,
-        suspects: suspicion.map_or(0, |(suspects, _)| suspects),
-        held: suspicion.map(|(_, held)| held).filter(|held| held.count > 0),
-        passes,
-    })
+    Ok(RepositorySummary { id, items: whole(row, 1)?, certified, suspects, held, passes })
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {

@@ -8,15 +8,23 @@ use rusqlite::{Connection, OpenFlags};
 use super::Place;
 use crate::change::{Change, Op};
 use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
+use crate::mirror::Release;
 use crate::mirror::contract::{self, Kind, Look};
 use crate::mirror::sqlite::SqliteMirror;
 use crate::mirror::sqlite::key::OwnedKey;
+use crate::mirror::sqlite::read::release_in;
 
 impl Kind for Place {
     type Mirror = SqliteMirror;
 
     fn open(&self) -> SqliteMirror {
         self.open()
+    }
+
+    fn release(&self, repository: RepositoryId, named: Option<&[ItemId]>) -> Release {
+        let mut connection = Connection::open(self.file()).unwrap();
+        let named = named.map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
+        release_in(&mut connection, repository, named.as_deref()).unwrap()
     }
 
     fn look(&self) -> Look {

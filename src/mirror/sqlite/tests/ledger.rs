@@ -9,6 +9,8 @@ use super::*;
 use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::item::Item;
+use crate::mirror::Release;
+use crate::mirror::sqlite::read::release_in;
 use crate::mirror::{Checkpoint, EndOfPass, Held, Mirror, PageOfItems, PassFigures};
 
 const REPOSITORY: RepositoryId = RepositoryId(u64::MAX);
@@ -148,25 +150,31 @@ async fn an_unchanged_page_writes_no_item_and_no_change() {
 }
 
 #[tokio::test]
-async fn a_release_given_between_two_ends_holds_for_the_same_deletions_only() {
+async fn a_release_given_between_two_ends_holds_for_those_that_are_still_held() {
     let place = Place::new();
     let mirror = place.open();
-    let held = |ids: std::ops::Range<i128>| {
+    let held_of = |ids: std::ops::Range<i128>| {
         let ids: Vec<ItemId> = ids.map(ItemId::Integer).collect();
         let items: IdSet = ids.iter().collect();
-        Some(Held { announced: items.count(), items, released: false })
+        Some(Held { announced: items.count(), items, ..Held::default() })
     };
-    mirror.end_pass(EndOfPass { held: held(0..5), ..end(1, None) }).await.unwrap();
+    mirror.end_pass(EndOfPass { held: held_of(0..5), ..end(1, None) }).await.unwrap();
     assert!(!mirror.released(REPOSITORY).await.unwrap());
-    let connection = Connection::open(place.file()).unwrap();
-    connection.execute_batch("UPDATE suspicion SET released = 1").unwrap();
-    mirror.end_pass(EndOfPass { held: held(0..5), ..end(2, None) }).await.unwrap();
+    let named = ["0", "3", "4"].map(str::to_owned);
+    let mut connection = Connection::open(place.file()).unwrap();
+    let told = release_in(&mut connection, REPOSITORY, Some(&named)).unwrap();
+    assert_eq!(told, Release::Done { released: 3, waiting: 2 });
+    mirror.end_pass(EndOfPass { held: held_of(0..5), ..end(2, None) }).await.unwrap();
     assert!(mirror.released(REPOSITORY).await.unwrap());
-    mirror.end_pass(EndOfPass { held: held(0..4), ..end(2, None) }).await.unwrap();
+    mirror.end_pass(EndOfPass { held: held_of(0..4), ..end(2, None) }).await.unwrap();
     assert!(mirror.released(REPOSITORY).await.unwrap(), "what is left of them");
     let since = "SELECT '' || held_iteration FROM suspicion";
     assert_eq!(ask(&place, since), "1", "the pass that announced them");
-    mirror.end_pass(EndOfPass { held: held(0..6), ..end(3, None) }).await.unwrap();
-    assert!(!mirror.released(REPOSITORY).await.unwrap());
+    mirror.end_pass(EndOfPass { held: held_of(0..6), ..end(3, None) }).await.unwrap();
     assert_eq!(ask(&place, since), "3");
+    let held = mirror.suspicion(REPOSITORY).await.unwrap().held.unwrap();
+    assert_eq!(held.released, [ItemId::Integer(0), ItemId::Integer(3)].iter().collect());
+    assert!(held.picked);
+    mirror.end_pass(EndOfPass { held: held_of(1..3), ..end(4, None) }).await.unwrap();
+    assert!(!mirror.released(REPOSITORY).await.unwrap(), "none of those is left");
 }

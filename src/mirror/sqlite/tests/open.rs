@@ -6,9 +6,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use rusqlite::Connection;
 
 use super::*;
+use crate::ids::{ItemId, RepositoryId};
+use crate::idset::IdSet;
 use crate::item::digest;
 use crate::mirror::sqlite::error::OpenError;
 use crate::mirror::sqlite::schema::{self, APPLICATION_ID, Header, SCHEMA_VERSION};
+use crate::mirror::{Held, Mirror};
 
 fn refused(path: &Path) -> OpenError {
     SqliteMirror::open(path, SqliteOptions::default()).unwrap_err()
@@ -129,7 +132,32 @@ fn two_daemons_on_one_file_are_refused_and_told_who_has_it() {
 #[test]
 fn no_released_migration_is_ever_edited() {
     let digests: Vec<u64> = schema::MIGRATIONS.iter().map(|sql| digest(sql.as_bytes())).collect();
-    assert_eq!(digests, [4_244_440_805_526_751_129]);
+    assert_eq!(digests, [4_244_440_805_526_751_129, 3_625_122_729_149_856_911]);
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_released_stays_released() {
+    let place = Place::new();
+    let connection = Connection::open(place.file()).unwrap();
+    connection.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let items: IdSet = [ItemId::Integer(5), ItemId::Text("x".into())].iter().collect();
+    for (repository, released) in [(1, true), (2, false)] {
+        connection
+            .execute(
+                "INSERT INTO suspicion VALUES (?1, ?2, 2, ?2, 2, 3, 4, ?3)",
+                (repository, items.to_bytes(), released),
+            )
+            .unwrap();
+    }
+    drop(connection);
+    let mirror = place.open();
+    for (repository, released) in [(1, items.clone()), (2, IdSet::new())] {
+        let known = mirror.suspicion(RepositoryId(repository)).await.unwrap();
+        let held = Held { items: items.clone(), announced: 2, released, picked: false };
+        assert_eq!((known.suspects, known.held), (items.clone(), Some(held)));
+    }
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What every mirror must do, as one suite: a model of the words in [`Mirror`], to be run beside any
 //! implementation.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use proptest::prelude::*;
-
+pub(super) use self::steps::any_steps;
+use self::steps::{Body, Step, all_ids};
 use super::*;
 use crate::change::{Change, Op};
 use crate::ids::Sequence;
@@ -22,6 +23,9 @@ pub(super) trait Kind {
 
     /// Looks into it without its help.
     fn look(&self) -> Look;
+
+    /// Says the operator's word on what is held back, beside the one who writes.
+    fn release(&self, repository: RepositoryId, named: Option<&[ItemId]>) -> Release;
 }
 
 /// What is in a mirror.
@@ -35,102 +39,6 @@ pub(super) struct Look {
     pub(super) changes: Vec<Change>,
     /// Changes that are no longer part of the log, and kept for their bodies.
     pub(super) hidden: BTreeSet<u64>,
-}
-
-/// Something that is done to a mirror.
-#[derive(Clone, Debug)]
-pub(super) enum Step {
-    Begin {
-        repository: u64,
-    },
-    Page {
-        repository: u64,
-        rows: Vec<(ItemId, Body, bool)>,
-        seen: Vec<u8>,
-    },
-    Delete {
-        repository: u64,
-        items: Vec<ItemId>,
-    },
-    End {
-        repository: u64,
-        doubt: Option<String>,
-        suspects: Vec<ItemId>,
-        held: Option<bool>,
-    },
-    Unseen {
-        repository: u64,
-        seen: Vec<ItemId>,
-        after: Option<ItemId>,
-        limit: usize,
-    },
-    /// Drops the changes before this share of the steps so far, in percent.
-    Drop {
-        share: i64,
-    },
-    Reopen,
-}
-
-/// A body that means its value; the rest must not matter.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Body {
-    value: u8,
-    ignored: u8,
-    turned: bool,
-}
-
-impl Body {
-    fn bytes(self) -> Bytes {
-        let Self { value, ignored, .. } = self;
-        if self.turned {
-            format!(r#"{{"value":{value}.0,"ignored":{ignored}}}"#).into()
-        } else {
-            format!(r#"{{"ignored": {ignored}, "value": {value}}}"#).into()
-        }
-    }
-}
-
-/// Any steps, in a small world.
-pub(super) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec(any_step(), 1..25)
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let ids = |most| prop::collection::vec(any_id(), 0..most);
-    let row = (any_id(), any_body(), any::<bool>());
-    prop_oneof![
-        1 => (1_u64..3).prop_map(|repository| Step::Begin { repository }),
-        6 => (1_u64..3, prop::collection::vec(row, 0..8), prop::collection::vec(any::<u8>(), 0..3))
-            .prop_map(|(repository, rows, seen)| Step::Page { repository, rows, seen }),
-        2 => (1_u64..3, ids(6))
-            .prop_map(|(repository, items)| Step::Delete { repository, items }),
-        1 => (1_u64..3, prop::option::of("[a-z]{1,5}"), ids(3), any::<Option<bool>>()).prop_map(
-            |(repository, doubt, suspects, held)| Step::End { repository, doubt, suspects, held }
-        ),
-        2 => (1_u64..3, ids(5), prop::option::of(any_id()), 0_usize..8).prop_map(
-            |(repository, seen, after, limit)| Step::Unseen { repository, seen, after, limit }
-        ),
-        1 => (0_i64..120).prop_map(|share| Step::Drop { share }),
-        1 => Just(Step::Reopen),
-    ]
-}
-
-fn any_id() -> impl Strategy<Value = ItemId> {
-    let wide = i128::from(i64::MAX);
-    prop_oneof![
-        4 => (-1_i128..5).prop_map(ItemId::Integer),
-        1 => (wide - 1..wide + 3).prop_map(ItemId::Integer),
-        1 => (-wide - 3..-wide).prop_map(ItemId::Integer),
-        2 => "[012]{0,1}".prop_map(|text| ItemId::Text(text.into())),
-    ]
-}
-
-fn any_body() -> impl Strategy<Value = Body> {
-    (0_u8..3, 0_u8..2, any::<bool>()).prop_map(|(value, ignored, turned)| Body {
-        value,
-        ignored,
-        turned,
-    })
 }
 
 /// Does the steps, and compares what is then in the mirror with the model, after each.
@@ -149,7 +57,7 @@ pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: Kind>(
         }
         let mirror = mirror.as_ref().unwrap();
         runtime.block_on(async {
-            model.step(mirror, step).await;
+            model.step(kind, mirror, step).await;
             for repository in 1..3 {
                 model.compare(mirror, repository).await;
             }
@@ -207,7 +115,7 @@ impl Passes {
 }
 
 impl Model {
-    async fn step<M: Mirror>(&mut self, mirror: &M, step: Step) {
+    async fn step<K: Kind>(&mut self, kind: &K, mirror: &K::Mirror, step: Step) {
         let now = self.now;
         match step {
             Step::Begin { repository } => {
@@ -240,9 +148,9 @@ impl Model {
                 let iteration = Iteration(passes.enter());
                 passes.suspects = suspects.iter().collect();
                 let before = passes.held.take();
-                passes.held = held.map(|released| {
+                passes.held = (held && !passes.suspects.is_empty()).then(|| {
                     let items = passes.suspects.clone();
-                    Held { announced: items.count() + 1, items, released }
+                    Held { announced: items.count(), items, ..Held::default() }
                 });
                 (passes.under_way, passes.any_done) = (false, true);
                 (passes.saved, passes.seen) = Default::default();
@@ -255,11 +163,21 @@ impl Model {
                     suspects: passes.suspects.clone(),
                     held: passes.held.clone(),
                 };
-                // Released meanwhile, and nothing else since: not to be taken back.
+                // Released meanwhile: not to be taken back.
                 if let (Some(held), Some(before)) = (&mut passes.held, before) {
-                    held.released |= before.released && held.items.is_subset(&before.items);
+                    for id in all_ids().filter(|id| held.items.contains(id)) {
+                        if before.released.contains(&id) {
+                            held.released.insert(&id);
+                        }
+                    }
+                    held.picked = before.picked;
                 }
                 assert_eq!(mirror.end_pass(end).await.unwrap(), passes.tally);
+            }
+            Step::Release { repository, named } => {
+                let told = kind.release(RepositoryId(repository), named.as_deref());
+                let held = self.passes.get_mut(&repository).and_then(|it| it.held.as_mut());
+                assert_eq!(told, held.map_or(Release::NothingHeld, |it| released(it, named)));
             }
             Step::Unseen { repository, seen, after, limit } => {
                 let seen: IdSet = seen.iter().collect();
@@ -374,7 +292,7 @@ impl Model {
             held: passes.held.clone(),
         };
         assert_eq!(mirror.suspicion(RepositoryId(repository)).await.unwrap(), suspicion);
-        let released = passes.held.as_ref().is_some_and(|held| held.released);
+        let released = passes.held.as_ref().is_some_and(|held| !held.released.is_empty());
         assert_eq!(mirror.released(RepositoryId(repository)).await.unwrap(), released);
     }
 
@@ -403,6 +321,32 @@ impl Model {
     fn fold(&self, changes: &[Change]) -> BTreeMap<(u64, ItemId), Vec<u8>> {
         fold(self.base.clone(), changes)
     }
+}
+
+/// Puts down in the model what the operator says; what he should be told.
+fn released(held: &mut Held, named: Option<Vec<ItemId>>) -> Release {
+    let Some(named) = named else {
+        (held.released, held.picked) = (held.items.clone(), false);
+        return Release::Done { released: held.items.count(), waiting: 0 };
+    };
+    // A name means the number, where that is held, or else the text.
+    let meant = |id: &ItemId| {
+        let number = id.to_string().parse().ok().map(ItemId::Integer);
+        let both = number.into_iter().chain([ItemId::Text(id.to_string().into())]);
+        both.into_iter().find(|id| held.items.contains(id))
+    };
+    let unknown: Vec<String> =
+        named.iter().filter(|id| meant(id).is_none()).map(ToString::to_string).collect();
+    if !unknown.is_empty() {
+        return Release::Unknown(unknown);
+    }
+    let meant: BTreeSet<ItemId> = named.iter().filter_map(meant).collect();
+    for id in &meant {
+        held.released.insert(id);
+    }
+    held.picked = true;
+    let waiting = held.items.count() - held.released.count();
+    Release::Done { released: meant.len() as u64, waiting }
 }
 
 fn fold(

@@ -1,0 +1,223 @@
+//! Deletions that are held back: which they are, and the operator's word on them.
+
+use std::path::Path;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+
+use super::super::key::{self, Key, OwnedKey, RANGES, RESTS};
+use super::super::schema::{self, Header};
+use super::{ReadError, Reader, connect, signed};
+use crate::ids::{ItemId, RepositoryId};
+use crate::idset::IdSet;
+use crate::mirror::Held;
+
+/// A page is full with so many bytes of bodies, and one item more.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// How many items one page looks at to find those that are held.
+const LOOKED_AT: usize = 20_000;
+
+/// The deletions of one repository that wait for the operator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    /// Which.
+    pub items: IdSet,
+    /// When they were announced, in milliseconds since 1970 (UTC).
+    pub since_ms: Option<i64>,
+}
+
+/// Some of the items of a set, in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemsPage {
+    /// The items: each id and the body as received.
+    pub items: Vec<(ItemId, Vec<u8>)>,
+    /// Go on after this one; `None` at the end.
+    pub scanned_through: Option<ItemId>,
+}
+
+/// What became of the operator's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// Nothing is held back.
+    NothingHeld,
+    /// These are not held back; nothing was released.
+    Unknown(Vec<String>),
+    /// It holds.
+    Done {
+        /// How many were released, those included that had been before.
+        released: u64,
+        /// How many wait on.
+        waiting: u64,
+    },
+}
+
+impl Reader {
+    /// The deletions of a repository that wait for the operator; `None` where none do.
+    pub fn waiting_deletions(
+        &mut self,
+        repository: RepositoryId,
+    ) -> Result<Option<Waiting>, ReadError> {
+        let found = held_in(&self.connection, repository)?;
+        let waiting = found.map(|(held, since_ms)| Waiting { items: held.waiting(), since_ms });
+        Ok(waiting.filter(|waiting| !waiting.items.is_empty()))
+    }
+
+    /// The items of a repository that are in this set, from behind `after` on: as many as one short
+    /// transaction finds.
+    pub fn items_in(
+        &mut self,
+        repository: RepositoryId,
+        set: &IdSet,
+        after: Option<&ItemId>,
+    ) -> Result<ItemsPage, ReadError> {
+        let transaction = self.connection.transaction()?;
+        let mut body = transaction.prepare_cached(
+            "SELECT change.after FROM item JOIN change ON change.sequence = item.sequence \
+             WHERE item.repository = ?1 AND item.id = ?2",
+        )?;
+        let mut page = ItemsPage { items: Vec::new(), scanned_through: None };
+        let (mut bytes, mut looked_at) = (0, 0);
+        let first = after.map_or(0, key::range_of);
+        for (place, range) in RANGES.iter().enumerate().skip(first) {
+            let rest = after.filter(|_| place == first);
+            let range = if rest.is_some() { RESTS[place] } else { range };
+            let mut ids = transaction.prepare_cached(&format!(
+                "SELECT id FROM item \
+                 WHERE repository = ?1 AND hash IS NOT NULL AND {range} ORDER BY id"
+            ))?;
+            let mut rows = match rest {
+                Some(after) => ids.query((signed(repository.0), Key(after)))?,
+                None => ids.query([signed(repository.0)])?,
+            };
+            while let Some(row) = rows.next()? {
+                let OwnedKey(id) = row.get(0)?;
+                looked_at += 1;
+                if set.contains(&id) {
+                    let body: Vec<u8> =
+                        body.query_row((signed(repository.0), Key(&id)), |row| row.get(0))?;
+                    bytes += body.len();
+                    page.items.push((id.clone(), body));
+                }
+                if bytes >= PAGE_BYTES || looked_at >= LOOKED_AT {
+                    page.scanned_through = Some(id);
+                    return Ok(page);
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// Releases the deletions of a repository that the guard has held back: all, or those of these items
+/// if all of these are held. Writes one row, as soon as the daemon is between two of its
+/// transactions. As for [`Reader::open`], this process must have no connection to the file.
+///
+/// # Errors
+///
+/// As for [`Reader::open`], and a file that this user may not write.
+pub fn release(
+    path: &Path,
+    repository: RepositoryId,
+    named: Option<&[String]>,
+) -> Result<Release, ReadError> {
+    if schema::check_header(path)? == Header::Blank {
+        return Err(ReadError::Missing { path: path.to_owned() });
+    }
+    release_in(&mut connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, repository, named)
+}
+
+/// The same, with a connection that can write.
+pub(in crate::mirror::sqlite) fn release_in(
+    connection: &mut Connection,
+    repository: RepositoryId,
+    named: Option<&[String]>,
+) -> Result<Release, ReadError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let Some((mut held, _)) = held_in(&transaction, repository)? else {
+        return Ok(Release::NothingHeld);
+    };
+    let released = match named {
+        None => {
+            held.release(None);
+            held.announced
+        }
+        Some(named) => {
+            let picked = match held.items.named(named) {
+                Ok(picked) => picked,
+                Err(unknown) => return Ok(Release::Unknown(unknown)),
+            };
+            held.release(Some(&picked));
+            picked.count()
+        }
+    };
+    transaction
+        .prepare_cached(
+            "UPDATE suspicion SET released_items = ?2, released_count = ?3, picked = ?4 \
+             WHERE repository = ?1",
+        )?
+        .execute(params![
+            signed(repository.0),
+            Some(&held.released).filter(|released| !released.is_empty()).map(IdSet::to_bytes),
+            signed(held.released.count()),
+            held.picked
+        ])?;
+    let waiting = held.waiting().count();
+    transaction.commit()?;
+    Ok(Release::Done { released, waiting })
+}
+
+/// The first of the deletions of a repository that wait for the operator: as far as they have numbers
+/// for ids, or are among the repository's first items.
+pub(super) fn first_waiting(
+    connection: &Connection,
+    repository: RepositoryId,
+    most: usize,
+) -> Result<Vec<ItemId>, ReadError> {
+    let Some((held, _)) = held_in(connection, repository)? else { return Ok(Vec::new()) };
+    let waiting = held.waiting();
+    let mut first = waiting.numbers(most);
+    if !first.is_empty() {
+        return Ok(first);
+    }
+    let mut items = connection.prepare_cached(
+        "SELECT id FROM item WHERE repository = ?1 AND hash IS NOT NULL ORDER BY id LIMIT ?2",
+    )?;
+    let mut rows = items.query((signed(repository.0), signed(LOOKED_AT as u64)))?;
+    while let Some(row) = rows.next()?.filter(|_| first.len() < most) {
+        let OwnedKey(id) = row.get(0)?;
+        if waiting.contains(&id) {
+            first.push(id);
+        }
+    }
+    Ok(first)
+}
+
+/// What is held back, and since when.
+fn held_in(
+    connection: &Connection,
+    repository: RepositoryId,
+) -> Result<Option<(Held, Option<i64>)>, ReadError> {
+    let ids = |column: usize, bytes: Option<Vec<u8>>| match bytes {
+        None => Ok(IdSet::new()),
+        Some(bytes) => IdSet::from_bytes(&bytes).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
+        }),
+    };
+    let held = connection
+        .prepare_cached(
+            "SELECT held, held_count, held_ms, released_items, picked FROM suspicion \
+             WHERE repository = ?1 AND held IS NOT NULL AND held_count > 0",
+        )?
+        .query_row([signed(repository.0)], |row| {
+            let held = Held {
+                items: ids(0, row.get(0)?)?,
+                announced: super::whole(row, 1)?,
+                released: ids(3, row.get(3)?)?,
+                picked: row.get(4)?,
+            };
+            Ok((held, row.get(2)?))
+        })
+        .optional()?;
+    Ok(held)
+}

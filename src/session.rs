@@ -80,15 +80,35 @@ pub enum Refused {
     Reported,
 }
 
+/// What a refusal says of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspected {
+    /// The tokens have been replaced since the request was signed: send it again.
+    Superseded,
+    /// Nothing: requests that were signed later were served with the same session.
+    Stands,
+    /// The refresher asks whether it stands: wait for [`SharedSession::cleared`].
+    Reported(Suspicion),
+}
+
 /// What the refresher is told. Naming the same generation twice, or an older one, changes nothing:
 /// that is what makes many refusals one login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Complaints {
     /// The newest generation that a request was refused with.
     pub refused: Generation,
-    /// How often a request was refused although it was signed anew, so that the session may not be
-    /// to blame: ask before signing in again.
+    /// How often a request was refused so that the session may not be to blame: ask whether it
+    /// stands before signing in again.
     pub doubts: u64,
+    /// How many of these are answered by a login where nobody can say whether it stands.
+    pub suspicions: u64,
+}
+
+/// A suspicion that has been reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    generation: Generation,
+    doubts: u64,
 }
 
 /// The one session of the process.
@@ -98,8 +118,12 @@ pub struct SharedSession {
     current: RwLock<Option<Kept>>,
     /// How many copies were handed out.
     signed: AtomicU64,
-    /// The newest generation of which a request succeeded.
+    /// The newest generation of which a request succeeded, and the latest signed one of those that
+    /// did.
     proven: AtomicU64,
+    served: AtomicU64,
+    /// Up to which doubt it is known that the session stands in spite of it.
+    cleared: watch::Sender<u64>,
     announced: watch::Sender<Generation>,
     complaints: watch::Sender<Complaints>,
 }
@@ -111,6 +135,8 @@ impl SharedSession {
             current: RwLock::new(None),
             signed: AtomicU64::new(0),
             proven: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+            cleared: watch::Sender::new(0),
             announced: watch::Sender::new(Generation::NONE),
             complaints: watch::Sender::new(Complaints::default()),
         }
@@ -165,6 +191,49 @@ impl SharedSession {
         self.complaints.send_modify(|complaints| complaints.doubts += 1);
     }
 
+    /// Reports that a request signed with these credentials was refused, as it is when a session has
+    /// ended, and when one may not do what one asked for: the refresher finds out which.
+    pub fn suspected(&self, used: &Credentials) -> Suspected {
+        if self.current().is_none_or(|current| current.revision != used.revision) {
+            return Suspected::Superseded;
+        }
+        if self.served_since(used.number) {
+            return Suspected::Stands;
+        }
+        let mut doubts = 0;
+        self.complaints.send_modify(|complaints| {
+            complaints.suspicions += 1;
+            complaints.doubts += 1;
+            doubts = complaints.doubts;
+        });
+        Suspected::Reported(Suspicion { generation: used.generation, doubts })
+    }
+
+    /// Waits until it is known what a suspicion is about: true where the session stands, false where
+    /// another one has taken its place.
+    pub async fn cleared(&self, suspicion: Suspicion) -> bool {
+        let mut announced = self.announced.subscribe();
+        let mut cleared = self.cleared.subscribe();
+        tokio::select! {
+            _ = announced.wait_for(|newest| *newest > suspicion.generation) => false,
+            _ = cleared.wait_for(|doubts| *doubts >= suspicion.doubts) => true,
+        }
+    }
+
+    /// Tells that the session stands in spite of so many doubts. For the refresher alone.
+    pub fn clear(&self, doubts: u64) {
+        self.cleared.send_if_modified(|cleared| {
+            let news = doubts > *cleared;
+            *cleared = doubts.max(*cleared);
+            news
+        });
+    }
+
+    /// Whether a request has been served that was signed after the one of this number.
+    pub fn served_since(&self, number: u64) -> bool {
+        self.served.load(Ordering::Relaxed) > number
+    }
+
     /// Takes the REST token found in the answer to a request signed with these credentials; false
     /// where the session has been replaced since, has this token already, or got the one that it has
     /// from a request that was signed later.
@@ -185,9 +254,10 @@ impl SharedSession {
         news
     }
 
-    /// Notes that a request of this generation succeeded.
-    pub fn prove(&self, generation: Generation) {
-        self.proven.fetch_max(generation.0, Ordering::Relaxed);
+    /// Notes that a request signed with these credentials succeeded.
+    pub fn prove(&self, used: &Credentials) {
+        self.proven.fetch_max(used.generation.0, Ordering::Relaxed);
+        self.served.fetch_max(used.number, Ordering::Relaxed);
     }
 
     /// Whether any request of this generation has succeeded.
@@ -292,6 +362,35 @@ mod tests {
         assert!(session.adopt_rest_token(&first, Secret::new("rest")));
         session.replace(tokens("two"));
         assert_eq!(session.current().unwrap().tokens.rest, None);
+    }
+
+    #[tokio::test]
+    async fn a_suspicion_is_cleared_by_whoever_asks_or_by_a_newer_session() {
+        let session = SharedSession::new();
+        session.replace(tokens("one"));
+        let used = session.credentials().await;
+        let Suspected::Reported(first) = session.suspected(&used) else { panic!() };
+        let complaints = *session.complaints().borrow();
+        assert_eq!((complaints.suspicions, complaints.doubts), (1, 1));
+        session.clear(complaints.doubts);
+        assert!(session.cleared(first).await, "the session was said to stand");
+        let Suspected::Reported(second) = session.suspected(&used) else { panic!() };
+        let (stands, _) =
+            tokio::join!(session.cleared(second), async { session.replace(tokens("two")) });
+        assert!(!stands, "there was a newer one");
+        assert_eq!(session.suspected(&used), Suspected::Superseded);
+    }
+
+    #[test]
+    fn a_session_that_has_served_since_is_not_suspected() {
+        let session = SharedSession::new();
+        session.replace(tokens("one"));
+        let [refused, served] = [(); 2].map(|()| session.current().unwrap());
+        session.prove(&served);
+        assert_eq!(session.suspected(&refused), Suspected::Stands);
+        assert_eq!(session.complaints().borrow().doubts, 0);
+        let later = session.current().unwrap();
+        assert!(matches!(session.suspected(&later), Suspected::Reported(_)));
     }
 
     #[test]

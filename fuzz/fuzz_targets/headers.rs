@@ -32,6 +32,9 @@ fuzz_target!(|data: &[u8]| {
         let capped = digits.len() > 3 || digits.parse::<u64>().unwrap_or(0) > 300;
         let expected = if capped { 300 } else { digits.parse().unwrap_or(0) };
         assert_eq!(told, Some(Duration::from_secs(expected)));
+    } else if let (Some(told), Ok(seconds)) = (told, bare.parse::<f64>()) {
+        let expected = seconds.min(RETRY_AFTER_CAP.as_secs_f64());
+        assert!((told.as_secs_f64() - expected).abs() < 1e-6, "{bare}: {told:?}");
     } else if let Some(told) = told {
         assert!(told <= RETRY_AFTER_CAP && bare.ends_with(|it: char| it.is_ascii_alphanumeric()));
         assert!(bare.bytes().filter(|byte| *byte == b':').count() == 2, "no date: {bare}");

@@ -10,6 +10,7 @@ use super::Standing;
 use super::error::{Endpoint, Failure};
 use super::exchange::{Call, Exchanged, exchange};
 use super::settings::{Settings, plain, sensitive};
+use super::sign_in;
 use super::verdict::{self, TokenCookies};
 use crate::config::LoginMethod;
 use crate::session::Tokens;
@@ -23,8 +24,8 @@ pub(super) async fn login(settings: &Settings) -> Result<Tokens, Failure> {
     let exchanged = exchange(settings, call).await?;
     let cookies = token_cookies(&exchanged.headers);
     let verdict = match settings.login.method {
-        LoginMethod::EnableApi => verdict::login(&exchanged.reply, cookies),
-        LoginMethod::Oauth => verdict::token(&exchanged.reply, cookies),
+        LoginMethod::EnableApi => sign_in::login(&exchanged.reply, cookies),
+        LoginMethod::Oauth => sign_in::token(&exchanged.reply, cookies),
     };
     exchanged.settle(verdict, || settings.redactor(None))
 }
@@ -32,7 +33,7 @@ pub(super) async fn login(settings: &Settings) -> Result<Tokens, Failure> {
 /// Asks whether the session stands. There is no such call with OAuth; a refused search tells there.
 pub(super) async fn reauth(settings: &Settings, tokens: &Tokens) -> Result<Standing, Failure> {
     if settings.login.method == LoginMethod::Oauth {
-        return Ok(Standing::Stands);
+        return Ok(Standing::Unknown);
     }
     let exchanged = signed(settings, Endpoint::Reauth, Method::GET, tokens, None).await?;
     exchanged.settle(verdict::reauth(&exchanged.reply), || settings.redactor(Some(tokens)))

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION};
 use reqwest::{Method, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -16,7 +16,7 @@ use url::Url;
 use super::body::{self, BodyError, Limits};
 use super::error::{Endpoint, Failure, Refusal, RequestError, RequestErrorKind, TimeoutKind};
 use super::redact::Redactor;
-use super::retry::parse_retry_after;
+use super::retry::limit;
 use super::settings::Settings;
 use super::verdict::{Elsewhere, Reply, Verdict};
 use super::{Denial, classify};
@@ -164,7 +164,8 @@ async fn read(
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let media_type = text(CONTENT_TYPE).and_then(|value| value.split(';').next());
     let content_type = media_type.unwrap_or_default().trim().to_ascii_lowercase();
-    let retry_after = text(RETRY_AFTER).and_then(|it| parse_retry_after(it, clock::now()));
+    let limit = limit(status, |name| headers.get(name)?.to_str().ok(), clock::now());
+    let retry_after = limit.retry_after;
     if let Some(time) = text(DATE).and_then(|it| httpdate::parse_http_date(it).ok()) {
         settings.note_time(time, clock::now());
     }
@@ -181,7 +182,7 @@ async fn read(
             Limits { deadline: deadline.min(soon), size: limits.size.min(BEGINNING), ..limits };
         body::beginning(response, limits).await
     };
-    let reply = Reply { status, content_type, elsewhere, body };
+    let reply = Reply { status, limited: limit.limits, content_type, elsewhere, body };
     Ok(Exchanged { endpoint, reply, headers, retry_after })
 }
 

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::page::{self, Asked};
 use super::redact::Redactor;
+use super::sign_in;
 use super::verdict::{self, Elsewhere, Reply, Verdict};
 use super::{
     ItemRequest, Offer, Presence, SearchAnswer, Standing, auth, exchange, offer, presence,
@@ -79,12 +80,12 @@ pub fn repositories(came: Came<'_>) -> Taken<Offer> {
 
 /// `enable-api/login`.
 pub fn login(came: Came<'_>) -> Taken<Tokens> {
-    taken(verdict::login(&reply(came), auth::token_cookies(&headers(came))))
+    taken(sign_in::login(&reply(came), auth::token_cookies(&headers(came))))
 }
 
 /// `webcm/rest/oauth/token`.
 pub fn token(came: Came<'_>) -> Taken<Tokens> {
-    taken(verdict::token(&reply(came), auth::token_cookies(&headers(came))))
+    taken(sign_in::token(&reply(came), auth::token_cookies(&headers(came))))
 }
 
 /// `enable-api/reauth`.
@@ -118,6 +119,7 @@ pub fn followed(from: &Url, location: &str) -> Option<Url> {
 fn reply(came: Came<'_>) -> Reply {
     Reply {
         status: came.status,
+        limited: false,
         content_type: came.content_type.to_owned(),
         elsewhere: came.elsewhere.then_some(Elsewhere { target: None }),
         body: Bytes::copy_from_slice(came.body),

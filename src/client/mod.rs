@@ -12,7 +12,7 @@
 //! | `counted` | the same calls, counted |
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
 //! | `route` | which host a request connects to first: the server's or a proxy's |
-//! | `verdict`, `page`, `presence`, `offer` | what an answer means (pure) |
+//! | `verdict`, `page`, `sign_in`, `presence`, `offer` | what an answer means (pure) |
 //! | `wire`, `tolerant`, `outline` | the vendor's JSON; what of it need not be read twice (pure) |
 //! | `classify`, `error` | what went wrong, as types |
 //! | `redact`, `spelling`, `retry` | what may be shown of an answer; how long to wait (pure) |
@@ -36,6 +36,7 @@ mod repositories;
 pub mod retry;
 pub mod route;
 mod settings;
+mod sign_in;
 mod spelling;
 #[cfg(test)]
 mod tests;
@@ -144,6 +145,8 @@ pub enum Standing {
     Stands,
     /// The session has ended; a login is due.
     Ended,
+    /// There is no such question; a refused request tells.
+    Unknown,
 }
 
 /// One page asked for.

@@ -13,13 +13,14 @@ use super::error::{RefusalShape, RequestErrorKind};
 use super::tolerant::Member;
 use super::wire::{self, Envelope};
 use crate::config::Secret;
-use crate::session::Tokens;
 
 /// What came back, as far as it matters for the meaning.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     /// The HTTP status.
     pub(super) status: u16,
+    /// Whether its headers say that the server limits requests.
+    pub(super) limited: bool,
     /// The media type, in lower case, without parameters; empty if there was none.
     pub(super) content_type: String,
     /// Set where the answer is a redirect that we do not follow.
@@ -55,43 +56,6 @@ pub(super) struct TokenCookies {
     pub(super) session: Option<String>,
     /// `epimresttoken` (seen).
     pub(super) rest: Option<String>,
-}
-
-/// `enable-api/login`: the token is in the body (vendor) or in the cookies alone (seen).
-pub(super) fn login(reply: &Reply, cookies: TokenCookies) -> Verdict<Tokens> {
-    if matches!(reply.status, 401 | 403) {
-        return Verdict::Denied(reason_in(&reply.body));
-    }
-    if let (200..=299, true, Some(session)) = (reply.status, is_empty(reply), &cookies.session) {
-        return tokens(session, cookies.rest);
-    }
-    let envelope = match success_or_denial(reply) {
-        Ok(envelope) => envelope,
-        Err(verdict) => return verdict,
-    };
-    let in_body = envelope.token.and_then(wire::inner_token).and_then(wire::text);
-    let Some(session) = in_body.filter(|token| !token.is_empty()).or(cookies.session) else {
-        return wrong_shape("it signs in, but has no token, neither token.token nor a cookie");
-    };
-    tokens(&session, cookies.rest)
-}
-
-/// `webcm/rest/oauth/token` (seen).
-pub(super) fn token(reply: &Reply, cookies: TokenCookies) -> Verdict<Tokens> {
-    match reply.status {
-        401 | 403 => return Verdict::Denied(reason_in(&reply.body)),
-        // RFC 6749 denies with 400. Other faults of the request look the same but for the words.
-        400 if denies_grant(&reply.body) => return Verdict::Denied(reason_in(&reply.body)),
-        _ => {}
-    }
-    let envelope = match success_or_denial(reply) {
-        Ok(envelope) => envelope,
-        Err(verdict) => return verdict,
-    };
-    match envelope.access_token.and_then(wire::text) {
-        Some(session) => tokens(&session, cookies.rest),
-        None => wrong_shape("it has no access_token"),
-    }
 }
 
 /// `enable-api/reauth` (vendor).
@@ -159,6 +123,8 @@ pub(super) fn admitted<T>(reply: &Reply) -> Result<(), Verdict<T>> {
     let shape = match reply.status {
         200..=299 => None,
         401 => Some(RefusalShape::Unauthorized),
+        // It refuses the request for now, not the session.
+        403 if reply.limited => return Err(Verdict::Failed(RequestErrorKind::Status)),
         403 => Some(RefusalShape::Forbidden),
         _ => return Err(Verdict::Failed(RequestErrorKind::Status)),
     };
@@ -176,37 +142,11 @@ pub(super) fn asks_to_sign_in(reply: &Reply) -> bool {
     is_html(reply) && is_sign_in_page(&reply.body)
 }
 
-/// The envelope of an answer to a login, unless the answer is a denial or a failure.
-fn success_or_denial<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
-    if let Some(Elsewhere { target }) = &reply.elsewhere {
-        return Err(Verdict::Failed(RequestErrorKind::Redirect { target: target.clone() }));
-    }
-    if !(200..=299).contains(&reply.status) {
-        return Err(denial_in_spite_of_status(reply));
-    }
-    let envelope = parsed(reply, wire::envelope)?;
-    if success(&envelope)? { Ok(envelope) } else { Err(Verdict::Denied(reason(&envelope))) }
-}
-
-/// An HTTP error in answer to a login. Where its body says that there was no success, the login
-/// itself was judged, and to try again soon could lock the account; a status that asks for patience
-/// outweighs that.
-fn denial_in_spite_of_status<T>(reply: &Reply) -> Verdict<T> {
-    let judged =
-        matches!(reply.status, 400..=500) && !matches!(reply.status, 407 | 408 | 425 | 429);
-    match wire::envelope(&reply.body) {
-        Ok(envelope) if judged && matches!(success::<T>(&envelope), Ok(false)) => {
-            Verdict::Denied(reason(&envelope))
-        }
-        _ => Verdict::Failed(RequestErrorKind::Status),
-    }
-}
-
-fn is_empty(reply: &Reply) -> bool {
+pub(super) fn is_empty(reply: &Reply) -> bool {
     reply.body.iter().all(u8::is_ascii_whitespace)
 }
 
-fn parsed<'a, T>(
+pub(super) fn parsed<'a, T>(
     reply: &'a Reply,
     read: impl FnOnce(&'a [u8]) -> Result<Envelope<'a>, String>,
 ) -> Result<Envelope<'a>, Verdict<T>> {
@@ -228,18 +168,6 @@ pub(super) fn success<T>(envelope: &Envelope<'_>) -> Result<bool, Verdict<T>> {
     }
 }
 
-/// The tokens of a login, if both can be sent.
-fn tokens(session: &str, rest: Option<String>) -> Verdict<Tokens> {
-    let Some(session) = secret(session) else {
-        return wrong_shape("its session token cannot be sent in a header");
-    };
-    match rest.map(|rest| secret(&rest)) {
-        None => Verdict::Answer(Tokens { session, rest: None }),
-        Some(Some(rest)) => Verdict::Answer(Tokens { session, rest: Some(rest) }),
-        Some(None) => wrong_shape("its epimresttoken cannot be sent in a header"),
-    }
-}
-
 /// A token that can stand in a header and in a cookie.
 pub(super) fn secret(text: &str) -> Option<Secret> {
     let sendable = |byte: u8| byte.is_ascii_graphic() && byte != b';';
@@ -247,11 +175,11 @@ pub(super) fn secret(text: &str) -> Option<Secret> {
 }
 
 /// The server's own words in a JSON body.
-fn reason_in(body: &[u8]) -> Option<String> {
+pub(super) fn reason_in(body: &[u8]) -> Option<String> {
     wire::envelope(body).ok().and_then(|envelope| reason(&envelope))
 }
 
-fn reason(envelope: &Envelope<'_>) -> Option<String> {
+pub(super) fn reason(envelope: &Envelope<'_>) -> Option<String> {
     [envelope.error_description, envelope.error, envelope.message]
         .into_iter()
         .flatten()
@@ -259,16 +187,8 @@ fn reason(envelope: &Envelope<'_>) -> Option<String> {
         .find(|text| !text.trim().is_empty())
 }
 
-/// Whether an OAuth answer says that it was the name or the password.
-fn denies_grant(body: &[u8]) -> bool {
-    wire::envelope(body).is_ok_and(|envelope| {
-        envelope.error_description.is_some()
-            || envelope.error.and_then(wire::text).is_some_and(|error| error == "invalid_grant")
-    })
-}
-
 /// Whether an answer is an HTML page, by its beginning or, where that is not JSON, by its type.
-fn is_html(reply: &Reply) -> bool {
+pub(super) fn is_html(reply: &Reply) -> bool {
     let start = reply.body.trim_ascii_start();
     let begins =
         |with: &[u8]| start.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
@@ -289,7 +209,7 @@ fn is_sign_in_page(body: &[u8]) -> bool {
 }
 
 /// Looks at whole words: "Product catalog in use" is not "log in".
-fn speaks_of_signing_in(text: &str) -> bool {
+pub(super) fn speaks_of_signing_in(text: &str) -> bool {
     let words: Vec<&str> = text.split(|it: char| !it.is_alphanumeric()).collect();
     let joined = ["signin", "login", "logon"];
     words.iter().any(|word| joined.iter().any(|it| word.starts_with(it) || word.ends_with(it)))
@@ -305,7 +225,7 @@ fn tags<'p>(page: &'p str, name: &'p str) -> impl Iterator<Item = &'p str> {
     })
 }
 
-fn title(page: &str) -> Option<&str> {
+pub(super) fn title(page: &str) -> Option<&str> {
     let (_, from) = page.split_once("<title")?;
     let (_, inside) = from.split_once('>')?;
     inside.split('<').next()

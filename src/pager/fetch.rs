@@ -5,6 +5,7 @@
 //! to stop ends every wait at once, but not a request that is under way; and each wait says how long
 //! it may take.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,15 +21,19 @@ use crate::heartbeat::{Alive, Until};
 use crate::ids::RepositoryId;
 use crate::outage::Outage;
 use crate::progress::{Progress, RepositoryCounts};
-use crate::session::{Credentials, Refused, SharedSession};
+use crate::session::{Credentials, Refused, SharedSession, Suspected, Suspicion};
 use crate::stop::Stop;
 use crate::telemetry::event::{self, RequestFailed};
 
-/// Of so many refusals of one request in a row the first asks for a new session, unless that
-/// session has served another request meanwhile. The others only make the refresher ask whether
-/// the session stands: a repository that this login may not read must not renew, for ever, the
-/// session that others work with.
+/// Of so many refusals of one request in a row the first may lead to a new session where nobody can
+/// say whether the one there is stands, unless it has served another request meanwhile. The others
+/// only make the refresher ask: a repository that this login may not read must not renew, for ever,
+/// the session that others work with.
 const REFUSALS_PER_LOGIN: u32 = 4;
+
+/// For so long a session is believed that is said to stand and serves nothing: a REST token that has
+/// died unnoticed does not live longer (vendor: about 30 minutes), and only a login brings a new one.
+const BELIEVED_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// So many times an item is asked for whose answer fails or is refused.
 const ASKED_AT_MOST: u32 = 5;
@@ -53,6 +58,8 @@ pub struct Fetcher<A> {
     pub gate: Gate,
     /// Whether the server is away, as far as this repository knows. Held for a few instructions.
     pub outage: Mutex<Outage>,
+    /// The newest generation that has served this repository.
+    pub served: AtomicU64,
 }
 
 /// A page and how long the request took that brought it.
@@ -79,23 +86,33 @@ struct Tries {
     refused: u32,
     /// Tries in a row that were outrun by a change of tokens.
     superseded: u32,
+    /// The first refusal since the session was blamed last: which request, and when.
+    first_refused: Option<(u64, Instant)>,
 }
 
 impl Tries {
     fn of(repository: RepositoryId, endpoint: &'static str) -> Self {
-        Self { repository, endpoint, made: 0, failed: 0, refused: 0, superseded: 0 }
+        Self {
+            repository,
+            endpoint,
+            made: 0,
+            failed: 0,
+            refused: 0,
+            superseded: 0,
+            first_refused: None,
+        }
     }
 }
 
-/// Waits before another try; `None` if told to stop before.
-async fn wait(delay: Option<Duration>, stop: &mut Stop, alive: &Alive) -> Option<()> {
-    let Some(delay) = delay else { return Some(()) };
-    tokio::select! {
-        biased;
-        () = stop.requested() => None,
-        () = sleep(delay) => Some(()),
-        never = alive.waits(Until::Within(delay)) => match never {},
-    }
+/// What to wait for before another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// For no more than tokens that hold.
+    AtOnce,
+    /// For so long.
+    After(Duration),
+    /// For what comes of a suspicion.
+    Cleared(Suspicion),
 }
 
 impl<A: Api> Fetcher<A> {
@@ -125,8 +142,8 @@ impl<A: Api> Fetcher<A> {
                         Failure::Failed(_) => passed.failed(),
                         Failure::Refused(_) | Failure::Denied(_) => drop(passed),
                     }
-                    let delay = self.delay_after(&failure, &credentials, &mut tries);
-                    wait(delay, &mut stop, alive).await?;
+                    let next = self.next_after(&failure, &credentials, &mut tries);
+                    self.wait(next, &mut stop, alive).await?;
                 }
             }
         }
@@ -150,13 +167,13 @@ impl<A: Api> Fetcher<A> {
             drop(passed);
             match asked {
                 Ok(presence) => {
-                    self.session.prove(credentials.generation);
+                    self.proved(&credentials);
                     self.reconnected(request.repository, "item");
                     return Some(presence);
                 }
                 Err(failure) => {
-                    let delay = self.delay_after(&failure, &credentials, &mut tries);
-                    wait(delay, &mut stop, alive).await?;
+                    let next = self.next_after(&failure, &credentials, &mut tries);
+                    self.wait(next, &mut stop, alive).await?;
                 }
             }
         }
@@ -166,6 +183,25 @@ impl<A: Api> Fetcher<A> {
     /// Since when requests have failed, where they do.
     pub fn away_since(&self) -> Option<Instant> {
         self.outage().since()
+    }
+
+    /// Waits before another try; `None` if told to stop before.
+    async fn wait(&self, next: Next, stop: &mut Stop, alive: &Alive) -> Option<()> {
+        match next {
+            Next::AtOnce => Some(()),
+            Next::After(delay) => tokio::select! {
+                biased;
+                () = stop.requested() => None,
+                () = sleep(delay) => Some(()),
+                never = alive.waits(Until::Within(delay)) => match never {},
+            },
+            Next::Cleared(suspicion) => tokio::select! {
+                biased;
+                () = stop.requested() => None,
+                _ = self.session.cleared(suspicion) => Some(()),
+                never = alive.waits(Until::Session) => match never {},
+            },
+        }
     }
 
     /// Waits until a request may be sent; with the tokens of that moment.
@@ -207,7 +243,7 @@ impl<A: Api> Fetcher<A> {
     }
 
     fn succeeded(&self, repository: RepositoryId, used: &Credentials, answer: &SearchAnswer) {
-        self.session.prove(used.generation);
+        self.proved(used);
         self.progress.page_came();
         if let Some(token) = &answer.rest_token
             && self.session.adopt_rest_token(used, token.clone())
@@ -219,60 +255,72 @@ impl<A: Api> Fetcher<A> {
         self.reconnected(repository, "search");
     }
 
+    fn proved(&self, used: &Credentials) {
+        self.session.prove(used);
+        self.served.fetch_max(used.generation.number(), Ordering::Relaxed);
+    }
+
     fn reconnected(&self, repository: RepositoryId, endpoint: &str) {
         if let Some(ended) = self.outage().succeeded(Instant::now()) {
             event::reconnected(Some(repository), endpoint, ended.away, ended.failures);
         }
     }
 
-    /// What follows from a failure; `None` where the request is to be sent again as soon as there
-    /// is a newer session.
-    fn delay_after(
-        &self,
-        failure: &Failure,
-        used: &Credentials,
-        tries: &mut Tries,
-    ) -> Option<Duration> {
+    /// What follows from a failure.
+    fn next_after(&self, failure: &Failure, used: &Credentials, tries: &mut Tries) -> Next {
         match failure {
             Failure::Refused(refusal) => self.refused(used, refusal, tries),
-            Failure::Denied(denial) => Some(self.failed(denial, tries, Told::default())),
-            Failure::Failed(error) => Some(self.failed(error, tries, Told::of(error))),
+            Failure::Denied(denial) => Next::After(self.failed(denial, tries, Told::default())),
+            Failure::Failed(error) => Next::After(self.failed(error, tries, Told::of(error))),
         }
     }
 
-    /// Sees to it that a newer session comes; the delay is `None` where the request is to be sent
-    /// again as soon as there is one.
-    fn refused(
-        &self,
-        used: &Credentials,
-        refusal: &Refusal,
-        tries: &mut Tries,
-    ) -> Option<Duration> {
+    /// Sees to it that a newer session comes, if it is the session's fault.
+    fn refused(&self, used: &Credentials, refusal: &Refusal, tries: &mut Tries) -> Next {
         self.progress.refusals.increment();
         event::request_refused(tries.repository, used.generation, refusal);
+        let (first, since) = *tries.first_refused.get_or_insert((used.number, Instant::now()));
         // The first refusal is what the end of a session looks like, however often it has served.
-        let blames_session = tries.refused == 0
+        let suspects = tries.refused == 0
             || tries.refused.is_multiple_of(REFUSALS_PER_LOGIN)
                 && !self.session.is_proven(used.generation);
-        if blames_session {
-            if self.session.refused(used) == Refused::Superseded
-                && tries.superseded < REFUSALS_PER_LOGIN
-            {
-                tries.superseded += 1;
-                return None;
+        let suspected = if self.is_to_blame(used, first, since, tries.refused) {
+            tries.first_refused = None;
+            match self.session.refused(used) {
+                Refused::Superseded => Some(Suspected::Superseded),
+                Refused::Reported => None,
             }
-            tries.superseded = 0;
-            tries.refused += 1;
-            // The end of a session is no failure.
-            if tries.refused == 1 {
-                return None;
-            }
+        } else if suspects {
+            Some(self.session.suspected(used))
         } else {
-            tries.refused += 1;
             self.session.doubted();
+            Some(Suspected::Stands)
+        };
+        if suspected == Some(Suspected::Superseded) && tries.superseded < REFUSALS_PER_LOGIN {
+            tries.superseded += 1;
+            return Next::AtOnce;
+        }
+        tries.superseded = 0;
+        tries.refused += 1;
+        match suspected {
+            // The end of a session is no failure.
+            None => return Next::AtOnce,
+            Some(Suspected::Reported(suspicion)) if tries.refused == 1 => {
+                return Next::Cleared(suspicion);
+            }
+            Some(Suspected::Stands) if tries.refused == 1 => return Next::AtOnce,
+            _ => {}
         }
         let told = Told { remedy: Some(REFUSED_REMEDY), ..Told::default() };
-        Some(self.failed(refusal, tries, told))
+        Next::After(self.failed(refusal, tries, told))
+    }
+
+    /// Whether a session that is said to stand does not: it served this repository, is refused again
+    /// and again, and has served nobody since; or nobody for as long as it may be believed.
+    fn is_to_blame(&self, used: &Credentials, first: u64, since: Instant, refused: u32) -> bool {
+        let served_here = self.served.load(Ordering::Relaxed) == used.generation.number();
+        let believed = since.elapsed() < BELIEVED_FOR;
+        refused > 0 && (served_here || !believed) && !self.session.served_since(first)
     }
 
     /// Tells of a failure; returns how long to wait.

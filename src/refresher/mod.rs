@@ -1,13 +1,18 @@
 //! The task that alone signs in.
 //!
 //! It makes the first session, renews it ahead of its end, asks on its own timer whether it still
-//! stands, and makes a new one when requests are refused: one login, however many they are. While
-//! the server is away it waits with growing delays; after a wrong password it waits much longer,
-//! because accounts get locked, but a reloaded configuration is tried at once.
+//! stands, and makes a new one when it has ended: one login, however many requests were refused. It
+//! asks before it believes that a refusal is the session's end: a repository that this user may not
+//! read costs no login. While the server is away it waits with growing delays; after a wrong password
+//! it waits much longer, because accounts get locked, but another one is tried at once; and where
+//! sessions end soon after they began it waits, too, because somebody else signs in with the same
+//! user.
 //!
 //! It sends no page requests and never logs out: the old session may still carry requests that are
 //! under way, and ends by itself.
 
+pub mod denials;
+pub mod fate;
 pub mod schedule;
 
 use std::convert::Infallible;
@@ -19,13 +24,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::denials::{Counts, Denials, Denied};
+use self::fate::Fate;
 use self::schedule::{Due, Signed, Why};
-use crate::client::retry::{Backoff, denial_delay};
+use crate::client::retry::Backoff;
 use crate::client::{Api, Failure, RequestError, Standing};
 use crate::clock::Chance;
 use crate::config::SessionConfig;
 use crate::heartbeat::{Alive, Until};
 use crate::outage::Outage;
+use crate::problems::{Report, Scope, Source};
 use crate::progress::{Progress, SignIn};
 use crate::session::{Complaints, SharedSession, Tokens};
 use crate::stop::Stop;
@@ -38,8 +46,10 @@ pub struct Refresher<A> {
     pub api: Arc<A>,
     /// The session that it keeps.
     pub session: Arc<SharedSession>,
-    /// `[session]`; each sending, of whatever value, also ends the wait after a denied login.
-    pub settings: watch::Receiver<SessionConfig>,
+    /// What it is to keep.
+    pub settings: watch::Receiver<Keeping>,
+    /// Of its logins and those of a refresher before it.
+    pub denials: Arc<Denials>,
     /// Jitter.
     pub chance: Arc<Chance>,
     /// Where it tells how it stands.
@@ -50,6 +60,38 @@ pub struct Refresher<A> {
     pub alive: Alive,
 }
 
+/// What there is to keep, as of the last reload.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    /// `[session]`.
+    pub session: SessionConfig,
+    /// Counts the changes of what a login is made with: after one, the next is another.
+    pub logins: u64,
+    /// Counts the changes of how the server is reached: after one, nothing waits for it.
+    pub ways: u64,
+}
+
+impl Keeping {
+    /// What holds from the start.
+    pub fn first(session: SessionConfig) -> Self {
+        Self { session, logins: 0, ways: 0 }
+    }
+}
+
+/// How long the server may take to say whether a session stands that is suspected to have ended:
+/// after that a login is quicker, and only whoever was refused has waited.
+const SUSPENSE: Duration = Duration::from_secs(5);
+
+/// What to do about a login that is denied.
+const DENIED_REMEDY: &str = "check login.username and the password, then reload; where it was put \
+                             right on the server alone, restart";
+
+/// What to do about sessions that somebody ends.
+const CUT_SHORT_REMEDY: &str = "give ewmirror a user of its own, with which nobody else signs in";
+
+/// Where it is told that sessions are cut short.
+const SESSIONS: Source = Source { scope: Scope::Login, repository: None, what: "sessions" };
+
 /// The end of the task.
 type Stopped = ControlFlow<()>;
 
@@ -58,20 +100,28 @@ impl<A: Api> Refresher<A> {
     pub async fn run(mut self) {
         let mut complaints = self.session.complaints();
         let mut asking = Outage::default();
-        let mut unproven = 0;
+        let mut fate = Fate::default();
+        let mut logins = self.settings.borrow().logins;
         let mut signed = self.remembered();
         loop {
             // Read before the decision, so that a complaint made after it is a change.
             let heard = *complaints.borrow_and_update();
-            let settings = self.settings.borrow().clone();
-            let step = match schedule::due(signed, heard, &settings, Instant::now()) {
+            let keeping = self.settings.borrow().clone();
+            let now = Instant::now();
+            if std::mem::replace(&mut logins, keeping.logins) != keeping.logins {
+                // Another user's sessions have another fate.
+                fate = Fate::default();
+                self.progress.problems.over(SESSIONS);
+            }
+            let step = match schedule::due(signed, heard, &keeping.session, now) {
                 Due::SignIn(why) => {
-                    unproven = self.count_unproven(signed, why, unproven);
-                    self.renew(why, unproven, &mut signed).await
+                    self.judge(signed, why, &mut fate);
+                    self.renew(why, heard, fate.pause(), &mut signed).await
                 }
                 Due::Ask => self.ask(&mut signed, heard, &mut asking).await,
                 Due::Wait(until) => {
-                    let waits = until.saturating_duration_since(Instant::now());
+                    let until = self.settle(signed, &mut fate, until);
+                    let waits = until.saturating_duration_since(now);
                     tokio::select! {
                         () = self.stop.requested() => Stopped::Break(()),
                         () = sleep_until(until) => Stopped::Continue(()),
@@ -95,35 +145,68 @@ impl<A: Api> Refresher<A> {
             at: now,
             asked: now,
             doubts: 0,
+            suspicions: 0,
         })
     }
 
-    /// How many sessions in a row ended before any request succeeded with them.
-    fn count_unproven(&self, signed: Option<Signed>, why: Why, before: u32) -> u32 {
-        match signed {
-            Some(signed) if why == Why::Refused && !self.session.is_proven(signed.generation) => {
-                before.saturating_add(1)
+    /// Judges how the last session ended.
+    fn judge(&self, signed: Option<Signed>, why: Why, fate: &mut Fate) {
+        let Some(signed) = signed.filter(|_| why == Why::Refused) else {
+            *fate = Fate::default();
+            self.progress.problems.over(SESSIONS);
+            return;
+        };
+        let lived = signed.at.elapsed();
+        fate.refused(lived, self.session.is_proven(signed.generation));
+        let (count, pause) = (fate.in_a_row(), fate.pause());
+        if fate.is_told() {
+            if fate.is_news() {
+                let told = (count, lived, pause, CUT_SHORT_REMEDY);
+                event::sessions_cut_short(signed.generation, told);
             }
-            _ => 0,
+            let error = format!(
+                "{count} sessions in a row ended soon after they began, the last one after {} s: \
+                 somebody else signs in with the same user",
+                lived.as_secs()
+            );
+            let remedy = CUT_SHORT_REMEDY.to_owned();
+            let report = Report { error, remedy, retry_in: Some(pause), halts: false };
+            self.progress.problems.stands(SESSIONS, report);
+        } else if !pause.is_zero() {
+            event::sign_in_delayed(signed.generation, pause);
         }
     }
 
-    /// Signs in and announces the new session.
-    async fn renew(&mut self, why: Why, unproven: u32, signed: &mut Option<Signed>) -> Stopped {
-        let pause = schedule::pause_after_unproven(unproven);
-        if let Some(signed) = signed.filter(|_| !pause.is_zero()) {
-            event::sign_in_delayed(signed.generation, pause);
-            self.wait(pause).await?;
+    /// Forgets what a session has outlived; returns when to look again.
+    fn settle(&self, signed: Option<Signed>, fate: &mut Fate, until: Instant) -> Instant {
+        let Some(signed) = signed else { return until };
+        if fate.settle(signed.at.elapsed()) {
+            self.progress.problems.over(SESSIONS);
         }
-        let (tokens, elapsed) = match self.sign_in().await {
+        fate.next_age().map_or(until, |age| until.min(signed.at + age))
+    }
+
+    /// Signs in and announces the new session.
+    async fn renew(
+        &mut self,
+        why: Why,
+        heard: Complaints,
+        pause: Duration,
+        signed: &mut Option<Signed>,
+    ) -> Stopped {
+        if !pause.is_zero() {
+            let keeping = self.settings.borrow_and_update().clone();
+            self.wait(pause, heard, &keeping).await?;
+        }
+        let (tokens, elapsed) = match self.sign_in(heard).await {
             ControlFlow::Continue(done) => done,
             ControlFlow::Break(()) => return Stopped::Break(()),
         };
-        let doubts = self.session.complaints().borrow().doubts;
+        let Complaints { doubts, suspicions, .. } = *self.session.complaints().borrow();
         let with_rest_token = tokens.rest.is_some();
         let generation = self.session.replace(tokens);
         let now = Instant::now();
-        *signed = Some(Signed { generation, at: now, asked: now, doubts });
+        *signed = Some(Signed { generation, at: now, asked: now, doubts, suspicions });
         self.progress.logins.increment();
         self.progress.session_began(with_rest_token);
         self.progress.set_sign_in(SignIn::SignedIn);
@@ -139,31 +222,37 @@ impl<A: Api> Refresher<A> {
     }
 
     /// Tries until a login succeeds.
-    async fn sign_in(&mut self) -> ControlFlow<(), (Tokens, Duration)> {
+    async fn sign_in(&mut self, heard: Complaints) -> ControlFlow<(), (Tokens, Duration)> {
         let mut outage = Outage::default();
-        let (mut denials, mut attempt) = (0_u32, 0_u32);
+        let mut attempt = 0_u32;
+        let mut keeping = self.settings.borrow_and_update().clone();
+        let not_yet = self.denials.wait(Instant::now());
+        if !not_yet.is_zero() && self.wait(not_yet, heard, &keeping).await? {
+            self.denials.forget();
+            keeping = self.settings.borrow().clone();
+        }
         loop {
             let begun = Instant::now();
             let until = Until::Within(self.api.time_out());
             let result = tokio::select! {
                 biased;
                 () = self.stop.requested() => return ControlFlow::Break(()),
-                // Under way as another user, or with another server, perhaps: its session must
-                // not become the current one.
-                changed = self.settings.changed() => match changed {
-                    Ok(()) => {
-                        (denials, attempt) = (0, 0);
-                        continue;
-                    }
-                    Err(_) => return ControlFlow::Break(()),
-                },
+                // Under way as another user, or with another server: its session must not become
+                // the current one.
+                other = another_login(&mut self.settings, &keeping) => {
+                    keeping = other?;
+                    attempt = 0;
+                    self.denials.forget();
+                    continue;
+                }
                 result = self.alive.during(until, self.api.login()) => result,
-                never = told_of_refusal(&self.session, &self.progress) => match never {},
+                never = told_of_refusal(&self.session, &self.progress, heard) => match never {},
             };
             let now = Instant::now();
             attempt = attempt.saturating_add(1);
             let delay = match result {
                 Ok(tokens) => {
+                    self.denials.forget();
                     if let Some(ended) = outage.succeeded(now) {
                         event::reconnected(None, "login", ended.away, ended.failures);
                     }
@@ -171,22 +260,12 @@ impl<A: Api> Refresher<A> {
                     return ControlFlow::Continue((tokens, now - begun));
                 }
                 Err(Failure::Denied(denial)) => {
-                    denials = denials.saturating_add(1);
-                    let delay = denial_delay(denials);
+                    let words = denial.reason.clone().unwrap_or_else(|| denial.to_string());
+                    let denied = self.denials.denied(now);
+                    self.denied(denied, denial.endpoint.name(), &denial, (None, None), words);
                     // The server is there, whatever it says.
                     outage = Outage::default();
-                    event::request_failed_for_good(&RequestFailed {
-                        repository: None,
-                        endpoint: denial.endpoint.name(),
-                        attempt: denials,
-                        retry_in: delay,
-                        error: &denial,
-                        answer: None,
-                        remedy: Some("check login.username and the password, then reload"),
-                    });
-                    let words = denial.reason.clone().unwrap_or_else(|| denial.to_string());
-                    self.progress.set_sign_in(SignIn::Denied(words));
-                    delay
+                    denied.wait
                 }
                 Err(Failure::Refused(refusal)) => {
                     let delay = self.backoff(attempt, None);
@@ -207,29 +286,82 @@ impl<A: Api> Refresher<A> {
                 }
                 Err(Failure::Failed(error)) => {
                     let delay = self.backoff(attempt, error.retry_after);
-                    tell(&mut outage, now, &failed(&error, attempt, delay));
-                    delay
+                    match error.doubt().map(|words| self.denials.doubted(&words, now)) {
+                        Some(Counts::Denial(denied)) => {
+                            let words =
+                                error.beginning.clone().unwrap_or_else(|| error.to_string());
+                            let told = (error.beginning.as_deref(), error.remedy());
+                            self.denied(denied, error.endpoint.name(), &error, told, words);
+                            outage = Outage::default();
+                            denied.wait
+                        }
+                        counted => {
+                            let delay = match counted {
+                                Some(Counts::Failure(least)) => delay.max(least),
+                                _ => delay,
+                            };
+                            tell(&mut outage, now, &failed(&error, attempt, delay));
+                            delay
+                        }
+                    }
                 }
             };
             self.progress.failures.increment();
             self.progress.set_login_away(outage.since());
-            let reloaded = self.wait(delay).await?;
-            self.progress.retries.increment();
-            if reloaded {
-                (denials, attempt) = (0, 0);
+            if self.wait(delay, heard, &keeping).await? {
+                attempt = 0;
+                let now = self.settings.borrow().clone();
+                if now.logins != keeping.logins {
+                    self.denials.forget();
+                }
+                keeping = now;
             }
+            self.progress.retries.increment();
         }
     }
 
-    /// Waits; true where new settings cut the wait short.
-    async fn wait(&mut self, delay: Duration) -> ControlFlow<(), bool> {
+    /// Tells that a login was denied, with the beginning of the answer and the remedy where there
+    /// are some.
+    fn denied(
+        &self,
+        denied: Denied,
+        endpoint: &'static str,
+        error: &dyn std::error::Error,
+        (answer, remedy): (Option<&str>, Option<&'static str>),
+        words: String,
+    ) {
+        event::request_failed_for_good(&RequestFailed {
+            repository: None,
+            endpoint,
+            attempt: denied.number,
+            retry_in: denied.wait,
+            error,
+            answer,
+            remedy: remedy.or(Some(DENIED_REMEDY)),
+        });
+        self.progress.set_sign_in(SignIn::Denied(words));
+    }
+
+    /// Waits; true where a change of settings cut the wait short. After a denial only another login
+    /// does: a reload by itself makes no password right.
+    async fn wait(
+        &mut self,
+        delay: Duration,
+        heard: Complaints,
+        before: &Keeping,
+    ) -> ControlFlow<(), bool> {
+        let until = Instant::now() + delay;
+        let denied = !self.denials.wait(Instant::now()).is_zero();
+        let other = self
+            .settings
+            .wait_for(|now| now.logins != before.logins || (now.ways != before.ways && !denied));
         tokio::select! {
             () = self.stop.requested() => ControlFlow::Break(()),
-            () = sleep(delay) => ControlFlow::Continue(false),
+            () = sleep_until(until) => ControlFlow::Continue(false),
             never = self.alive.waits(Until::Within(delay)) => match never {},
-            never = told_of_refusal(&self.session, &self.progress) => match never {},
-            changed = self.settings.changed() => match changed {
-                Ok(()) => ControlFlow::Continue(true),
+            never = told_of_refusal(&self.session, &self.progress, heard) => match never {},
+            changed = other => match changed {
+                Ok(_) => ControlFlow::Continue(true),
                 Err(_) => ControlFlow::Break(()),
             },
         }
@@ -243,36 +375,49 @@ impl<A: Api> Refresher<A> {
         outage: &mut Outage,
     ) -> Stopped {
         let Some(credentials) = self.session.current() else { return Stopped::Continue(()) };
+        let suspected = signed.is_none_or(|signed| heard.suspicions > signed.suspicions);
+        let until = Until::Within(self.api.time_out().max(SUSPENSE));
         let mut complaints = self.session.complaints();
-        let until = Until::Within(self.api.time_out());
-        let refused = complaints.wait_for(|heard| heard.refused >= credentials.generation);
+        let other_news = complaints.wait_for(|now| {
+            // What was refused meanwhile has answered the question, or asks for a quicker answer.
+            now.refused >= credentials.generation
+                || (!suspected && now.suspicions > heard.suspicions)
+        });
         let result = tokio::select! {
             () = self.stop.requested() => return Stopped::Break(()),
-            // A request that was refused meanwhile has answered the question.
-            _ = refused => return Stopped::Continue(()),
-            result = self.alive.during(until, self.api.reauth(&credentials)) => result,
+            _ = other_news => return Stopped::Continue(()),
+            () = sleep(SUSPENSE), if suspected => None,
+            result = self.alive.during(until, self.api.reauth(&credentials)) => Some(result),
         };
         let now = Instant::now();
         if let Some(signed) = signed {
             (signed.asked, signed.doubts) = (now, heard.doubts);
+            signed.suspicions = heard.suspicions;
         }
-        match result {
-            Ok(standing) => {
+        let stands = match result {
+            Some(Ok(standing)) => {
                 if let Some(ended) = outage.succeeded(now) {
                     event::reconnected(None, "reauth", ended.away, ended.failures);
                 }
-                if standing == Standing::Ended {
-                    self.session.end(credentials.generation);
+                match standing {
+                    Standing::Stands => true,
+                    Standing::Ended => false,
+                    Standing::Unknown => !suspected,
                 }
             }
-            Err(Failure::Refused(_) | Failure::Denied(_)) => {
-                self.session.end(credentials.generation);
-            }
-            Err(Failure::Failed(error)) => {
+            Some(Err(Failure::Refused(_) | Failure::Denied(_))) => false,
+            Some(Err(Failure::Failed(error))) => {
                 self.progress.failures.increment();
-                let delay = self.settings.borrow().reauth_interval;
+                let delay = self.settings.borrow().session.reauth_interval;
                 tell(outage, now, &failed(&error, 1, delay));
+                !suspected
             }
+            None => false,
+        };
+        if stands {
+            self.session.clear(heard.doubts);
+        } else {
+            self.session.end(credentials.generation);
         }
         Stopped::Continue(())
     }
@@ -283,18 +428,37 @@ impl<A: Api> Refresher<A> {
 }
 
 /// For as long as a login is under way or waited for: once the session is refused that it is to
-/// replace, nobody is signed in any more. What a denial said stays the last word.
-async fn told_of_refusal(session: &SharedSession, progress: &Progress) -> Infallible {
+/// replace, nobody is signed in any more. Nobody asks meanwhile, so a suspicion is believed. What a
+/// denial said stays the last word.
+async fn told_of_refusal(
+    session: &SharedSession,
+    progress: &Progress,
+    heard: Complaints,
+) -> Infallible {
     let mut complaints = session.complaints();
     let current = session.current().map(|current| current.generation);
     // Before the first session there is none to be refused.
-    if let Some(current) = current
-        && complaints.wait_for(|heard| heard.refused >= current).await.is_ok()
-        && *progress.sign_in().borrow() == SignIn::SignedIn
-    {
-        progress.set_sign_in(SignIn::Renewing);
+    if let Some(current) = current {
+        let news = |now: &Complaints| now.refused >= current || now.suspicions > heard.suspicions;
+        if complaints.wait_for(news).await.is_ok() {
+            session.end(current);
+            if *progress.sign_in().borrow() == SignIn::SignedIn {
+                progress.set_sign_in(SignIn::Renewing);
+            }
+        }
     }
     pending().await
+}
+
+/// What is to be kept once a login would be another one than with these settings.
+async fn another_login(
+    settings: &mut watch::Receiver<Keeping>,
+    keeping: &Keeping,
+) -> ControlFlow<(), Keeping> {
+    match settings.wait_for(|now| now.logins != keeping.logins).await {
+        Ok(now) => ControlFlow::Continue(now.clone()),
+        Err(_) => ControlFlow::Break(()),
+    }
 }
 
 fn failed(error: &RequestError, attempt: u32, retry_in: Duration) -> RequestFailed<'_> {

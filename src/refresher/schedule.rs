@@ -12,13 +12,6 @@ use crate::session::{Complaints, Generation};
 /// The least time between two questions that requests refused again give rise to.
 const DOUBT_EVERY: Duration = Duration::from_secs(1);
 
-/// The first wait before a login where the session made last was refused before it served once;
-/// it doubles with each such session.
-const UNPROVEN_BASE: Duration = Duration::from_secs(1);
-
-/// What that wait grows to.
-const UNPROVEN_CAP: Duration = Duration::from_secs(300);
-
 /// A session as the refresher remembers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signed {
@@ -30,6 +23,8 @@ pub struct Signed {
     pub asked: Instant,
     /// How many doubts had been reported by then.
     pub doubts: u64,
+    /// How many suspicions.
+    pub suspicions: u64,
 }
 
 /// What is to be done now.
@@ -87,15 +82,6 @@ pub fn due(
     if now >= question { Due::Ask } else { Due::Wait(question.min(renewal)) }
 }
 
-/// How long to wait before a login that follows `unproven` sessions in a row which never served.
-pub fn pause_after_unproven(unproven: u32) -> Duration {
-    match unproven {
-        0 => Duration::ZERO,
-        // Beyond 2^16 seconds the cap has long been reached.
-        count => UNPROVEN_BASE.saturating_mul(1 << (count - 1).min(16)).min(UNPROVEN_CAP),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,7 +103,7 @@ mod tests {
     }
 
     fn signed(now: Instant) -> Signed {
-        Signed { generation: first(), at: now, asked: now, doubts: 0 }
+        Signed { generation: first(), at: now, asked: now, doubts: 0, suspicions: 0 }
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,29 +126,21 @@ mod tests {
     async fn only_a_refusal_of_this_generation_leads_to_a_login() {
         let now = Instant::now();
         let signed = signed(now);
-        let refused = Complaints { refused: signed.generation, doubts: 0 };
+        let refused = Complaints { refused: signed.generation, ..Complaints::default() };
         assert_eq!(due(Some(signed), refused, &settings(), now), Due::SignIn(Why::Refused));
-        let older = Complaints { refused: Generation::NONE, doubts: 0 };
+        let older = Complaints { refused: Generation::NONE, ..Complaints::default() };
         assert_eq!(due(Some(signed), older, &settings(), now), Due::Wait(now + MINUTE));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_doubt_brings_the_question_forward_but_no_more_than_once_a_second() {
         let now = Instant::now();
-        let doubted = Complaints { refused: Generation::NONE, doubts: 1 };
+        let doubted = Complaints { doubts: 1, ..Complaints::default() };
         let signed = signed(now);
         let soon = now + Duration::from_secs(1);
         assert_eq!(due(Some(signed), doubted, &settings(), now), Due::Wait(soon));
         assert_eq!(due(Some(signed), doubted, &settings(), soon), Due::Ask);
         let asked = Signed { asked: soon, doubts: 1, ..signed };
         assert_eq!(due(Some(asked), doubted, &settings(), soon), Due::Wait(soon + MINUTE));
-    }
-
-    #[test]
-    fn sessions_that_never_serve_are_made_ever_more_rarely() {
-        let pauses: Vec<_> =
-            (0..11).map(|unproven| pause_after_unproven(unproven).as_secs()).collect();
-        assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
-        assert_eq!(pause_after_unproven(u32::MAX), UNPROVEN_CAP);
     }
 }

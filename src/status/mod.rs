@@ -5,9 +5,7 @@
 //! because none is handed to whoever makes it.
 
 pub mod ask;
-pub mod control;
 pub mod document;
-mod door;
 mod endpoint;
 mod figures;
 mod held;
@@ -16,7 +14,6 @@ mod metrics;
 pub mod page;
 mod process;
 mod ready;
-mod socket;
 mod web;
 
 use std::sync::Arc;
@@ -24,38 +21,21 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use endpoint::Place;
+pub use endpoint::{BindError, Endpoint};
 pub use figures::SummaryReader;
 
-use self::door::Door;
 use crate::config::RepositoryConfig;
 use crate::progress::{Progress, RepositoryCounts, RepositoryProgress};
 
 /// What the endpoint serves, and where, for as long as the daemon runs.
 #[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
 pub struct Serving {
-    /// Where. They outlive the task that serves there, so that the task can be started again.
-    doors: Vec<Door>,
+    /// Where. It outlives the task that serves there, so that the task can be started again.
+    pub endpoint: Endpoint,
     /// `mirror.url`, with its passwords masked.
-    mirror_url: String,
+    pub mirror_url: String,
     /// What reads the mirror's figures; `None` where nothing is kept.
-    summary: Option<SummaryReader>,
-}
-
-impl Serving {
-    /// Listens at these places, as far as that goes at once; the others are tried again while it
-    /// serves. Needs a runtime.
-    pub async fn at(
-        places: impl IntoIterator<Item = Place>,
-        mirror_url: String,
-        summary: Option<SummaryReader>,
-    ) -> Self {
-        let mut doors = Vec::new();
-        for place in places {
-            doors.push(Door::new(place).await);
-        }
-        Self { doors, mirror_url, summary }
-    }
+    pub summary: Option<SummaryReader>,
 }
 
 /// The running daemon, to be looked at.

@@ -23,6 +23,7 @@ pub mod watchdog;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ use self::waits::{after, at};
 use self::watchdog::Watchdog;
 use crate::client::{Api, Counted};
 use crate::clock::Chance;
-use crate::config::{Config, RepositoryConfig, SessionConfig};
+use crate::config::{Config, RepositoryConfig};
 use crate::heartbeat::{Alive, Heartbeat};
 use crate::ids::RepositoryId;
 use crate::mirror::Mirror;
@@ -45,7 +46,8 @@ use crate::outage::Outage;
 use crate::pager::fetch::Fetcher;
 use crate::pager::{Gate, Lid, Pager, Passes, Rules};
 use crate::progress::{Activity, Progress, RepositoryCounts, RepositoryProgress, SignIn};
-use crate::refresher::Refresher;
+use crate::refresher::denials::Denials;
+use crate::refresher::{Keeping, Refresher};
 use crate::session::SharedSession;
 use crate::signals::Signal;
 use crate::status::{self, Live, Serving, Watched};
@@ -95,7 +97,9 @@ pub struct Supervisor<A, M> {
     given: Supervision<A, M>,
     api: Arc<Counted<A>>,
     session: Arc<SharedSession>,
-    session_settings: watch::Sender<SessionConfig>,
+    session_settings: watch::Sender<Keeping>,
+    /// Of logins; here, so that a refresher that is started anew knows of them.
+    denials: Arc<Denials>,
     /// The bound on requests of all repositories together.
     lid: Arc<Lid>,
     repositories: BTreeMap<RepositoryId, Repository<Counted<A>>>,
@@ -137,7 +141,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let mut supervisor = Self {
             api: Arc::new(Counted::new(Arc::clone(&given.api), calls)),
             session: Arc::new(SharedSession::new()),
-            session_settings: watch::Sender::new(given.config.session.clone()),
+            session_settings: watch::Sender::new(Keeping::first(given.config.session.clone())),
+            denials: Arc::default(),
             lid: Arc::new(Lid::new(given.config.max_requests_per_second)),
             repositories: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
@@ -268,6 +273,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             counts: Arc::new(RepositoryCounts::new()),
             gate: Gate::new(&config.paging, Arc::clone(&self.lid)),
             outage: Mutex::new(Outage::default()),
+            served: AtomicU64::new(0),
         });
         let (stopper, stop) = Stopper::new();
         let repository = Repository {
@@ -289,6 +295,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     api: Arc::clone(&self.api),
                     session: Arc::clone(&self.session),
                     settings: self.session_settings.subscribe(),
+                    denials: Arc::clone(&self.denials),
                     chance: Arc::clone(&self.given.chance),
                     progress: Arc::clone(&self.given.progress),
                     stop: self.stop.clone(),
@@ -392,8 +399,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         self.lid.set(new.max_requests_per_second);
         self.rules.send_replace(rules(new));
         self.max_age.send_replace(new.status.max_age);
-        // Sent whether changed or not: it also ends the wait after a wrong password.
-        self.session_settings.send_replace(new.session.clone());
+        self.session_settings.send_modify(|keeping| {
+            keeping.session = new.session.clone();
+            keeping.logins += u64::from(changes.other_login);
+            keeping.ways += u64::from(changes.other_way);
+        });
         for id in &changes.removed {
             self.restarts.forget(TaskName::Pager(*id));
             if let Some(repository) = self.repositories.remove(id) {

@@ -12,6 +12,10 @@ pub struct Changes {
     pub need_restart: Vec<&'static str>,
     /// Whether the session belongs to another server or user now.
     pub signs_in_anew: bool,
+    /// Whether a login would be another one: at another server, or with another name or password.
+    pub other_login: bool,
+    /// Whether the server is reached in another way.
+    pub other_way: bool,
     /// Whether passes under way would go on in another list: of another server or user.
     pub starts_over: bool,
     /// Repositories that are new.
@@ -27,9 +31,9 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
     let mut changes = Changes::default();
     changes.starts_over =
         old.server.url != new.server.url || old.login.username != new.login.username;
-    changes.signs_in_anew = changes.starts_over
-        || old.login != new.login
-        || old.session.transport != new.session.transport;
+    changes.other_login = changes.starts_over || old.login != new.login;
+    changes.other_way = old.server != new.server;
+    changes.signs_in_anew = changes.other_login || old.session.transport != new.session.transport;
     let need_restart = [
         ("mirror.url", old.mirror != new.mirror),
         ("status.listen", old.status.listen != new.status.listen),

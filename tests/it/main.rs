@@ -5,7 +5,6 @@ mod support;
 mod asking;
 mod check;
 mod cli;
-mod control;
 mod crash;
 mod deletes;
 mod demo;

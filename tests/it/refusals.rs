@@ -7,7 +7,7 @@ use ewmirror::simulator::Options;
 use crate::support::{Daemon, Setup, Sim, for_each, repositories};
 
 #[test]
-fn each_shape_of_a_refusal_in_the_middle_of_a_pass_costs_one_login_and_no_page() {
+fn each_shape_of_a_refusal_costs_no_login_and_no_page_while_the_session_is_said_to_stand() {
     let shapes = ["401", "403", "success", "status", "html", "redirect"];
     for_each(&shapes, |shape| {
         let sim = Sim::start(repositories(&[(1, 1000)]));
@@ -21,9 +21,9 @@ fn each_shape_of_a_refusal_in_the_middle_of_a_pass_costs_one_login_and_no_page()
         let refused = ended.all("request refused");
         assert_eq!(refused.len(), 1, "{shape}");
         assert!(refused[0].text("error").starts_with("search refused: "), "{}", refused[0].line);
-        assert_eq!(ended.all("session renewed").len(), 1, "{shape}");
+        assert!(ended.all("session renewed").is_empty(), "{shape}");
         assert!(ended.all("request failed").is_empty(), "{shape}");
-        assert_eq!(sim.counts().logins, 2, "{shape}");
+        assert_eq!((sim.counts().logins, sim.counts().reauths), (1, 1), "{shape}");
     });
 }
 
@@ -62,12 +62,24 @@ fn a_repository_that_is_always_refused_stops_no_other_and_causes_no_storm_of_log
     }
     let counts = sim.counts();
     let seconds = far.duration_since(begun).as_secs();
-    assert!(counts.logins <= 4, "{} logins in {seconds} s", counts.logins);
+    assert_eq!(counts.logins, 1, "{} logins in {seconds} s", counts.logins);
+    assert!(ended.all("sign-in delayed").is_empty());
     assert!(counts.reauths <= seconds + 4, "{} questions in {seconds} s", counts.reauths);
     let refused = ended.all("request failed");
     assert!(refused.iter().all(|it| it.number("repository") == 404));
     // The session's end would be refused too, and is not the trouble here.
     assert!(refused[0].text("error").contains("refused"), "{}", refused[0].line);
+}
+
+#[test]
+fn a_repository_that_does_not_exist_costs_no_login_where_it_is_the_only_one() {
+    let sim = Sim::start(repositories(&[(1, 10)]));
+    let setup = Setup { repositories: vec!["id = 404".to_owned()], ..Setup::new(sim.url()) };
+    let daemon = Daemon::run(&setup);
+    daemon.wait_for(|it| it.is_of("request failed", 404) && it.number("attempt") == 5);
+    let ended = daemon.stop();
+    assert!(ended.all("sign-in delayed").is_empty() && ended.all("session renewed").is_empty());
+    assert_eq!(sim.counts().logins, 1);
 }
 
 #[test]

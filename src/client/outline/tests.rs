@@ -19,6 +19,7 @@ fn pointer() -> JsonPointer {
 fn verdict(body: &str, outline: Option<&Arc<Outline>>) -> Verdict<SearchAnswer> {
     let reply = Reply {
         status: 200,
+        limited: false,
         content_type: "application/json".to_owned(),
         elsewhere: None,
         body: Bytes::copy_from_slice(body.as_bytes()),

@@ -84,9 +84,19 @@ async fn a_denied_login_carries_the_servers_own_words() {
         (200, r#"{"success":false}"#, None),
         (401, "", None),
         (403, r#"{"error":"no"}"#, Some("no")),
-        (401, "<html>", None),
+        (401, "<html>", Some("a page")),
         (400, r#"{"success":false,"error":"unauthorized"}"#, Some("unauthorized")),
-        (500, r#"{"success":false,"error":"unauthorized"}"#, Some("unauthorized")),
+        (200, r#"{"error":"bad credentials"}"#, Some("bad credentials")),
+        (200, r#"{"status":3,"message":"bad credentials"}"#, Some("bad credentials")),
+        (200, r#"{"status":3}"#, Some("it answers without a token")),
+        (200, r#"{"success":true,"token":null}"#, Some("it answers without a token")),
+        (200, "<html><title>Log in</title><input type='password'>", Some("a sign-in page: log in")),
+        (400, "bad credentials", Some("bad credentials")),
+        (400, "", None),
+        (418, "", None),
+        (422, r#"{"message":"bad credentials"}"#, Some("bad credentials")),
+        (423, r#"{"error_description":"locked"}"#, Some("locked")),
+        (423, "<html><title>Locked</title>", Some("a page: locked")),
     ];
     for (status, body, reason) in cases {
         let denial = denied(logged_in(answer(status, &[], body)).await);
@@ -104,12 +114,11 @@ async fn a_denied_login_carries_the_servers_own_words() {
 async fn a_login_answer_without_a_usable_token_is_of_the_wrong_shape() {
     let bodies = [
         r#"{"success": true}"#,
-        r#"{"success": true, "token": "flat"}"#,
         r#"{"success": true, "token": {"token": 5}}"#,
         r#"{"success": true, "token": {"token": "two\nlines"}}"#,
         r#"{"success": "true", "token": {"token": "x"}}"#,
         r#"{"success": true, "success": false}"#,
-        "<!DOCTYPE html><title>Sign in</title>",
+        "<!DOCTYPE html><title>It works!</title>",
         "[]",
         "null",
         "",
@@ -133,12 +142,38 @@ async fn a_login_that_fails_otherwise_is_worth_another_try() {
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
     assert_eq!(error.beginning.as_deref(), Some("busy"));
     assert_eq!(error.to_string(), "login failed: status 503");
-    for status in [407, 408, 429, 502, 503, 504] {
+    for status in [404, 407, 408, 425, 429, 500, 502, 503, 504] {
         let error = failed(logged_in(answer(status, &[], r#"{"success":false}"#)).await);
         assert_eq!((error.status, error.kind), (Some(status), RequestErrorKind::Status));
     }
+    let limited = [("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "9")];
+    let error = failed(logged_in(answer(403, &limited, "slow down")).await);
+    assert_eq!((error.status, error.retry_after), (Some(403), Some(Duration::from_secs(9))));
     let error = failed(logged_in(answer(404, &[], "")).await);
     assert!(error.remedy().unwrap().contains("server.url"));
+}
+
+#[tokio::test]
+async fn a_failed_login_may_have_been_a_denial_where_somebody_may_have_looked_at_the_password() {
+    let doubtful = [
+        (500, r#"{"message":"bad credentials"}"#, Some("bad credentials")),
+        (500, "<h1>Internal Server Error</h1>", Some("Internal Server Error")),
+        (501, "no", Some("no")),
+        (500, "", None),
+        (502, "bad credentials", None),
+        (503, "bad credentials", None),
+        (429, "bad credentials", None),
+        (404, "", Some("404")),
+        (200, "<html><h1>It works!</h1>", Some("It works!")),
+        (200, r#"{"success":true}"#, Some("no token")),
+    ];
+    for (status, body, words) in doubtful {
+        let doubt = failed(logged_in(answer(status, &[], body)).await).doubt();
+        let told = doubt.as_deref().map(|doubt| doubt.contains(words.unwrap_or("never")));
+        assert_eq!(told, words.map(|_| true), "{status} {body}: {doubt:?}");
+    }
+    let limited = [("Retry-After", "9")];
+    assert_eq!(failed(logged_in(answer(403, &limited, "no")).await).doubt(), None);
 }
 
 #[tokio::test]
@@ -211,7 +246,7 @@ async fn oauth_asks_for_a_token_and_bears_it() {
     let mut signed_in = credentials();
     signed_in.tokens.session = tokens.session;
     client.search(&signed_in, &request()).await.unwrap();
-    assert_eq!(client.reauth(&signed_in).await.unwrap(), Standing::Stands);
+    assert_eq!(client.reauth(&signed_in).await.unwrap(), Standing::Unknown);
     client.logout(&signed_in).await.unwrap();
 
     let received = server.received();
@@ -245,6 +280,8 @@ async fn oauth_tells_a_wrong_password_from_a_failure() {
             Some("User is locked"),
         ),
         (401, "", None),
+        (400, "{}", Some("{}")),
+        (400, r#"{"error":"invalid_request"}"#, Some("invalid_request")),
     ];
     for (status, body, reason) in cases {
         let server = Server::start(move |_| answer(status, &[], body)).await;
@@ -252,9 +289,7 @@ async fn oauth_tells_a_wrong_password_from_a_failure() {
         assert_eq!(denial.endpoint, Endpoint::Token);
         assert_eq!((denial.status, denial.reason.as_deref()), (status, reason));
     }
-    for (status, body) in
-        [(400, "{}"), (400, r#"{"error":"invalid_request"}"#), (404, ""), (200, "{}")]
-    {
+    for (status, body) in [(404, ""), (500, "{}"), (200, "{}")] {
         let server = Server::start(move |_| answer(status, &[], body)).await;
         let error = failed(oauth(&server.url()).client().login().await);
         assert_eq!((error.endpoint, error.status), (Endpoint::Token, Some(status)));

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::client::page::{Asked, search};
-use crate::client::verdict::{Elsewhere, Reply, TokenCookies, Verdict, login, token};
+use crate::client::sign_in::{login, token};
+use crate::client::verdict::{Elsewhere, Reply, TokenCookies, Verdict};
 
 pub(super) fn reply(status: u16, body: &str) -> Reply {
     let content_type = "application/json".to_owned();
     Reply {
         status,
+        limited: false,
         content_type,
         elsewhere: None,
         body: bytes::Bytes::copy_from_slice(body.as_bytes()),
@@ -32,15 +34,17 @@ fn each_status_with_each_body_means_what_it_should() {
     let statuses = [200, 201, 204, 299, 301, 400, 401, 403, 404, 407, 429, 500, 503];
     let bodies = [
         // search, login, token
-        ("", "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
-        (PAGE, "AAAASSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
-        (r#"{"success":false}"#, "RRRRSSRRSSSSS", "DDDDSDDDDSSDS", "DDDDSDDDDSSDS"),
-        (r#"{"status":3}"#, "RRRRSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
-        ("<html><input type=password>", "RRRRSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
-        ("<html><h1>It works!</h1>", "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSSDDSSSSS"),
-        (r#"{"token":{"token":"t"}}"#, "WWWWSSRRSSSSS", "AAAASSDDSSSSS", "WWWWSSDDSSSSS"),
-        (r#"{"access_token":"t"}"#, "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "AAAASSDDSSSSS"),
-        (r#"{"error":"invalid_grant"}"#, "WWWWSSRRSSSSS", "WWWWSSDDSSSSS", "WWWWSDDDSSSSS"),
+        ("", "WWWWSSRRSSSSS", "WWWWSDDDSSSSS", "WWWWSDDDSSSSS"),
+        (PAGE, "AAAASSRRSSSSS", "WWWWSDDDSSSSS", "WWWWSDDDSSSSS"),
+        (r#"{"success":false}"#, "RRRRSSRRSSSSS", "DDDDSDDDSSSSS", "DDDDSDDDSSSSS"),
+        (r#"{"status":3}"#, "RRRRSSRRSSSSS", "DDDDSDDDSSSSS", "DDDDSDDDSSSSS"),
+        ("<html><input type=password>", "RRRRSSRRSSSSS", "DDDDSDDDSSSSS", "DDDDSDDDSSSSS"),
+        ("<html><h1>It works!</h1>", "WWWWSSRRSSSSS", "WWWWSDDDSSSSS", "WWWWSDDDSSSSS"),
+        (r#"{"token":{"token":"t"}}"#, "WWWWSSRRSSSSS", "AAAASDDDSSSSS", "WWWWSDDDSSSSS"),
+        (r#"{"token":"t"}"#, "WWWWSSRRSSSSS", "AAAASDDDSSSSS", "WWWWSDDDSSSSS"),
+        (r#"{"token":null}"#, "WWWWSSRRSSSSS", "DDDDSDDDSSSSS", "DDDDSDDDSSSSS"),
+        (r#"{"access_token":"t"}"#, "WWWWSSRRSSSSS", "WWWWSDDDSSSSS", "AAAASDDDSSSSS"),
+        (r#"{"error":"invalid_grant"}"#, "WWWWSSRRSSSSS", "DDDDSDDDSSSSS", "DDDDSDDDSSSSS"),
     ];
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
     let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
@@ -71,6 +75,19 @@ fn a_redirect_to_elsewhere_outweighs_its_body() {
     assert_eq!(letter(&search(&away, asked)), 'R');
     assert_eq!(letter(&login(&away, TokenCookies::default())), 'E');
     assert_eq!(letter(&token(&away, TokenCookies::default())), 'E');
+    let target = Some("https://pim.example/webcm/login".to_owned());
+    let to_sign_in = Reply { elsewhere: Some(Elsewhere { target }), ..reply(302, PAGE) };
+    assert_eq!(letter(&login(&to_sign_in, TokenCookies::default())), 'D');
+}
+
+#[test]
+fn a_403_that_is_a_limit_on_requests_refuses_and_denies_nothing() {
+    let pointer = "/itemId".parse::<JsonPointer>().unwrap();
+    let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
+    let limited = Reply { limited: true, ..reply(403, "{\"success\":false}") };
+    assert_eq!(letter(&search(&limited, asked)), 'S');
+    assert_eq!(letter(&login(&limited, TokenCookies::default())), 'S');
+    assert_eq!(letter(&token(&limited, TokenCookies::default())), 'S');
 }
 
 #[test]

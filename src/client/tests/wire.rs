@@ -10,7 +10,8 @@ use crate::client::verdict::{Reply, Verdict};
 
 fn page(body: impl Into<Bytes>, pointer: &str, page_size: u32) -> Verdict<SearchAnswer> {
     let content_type = "application/json".to_owned();
-    let reply = Reply { status: 200, content_type, elsewhere: None, body: body.into() };
+    let reply =
+        Reply { status: 200, limited: false, content_type, elsewhere: None, body: body.into() };
     let item_id = pointer.parse::<JsonPointer>().unwrap();
     search(&reply, Asked { page_size, item_id: &item_id, outline: None })
 }

@@ -30,7 +30,7 @@ async fn all_repositories_together_never_exceed_the_lid() {
     // Requests that fail or are refused are sent again, and count again.
     server.hook(|asked| match asked.number % 7 {
         3 if asked.call == Call::Search => Some(Outcome::Fail(RequestErrorKind::Status)),
-        5 if asked.number % 5 == 0 => Some(Outcome::EndSessions),
+        5 if asked.number % 11 == 0 => Some(Outcome::EndSessions),
         _ => None,
     });
     let mut rig = Rig::new(server, lidded(5.0)).start();

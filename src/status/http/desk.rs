@@ -3,7 +3,6 @@
 //! All who ask within a second get one and the same text, so that a client that reads nothing holds
 //! a share of it and no memory of its own.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +15,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::STATUS_PATH;
-use super::hosts::{self, Names};
+use super::{STATUS_PATH, is_for_us};
 use crate::clock;
 use crate::mirror::CertifiedPass;
 use crate::progress::whole_millis;
@@ -51,7 +49,7 @@ pub(super) struct Desk {
     live: Live,
     mirror_url: String,
     figures: Option<Figures>,
-    names: Names,
+    wary_of_names: bool,
     /// When the process began, in milliseconds since 1970 (UTC).
     began_ms: i64,
     seen: Latest<Arc<Seen>>,
@@ -69,7 +67,7 @@ impl Desk {
         Self {
             mirror_url: serving.mirror_url.clone(),
             figures: serving.summary.clone().map(Figures::new),
-            names: Names::of_machine(),
+            wary_of_names: serving.endpoint.is_loopback(),
             began_ms: before(clock::now_ms(), live.progress.uptime()),
             live,
             seen: Latest::new(),
@@ -77,14 +75,9 @@ impl Desk {
         }
     }
 
-    /// What a request is answered that came to this address; `None`: to a socket.
-    pub(super) async fn answer<B>(
-        &self,
-        request: &Request<B>,
-        met: Option<IpAddr>,
-    ) -> Response<Full<Bytes>> {
-        if let Some((status, words)) = hosts::refusal(request, met, &self.names) {
-            return plain(status, words);
+    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if self.wary_of_names && !is_for_us(request) {
+            return plain(StatusCode::MISDIRECTED_REQUEST, "no such host here\n");
         }
         let path = request.uri().path();
         if ![PAGE_PATH, HEALTH_PATH, READY_PATH, STATUS_PATH, METRICS_PATH].contains(&path) {

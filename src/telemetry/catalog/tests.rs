@@ -109,6 +109,7 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::request_failed_for_good(&failure);
         event::reconnected(None, "login", soon, 1);
         event::sign_in_delayed(Generation::NONE, soon);
+        event::sessions_cut_short(Generation::NONE, (3, soon, soon, "do this"));
         event::signed_out(Generation::NONE);
         event::sign_out_failed(&error);
         event::starting("0", 1);
@@ -116,9 +117,6 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::task_late("pager");
         event::stopped(soon);
         event::status_unavailable(&error, "do this");
-        event::status_available("here", soon, 1);
-        event::control_unavailable(&error, "do this");
-        event::control_available("here", soon, 1);
         event::configuration_warning("login", "this");
         event::configuration_reloaded("log.level");
         event::configuration_rejected(&error);

@@ -280,6 +280,23 @@ pub fn sign_in_delayed(generation: Generation, retry_in: Duration) {
     );
 }
 
+/// Sessions ended soon after they began, again and again: how many in a row, how long the last one
+/// lived, how long the next login waits, and what to do.
+pub fn sessions_cut_short(
+    generation: Generation,
+    (sessions, lived, retry_in, remedy): (u32, Duration, Duration, &str),
+) {
+    warn!(
+        target: TARGET,
+        generation = generation.number(),
+        sessions,
+        lived_ms = whole_millis(lived),
+        retry_in_ms = whole_millis(retry_in),
+        remedy,
+        "sessions cut short"
+    );
+}
+
 /// The session is over on the server's side, too.
 pub fn signed_out(generation: Generation) {
     info!(target: TARGET, generation = generation.number(), "signed out");
@@ -310,26 +327,9 @@ pub fn stopped(uptime: Duration) {
     info!(target: TARGET, uptime_ms = whole_millis(uptime), "stopped");
 }
 
-/// `status.listen` cannot be had: no browser and no scraper can ask the daemon how things stand.
+/// Nobody can ask the daemon how things stand: its address belongs to another program.
 pub fn status_unavailable(error: &dyn Error, remedy: &str) {
     warn!(target: TARGET, error = %Chain(error), remedy, "status endpoint unavailable");
-}
-
-/// It can be had after all.
-pub fn status_available(listen: &str, away: Duration, failures: u64) {
-    let away_ms = whole_millis(away);
-    info!(target: TARGET, listen, away_ms, failures, "status endpoint available");
-}
-
-/// No control socket can be made: no command can ask the daemon how things stand.
-pub fn control_unavailable(error: &dyn Error, remedy: &str) {
-    warn!(target: TARGET, error = %Chain(error), remedy, "control socket unavailable");
-}
-
-/// It can be made after all.
-pub fn control_available(listen: &str, away: Duration, failures: u64) {
-    let away_ms = whole_millis(away);
-    info!(target: TARGET, listen, away_ms, failures, "control socket available");
 }
 
 /// Something in the configuration that holds, but should not stay.

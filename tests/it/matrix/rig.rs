@@ -153,6 +153,14 @@ impl Rig {
         self.daemon.reload(&setup);
     }
 
+    /// A reload that changes how the server is reached.
+    pub(super) fn reload_with_another_way(&mut self) {
+        let server =
+            if self.setup.server.contains("'5s'") { ("'5s'", "'6s'") } else { ("'6s'", "'5s'") };
+        self.setup.server = self.setup.server.replace(server.0, server.1);
+        self.reload();
+    }
+
     /// Mirror, log and server agree, after another pass where the one before proved nothing; and
     /// nothing is said to be gone but what is.
     pub(super) fn agree(&mut self, certified: bool, cell: &str) {

@@ -12,7 +12,7 @@ fn each_fault_of_a_renewal_at_each_stage_of_a_pass_ends_as_stated() {
     run(Call::Login, &stages, login);
 }
 
-/// A search is refused, and the login that follows meets the fault.
+/// A search is refused, since the session has ended, and the login that follows meets the fault.
 fn login(rig: &mut Rig, kind: &Kind, stage: Stage) {
     let cell = format!("{} at a login, stage {stage:?}", kind.name);
     rig.work();
@@ -23,28 +23,27 @@ fn login(rig: &mut Rig, kind: &Kind, stage: Stage) {
         _ => MIDDLE,
     };
     rig.sim.fault("search", "refuse-401", refused, 1);
+    rig.sim.fault("reauth", "refuse-401", 0, 1);
     if stage == Stage::Retry {
         rig.sim.fault("login", "e500", 0, 1);
     }
     if stage == Stage::Reload {
         hold(&rig.sim, "login", 0);
-    } else {
-        queue(&rig.sim, kind, "login", 0);
     }
+    queue(&rig.sim, kind, "login", 0);
     let mark = rig.begin();
     if stage == Stage::Reload {
         wait_for_held(&rig.sim, counts.held + 1);
-        // The one that is held is given up, because it may be another user's by now; the next
-        // one meets the fault.
-        queue(&rig.sim, kind, "login", 0);
+        // It is the same user's as before: the one that is held goes on, and meets the fault.
         rig.reload();
+        release(&rig.sim, "login");
     }
     let before = usize::from(stage == Stage::Retry);
-    if matches!(kind.login, Login::Denied | Login::Patience(_)) {
+    if matches!(kind.login, Login::Patience(_)) {
         let waits = |it: &Event| it.is("request failed") && it.number("retry_in_ms") >= 5000;
         rig.daemon.wait_from(mark, waits);
-        // Nothing but a reload ends a wait as long as that.
-        rig.reload();
+        // Nothing but another way to the server ends a wait as long as that.
+        rig.reload_with_another_way();
     }
     let passed = rig.passed(mark);
     let complete = &passed.complete;
@@ -69,9 +68,11 @@ fn each_fault_of_the_first_login_ends_as_stated() {
         let cell = format!("{} at the first login", kind.name);
         queue(&passer.sim, kind, "login", 0);
         let daemon = Daemon::run(&passer.setup);
-        if matches!(kind.login, Login::Denied | Login::Patience(_)) {
+        if matches!(kind.login, Login::Patience(_)) {
             daemon.wait_for(|it| it.is("request failed"));
-            daemon.reload(&passer.setup);
+            let mut setup = passer.setup.clone();
+            setup.server = setup.server.replace("connect_timeout = '5s'", "connect_timeout = '6s'");
+            daemon.reload(&setup);
         }
         let complete = daemon.wait_for_pass(1, 1);
         assert!(complete.truth("certified"), "{cell}: {}", complete.line);

@@ -17,7 +17,7 @@ pub(super) enum Do {
 pub(super) enum Search {
     /// It is an answer like any other.
     Good,
-    /// A refusal in these words: one login, then the request again.
+    /// A refusal in these words: the request again, and a login if the session has ended.
     Refused(&'static str),
     /// A failure in these words: the request again, after a wait.
     Failed(&'static str),
@@ -73,7 +73,7 @@ pub(super) enum Reauth {
 pub(super) enum Item {
     /// It is there.
     Good,
-    /// A refusal in these words: one login, then the question again.
+    /// A refusal in these words: the question again, and a login if the session has ended.
     Refused(&'static str),
     /// A failure in these words: the question again, after a wait.
     Failed(&'static str),
@@ -179,14 +179,14 @@ pub(super) const KINDS: &[Kind] = &[
     refusal("refuse-401", "status 401", Login::Denied),
     refusal("refuse-403", "status 403", Login::Denied),
     refusal("refuse-success", "\"success\": false", Login::Denied),
-    refusal("refuse-html", "a sign-in page", Login::Failed(UNEXPECTED)),
+    refusal("refuse-html", "a sign-in page", Login::Denied),
     refusal("refuse-redirect", "a redirect to elsewhere", Login::Failed("redirected to http://")),
     Kind {
         // An item may have an attribute of this name, so nothing is clear.
         item: Item::Unclear,
         reauth: Reauth::Failed(UNEXPECTED),
         logout: Logout::Failed(UNEXPECTED),
-        ..refusal("refuse-status", "\"status\": 401 without data", Login::Failed(UNEXPECTED))
+        ..refusal("refuse-status", "\"status\": 401 without data", Login::Denied)
     },
     Kind {
         name: "redirect to another host",
@@ -227,7 +227,7 @@ pub(super) const KINDS: &[Kind] = &[
         item: Item::Never(GONE),
         ..failure("404", Do::Answer(404, None, "{\"message\":\"no such page\"}"), "status 404")
     },
-    misshapen("418", Do::Answer(418, None, ""), "status 418"),
+    Kind { login: Login::Denied, ..misshapen("418", Do::Answer(418, None, ""), "status 418") },
     misshapen("304", Do::Answer(304, None, ""), "status 304"),
     misshapen("204", Do::Answer(204, None, ""), UNEXPECTED),
     misshapen("garbage", fault("garbage"), UNEXPECTED),
@@ -250,11 +250,14 @@ pub(super) const KINDS: &[Kind] = &[
         body("{\"status\":0,\"data\":{\"itemList\":[{}],\"searchTotal\":1,\"returnTotal\":1}}"),
         UNEXPECTED,
     ),
-    misshapen(
-        "a status beside data",
-        body("{\"status\":7,\"data\":{\"itemList\":[],\"searchTotal\":0,\"returnTotal\":0}}"),
-        UNEXPECTED,
-    ),
+    Kind {
+        login: Login::Denied,
+        ..misshapen(
+            "a status beside data",
+            body("{\"status\":7,\"data\":{\"itemList\":[],\"searchTotal\":0,\"returnTotal\":0}}"),
+            UNEXPECTED,
+        )
+    },
     Kind {
         reauth: Reauth::Good,
         logout: Logout::Out,

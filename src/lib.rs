@@ -62,7 +62,7 @@
 //! | any answers at all end a pass | `pager::pass::tests` |
 //! | a pass killed and taken up again proves as much as any | `pager::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
-//! | no deletion is false; too many are held back; a release is for what was announced, or for what is named of it | `pager::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
+//! | no deletion is false, whatever is searched for; too many are held back; a release is for what was announced, or for what is named of it | `pager::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
 //! | items are compared as JSON, exactly | `canonical::tests` |
 //! | a strange, newer or locked database is left byte for byte as it was | `mirror::sqlite::tests` |
 //! | the journal is bounded, whoever reads | `mirror::sqlite::tests`, `tests/it/asking` |

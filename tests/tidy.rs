@@ -50,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "item",
             "mirror",
             "outage",
+            "problems",
             "progress",
             "session",
             "stop",

@@ -2,9 +2,10 @@
 //! table-tested.
 //!
 //! The form of the answer is open, so the item is looked for wherever it may stand. Guarantees: an
-//! item is gone only where the server says so in a way that means nothing else: 404, 410, or a
-//! success whose place for the item is empty. Another item, an error told in JSON, or a call that
-//! does not exist in another way than 404 say nothing.
+//! item is gone only where the server says so in a way that means nothing else: 404, 410, a success
+//! whose place for the item is empty, or the item itself, with the word that it is deleted or with
+//! the number of another repository. Another item, an error told in JSON, or a call that does not
+//! exist in another way than 404 say nothing.
 
 use serde_json::value::RawValue;
 
@@ -26,6 +27,30 @@ const PLACES: [Place; 3] = [DATA, ITEM, ITEM_LIST];
 
 /// How many items an answer has, by its own words.
 const TOTALS: [&str; 2] = ["searchTotal", "returnTotal"];
+
+/// In which repository an item, or what holds it, says that it is (open; the name is that of the
+/// search).
+const REPOSITORY: &str = "repositoryId";
+
+/// Members of ours or theirs that say by `true` that an item is deleted (open).
+const DELETED_FLAGS: [&str; 2] = ["deleted", "isDeleted"];
+
+/// Members that say it by the word `deleted` (open). Attributes are keyed by field id (seen), so
+/// that none of these is one.
+const DELETED_WORDS: [&str; 3] = ["status", "state", "itemStatus"];
+
+/// What a place for the item shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// The item.
+    Item,
+    /// The item, with the word that it is deleted or in another repository.
+    Removed,
+    /// Nothing.
+    Empty,
+    /// Neither.
+    Unclear,
+}
 
 /// `webcm/rest/api/items/{itemId}` (vendor, in words).
 pub(super) fn item(reply: &Reply, asked: &ItemRequest) -> Verdict<Presence> {
@@ -61,48 +86,76 @@ fn presence(reply: &Reply, envelope: &Envelope<'_>, asked: &ItemRequest) -> Pres
         // An item at the top may have an attribute of this name.
         Some(text) => text.starts_with('"') && is_asked(whole, asked) == Some(true),
     };
+    // Any JSON may have an empty place; only a success that calls itself one says that it is.
+    let calls_itself_success = status == Some("0") || success == Some("true");
     match look(whole, asked, &PLACES) {
-        _ if !no_error => Presence::Unclear,
-        Presence::Gone if reply.status != 200 => Presence::Unclear,
-        // Any JSON may have an empty place; only a success that calls itself one says that it is.
-        Presence::Gone if status != Some("0") && success != Some("true") => Presence::Unclear,
-        presence => presence,
+        Sight::Item if no_error => Presence::There,
+        Sight::Removed if no_error && reply.status == 200 => Presence::Gone,
+        Sight::Empty if no_error && reply.status == 200 && calls_itself_success => Presence::Gone,
+        _ => Presence::Unclear,
     }
 }
 
 /// Looks for the item in a value and, where that is an object, in the members of these places.
-fn look(value: &RawValue, asked: &ItemRequest, places: &[Place]) -> Presence {
+fn look(value: &RawValue, asked: &ItemRequest, places: &[Place]) -> Sight {
     if value.get() == "null" {
-        return Presence::Gone;
+        return Sight::Empty;
     }
-    let is_there = |element: &RawValue| is_asked(element, asked) == Some(true);
-    if let Some((there, elements)) = wire::elements_that(value, is_there) {
+    // Counted rather than collected: an answer may have millions of elements.
+    let that_show = |sight: Sight| {
+        wire::elements_that(value, |element: &RawValue| {
+            is_asked(element, asked) == Some(true) && sight_of(element, asked) == sight
+        })
+    };
+    if let Some((there, elements)) = that_show(Sight::Item) {
         return match (there, elements) {
-            (_, 0) => Presence::Gone,
-            (0, _) => Presence::Unclear,
-            (..) => Presence::There,
+            (_, 0) => Sight::Empty,
+            (1.., _) => Sight::Item,
+            _ if that_show(Sight::Removed).is_some_and(|(removed, _)| removed > 0) => {
+                Sight::Removed
+            }
+            _ => Sight::Unclear,
         };
     }
     let own = is_asked(value, asked);
     if own == Some(true) {
-        return Presence::There;
+        return sight_of(value, asked);
     }
     let found = places.iter().filter_map(|place| {
         wire::member(value, &[place.name]).map(|inside| look(inside, asked, place.inside))
     });
-    let found: Vec<Presence> = found.collect();
+    let found: Vec<Sight> = found.collect();
     let counts = |name: &&str| {
         wire::member(value, &[*name]).is_some_and(|total| !matches!(total.get(), "0" | "null"))
     };
-    if found.contains(&Presence::There) {
-        Presence::There
-    } else if own.is_some() || found.contains(&Presence::Unclear) || TOTALS.iter().any(counts) {
-        Presence::Unclear
-    } else if !found.is_empty() || (!places.is_empty() && is_empty_object(value)) {
-        Presence::Gone
-    } else {
-        Presence::Unclear
+    match best(&found) {
+        // What holds the item may say more of it than the item itself.
+        Sight::Item => sight_of(value, asked),
+        Sight::Removed => Sight::Removed,
+        _ if own.is_some() || found.contains(&Sight::Unclear) || TOTALS.iter().any(counts) => {
+            Sight::Unclear
+        }
+        _ if !found.is_empty() || (!places.is_empty() && is_empty_object(value)) => Sight::Empty,
+        _ => Sight::Unclear,
     }
+}
+
+/// Of several sights the one that shows most: an item that is there once is there.
+fn best(seen: &[Sight]) -> Sight {
+    let order = [Sight::Item, Sight::Removed];
+    order.into_iter().find(|sight| seen.contains(sight)).unwrap_or(Sight::Unclear)
+}
+
+/// What the item, or the object that it was found in, says of where it is.
+fn sight_of(holder: &RawValue, asked: &ItemRequest) -> Sight {
+    let text = |name: &str| wire::member(holder, &[name]).map(|raw| raw.get().trim_matches('"'));
+    let is_elsewhere = text(REPOSITORY)
+        .and_then(|number| number.parse::<u64>().ok())
+        .is_some_and(|repository| repository != asked.repository.0);
+    let is_flagged = DELETED_FLAGS.into_iter().any(|name| text(name) == Some("true"));
+    let is_told =
+        DELETED_WORDS.into_iter().filter_map(text).any(|word| word.eq_ignore_ascii_case("deleted"));
+    if is_elsewhere || is_flagged || is_told { Sight::Removed } else { Sight::Item }
 }
 
 /// Whether a value is the item asked for; `None` where it is none at all.

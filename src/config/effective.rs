@@ -2,8 +2,8 @@
 //!
 //! Every key is written, also where it stands at its default, so that what holds can be read off.
 //! Secrets are masked; the password and the client secret, which no file may hold, are comments.
-//! `[paging]` is written out in each repository, where it takes effect, but for what holds for all
-//! of them together.
+//! `[paging]` and `[deletes]` are written out in each repository, where they take effect, but for what
+//! holds for all of them together.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use serde_json::Value as Json;
 
 use super::address::{self, MASK};
 use super::{
-    Chosen, Config, LogFormat, LogLevel, LoginConfig, LoginMethod, MirrorUrl, RepositoryConfig,
-    ServerConfig, StatusListen, Transport,
+    Chosen, Config, DeletesConfig, LogFormat, LogLevel, LoginConfig, LoginMethod, MirrorUrl,
+    RepositoryConfig, ServerConfig, StatusListen, Transport,
 };
 
 /// What the pager chooses by itself.
@@ -49,8 +49,6 @@ impl Config {
             page.section("[changes]");
             page.duration("keep", keep);
         }
-        page.section("[deletes]");
-        page.bare("max_fraction", format_args!("{:?}", self.deletes.max_fraction));
         page.section("[status]");
         match &self.status.listen {
             StatusListen::Off => page.text("listen", "off"),
@@ -164,6 +162,9 @@ fn repository(page: &mut Page, repository: &RepositoryConfig) {
         page.bare("max_requests_per_second", rate);
     }
     page.duration("resume_within", paging.resume_within);
+    let DeletesConfig { max_fraction, min_count } = repository.deletes;
+    page.bare("max_fraction", format_args!("{max_fraction:?}"));
+    page.bare("min_count", min_count);
 }
 
 /// The TOML text being written.

@@ -116,13 +116,17 @@ pub(super) const KEYS: &[Key] = &[
         .exposed(Exposure::Url),
     unset("changes.keep"),
     preset("deletes.max_fraction", Preset::Float(0.1)),
+    preset("deletes.min_count", Preset::Integer(10)),
     preset("status.listen", Preset::Text("127.0.0.1:9464")),
     preset("status.max_age", Preset::Text("24h")),
     preset("log.format", Preset::Text("auto")),
     preset("log.level", Preset::Text("info")),
 ];
 
-/// The keys of a `[[repository]]` beside those of `[paging]`.
+/// The sections whose keys a `[[repository]]` may hold, too.
+const OVERLAID: [&str; 2] = ["paging", "deletes"];
+
+/// The keys of a `[[repository]]` beside those.
 const REPOSITORY_KEYS: &[&str] = &["id", "name", "item_id", "search", "ignore"];
 
 /// The key of this path.
@@ -149,7 +153,7 @@ pub(super) fn is_section(name: &str) -> bool {
 pub(super) fn names_in(section: &str) -> Vec<&'static str> {
     let own = KEYS.iter().filter(|key| key.section() == section).map(Key::name);
     if section == REPOSITORY {
-        REPOSITORY_KEYS.iter().copied().chain(names_in("paging")).collect()
+        REPOSITORY_KEYS.iter().copied().chain(OVERLAID.into_iter().flat_map(names_in)).collect()
     } else {
         own.collect()
     }

@@ -59,8 +59,6 @@ pub struct Config {
     pub mirror: MirrorUrl,
     /// `[changes]`: how long the change log is kept.
     pub changes: ChangesConfig,
-    /// `[deletes]`: how many deletions are believed.
-    pub deletes: DeletesConfig,
     /// `[status]`: where the status endpoint listens, and what it takes for ready.
     pub status: StatusConfig,
     /// `[log]`: what is said, and how.
@@ -229,6 +227,8 @@ pub struct RepositoryConfig {
     pub ignore: Arc<[JsonPointer]>,
     /// `[paging]` with this repository's own values laid over it.
     pub paging: PagingConfig,
+    /// `[deletes]` with this repository's own values laid over it.
+    pub deletes: DeletesConfig,
 }
 
 /// An RFC 6901 JSON pointer that names a member, such as `/itemId`.
@@ -256,11 +256,13 @@ pub struct ChangesConfig {
     pub keep: Option<Duration>,
 }
 
-/// `[deletes]`.
-#[derive(Clone, Debug, PartialEq)]
+/// `[deletes]`: how many deletions one pass may make without a human.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DeletesConfig {
-    /// The largest part of a repository, from 0 to 1, that one pass may delete.
+    /// The largest part of a repository, from 0 to 1.
     pub max_fraction: f64,
+    /// So many items may go, whatever part of the repository they are up to a half.
+    pub min_count: u64,
 }
 
 /// `[status]`.

@@ -1,4 +1,4 @@
-//! `[paging]` and each `[[repository]]`, whose own paging is laid over it.
+//! `[paging]`, `[deletes]` and each `[[repository]]`, whose own keys are laid over them.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,7 +9,10 @@ use std::time::Duration;
 use super::fault::quoted;
 use super::reader::{Read, Reader, Reported};
 use super::units::{self, Parsed, Raw, Rejection};
-use super::{Chosen, JsonPointer, MOST_IN_FLIGHT, PagingConfig, Rate, RepositoryConfig, search};
+use super::{
+    Chosen, DeletesConfig, JsonPointer, MOST_IN_FLIGHT, PagingConfig, Rate, RepositoryConfig,
+    search,
+};
 use crate::ids::RepositoryId;
 
 /// At 2 KB an item, the usual size, the largest page is an answer of 200 MB; what is larger is a
@@ -23,17 +26,22 @@ const REPOSITORY_IDS: RangeInclusive<u64> = 1..=i64::MAX.unsigned_abs();
 /// beyond 12 million items; below it, within reach of a real repository.
 const CERTIFIABLE_PAGE: u32 = 17;
 
+/// More items than any repository has: a larger `min_count` is a slip.
+const MOST_DELETES: u64 = 1_000_000_000;
+
 /// Where an item carries its id, unless a repository says otherwise.
 const ITEM_ID: &str = "/itemId";
 
 /// What holds for all repositories together, and each of them.
 type AllAndEach = (Option<Rate>, Vec<RepositoryConfig>);
 
-/// Reads `[paging]` and all repositories: at least one, each id once.
+/// Reads `[paging]`, `[deletes]` and all repositories: at least one, each id once.
 pub(super) fn read(reader: &mut Reader) -> Read<AllAndEach> {
     let mut base = Paging::laid_over(reader, "paging", &Paging::NOTHING);
     // A bound on what the server gets is shared by all, and not another one for each.
     let together = std::mem::replace(&mut base.max_requests_per_second, Ok(None));
+    let base =
+        Base { paging: base, deletes: Deletes::laid_over(reader, "deletes", &Deletes::NOTHING) };
     let paths = reader.repositories();
     if paths.is_empty() {
         let remedy = "write [[repository]] on a line, and id = and its number below";
@@ -52,7 +60,7 @@ pub(super) fn read(reader: &mut Reader) -> Read<AllAndEach> {
 fn repository(
     reader: &mut Reader,
     path: &str,
-    base: &Paging,
+    base: &Base,
     known: &mut BTreeMap<u64, String>,
     dead_ends: &mut DeadEnds,
 ) -> Read<RepositoryConfig> {
@@ -78,7 +86,8 @@ fn repository(
     };
     let ignore =
         reader.optional(&format!("{path}.ignore"), |raw| ignored(raw, where_ids_are.as_ref()));
-    let paging = Paging::laid_over(reader, path, base);
+    let paging = Paging::laid_over(reader, path, &base.paging);
+    let deletes = Deletes::laid_over(reader, path, &base.deletes);
     dead_ends.warn(reader, path, &paging);
     Ok(RepositoryConfig {
         id: RepositoryId(id?),
@@ -87,6 +96,7 @@ fn repository(
         search: search?,
         ignore: ignore?.unwrap_or_default().into(),
         paging: paging.whole()?,
+        deletes: deletes.whole()?,
     })
 }
 
@@ -114,6 +124,40 @@ fn ignored(raw: Raw<'_>, item_id: Option<&JsonPointer>) -> Parsed<Vec<JsonPointe
         Ok(pointer)
     };
     units::words(raw)?.iter().map(pointer).collect()
+}
+
+/// What is laid under the keys of each repository.
+struct Base {
+    paging: Paging,
+    deletes: Deletes,
+}
+
+/// The keys of `[deletes]`, each read or told about.
+struct Deletes {
+    max_fraction: Read<f64>,
+    min_count: Read<u64>,
+}
+
+impl Deletes {
+    /// What lies below `[deletes]`, which has a default for each key.
+    const NOTHING: Self = Self { max_fraction: Err(Reported), min_count: Err(Reported) };
+
+    /// The keys set in this section, and those of `base` for the others.
+    fn laid_over(reader: &mut Reader, section: &str, base: &Self) -> Self {
+        let path = |name: &str| format!("{section}.{name}");
+        let min_count = |raw: Raw<'_>| units::whole(raw, 0..=MOST_DELETES);
+        Self {
+            max_fraction: or_base(
+                reader.optional(&path("max_fraction"), units::part),
+                base.max_fraction,
+            ),
+            min_count: or_base(reader.optional(&path("min_count"), min_count), base.min_count),
+        }
+    }
+
+    fn whole(self) -> Read<DeletesConfig> {
+        Ok(DeletesConfig { max_fraction: self.max_fraction?, min_count: self.min_count? })
+    }
 }
 
 /// The keys of `[paging]`, each read or told about.

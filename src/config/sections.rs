@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::environment::Environment;
 use super::reader::{Read, Reader};
 use super::{
-    AskConfig, ChangesConfig, Config, DeletesConfig, LogConfig, LogFormat, LogLevel, LoginConfig,
-    LoginMethod, MirrorUrl, Secret, ServerConfig, SessionConfig, StatusConfig, Transport,
+    AskConfig, ChangesConfig, Config, LogConfig, LogFormat, LogLevel, LoginConfig, LoginMethod,
+    MirrorUrl, Secret, ServerConfig, SessionConfig, StatusConfig, Transport,
 };
 use super::{address, credentials, repositories, units};
 
@@ -30,7 +30,6 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
     let repositories = repositories::read(reader);
     let mirror = mirror(reader);
     let keep = reader.optional("changes.keep", units::age);
-    let deletes = reader.preset("deletes.max_fraction", units::part);
     let listen = reader.preset("status.listen", address::status);
     let max_age = reader.preset("status.max_age", units::age);
     let log = log(reader);
@@ -43,7 +42,6 @@ pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Con
         repositories,
         mirror: mirror?,
         changes: ChangesConfig { keep: keep? },
-        deletes: DeletesConfig { max_fraction: deletes? },
         status: StatusConfig { listen: listen?, max_age: max_age? },
         log: log?,
     })

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::deletes;
 use super::fetch::Fetcher;
 use super::pace::rested;
 use super::pass::Verdict;
@@ -18,6 +19,7 @@ use crate::client::Api;
 use crate::clock;
 use crate::heartbeat::Until;
 use crate::mirror::{EndOfPass, Mirror};
+use crate::problems::{Report, Scope, Source};
 use crate::progress::LastCertified;
 use crate::telemetry::event::{self, PassComplete};
 
@@ -28,6 +30,10 @@ const ASK_FOR_RELEASE: Duration = Duration::from_secs(1);
 /// A question for one item costs the server far less than a page: it is asked so many times as
 /// often.
 const ITEMS_PER_PAGE_INTERVAL: u32 = 10;
+
+/// So many certified passes in a row the server has what its list lacks before that is told: an item
+/// may be on its way from one place to another.
+const LASTING: u32 = 3;
 
 impl<A: Api, M: Mirror> Run<A, M> {
     /// Settles what a pass did not see, writes the ledger and tells of it; `None` if told to stop
@@ -47,7 +53,9 @@ impl<A: Api, M: Mirror> Run<A, M> {
             witnesses: under_way.pass.witnesses().take(settle::WITNESSES).cloned().collect(),
             seen: Arc::new(under_way.pass.take_seen()),
             item_id: &under_way.config.item_id,
-            max_fraction: rules.max_fraction,
+            allowed: under_way.config.deletes,
+            conditional: deletes::is_conditional(&under_way.config.search),
+            still_there: &self.still_there,
             pace: self.pace.period() / ITEMS_PER_PAGE_INTERVAL,
             stop: self.pager.stop.clone(),
         };
@@ -56,6 +64,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
             Some(_) => settlement.of_any_pass().await?,
         };
         let (suspects, held, news) = (settled.suspects.count(), settled.held_count(), settled.news);
+        self.still_there = settled.still_there;
+        if doubt.is_none() {
+            self.tell_lasting_suspects();
+        }
         // Once any are released, there is nothing to wait for but the next certified pass.
         self.holds = settled.held.as_ref().is_some_and(|held| held.released.is_empty());
         let end = EndOfPass {
@@ -112,6 +124,25 @@ impl<A: Api, M: Mirror> Run<A, M> {
             }
         });
         self.drop_old_changes(rules.keep).await.map(|()| PassEnd::Complete)
+    }
+
+    /// Tells of items that pass after pass the list lacks and the server has.
+    fn tell_lasting_suspects(&mut self) {
+        let count = self.still_there.count();
+        self.lasting = if count > 0 { self.lasting.saturating_add(1) } else { 0 };
+        let problems = &self.pager.fetcher.progress.problems;
+        let repository = Some(self.store.repository);
+        let source = Source { scope: Scope::Repository, repository, what: "suspects" };
+        if self.lasting < LASTING {
+            problems.over(source);
+            return;
+        }
+        let error = format!(
+            "{count} items are missing from the list, pass after pass, and the server still has them"
+        );
+        let remedy = "see whether this user may list them; they stay in the mirror as they were";
+        let remedy = remedy.to_owned();
+        problems.stands(source, Report { error, remedy, retry_in: None, halts: false });
     }
 
     async fn drop_old_changes(&self, keep: Option<Duration>) -> Option<()> {

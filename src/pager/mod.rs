@@ -52,6 +52,7 @@ use crate::clock;
 use crate::config::RepositoryConfig;
 use crate::heartbeat::{Alive, Until};
 use crate::ids::Iteration;
+use crate::idset::IdSet;
 use crate::mirror::{Interrupted, Mirror, Tally};
 use crate::progress::{Activity, RepositoryProgress};
 use crate::stop::{Stop, Stopper};
@@ -73,8 +74,6 @@ pub enum Passes {
 /// What holds for the mirrors of all repositories.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
-    /// `deletes.max_fraction`.
-    pub max_fraction: f64,
     /// `changes.keep`.
     pub keep: Option<Duration>,
 }
@@ -88,7 +87,7 @@ pub struct Pager<A, M> {
     pub mirror: Arc<M>,
     /// Its section of the configuration, as it changes.
     pub settings: watch::Receiver<Arc<RepositoryConfig>>,
-    /// `[deletes]` and `[changes]`, as they change.
+    /// `[changes]`, as they change.
     pub rules: watch::Receiver<Rules>,
     /// Changes when the next pass is to begin without rest.
     pub nudges: watch::Receiver<u64>,
@@ -145,6 +144,8 @@ impl<A: Api, M: Mirror> Pager<A, M> {
             outlines: Outlines::default(),
             iteration: recalled.iteration.max(asked),
             holds: false,
+            still_there: IdSet::new(),
+            lasting: 0,
         }
         .run(interrupted)
         .await;
@@ -169,6 +170,10 @@ struct Run<A, M> {
     iteration: Iteration,
     /// Whether deletions are held back, which the operator may release during the rest.
     holds: bool,
+    /// Suspects that the server had at the end of the last certified pass.
+    still_there: IdSet,
+    /// How many certified passes in a row there were any.
+    lasting: u32,
 }
 
 impl<A: Api, M: Mirror> Run<A, M> {

@@ -1,8 +1,9 @@
 //! What the end of a pass means for the items that it did not see.
 //!
 //! Guarantees: nothing is deleted but what a certified pass did not see and what then the server
-//! says is gone, or a second certified pass did not see either, or the operator has released; and
-//! never more at once than `deletes.max_fraction` allows. A wish to stop ends it between two steps,
+//! says is gone, or (where it cannot be asked so) a second certified pass did not see either, or the
+//! operator has released; and never more at once than `[deletes]` allows. What the server still has
+//! though its list lacks it stays, and stays a suspect. A wish to stop ends it between two steps,
 //! and whoever takes the pass up again settles it from the beginning: what was deleted meanwhile is
 //! no longer missing.
 //!
@@ -20,7 +21,7 @@ use super::fetch::Fetcher;
 use super::store::Store;
 use crate::client::{Api, ItemRequest, Presence};
 use crate::clock;
-use crate::config::JsonPointer;
+use crate::config::{DeletesConfig, JsonPointer};
 use crate::heartbeat::Until;
 use crate::ids::{ItemId, Iteration};
 use crate::idset::IdSet;
@@ -49,8 +50,12 @@ pub(super) struct Settlement<'a, A, M> {
     /// Of these, some of the latest page.
     pub(super) witnesses: Vec<ItemId>,
     pub(super) item_id: &'a JsonPointer,
-    /// `deletes.max_fraction`.
-    pub(super) max_fraction: f64,
+    /// `[deletes]`, as it holds for this repository.
+    pub(super) allowed: DeletesConfig,
+    /// Whether the search may leave out items that the server has: then it is asked for none.
+    pub(super) conditional: bool,
+    /// The suspects that the server had at the end of the last certified pass.
+    pub(super) still_there: &'a IdSet,
     /// The distance between two questions for an item.
     pub(super) pace: Duration,
     pub(super) stop: Stop,
@@ -60,6 +65,8 @@ pub(super) struct Settlement<'a, A, M> {
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     pub(super) suspects: IdSet,
+    /// Those of the suspects that the server still has.
+    pub(super) still_there: IdSet,
     pub(super) held: Option<Held>,
     /// To be told once the mirror knows it: an operator may act on it at once.
     pub(super) news: Option<News>,
@@ -97,20 +104,27 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
             (held.announced > 0).then_some(held)
         });
         let news = (was_held && held.is_none()).then_some(News::NoLonger);
-        Some(Settled { suspects, held, news })
+        let mut still_there = self.still_there.clone();
+        still_there.subtract(&self.seen);
+        Some(Settled { suspects, still_there, held, news })
     }
 
     /// After a certified pass: deletes what is gone. `None` if told to stop before the end.
     pub(super) async fn of_certified_pass(&self) -> Option<Settled> {
         let known = self.store.suspicion().await?;
-        let was_held = known.held.is_some();
+        // Deleted is not there again.
+        let any_back = known.held.as_ref().is_some_and(|held| {
+            let mut missing = held.items.clone();
+            missing.subtract(&self.seen);
+            missing.count() < held.items.count()
+        });
         let mut settled = if known.items == self.seen.count() {
             // All that was seen is in the mirror, so this is all that is in the mirror.
             Settled::default()
         } else {
             self.settle(known).await?
         };
-        if was_held && settled.held.is_none() {
+        if any_back && settled.held.is_none() {
             settled.news = Some(News::NoLonger);
         }
         Some(settled)
@@ -144,19 +158,20 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
         self.delete_released(&released).await?;
         let mut held = Held { items: still_out.clone(), picked, ..Held::default() };
         let still_out_count = still_out.count();
-        let mut suspects = still_out;
-        if judge(missing, self.max_fraction) == Judgement::Hold {
+        let mut settled = Settled::default();
+        if judge(missing, self.allowed) == Judgement::Hold {
             held.items.unite(rest.clone());
-            suspects.unite(rest);
+            settled.suspects = rest;
         } else {
-            suspects.unite(self.examine(&suspected, &decided).await?);
+            settled = self.examine(&suspected, &decided).await?;
         }
+        settled.suspects.unite(still_out);
         held.announced = held.items.count();
         // The same again is known by now.
         let of = items - (missing.released - still_out_count);
-        let news = (held.items != waiting && !held.items.is_empty()).then_some(News::Held { of });
-        let held = (held.announced > 0).then_some(held);
-        Some(Settled { suspects, held, news })
+        settled.news = (held.items != waiting && held.announced > 0).then_some(News::Held { of });
+        settled.held = (held.announced > 0).then_some(held);
+        Some(settled)
     }
 
     /// The next of the mirror's items that the pass did not see; `Some(None)` at the end.
@@ -180,10 +195,11 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
         Some(())
     }
 
-    /// Looks at each missing item that the operator has not decided about, deletes those that are gone, and returns the suspects.
-    async fn examine(&self, suspected: &IdSet, decided: &IdSet) -> Option<IdSet> {
-        let (mut after, mut suspects) = (None, IdSet::new());
-        let mut believed = None;
+    /// Looks at each missing item that the operator has not decided about, deletes those that are
+    /// gone, and returns the suspects.
+    async fn examine(&self, suspected: &IdSet, decided: &IdSet) -> Option<Settled> {
+        let (mut after, mut settled) = (None, Settled::default());
+        let mut believed = self.conditional.then_some(false);
         let mut without_answer = 0;
         while let Some(mut ids) = self.next_missing(&mut after).await? {
             ids.retain(|id| !decided.contains(id));
@@ -212,15 +228,20 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
                     (Some(true), _) | (_, Presence::There) => presence,
                     _ => Presence::Unclear,
                 };
-                match (Case { suspected: suspected.contains(&id), presence }).verdict() {
+                // Only what no answer has spoken for can be gone for want of one.
+                let suspected = suspected.contains(&id) && !self.still_there.contains(&id);
+                match (Case { suspected, presence }).verdict() {
                     Finding::Gone => gone.push(id),
-                    Finding::Suspect => drop(suspects.insert(&id)),
-                    Finding::There => {}
+                    Finding::Suspect => drop(settled.suspects.insert(&id)),
+                    Finding::There => {
+                        settled.suspects.insert(&id);
+                        settled.still_there.insert(&id);
+                    }
                 }
             }
             self.delete(gone).await?;
         }
-        Some(suspects)
+        Some(settled)
     }
 
     /// Whether the server answers with an item that is there.

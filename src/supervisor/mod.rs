@@ -431,7 +431,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
 
 /// What of the configuration holds for all mirrors.
 fn rules(config: &Config) -> Rules {
-    Rules { max_fraction: config.deletes.max_fraction, keep: config.changes.keep }
+    Rules { keep: config.changes.keep }
 }
 
 /// Whose list is read: a hash of the server and the user.

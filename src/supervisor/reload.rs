@@ -50,7 +50,6 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
             old.max_requests_per_second != new.max_requests_per_second,
         ),
         ("changes", old.changes != new.changes),
-        ("deletes", old.deletes != new.deletes),
         ("status.max_age", old.status.max_age != new.status.max_age),
         ("log.level", old.log.level != new.log.level),
     ];

@@ -82,7 +82,8 @@ fn while_the_guard_holds_all_else_goes_on_and_the_operator_releases_it() {
     assert_eq!(released.number("count"), gone);
     let pass = daemon.wait_from(mark, |it| it.is_of("pass complete", 1));
     assert_eq!((pass.number("deleted"), pass.number("held")), (gone, 0), "{}", pass.line);
-    daemon.stop();
+    let ended = daemon.stop();
+    assert!(ended.all("deletions no longer held").is_empty(), "they are not there again");
     let mut fold = Fold::default();
     fold.check(&kept, &[1]);
     assert_eq!(fold.count("d") as u64, gone);
@@ -202,14 +203,15 @@ fn a_kill_while_deletions_are_held_changes_nothing_about_them() {
 }
 
 #[test]
-fn an_item_that_the_list_hides_and_the_server_still_has_stays() {
+fn an_item_that_the_list_hides_and_the_server_still_has_stays_a_suspect() {
     let (sim, kept, daemon) = mirrored();
     let hidden = &ids(&sim)[50..60];
     sim.door("hide", &json!({"repository": 1, "ids": hidden}));
     for _ in 0..3 {
         let pass = next_pass(&daemon);
         let figures = ["deleted", "suspects", "held"].map(|it| pass.number(it));
-        assert_eq!(figures, [0, 0, 0], "{}", pass.line);
+        assert_eq!(figures, [0, 10, 0], "{}", pass.line);
+        assert!(pass.truth("certified"), "{}", pass.line);
     }
     assert!(sim.counts().item_reads >= 3 * 10, "{:?}", sim.counts());
     sim.door("show", &json!({"repository": 1}));
@@ -218,6 +220,42 @@ fn an_item_that_the_list_hides_and_the_server_still_has_stays() {
     let mut fold = Fold::default();
     fold.check(&kept, &[1]);
     assert_eq!(fold.told.len(), ITEMS);
+}
+
+#[test]
+fn what_leaves_a_saved_set_leaves_the_mirror_though_the_server_still_has_it() {
+    let sim = Sim::start(repositories(&[(1, ITEMS)]));
+    let kept = Kept::new(&sim);
+    let mut setup = kept.setup();
+    setup.repositories = vec!["id = 1\nsearch = { savedSetId = 7 }".to_owned()];
+    let daemon = Daemon::run(&setup);
+    daemon.wait_for_pass(1, 1);
+    let left = ids(&sim)[50..53].to_vec();
+    sim.door("hide", &json!({"repository": 1, "ids": left}));
+    for expected in [[0, 3], [3, 0]] {
+        let pass = next_pass(&daemon);
+        assert_eq!(["deleted", "suspects"].map(|it| pass.number(it)), expected, "{}", pass.line);
+    }
+    assert_eq!(sim.counts().item_reads, 0, "{:?}", sim.counts());
+    daemon.stop();
+    let mut fold = Fold::default();
+    fold.check(&kept, &[1]);
+    assert_eq!(fold.deleted(), left.into_iter().collect());
+}
+
+#[test]
+fn one_of_five_needs_no_human_and_an_emptied_list_does() {
+    let sim = Sim::start(repositories(&[(1, 5)]));
+    let kept = Kept::new(&sim);
+    let daemon = Daemon::run(&kept.setup());
+    daemon.wait_for_pass(1, 1);
+    edit(&sim, json!({"delete": ids(&sim)[1..2]}));
+    let pass = next_pass(&daemon);
+    assert_eq!((pass.number("deleted"), pass.number("held")), (1, 0), "{}", pass.line);
+    sim.door("empty", &json!({"repository": 1, "on": true}));
+    let pass = next_pass(&daemon);
+    assert_eq!((pass.number("deleted"), pass.number("held")), (0, 4), "{}", pass.line);
+    daemon.stop();
 }
 
 #[test]

@@ -77,6 +77,40 @@ fn an_item_is_gone_where_a_success_has_nothing_in_its_place() {
 }
 
 #[test]
+fn an_item_that_is_deleted_or_in_another_repository_is_gone() {
+    for body in [
+        r#"{"itemId":5,"repositoryId":8}"#,
+        r#"{"itemId":5,"repositoryId":"8"}"#,
+        r#"{"status":0,"data":{"itemId":5,"deleted":true}}"#,
+        r#"{"status":0,"data":{"itemId":5,"isDeleted":"true"}}"#,
+        r#"{"status":0,"data":{"itemId":5,"status":"DELETED"}}"#,
+        r#"{"itemId":5,"state":"deleted"}"#,
+        r#"{"status":0,"data":{"repositoryId":8,"item":{"itemId":5}}}"#,
+        r#"{"success":true,"data":{"deleted":true,"itemList":[{"itemId":5}]}}"#,
+        r#"{"status":0,"data":[{"itemId":6},{"itemId":5,"itemStatus":"Deleted"}]}"#,
+    ] {
+        assert_eq!(said(body), Presence::Gone, "{body}");
+        let partial = reply(206, body);
+        assert_eq!(judged(&partial), Verdict::Answer(Presence::Unclear), "{body}");
+    }
+    for body in [
+        r#"{"itemId":5,"repositoryId":10149}"#,
+        r#"{"itemId":5,"repositoryId":"10149","deleted":false,"isDeleted":null,"status":"active"}"#,
+        r#"{"itemId":5,"repositoryId":null,"state":"undeleted"}"#,
+        r#"{"itemId":5,"repositoryId":{"id":8},"deleted":"no"}"#,
+        r#"{"itemId":5,"F_1":{"deleted":true,"repositoryId":8}}"#,
+        r#"{"status":0,"data":[{"itemId":6,"deleted":true},{"itemId":5}]}"#,
+        r#"{"status":0,"data":[{"itemId":5,"deleted":true},{"itemId":5}]}"#,
+        r#"{"status":0,"data":{"repositoryId":10149,"item":{"itemId":5}}}"#,
+    ] {
+        assert_eq!(said(body), Presence::There, "{body}");
+    }
+    // An error says nothing of the item beside it.
+    let body = r#"{"status":3,"data":{"itemId":5,"deleted":true}}"#;
+    assert_eq!(said(body), Presence::Unclear);
+}
+
+#[test]
 fn what_means_neither_is_unclear() {
     for body in [
         "",

@@ -161,6 +161,7 @@ fn an_impossible_value_is_a_fault() {
         ("paging", "pass_interval = '5M'", "is longer than 30days"),
         ("deletes", "max_fraction = nan", "is not between 0 and 1"),
         ("deletes", "max_fraction = 2", "is not between 0 and 1"),
+        ("deletes", "min_count = -1", "is too small"),
         ("changes", "keep = '0s'", "is too short"),
         ("changes", "keep = 'ever'", "is not a duration"),
         ("changes", "keep = 90", "has no unit"),

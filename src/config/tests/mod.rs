@@ -72,7 +72,6 @@ fn what_nobody_sets_has_the_default_of_the_design() {
         repositories,
         mirror,
         changes,
-        deletes,
         status,
         log,
     } = config(LEAST, &[]);
@@ -127,11 +126,11 @@ fn what_nobody_sets_has_the_default_of_the_design() {
                 max_requests_per_second: None,
                 resume_within: seconds(3600),
             },
+            deletes: DeletesConfig { max_fraction: 0.1, min_count: 10 },
         }]
     );
     assert_eq!(mirror, MirrorUrl::Sqlite("/var/lib/ewmirror/mirror.db".into()));
     assert_eq!(changes, ChangesConfig { keep: None });
-    assert_eq!(deletes, DeletesConfig { max_fraction: 0.1 });
     assert_eq!(
         status,
         StatusConfig {
@@ -165,6 +164,7 @@ fn a_variable_is_read_as_what_its_key_needs() {
             ("EWMIRROR_PAGING__IN_FLIGHT", "4"),
             ("EWMIRROR_CHANGES__KEEP", "90d"),
             ("EWMIRROR_DELETES__MAX_FRACTION", "0.25"),
+            ("EWMIRROR_DELETES__MIN_COUNT", "25"),
             ("EWMIRROR_STATUS__LISTEN", "off"),
             ("EWMIRROR_STATUS__MAX_AGE", "45d"),
             ("EWMIRROR_LOG__LEVEL", "debug"),
@@ -177,7 +177,8 @@ fn a_variable_is_read_as_what_its_key_needs() {
     assert!(!config.repositories[0].paging.overlap);
     assert_eq!(config.repositories[0].paging.in_flight, Chosen::Fixed(count(4)));
     assert_eq!(config.changes, ChangesConfig { keep: Some(seconds(90 * 86_400)) });
-    assert_eq!(config.deletes, DeletesConfig { max_fraction: 0.25 });
+    let deletes = DeletesConfig { max_fraction: 0.25, min_count: 25 };
+    assert_eq!(config.repositories[0].deletes, deletes);
     let max_age = seconds(45 * 86_400);
     assert_eq!(config.status, StatusConfig { listen: StatusListen::Off, max_age });
     assert_eq!(config.log.level, LogLevel::Debug);

@@ -124,7 +124,7 @@ proptest! {
         let keep = keep.map(|keep| format!("keep = '{keep}ms'\n")).unwrap_or_default();
         let toml = format!(
             "{LEAST}name = {name}\nsearch = {{ part = {part:?} }}\nignore = {ignore}\n\
-             in_flight = {auto}\nmax_requests_per_second = {rate:?}\n\
+             in_flight = {auto}\nmax_requests_per_second = {rate:?}\nmin_count = {page_size}\n\
              [changes]\n{keep}\
              [paging]\npage_size = {page_size}\npass_interval = '{milliseconds}ms'\n\
              max_requests_per_second = {rate:?}\n\

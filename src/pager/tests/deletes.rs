@@ -60,16 +60,69 @@ async fn an_item_that_the_server_says_is_gone_is_deleted_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_the_server_still_has_is_taken_as_read() {
+async fn an_item_that_the_server_still_has_stays_a_suspect_and_is_told_when_that_lasts() {
+    let mut rig = mirrored().await;
+    let all = rig.server.state().lists[&REPOSITORY].clone();
+    remove(&rig, 100..=104);
+    rig.server.state().hidden = (100..=104).collect();
+    for pass in 1..=4 {
+        let complete = next_pass(&rig).await;
+        assert_eq!((complete.number("deleted"), complete.number("suspects")), (0, 5));
+        let told = rig.progress.problems.told();
+        assert_eq!(told.len(), usize::from(pass >= 3), "{pass}: {told:?}");
+    }
+    assert!(rig.progress.problems.told()[0].report.error.starts_with("5 items are missing"));
+    rig.server.state().lists.insert(REPOSITORY, all);
+    assert_eq!(next_pass(&rig).await.number("suspects"), 0);
+    assert_eq!(rig.progress.problems.told(), []);
+    assert_eq!(kept(&rig), 250);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_the_server_had_is_not_gone_as_soon_as_it_cannot_be_asked_any_more() {
     let mut rig = mirrored().await;
     remove(&rig, 100..=104);
     rig.server.state().hidden = (100..=104).collect();
-    for _ in 0..4 {
-        let complete = next_pass(&rig).await;
-        assert_eq!((complete.number("deleted"), complete.number("suspects")), (0, 0));
-    }
-    assert_eq!(kept(&rig), 250);
+    assert_eq!(next_pass(&rig).await.number("suspects"), 5);
+    rig.server.state().item_call = ItemCall::Unclear;
+    let unasked = next_pass(&rig).await;
+    assert_eq!((unasked.number("deleted"), unasked.number("suspects")), (0, 5));
+    let again = next_pass(&rig).await;
+    assert_eq!((again.number("deleted"), again.number("suspects")), (5, 0));
     rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_left_a_conditional_search_goes_with_the_second_certified_pass_whatever_the_server_has()
+ {
+    let mut config = config(CALM);
+    config.repositories[0].search.insert("savedSetId".to_owned(), 7.into());
+    let mut rig = Rig::new(server(), config).start();
+    rig.events.nth("pass complete", 1).await;
+    remove(&rig, 100..=102);
+    rig.server.state().hidden = (100..=102).collect();
+    let first = next_pass(&rig).await;
+    assert_eq!((first.number("deleted"), first.number("suspects")), (0, 3));
+    let second = next_pass(&rig).await;
+    assert_eq!((second.number("deleted"), second.number("suspects")), (3, 0));
+    assert_eq!(rig.server.count(Call::Item), 0, "its answer would tell nothing");
+    assert_eq!(kept(&rig), 247);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_has_its_own_say_in_how_many_may_go() {
+    for (min_count, deleted, held) in [(40, 40, 0), (39, 0, 40)] {
+        let mut config = config(CALM);
+        config.repositories[0].deletes.min_count = min_count;
+        let mut rig = Rig::new(server(), config).start();
+        rig.events.nth("pass complete", 1).await;
+        remove(&rig, 1..=40);
+        let complete = next_pass(&rig).await;
+        assert_eq!((complete.number("deleted"), complete.number("held")), (deleted, held));
+        rig.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,6 +187,7 @@ async fn too_many_deletions_are_held_back_until_they_are_released() {
     assert!(before.elapsed() < MINUTE);
     assert_eq!((complete.number("deleted"), complete.number("held")), (200, 0));
     assert_eq!(rig.events.named("deletions released")[0].number("count"), 200);
+    assert!(rig.events.named("deletions no longer held").is_empty(), "they are not there again");
     assert_eq!(kept(&rig), 50);
     rig.stop().await;
 }

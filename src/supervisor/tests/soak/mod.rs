@@ -92,7 +92,9 @@ async fn days_of_churn_and_faults_lose_nothing_invent_nothing_and_grow_nothing()
     let folder = TempDir::new().unwrap();
     let database = folder.path().join("mirror.db");
     let mut config = configuration(&world::REPOSITORIES, PAGING);
-    config.deletes.max_fraction = 0.5;
+    for repository in &mut config.repositories {
+        repository.deletes.max_fraction = 0.5;
+    }
     config.changes.keep = Some(hours * HOUR / 10);
     let anchor = (Instant::now(), clock::now_ms());
     let events = Recorder::start();

@@ -90,6 +90,7 @@
 //! | a journal that is away or slow holds nobody up | `telemetry::journal::tests` |
 //! | the metrics are what is documented, and promtool accepts them | `status::metrics`, `tests/it/promtool.rs` |
 //! | the status endpoint holds nobody up and shows no secret | `status::http`, `tests/it/status.rs` |
+//! | a command believes only its own daemon, and finds it whatever else listens | `status::control`, `status::socket`, `tests/it/control.rs` |
 //! | the package installs, upgrades and purges, and systemd finds the daemon well-behaved | `tests/systemd`, which boots a Debian |
 //! | the log's messages and fields are the README's | `tests/tidy.rs`, `tests/it/logs.rs` |
 //!

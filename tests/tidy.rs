@@ -72,7 +72,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Beside them: it looks at what they share.
-    ("status", &["calls", "clock", "command_line", "config", "ids", "mirror", "progress", "stop"]),
+    (
+        "status",
+        &[
+            "calls",
+            "clock",
+            "command_line",
+            "config",
+            "ids",
+            "mirror",
+            "problems",
+            "progress",
+            "stop",
+            "telemetry",
+        ],
+    ),
     (
         "supervisor",
         &[

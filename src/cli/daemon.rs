@@ -14,14 +14,14 @@ use super::{Exit, output};
 use crate::client::{Client, ClientSettings};
 use crate::clock::Chance;
 use crate::config::{
-    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, StatusListen,
-    Warning,
+    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, Warning,
 };
 use crate::mirror::{AnyMirror, Nothing, Reader, SqliteMirror, SqliteOptions};
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
-use crate::status::{BindError, Endpoint, Serving, SummaryReader};
+use crate::status::control::{self, Origin};
+use crate::status::{Place, Serving, SummaryReader};
 use crate::supervisor::{End, Reload, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::telemetry::{self, Sink, Telemetry, event};
@@ -44,6 +44,7 @@ pub(super) struct Prepared {
     config: Config,
     client: Arc<Client>,
     mirror: AnyMirror,
+    control: Vec<control::Place>,
     reload: Reload,
     notifier: Notifier,
     signals: mpsc::Receiver<Signal>,
@@ -69,12 +70,15 @@ impl Prepared {
         let (signals, listener) = Listener::start()
             .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
         let mirror = open(&config.mirror)?;
+        let origin = Origin { file, mirror: &config.mirror, environment: &environment };
+        let control = origin.of_daemon();
         let notifier = Notifier::of(&environment);
         let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
         Ok(Self {
             config,
             client,
             mirror,
+            control,
             reload,
             notifier,
             signals,
@@ -96,7 +100,9 @@ impl Prepared {
     {
         let runtime = runtime()?;
         let (status, notifier) = match passes {
-            Passes::Endless => (runtime.block_on(serving(&self.config))?, self.notifier),
+            Passes::Endless => {
+                (Some(runtime.block_on(serving(&self.config, self.control))), self.notifier)
+            }
             // A unit that is done when its process is needs to be told nothing.
             Passes::One => (None, Notifier::nobody()),
         };
@@ -123,27 +129,11 @@ impl Prepared {
     }
 }
 
-/// What the status endpoint is to serve, where there is one.
-///
-/// A place that nobody can listen at is a mistake in the configuration, to be told at once. A
-/// place that another program has is none, with the default above all, where a second daemon on
-/// the machine finds the first: a mirror does not stop for its status page.
-async fn serving(config: &Config) -> Result<Option<Arc<Serving>>, Exit> {
-    let endpoint = match Endpoint::bind(&config.status.listen).await {
-        Ok(endpoint) => endpoint,
-        Err(error @ BindError::Taken(_))
-            if matches!(config.status.listen, StatusListen::Tcp(_)) =>
-        {
-            event::status_unavailable(&error, error.remedy());
-            None
-        }
-        Err(error) => {
-            return Err(Exit::Failed(format!("{}; {}", output::chain(&error), error.remedy())));
-        }
-    };
-    let mirror_url = config.mirror.shown();
-    let summary = figures(&config.mirror);
-    Ok(endpoint.map(|endpoint| Arc::new(Serving { endpoint, mirror_url, summary })))
+/// What the daemon is asked, at `status.listen` and at its control sockets. A place that cannot be
+/// had is tried again while it serves: a mirror does not stop for its status page.
+async fn serving(config: &Config, control: Vec<control::Place>) -> Arc<Serving> {
+    let places = control.into_iter().map(Place::Control).chain(Place::of(&config.status.listen));
+    Arc::new(Serving::at(places, config.mirror.shown(), figures(&config.mirror)).await)
 }
 
 /// What reads the mirror's figures, where one is kept.

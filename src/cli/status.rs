@@ -1,7 +1,8 @@
 //! `ewmirror status`: the running daemon's own words, or what the database alone can tell.
 //!
-//! It needs no password, changes nothing, and says so where the two do not belong together: a
-//! daemon that keeps another mirror is not the one that was asked for.
+//! It asks over the control socket alone, needs no password, changes nothing, and says so where the
+//! two do not belong together: a daemon that keeps another mirror is not the one that was asked for.
+//! That the daemon does not run is said only where nobody has its database.
 
 use std::path::Path;
 
@@ -9,8 +10,9 @@ use super::{Exit, daemon, output};
 use crate::clock;
 use crate::command_line::CommandLine;
 use crate::config::{self, AskConfig, Environment, MirrorUrl};
-use crate::mirror::{MirrorSummary, Reader};
+use crate::mirror::{self, MirrorSummary, Reader};
 use crate::status::ask::{self, Answer, AskError};
+use crate::status::control::Origin;
 use crate::status::document::{Configured, Facts, StatusDocument};
 use crate::status::page::{Plain, Surroundings};
 
@@ -46,27 +48,26 @@ fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
     let config = config::load_to_ask(file, environment).map_err(|faults| {
         Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
     })?;
+    let origin = Origin { file, mirror: &config.mirror, environment };
     let runtime = daemon::runtime()?;
-    let asked = runtime.block_on(ask::ask(&config.status));
-    runtime.shutdown_background();
-    let is_another = asked.is_ok();
-    let no_daemon = match asked {
-        Ok(Answer { document, json }) => {
-            let ours = config.mirror.shown();
-            if document.mirror.url.as_deref() == Some(ours.as_str()) {
-                let received = Some(format!("{json:#}\n"));
-                return Ok(Found { document, received, no_daemon: String::new() });
+    let asked = runtime.block_on(async {
+        match ask::ask(origin, &config.status).await {
+            Err(error @ AskError::Nobody { .. }) => {
+                Err((error, ask::is_somebody_at(&config.status).await))
             }
-            let theirs = document.mirror.url.as_deref().unwrap_or("unknown");
-            let (at, theirs) = (ask::place(&config.status), Plain(theirs));
-            format!("the daemon at {at} keeps another mirror: {theirs}, not {ours}")
+            asked => asked.map_err(|error| (error, false)),
         }
-        Err(error @ AskError::Nobody { .. }) => format!("the daemon does not run: {error}"),
-        Err(AskError::Off) => {
-            "whether the daemon runs is not known: status.listen is \"off\"".to_owned()
+    });
+    runtime.shutdown_background();
+    let (error, somebody) = match asked {
+        Ok(Answer { document, json, .. }) => {
+            let received = Some(format!("{json:#}\n"));
+            return Ok(Found { document, received, no_daemon: String::new() });
         }
-        Err(error) => format!("the daemon cannot be asked: {}", output::chain(&error)),
+        Err(error) => error,
     };
+    let is_another = matches!(error, AskError::Another { .. });
+    let no_daemon = unanswered(&error, somebody, &config);
     match summary(&config.mirror) {
         Ok(summary) => {
             let document = document(&config, &summary, &output::command_line(file));
@@ -86,6 +87,36 @@ fn summary(mirror: &MirrorUrl) -> Result<MirrorSummary, String> {
         MirrorUrl::Sqlite(path) => Reader::open(path)
             .and_then(|mut reader| reader.summary())
             .map_err(|error| format!("{}; {}", output::chain(&error), error.remedy())),
+    }
+}
+
+/// Why no daemon answered, and whether one runs all the same.
+fn unanswered(error: &AskError, somebody: bool, config: &AskConfig) -> String {
+    let said = Plain(&output::chain(error)).to_string();
+    let holder = match &config.mirror {
+        MirrorUrl::Sqlite(path) => mirror::holder(path),
+        _ => Ok(None),
+    };
+    let remedy =
+        if error.is_forbidden() { ": ask as root (sudo), or as the daemon's user" } else { "" };
+    match (error, holder) {
+        (AskError::Another { .. }, _) => said,
+        (_, Ok(Some(holder))) => {
+            let process = match holder.process {
+                Some(process) => format!("process {process}"),
+                None => "a process".to_owned(),
+            };
+            format!("{process} keeps the mirror, but cannot be asked: {said}{remedy}")
+        }
+        (AskError::Nobody { .. }, Ok(None)) if !somebody => {
+            format!("the daemon does not run: {said}")
+        }
+        (AskError::Nobody { .. }, Ok(None)) => format!(
+            "no daemon can be asked: {said}; somebody listens at status.listen ({}), but that may \
+             be anybody",
+            ask::place(&config.status)
+        ),
+        _ => format!("the daemon cannot be asked: {said}{remedy}"),
     }
 }
 

@@ -114,7 +114,6 @@ impl<A: Api, M: Mirror> Run<A, M> {
             held,
             elapsed,
         };
-        event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
         self.pager.progress.send_modify(|progress| {
             progress.passes += 1;
             progress.held = held;
@@ -123,6 +122,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 progress.certified = Some(LastCertified { iteration, ended });
             }
         });
+        // Last, so that whoever has read of it is told the same when asking.
+        event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
         self.drop_old_changes(rules.keep).await.map(|()| PassEnd::Complete)
     }
 

@@ -1,7 +1,9 @@
-//! Asking a running daemon how things stand.
+//! Asking a running daemon how things stand, over its control socket.
 //!
 //! Guarantees: an answer, or the reason why there is none, within [`CONNECT_WITHIN`] and
-//! [`ANSWER_WITHIN`], whoever listens there; of an answer at most [`LARGEST_ANSWER`] is read.
+//! [`ANSWER_WITHIN`] for each place that is tried, whoever listens there; of an answer at most
+//! [`LARGEST_ANSWER`] is read. Only a daemon that may answer is believed: see
+//! [`control`](super::control).
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -16,13 +18,14 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize as _;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::control::{Origin, Place};
 use super::document::StatusDocument;
 use super::http::STATUS_PATH;
+use super::{endpoint, socket};
 use crate::config::StatusListen;
 
 /// How long it may take to get a connection: the daemon is on this machine.
@@ -42,14 +45,15 @@ pub struct Answer {
     pub document: StatusDocument,
     /// All of it.
     pub json: Value,
+    /// Where it came from.
+    pub at: String,
+    /// The account that the daemon runs as.
+    pub user: u32,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// There is no endpoint to ask.
-    #[error("status.listen is \"off\"")]
-    Off,
     /// Nobody is there.
     #[error("nobody listens at {at}")]
     Nobody {
@@ -63,6 +67,14 @@ pub enum AskError {
         at: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// Somebody is there who is not to be believed.
+    #[error("{at} belongs to user {user}, who is neither root nor the owner of the mirror")]
+    Stranger {
+        /// Where.
+        at: String,
+        /// Whose process listens there.
+        user: u32,
     },
     /// Somebody is there who says nothing, or not in time.
     #[error("{at} did not answer within {} s", .within.as_secs())]
@@ -80,54 +92,101 @@ pub enum AskError {
         /// What is strange about it.
         what: String,
     },
+    /// A daemon is there that keeps another mirror.
+    #[error("the daemon at {at} keeps another mirror: {}, not {ours}", document.mirror.url.as_deref().unwrap_or("unknown"))]
+    Another {
+        /// Where.
+        at: String,
+        /// What it said.
+        document: Box<StatusDocument>,
+        /// Which mirror was asked for.
+        ours: String,
+    },
 }
 
-/// Where the endpoint is, for people.
+impl AskError {
+    /// How much an error says: of several the one that says most is told.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Nobody { .. } => 0,
+            Self::Barred { .. } => 1,
+            Self::Another { .. } => 2,
+            Self::Stranger { .. } => 3,
+            Self::Strange { .. } => 4,
+            Self::Late { .. } => 5,
+        }
+    }
+
+    /// Whether only another account may ask.
+    pub fn is_forbidden(&self) -> bool {
+        match self {
+            Self::Barred { source, .. } => source.kind() == ErrorKind::PermissionDenied,
+            _ => false,
+        }
+    }
+}
+
+/// `status.listen`, for people.
 pub fn place(listen: &StatusListen) -> String {
-    match listen {
-        StatusListen::Off => "off".to_owned(),
-        StatusListen::Tcp(address) => address.to_string(),
-        StatusListen::Unix(path) => path.display().to_string(),
-    }
+    endpoint::Place::of(listen).map_or_else(|| "off".to_owned(), |place| place.shown())
 }
 
-/// Asks the daemon whose endpoint is there.
-pub async fn ask(listen: &StatusListen) -> Result<Answer, AskError> {
-    let at = place(listen);
-    match listen {
-        StatusListen::Off => Err(AskError::Off),
-        StatusListen::Tcp(address) => {
-            let stream = connected(&at, TcpStream::connect(address)).await?;
-            answer(at, stream).await
-        }
-        StatusListen::Unix(path) => {
-            let stream = connected(&at, UnixStream::connect(path)).await?;
-            answer(at, stream).await
-        }
-    }
+/// Asks the daemon of this configuration, at each place where it may be.
+pub async fn ask(origin: Origin<'_>, listen: &StatusListen) -> Result<Answer, AskError> {
+    ask_at(&origin.of_command(listen), &origin.mirror.shown()).await
 }
 
-async fn connected<S>(
-    at: &str,
-    connecting: impl Future<Output = io::Result<S>>,
-) -> Result<S, AskError> {
-    let at = at.to_owned();
-    match timeout(CONNECT_WITHIN, connecting).await {
-        Ok(Ok(stream)) => Ok(stream),
+/// Whether somebody accepts connections at `status.listen`. Who that is nobody can tell: it is a
+/// reason to doubt that no daemon runs, and no more.
+pub async fn is_somebody_at(listen: &StatusListen) -> bool {
+    let StatusListen::Tcp(address) = listen else { return false };
+    matches!(timeout(CONNECT_WITHIN, TcpStream::connect(address)).await, Ok(Ok(_)))
+}
+
+async fn ask_at(places: &[Place], ours: &str) -> Result<Answer, AskError> {
+    let (mut nobody, mut worst) = (Vec::new(), None::<AskError>);
+    for place in places {
+        let error = match ask_one(place).await {
+            Ok(answer) if answer.document.mirror.url.as_deref() == Some(ours) => return Ok(answer),
+            Ok(Answer { document, at, .. }) => {
+                AskError::Another { at, document: Box::new(document), ours: ours.to_owned() }
+            }
+            Err(AskError::Nobody { at }) => {
+                nobody.push(at);
+                continue;
+            }
+            Err(error) => error,
+        };
+        if worst.as_ref().is_none_or(|worst| worst.weight() < error.weight()) {
+            worst = Some(error);
+        }
+    }
+    Err(worst.unwrap_or_else(|| AskError::Nobody { at: nobody.join(", nor at ") }))
+}
+
+async fn ask_one(place: &Place) -> Result<Answer, AskError> {
+    let at = place.path.display().to_string();
+    let stream = match timeout(CONNECT_WITHIN, socket::connect(&place.path)).await {
+        Ok(Ok(stream)) => stream,
         Ok(Err(error))
             if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
         {
-            Err(AskError::Nobody { at })
+            return Err(AskError::Nobody { at });
         }
-        Ok(Err(source)) => Err(AskError::Barred { at, source }),
-        Err(_) => Err(AskError::Late { at, within: CONNECT_WITHIN }),
+        Ok(Err(source)) => return Err(AskError::Barred { at, source }),
+        Err(_) => return Err(AskError::Late { at, within: CONNECT_WITHIN }),
+    };
+    let user = match stream.peer_cred() {
+        Ok(peer) => peer.uid(),
+        Err(source) => return Err(AskError::Barred { at, source }),
+    };
+    if !place.believes(user) {
+        return Err(AskError::Stranger { at, user });
     }
+    answer(at, user, stream).await
 }
 
-async fn answer<S>(at: String, stream: S) -> Result<Answer, AskError>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+async fn answer(at: String, user: u32, stream: UnixStream) -> Result<Answer, AskError> {
     let strange = |what: String| AskError::Strange { at: at.clone(), what };
     let json = match timeout(ANSWER_WITHIN, exchange(stream)).await {
         Ok(Ok(body)) => serde_json::from_slice::<Value>(&body),
@@ -138,14 +197,11 @@ where
     let json = json.map_err(|_| strange("it sends no JSON".to_owned()))?;
     let document = StatusDocument::deserialize(&json)
         .map_err(|_| strange("its JSON is no status document".to_owned()))?;
-    Ok(Answer { document, json })
+    Ok(Answer { document, json, at, user })
 }
 
 /// One request and its whole answer; the error says what was strange.
-async fn exchange<S>(stream: S) -> Result<Bytes, String>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+async fn exchange(stream: UnixStream) -> Result<Bytes, String> {
     let told = |error: hyper::Error| format!("{}{}", error, beneath(&error));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
     // Dropped, and so ended, with the answer.
@@ -171,35 +227,61 @@ fn beneath(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
-    use std::net::{SocketAddr, TcpListener};
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
 
     use super::*;
+    use crate::config::{Environment, MirrorUrl};
 
-    /// Somebody who reads one request, says this and hangs up.
-    fn parrot(words: &str) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let words = words.to_owned();
-        std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            drop(stream.read(&mut [0; 4096]));
-            drop(stream.write_all(words.as_bytes()));
-        });
-        address
+    /// A folder for the socket of a daemon that keeps no mirror.
+    struct There {
+        folder: TempDir,
+    }
+
+    impl There {
+        fn new() -> Self {
+            Self { folder: tempfile::tempdir().unwrap() }
+        }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("control.sock")
+        }
+
+        /// Somebody who reads one request, says this and hangs up.
+        fn parrot(&self, words: &str) {
+            let listener = UnixListener::bind(self.path()).unwrap();
+            let words = words.to_owned();
+            std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                drop(stream.read(&mut [0; 4096]));
+                drop(stream.write_all(words.as_bytes()));
+            });
+        }
+
+        async fn ask(&self) -> Result<Answer, AskError> {
+            let runtime = [("RUNTIME_DIRECTORY", self.folder.path().as_os_str())];
+            let environment = Environment::from_pairs(runtime);
+            let (file, mirror) = (self.folder.path().join("a.toml"), MirrorUrl::None);
+            let origin = Origin { file: &file, mirror: &mirror, environment: &environment };
+            ask(origin, &StatusListen::Off).await
+        }
     }
 
     async fn asked(body: &str) -> Result<Answer, String> {
-        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-        let address = parrot(&format!("{head}{body}"));
-        ask(&StatusListen::Tcp(address))
-            .await
-            .map_err(|error| error.to_string().replace(&address.to_string(), "there"))
+        let there = There::new();
+        there.parrot(&format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}"));
+        there.ask().await.map_err(|error| {
+            error.to_string().replace(&there.path().display().to_string(), "there")
+        })
     }
 
     #[tokio::test]
     async fn a_document_of_another_version_reads_as_far_as_it_goes() {
         let body = r#"{"version": "9.0.0", "weather": "fair", "daemon": {"pid": 7, "sign_in": "by
-            proxy", "mood": 1}, "repositories": [{"id": 1, "state": "dreaming"}]}"#;
+            proxy", "mood": 1}, "mirror": {"url": "none"}, "repositories": [{"id": 1, "state":
+            "dreaming"}]}"#;
         let answer = asked(&body.replace('\n', "")).await.unwrap();
         assert_eq!(answer.document.version, "9.0.0");
         let daemon = answer.document.daemon.unwrap();
@@ -209,6 +291,13 @@ mod tests {
         );
         assert_eq!(answer.document.repositories[0].items, None);
         assert_eq!(answer.json["weather"], "fair");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_keeps_another_mirror_is_not_the_one_that_was_asked_for() {
+        let error =
+            asked(r#"{"version": "1", "mirror": {"url": "sqlite:///x"}}"#).await.unwrap_err();
+        assert_eq!(error, "the daemon at there keeps another mirror: sqlite:///x, not none");
     }
 
     #[tokio::test]
@@ -226,7 +315,9 @@ mod tests {
             ("220 mail.example.com ESMTP\r\n", "invalid HTTP"),
             ("", "connection closed"),
         ] {
-            let error = ask(&StatusListen::Tcp(parrot(words))).await.unwrap_err().to_string();
+            let there = There::new();
+            there.parrot(words);
+            let error = there.ask().await.unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }
     }
@@ -239,18 +330,19 @@ mod tests {
 
     #[tokio::test]
     async fn one_who_accepts_and_says_nothing_is_late() {
-        let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = ask(&StatusListen::Tcp(deaf.local_addr().unwrap())).await.unwrap_err();
+        let there = There::new();
+        let _deaf = UnixListener::bind(there.path()).unwrap();
+        let error = there.ask().await.unwrap_err();
         assert!(matches!(error, AskError::Late { .. }), "{error}");
     }
 
     #[tokio::test]
-    async fn nobody_is_nobody() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let error = ask(&StatusListen::Tcp(free)).await.unwrap_err();
-        assert!(matches!(error, AskError::Nobody { .. }), "{error}");
-        let lost = StatusListen::Unix("/nonexistent/status.sock".into());
-        assert!(matches!(ask(&lost).await, Err(AskError::Nobody { .. })));
-        assert!(matches!(ask(&StatusListen::Off).await, Err(AskError::Off)));
+    async fn nobody_is_nobody_and_the_rest_of_a_dead_one_is_too() {
+        let there = There::new();
+        for _ in 0..2 {
+            let error = there.ask().await.unwrap_err();
+            assert!(matches!(error, AskError::Nobody { .. }), "{error}");
+            drop(UnixListener::bind(there.path()));
+        }
     }
 }

@@ -5,7 +5,9 @@
 //! because none is handed to whoever makes it.
 
 pub mod ask;
+pub mod control;
 pub mod document;
+mod door;
 mod endpoint;
 mod figures;
 mod held;
@@ -14,6 +16,7 @@ mod metrics;
 pub mod page;
 mod process;
 mod ready;
+mod socket;
 mod web;
 
 use std::sync::Arc;
@@ -21,21 +24,38 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use endpoint::{BindError, Endpoint};
+pub use endpoint::Place;
 pub use figures::SummaryReader;
 
+use self::door::Door;
 use crate::config::RepositoryConfig;
 use crate::progress::{Progress, RepositoryCounts, RepositoryProgress};
 
 /// What the endpoint serves, and where, for as long as the daemon runs.
 #[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
 pub struct Serving {
-    /// Where. It outlives the task that serves there, so that the task can be started again.
-    pub endpoint: Endpoint,
+    /// Where. They outlive the task that serves there, so that the task can be started again.
+    doors: Vec<Door>,
     /// `mirror.url`, with its passwords masked.
-    pub mirror_url: String,
+    mirror_url: String,
     /// What reads the mirror's figures; `None` where nothing is kept.
-    pub summary: Option<SummaryReader>,
+    summary: Option<SummaryReader>,
+}
+
+impl Serving {
+    /// Listens at these places, as far as that goes at once; the others are tried again while it
+    /// serves. Needs a runtime.
+    pub async fn at(
+        places: impl IntoIterator<Item = Place>,
+        mirror_url: String,
+        summary: Option<SummaryReader>,
+    ) -> Self {
+        let mut doors = Vec::new();
+        for place in places {
+            doors.push(Door::new(place).await);
+        }
+        Self { doors, mirror_url, summary }
+    }
 }
 
 /// The running daemon, to be looked at.

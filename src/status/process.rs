@@ -1,9 +1,12 @@
-//! What the system knows of this process: time, memory, open files.
+//! What the system knows of this process: time, memory, open files; and who else has a port.
 //!
-//! Read from `/proc`, a few small files without a disk behind them. What cannot be read is left
+//! Read from `/proc`, small files without a disk behind them. What cannot be read is left
 //! out, as in a sandbox that hides it.
 
-use procfs::process::{LimitValue, Process};
+use std::net::SocketAddr;
+
+use procfs::net::TcpState;
+use procfs::process::{FDTarget, LimitValue, Process};
 
 /// This process, as far as is known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,9 +41,50 @@ pub(super) fn figures() -> ProcessFigures {
     }
 }
 
+/// Who listens at an address, or in its way: the account, and the process where we may see it. Takes
+/// as long as there are processes to look at, and so belongs to a thread that may block.
+pub(super) fn listener(address: SocketAddr) -> Option<String> {
+    let us = Process::myself().ok()?;
+    let sockets = us.tcp().unwrap_or_default().into_iter().chain(us.tcp6().unwrap_or_default());
+    let socket = sockets.filter(|it| it.state == TcpState::Listen).find(|it| {
+        let theirs = it.local_address;
+        theirs.port() == address.port()
+            && (theirs.ip().to_canonical() == address.ip().to_canonical()
+                || theirs.ip().is_unspecified()
+                || address.ip().is_unspecified())
+    })?;
+    let user = format!("user {}", socket.uid);
+    let has_it = |process: &Process| {
+        process.fd().is_ok_and(|mut files| {
+            files.any(|file| file.is_ok_and(|it| it.target == FDTarget::Socket(socket.inode)))
+        })
+    };
+    let processes = procfs::process::all_processes().ok();
+    let found = processes.and_then(|all| all.flatten().find(has_it));
+    Some(match found {
+        Some(process) => {
+            let name = process.stat().map(|stat| stat.comm).unwrap_or_default();
+            // Anybody may call a process anything.
+            let name: String = name.chars().filter(char::is_ascii_graphic).take(16).collect();
+            format!("process {} ({name}), {user}", process.pid)
+        }
+        None => user,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_a_port_is_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let told = super::listener(address).unwrap();
+        assert!(told.starts_with(&format!("process {} (", std::process::id())), "{told}");
+        drop(listener);
+        assert_eq!(super::listener(address), None);
+    }
 
     #[test]
     fn this_process_has_memory_and_open_files() {

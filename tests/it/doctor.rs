@@ -100,6 +100,7 @@ fn a_healthy_machine_is_looked_at_in_order_with_one_login() {
         "disk",
         "database",
         "daemon",
+        "control socket",
         "systemd",
     ];
     assert_eq!(checks, expected);
@@ -249,34 +250,34 @@ fn a_database_of_somebody_else_is_a_failure_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_running_daemon_is_found_through_its_endpoint_or_else_through_its_lock() {
+fn a_running_daemon_is_found_through_its_socket_or_else_through_its_lock() {
     let sim = Sim::start(repositories(&[(1, 10)]));
     let kept = Kept::new(&sim);
-    let listen = format!("127.0.0.1:{}", sim::free_port());
-    let at = |command: &mut Command| {
-        command.env("EWMIRROR_STATUS__LISTEN", &listen);
-    };
-    let daemon = Daemon::start_with(&["run"], &kept.setup(), at);
+    let daemon = Daemon::run(&kept.setup());
     daemon.wait_for_pass(1, 1);
     let toml = kept.setup().toml();
 
-    let said = Said::with(&toml, at);
+    let said = Said::with(&toml, |_| {});
     assert_eq!(said.exit, Some(0), "{said:#?}");
     let version = format!("version {} runs since 2", env!("CARGO_PKG_VERSION"));
     said.expect("daemon", "ok", &[&version, "process "]);
+    said.expect("control socket", "ok", &["mirror.db.sock answers, user "]);
     said.expect("database", "ok", &["schema version 1", "process ", " writes it, sound"]);
 
+    // Somebody has taken the socket away.
+    let aside = kept.beside(".aside");
+    fs::rename(kept.beside(".sock"), &aside).unwrap();
     let said = Said::with(&toml, |_| {});
-    said.expect("daemon", "ok", &["has the database since 2", "status.listen is \"off\""]);
+    said.expect("daemon", "warn", &["has the database since 2", "cannot be asked"]);
+    said.expect("control socket", "warn", &["nobody listens at", "journalctl"]);
+    fs::rename(&aside, kept.beside(".sock")).unwrap();
+    let folder = kept.database().parent().unwrap().to_owned();
+    fs::rename(kept.beside(".sock"), folder.join("control.sock")).unwrap();
     let said = Said::with(&toml, |command| {
-        command.env("EWMIRROR_STATUS__LISTEN", format!("127.0.0.1:{}", sim::free_port()));
+        command.env("EWMIRROR_MIRROR__URL", "none").env("RUNTIME_DIRECTORY", &folder);
     });
-    said.expect("daemon", "warn", &["has the database since 2", "nobody listens at", "journalctl"]);
-    let said = Said::with(&toml, |command| {
-        at(command);
-        command.env("EWMIRROR_MIRROR__URL", "none");
-    });
-    said.expect("daemon", "warn", &["keeps another mirror"]);
+    said.expect("control socket", "warn", &["keeps another mirror"]);
+    fs::remove_file(folder.join("control.sock")).unwrap();
     daemon.stop();
 }
 

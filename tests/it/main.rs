@@ -5,6 +5,7 @@ mod support;
 mod asking;
 mod check;
 mod cli;
+mod control;
 mod crash;
 mod deletes;
 mod demo;

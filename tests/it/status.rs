@@ -1,7 +1,9 @@
 //! `status`: what it shows of a running daemon, of the database alone, and where there is neither.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -15,11 +17,14 @@ use crate::support::{DEADLINE, Daemon, Ended, Event, Setup, Sim, kept, repositor
 struct Place {
     listen: String,
     mirror: String,
+    /// The daemon's runtime directory.
+    runtime: Arc<TempDir>,
 }
 
 impl Place {
     fn new(listen: impl Into<String>) -> Self {
-        Self { listen: listen.into(), mirror: "none".to_owned() }
+        let runtime = Arc::new(TempDir::new().expect("a directory for the test"));
+        Self { listen: listen.into(), mirror: "none".to_owned(), runtime }
     }
 
     fn free() -> Self {
@@ -29,6 +34,7 @@ impl Place {
     fn set(&self, command: &mut Command) {
         command.env("EWMIRROR_STATUS__LISTEN", &self.listen);
         command.env("EWMIRROR_MIRROR__URL", &self.mirror);
+        command.env("RUNTIME_DIRECTORY", self.runtime.path());
     }
 
     fn run(&self, setup: &Setup) -> Daemon {
@@ -99,6 +105,7 @@ fn status_shows_what_the_running_daemon_does() {
         let ended = place.status(&[]);
         assert_eq!(ended.status.code(), Some(1));
         assert!(stderr(&ended).contains("the daemon does not run: nobody listens at "));
+        assert_eq!(place.runtime.path().read_dir().unwrap().count(), 0);
     }
     assert_eq!(directory.path().read_dir().unwrap().count(), 0, "the socket was left behind");
 }
@@ -184,72 +191,115 @@ fn status_shows_a_pass_under_way_and_a_reload() {
 }
 
 #[test]
-fn without_an_endpoint_there_is_nobody_to_ask() {
-    let ended = Place::new("off").status(&[]);
+fn without_a_daemon_there_is_nobody_to_ask() {
+    let place = Place::new("off");
+    let ended = place.status(&[]);
     assert_eq!((ended.status.code(), ended.stdout.len()), (Some(1), 0));
     let told = stderr(&ended);
-    assert!(told.contains("status.listen is \"off\"") && told.contains("mirror.url"), "{told}");
+    let nobody = format!("nobody listens at {}/control.sock", place.runtime.path().display());
+    assert!(told.contains(&nobody) && told.contains("mirror.url"), "{told}");
     let place = Place::new(format!("unix:{}", "/nonexistent/status.sock"));
     let told = stderr(&place.status(&["--json"]));
-    assert!(told.contains("nobody listens at /nonexistent/status.sock"), "{told}");
+    assert!(told.contains("the daemon does not run: nobody listens at "), "{told}");
+    assert!(told.contains(", nor at /nonexistent/status.sock"), "{told}");
 }
 
 #[test]
-fn somebody_else_at_the_address_is_not_taken_for_the_daemon() {
-    for answer in [
-        &b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n<html>hi</html"[..],
-        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-        b"SSH-2.0-OpenSSH_9.9\r\n",
-    ] {
-        let parrot = Parrot::start(answer);
-        let listen = parrot.url().replace("http://", "");
-        let ended = Place::new(listen).status(&[]);
-        assert_eq!(ended.status.code(), Some(1));
-        let told = stderr(&ended);
-        assert!(told.contains("does not answer as ewmirror does"), "{told}");
-    }
+fn somebody_at_the_address_is_neither_believed_nor_taken_for_a_sign_that_nothing_runs() {
+    // The document of a daemon that is well, by anybody.
+    let liar = Parrot::start(
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"version\":\"0.1.0\",\"daemon\":{\"pid\":1},\
+          \"mirror\":{\"url\":\"none\"},\"repositories\":[]}",
+    );
+    let place = Place::new(liar.url().replace("http://", ""));
+    let ended = place.status(&[]);
+    assert_eq!((ended.status.code(), ended.stdout.len()), (Some(1), 0));
+    let told = stderr(&ended);
+    assert!(told.contains("no daemon can be asked: nobody listens at "), "{told}");
+    assert!(told.contains("that may be anybody"), "{told}");
+
+    // Also where a daemon runs that came second: it is the one that answers.
+    let sim = Sim::start(repositories(&[(1, 10)]));
+    let daemon = place.run(&setup(&sim));
+    daemon.wait_for_pass(1, 1);
+    let document = place.document();
+    assert_eq!(document["daemon"]["pid"], daemon.process(), "{document}");
+    daemon.stop();
 }
 
 #[test]
-fn an_address_that_is_taken_costs_the_endpoint_and_not_the_mirror() {
+fn a_port_that_is_taken_is_told_and_had_once_it_is_free() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let place = Place::new(address.to_string());
+    let sim = Sim::start(repositories(&[(1, 250)]));
+    let daemon = place.run(&setup(&sim));
+    let told = daemon.wait_for(|it| it.is("status endpoint unavailable"));
+    assert_eq!(told.level(), "WARN");
+    let who = format!("another program listens at {address} (process {} (", std::process::id());
+    assert!(told.text("error").contains(&who), "{}", told.line);
+    assert!(told.text("remedy").contains("another address"), "{}", told.line);
+    // It costs the daemon nothing, and its own commands neither.
+    daemon.wait_for_pass(1, 1);
+    assert_eq!(place.document()["daemon"]["signed_in"], true);
+    drop(taken);
+    let there = daemon.wait_for(|it| it.is("status endpoint available"));
+    assert_eq!(there.text("listen"), address.to_string());
+    let (status, health) = sim::request(address, "GET", "/healthz", "");
+    assert_eq!((status, health.trim()), (200, "ok"));
+    let ended = daemon.stop();
+    assert_eq!(ended.all("status endpoint unavailable").len(), 1);
+    assert_eq!(ended.all("status endpoint available").len(), 1);
+}
+
+#[test]
+fn of_two_daemons_at_one_address_the_second_gets_on_without() {
     let place = Place::free();
+    let second = Place { runtime: Arc::new(TempDir::new().unwrap()), ..place.clone() };
     let sim = Sim::start(repositories(&[(1, 250)]));
     let first = place.run(&setup(&sim));
     first.wait_for_pass(1, 1);
-    let second = place.run(&setup(&sim));
-    let told = second.wait_for(|it| it.is("status endpoint unavailable"));
-    assert_eq!(told.level(), "WARN");
-    assert!(told.text("error").contains(&place.listen), "{}", told.line);
-    assert!(told.text("remedy").contains("another address"), "{}", told.line);
-    second.wait_for_pass(1, 1);
-    second.stop();
+    let other = second.run(&setup(&sim));
+    other.wait_for(|it| it.is("status endpoint unavailable"));
+    other.wait_for_pass(1, 1);
+    assert_eq!(place.document()["daemon"]["pid"], first.process());
+    assert_eq!(second.document()["daemon"]["pid"], other.process());
+    other.stop();
     assert_eq!(place.document()["daemon"]["signed_in"], true, "the first one was disturbed");
     first.stop();
 }
 
 #[test]
-fn a_place_where_nobody_can_listen_is_an_error_at_the_start() {
+fn a_place_where_nobody_can_listen_ends_nothing() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("precious");
     std::fs::write(&file, "").unwrap();
+    let folder = directory.path().join("later");
     let sim = Sim::start(repositories(&[(1, 10)]));
+    let socket = folder.join("status.sock");
     for (listen, remedy) in [
         ("192.0.2.1:9464".to_owned(), "choose an address that this machine has"),
-        ("unix:/nonexistent/status.sock".to_owned(), "make the folder"),
-        (format!("unix:{}", file.display()), "is no socket"),
+        (format!("unix:{}", file.display()), "take that file away"),
+        (format!("unix:{}", socket.display()), "make the folder"),
     ] {
-        let ended = Place::new(listen).run(&setup(&sim)).finish();
-        assert_eq!(ended.status.code(), Some(1), "{remedy}");
-        assert!(stderr(&ended).contains(remedy), "{}", stderr(&ended));
+        let daemon = Place::new(listen).run(&setup(&sim));
+        let told = daemon.wait_for(|it| it.is("status endpoint unavailable"));
+        assert!(told.text("remedy").contains(remedy), "{}", told.line);
+        daemon.wait_for_pass(1, 1);
+        if remedy == "make the folder" {
+            std::fs::create_dir(&folder).unwrap();
+            daemon.wait_for(|it| it.is("status endpoint available"));
+            assert!(socket.exists());
+        }
+        daemon.stop();
     }
-    assert!(file.exists());
-    assert_eq!(sim.counts().logins, 0);
+    assert!(file.exists() && !socket.exists());
 }
 
 #[test]
 fn once_serves_no_status() {
     let place = Place::free();
-    let taken = std::net::TcpListener::bind(&place.listen).unwrap();
+    let taken = TcpListener::bind(&place.listen).unwrap();
     let sim = Sim::start(repositories(&[(1, 10)]));
     let ended = Daemon::start_with(&["once"], &setup(&sim), |command| place.set(command)).finish();
     assert_eq!(ended.status.code(), Some(0));
@@ -311,13 +361,15 @@ fn the_database_alone_tells_what_it_knows() {
     assert_eq!(repository["held_deletions"]["count"], 100);
     assert_eq!(repository["passes"].as_array().unwrap().len(), 2);
     let page = place.page();
-    assert!(page.starts_with("the daemon does not run: nobody listens at 127.0.0.1:"), "{page}");
+    let beside = format!(", nor at {}.sock\n", path.display());
+    assert!(page.starts_with("the daemon does not run: nobody listens at /"), "{page}");
+    assert!(page.contains(&beside), "{page}");
     assert!(page.contains("(pass 1), 250 items; pass 2 has not ended, page 2"), "{page}");
     assert!(page.contains(" approve-deletes --repository 1\n"), "{page}");
 
     // A daemon that keeps another mirror does not answer for this one.
     let sim = Sim::start(repositories(&[(1, 10)]));
-    let daemon = Place::new(place.listen.clone()).run(&setup(&sim));
+    let daemon = Place { mirror: "none".to_owned(), ..place.clone() }.run(&setup(&sim));
     daemon.wait_for_pass(1, 1);
     let ended = place.status(&["--json"]);
     assert!(stderr(&ended).contains("keeps another mirror: none, not sqlite:///"));

@@ -11,7 +11,8 @@ use crate::cli::output;
 use crate::clock;
 use crate::config::{self, Environment, MirrorUrl, SecretPlace, StatusListen};
 use crate::mirror::{self, Examination, Holder, Integrity, OpenError, ReadError};
-use crate::status::ask::{self, AskError};
+use crate::status::ask::{self, Answer, AskError};
+use crate::status::control::Origin;
 use crate::status::document::{DaemonStatus, SignInStatus};
 use crate::telemetry;
 
@@ -29,6 +30,7 @@ const CREDENTIAL: &str = "credential";
 const DISK: &str = "disk";
 const DATABASE: &str = "database";
 const DAEMON: &str = "daemon";
+const CONTROL: &str = "control socket";
 const SYSTEMD: &str = "systemd";
 
 /// Where the password comes from; `given` says whether the environment or the file itself names it.
@@ -154,49 +156,68 @@ fn database(report: &mut Report, path: &Path, examination: &Examination) {
     }
 }
 
-/// Whether the daemon runs, and since when.
+/// Whether the daemon runs, since when, and whether it can be asked.
 pub(super) async fn daemon(
     report: &mut Report,
+    file: &Path,
     mirror: Option<&MirrorUrl>,
     status: Option<&StatusListen>,
+    environment: &Environment,
 ) {
     let (Some(mirror), Some(status)) = (mirror, status) else {
         report.skip(DAEMON, "the configuration is faulty");
+        report.skip(CONTROL, "the configuration is faulty");
         return;
     };
     let held = match mirror {
         MirrorUrl::Sqlite(path) => mirror::holder(path).ok().flatten(),
         _ => None,
     };
-    match (ask::ask(status).await, held) {
-        (Ok(answer), _) => {
-            let document = answer.document;
-            let theirs = document.mirror.url.unwrap_or_default();
-            let Some(daemon) = document.daemon.filter(|_| theirs == mirror.shown()) else {
-                let found = format!("the one at {} keeps another mirror", ask::place(status));
-                report.warn(DAEMON, &found, "give each daemon a status.listen of its own");
-                return;
-            };
-            running(report, &daemon, &document.version);
+    let error = match ask::ask(Origin { file, mirror, environment }, status).await {
+        Ok(Answer { document, at, user, .. }) => {
+            if let Some(daemon) = &document.daemon {
+                running(report, daemon, &document.version);
+            }
+            report.ok(CONTROL, &format!("{at} answers, user {user}"));
+            return;
         }
-        (Err(error), Some(Holder { process, since })) => {
+        Err(error) => error,
+    };
+    let said = output::visible(&output::chain(&error));
+    match (&error, held) {
+        (_, Some(Holder { process, since })) => {
             let process = process.map_or_else(|| "another".to_owned(), |it| it.to_string());
             let since = since.map(moment).unwrap_or_default();
-            let found = format!("process {process} has the database{since}: {error}");
-            match error {
-                AskError::Off => report.ok(DAEMON, &found),
-                _ => report.warn(DAEMON, &found, "see its log: journalctl -u ewmirror"),
-            }
+            let found = format!("process {process} has the database{since}");
+            report.warn(DAEMON, &found, "it cannot be asked, see below");
+            report.warn(CONTROL, &said, unasked(&error));
         }
-        (Err(AskError::Off), None) => match mirror {
-            MirrorUrl::Sqlite(_) => not_running(report, "nobody has the database"),
-            _ => report.skip(DAEMON, "status.listen is \"off\", and no mirror is kept"),
-        },
-        (Err(error @ AskError::Nobody { .. }), None) => not_running(report, &error.to_string()),
-        (Err(error), None) => {
-            let remedy = "see whether status.listen belongs to another program";
-            report.warn(DAEMON, &output::chain(&error), remedy);
+        (AskError::Nobody { .. }, None) if !matches!(mirror, MirrorUrl::Sqlite(_)) => {
+            report.skip(DAEMON, "no mirror is kept whose lock could tell");
+            report.skip(CONTROL, &said);
         }
+        (AskError::Nobody { .. }, None) => {
+            not_running(report, "nobody has the database");
+            report.skip(CONTROL, "the daemon does not run");
+        }
+        (_, None) => {
+            report.skip(DAEMON, "it cannot be asked");
+            report.warn(CONTROL, &said, unasked(&error));
+        }
+    }
+}
+
+/// What to do about a daemon that cannot be asked.
+fn unasked(error: &AskError) -> &'static str {
+    match error {
+        _ if error.is_forbidden() => "run this as root, or as the daemon's user",
+        AskError::Nobody { .. } => {
+            "see its log for \"control socket unavailable\": journalctl -u ewmirror; `ewmirror once` \
+             and older daemons have none"
+        }
+        AskError::Another { .. } => "give each daemon a RuntimeDirectory of its own",
+        AskError::Stranger { .. } => "ask that account what it does there, and end it",
+        _ => "see its log: journalctl -u ewmirror",
     }
 }
 

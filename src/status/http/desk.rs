@@ -3,6 +3,7 @@
 //! All who ask within a second get one and the same text, so that a client that reads nothing holds
 //! a share of it and no memory of its own.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::{STATUS_PATH, is_for_us};
+use super::STATUS_PATH;
+use super::hosts::{self, Names};
 use crate::clock;
 use crate::mirror::CertifiedPass;
 use crate::progress::whole_millis;
@@ -49,7 +51,7 @@ pub(super) struct Desk {
     live: Live,
     mirror_url: String,
     figures: Option<Figures>,
-    wary_of_names: bool,
+    names: Names,
     /// When the process began, in milliseconds since 1970 (UTC).
     began_ms: i64,
     seen: Latest<Arc<Seen>>,
@@ -67,7 +69,7 @@ impl Desk {
         Self {
             mirror_url: serving.mirror_url.clone(),
             figures: serving.summary.clone().map(Figures::new),
-            wary_of_names: serving.endpoint.is_loopback(),
+            names: Names::of_machine(),
             began_ms: before(clock::now_ms(), live.progress.uptime()),
             live,
             seen: Latest::new(),
@@ -75,9 +77,14 @@ impl Desk {
         }
     }
 
-    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        if self.wary_of_names && !is_for_us(request) {
-            return plain(StatusCode::MISDIRECTED_REQUEST, "no such host here\n");
+    /// What a request is answered that came to this address; `None`: to a socket.
+    pub(super) async fn answer<B>(
+        &self,
+        request: &Request<B>,
+        met: Option<IpAddr>,
+    ) -> Response<Full<Bytes>> {
+        if let Some((status, words)) = hosts::refusal(request, met, &self.names) {
+            return plain(status, words);
         }
         let path = request.uri().path();
         if ![PAGE_PATH, HEALTH_PATH, READY_PATH, STATUS_PATH, METRICS_PATH].contains(&path) {

@@ -8,36 +8,35 @@
 //! | `GET /status` | the document |
 //! | `GET /metrics` | the metrics |
 //!
-//! Guarantees: it changes nothing and holds up nobody. At most [`CONNECTIONS`] are open at once,
+//! Guarantees: it changes nothing and holds up nobody. At most [`CONNECTIONS`] are open at once at
+//! each place, so that whoever uses up the one for browsers keeps no command from asking;
 //! the next ones wait in the system's queue, where those who are open and have asked nothing for
 //! [`ASK_WITHIN`] make room for them; each is cut off after [`CONNECTION_WITHIN`], whether it sends,
 //! reads or does neither, and is for one request. All who ask within a second get one and
 //! the same text, so that a client that reads nothing holds a share of it and no memory of its own.
 //!
-//! There is no password: whoever reaches it can read it. A web page is not to be among them, so
-//! that on loopback a request for a host name of somebody else is turned away: a page can have its
-//! own name resolve to 127.0.0.1 and would then be allowed to read the answer (DNS rebinding).
+//! A place that cannot be had is tried again until it can; the others are served meanwhile. Which
+//! hosts a request may name is in `hosts`.
 
 mod desk;
+mod hosts;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::header::HOST;
-use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use url::Host;
 
 use self::desk::Desk;
-use super::endpoint::Stream;
+use super::door;
+use super::endpoint::{Endpoint, Stream};
 use super::{Live, Serving};
 use crate::stop::Stop;
 
@@ -69,7 +68,32 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// Serves until told to stop, and then ends at once.
 pub async fn serve(serving: Arc<Serving>, live: Live, mut stop: Stop) {
-    let desk = Arc::new(Desk::new(&serving, live));
+    let desk = Arc::new(Desk::new(&serving, live.clone()));
+    let mut doors = JoinSet::new();
+    for number in 0..serving.doors.len() {
+        let (serving, desk, live) = (Arc::clone(&serving), Arc::clone(&desk), live.clone());
+        doors.spawn(async move {
+            let endpoint = door::opened(&serving, &serving.doors[number], &live).await;
+            attend(endpoint, &desk).await;
+        });
+    }
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.requested() => break,
+            // No door ends by itself but with a panic: the supervisor counts it and starts anew.
+            Some(Err(error)) = doors.join_next() => {
+                if error.is_panic() {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            }
+        }
+    }
+    doors.shutdown().await;
+}
+
+/// Attends to those who come to one place.
+async fn attend(endpoint: &Endpoint, desk: &Arc<Desk>) {
     let mut connections = JoinSet::new();
     let mut guests: Vec<Guest> = Vec::new();
     loop {
@@ -79,27 +103,28 @@ pub async fn serve(serving: Arc<Serving>, live: Live, mut stop: Stop) {
         let idle = guests.iter().find(|guest| !guest.has_asked()).filter(|_| !has_room);
         tokio::select! {
             biased;
-            () = stop.requested() => break,
             Some(ended) = connections.join_next() => {
-                // A panic in a request is one in the task: the supervisor counts it and starts
-                // anew.
+                // A panic in a request is one in the task.
                 if let Err(error) = ended && error.is_panic() {
                     std::panic::resume_unwind(error.into_panic());
                 }
             }
             () = shown_out(idle) => {}
-            accepted = accepted(&serving), if has_room => {
-                let (desk, asked) = (Arc::clone(&desk), Arc::default());
+            accepted = accepted(endpoint), if has_room => {
+                let (desk, asked) = (Arc::clone(desk), Arc::default());
                 let hears = Arc::clone(&asked);
                 let task = match accepted {
-                    Stream::Tcp(stream) => connections.spawn(connection(stream, desk, hears)),
-                    Stream::Unix(stream) => connections.spawn(connection(stream, desk, hears)),
+                    Stream::Tcp(stream, met) => {
+                        connections.spawn(connection(stream, Some(met), desk, hears))
+                    }
+                    Stream::Unix(stream) => {
+                        connections.spawn(connection(stream, None, desk, hears))
+                    }
                 };
                 guests.push(Guest { since: Instant::now(), asked, task });
             }
         }
     }
-    connections.shutdown().await;
 }
 
 /// Somebody who has connected.
@@ -129,23 +154,23 @@ async fn shown_out(idle: Option<&Guest>) {
     }
 }
 
-async fn accepted(serving: &Serving) -> Stream {
+async fn accepted(endpoint: &Endpoint) -> Stream {
     loop {
-        match serving.endpoint.accept().await {
+        match endpoint.accept().await {
             Ok(stream) => return stream,
             Err(_) => sleep(ACCEPT_REST).await,
         }
     }
 }
 
-async fn connection<S>(stream: S, desk: Arc<Desk>, asked: Arc<AtomicBool>)
+async fn connection<S>(stream: S, met: Option<IpAddr>, desk: Arc<Desk>, asked: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
         let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(desk.answer(&request).await) }
+        async move { Ok::<_, Infallible>(desk.answer(&request, met).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -155,24 +180,6 @@ where
         .serve_connection(TokioIo::new(stream), service);
     // Whoever goes away early, speaks no HTTP or is late has only itself to blame.
     drop(timeout(CONNECTION_WITHIN, served).await);
-}
-
-/// Whether every host that a request names is one that nobody can point elsewhere: an IP address or
-/// localhost. A request that names none is from no browser.
-fn is_for_us<B>(request: &Request<B>) -> bool {
-    let target = request.uri().authority().map(|authority| is_ours(authority.as_str()));
-    let named = request.headers().get_all(HOST).iter();
-    let named = named.map(|host| host.to_str().is_ok_and(is_ours));
-    named.chain(target).all(|ours| ours)
-}
-
-fn is_ours(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    match Host::parse(authority.host()) {
-        Ok(Host::Domain(name)) => name == "localhost",
-        Ok(Host::Ipv4(_) | Host::Ipv6(_)) => true,
-        Err(_) => false,
-    }
 }
 
 #[cfg(test)]

@@ -15,9 +15,10 @@ use crate::config::StatusListen;
 use crate::ids::{Iteration, RepositoryId};
 use crate::mirror::{MirrorSummary, RepositorySummary};
 use crate::progress::{Activity, LastCertified, Progress, RepositoryProgress, SignIn};
+use crate::status::control::Origin;
 use crate::status::document::{StateStatus, StatusDocument};
 use crate::status::figures::tests::summary;
-use crate::status::{Endpoint, SummaryReader, Watched};
+use crate::status::{Place, SummaryReader, Watched, control};
 use crate::stop::Stopper;
 use crate::testing::configuration;
 
@@ -36,15 +37,24 @@ struct Served {
 
 impl Served {
     fn start(listen: &StatusListen, summary: Option<SummaryReader>) -> Self {
+        Self::start_with(listen, Vec::new(), summary)
+    }
+
+    fn start_with(
+        listen: &StatusListen,
+        control: Vec<control::Place>,
+        summary: Option<SummaryReader>,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let endpoint = runtime.block_on(Endpoint::bind(listen)).unwrap().unwrap();
-        let address = matches!(listen, StatusListen::Tcp(_)).then(|| endpoint.address());
+        let places = Place::of(listen).into_iter().chain(control.into_iter().map(Place::Control));
         let mirror_url = "sqlite:///m.db".to_owned();
-        let serving = Arc::new(Serving { endpoint, mirror_url, summary });
+        let serving = Arc::new(runtime.block_on(Serving::at(places, mirror_url, summary)));
+        let address = matches!(listen, StatusListen::Tcp(_))
+            .then(|| serving.doors[0].endpoint().unwrap().address());
         let config = configuration(&[7], "");
         let settings = watch::Sender::new(Arc::new(config.repositories[0].clone()));
         let repository = watch::Sender::new(RepositoryProgress::START);
@@ -239,20 +249,56 @@ fn there_are_these_pages_to_get_and_nothing_else() {
 }
 
 #[test]
-fn a_name_that_somebody_could_point_here_is_turned_away() {
-    let served = Served::over_tcp();
-    let get = |host: &str| served.say(&format!("GET /status HTTP/1.1\r\n{host}\r\n\r\n"));
-    let ours = ["", "Host: localhost\r\n", "Host: LOCALHOST:9464\r\n", "Host: 127.0.0.1\r\n"];
-    for host in ours.iter().chain(&["Host: [::1]:9464\r\n", "Host: 10.1.2.3:80\r\n"]) {
-        let answer = served.say(&format!("GET /healthz HTTP/1.1\r\n{host}\r\n"));
-        assert_eq!(status(&answer), "200", "{host}");
+fn a_name_that_somebody_could_point_here_is_turned_away_at_every_address() {
+    for listen in ["127.0.0.1:0", "0.0.0.0:0", "[::]:0"] {
+        let served = Served::start(&StatusListen::Tcp(listen.parse().unwrap()), None);
+        let port = served.address.unwrap().port();
+        let say = |words: &str| said(TcpStream::connect(("127.0.0.1", port)).unwrap(), words);
+        let get = |host: &str| say(&format!("GET /status HTTP/1.1\r\n{host}\r\n\r\n"));
+        let machine = rustix::system::uname();
+        let machine = format!("Host: {}:{port}\r\n", machine.nodename().to_str().unwrap());
+        let ours = ["", "Host: localhost\r\n", "Host: LOCALHOST:9464\r\n", "Host: 127.0.0.1\r\n"];
+        for host in ours.iter().chain(&["Host: [::1]:9464\r\n", "Host: 10.1.2.3:80\r\n", &machine])
+        {
+            let answer = say(&format!("GET /healthz HTTP/1.1\r\n{host}\r\n"));
+            assert_eq!(status(&answer), "200", "{host}");
+            assert!(!answer.to_lowercase().contains("access-control"), "{answer}");
+        }
+        assert_eq!(status(&say("GET /healthz HTTP/1.0\r\n\r\n")), "200");
+        for host in ["evil.example", "localhost.evil.example:9464", "127.0.0.1.evil.example", "a b"]
+        {
+            assert_eq!(status(&get(&format!("Host: {host}"))), "421", "{host}");
+        }
+        for twice in ["Host: localhost\r\nHost: evil.example", "Host: localhost\r\nHost: localhost"]
+        {
+            assert_eq!(status(&get(twice)), "400", "{twice}");
+        }
+        for host in ["evil.example", "localhost", "127.0.0.1"] {
+            let absolute = format!("GET http://{host}/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            assert_eq!(status(&say(&absolute)), "421", "{host}");
+        }
+        served.stop();
     }
-    for host in ["evil.example", "localhost.evil.example:9464", "127.0.0.1.evil.example", "a b"] {
-        assert_eq!(status(&get(&format!("Host: {host}"))), "421", "{host}");
-    }
-    assert_eq!(status(&get("Host: localhost\r\nHost: evil.example")), "421");
-    let absolute = served.say("GET http://evil.example/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(status(&absolute), "421");
+}
+
+#[test]
+fn clients_that_use_up_the_endpoint_keep_no_command_from_asking() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = [("RUNTIME_DIRECTORY", directory.path().as_os_str())];
+    let environment = crate::config::Environment::from_pairs(runtime);
+    let (file, mirror) = (Path::new("/a.toml"), crate::config::MirrorUrl::None);
+    let origin = Origin { file, mirror: &mirror, environment: &environment };
+    let listen = StatusListen::Tcp("127.0.0.1:0".parse().unwrap());
+    let served = Served::start_with(&listen, origin.of_daemon(), None);
+    let idle: Vec<_> = (0..600).map(|_| served.connect()).collect();
+    let stream = UnixStream::connect(directory.path().join("control.sock")).unwrap();
+    let answer = said(stream, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(status(&answer), "200");
+    // It did not wait for them: the last has not been shown out yet, which takes seconds.
+    let last = idle.last().unwrap();
+    last.set_nonblocking(true).unwrap();
+    let waits = last.peek(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock);
     served.stop();
 }
 
@@ -340,9 +386,9 @@ fn a_socket_serves_the_same_to_whatever_host() {
         said(stream, &format!("GET /status HTTP/1.1\r\nHost: {host}\r\n\r\n"))
     };
     assert_eq!(status(&get(&path, "ewmirror")), "200");
-    let answer =
-        served.runtime.block_on(crate::status::ask::ask(&StatusListen::Unix(path.clone())));
-    assert_eq!(answer.unwrap().document.version, env!("CARGO_PKG_VERSION"));
+    // It is a proxy that speaks there; what no request may have is refused all the same.
+    let stream = UnixStream::connect(&path).unwrap();
+    assert_eq!(status(&said(stream, "GET http://a/status HTTP/1.1\r\nHost: a\r\n\r\n")), "421");
     served.stop();
     assert!(!path.exists());
 }

@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 34] = [
+const IDS: [(&str, &str); 37] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -35,6 +35,9 @@ const IDS: [(&str, &str); 34] = [
     ("task late", "8d3f857ef61358fa017bec75f62bc286"),
     ("stopped", "ece84ccb967ab2d255addbab6613fd3e"),
     ("status endpoint unavailable", "77ede0e1e7e234bb61b7df45251c2e39"),
+    ("status endpoint available", "87bf5c69d552c556b2949b593cc4ba59"),
+    ("control socket unavailable", "e9a36b947e0a3ad54ad7e834d87b6b37"),
+    ("control socket available", "75b6c77138c7e29b9e98a914056f5baf"),
     ("configuration warning", "8b63f2fba9558477265c56f15893a706"),
     ("configuration reloaded", "dc722a53f8c3963b2bc24a914327ab96"),
     ("configuration rejected", "4e01be3914edc3327c8bc3650bf944d3"),

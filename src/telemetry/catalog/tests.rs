@@ -117,6 +117,9 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::task_late("pager");
         event::stopped(soon);
         event::status_unavailable(&error, "do this");
+        event::status_available("here", soon, 1);
+        event::control_unavailable(&error, "do this");
+        event::control_available("here", soon, 1);
         event::configuration_warning("login", "this");
         event::configuration_reloaded("log.level");
         event::configuration_rejected(&error);

@@ -327,9 +327,26 @@ pub fn stopped(uptime: Duration) {
     info!(target: TARGET, uptime_ms = whole_millis(uptime), "stopped");
 }
 
-/// Nobody can ask the daemon how things stand: its address belongs to another program.
+/// `status.listen` cannot be had: no browser and no scraper can ask the daemon how things stand.
 pub fn status_unavailable(error: &dyn Error, remedy: &str) {
     warn!(target: TARGET, error = %Chain(error), remedy, "status endpoint unavailable");
+}
+
+/// It can be had after all.
+pub fn status_available(listen: &str, away: Duration, failures: u64) {
+    let away_ms = whole_millis(away);
+    info!(target: TARGET, listen, away_ms, failures, "status endpoint available");
+}
+
+/// No control socket can be made: no command can ask the daemon how things stand.
+pub fn control_unavailable(error: &dyn Error, remedy: &str) {
+    warn!(target: TARGET, error = %Chain(error), remedy, "control socket unavailable");
+}
+
+/// It can be made after all.
+pub fn control_available(listen: &str, away: Duration, failures: u64) {
+    let away_ms = whole_millis(away);
+    info!(target: TARGET, listen, away_ms, failures, "control socket available");
 }
 
 /// Something in the configuration that holds, but should not stay.

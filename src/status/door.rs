@@ -1,0 +1,122 @@
+//! Opens the places that the daemon listens at, again and again until it can.
+//!
+//! Guarantees: no place that cannot be had ends or delays anything; what cannot be opened is told
+//! once in the log, stands among the problems for as long as it lasts, and its end is told once.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::endpoint::{BindError, Endpoint, Place, What};
+use super::{Live, Serving};
+use crate::problems::{Report, Scope, Source};
+use crate::telemetry::event;
+
+/// How long until the second try; each further one waits twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A place, and who listens there once that is so.
+#[derive(Debug)]
+pub(super) struct Door {
+    place: Place,
+    endpoint: OnceLock<Endpoint>,
+}
+
+impl Door {
+    /// Tries once; the place is tried again by whoever serves there.
+    pub(super) async fn new(place: Place) -> Self {
+        let door = Self { place, endpoint: OnceLock::new() };
+        // What is wrong is told at the next try, which follows at once.
+        drop(door.open().await);
+        door
+    }
+
+    /// Who listens there already.
+    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.get()
+    }
+
+    async fn open(&self) -> Result<&Endpoint, BindError> {
+        if let Some(open) = self.endpoint.get() {
+            return Ok(open);
+        }
+        let bound = self.place.bind().await?;
+        Ok(self.endpoint.get_or_init(|| bound))
+    }
+}
+
+/// Who listens at this door, once it is open.
+pub(super) async fn opened<'a>(serving: &'a Serving, door: &'a Door, live: &Live) -> &'a Endpoint {
+    let what = door.place.what();
+    let (begun, mut wait, mut failures, mut told) = (Instant::now(), FIRST_WAIT, 0, false);
+    loop {
+        let error = match door.open().await {
+            Ok(open) => {
+                if told {
+                    live.progress.problems.over(source(what));
+                    available(what, &door.place.shown(), begun.elapsed(), failures);
+                }
+                return open;
+            }
+            Err(error) => error,
+        };
+        failures += 1;
+        if has_another(serving, what) {
+            // The daemon can be asked, and that is all that counts.
+            if told {
+                live.progress.problems.over(source(what));
+            }
+        } else {
+            let report = Report {
+                error: chain(&error),
+                remedy: error.remedy().to_owned(),
+                retry_in: Some(wait),
+                halts: false,
+            };
+            live.progress.problems.failed(source(what), report);
+            if !told {
+                unavailable(what, &error);
+            }
+            told = true;
+        }
+        sleep(wait).await;
+        wait = (2 * wait).min(LONGEST_WAIT);
+    }
+}
+
+/// Whether the daemon is reached for the same purpose at another place.
+fn has_another(serving: &Serving, what: What) -> bool {
+    serving.doors.iter().any(|door| door.place.what() == what && door.endpoint().is_some())
+}
+
+fn source(what: What) -> Source {
+    match what {
+        // Changes are fetched there, so that it is a delivery to somebody else.
+        What::Status => Source { scope: Scope::Feed, repository: None, what: "status endpoint" },
+        // What stands in its way is on this machine.
+        What::Control => Source { scope: Scope::Mirror, repository: None, what: "control socket" },
+    }
+}
+
+fn unavailable(what: What, error: &BindError) {
+    match what {
+        What::Status => event::status_unavailable(error, error.remedy()),
+        What::Control => event::control_unavailable(error, error.remedy()),
+    }
+}
+
+fn available(what: What, at: &str, away: Duration, failures: u64) {
+    match what {
+        What::Status => event::status_available(at, away, failures),
+        What::Control => event::control_available(at, away, failures),
+    }
+}
+
+fn chain(error: &BindError) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}

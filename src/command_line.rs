@@ -45,6 +45,22 @@ impl CommandLine {
         line
     }
 
+    /// The command that starts a daemon with this configuration: by the unit where it is one's.
+    pub fn start(&self) -> String {
+        let unit = match &self.config {
+            None => Some(String::new()),
+            Some(config) => config.strip_prefix("/etc/ewmirror").ok().and_then(|name| {
+                let name = name.to_str()?.strip_suffix(".toml")?;
+                let plain = |it: char| it.is_ascii_alphanumeric() || "_.-".contains(it);
+                (!name.is_empty() && name.chars().all(plain)).then(|| format!("@{name}"))
+            }),
+        };
+        match unit {
+            Some(instance) => format!("sudo systemctl start ewmirror{instance}"),
+            None => self.with(["run"]),
+        }
+    }
+
     /// The command that shows the deletions of a repository that are held back.
     pub fn list_deletes(&self, repository: RepositoryId) -> String {
         self.with(["approve-deletes", "--repository", &repository.to_string(), "--list"])
@@ -117,6 +133,18 @@ mod tests {
         let nasty = CommandLine::of(Path::new("/tmp/\u{1b}[2J\u{202e}'x"));
         let expected = r"ewmirror --config $'/tmp/\033[2J\342\200\256\'x' status";
         assert_eq!(nasty.with(["status"]), expected);
+    }
+
+    #[test]
+    fn a_daemon_is_started_by_its_unit_where_it_has_one() {
+        for (config, start) in [
+            (DEFAULT_CONFIG, "sudo systemctl start ewmirror"),
+            ("/etc/ewmirror/eu.toml", "sudo systemctl start ewmirror@eu"),
+            ("/etc/ewmirror/a/eu.toml", "ewmirror --config /etc/ewmirror/a/eu.toml run"),
+            ("/tmp/e.toml", "ewmirror --config /tmp/e.toml run"),
+        ] {
+            assert_eq!(CommandLine::of(Path::new(config)).start(), start);
+        }
     }
 
     proptest! {

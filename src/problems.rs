@@ -6,11 +6,13 @@
 //! [`TOLD_AFTER`], so that one lost packet alarms nobody; a success ends it at once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::command_line::CommandLine;
 use crate::ids::RepositoryId;
 
 /// How long a failure lasts before it is told although it was not repeated.
@@ -18,6 +20,12 @@ pub const TOLD_AFTER: Duration = Duration::from_secs(5);
 
 /// From how many failures in a row on they are told, however short they have lasted.
 const TOLD_FROM: u64 = 2;
+
+/// Deletions that wait for the operator.
+pub const HELD: Origin = Origin { scope: Scope::Deletes, what: "held" };
+
+/// The one way to the server, which all repositories share.
+const CONNECTION: Source = Source { scope: Scope::Server, repository: None, what: "connection" };
 
 /// What a problem is about. The order is that in which an operator should look: what stops most
 /// comes first.
@@ -43,7 +51,7 @@ impl Scope {
         [Self::Server, Self::Login, Self::Mirror, Self::Deletes, Self::Repository, Self::Feed];
 
     /// The word that documents and metrics use.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
             Self::Login => "login",
@@ -64,6 +72,78 @@ pub struct Source {
     pub repository: Option<RepositoryId>,
     /// What was tried or looked at, in one word of ours: `search`, `login`, `disk`.
     pub what: &'static str,
+}
+
+/// Where problems of one kind come from, whichever repository has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What they are about.
+    pub scope: Scope,
+    /// What was tried or looked at, in one word of ours.
+    pub what: &'static str,
+}
+
+impl Origin {
+    /// That of one repository.
+    pub fn of(self, repository: RepositoryId) -> Source {
+        let Self { scope, what } = self;
+        Source { scope, repository: Some(repository), what }
+    }
+}
+
+/// What is to be said of deletions that wait for the operator, who asks with this command.
+pub fn held(repository: RepositoryId, count: u64, command: &CommandLine) -> Report {
+    let plural = if count == 1 { "" } else { "s" };
+    let list = command.list_deletes(repository);
+    let approve = command.approve_deletes(repository);
+    Report {
+        error: format!("{count} deletion{plural} held back: too many at once to be believed"),
+        remedy: format!("see which, and whether they are gone for good: {list}; if so: {approve}"),
+        retry_in: None,
+        halts: false,
+    }
+}
+
+/// How far a request came that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reached {
+    /// The server answered, whatever it said.
+    Answered,
+    /// There was a connection, and no answer came over it.
+    Connected,
+    /// There was no connection.
+    Nobody,
+}
+
+/// How things stand as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing is wrong.
+    Ok,
+    /// Something is wrong, and something goes on.
+    Degraded,
+    /// Nothing goes on.
+    Failing,
+}
+
+impl Health {
+    /// What these problems amount to, for who reads these repositories.
+    pub fn of(problems: &[Problem], read: &[RepositoryId], signed_in: bool) -> Self {
+        if problems.is_empty() {
+            return Self::Ok;
+        }
+        let halts_all = problems.iter().any(|problem| {
+            // A session that stands serves on, whatever becomes of the next login.
+            let serves = problem.source.scope == Scope::Login && signed_in;
+            problem.report.halts && problem.source.repository.is_none() && !serves
+        });
+        let is_halted = |id: &RepositoryId| {
+            let mut own = problems.iter().filter(|it| it.source.repository == Some(*id));
+            own.any(|problem| problem.report.halts)
+        };
+        let all_halted = !read.is_empty() && read.iter().all(is_halted);
+        if halts_all || all_halted { Self::Failing } else { Self::Degraded }
+    }
 }
 
 /// What is to be said of a problem. The texts are redacted and fit for a terminal.
@@ -92,6 +172,17 @@ pub struct Problem {
     pub report: Report,
 }
 
+impl fmt::Display for Problem {
+    /// `repository 7: search refused: status 403; check that this user may read it`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { error, remedy, .. } = &self.report;
+        match self.source.repository {
+            Some(id) => write!(f, "repository {id}: {error}; {remedy}"),
+            None => write!(f, "{error}; {remedy}"),
+        }
+    }
+}
+
 /// All that is wrong at the moment.
 #[derive(Debug, Default)]
 pub struct Problems {
@@ -111,12 +202,31 @@ struct Entry {
 impl Problems {
     /// Notes a failure, one more in a row.
     pub fn failed(&self, source: Source, report: Report) {
-        self.note(source, report, false);
+        self.note(source, report, None);
+    }
+
+    /// Notes that a request to the server failed. One that reached nobody is a problem of the way
+    /// to the server, and the same one whoever meets it.
+    pub fn request_failed(&self, source: Source, reached: Reached, report: Report) {
+        match reached {
+            Reached::Answered => self.server_answered(),
+            Reached::Connected => {}
+            Reached::Nobody => {
+                self.over(source);
+                return self.failed(CONNECTION, Report { halts: true, ..report });
+            }
+        }
+        self.failed(source, report);
     }
 
     /// Notes what is so until it is said to be [`over`](Self::over): it is told at once.
     pub fn stands(&self, source: Source, report: Report) {
-        self.note(source, report, true);
+        self.note(source, report, Some(1));
+    }
+
+    /// The same of what has come so many times in a row, as its own count has it.
+    pub fn repeated(&self, source: Source, times: u64, report: Report) {
+        self.note(source, report, Some(times));
     }
 
     /// Notes that nothing is wrong there (any more).
@@ -144,29 +254,32 @@ impl Problems {
             .filter(|(_, entry)| entry.is_told(now))
             .map(|(source, entry)| entry.problem(*source, now))
             .collect();
-        problems.sort_by(|a, b| {
-            (a.source.scope, b.since, a.source).cmp(&(b.source.scope, a.since, b.source))
-        });
+        worst_first(&mut problems);
         problems
     }
 
-    fn note(&self, source: Source, report: Report, stands: bool) {
+    /// `times`: how often in a row, of what is told at once; otherwise once more than before.
+    fn note(&self, source: Source, report: Report, times: Option<u64>) {
         let now = Instant::now();
         let mut entries = self.entries();
-        let entry = entries.entry(source).or_insert_with(|| Entry {
-            since: now,
-            reported: now,
-            failures: 0,
-            stands,
-            report: report.clone(),
-        });
-        entry.failures = if stands { 1 } else { entry.failures.saturating_add(1) };
-        (entry.stands, entry.reported, entry.report) = (stands, now, report);
+        let before = entries.get(&source);
+        let since = before.map_or(now, |before| before.since);
+        let counted = before.map_or(0, |before| before.failures).saturating_add(1);
+        let failures = times.unwrap_or(counted);
+        let entry = Entry { since, reported: now, failures, stands: times.is_some(), report };
+        entries.insert(source, entry);
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<Source, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Puts problems in the order in which they are to be told.
+pub fn worst_first(problems: &mut [Problem]) {
+    problems.sort_by(|a, b| {
+        (a.source.scope, b.since, a.source).cmp(&(b.source.scope, a.since, b.source))
+    });
 }
 
 impl Entry {
@@ -249,5 +362,44 @@ mod tests {
         assert_eq!(told(&problems), others);
         problems.forget(RepositoryId(2));
         assert_eq!(told(&problems), [others[0], others[2]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reaches_nobody_has_the_problem_of_all_and_who_is_answered_ends_it() {
+        let problems = Problems::default();
+        let (one, two) = (source(Scope::Repository, Some(1)), source(Scope::Repository, Some(2)));
+        problems.request_failed(one, Reached::Answered, report("status 500"));
+        problems.request_failed(one, Reached::Nobody, report("refused"));
+        problems.request_failed(two, Reached::Nobody, report("refused"));
+        let told = problems.told();
+        assert_eq!((told.len(), told[0].source.scope, told[0].failures), (1, Scope::Server, 2));
+        problems.request_failed(two, Reached::Connected, report("no answer in time"));
+        assert_eq!(problems.told()[0].source.scope, Scope::Server);
+        for _ in 0..2 {
+            problems.request_failed(two, Reached::Answered, report("status 500"));
+        }
+        let told = problems.told();
+        assert_eq!((told.len(), told[0].source, told[0].failures), (1, two, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_goes_on_where_what_all_need_stands_still_or_each_repository_does() {
+        let health = |noted: &[(Scope, Option<u64>, bool)], signed_in| {
+            let problems = Problems::default();
+            for (scope, repository, halts) in noted {
+                let report = Report { halts: *halts, ..report("wrong") };
+                problems.stands(source(*scope, *repository), report);
+            }
+            Health::of(&problems.told(), &[RepositoryId(1), RepositoryId(2)], signed_in)
+        };
+        assert_eq!(health(&[], true), Health::Ok);
+        assert_eq!(health(&[(Scope::Server, None, true)], true), Health::Failing);
+        assert_eq!(health(&[(Scope::Mirror, None, false)], true), Health::Degraded);
+        assert_eq!(health(&[(Scope::Login, None, true)], true), Health::Degraded);
+        assert_eq!(health(&[(Scope::Login, None, true)], false), Health::Failing);
+        let one = (Scope::Repository, Some(1), true);
+        assert_eq!(health(&[one], true), Health::Degraded);
+        assert_eq!(health(&[one, (Scope::Mirror, Some(2), true)], true), Health::Failing);
+        assert_eq!(health(&[one, (Scope::Repository, Some(2), false)], true), Health::Degraded);
     }
 }

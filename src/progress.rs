@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -50,8 +49,6 @@ pub struct Progress {
     mirror_lost: watch::Sender<Option<String>>,
     /// Since when there is no session to work with.
     signed_out: Moment,
-    /// Since when logins have failed for want of an answer. Held for a few instructions.
-    login_away: Mutex<Option<Instant>>,
     /// Milliseconds from `started` to the latest page.
     last_page_ms: AtomicU64,
     session: Moment,
@@ -107,7 +104,6 @@ impl Progress {
             sign_in: watch::Sender::new(SignIn::Trying),
             mirror_lost: watch::Sender::new(None),
             signed_out,
-            login_away: Mutex::new(None),
             last_page_ms: AtomicU64::new(0),
             session: Moment::default(),
             rest_token: Moment::default(),
@@ -186,16 +182,6 @@ impl Progress {
             *old = state;
             news
         });
-    }
-
-    /// Notes since when logins have failed, however often; `None`: the last one was answered.
-    pub fn set_login_away(&self, since: Option<Instant>) {
-        *self.login_away.lock().unwrap_or_else(PoisonError::into_inner) = since;
-    }
-
-    /// Since when logins have failed for want of an answer, where they do.
-    pub fn login_away(&self) -> Option<Instant> {
-        *self.login_away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the mirror cannot be used any more, and why; the first one who says so is heard.
@@ -329,6 +315,8 @@ pub struct RepositoryProgress {
     pub certified: Option<LastCertified>,
     /// Deletions that the last pass held back.
     pub held: u64,
+    /// Passes in a row, since the start, that were not certified; the last one is among them.
+    pub uncertified_in_a_row: u64,
     /// How many page requests may be under way at once; 0: not known yet.
     pub in_flight: u32,
     /// The least time between two of them.
@@ -346,6 +334,7 @@ impl RepositoryProgress {
         passes: 0,
         certified: None,
         held: 0,
+        uncertified_in_a_row: 0,
         in_flight: 0,
         page_interval: Duration::ZERO,
     };

@@ -30,11 +30,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("systemd", &["config"]),
     // What tasks share, and what they say.
     ("session", &["config"]),
-    ("problems", &["ids"]),
+    ("problems", &["command_line", "ids"]),
     ("progress", &["calls", "command_line", "counter", "ids", "problems"]),
     ("telemetry", &["command_line", "config", "ids", "progress", "session"]),
     // The vendor's calls; where pages go.
-    ("client", &["calls", "clock", "config", "ids", "item", "session"]),
+    ("client", &["calls", "clock", "config", "ids", "item", "problems", "session"]),
     ("mirror", &["canonical", "change", "config", "ids", "idset", "item"]),
     // The tasks.
     (
@@ -65,6 +65,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "heartbeat",
             "outage",
+            "problems",
             "progress",
             "session",
             "stop",
@@ -98,6 +99,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "mirror",
             "outage",
             "pager",
+            "problems",
             "progress",
             "refresher",
             "session",
@@ -123,6 +125,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "members",
             "mirror",
             "pager",
+            "problems",
             "progress",
             "session",
             "signals",
@@ -190,6 +193,7 @@ const PURE: &[&str] = &[
     "src/status/held.rs",
     "src/status/page/mod.rs",
     "src/status/ready.rs",
+    "src/status/wrong.rs",
     "src/supervisor/reload.rs",
     "src/supervisor/headline.rs",
     "src/supervisor/restart.rs",

@@ -64,7 +64,8 @@ impl Prepared {
         let telemetry = start_log(&config.log, &environment, writer)?;
         warn(&warnings);
         let client = Arc::new(
-            Client::new(&settings(&config)).map_err(|error| Exit::Wrong(output::chain(&error)))?,
+            Client::new(&settings(&config, &environment))
+                .map_err(|error| Exit::Wrong(output::chain(&error)))?,
         );
         // Before the mirror is opened, which may take a while: a signal must not end that halfway.
         let (signals, listener) = Listener::start()
@@ -172,8 +173,9 @@ pub(super) fn load(file: &Path, environment: &Environment) -> Result<Loaded, Exi
 }
 
 /// What of a configuration a client is built from.
-pub(super) fn settings(config: &Config) -> ClientSettings<'_> {
+pub(super) fn settings<'a>(config: &'a Config, environment: &'a Environment) -> ClientSettings<'a> {
     ClientSettings {
+        environment,
         server: &config.server,
         login: &config.login,
         transport: config.session.transport,
@@ -195,7 +197,7 @@ fn reload(
 ) -> Reload {
     Box::new(move |old| {
         let Loaded { config, warnings } = config::load(&file, &environment)?;
-        client.reconfigure(&settings(&config))?;
+        client.reconfigure(&settings(&config, &environment))?;
         if config.log.level != old.log.level {
             telemetry.set_level(config.log.level);
         }

@@ -145,6 +145,7 @@ fn configure(text: &str) -> Result<(Config, Client), Exit> {
         server: &config.server,
         login: &config.login,
         transport: config.session.transport,
+        environment: &Environment::empty(),
     };
     let client = Client::new(&settings).map_err(|error| Exit::Failed(output::chain(&error)))?;
     Ok((config, client))

@@ -1,6 +1,7 @@
 //! `ewmirror once`: one pass over each repository, with a progress bar on a terminal.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,7 +14,8 @@ use super::{Exit, daemon};
 use crate::config::Environment;
 use crate::ids::RepositoryId;
 use crate::pager::Passes;
-use crate::progress::RepositoryProgress;
+use crate::problems::Scope;
+use crate::progress::{Progress, RepositoryProgress};
 use crate::supervisor::End;
 
 /// Runs one pass; `patience` is how long it may go without any success.
@@ -30,22 +32,34 @@ pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> 
         daemon::stderr_writer()
     };
     let ended = daemon::Prepared::new(file, environment, writer).and_then(|prepared| {
-        prepared.supervise(Passes::One, Some(patience), async |supervisor| {
+        let progress = Arc::clone(&prepared.progress);
+        let end = prepared.supervise(Passes::One, Some(patience), async |supervisor| {
             // Dropped, and so ended, when the supervisor is done.
             let mut drawing = JoinSet::new();
             for (id, progress) in supervisor.repositories() {
                 drawing.spawn(draw(bars.add(bar(id)), progress));
             }
             supervisor.run().await
-        })
+        })?;
+        Ok((end, held(&progress)))
     });
     match ended {
-        Ok(End::Finished) => Exit::Done,
-        Ok(End::Asked) => Exit::Failed("told to stop before every repository was read".to_owned()),
-        Ok(End::GaveUp(why)) => Exit::Failed(why.to_string()),
-        Ok(End::MirrorLost(why)) => Exit::Failed(why),
+        Ok((End::Finished, held)) if !held.is_empty() => Exit::Failed(held),
+        Ok((End::Finished, _)) => Exit::Done,
+        Ok((End::Asked, _)) => {
+            Exit::Failed("told to stop before every repository was read".to_owned())
+        }
+        Ok((End::GaveUp(why), _)) => Exit::Failed(why.to_string()),
+        Ok((End::MirrorLost(why), _)) => Exit::Failed(why),
         Err(exit) => exit,
     }
+}
+
+/// What is to be said of deletions that wait for the operator; empty where none does.
+fn held(progress: &Progress) -> String {
+    let problems = progress.problems.told();
+    let held = problems.iter().filter(|problem| problem.source.scope == Scope::Deletes);
+    held.map(ToString::to_string).collect::<Vec<_>>().join("\newmirror: ")
 }
 
 fn bar(repository: RepositoryId) -> ProgressBar {

@@ -19,7 +19,7 @@ where
     F: AsyncFnOnce(&Client, &Config, &SharedSession) -> Result<String, Exit>,
 {
     let asked = daemon::load(file, environment).and_then(|Loaded { config, .. }| {
-        let client = Client::new(&daemon::settings(&config))
+        let client = Client::new(&daemon::settings(&config, environment))
             .map_err(|error| Exit::Wrong(output::chain(&error)))?;
         let runtime = daemon::runtime()?;
         let asked = runtime.block_on(async {

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Exit;
 use crate::command_line::CommandLine;
+use crate::config::Environment;
 use crate::telemetry::event::Chain;
 
 /// What is gathered before it is written to stdout, in bytes.
@@ -111,6 +112,18 @@ pub(super) fn stdout_on_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether stdout is to be in colour: on a terminal that has some, unless nobody wants it
+/// (<https://no-color.org>).
+pub(super) fn colour_on_stdout(environment: &Environment) -> bool {
+    stdout_on_terminal() && may_colour(environment)
+}
+
+/// Whether this environment lets a terminal be given colours.
+pub(super) fn may_colour(environment: &Environment) -> bool {
+    let is_set = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !is_set && environment.get("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Whether a person looks at stderr.
 pub(super) fn on_terminal() -> bool {
     io::stderr().is_terminal()
@@ -127,5 +140,17 @@ impl io::Write for AboveBars {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_who_wants_it_on_a_terminal_that_has_it() {
+        let may = |pairs: &[(&str, &str)]| may_colour(&Environment::from_pairs(pairs.to_vec()));
+        assert!(may(&[]) && may(&[("TERM", "xterm")]) && may(&[("NO_COLOR", "")]));
+        assert!(!may(&[("NO_COLOR", "1")]) && !may(&[("TERM", "dumb")]));
     }
 }

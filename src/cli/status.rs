@@ -5,33 +5,42 @@
 //! That the daemon does not run is said only where nobody has its database.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Exit, daemon, output};
 use crate::clock;
 use crate::command_line::CommandLine;
 use crate::config::{self, AskConfig, Environment, MirrorUrl};
 use crate::mirror::{self, MirrorSummary, Reader};
+use crate::problems::{Problem, Report, Scope, Source};
 use crate::status::ask::{self, Answer, AskError};
 use crate::status::control::Origin;
-use crate::status::document::{Configured, Facts, StatusDocument};
+use crate::status::document::{Configured, Facts, HealthStatus, StatusDocument};
 use crate::status::page::{Plain, Surroundings};
 
-/// Shows how things stand: as JSON, or as a page.
+/// Shows how things stand: as JSON, or as a page. A success only where the daemon runs and nothing
+/// is wrong.
 pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
-    match look(file, environment) {
-        Ok(Found { document, received, no_daemon }) => {
-            let text = if json {
-                received.unwrap_or_else(|| document.json())
-            } else {
-                document.page(Surroundings {
-                    now_ms: clock::now_ms(),
-                    no_daemon: &no_daemon,
-                    release: &output::command_line(file).with(["approve-deletes"]),
-                })
-            };
-            output::data(&text)
+    let Found { document, received, no_daemon } = match look(file, environment) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    let text = if json {
+        received.unwrap_or_else(|| document.json())
+    } else {
+        document.page(Surroundings {
+            now_ms: clock::now_ms(),
+            no_daemon: &no_daemon,
+            release: &output::command_line(file).with(["approve-deletes"]),
+            colour: output::colour_on_stdout(environment),
+        })
+    };
+    match output::data(&text) {
+        // What is wrong has been told.
+        Exit::Done if document.daemon.is_none() || document.health != HealthStatus::Ok => {
+            Exit::Failed(String::new())
         }
-        Err(exit) => exit,
+        exit => exit,
     }
 }
 
@@ -42,6 +51,14 @@ struct Found {
     received: Option<String>,
     /// What to say of a daemon that did not answer.
     no_daemon: String,
+}
+
+/// Why no daemon says how things stand.
+struct Silence {
+    error: String,
+    remedy: String,
+    /// Whether none runs, as far as anybody can tell.
+    nobody_runs: bool,
 }
 
 fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
@@ -67,16 +84,18 @@ fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
         Err(error) => error,
     };
     let is_another = matches!(error, AskError::Another { .. });
-    let no_daemon = unanswered(&error, somebody, &config);
+    let command = output::command_line(file);
+    let silence = unanswered(&error, somebody, &config, &command);
     match summary(&config.mirror) {
         Ok(summary) => {
-            let document = document(&config, &summary, &output::command_line(file));
+            let document = document(&config, &summary, &command, &silence);
             if is_another {
-                output::note(&format!("ewmirror: {no_daemon}; this is from the database\n"));
+                let error = &silence.error;
+                output::note(&format!("ewmirror: {error}; this is from the database\n"));
             }
-            Ok(Found { document, received: None, no_daemon })
+            Ok(Found { document, received: None, no_daemon: silence.error })
         }
-        Err(why) => Err(Exit::Failed(format!("{no_daemon}; {why}"))),
+        Err(why) => Err(Exit::Failed(format!("{}; {}; {why}", silence.error, silence.remedy))),
     }
 }
 
@@ -91,37 +110,69 @@ fn summary(mirror: &MirrorUrl) -> Result<MirrorSummary, String> {
 }
 
 /// Why no daemon answered, and whether one runs all the same.
-fn unanswered(error: &AskError, somebody: bool, config: &AskConfig) -> String {
+fn unanswered(
+    error: &AskError,
+    somebody: bool,
+    config: &AskConfig,
+    command: &CommandLine,
+) -> Silence {
     let said = Plain(&output::chain(error)).to_string();
     let holder = match &config.mirror {
         MirrorUrl::Sqlite(path) => mirror::holder(path),
         _ => Ok(None),
     };
-    let remedy =
-        if error.is_forbidden() { ": ask as root (sudo), or as the daemon's user" } else { "" };
-    match (error, holder) {
-        (AskError::Another { .. }, _) => said,
+    let remedy = if error.is_forbidden() {
+        "ask as root (sudo), or as the daemon's user".to_owned()
+    } else {
+        format!("see its log, and: {}", command.with(["doctor"]))
+    };
+    let (error, remedy, nobody_runs) = match (error, holder) {
+        (AskError::Another { .. }, _) => {
+            let remedy = "name the configuration of that daemon with --config";
+            (said, remedy.to_owned(), false)
+        }
         (_, Ok(Some(holder))) => {
             let process = match holder.process {
                 Some(process) => format!("process {process}"),
                 None => "a process".to_owned(),
             };
-            format!("{process} keeps the mirror, but cannot be asked: {said}{remedy}")
+            (format!("{process} keeps the mirror, but cannot be asked: {said}"), remedy, false)
         }
         (AskError::Nobody { .. }, Ok(None)) if !somebody => {
-            format!("the daemon does not run: {said}")
+            let start = format!("start it: {}", command.start());
+            (format!("the daemon does not run: {said}"), start, true)
         }
-        (AskError::Nobody { .. }, Ok(None)) => format!(
-            "no daemon can be asked: {said}; somebody listens at status.listen ({}), but that may \
-             be anybody",
-            ask::place(&config.status)
-        ),
-        _ => format!("the daemon cannot be asked: {said}{remedy}"),
-    }
+        (AskError::Nobody { .. }, Ok(None)) => {
+            let at = ask::place(&config.status);
+            let error = format!(
+                "no daemon can be asked: {said}; somebody listens at status.listen ({at}), but \
+                 that may be anybody"
+            );
+            (error, format!("see who listens there, and: {}", command.with(["doctor"])), false)
+        }
+        _ => (format!("the daemon cannot be asked: {said}"), remedy, false),
+    };
+    Silence { error, remedy, nobody_runs }
 }
 
 /// The document of the database alone.
-fn document(config: &AskConfig, summary: &MirrorSummary, command: &CommandLine) -> StatusDocument {
+fn document(
+    config: &AskConfig,
+    summary: &MirrorSummary,
+    command: &CommandLine,
+    silence: &Silence,
+) -> StatusDocument {
+    let unasked = Problem {
+        source: Source { scope: Scope::Mirror, repository: None, what: "daemon" },
+        since: Duration::ZERO,
+        failures: 1,
+        report: Report {
+            error: silence.error.clone(),
+            remedy: silence.remedy.clone(),
+            retry_in: None,
+            halts: silence.nobody_runs,
+        },
+    };
     let configured = config.repositories.iter().map(|repository| Configured {
         id: repository.id,
         name: repository.name.clone(),
@@ -134,6 +185,8 @@ fn document(config: &AskConfig, summary: &MirrorSummary, command: &CommandLine) 
         mirror_url: &config.mirror.shown(),
         summary: Some(Ok(summary)),
         repositories: configured.collect(),
+        problems: vec![unasked],
+        max_age: None,
         command,
     })
 }

@@ -85,4 +85,8 @@ impl<A: Api> Api for Counted<A> {
     fn time_out(&self) -> Duration {
         self.api.time_out()
     }
+
+    fn clock_ahead_s(&self) -> Option<i64> {
+        self.api.clock_ahead_s()
+    }
 }

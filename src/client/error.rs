@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::problems::Reached;
+
 /// One of the vendor's calls, by the name that logs and metrics use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -171,6 +173,8 @@ pub struct RequestError {
     pub beginning: Option<String>,
     /// The least time that the server asks us to wait.
     pub retry_after: Option<Duration>,
+    /// Which host and port was to be reached, and by which way; of a connection that failed.
+    pub(super) tried: Option<Arc<str>>,
     /// What the HTTP library said, without the URL. Shared, so that an error can be cloned.
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -178,7 +182,15 @@ pub struct RequestError {
 impl RequestError {
     /// An error that has no more to say than its kind.
     pub fn new(endpoint: Endpoint, kind: RequestErrorKind) -> Self {
-        Self { endpoint, status: None, kind, beginning: None, retry_after: None, source: None }
+        Self {
+            endpoint,
+            status: None,
+            kind,
+            beginning: None,
+            retry_after: None,
+            tried: None,
+            source: None,
+        }
     }
 
     /// The same error on an answer with this status.
@@ -193,6 +205,17 @@ impl RequestError {
     pub(super) fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
+    }
+
+    /// How far the request came.
+    pub fn reached(&self) -> Reached {
+        match self.kind {
+            _ if self.status.is_some() => Reached::Answered,
+            RequestErrorKind::Connect
+            | RequestErrorKind::Tls(_)
+            | RequestErrorKind::Timeout(TimeoutKind::Connect) => Reached::Nobody,
+            _ => Reached::Connected,
+        }
     }
 
     /// What the operator can do about it, where there is something.
@@ -212,6 +235,9 @@ impl RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed: {}", self.endpoint, self.kind)?;
+        if let Some(tried) = &self.tried {
+            write!(f, ": {tried}")?;
+        }
         match (&self.kind, self.status) {
             (RequestErrorKind::Status, Some(status)) => write!(f, " {status}"),
             (_, Some(status)) => write!(f, " (status {status})"),

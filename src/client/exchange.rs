@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::verdict::{Elsewhere, Reply, Verdict};
 use super::{Denial, classify};
 use crate::clock;
+use crate::problems::Reached;
 
 /// How many redirects are followed for one request: one for http to https, one to spare.
 const REDIRECTS: usize = 2;
@@ -91,7 +92,13 @@ pub(super) async fn exchange(settings: &Settings, call: Call) -> Result<Exchange
         }
         let response = match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(library_error(call.endpoint, None, error)),
+            Ok(Err(error)) => {
+                let mut error = library_error(call.endpoint, None, error);
+                if error.reached() == Reached::Nobody {
+                    error.tried = settings.way_to(&url).map(Into::into);
+                }
+                return Err(error);
+            }
             Err(_) => return Err(timeout(call.endpoint, TimeoutKind::Request)),
         };
         match redirect(&url, &response) {

@@ -58,10 +58,14 @@ pub use self::error::{
 };
 pub use self::outline::Outline;
 use self::settings::Settings;
-use crate::config::{JsonPointer, LoginConfig, Secret, ServerConfig, Transport};
+use crate::config::{Environment, JsonPointer, LoginConfig, Secret, ServerConfig, Transport};
 use crate::ids::{ItemId, RepositoryId};
 use crate::item::Item;
 use crate::session::{Credentials, Tokens};
+
+/// How far the server's clock and ours may be apart, in seconds, before it is told. The daemon lives
+/// with more; but then one of them is wrong, and certificates and logs are judged by it.
+pub const CLOCKS_APART_S: u64 = 60;
 
 /// What the refresher and the pagers need of a server: the [`Client`], or a script in tests.
 pub trait Api: Send + Sync + 'static {
@@ -95,6 +99,10 @@ pub trait Api: Send + Sync + 'static {
 
     /// How long a call that begins now may take until it has succeeded or failed.
     fn time_out(&self) -> Duration;
+
+    /// How many seconds the server's clock is ahead of this machine's, as its last answer says;
+    /// `None` where no answer has said the time.
+    fn clock_ahead_s(&self) -> Option<i64>;
 }
 
 /// One item asked for.
@@ -222,6 +230,8 @@ pub struct ClientSettings<'a> {
     pub login: &'a LoginConfig,
     /// `session.transport`.
     pub transport: Transport,
+    /// What may name a proxy.
+    pub environment: &'a Environment,
 }
 
 /// The [`Api`] over HTTP.
@@ -250,12 +260,6 @@ impl Client {
     /// now, and `server.url` should say so.
     pub fn redirected_to(&self) -> Option<Url> {
         self.settings().secured().cloned()
-    }
-
-    /// How many seconds the server's clock is ahead of this machine's, as its last answer says, to
-    /// a second or so; negative where it is behind, `None` where no answer has said the time.
-    pub fn clock_ahead_s(&self) -> Option<i64> {
-        self.settings().clock_ahead_s()
     }
 
     /// Asks what repositories there are for this login. No pager needs it, so it is no part of the
@@ -300,5 +304,9 @@ impl Api for Client {
 
     fn time_out(&self) -> Duration {
         self.settings().request_timeout
+    }
+
+    fn clock_ahead_s(&self) -> Option<i64> {
+        self.settings().clock_ahead_s()
     }
 }

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::error::{ClientError, Endpoint, RequestError, RequestErrorKind};
 use super::redact::Redactor;
+use super::route::Router;
 use super::{ClientSettings, connect};
 use crate::config::{LoginConfig, LoginMethod, Secret, Transport};
 use crate::session::Tokens;
@@ -28,6 +29,7 @@ pub(super) struct Settings {
     secured: OnceLock<Url>,
     transport: Transport,
     proxy_passwords: Vec<String>,
+    router: Router,
     /// How many seconds the server's clock was ahead of ours in its last answer; `i64::MIN`: it has
     /// not said the time.
     clock_ahead_s: AtomicI64,
@@ -50,6 +52,7 @@ impl Settings {
             secured: OnceLock::new(),
             transport: from.transport,
             proxy_passwords: connect::proxy_passwords(from.server),
+            router: Router::new(from.server, from.environment),
             clock_ahead_s: AtomicI64::new(i64::MIN),
         })
     }
@@ -80,6 +83,11 @@ impl Settings {
     /// The base URL by https, if the server has redirected us there.
     pub(super) fn secured(&self) -> Option<&Url> {
         self.secured.get()
+    }
+
+    /// Which host and port a request for this URL connects to, in words.
+    pub(super) fn way_to(&self, url: &Url) -> Option<String> {
+        self.router.route(url).map(|route| route.to_string())
     }
 
     /// How many seconds the server's clock is ahead of ours, as its last answer says.

@@ -1,5 +1,6 @@
 //! The mirror that the configuration asks for.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,13 @@ macro_rules! whichever {
 }
 
 impl Mirror for AnyMirror {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Nothing(mirror) => mirror.file(),
+            Self::Sqlite(mirror) => mirror.file(),
+        }
+    }
+
     async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
         whichever!(self, mirror => mirror.recall(repository))
     }

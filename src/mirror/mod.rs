@@ -11,6 +11,7 @@ mod sqlite;
 
 use std::error::Error;
 use std::future::Future;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -373,6 +374,11 @@ pub trait Mirror: Send + Sync + 'static {
         now_ms: i64,
         keep: Duration,
     ) -> impl Future<Output = Result<bool, MirrorError>> + Send;
+
+    /// The file that it grows in; `None` where there is none on this machine.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// `mirror.url = "none"`: pages are read and told of, and nothing is kept, so nothing is known to

@@ -20,10 +20,11 @@ use crate::clock::Chance;
 use crate::heartbeat::{Alive, Until};
 use crate::ids::RepositoryId;
 use crate::outage::Outage;
+use crate::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, RepositoryCounts};
 use crate::session::{Credentials, Refused, SharedSession, Suspected, Suspicion};
 use crate::stop::Stop;
-use crate::telemetry::event::{self, RequestFailed};
+use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// Of so many refusals of one request in a row the first may lead to a new session where nobody can
 /// say whether the one there is stands, unless it has served another request meanwhile. The others
@@ -37,6 +38,13 @@ const BELIEVED_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// So many times an item is asked for whose answer fails or is refused.
 const ASKED_AT_MOST: u32 = 5;
+
+/// The calls, by their names in the log.
+const SEARCH: &str = "search";
+const ITEM: &str = "item";
+
+/// What to do about a failure that tells no more than that it was one.
+const FAILED_REMEDY: &str = "see in the server's own log why; ewmirror doctor looks from here";
 
 /// What to do about a request that is refused with fresh tokens, too.
 const REFUSED_REMEDY: &str = "check the repository's id and that this user may read it";
@@ -123,7 +131,7 @@ impl<A: Api> Fetcher<A> {
         mut stop: Stop,
         alive: &Alive,
     ) -> Option<Fetched> {
-        let mut tries = Tries::of(request.repository, "search");
+        let mut tries = Tries::of(request.repository, SEARCH);
         loop {
             let (credentials, passed) = self.let_through(&mut stop, alive).await?;
             self.trying(&mut tries);
@@ -157,7 +165,7 @@ impl<A: Api> Fetcher<A> {
         mut stop: Stop,
         alive: &Alive,
     ) -> Option<Presence> {
-        let mut tries = Tries::of(request.repository, "item");
+        let mut tries = Tries::of(request.repository, ITEM);
         while tries.failed < ASKED_AT_MOST && tries.refused < ASKED_AT_MOST {
             let (credentials, passed) = self.let_through(&mut stop, alive).await?;
             self.trying(&mut tries);
@@ -168,7 +176,7 @@ impl<A: Api> Fetcher<A> {
             match asked {
                 Ok(presence) => {
                     self.proved(&credentials);
-                    self.reconnected(request.repository, "item");
+                    self.reconnected(request.repository, ITEM);
                     return Some(presence);
                 }
                 Err(failure) => {
@@ -177,12 +185,9 @@ impl<A: Api> Fetcher<A> {
                 }
             }
         }
+        // It is asked no more, and a second pass decides.
+        self.progress.problems.over(source(request.repository, ITEM));
         Some(Presence::Unclear)
-    }
-
-    /// Since when requests have failed, where they do.
-    pub fn away_since(&self) -> Option<Instant> {
-        self.outage().since()
     }
 
     /// Waits before another try; `None` if told to stop before.
@@ -252,7 +257,7 @@ impl<A: Api> Fetcher<A> {
             self.progress.rest_token_came();
             event::rest_token_renewed(repository, used.generation);
         }
-        self.reconnected(repository, "search");
+        self.reconnected(repository, SEARCH);
     }
 
     fn proved(&self, used: &Credentials) {
@@ -260,7 +265,9 @@ impl<A: Api> Fetcher<A> {
         self.served.fetch_max(used.generation.number(), Ordering::Relaxed);
     }
 
-    fn reconnected(&self, repository: RepositoryId, endpoint: &str) {
+    fn reconnected(&self, repository: RepositoryId, endpoint: &'static str) {
+        self.progress.problems.server_answered();
+        self.progress.problems.over(source(repository, endpoint));
         if let Some(ended) = self.outage().succeeded(Instant::now()) {
             event::reconnected(Some(repository), endpoint, ended.away, ended.failures);
         }
@@ -270,7 +277,7 @@ impl<A: Api> Fetcher<A> {
     fn next_after(&self, failure: &Failure, used: &Credentials, tries: &mut Tries) -> Next {
         match failure {
             Failure::Refused(refusal) => self.refused(used, refusal, tries),
-            Failure::Denied(denial) => Next::After(self.failed(denial, tries, Told::default())),
+            Failure::Denied(denial) => Next::After(self.failed(denial, tries, Told::ANSWERED)),
             Failure::Failed(error) => Next::After(self.failed(error, tries, Told::of(error))),
         }
     }
@@ -311,7 +318,7 @@ impl<A: Api> Fetcher<A> {
             Some(Suspected::Stands) if tries.refused == 1 => return Next::AtOnce,
             _ => {}
         }
-        let told = Told { remedy: Some(REFUSED_REMEDY), ..Told::default() };
+        let told = Told { remedy: Some(REFUSED_REMEDY), ..Told::ANSWERED };
         Next::After(self.failed(refusal, tries, told))
     }
 
@@ -338,6 +345,15 @@ impl<A: Api> Fetcher<A> {
             answer: told.answer,
             remedy: told.remedy,
         };
+        let report = Report {
+            error: Chain(error).to_string(),
+            remedy: told.remedy.unwrap_or(FAILED_REMEDY).to_owned(),
+            retry_in: Some(delay),
+            // An item that cannot be asked for stays as it is; without its pages a list stands.
+            halts: tries.endpoint == SEARCH,
+        };
+        let from = source(tries.repository, tries.endpoint);
+        self.progress.problems.request_failed(from, told.reached, report);
         let aloud = self.outage().failed(Instant::now());
         if aloud {
             event::request_failed(&failure);
@@ -352,17 +368,28 @@ impl<A: Api> Fetcher<A> {
     }
 }
 
+/// The place of a problem with these requests.
+fn source(repository: RepositoryId, endpoint: &'static str) -> Source {
+    Source { scope: Scope::Repository, repository: Some(repository), what: endpoint }
+}
+
 /// What only some errors have to say.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Told<'a> {
+    reached: Reached,
     answer: Option<&'a str>,
     remedy: Option<&'a str>,
     retry_after: Option<Duration>,
 }
 
 impl<'a> Told<'a> {
+    /// Of an answer without more than its meaning.
+    const ANSWERED: Self =
+        Self { reached: Reached::Answered, answer: None, remedy: None, retry_after: None };
+
     fn of(error: &'a RequestError) -> Self {
         Self {
+            reached: error.reached(),
             answer: error.beginning.as_deref(),
             remedy: error.remedy(),
             retry_after: error.retry_after,

@@ -19,13 +19,20 @@ use crate::client::Api;
 use crate::clock;
 use crate::heartbeat::Until;
 use crate::mirror::{EndOfPass, Mirror};
-use crate::problems::{Report, Scope, Source};
+use crate::problems::{self, Origin, Report, Scope, Source};
 use crate::progress::LastCertified;
 use crate::telemetry::event::{self, PassComplete};
 
 /// How often the mirror is asked during the rest whether deletions that are held back have been
 /// released: the operator waits for it.
 const ASK_FOR_RELEASE: Duration = Duration::from_secs(1);
+
+/// From how many passes in a row on it is told that they are not certified: one may meet a list
+/// that moves, two mean something.
+const TOLD_FROM: u64 = 2;
+
+/// Passes that prove nothing.
+const UNCERTIFIED: Origin = Origin { scope: Scope::Repository, what: "uncertified" };
 
 /// A question for one item costs the server far less than a page: it is asked so many times as
 /// often.
@@ -90,6 +97,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
             }
             None => {}
         }
+        self.report_held(end.held.as_ref().map_or(0, |held| held.waiting().count()));
+        let in_a_row = self.report_uncertified(end.doubt.as_deref());
         let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.passes.increment();
         if doubt.is_none() {
@@ -117,6 +126,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         self.pager.progress.send_modify(|progress| {
             progress.passes += 1;
             progress.held = held;
+            progress.uncertified_in_a_row = in_a_row;
             if doubt.is_none() {
                 let (iteration, ended) = (self.iteration, Instant::now());
                 progress.certified = Some(LastCertified { iteration, ended });
@@ -146,6 +156,39 @@ impl<A: Api, M: Mirror> Run<A, M> {
         problems.stands(source, Report { error, remedy, retry_in: None, halts: false });
     }
 
+    /// Reports deletions that wait for the operator, or that none does.
+    fn report_held(&self, waiting: u64) {
+        let (progress, repository) = (&self.pager.fetcher.progress, self.store.repository);
+        let source = problems::HELD.of(repository);
+        if waiting > 0 {
+            let report = problems::held(repository, waiting, &progress.command);
+            progress.problems.repeated(source, waiting, report);
+        } else {
+            progress.problems.over(source);
+        }
+    }
+
+    /// Reports passes that prove nothing, from the second in a row on; returns how many it are.
+    fn report_uncertified(&self, doubt: Option<&str>) -> u64 {
+        let problems = &self.pager.fetcher.progress.problems;
+        let source = UNCERTIFIED.of(self.store.repository);
+        let Some(doubt) = doubt else {
+            problems.over(source);
+            return 0;
+        };
+        let in_a_row = self.pager.progress.borrow().uncertified_in_a_row + 1;
+        if in_a_row >= TOLD_FROM {
+            let report = Report {
+                error: format!("{in_a_row} passes in a row were not certified: {doubt}"),
+                remedy: "look the reason up in the README, under \"Is it right?\"".to_owned(),
+                retry_in: None,
+                halts: false,
+            };
+            problems.repeated(source, in_a_row, report);
+        }
+        in_a_row
+    }
+
     async fn drop_old_changes(&self, keep: Option<Duration>) -> Option<()> {
         let Some(keep) = keep else { return Some(()) };
         let now_ms = clock::now_ms();
@@ -171,6 +214,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 () = rested(begun, pass_interval) => return Some(()),
                 () = sleep(ASK_FOR_RELEASE), if self.holds => {
                     if self.store.released().await? {
+                        let problems = &self.pager.fetcher.progress.problems;
+                        problems.over(problems::HELD.of(self.store.repository));
                         return Some(());
                     }
                 }

@@ -17,9 +17,10 @@ use crate::ids::{ItemId, Iteration, RepositoryId};
 use crate::idset::IdSet;
 use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
 use crate::outage::Outage;
+use crate::problems::{Report, Scope, Source};
 use crate::progress::Progress;
 use crate::stop::Stop;
-use crate::telemetry::event::{self, RequestFailed};
+use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// How long one call may take. The disk may be slow, other programs may use it, and the pages of
 /// other repositories come first; beyond this a start from the beginning is worth a try.
@@ -109,6 +110,7 @@ impl<M: Mirror> Store<M> {
         loop {
             match self.alive.during(Until::Within(CALL_WITHIN), call()).await {
                 Ok(done) => {
+                    self.progress.problems.over(self.source());
                     if let Some(ended) = outage.succeeded(Instant::now()) {
                         let repository = Some(self.repository);
                         event::reconnected(repository, "mirror", ended.away, ended.failures);
@@ -135,6 +137,11 @@ impl<M: Mirror> Store<M> {
         }
     }
 
+    /// The place of a problem with these calls.
+    fn source(&self) -> Source {
+        Source { scope: Scope::Mirror, repository: Some(self.repository), what: "mirror" }
+    }
+
     /// Tells of a failure; returns how long to wait.
     fn delay_after(&self, error: &MirrorError, attempt: u32, outage: &mut Outage) -> Duration {
         let retry_in = Backoff::for_requests().delay(attempt, self.chance.fraction(), None);
@@ -147,6 +154,13 @@ impl<M: Mirror> Store<M> {
             answer: None,
             remedy: Some(error.remedy()),
         };
+        let report = Report {
+            error: Chain(error).to_string(),
+            remedy: error.remedy().to_owned(),
+            retry_in: Some(retry_in),
+            halts: true,
+        };
+        self.progress.problems.failed(self.source(), report);
         if outage.failed(Instant::now()) {
             event::request_failed_for_good(&failure);
         } else {

@@ -33,11 +33,11 @@ use crate::clock::Chance;
 use crate::config::SessionConfig;
 use crate::heartbeat::{Alive, Until};
 use crate::outage::Outage;
-use crate::problems::{Report, Scope, Source};
+use crate::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, SignIn};
 use crate::session::{Complaints, SharedSession, Tokens};
 use crate::stop::Stop;
-use crate::telemetry::event::{self, RequestFailed};
+use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// What the refresher works with.
 #[derive(Debug)]
@@ -88,6 +88,13 @@ const DENIED_REMEDY: &str = "check login.username and the password, then reload;
 
 /// What to do about sessions that somebody ends.
 const CUT_SHORT_REMEDY: &str = "give ewmirror a user of its own, with which nobody else signs in";
+
+/// What to do about a failure that tells no more than that it was one.
+const FAILED_REMEDY: &str = "see in the server's own log why; ewmirror doctor looks from here";
+
+/// Where problems come from: signing in, and asking whether the session stands.
+const LOGIN: Source = Source { scope: Scope::Login, repository: None, what: "login" };
+const REAUTH: Source = Source { scope: Scope::Login, repository: None, what: "reauth" };
 
 /// Where it is told that sessions are cut short.
 const SESSIONS: Source = Source { scope: Scope::Login, repository: None, what: "sessions" };
@@ -256,7 +263,8 @@ impl<A: Api> Refresher<A> {
                     if let Some(ended) = outage.succeeded(now) {
                         event::reconnected(None, "login", ended.away, ended.failures);
                     }
-                    self.progress.set_login_away(None);
+                    self.progress.problems.server_answered();
+                    self.progress.problems.over(LOGIN);
                     return ControlFlow::Continue((tokens, now - begun));
                 }
                 Err(Failure::Denied(denial)) => {
@@ -269,6 +277,8 @@ impl<A: Api> Refresher<A> {
                 }
                 Err(Failure::Refused(refusal)) => {
                     let delay = self.backoff(attempt, None);
+                    let report = report(&refusal, None, delay);
+                    self.progress.problems.request_failed(LOGIN, Reached::Answered, report);
                     tell(
                         &mut outage,
                         now,
@@ -300,6 +310,7 @@ impl<A: Api> Refresher<A> {
                                 Some(Counts::Failure(least)) => delay.max(least),
                                 _ => delay,
                             };
+                            self.note(LOGIN, &error, report(&error, error.remedy(), delay));
                             tell(&mut outage, now, &failed(&error, attempt, delay));
                             delay
                         }
@@ -307,7 +318,6 @@ impl<A: Api> Refresher<A> {
                 }
             };
             self.progress.failures.increment();
-            self.progress.set_login_away(outage.since());
             if self.wait(delay, heard, &keeping).await? {
                 attempt = 0;
                 let now = self.settings.borrow().clone();
@@ -339,6 +349,9 @@ impl<A: Api> Refresher<A> {
             answer,
             remedy: remedy.or(Some(DENIED_REMEDY)),
         });
+        let report = report(error, remedy.or(Some(DENIED_REMEDY)), denied.wait);
+        self.progress.problems.server_answered();
+        self.progress.problems.repeated(LOGIN, denied.number.into(), report);
         self.progress.set_sign_in(SignIn::Denied(words));
     }
 
@@ -396,6 +409,8 @@ impl<A: Api> Refresher<A> {
         }
         let stands = match result {
             Some(Ok(standing)) => {
+                self.progress.problems.server_answered();
+                self.progress.problems.over(REAUTH);
                 if let Some(ended) = outage.succeeded(now) {
                     event::reconnected(None, "reauth", ended.away, ended.failures);
                 }
@@ -405,10 +420,16 @@ impl<A: Api> Refresher<A> {
                     Standing::Unknown => !suspected,
                 }
             }
-            Some(Err(Failure::Refused(_) | Failure::Denied(_))) => false,
+            Some(Err(Failure::Refused(_) | Failure::Denied(_))) => {
+                self.progress.problems.server_answered();
+                self.progress.problems.over(REAUTH);
+                false
+            }
             Some(Err(Failure::Failed(error))) => {
                 self.progress.failures.increment();
                 let delay = self.settings.borrow().session.reauth_interval;
+                let report = report(&error, error.remedy(), delay);
+                self.note(REAUTH, &error, Report { halts: false, ..report });
                 tell(outage, now, &failed(&error, 1, delay));
                 !suspected
             }
@@ -420,6 +441,16 @@ impl<A: Api> Refresher<A> {
             self.session.end(credentials.generation);
         }
         Stopped::Continue(())
+    }
+
+    /// Notes a failure. These calls cost a server next to nothing: where no answer comes to them,
+    /// it is the server that is away.
+    fn note(&self, source: Source, error: &RequestError, report: Report) {
+        let reached = match error.reached() {
+            Reached::Answered => Reached::Answered,
+            Reached::Connected | Reached::Nobody => Reached::Nobody,
+        };
+        self.progress.problems.request_failed(source, reached, report);
     }
 
     fn backoff(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
@@ -458,6 +489,16 @@ async fn another_login(
     match settings.wait_for(|now| now.logins != keeping.logins).await {
         Ok(now) => ControlFlow::Continue(now.clone()),
         Err(_) => ControlFlow::Break(()),
+    }
+}
+
+/// What is to be said of an answer that is none.
+fn report(error: &dyn std::error::Error, remedy: Option<&str>, retry_in: Duration) -> Report {
+    Report {
+        error: Chain(error).to_string(),
+        remedy: remedy.unwrap_or(FAILED_REMEDY).to_owned(),
+        retry_in: Some(retry_in),
+        halts: true,
     }
 }
 

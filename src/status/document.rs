@@ -5,13 +5,19 @@
 //! not known is null. A document of another version reads as far as it goes: what it lacks is taken as
 //! unknown, what it has more is passed over.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+pub use super::health::{HealthStatus, ProblemStatus};
 pub use super::held::HeldStatus;
 use super::held::shown;
+pub use super::ledger::PassStatus;
+use super::wrong::wrong;
 use crate::command_line::CommandLine;
 use crate::ids::RepositoryId;
-use crate::mirror::{CertifiedPass, ChangeHead, LedgerEntry, MirrorSummary, RepositorySummary};
+use crate::mirror::{CertifiedPass, ChangeHead, MirrorSummary, RepositorySummary};
+use crate::problems::{Health, Problem};
 use crate::progress::{Activity, Progress, RepositoryProgress, SignIn, whole_millis};
 
 /// How things stand.
@@ -19,6 +25,12 @@ use crate::progress::{Activity, Progress, RepositoryProgress, SignIn, whole_mill
 pub struct StatusDocument {
     /// The version of the ewmirror that made it. The one field that every document has.
     pub version: String,
+    /// How things stand as a whole.
+    #[serde(default)]
+    pub health: HealthStatus,
+    /// What is wrong, worst first.
+    #[serde(default)]
+    pub problems: Vec<ProblemStatus>,
     /// The daemon; null where none runs.
     #[serde(default)]
     pub daemon: Option<DaemonStatus>,
@@ -169,31 +181,6 @@ pub struct CertifiedStatus {
     pub ended_at_ms: i64,
 }
 
-/// One pass in the ledger.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[expect(missing_docs, reason = "the fields are those of a ledger entry, where they are explained")]
-pub struct PassStatus {
-    pub iteration: u64,
-    pub started_at_ms: i64,
-    pub ended_at_ms: Option<i64>,
-    pub pages: u64,
-    pub requests: u64,
-    pub first_total: u64,
-    pub last_total: u64,
-    pub distinct_ids: u64,
-    pub repeats: u64,
-    pub step_backs: u64,
-    pub created: u64,
-    pub updated: u64,
-    pub deleted: u64,
-    pub unchanged: u64,
-    pub suspects: u64,
-    pub held: u64,
-    pub certified: bool,
-    pub doubt: Option<String>,
-}
-
 /// One change, without the item's content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -225,6 +212,10 @@ pub struct Facts<'a> {
     pub repositories: Vec<Configured>,
     /// How this program is called for this mirror.
     pub command: &'a CommandLine,
+    /// What the daemon says is wrong; or that there is none.
+    pub problems: Vec<Problem>,
+    /// `status.max_age`, where a daemon runs.
+    pub max_age: Option<Duration>,
 }
 
 /// A repository of the configuration.
@@ -248,6 +239,10 @@ impl StatusDocument {
         let summary = facts.summary.as_ref().and_then(|summary| summary.as_ref().ok());
         let kept = summary.map(|summary| summary.repositories.as_slice()).unwrap_or_default();
         let latest = summary.map(|summary| summary.newest.as_slice()).unwrap_or_default();
+        let problems = wrong(&facts);
+        let read = facts.repositories.iter().filter(|it| it.progress.is_some());
+        let read: Vec<_> = read.map(|configured| configured.id).collect();
+        let health = Health::of(&problems, &read, signed_in).into();
         let mut repositories: Vec<_> = facts
             .repositories
             .iter()
@@ -267,6 +262,8 @@ impl StatusDocument {
         repositories.sort_by_key(|repository| repository.id);
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            health,
+            problems: problems.iter().map(ProblemStatus::from).collect(),
             mirror: MirrorStatus {
                 url: Some(facts.mirror_url.to_owned()),
                 database_bytes: summary.map(|it| it.database_bytes),
@@ -279,6 +276,15 @@ impl StatusDocument {
             repositories,
             latest_changes: latest.iter().map(ChangeStatus::from).collect(),
             command: Some(facts.command.with([])),
+        }
+    }
+
+    /// What a repository is called: its number, and its name where it has one.
+    pub fn called(&self, id: u64) -> String {
+        let known = self.repositories.iter().find(|repository| repository.id == id);
+        match known.and_then(|repository| repository.name.as_deref()) {
+            Some(name) => format!("repository {id} {name}"),
+            None => format!("repository {id}"),
         }
     }
 
@@ -388,31 +394,5 @@ impl From<&ChangeHead> for ChangeStatus {
 impl From<CertifiedPass> for CertifiedStatus {
     fn from(pass: CertifiedPass) -> Self {
         Self { iteration: pass.iteration.0, ended_at_ms: pass.ended_ms }
-    }
-}
-
-impl From<&LedgerEntry> for PassStatus {
-    fn from(pass: &LedgerEntry) -> Self {
-        let LedgerEntry { figures, tally, .. } = pass;
-        Self {
-            iteration: pass.iteration.0,
-            started_at_ms: pass.started_ms,
-            ended_at_ms: pass.ended_ms,
-            pages: figures.pages,
-            requests: figures.requests,
-            first_total: figures.first_total,
-            last_total: figures.last_total,
-            distinct_ids: figures.distinct,
-            repeats: figures.repeats,
-            step_backs: figures.step_backs,
-            created: tally.created,
-            updated: tally.updated,
-            deleted: tally.deleted,
-            unchanged: tally.unchanged,
-            suspects: pass.suspects,
-            held: pass.held,
-            certified: pass.certified,
-            doubt: pass.doubt.clone(),
-        }
     }
 }

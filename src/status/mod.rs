@@ -10,14 +10,17 @@ pub mod document;
 mod door;
 mod endpoint;
 mod figures;
+mod health;
 mod held;
 pub mod http;
+mod ledger;
 mod metrics;
 pub mod page;
 mod process;
 mod ready;
 mod socket;
 mod web;
+mod wrong;
 
 use std::sync::Arc;
 use std::time::Duration;

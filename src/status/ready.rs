@@ -1,4 +1,5 @@
-//! Whether every repository of the configuration has a certified pass that is recent enough. Pure.
+//! Whether every repository of the configuration has a certified pass that is recent enough, and
+//! anything goes on. Pure.
 //!
 //! Ages come from the mirror's ledger, so that a restart does not make them young or unknown;
 //! without a mirror, or where it cannot be read, from what this process has seen.
@@ -6,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::document::{RepositoryStatus, StatusDocument};
+use super::document::{HealthStatus, ProblemStatus, RepositoryStatus, StatusDocument};
 
 /// Whether a repository has a certified pass no older than this.
 pub(super) fn is_ready(repository: &RepositoryStatus, max_age: Duration) -> bool {
@@ -37,8 +38,20 @@ pub(super) fn lacking(document: &StatusDocument, max_age: Duration) -> String {
     lines
 }
 
+/// A line for each thing that is wrong, where it keeps everything from going on.
+pub(super) fn failing(document: &StatusDocument) -> String {
+    let mut lines = String::new();
+    if document.health == HealthStatus::Failing {
+        for ProblemStatus { scope, repository, error, remedy, .. } in &document.problems {
+            let which = repository.map(|id| format!(" {id}")).unwrap_or_default();
+            writeln!(lines, "{scope}{which}: {error}; {remedy}").expect("a string takes any text");
+        }
+    }
+    lines
+}
+
 /// A duration in whole seconds, or as it is where it is shorter than one.
-fn shown(duration: Duration) -> humantime::FormattedDuration {
+pub(super) fn shown(duration: Duration) -> humantime::FormattedDuration {
     let whole = Duration::from_secs(duration.as_secs());
     humantime::format_duration(if whole.is_zero() { duration } else { whole })
 }
@@ -59,6 +72,8 @@ mod tests {
         });
         StatusDocument {
             version: String::new(),
+            health: HealthStatus::Ok,
+            problems: Vec::new(),
             daemon: None,
             mirror: MirrorStatus { error: error.map(str::to_owned), ..MirrorStatus::default() },
             repositories: repositories.collect(),
@@ -84,6 +99,24 @@ mod tests {
             "1: no certified pass since the start, and of earlier ones nothing is known: the disk \
              is gone\n"
         );
+    }
+
+    #[test]
+    fn what_is_wrong_counts_where_nothing_goes_on() {
+        let mut document = document(&[(1, Some(0))], None);
+        let problem = |scope: &str, repository| ProblemStatus {
+            scope: scope.to_owned(),
+            repository,
+            error: "it is broken".to_owned(),
+            remedy: "mend it".to_owned(),
+            ..ProblemStatus::default()
+        };
+        document.problems = vec![problem("server", None), problem("deletes", Some(7))];
+        document.health = HealthStatus::Degraded;
+        assert_eq!(failing(&document), "");
+        document.health = HealthStatus::Failing;
+        let lines = "server: it is broken; mend it\ndeletes 7: it is broken; mend it\n";
+        assert_eq!(failing(&document), lines);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Supervisor;
 use crate::client::{Api, Failure};
 use crate::config::LoginMethod;
 use crate::mirror::Mirror;
+use crate::progress::RepositoryProgress;
 use crate::telemetry::event;
 
 /// How long pages under way may take to come home once a stop is asked for.
@@ -36,11 +38,29 @@ pub enum GaveUp {
     #[error("the server did not accept the login: {0}")]
     Denied(String),
     /// No page came for so long.
-    #[error("no page could be read for {} s", .0.as_secs())]
-    Unanswered(Duration),
+    #[error("no page came for {} s: {what}", .since.as_secs())]
+    Unanswered {
+        /// How long.
+        since: Duration,
+        /// What is wrong, or else which repositories have not been read.
+        what: String,
+    },
 }
 
 impl<A: Api, M: Mirror> Supervisor<A, M> {
+    /// Why no page comes.
+    pub(super) fn unanswered(&self) -> GaveUp {
+        let problems = self.given.progress.problems.told();
+        let mut what: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        if what.is_empty() {
+            let unread = |it: &&(_, watch::Receiver<RepositoryProgress>)| it.1.borrow().passes == 0;
+            let repositories = self.repositories();
+            let unread = repositories.iter().filter(unread);
+            what = unread.map(|(id, _)| format!("repository {id} was not read")).collect();
+        }
+        GaveUp::Unanswered { since: self.given.progress.since_page(), what: what.join("; ") }
+    }
+
     pub(super) async fn stop(mut self) {
         self.given.notifier.stopping();
         self.given.notifier.status("stopping");

@@ -1,17 +1,24 @@
 //! The line that `systemctl status` shows: what the daemon is doing.
 //!
 //! Pure. `10149: pass 12, page 40, 8000 of 10432; last certified pass 3 min ago; signed in 5 h`,
-//! with ` | ` between several repositories. What keeps all of them from being read comes first.
+//! with ` | ` between several repositories. What is wrong comes first, with what to do.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use crate::ids::RepositoryId;
+use crate::problems::Problem;
 use crate::progress::{Activity, RepositoryProgress};
 
 /// About the longest line, in bytes: a few lines of a terminal. Of more repositories than fit it
 /// says how many they are.
 const LONGEST: usize = 400;
+
+/// The most characters of a problem: the longest of our errors, its causes and its remedy.
+const LONGEST_PROBLEM: usize = 500;
+
+/// A next try that is nearer than this is under way when the line is read.
+const NOW: Duration = Duration::from_secs(1);
 
 /// How signing in stands, and for how long it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +31,6 @@ pub enum Session {
     Renewing(Duration),
     /// The server did not accept the name or the password.
     Denied(Duration),
-    /// Logins fail for want of an answer.
-    Away(Duration),
 }
 
 /// One repository.
@@ -37,24 +42,27 @@ pub struct Repository {
     pub progress: RepositoryProgress,
     /// How long ago its last certified pass ended.
     pub certified: Option<Duration>,
-    /// For how long its requests have failed, where they do.
-    pub away: Option<Duration>,
 }
 
-/// The line.
-pub fn headline(repositories: &[Repository], session: Session) -> String {
-    let (trouble, fine) = match session {
-        Session::Trying => (Some("signing in".to_owned()), None),
-        Session::SignedIn(time) => (None, Some(format!("signed in {}", Span(time)))),
-        Session::Renewing(time) => (Some(format!("not signed in since {}", Span(time))), None),
-        Session::Denied(time) => (Some(format!("wrong password since {}", Span(time))), None),
-        Session::Away(time) => (Some(format!("server away since {}", Span(time))), None),
+/// The line; `problems` are those that are told, worst first.
+pub fn headline(problems: &[Problem], repositories: &[Repository], session: Session) -> String {
+    let trouble = match session {
+        _ if !problems.is_empty() => Some(wrong(problems)),
+        Session::Trying => Some("signing in".to_owned()),
+        Session::SignedIn(_) => None,
+        Session::Renewing(time) => Some(format!("not signed in since {}", Span(time))),
+        Session::Denied(time) => Some(format!("wrong password since {}", Span(time))),
+    };
+    let fine = match session {
+        Session::SignedIn(time) => Some(format!("signed in {}", Span(time))),
+        _ => None,
     };
     let mut line = trouble.unwrap_or_default();
+    let longest = LONGEST + line.len();
     for (place, repository) in repositories.iter().enumerate() {
-        let part = part(repository, session);
+        let part = part(repository);
         let separator = if line.is_empty() { "" } else { " | " };
-        if !line.is_empty() && line.len() + part.len() > LONGEST {
+        if !line.is_empty() && line.len() + part.len() > longest {
             let rest = format!(" | and {} more", repositories.len() - place);
             line.push_str(&rest);
             break;
@@ -69,7 +77,28 @@ pub fn headline(repositories: &[Repository], session: Session) -> String {
     line
 }
 
-fn part(repository: &Repository, session: Session) -> String {
+/// The worst problem, and how many others there are. One line, whatever is in it.
+fn wrong(problems: &[Problem]) -> String {
+    let Some(worst) = problems.first() else { return String::new() };
+    let text = worst.to_string().replace(char::is_control, " ");
+    let mut line: String = text.chars().take(LONGEST_PROBLEM).collect();
+    if line.len() < text.len() {
+        line.push('…');
+    }
+    write!(line, " (for {}", Span(worst.since)).expect("a string takes any text");
+    if let Some(retry_in) = worst.report.retry_in {
+        // Rounded, so that the line is not another one each time it is looked at.
+        let next = if retry_in < NOW { "now".to_owned() } else { format!("in {}", Span(retry_in)) };
+        write!(line, ", next try {next}").expect("a string takes any text");
+    }
+    match problems.len() - 1 {
+        0 => line.push(')'),
+        more => write!(line, "; and {more} more)").expect("a string takes any text"),
+    }
+    line
+}
+
+fn part(repository: &Repository) -> String {
     let RepositoryProgress { activity, iteration, pages, covered, total, held, .. } =
         repository.progress;
     let doing = match (activity, total) {
@@ -86,11 +115,6 @@ fn part(repository: &Repository, session: Session) -> String {
         line.push_str("; ");
         line.push_str(&words);
     };
-    if let Some(away) = repository.away
-        && !matches!(session, Session::Away(_))
-    {
-        say(format!("server away since {}", Span(away)));
-    }
     if held > 0 {
         say(format!("deletions held: {held}"));
     }
@@ -121,6 +145,7 @@ impl fmt::Display for Span {
 mod tests {
     use super::*;
     use crate::ids::Iteration;
+    use crate::problems::{Report, Scope, Source};
     use crate::testing::{HOUR, MINUTE, SECOND};
 
     fn paging(id: u64) -> Repository {
@@ -132,7 +157,7 @@ mod tests {
             total: Some(10_432),
             ..RepositoryProgress::START
         };
-        Repository { id: RepositoryId(id), progress, certified: Some(200 * SECOND), away: None }
+        Repository { id: RepositoryId(id), progress, certified: Some(200 * SECOND) }
     }
 
     fn doing(activity: Activity) -> Repository {
@@ -146,7 +171,6 @@ mod tests {
         let signed_in = Session::SignedIn(5 * HOUR);
         let mut held = doing(Activity::Resting);
         held.progress.held = 75;
-        let away = Repository { away: Some(4 * MINUTE), ..paging(7) };
         let new = Repository { progress: RepositoryProgress::START, certified: None, ..paging(7) };
         let mut first = paging(7);
         (first.progress.pages, first.progress.iteration) = (0, Iteration(1));
@@ -163,26 +187,11 @@ mod tests {
                 format!("7: resting after pass 12; deletions held: 75; {certified}; signed in 5 h"),
             ),
             (
-                vec![away],
-                signed_in,
-                format!(
-                    "7: pass 12, page 40, 8000 of 10432; server away since 4 min; {certified}; \
-                     signed in 5 h"
-                ),
-            ),
-            (
                 vec![new, first],
                 Session::Trying,
                 format!(
                     "signing in | 7: waiting; no certified pass since the start | \
                      7: pass 1 begins; {certified}"
-                ),
-            ),
-            (
-                vec![away],
-                Session::Away(4 * MINUTE),
-                format!(
-                    "server away since 4 min | 7: pass 12, page 40, 8000 of 10432; {certified}"
                 ),
             ),
             (
@@ -207,15 +216,41 @@ mod tests {
             ),
         ];
         for (repositories, session, line) in cases {
-            assert_eq!(headline(&repositories, session), line);
+            assert_eq!(headline(&[], &repositories, session), line);
         }
     }
 
     #[test]
     fn many_repositories_are_counted() {
         let many: Vec<_> = (1..=100).map(paging).collect();
-        let line = headline(&many, Session::SignedIn(HOUR));
+        let line = headline(&[], &many, Session::SignedIn(HOUR));
         assert!(line.len() < LONGEST + 50, "{line}");
         assert!(line.contains(" | and 95 more | signed in 1 h"), "{line}");
+    }
+
+    #[test]
+    fn what_is_wrong_comes_first_in_one_line_of_bounded_length() {
+        let problem = |error: &str, repository| Problem {
+            source: Source { scope: Scope::Server, repository, what: "search" },
+            since: 250 * SECOND,
+            failures: 12,
+            report: Report {
+                error: error.to_owned(),
+                remedy: "check server.url".to_owned(),
+                retry_in: Some(8 * SECOND),
+                halts: true,
+            },
+        };
+        let away = problem("search failed: no connection: 127.0.0.1:9", None);
+        let line = headline(std::slice::from_ref(&away), &[paging(7)], Session::SignedIn(HOUR));
+        let begins = "search failed: no connection: 127.0.0.1:9; check server.url (for 4 min, next \
+                      try in 8 s) | 7: pass 12, page 40";
+        assert!(line.starts_with(begins), "{line}");
+        let own = problem(&"\n\u{9b}é".repeat(1000), Some(RepositoryId(7)));
+        let many: Vec<_> = (1..=100).map(paging).collect();
+        let line = headline(&[own, away], &many, Session::Trying);
+        assert!(line.starts_with("repository 7:   é"), "{line}");
+        assert!(line.contains("… (for 4 min, next try in 8 s; and 1 more) | 1: pass 12"), "{line}");
+        assert!(!line.contains(char::is_control) && line.chars().count() < 1100, "{line}");
     }
 }

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use super::Supervisor;
 use super::headline::{Repository, Session, headline};
+use super::{Supervisor, surroundings};
 use crate::client::Api;
 use crate::mirror::Mirror;
+use crate::problems::{Report, Scope, Source};
 use crate::progress::SignIn;
 use crate::telemetry::event;
+
+/// Settings that wait for a restart of the daemon.
+const RESTART: Source = Source { scope: Scope::Mirror, repository: None, what: "settings" };
 
 /// How often the tasks are looked at, at least.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -44,6 +48,26 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             self.given.notifier.alive();
         }
         self.given.notifier.retry();
+        surroundings::look_at_clock(self.given.api.clock_ahead_s(), &self.given.progress);
+        self.surroundings.look_at_disk(self.given.mirror.file(), &self.given.progress);
+    }
+
+    /// Tells which keys wait for a restart, and that none does.
+    pub(super) fn note_waiting(&self, keys: &[&'static str]) {
+        for key in keys {
+            event::restart_needed(key);
+        }
+        let problems = &self.given.progress.problems;
+        if keys.is_empty() {
+            return problems.over(RESTART);
+        }
+        let report = Report {
+            error: format!("{} changed, and that holds from the next start on", keys.join(" and ")),
+            remedy: "restart the daemon, or take the change back and reload".to_owned(),
+            retry_in: None,
+            halts: false,
+        };
+        problems.stands(RESTART, report);
     }
 
     /// Notes since when signing in stands as it does.
@@ -60,20 +84,19 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         self.note_sign_in();
         let now = Instant::now();
         let since = |then: Instant| now.saturating_duration_since(then);
-        let session = match (self.given.progress.login_away(), &self.signing_in) {
-            (Some(away), _) => Session::Away(since(away)),
-            (None, (SignIn::Trying, _)) => Session::Trying,
-            (None, (SignIn::SignedIn, then)) => Session::SignedIn(since(*then)),
-            (None, (SignIn::Renewing, then)) => Session::Renewing(since(*then)),
-            (None, (SignIn::Denied(_), then)) => Session::Denied(since(*then)),
+        let session = match &self.signing_in {
+            (SignIn::Trying, _) => Session::Trying,
+            (SignIn::SignedIn, then) => Session::SignedIn(since(*then)),
+            (SignIn::Renewing, then) => Session::Renewing(since(*then)),
+            (SignIn::Denied(_), then) => Session::Denied(since(*then)),
         };
         let repositories = self.repositories.iter().map(|(id, repository)| {
             let progress = *repository.progress.borrow();
             let certified = progress.certified.map(|pass| since(pass.ended));
-            let away = repository.fetcher.away_since().map(since);
-            Repository { id: *id, progress, certified, away }
+            Repository { id: *id, progress, certified }
         });
-        let line = headline(&repositories.collect::<Vec<_>>(), session);
+        let problems = self.given.progress.problems.told();
+        let line = headline(&problems, &repositories.collect::<Vec<_>>(), session);
         if line != self.told && self.given.notifier.status(&line) {
             self.told = line;
         }

@@ -17,6 +17,7 @@ pub mod headline;
 mod look;
 pub mod reload;
 pub mod restart;
+mod surroundings;
 pub mod tasks;
 mod waits;
 pub mod watchdog;
@@ -32,7 +33,9 @@ use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::ending::{End, GaveUp};
+use self::reload::Fixed;
 use self::restart::Restarts;
+use self::surroundings::Surroundings;
 use self::tasks::{TaskEnd, TaskName, Tasks};
 use self::waits::{after, at};
 use self::watchdog::Watchdog;
@@ -116,6 +119,9 @@ pub struct Supervisor<A, M> {
     /// Of the tasks that run, but for the status endpoint: nobody has to ask it anything.
     heartbeats: BTreeMap<TaskName, Heartbeat>,
     watchdog: Watchdog,
+    surroundings: Surroundings,
+    /// What the process started with.
+    fixed: Fixed,
     /// What the service manager was told last.
     told: String,
     sign_in: watch::Receiver<SignIn>,
@@ -156,6 +162,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             restarts: Restarts::default(),
             heartbeats: BTreeMap::new(),
             watchdog: Watchdog::default(),
+            surroundings: Surroundings::default(),
+            fixed: Fixed::of(&given.config),
             told: String::new(),
             sign_in,
             signing_in: (SignIn::Trying, Instant::now()),
@@ -224,6 +232,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 () = at(due) => {
                     while let Some(name) = self.restarts.take_due(Instant::now()) {
                         self.given.progress.restarts.increment();
+                        self.given.progress.problems.over(restart::source(name));
                         self.start(name);
                     }
                 }
@@ -246,8 +255,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 }
                 () = after(out_of_patience) => {
                     if self.patience_left() == Some(Duration::ZERO) {
-                        let since = self.given.progress.since_page();
-                        return End::GaveUp(GaveUp::Unanswered(since));
+                        return End::GaveUp(self.unanswered());
                     }
                 }
             }
@@ -357,6 +365,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     });
                 }
                 let restart = self.restarts.failed(name, Instant::now());
+                let (times, report) = (restart.failures.into(), restart.report(name));
+                self.given.progress.problems.repeated(restart::source(name), times, report);
                 event::task_failed(&name.to_string(), restart.failures, restart.after);
             }
             // A repository taken out by a reload and put back by another, before its pager ended.
@@ -364,6 +374,10 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 if self.given.passes == Passes::Endless && self.repositories.contains_key(&id) =>
             {
                 self.start(name);
+            }
+            // Its last words about a repository that is no longer read.
+            (TaskName::Pager(id), _) if !self.repositories.contains_key(&id) => {
+                self.given.progress.problems.forget(id);
             }
             _ => {}
         }
@@ -384,10 +398,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         };
         let old = std::mem::replace(&mut self.given.config, new);
         let new = &self.given.config;
-        let changes = reload::changes(&old, new);
-        for key in &changes.need_restart {
-            event::restart_needed(key);
-        }
+        let changes = reload::changes(&self.fixed, &old, new);
+        self.note_waiting(&changes.need_restart);
         if changes.signs_in_anew
             && let Some(credentials) = self.session.current()
         {
@@ -406,6 +418,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         });
         for id in &changes.removed {
             self.restarts.forget(TaskName::Pager(*id));
+            self.given.progress.problems.forget(*id);
             if let Some(repository) = self.repositories.remove(id) {
                 repository.stopper.stop();
             }

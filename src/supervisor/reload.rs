@@ -1,14 +1,43 @@
 //! What a new configuration changes. Pure.
 
-use crate::config::{Config, RepositoryConfig};
+use crate::config::{Config, LogFormat, MirrorUrl, RepositoryConfig, StatusListen};
 use crate::ids::RepositoryId;
+
+/// What of a configuration holds from the start of the process to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fixed {
+    mirror: MirrorUrl,
+    listen: StatusListen,
+    format: LogFormat,
+}
+
+impl Fixed {
+    /// That of a configuration.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            mirror: config.mirror.clone(),
+            listen: config.status.listen.clone(),
+            format: config.log.format,
+        }
+    }
+
+    /// The keys by which another one differs: they wait for a restart.
+    pub fn differs(&self, new: &Self) -> Vec<&'static str> {
+        let keys = [
+            ("mirror.url", self.mirror != new.mirror),
+            ("status.listen", self.listen != new.listen),
+            ("log.format", self.format != new.format),
+        ];
+        keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect()
+    }
+}
 
 /// The difference between two configurations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     /// What changed, as keys and sections.
     pub keys: Vec<String>,
-    /// Keys that hold only from the next start on.
+    /// Keys that hold only from the next start on, and are not what the process started with.
     pub need_restart: Vec<&'static str>,
     /// Whether the session belongs to another server or user now.
     pub signs_in_anew: bool,
@@ -26,21 +55,16 @@ pub struct Changes {
     pub changed: Vec<RepositoryConfig>,
 }
 
-/// What is different in `new`.
-pub fn changes(old: &Config, new: &Config) -> Changes {
+/// What is different in `new`, in a process that started with `fixed`.
+pub fn changes(fixed: &Fixed, old: &Config, new: &Config) -> Changes {
     let mut changes = Changes::default();
     changes.starts_over =
         old.server.url != new.server.url || old.login.username != new.login.username;
     changes.other_login = changes.starts_over || old.login != new.login;
     changes.other_way = old.server != new.server;
     changes.signs_in_anew = changes.other_login || old.session.transport != new.session.transport;
-    let need_restart = [
-        ("mirror.url", old.mirror != new.mirror),
-        ("status.listen", old.status.listen != new.status.listen),
-        ("log.format", old.log.format != new.log.format),
-    ];
-    changes.need_restart =
-        need_restart.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();
+    let altered = Fixed::of(old).differs(&Fixed::of(new));
+    changes.need_restart = fixed.differs(&Fixed::of(new));
     let applied = [
         ("server", old.server != new.server),
         ("login", old.login != new.login),
@@ -55,9 +79,10 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
     ];
     changes.keys = applied
         .iter()
-        .chain(&need_restart)
         .filter(|(_, differs)| *differs)
-        .map(|(key, _)| (*key).to_owned())
+        .map(|(key, _)| *key)
+        .chain(altered)
+        .map(str::to_owned)
         .collect();
 
     for config in &new.repositories {
@@ -83,14 +108,36 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::{Environment, Secret, load_text};
+    use super::{Changes, Fixed};
+    use crate::config::{Config, Environment, Secret, load_text};
+    use crate::ids::RepositoryId;
 
     fn config(rest: &str) -> Config {
         let text =
             format!("[server]\nurl = 'http://127.0.0.1:1'\n[login]\nusername = 'system'\n{rest}");
         let environment = Environment::from_pairs([("EWMIRROR_LOGIN__PASSWORD", "p")]);
         load_text(&text, "test", &environment).unwrap().config
+    }
+
+    /// What is different for a process that started with the old one.
+    fn changes(old: &Config, new: &Config) -> Changes {
+        super::changes(&Fixed::of(old), old, new)
+    }
+
+    #[test]
+    fn what_was_taken_back_needs_no_restart_and_what_was_not_still_does() {
+        let started = config("[[repository]]\nid = 1");
+        let json = config("[log]\nformat = 'json'\n[[repository]]\nid = 1");
+        let slower = config("[log]\nformat = 'json'\n[[repository]]\nid = 1\npage_size = 7");
+        let fixed = Fixed::of(&started);
+        assert_eq!(super::changes(&fixed, &started, &json).need_restart, ["log.format"]);
+        let later = super::changes(&fixed, &json, &slower);
+        assert_eq!(
+            (later.need_restart, later.keys),
+            (vec!["log.format"], vec!["repository 1".into()])
+        );
+        let back = super::changes(&fixed, &json, &started);
+        assert_eq!((back.need_restart, back.keys), (vec![], vec!["log.format".to_owned()]));
     }
 
     #[test]

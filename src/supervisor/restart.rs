@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::tasks::TaskName;
+use crate::problems::{Report, Scope, Source};
 
 /// The wait after the first failure; it doubles with each further one.
 const FIRST: Duration = Duration::from_secs(1);
@@ -37,6 +38,29 @@ pub struct Restart {
     pub failures: u32,
     /// How long until the task is started again.
     pub after: Duration,
+}
+
+impl Restart {
+    /// What is to be said of it until the task is started again.
+    pub(super) fn report(&self, name: TaskName) -> Report {
+        Report {
+            error: format!("the {name} failed by a defect of this program"),
+            remedy: "report it, with what the log says of the panic".to_owned(),
+            retry_in: Some(self.after),
+            halts: name != TaskName::Status,
+        }
+    }
+}
+
+/// The place of a task that waits to be started again.
+pub(super) fn source(name: TaskName) -> Source {
+    let (scope, repository) = match name {
+        TaskName::Pager(id) => (Scope::Repository, Some(id)),
+        TaskName::Refresher => (Scope::Login, None),
+        // Nothing that is mirrored depends on it.
+        TaskName::Status => (Scope::Mirror, None),
+    };
+    Source { scope, repository, what: "restart" }
 }
 
 impl Restarts {

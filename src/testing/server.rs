@@ -378,6 +378,10 @@ impl Api for Server {
         self.state().time_out
     }
 
+    fn clock_ahead_s(&self) -> Option<i64> {
+        None
+    }
+
     async fn login(&self) -> Result<Tokens, Failure> {
         let asked = self.asked(Call::Login, None);
         self.answer(asked, |state, asked, outcome| match outcome {

@@ -344,5 +344,5 @@ fn a_proxy_is_named_without_its_password_and_is_what_is_connected_to() {
     let said = Said::with(&Setup::new("http://pim.invalid").toml(), |command| {
         command.env("http_proxy", format!("http://{address}"));
     });
-    said.expect("proxy", "warn", &["as this environment says", "set server.proxy"]);
+    said.expect("proxy", "warn", &["in this environment says", "set server.proxy"]);
 }

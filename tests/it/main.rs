@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod exactness;
 mod faults;
+mod health;
 mod kill;
 mod logs;
 mod machine;

@@ -13,14 +13,14 @@ use crate::support::{DEADLINE, Daemon, Setup, Sim, pause, repositories, sim};
 const WATCHDOG: Duration = Duration::from_millis(900);
 
 /// A service manager's end of the socket.
-struct Manager {
+pub(crate) struct Manager {
     socket: UnixDatagram,
     address: String,
     _directory: TempDir,
 }
 
 impl Manager {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = TempDir::new().expect("a directory for the test");
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("the socket can be bound");
@@ -38,7 +38,7 @@ impl Manager {
     }
 
     /// Has a command tell this manager, and be watched by it.
-    fn watch(&self, command: &mut Command) {
+    pub(crate) fn watch(&self, command: &mut Command) {
         command.env("NOTIFY_SOCKET", &self.address);
         command.env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
     }
@@ -56,7 +56,7 @@ impl Manager {
     }
 
     /// Waits for a message.
-    fn wait_for(&self, what: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn wait_for(&self, what: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
         while begun.elapsed() < DEADLINE {
             match self.next(Duration::from_secs(1)) {
@@ -77,7 +77,7 @@ fn is_alive(message: &str) -> bool {
     message == "WATCHDOG=1"
 }
 
-fn is_status(message: &str) -> bool {
+pub(crate) fn is_status(message: &str) -> bool {
     message.starts_with("STATUS=")
 }
 
@@ -132,7 +132,7 @@ fn a_server_that_is_away_at_the_start_fails_nothing() {
     let manager = Manager::start();
     let daemon = manager.run(&Setup::new(format!("http://127.0.0.1:{}", sim::free_port())));
     assert_eq!(manager.next(DEADLINE).as_deref(), Some("READY=1"));
-    manager.wait_for(|it| it.starts_with("STATUS=server away since "));
+    manager.wait_for(|it| it.starts_with("STATUS=login failed: no connection: 127.0.0.1:"));
     manager.wait_for(is_alive);
     daemon.stop();
 }

@@ -14,7 +14,7 @@ use super::report::Report;
 use crate::cli::online::{self, FirstPage};
 use crate::cli::{daemon, output};
 use crate::client::route::{Route, route};
-use crate::client::{Client, ClientError, Failure, RequestErrorKind};
+use crate::client::{Api as _, CLOCKS_APART_S, Client, ClientError, Failure, RequestErrorKind};
 use crate::config::{Config, Environment, RepositoryConfig};
 use crate::session::SharedSession;
 
@@ -23,10 +23,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The most addresses of one name that are shown.
 const SHOWN_ADDRESSES: usize = 4;
-
-/// How far the clocks may be apart, in seconds. The daemon lives with more; but then one of them is
-/// wrong, and certificates and logs are judged by it.
-const CLOCKS_APART_S: u64 = 60;
 
 /// The names of the checks, in their order.
 const NAMES: &str = "name resolution";
@@ -40,13 +36,11 @@ const CLOCK: &str = "clock";
 pub(super) async fn check(report: &mut Report, known: &Known, environment: &Environment) {
     match known {
         Known::All(config) => {
-            let no_proxy = ["NO_PROXY", "no_proxy"].iter().find_map(|name| environment.get(name));
-            let no_proxy = no_proxy.and_then(|list| list.to_str()).unwrap_or_default();
-            let route = route(&config.server, no_proxy);
+            let route = route(&config.server, environment);
             let within = config.server.connect_timeout;
             let connected = connect(report, route.as_ref(), &config.server.url, within).await;
             if connected {
-                signed_in(report, config, route.as_ref()).await;
+                signed_in(report, config, route.as_ref(), environment).await;
             } else {
                 const WHY: &str = "there is no connection";
                 report.skip(TLS, WHY);
@@ -145,17 +139,23 @@ fn proxy(report: &mut Report, route: Option<&Route>) {
         return;
     };
     let found = format!("{}://{host}:{port}", proxy.scheme);
-    if proxy.configured {
-        report.ok(PROXY, &format!("{found}, as server.proxy says"));
+    let named_by = proxy.named_by;
+    if named_by == "server.proxy" {
+        report.ok(PROXY, &format!("{found}, as {named_by} says"));
     } else {
         let remedy = "a service has an environment of its own: set server.proxy for both";
-        report.warn(PROXY, &format!("{found}, as this environment says"), remedy);
+        report.warn(PROXY, &format!("{found}, as {named_by} in this environment says"), remedy);
     }
 }
 
 /// Signs in, which shows how TLS stands; reads the first pages; signs out.
-async fn signed_in(report: &mut Report, config: &Config, route: Option<&Route>) {
-    let client = match Client::new(&daemon::settings(config)) {
+async fn signed_in(
+    report: &mut Report,
+    config: &Config,
+    route: Option<&Route>,
+    environment: &Environment,
+) {
+    let client = match Client::new(&daemon::settings(config, environment)) {
         Ok(client) => client,
         Err(error) => {
             // Its text has the remedy.

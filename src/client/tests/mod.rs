@@ -27,7 +27,7 @@ use url::Url;
 
 use self::server::{Server, json};
 use super::*;
-use crate::config::{LoginConfig, LoginMethod, Secret, ServerConfig, Transport};
+use crate::config::{Environment, LoginConfig, LoginMethod, Secret, ServerConfig, Transport};
 use crate::ids::{ItemId, RepositoryId};
 use crate::session::Generation;
 
@@ -46,6 +46,7 @@ struct Setup {
     server: ServerConfig,
     login: LoginConfig,
     transport: Transport,
+    environment: Environment,
 }
 
 impl Setup {
@@ -69,11 +70,16 @@ impl Setup {
             client_id: String::new(),
             client_secret: Secret::new(CLIENT_SECRET),
         };
-        Self { server, login, transport: Transport::Headers }
+        Self { server, login, transport: Transport::Headers, environment: Environment::empty() }
     }
 
     fn settings(&self) -> ClientSettings<'_> {
-        ClientSettings { server: &self.server, login: &self.login, transport: self.transport }
+        ClientSettings {
+            server: &self.server,
+            login: &self.login,
+            transport: self.transport,
+            environment: &self.environment,
+        }
     }
 
     fn client(&self) -> Client {

@@ -252,7 +252,8 @@ fn files_that_cannot_be_used_are_named_with_their_key() {
         if let Some(content) = content {
             std::fs::write(&path, content).unwrap();
         }
-        let mut setup = Setup { server: base.server.clone(), login: base.login.clone(), ..base };
+        let (server, login) = (base.server.clone(), base.login.clone());
+        let mut setup = Setup { server, login, ..Setup::new("https://localhost:1") };
         match key {
             "server.ca_file" => setup.server.ca_file = Some(path.clone()),
             _ => setup.server.client_identity_file = Some(path.clone()),

@@ -23,7 +23,7 @@ mod write;
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -68,6 +68,7 @@ pub struct SqliteMirror {
     /// `None` only while it is dropped.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    path: PathBuf,
 }
 
 impl SqliteMirror {
@@ -85,7 +86,7 @@ impl SqliteMirror {
             .name("mirror".to_owned())
             .spawn(move || work(store, queue))
             .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), path: path.to_owned() })
     }
 
     /// Has the thread do something, and waits for it.
@@ -134,6 +135,10 @@ fn panicked(panic: &(dyn Any + Send)) -> MirrorError {
 }
 
 impl Mirror for SqliteMirror {
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
     async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
         self.run(move |store| ledger::recall(store, repository)).await
     }

@@ -106,7 +106,9 @@ impl Desk {
 
     async fn readiness(&self) -> Response<Full<Bytes>> {
         let max_age = *self.live.max_age.borrow();
-        let lacking = ready::lacking(&self.seen().await.document, max_age);
+        let seen = self.seen().await;
+        let mut lacking = ready::failing(&seen.document);
+        lacking.push_str(&ready::lacking(&seen.document, max_age));
         if lacking.is_empty() {
             return plain(StatusCode::OK, "ready\n");
         }
@@ -154,6 +156,8 @@ impl Desk {
                 }),
                 repositories: self.repositories(),
                 command: &self.live.progress.command,
+                problems: self.live.progress.problems.told(),
+                max_age: Some(*self.live.max_age.borrow()),
             });
             let text = Bytes::from(document.json());
             Arc::new(Seen { document, text })

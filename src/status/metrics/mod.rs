@@ -20,15 +20,19 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::document::{RepositoryStatus, SignInStatus, StatusDocument};
+use super::document::{HealthStatus, RepositoryStatus, SignInStatus, StatusDocument};
 use super::process::ProcessFigures;
 use super::ready;
 use crate::calls::{Call, Outcome};
 use crate::ids::RepositoryId;
+use crate::problems::Scope;
 use crate::progress::{Histogram, Progress, RepositoryCounts};
 
 /// What a text of metrics is sent as.
 pub(super) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+
+/// The scope of a server that cannot be reached.
+const SERVER: &str = Scope::Server.name();
 
 /// What there is to tell at one moment.
 #[derive(Debug)]
@@ -122,6 +126,10 @@ impl Snapshot {
         let denied = daemon.map(|it| (none(), u64::from(it.sign_in == SignInStatus::Denied)));
         let help = "Whether the server does not accept the login.";
         sheet.gauge("ewmirror_login_denied", None, help, denied)?;
+        let reachable = !self.document.problems.iter().any(|it| it.scope == SERVER);
+        let help = "Whether the server can be reached, as far as anybody has tried.";
+        let reachable = [(none(), u64::from(reachable))];
+        sheet.gauge("ewmirror_server_reachable", None, help, reachable)?;
         let age = self.progress.session_age().map(|age| (none(), age.as_secs_f64()));
         sheet.gauge(
             "ewmirror_session_age",
@@ -134,8 +142,17 @@ impl Snapshot {
         sheet.gauge("ewmirror_rest_token_age", Some(&Unit::Seconds), help, age)
     }
 
-    /// How the repositories stand.
+    /// What is wrong, and how the repositories stand.
     fn standing(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let problems = Scope::ALL.map(|scope| {
+            let found = self.document.problems.iter().filter(|it| it.scope == scope.name());
+            (by("scope", scope.name()), found.count() as u64)
+        });
+        let help = "Things that are wrong at the moment; ewmirror status names them.";
+        sheet.gauge("ewmirror_problems", None, help, problems)?;
+        let failing = self.document.health == HealthStatus::Failing;
+        let help = "Whether something is wrong and nothing goes on.";
+        sheet.gauge("ewmirror_failing", None, help, [(none(), u64::from(failing))])?;
         let named = self.read().map(|it| {
             let name = it.name.clone().unwrap_or_default();
             (of(RepositoryId(it.id)).and("name", name), 1_u64)

@@ -38,6 +38,8 @@ fn document(
             last_certified: None,
         }],
         command: &CommandLine::DEFAULT,
+        problems: Vec::new(),
+        max_age: None,
     })
 }
 

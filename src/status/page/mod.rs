@@ -1,6 +1,7 @@
 //! The status document as a page for people.
 //!
-//! The first line says whether the daemon runs; then each repository begins with its headline, the
+//! What is wrong comes first, with its cause, since when, the next try and what to do; the next line
+//! says whether the daemon runs; then each repository begins with its headline, the
 //! age of its last certified pass. Whatever comes from elsewhere (names, reasons, words of the
 //! server) is shown without control characters: a terminal must not obey it.
 
@@ -10,9 +11,10 @@ use std::time::{Duration, SystemTime};
 use bytesize::ByteSize;
 
 use super::document::{
-    DaemonStatus, HeldStatus, MirrorStatus, PassStatus, RepositoryStatus, SignInStatus,
-    StateStatus, StatusDocument,
+    DaemonStatus, HealthStatus, HeldStatus, MirrorStatus, PassStatus, RepositoryStatus,
+    SignInStatus, StateStatus, StatusDocument,
 };
+use crate::problems::Scope;
 
 /// What a page needs beside its document.
 #[derive(Clone, Copy, Debug)]
@@ -23,15 +25,17 @@ pub struct Surroundings<'a> {
     pub no_daemon: &'a str,
     /// The command that releases deletions, without its `--repository`.
     pub release: &'a str,
+    /// Whether what is wrong may be in colour.
+    pub colour: bool,
 }
 
 impl StatusDocument {
     /// The page.
     pub fn page(&self, around: Surroundings<'_>) -> String {
         let mut page = Page(String::new());
-        match &self.daemon {
-            Some(daemon) => page.daemon(daemon, &self.version, around.now_ms),
-            None => page.line(format_args!("{}", Plain(around.no_daemon))),
+        page.wrong(self, around);
+        if let Some(daemon) = &self.daemon {
+            page.daemon(daemon, &self.version, around.now_ms);
         }
         page.mirror(&self.mirror);
         for repository in &self.repositories {
@@ -41,12 +45,64 @@ impl StatusDocument {
     }
 }
 
+/// What a terminal takes for colours, and for the end of one.
+const RED: &str = "\u{1b}[1;31m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// The scope whose count is one of items, not of tries.
+const DELETES: &str = Scope::Deletes.name();
+
 /// The text being written.
 struct Page(String);
 
 impl Page {
     fn line(&mut self, line: fmt::Arguments<'_>) {
         writeln!(self.0, "{line}").expect("a string takes any text");
+    }
+
+    fn wrong(&mut self, document: &StatusDocument, around: Surroundings<'_>) {
+        let (words, colour_of_them) = match document.health {
+            _ if document.daemon.is_none() => (around.no_daemon, RED),
+            HealthStatus::Ok => return,
+            HealthStatus::Failing => ("FAILING: nothing goes on", RED),
+            HealthStatus::Degraded => ("DEGRADED: not all goes on as it should", YELLOW),
+            HealthStatus::Unknown => {
+                ("UNKNOWN whether anything is wrong: this daemon is of another version", YELLOW)
+            }
+        };
+        let paint = |on| if around.colour { on } else { "" };
+        let (begin, end) = (paint(colour_of_them), paint(PLAIN));
+        self.line(format_args!("{begin}{}{end}", Plain(words)));
+        for problem in &document.problems {
+            if problem.error == words {
+                self.line(format_args!("    {}", Plain(&problem.remedy)));
+                continue;
+            }
+            let about = match problem.repository {
+                Some(id) => document.called(id),
+                None => problem.scope.clone(),
+            };
+            let (about, error) = (Plain(&about), Plain(&problem.error));
+            self.line(format_args!("{begin}  {about}: {error}{end}"));
+            let mut when = format!("for {}", span(Duration::from_millis(problem.since_ms)));
+            if problem.failures > 1 && problem.scope != DELETES {
+                write!(when, ", {} times in a row", problem.failures)
+                    .expect("a string takes any text");
+            }
+            match problem.retry_in_ms.map(Duration::from_millis) {
+                Some(Duration::ZERO) => when.push_str("; next try now"),
+                Some(left) => {
+                    write!(when, "; next try in {}", span(left)).expect("a string takes any text");
+                }
+                None => {}
+            }
+            self.line(format_args!("    {when}"));
+            self.line(format_args!("    {}", Plain(&problem.remedy)));
+        }
+        if document.daemon.is_some() {
+            self.0.push('\n');
+        }
     }
 
     fn daemon(&mut self, daemon: &DaemonStatus, version: &str, now_ms: i64) {

@@ -9,7 +9,7 @@ use crate::mirror::{
     RepositorySummary, Tally,
 };
 use crate::progress::{Activity, RepositoryProgress};
-use crate::status::document::{Configured, Facts};
+use crate::status::document::{Configured, Facts, ProblemStatus};
 
 /// 2026-03-01T12:00:00Z.
 const NOW_MS: i64 = 1_772_366_400_000;
@@ -19,6 +19,7 @@ const AROUND: Surroundings<'_> = Surroundings {
     now_ms: NOW_MS,
     no_daemon: "the daemon does not run: nobody listens at 127.0.0.1:9464",
     release: "ewmirror approve-deletes",
+    colour: false,
 };
 
 fn entry(iteration: u64, ended_ms: Option<i64>, doubt: Option<&str>) -> LedgerEntry {
@@ -126,6 +127,8 @@ fn facts(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> Facts<'_> {
             last_certified: None,
         }],
         command: &CommandLine::DEFAULT,
+        problems: Vec::new(),
+        max_age: None,
     }
 }
 
@@ -144,11 +147,20 @@ const HELD: &str = "  \
   5 suspects: not seen by the last certified pass
 ";
 
+const WAITING: &str = "  \
+  repository 10149 Products: 4000 deletions held back: too many at once to be believed
+    for 1h 0m
+    see which, and whether they are gone for good: ewmirror approve-deletes --repository 10149 \
+    --list; if so: ewmirror approve-deletes --repository 10149
+";
+
 #[test]
 fn a_page_with_a_daemon_reads_like_this() {
     let page = StatusDocument::new(facts(&summary(), Some(daemon()))).page(AROUND);
     let expected = format!(
-        "ewmirror {} runs since 2026-03-01T08:47:55Z (3h 12m), pid 61, signed in
+        "DEGRADED: not all goes on as it should
+{WAITING}
+ewmirror {} runs since 2026-03-01T08:47:55Z (3h 12m), pid 61, signed in
 1 login, 700 page requests; 0 refused, 2 failed
 mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last change 10440
 
@@ -167,7 +179,7 @@ fn a_page_of_the_database_alone_reads_like_this() {
     let page = StatusDocument::new(facts(&summary(), None)).page(AROUND);
     let expected = format!(
         "the daemon does not run: nobody listens at 127.0.0.1:9464
-mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last change 10440
+{WAITING}mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last change 10440
 
 3: no certified pass yet, 7 items
 
@@ -176,6 +188,37 @@ mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last cha
 {HELD}{PASSES}"
     );
     assert_eq!(page, expected);
+}
+
+#[test]
+fn what_is_wrong_comes_first_with_its_cause_and_what_to_do_and_nothing_of_it_is_obeyed() {
+    let mut document = StatusDocument::new(facts(&summary(), Some(daemon())));
+    let server = ProblemStatus {
+        scope: "server".to_owned(),
+        since_ms: 185_000,
+        failures: 12,
+        error: "search failed: no connection: 127.0.0.1:9\u{1b}[2J".to_owned(),
+        remedy: "check server.url\r".to_owned(),
+        retry_in_ms: Some(8_400),
+        ..ProblemStatus::default()
+    };
+    let now = ProblemStatus { retry_in_ms: Some(0), repository: Some(3), ..server.clone() };
+    document.problems = vec![server, now];
+    document.health = HealthStatus::Failing;
+    let plain = document.page(AROUND);
+    let begins = "\
+FAILING: nothing goes on
+  server: search failed: no connection: 127.0.0.1:9 [2J
+    for 3m, 12 times in a row; next try in 8s
+    check server.url \n  repository 3: search failed: no connection: 127.0.0.1:9 [2J
+    for 3m, 12 times in a row; next try now
+    check server.url \n\newmirror ";
+    assert!(plain.starts_with(begins), "{plain}");
+    let coloured = document.page(Surroundings { colour: true, ..AROUND });
+    assert!(coloured.starts_with("\u{1b}[1;31mFAILING: nothing goes on\u{1b}[0m\n"), "{coloured}");
+    document.health = HealthStatus::Ok;
+    document.problems.clear();
+    assert!(document.page(AROUND).starts_with("ewmirror "));
 }
 
 #[test]
@@ -214,6 +257,18 @@ fn the_document_is_this_json() {
     let document = StatusDocument::new(facts(&summary, Some(daemon())));
     let expected = r#"{
   "version": "VERSION",
+  "health": "degraded",
+  "problems": [
+    {
+      "scope": "deletes",
+      "repository": 10149,
+      "since_ms": 3600000,
+      "failures": 4000,
+      "error": "4000 deletions held back: too many at once to be believed",
+      "remedy": "see which, and whether they are gone for good: ewmirror approve-deletes --repository 10149 --list; if so: ewmirror approve-deletes --repository 10149",
+      "retry_in_ms": null
+    }
+  ],
   "daemon": {
     "pid": 61,
     "uptime_ms": 11525000,
@@ -341,6 +396,8 @@ fn facts_of_none() -> Facts<'static> {
             }),
             last_certified,
         }],
+        problems: Vec::new(),
+        max_age: None,
         command: &CommandLine::DEFAULT,
     }
 }

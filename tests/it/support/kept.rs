@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -116,7 +117,9 @@ impl Kept {
 
     /// What `status --json` says of a database that no daemon writes.
     pub(crate) fn status(&self) -> Value {
-        let lines = self.lines(&["status", "--json"]);
+        let (ended, lines) = self.printed(&["status", "--json"]);
+        // Without a daemon that says so something is always wrong.
+        assert_eq!(ended.code(), Some(1), "{lines:?}");
         serde_json::from_str(&lines.join("\n")).expect("the status is JSON")
     }
 
@@ -127,13 +130,18 @@ impl Kept {
 
     /// What a command prints, which must succeed.
     pub(crate) fn lines(&self, arguments: &[&str]) -> Vec<String> {
+        let (ended, lines) = self.printed(arguments);
+        assert!(ended.success(), "{arguments:?}: {ended}: {lines:?}");
+        lines
+    }
+
+    /// How a command ends, and what it prints.
+    fn printed(&self, arguments: &[&str]) -> (ExitStatus, Vec<String>) {
         let file = config_file(self.directory.path());
         let file = file.to_str().expect("the system's directory has a plain name");
         let ended = output(ewmirror(["--config", file]).args(arguments));
-        let stderr = String::from_utf8_lossy(&ended.stderr);
-        assert!(ended.status.success(), "{arguments:?}: {}: {stderr}", ended.status);
         let stdout = String::from_utf8(ended.stdout).expect("our output is UTF-8");
-        stdout.lines().map(str::to_owned).collect()
+        (ended.status, stdout.lines().map(str::to_owned).collect())
     }
 }
 

@@ -1,0 +1,57 @@
+//! Passes, as the status document has them. Plain values; names and types are stable, like those of
+//! the whole document.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mirror::LedgerEntry;
+
+/// One pass in the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of a ledger entry, where they are explained")]
+pub struct PassStatus {
+    pub iteration: u64,
+    pub started_at_ms: i64,
+    pub ended_at_ms: Option<i64>,
+    pub pages: u64,
+    pub requests: u64,
+    pub first_total: u64,
+    pub last_total: u64,
+    pub distinct_ids: u64,
+    pub repeats: u64,
+    pub step_backs: u64,
+    pub created: u64,
+    pub updated: u64,
+    pub deleted: u64,
+    pub unchanged: u64,
+    pub suspects: u64,
+    pub held: u64,
+    pub certified: bool,
+    pub doubt: Option<String>,
+}
+
+impl From<&LedgerEntry> for PassStatus {
+    fn from(pass: &LedgerEntry) -> Self {
+        let LedgerEntry { figures, tally, .. } = pass;
+        Self {
+            iteration: pass.iteration.0,
+            started_at_ms: pass.started_ms,
+            ended_at_ms: pass.ended_ms,
+            pages: figures.pages,
+            requests: figures.requests,
+            first_total: figures.first_total,
+            last_total: figures.last_total,
+            distinct_ids: figures.distinct,
+            repeats: figures.repeats,
+            step_backs: figures.step_backs,
+            created: tally.created,
+            updated: tally.updated,
+            deleted: tally.deleted,
+            unchanged: tally.unchanged,
+            suspects: pass.suspects,
+            held: pass.held,
+            certified: pass.certified,
+            doubt: pass.doubt.clone(),
+        }
+    }
+}

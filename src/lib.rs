@@ -14,7 +14,7 @@
 //! | 3 | [`client`], [`mirror`] | the vendor's calls; what is kept |
 //! | 2 | [`telemetry`], [`signals`], [`systemd`] | every event that is logged; signals as events; what the service manager is told |
 //! | 1 | [`session`], [`progress`], [`problems`], [`calls`], [`heartbeat`], [`envelope`] | what tasks share; a change as others read it |
-//! | 0 | [`config`], [`command_line`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
+//! | 0 | [`config`], [`command_line`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`cookies`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: [`pager::pass`], [`pager::window`], [`pager::link`],
@@ -82,7 +82,10 @@
 //! | no secret leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
 //! | an answer read along an outline is the answer read from scratch | `client::outline::tests` |
-//! | tokens never follow a redirect to another host; no error shows a secret | `client::tests` |
+//! | tokens never follow a redirect to another host; no error shows a secret | `client::tests`, `client::redirect` |
+//! | cookies go where RFC 6265 has them go, belong to one session, and are bounded and never shown | `cookies::tests`, `client::tests::cookies`, `tests/it/balanced.rs` |
+//! | a connection that was closed while idle is no failure, and one that never answered is | `client::tests::reuse`, `tests/it/balanced.rs` |
+//! | a certificate in `ca_file` is the server's own, byte for byte, with its name and dates | `client::tests::tls` |
 //! | every fault of a configuration is told at once, none with a secret | `config::tests`, `tests/it/check.rs` |
 //! | a stop ends within five seconds, with a logout | `supervisor::tests`, `tests/it/shutdown.rs` |
 //! | the watchdog is fed while every task gets on, and only then | `supervisor::watchdog`, `supervisor::tests::watchdog`, `tests/it/notify.rs` |
@@ -108,6 +111,7 @@ pub mod client;
 pub mod clock;
 pub mod command_line;
 pub mod config;
+pub mod cookies;
 pub mod counter;
 pub mod envelope;
 pub mod heartbeat;

@@ -15,6 +15,7 @@ use std::sync::{PoisonError, RwLock};
 use tokio::sync::watch;
 
 use crate::config::Secret;
+use crate::cookies::Cookies;
 
 /// Which login a session came from: 0 before the first, then 1, 2, 3 ...
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +45,16 @@ pub struct Tokens {
     /// The REST token, `epimresttoken`, good for about 30 minutes (vendor); absent until the
     /// server hands one out.
     pub rest: Option<Secret>,
+    /// The other cookies that the server has given to this session. All copies share them, so that
+    /// what an answer sets holds for the next request; a new login begins new ones.
+    pub cookies: Cookies,
+}
+
+impl Tokens {
+    /// Tokens of a session that has no other cookies yet.
+    pub fn new(session: Secret, rest: Option<Secret>) -> Self {
+        Self { session, rest, cookies: Cookies::default() }
+    }
 }
 
 /// A copy of the session to sign one request with.
@@ -306,7 +317,7 @@ mod tests {
     use super::*;
 
     fn tokens(text: &str) -> Tokens {
-        Tokens { session: Secret::new(text), rest: None }
+        Tokens::new(Secret::new(text), None)
     }
 
     #[tokio::test]

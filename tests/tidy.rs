@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The floor.
     ("clock", &[]),
+    ("cookies", &[]),
     ("counter", &[]),
     ("calls", &["counter"]),
     ("ids", &[]),
@@ -29,12 +30,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("heartbeat", &[]),
     ("systemd", &["config"]),
     // What tasks share, and what they say.
-    ("session", &["config"]),
+    ("session", &["config", "cookies"]),
     ("problems", &["command_line", "ids"]),
     ("progress", &["calls", "command_line", "counter", "ids", "problems"]),
     ("telemetry", &["command_line", "config", "ids", "progress", "session"]),
     // The vendor's calls; where pages go.
-    ("client", &["calls", "clock", "config", "ids", "item", "problems", "session"]),
+    ("client", &["calls", "clock", "config", "cookies", "ids", "item", "problems", "session"]),
     ("mirror", &["canonical", "change", "config", "ids", "idset", "item"]),
     // The tasks.
     (
@@ -143,6 +144,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Words that stand in the named files only.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["src/client/"]),
+    ("cookie_store", &["src/cookies/"]),
     ("signal_hook", &["src/signals.rs"]),
     ("prometheus_client", &["src/status/metrics/"]),
     ("procfs", &["src/status/process.rs"]),

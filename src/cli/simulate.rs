@@ -163,6 +163,7 @@ impl SimulateArgs {
             seed: self.seed,
             login: self.login.clone(),
             password: self.password.clone(),
+            ..Options::default()
         }
     }
 }

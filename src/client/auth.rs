@@ -12,22 +12,27 @@ use super::exchange::{Call, Exchanged, exchange};
 use super::settings::{Settings, plain, sensitive};
 use super::sign_in;
 use super::verdict::{self, TokenCookies};
+use crate::clock;
 use crate::config::LoginMethod;
+use crate::cookies::{self, Cookies};
 use crate::session::Tokens;
 
 /// Signs in by the configured method.
 pub(super) async fn login(settings: &Settings) -> Result<Tokens, Failure> {
+    // Of this session alone: what the last one was given is forgotten with it.
+    let cookies = Cookies::default();
     let call = match settings.login.method {
-        LoginMethod::EnableApi => enable_api_login(settings),
-        LoginMethod::Oauth => oauth_token(settings)?,
+        LoginMethod::EnableApi => enable_api_login(settings, &cookies),
+        LoginMethod::Oauth => oauth_token(settings, &cookies)?,
     };
     let exchanged = exchange(settings, call).await?;
-    let cookies = token_cookies(&exchanged.headers);
+    let came = token_cookies(&exchanged.headers);
     let verdict = match settings.login.method {
-        LoginMethod::EnableApi => sign_in::login(&exchanged.reply, cookies),
-        LoginMethod::Oauth => sign_in::token(&exchanged.reply, cookies),
+        LoginMethod::EnableApi => sign_in::login(&exchanged.reply, came.clone()),
+        LoginMethod::Oauth => sign_in::token(&exchanged.reply, came.clone()),
     };
-    exchanged.settle(verdict, || settings.redactor(None))
+    let tokens = exchanged.settle(verdict, || settings.login_redactor(&came, &cookies))?;
+    Ok(Tokens { cookies, ..tokens })
 }
 
 /// Asks whether the session stands. There is no such call with OAuth; a refused search tells there.
@@ -36,7 +41,7 @@ pub(super) async fn reauth(settings: &Settings, tokens: &Tokens) -> Result<Stand
         return Ok(Standing::Unknown);
     }
     let exchanged = signed(settings, Endpoint::Reauth, Method::GET, tokens, None).await?;
-    exchanged.settle(verdict::reauth(&exchanged.reply), || settings.redactor(Some(tokens)))
+    exchanged.settle(verdict::reauth(&exchanged.reply), || settings.redactor(tokens))
 }
 
 /// Signs out. There is no such call with OAuth; the token runs out by itself.
@@ -47,7 +52,7 @@ pub(super) async fn logout(settings: &Settings, tokens: &Tokens) -> Result<(), F
     let body = serde_json::json!({ "login": settings.login.username }).to_string();
     let body = Some(Bytes::from(body));
     let exchanged = signed(settings, Endpoint::Logout, Method::POST, tokens, body).await?;
-    exchanged.settle(verdict::acknowledged(&exchanged.reply), || settings.redactor(Some(tokens)))
+    exchanged.settle(verdict::acknowledged(&exchanged.reply), || settings.redactor(tokens))
 }
 
 /// A request that carries the tokens, and its answer.
@@ -63,12 +68,13 @@ pub(super) async fn signed(
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     let url = settings.url(endpoint);
-    Ok(exchange(settings, Call { endpoint, method, url, headers, body }).await?)
+    let cookies = &tokens.cookies;
+    Ok(exchange(settings, Call { endpoint, method, url, headers, body, cookies }).await?)
 }
 
 /// `POST enable-api/login` (vendor). Name and password go into the body, never into the URL, where
 /// servers take them too (seen): URLs end in access logs.
-fn enable_api_login(settings: &Settings) -> Call {
+fn enable_api_login<'a>(settings: &Settings, cookies: &'a Cookies) -> Call<'a> {
     let login = &settings.login;
     let body = serde_json::json!({
         "login": login.username,
@@ -82,12 +88,13 @@ fn enable_api_login(settings: &Settings) -> Call {
         url: settings.url(Endpoint::Login),
         headers,
         body: Some(Bytes::from(body.to_string())),
+        cookies,
     }
 }
 
 /// `POST webcm/rest/oauth/token` (seen), which knows name and password in the URL only. So this URL
 /// is never shown.
-fn oauth_token(settings: &Settings) -> Result<Call, Failure> {
+fn oauth_token<'a>(settings: &Settings, cookies: &'a Cookies) -> Result<Call<'a>, Failure> {
     let login = &settings.login;
     let mut url = settings.url(Endpoint::Token);
     url.query_pairs_mut()
@@ -100,35 +107,21 @@ fn oauth_token(settings: &Settings) -> Result<Call, Failure> {
     headers.insert(AUTHORIZATION, sensitive(Endpoint::Token, &basic)?);
     // Some servers want a length with every POST, and the library sends none without a body.
     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    Ok(Call { endpoint: Endpoint::Token, method: Method::POST, url, headers, body: None })
+    let (endpoint, method) = (Endpoint::Token, Method::POST);
+    Ok(Call { endpoint, method, url, headers, body: None, cookies })
 }
 
 /// The tokens among an answer's cookies.
 pub(super) fn token_cookies(headers: &HeaderMap) -> TokenCookies {
-    let mut cookies = TokenCookies::default();
-    for header in headers.get_all(SET_COOKIE) {
-        match header.to_str().ok().and_then(cookie) {
-            Some(("ewtoken", value)) => cookies.session = Some(value.to_owned()),
-            Some(("epimresttoken", value)) => cookies.rest = Some(value.to_owned()),
+    let mut found = TokenCookies::default();
+    for header in headers.get_all(SET_COOKIE).iter().filter_map(|it| it.to_str().ok()) {
+        match cookies::pair(header, clock::now()) {
+            Some((name, value)) if name == "ewtoken" => found.session = Some(value),
+            Some((name, value)) if name == "epimresttoken" => found.rest = Some(value),
             _ => {}
         }
     }
-    cookies
-}
-
-/// Name and value of a `Set-Cookie` header, unless it deletes the cookie.
-fn cookie(header: &str) -> Option<(&str, &str)> {
-    let mut parts = header.split(';').map(str::trim);
-    let (name, value) = parts.next()?.split_once('=')?;
-    let value = value.trim();
-    let value = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value);
-    let deletes = |attribute: &str| {
-        let (name, value) = attribute.split_once('=').unwrap_or((attribute, ""));
-        let (name, value) = (name.trim(), value.trim());
-        (name.eq_ignore_ascii_case("max-age") && (value == "0" || value.starts_with('-')))
-            || (name.eq_ignore_ascii_case("expires") && value.contains("1970"))
-    };
-    (!value.is_empty() && !parts.any(deletes)).then_some((name.trim(), value))
+    found
 }
 
 /// Base64 with padding (RFC 4648), for basic authentication; not worth a dependency.
@@ -165,27 +158,6 @@ mod tests {
         ];
         for (plain, encoded) in cases {
             assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-    }
-
-    #[test]
-    fn cookies_are_read_and_deletions_are_not() {
-        let cases = [
-            ("ewtoken=abc", Some(("ewtoken", "abc"))),
-            ("ewtoken=abc; Path=/; HttpOnly; Secure", Some(("ewtoken", "abc"))),
-            (" ewtoken = \"abc\" ;Path=/", Some(("ewtoken", "abc"))),
-            ("ewtoken=a=b==; Max-Age=86400", Some(("ewtoken", "a=b=="))),
-            ("ewtoken=abc; Expires=Wed, 21 Oct 2099 07:28:00 GMT", Some(("ewtoken", "abc"))),
-            ("ewtoken=; Path=/", None),
-            ("ewtoken=\"\"", None),
-            ("ewtoken=abc; Max-Age=0", None),
-            ("ewtoken=abc; max-age=-1", None),
-            ("ewtoken=deleted; Expires=Thu, 01-Jan-1970 00:00:10 GMT", None),
-            ("ewtoken", None),
-            ("", None),
-        ];
-        for (header, expected) in cases {
-            assert_eq!(cookie(header), expected, "{header}");
         }
     }
 }

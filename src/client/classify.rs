@@ -9,6 +9,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError};
 
 use super::error::{RequestErrorKind, TimeoutKind, TlsFault};
+use super::trust::calls_itself_an_authority;
 
 /// The kind of an error met while sending a request or reading its answer.
 pub(super) fn kind(error: &reqwest::Error) -> RequestErrorKind {
@@ -75,7 +76,11 @@ fn tls_fault(error: &rustls::Error) -> TlsFault {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer
             | CertificateError::BadSignature
-            | CertificateError::InvalidPurpose => TlsFault::UntrustedIssuer,
+            | CertificateError::InvalidPurpose
+            | CertificateError::InvalidPurposeContext { .. } => TlsFault::UntrustedIssuer,
+            CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+                TlsFault::NoName
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 TlsFault::WrongName
             }
@@ -83,6 +88,12 @@ fn tls_fault(error: &rustls::Error) -> TlsFault {
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. } => TlsFault::Expired,
+            CertificateError::Other(other) => match other.to_string() {
+                fault if calls_itself_an_authority(&fault) => TlsFault::UntrustedIssuer,
+                // Version 1, as `openssl x509 -req` makes it without extensions: it has no names.
+                fault if fault.contains("UnsupportedCertVersion") => TlsFault::NoName,
+                _ => TlsFault::BadCertificate,
+            },
             _ => TlsFault::BadCertificate,
         },
         rustls::Error::AlertReceived(

@@ -3,17 +3,18 @@
 //! Files are read here, once, and checked as far as can be without a server, so that a wrong file
 //! is a [`ClientError`] that names its key and not a puzzle at the first request.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use reqwest::{ClientBuilder, NoProxy, Proxy};
+use rustls::crypto::ring::default_provider;
+use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::error::ClientError;
+use super::pem;
+use super::trust::{Trust, TrustAnybody};
 use crate::config::ServerConfig;
 
 /// How we introduce ourselves.
@@ -32,25 +33,24 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Builds the HTTP client.
-pub(super) fn http_client(server: &ServerConfig) -> Result<reqwest::Client, ClientError> {
-    install_crypto_provider();
-    let mut builder = builder(server)?;
-    if let Some(path) = &server.ca_file {
-        builder = builder.tls_certs_merge(authorities(path)?);
-    }
-    if let Some(path) = &server.client_identity_file {
-        builder = builder.identity(identity(path)?);
-    }
-    match builder.build() {
-        Ok(client) => Ok(client),
-        // A bare machine: an https server could not be verified, a plain one needs no authority.
-        Err(error) if lacks_authorities(&error) && server.url.scheme() == "https" => {
-            Err(ClientError::NoAuthorities)
-        }
-        Err(error) if lacks_authorities(&error) => without_authorities(server),
-        Err(error) => Err(ClientError::Setup { source: error.without_url() }),
-    }
+/// The two ways in which requests go.
+pub(super) struct Connections {
+    /// Over a connection that is there already, if one is idle.
+    pub(super) pooled: reqwest::Client,
+    /// Each over a new connection of its own.
+    pub(super) fresh: reqwest::Client,
+}
+
+/// Builds both.
+pub(super) fn connections(server: &ServerConfig) -> Result<Connections, ClientError> {
+    let tls = tls(server)?;
+    let build = |builder: ClientBuilder| {
+        let built = builder.tls_backend_preconfigured(tls.clone()).build();
+        built.map_err(|error| ClientError::Setup { source: Box::new(error.without_url()) })
+    };
+    let pooled = build(builder(server)?.pool_idle_timeout(POOL_IDLE))?;
+    let fresh = build(builder(server)?.pool_max_idle_per_host(0))?;
+    Ok(Connections { pooled, fresh })
 }
 
 /// The proxy's password, which must never be shown: as it is and as it stands in the URL.
@@ -73,10 +73,8 @@ fn builder(server: &ServerConfig) -> Result<ClientBuilder, ClientError> {
         .connect_timeout(server.connect_timeout)
         .tcp_nodelay(true)
         .tcp_keepalive(KEEPALIVE)
-        .pool_idle_timeout(POOL_IDLE)
         .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_keep_alive_timeout(PING_TIMEOUT)
-        .tls_danger_accept_invalid_certs(server.accept_invalid_certificates);
+        .http2_keep_alive_timeout(PING_TIMEOUT);
     if let Some(proxy) = proxy(server)? {
         builder = builder.proxy(proxy);
     }
@@ -88,31 +86,42 @@ fn builder(server: &ServerConfig) -> Result<ClientBuilder, ClientError> {
     Ok(builder)
 }
 
-/// The same client with nobody to trust: for plain HTTP on a machine without authorities. Should
-/// the server redirect to https, the error there names `server.ca_file`.
-fn without_authorities(server: &ServerConfig) -> Result<reqwest::Client, ClientError> {
-    let mut builder = builder(server)?.tls_certs_only([]);
-    if let Some(path) = &server.client_identity_file {
-        builder = builder.identity(identity(path)?);
-    }
-    builder.build().map_err(|error| ClientError::Setup { source: error.without_url() })
-}
-
-/// The cryptography behind TLS is chosen by the process, once. Somebody was first: just as well.
-fn install_crypto_provider() {
-    drop(rustls::crypto::ring::default_provider().install_default());
-}
-
-/// The library's text is all there is to tell this apart; a test holds it to that.
-fn lacks_authorities(error: &reqwest::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if let Some(rustls::Error::General(text)) = error.downcast_ref() {
-            return text.contains("No CA certificates");
+/// Whom to trust, what to show, and which versions of HTTP to offer.
+fn tls(server: &ServerConfig) -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(default_provider());
+    let unforeseen = |error: rustls::Error| ClientError::Setup { source: Box::new(error) };
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(unforeseen)?;
+    let known = server.ca_file.as_deref().map(pem::authorities).transpose()?.unwrap_or_default();
+    let builder = if server.accept_invalid_certificates {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)))
+    } else {
+        let mut roots = RootCertStore::empty();
+        // Those that this machine has and that cannot be read are nobody's to trust.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(known.iter().cloned());
+        if roots.is_empty() && server.url.scheme() == "https" {
+            return Err(ClientError::NoAuthorities);
         }
-        source = error.source();
-    }
-    false
+        if roots.is_empty() {
+            // A bare machine, and a server that needs none. Should it redirect to https, the error
+            // there names `server.ca_file`.
+            builder.with_root_certificates(roots)
+        } else {
+            let trust = Trust::new(roots, known, provider).map_err(unforeseen)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(trust))
+        }
+    };
+    let mut config = match &server.client_identity_file {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let pem::Identity { chain, key } = pem::identity(path)?;
+            builder.with_client_auth_cert(chain, key).map_err(|_| pem::no_pair(path))?
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 fn proxy(server: &ServerConfig) -> Result<Option<Proxy>, ClientError> {
@@ -132,54 +141,4 @@ fn proxy(server: &ServerConfig) -> Result<Option<Proxy>, ClientError> {
     };
     let proxy = Proxy::all(url).map_err(|_| ClientError::Proxy)?;
     Ok(Some(proxy.no_proxy(no_proxy)))
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate>, ClientError> {
-    const KEY: &str = "server.ca_file";
-    let unusable = |what| ClientError::Unusable { key: KEY, path: path.to_owned(), what };
-    let pem = read(KEY, path)?;
-    let mut checked = RootCertStore::empty();
-    let mut authorities = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|_| unusable("is damaged PEM: export it anew"))?;
-        checked
-            .add(certificate.clone())
-            .map_err(|_| unusable("holds a damaged certificate: export it anew"))?;
-        let authority = Certificate::from_der(&certificate)
-            .map_err(|_| unusable("holds a damaged certificate: export it anew"))?;
-        authorities.push(authority);
-    }
-    if authorities.is_empty() {
-        return Err(unusable(
-            "holds no certificate: it must be PEM, beginning with -----BEGIN CERTIFICATE-----",
-        ));
-    }
-    Ok(authorities)
-}
-
-fn identity(path: &Path) -> Result<Identity, ClientError> {
-    const KEY: &str = "server.client_identity_file";
-    let unusable = |what| ClientError::Unusable { key: KEY, path: path.to_owned(), what };
-    let pem = read(KEY, path)?;
-    let identity = Identity::from_pem(&pem).map_err(|_| {
-        unusable(
-            "must hold the client's certificate chain and its private key, unencrypted, as PEM",
-        )
-    })?;
-    // Whether key and certificate belong together shows only in use.
-    reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([])
-        .identity(identity.clone())
-        .build()
-        .map_err(|_| unusable("holds a key that does not belong to its first certificate"))?;
-    Ok(identity)
-}
-
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(path).map_err(|source| ClientError::Unreadable {
-        key,
-        path: path.to_owned(),
-        source,
-    })
 }

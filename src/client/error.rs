@@ -120,8 +120,10 @@ pub enum RefusalShape {
     StatusMember(i64),
     /// Status 200 with an HTML sign-in page.
     SignInPage,
-    /// A redirect to anywhere but the same path of the same host.
+    /// A redirect to a sign-in page of the same server.
     Redirected,
+    /// A redirect to anywhere else that is not followed. What that says of the session is doubtful.
+    Elsewhere,
 }
 
 impl fmt::Display for RefusalShape {
@@ -132,7 +134,8 @@ impl fmt::Display for RefusalShape {
             Self::NotSuccessful => f.write_str("\"success\": false"),
             Self::StatusMember(status) => write!(f, "\"status\": {status} without data"),
             Self::SignInPage => f.write_str("a sign-in page"),
-            Self::Redirected => f.write_str("a redirect to elsewhere"),
+            Self::Redirected => f.write_str("a redirect to a sign-in page"),
+            Self::Elsewhere => f.write_str("a redirect to elsewhere"),
         }
     }
 }
@@ -282,7 +285,7 @@ pub enum RequestErrorKind {
     },
     /// A redirect on sign-in that we do not follow, lest the password goes astray.
     Redirect {
-        /// Scheme and host of the target, if it could be read.
+        /// Scheme, host, port and path of the target, if it could be read.
         target: Option<String>,
     },
     /// None of these.
@@ -358,6 +361,8 @@ pub enum TlsFault {
     UntrustedIssuer,
     /// The server's certificate is for another host name.
     WrongName,
+    /// The server's certificate has no `subjectAltName`; its common name counts nowhere any more.
+    NoName,
     /// The server's certificate is not valid yet, or no longer.
     Expired,
     /// The server's certificate is bad in another way.
@@ -374,9 +379,14 @@ impl TlsFault {
     fn remedy(self) -> Option<&'static str> {
         match self {
             Self::UntrustedIssuer => Some(
-                "set server.ca_file to a PEM file with the CA that issued the server's certificate",
+                "set server.ca_file to a PEM file with the CA that issued the server's certificate, \
+                 or with that certificate itself",
             ),
             Self::WrongName => Some("use a host name in server.url that the certificate is for"),
+            Self::NoName => Some(
+                "have the server's certificate made anew with a subjectAltName for the host in \
+                 server.url, such as -addext subjectAltName=DNS:pim.example.com with openssl req",
+            ),
             Self::Expired => {
                 Some("have the server's certificate renewed, and check this machine's clock")
             }
@@ -395,6 +405,7 @@ impl fmt::Display for TlsFault {
         f.write_str(match self {
             Self::UntrustedIssuer => "server certificate issued by nobody trusted here",
             Self::WrongName => "server certificate is for another host name",
+            Self::NoName => "server certificate names no host: it has no subjectAltName",
             Self::Expired => "server certificate is not valid at this time",
             Self::BadCertificate => "server certificate is not acceptable",
             Self::ClientCertificate => "the server did not accept our client certificate",
@@ -440,6 +451,6 @@ pub enum ClientError {
     #[error("the HTTP client cannot be set up")]
     Setup {
         /// What the library said.
-        source: reqwest::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
 }

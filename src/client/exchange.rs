@@ -1,30 +1,39 @@
 //! One request and its answer, redirects included.
 //!
 //! The HTTP library follows no redirect for us: it would carry our own headers, and so the tokens,
-//! to another host. The one redirect worth following is that of the same request to the same host,
-//! above all from http to https (seen); that one is remembered, so that tokens go over the wire in
-//! the clear at most once. The way back from https to http is never taken.
+//! to another host. Those worth following are in `redirect`; that from http to https (seen) is
+//! remembered, so that tokens go over the wire in the clear at most once.
+//!
+//! Each request carries the cookies that the session has for its URL, and each answer may set some,
+//! a redirect's included.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_TYPE, COOKIE, DATE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::body::{self, BodyError, Limits};
+use super::connect::Connections;
 use super::error::{Endpoint, Failure, Refusal, RequestError, RequestErrorKind, TimeoutKind};
 use super::redact::Redactor;
+use super::redirect::{Redirect, elsewhere, redirect};
 use super::retry::limit;
-use super::settings::Settings;
+use super::settings::{Settings, sensitive};
 use super::verdict::{Elsewhere, Reply, Verdict};
 use super::{Denial, classify};
 use crate::clock;
+use crate::cookies::Cookies;
 use crate::problems::Reached;
 
-/// How many redirects are followed for one request: one for http to https, one to spare.
-const REDIRECTS: usize = 2;
+/// How many redirects are followed for one request: one each for http to https, a final slash and a
+/// session in the path, and one to spare.
+const REDIRECTS: usize = 4;
+
+/// The cookies that are tokens.
+const TOKEN_COOKIES: [&str; 2] = ["ewtoken", "epimresttoken"];
 
 /// How much is read of an answer whose status already says what it means, and for how long at most.
 const BEGINNING: u64 = 16 * 1024;
@@ -34,12 +43,14 @@ const BEGINNING_TIME: Duration = Duration::from_secs(2);
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A request, ready to be sent once or, along a redirect, again.
-pub(super) struct Call {
+pub(super) struct Call<'a> {
     pub(super) endpoint: Endpoint,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
+    /// Those of the session that it is made for.
+    pub(super) cookies: &'a Cookies,
 }
 
 /// An answer, what is needed to judge it and what is needed to report it.
@@ -63,10 +74,17 @@ impl Exchanged {
         match verdict {
             Verdict::Answer(answer) => Ok(answer),
             Verdict::Refused(shape, reason) => {
+                let target = self.reply.elsewhere.as_ref().and_then(|it| it.target.clone());
+                let reason = reason.or(target);
                 Err(Failure::Refused(Refusal { endpoint, shape, reason: shown(reason) }))
             }
             Verdict::Denied(reason) => {
                 Err(Failure::Denied(Denial { endpoint, status: *status, reason: shown(reason) }))
+            }
+            Verdict::Failed(RequestErrorKind::Redirect { target }) => {
+                let target = shown(target);
+                let kind = RequestErrorKind::Redirect { target };
+                Err(RequestError::new(endpoint, kind).with_status(*status).into())
             }
             Verdict::Failed(kind) => {
                 let mut error = RequestError::new(endpoint, kind).with_status(*status);
@@ -79,84 +97,94 @@ impl Exchanged {
 }
 
 /// Sends the request, follows what may be followed, and reads the answer.
-pub(super) async fn exchange(settings: &Settings, call: Call) -> Result<Exchanged, RequestError> {
+pub(super) async fn exchange(
+    settings: &Settings,
+    call: Call<'_>,
+) -> Result<Exchanged, RequestError> {
     let now = Instant::now();
     let deadline = now + settings.request_timeout.min(FOREVER);
     let mut url = call.url.clone();
     let mut followed = 0;
     loop {
-        let request = settings.http.request(call.method.clone(), url.clone());
-        let mut request = request.headers(call.headers.clone());
-        if let Some(body) = &call.body {
-            request = request.body(body.clone());
-        }
-        let response = match timeout_at(deadline, request.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                let mut error = library_error(call.endpoint, None, error);
-                if error.reached() == Reached::Nobody {
-                    error.tried = settings.way_to(&url).map(Into::into);
-                }
-                return Err(error);
-            }
-            Err(_) => return Err(timeout(call.endpoint, TimeoutKind::Request)),
-        };
-        match redirect(&url, &response) {
-            Redirect::None => return read(settings, call.endpoint, response, deadline, None).await,
+        let response = send(settings, &call, &url, deadline).await?;
+        call.take_cookies(response.headers(), &url);
+        let location = response.headers().get(LOCATION).and_then(|it| it.to_str().ok());
+        let elsewhere = match redirect(&url, response.status().as_u16(), location) {
+            Redirect::None => None,
             Redirect::Follow(target) if followed < REDIRECTS => {
                 if url.scheme() == "http" && target.scheme() == "https" {
                     settings.remember_https(&target);
                 }
                 url = target;
                 followed += 1;
+                continue;
             }
-            Redirect::Follow(target) => {
-                let elsewhere = Some(Elsewhere { target: shown(&target) });
-                return read(settings, call.endpoint, response, deadline, elsewhere).await;
-            }
-            Redirect::Elsewhere(elsewhere) => {
-                return read(settings, call.endpoint, response, deadline, Some(elsewhere)).await;
+            Redirect::Follow(target) => Some(elsewhere(&url, &target)),
+            Redirect::Elsewhere(elsewhere) => Some(elsewhere),
+        };
+        return read(settings, call.endpoint, response, deadline, elsewhere).await;
+    }
+}
+
+/// Sends the request once; again, on a new connection, where the one that it went out on had been
+/// closed while it was idle. Whoever signs in has a new connection from the start, so that a login
+/// is never sent twice.
+async fn send(
+    settings: &Settings,
+    call: &Call<'_>,
+    url: &Url,
+    deadline: Instant,
+) -> Result<Response, RequestError> {
+    let once = async |http: &reqwest::Client| {
+        let mut request = http.request(call.method.clone(), url.clone());
+        request = request.headers(call.headers_to(url)?);
+        if let Some(body) = &call.body {
+            request = request.body(body.clone());
+        }
+        match timeout_at(deadline, request.send()).await {
+            Ok(sent) => Ok(sent),
+            Err(_) => Err(timeout(call.endpoint, TimeoutKind::Request)),
+        }
+    };
+    let Connections { pooled, fresh } = &settings.http;
+    let signs_in = matches!(call.endpoint, Endpoint::Login | Endpoint::Token);
+    let sent = match once(if signs_in { fresh } else { pooled }).await? {
+        Err(error) if settings.reuse.was_closed(&error) => once(fresh).await?,
+        sent => sent,
+    };
+    let response = sent.map_err(|error| {
+        let mut error = library_error(call.endpoint, None, error);
+        if error.reached() == Reached::Nobody {
+            error.tried = settings.way_to(url).map(Into::into);
+        }
+        error
+    })?;
+    settings.reuse.answered(&response);
+    Ok(response)
+}
+
+impl Call<'_> {
+    /// The headers of this call to this URL, the cookies for it included.
+    fn headers_to(&self, url: &Url) -> Result<HeaderMap, RequestError> {
+        let mut headers = self.headers.clone();
+        if let Some(cookies) = self.cookies.header(url) {
+            let own = headers.get(COOKIE).and_then(|own| own.to_str().ok());
+            let all = own.map_or_else(|| cookies.clone(), |own| format!("{own}; {cookies}"));
+            headers.insert(COOKIE, sensitive(self.endpoint, &all)?);
+        }
+        Ok(headers)
+    }
+
+    /// Keeps the cookies that came with an answer from this URL, but for the tokens, which are kept
+    /// and sent apart.
+    fn take_cookies(&self, headers: &HeaderMap, url: &Url) {
+        for set_cookie in headers.get_all(SET_COOKIE).iter().filter_map(|it| it.to_str().ok()) {
+            let name = set_cookie.split(['=', ';']).next().unwrap_or_default().trim();
+            if !TOKEN_COOKIES.contains(&name) {
+                self.cookies.take(set_cookie, url);
             }
         }
     }
-}
-
-/// Where an answer sends us.
-#[derive(Debug, PartialEq)]
-enum Redirect {
-    None,
-    Follow(Url),
-    Elsewhere(Elsewhere),
-}
-
-fn redirect(from: &Url, response: &Response) -> Redirect {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Redirect::None;
-    }
-    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-    match location.and_then(|location| from.join(location).ok()) {
-        Some(target) if may_follow(from, &target) => Redirect::Follow(target),
-        Some(target) => Redirect::Elsewhere(Elsewhere { target: shown(&target) }),
-        None => Redirect::Elsewhere(Elsewhere { target: None }),
-    }
-}
-
-/// Whether a redirect leads to the same call of the same server, and not out of https.
-pub(super) fn may_follow(from: &Url, to: &Url) -> bool {
-    let same_call = from.host() == to.host()
-        && from.path() == to.path()
-        && from.query() == to.query()
-        && to.username().is_empty()
-        && to.password().is_none();
-    let same_door =
-        from.scheme() == to.scheme() && from.port_or_known_default() == to.port_or_known_default();
-    let secured = from.scheme() == "http" && to.scheme() == "https";
-    same_call && (same_door || secured)
-}
-
-/// As much of a redirect's target as may be shown: its path and query may carry anything.
-fn shown(target: &Url) -> Option<String> {
-    target.host_str().map(|host| format!("{}://{host}", target.scheme()))
 }
 
 async fn read(

@@ -121,7 +121,7 @@ fn reply(came: Came<'_>) -> Reply {
         status: came.status,
         limited: false,
         content_type: came.content_type.to_owned(),
-        elsewhere: came.elsewhere.then_some(Elsewhere { target: None }),
+        elsewhere: came.elsewhere.then_some(Elsewhere { target: None, sign_in: came.elsewhere }),
         body: Bytes::copy_from_slice(came.body),
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn search(
         outline: request.outline.as_ref(),
     };
     let verdict = page::search(&exchanged.reply, asked);
-    let redactor = || settings.redactor(Some(tokens));
+    let redactor = || settings.redactor(tokens);
     let mut answer = exchanged.settle(verdict, redactor)?;
     if !answer.unreadable.is_empty() {
         let redactor = redactor();
@@ -58,11 +58,12 @@ pub(super) async fn item(
     let path = format!("{}/{segment}", url.path());
     url.set_path(&path);
     let headers = settings.signed(endpoint, tokens)?;
-    let call = Call { endpoint, method: Method::GET, url, headers, body: None };
+    let call =
+        Call { endpoint, method: Method::GET, url, headers, body: None, cookies: &tokens.cookies };
     match exchange(settings, call).await {
         Ok(exchanged) => {
             let verdict = presence::item(&exchanged.reply, request);
-            exchanged.settle(verdict, || settings.redactor(Some(tokens)))
+            exchanged.settle(verdict, || settings.redactor(tokens))
         }
         // It would be so again, however often it is tried.
         Err(error) if matches!(error.kind, RequestErrorKind::TooLarge { .. }) => {

@@ -8,9 +8,11 @@
 //! | file | does |
 //! | --- | --- |
 //! | `auth`, `items`, `repositories` | the calls: signing in and out; items; what there is |
-//! | `exchange`, `body` | one request and its answer over the wire, redirects, the cap |
+//! | `exchange`, `body` | one request and its answer over the wire, the cap |
+//! | `redirect`, `reuse` | which redirects are followed (pure); which connections had been used before |
 //! | `counted` | the same calls, counted |
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
+//! | `trust`, `pem` | whom TLS trusts; certificates and keys out of files |
 //! | `route` | which host a request connects to first: the server's or a proxy's |
 //! | `verdict`, `page`, `sign_in`, `presence`, `offer` | what an answer means (pure) |
 //! | `wire`, `tolerant`, `outline` | the vendor's JSON; what of it need not be read twice (pure) |
@@ -30,10 +32,13 @@ mod items;
 mod offer;
 mod outline;
 mod page;
+mod pem;
 mod presence;
 mod redact;
+mod redirect;
 mod repositories;
 pub mod retry;
+mod reuse;
 pub mod route;
 mod settings;
 mod sign_in;
@@ -41,6 +46,7 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 mod tolerant;
+mod trust;
 mod verdict;
 mod wire;
 

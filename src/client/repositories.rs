@@ -12,5 +12,5 @@ use crate::session::Tokens;
 pub(super) async fn repositories(settings: &Settings, tokens: &Tokens) -> Result<Offer, Failure> {
     let exchanged = signed(settings, Endpoint::Repositories, Method::GET, tokens, None).await?;
     let verdict = offer::repositories(&exchanged.reply);
-    exchanged.settle(verdict, || settings.redactor(Some(tokens)))
+    exchanged.settle(verdict, || settings.redactor(tokens))
 }

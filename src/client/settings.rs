@@ -8,16 +8,22 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
 use url::Url;
 
+use super::connect::Connections;
 use super::error::{ClientError, Endpoint, RequestError, RequestErrorKind};
 use super::redact::Redactor;
+use super::reuse::Reuse;
 use super::route::Router;
+use super::verdict::TokenCookies;
 use super::{ClientSettings, connect};
 use crate::config::{LoginConfig, LoginMethod, Secret, Transport};
+use crate::cookies::Cookies;
 use crate::session::Tokens;
 
 /// The settings of a client, replaced as a whole.
 pub(super) struct Settings {
-    pub(super) http: reqwest::Client,
+    pub(super) http: Connections,
+    /// Which connections had been used before.
+    pub(super) reuse: Reuse,
     pub(super) login: LoginConfig,
     pub(super) request_timeout: Duration,
     pub(super) idle_timeout: Duration,
@@ -43,7 +49,8 @@ impl Settings {
             configured.set_path(&format!("{}/", from.server.url.path()));
         }
         Ok(Self {
-            http: connect::http_client(from.server)?,
+            http: connect::connections(from.server)?,
+            reuse: Reuse::default(),
             login: from.login.clone(),
             request_timeout: from.server.request_timeout,
             idle_timeout: from.server.idle_timeout,
@@ -145,12 +152,32 @@ impl Settings {
     }
 
     /// A redactor that knows all secrets of a request.
-    pub(super) fn redactor(&self, tokens: Option<&Tokens>) -> Redactor {
+    pub(super) fn redactor(&self, tokens: &Tokens) -> Redactor {
+        let session = std::iter::once(tokens.session.expose());
+        let rest = tokens.rest.as_ref().map(Secret::expose);
+        self.redactor_with(session.chain(rest), &tokens.cookies)
+    }
+
+    /// A redactor that knows all secrets of a login, and those that came with its answer.
+    pub(super) fn login_redactor(&self, came: &TokenCookies, cookies: &Cookies) -> Redactor {
+        let came = [came.session.as_deref(), came.rest.as_deref()];
+        self.redactor_with(came.into_iter().flatten(), cookies)
+    }
+
+    fn redactor_with<'a>(
+        &'a self,
+        tokens: impl Iterator<Item = &'a str>,
+        cookies: &Cookies,
+    ) -> Redactor {
+        // A shorter one is the number of a node, and stands in any text.
+        const SHORTEST: usize = 4;
+        let cookies: Vec<String> =
+            cookies.values().into_iter().filter(|value| value.len() >= SHORTEST).collect();
         let configured = [self.login.password.expose(), self.login.client_secret.expose()];
         let proxy = self.proxy_passwords.iter().map(String::as_str);
-        let session = tokens.map(|tokens| tokens.session.expose());
-        let rest = tokens.and_then(|tokens| tokens.rest.as_ref()).map(Secret::expose);
-        Redactor::new(configured.into_iter().chain(proxy).chain(session).chain(rest))
+        let cookies = cookies.iter().map(String::as_str);
+        let tokens: Vec<&str> = tokens.collect();
+        Redactor::new(configured.into_iter().chain(proxy).chain(tokens).chain(cookies))
     }
 }
 

@@ -156,8 +156,8 @@ fn tokens(session: &str, rest: Option<String>) -> Verdict<Tokens> {
         return wrong_shape("its session token cannot be sent in a header");
     };
     match rest.map(|rest| secret(&rest)) {
-        None => Verdict::Answer(Tokens { session, rest: None }),
-        Some(Some(rest)) => Verdict::Answer(Tokens { session, rest: Some(rest) }),
+        None => Verdict::Answer(Tokens::new(session, None)),
+        Some(Some(rest)) => Verdict::Answer(Tokens::new(session, Some(rest))),
         Some(None) => wrong_shape("its epimresttoken cannot be sent in a header"),
     }
 }

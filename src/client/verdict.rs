@@ -32,8 +32,10 @@ pub(super) struct Reply {
 /// Where a redirect leads that we do not follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Elsewhere {
-    /// Scheme and host, if they could be read.
+    /// Scheme, host, port and path, if they could be read.
     pub(super) target: Option<String>,
+    /// Whether that is a page of the same server that asks people to sign in.
+    pub(super) sign_in: bool,
 }
 
 /// The meaning of an answer. Reasons are the server's own words, not yet fit to be shown.
@@ -117,8 +119,10 @@ pub(super) fn accepted_as<'a, T>(
 
 /// Whether a signed request was let in, whatever the JSON of its answer says.
 pub(super) fn admitted<T>(reply: &Reply) -> Result<(), Verdict<T>> {
-    if reply.elsewhere.is_some() {
-        return Err(Verdict::Refused(RefusalShape::Redirected, None));
+    if let Some(elsewhere) = &reply.elsewhere {
+        let shape =
+            if elsewhere.sign_in { RefusalShape::Redirected } else { RefusalShape::Elsewhere };
+        return Err(Verdict::Refused(shape, None));
     }
     let shape = match reply.status {
         200..=299 => None,

@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep};
 use super::gate::{Gate, Passed};
 use crate::client::retry::Backoff;
 use crate::client::{
-    Api, Failure, ItemRequest, Presence, Refusal, RequestError, SearchAnswer, SearchRequest,
+    Api, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError, SearchAnswer,
+    SearchRequest,
 };
 use crate::clock::Chance;
 use crate::heartbeat::{Alive, Until};
@@ -48,6 +49,9 @@ const FAILED_REMEDY: &str = "see in the server's own log why; ewmirror doctor lo
 
 /// What to do about a request that is refused with fresh tokens, too.
 const REFUSED_REMEDY: &str = "check the repository's id and that this user may read it";
+
+/// What to do about a request that is sent elsewhere while its session stands.
+const REDIRECTED_REMEDY: &str = "set server.url to where the server really is";
 
 /// What all requests of one repository share.
 #[derive(Debug)]
@@ -318,7 +322,11 @@ impl<A: Api> Fetcher<A> {
             Some(Suspected::Stands) if tries.refused == 1 => return Next::AtOnce,
             _ => {}
         }
-        let told = Told { remedy: Some(REFUSED_REMEDY), ..Told::ANSWERED };
+        let remedy = match refusal.shape {
+            RefusalShape::Elsewhere => REDIRECTED_REMEDY,
+            _ => REFUSED_REMEDY,
+        };
+        let told = Told { remedy: Some(remedy), ..Told::ANSWERED };
         Next::After(self.failed(refusal, tries, told))
     }
 

@@ -96,10 +96,7 @@ mod tests {
 
     fn first() -> Generation {
         let session = crate::session::SharedSession::new();
-        session.replace(crate::session::Tokens {
-            session: crate::config::Secret::new("token"),
-            rest: None,
-        })
+        session.replace(crate::session::Tokens::new(crate::config::Secret::new("token"), None))
     }
 
     fn signed(now: Instant) -> Signed {

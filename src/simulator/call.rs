@@ -17,6 +17,12 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     /// When it was judged, for the life of sessions.
     pub(super) now: Instant,
+    /// Whether it is the first one on its connection.
+    pub(super) first: bool,
+    /// Which node it reached.
+    pub(super) node: u32,
+    /// Whether its session lives at another node, so that it is unknown here.
+    pub(super) astray: bool,
 }
 
 impl Call {
@@ -30,7 +36,8 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    fn cookie(&self, name: &str) -> Option<&str> {
+    /// A cookie's value.
+    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
         self.headers
             .get_all(COOKIE)
             .iter()
@@ -42,6 +49,11 @@ impl Call {
 
     /// The session token: a header (vendor), a bearer token or a cookie (both seen).
     pub(super) fn session_token(&self) -> Option<&str> {
+        self.sent_session_token().filter(|_| !self.astray)
+    }
+
+    /// The same, wherever the session lives.
+    pub(super) fn sent_session_token(&self) -> Option<&str> {
         let bearer = || self.header(AUTHORIZATION.as_str())?.strip_prefix("Bearer ");
         self.header("ewtoken").or_else(bearer).or_else(|| self.cookie("ewtoken"))
     }

@@ -11,7 +11,7 @@
 //! A test may queue a fault for any call for which it has a meaning; a refusal of a login is then
 //! a login that fails. It alone may queue `canned`: any answer of its own.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::str::FromStr;
 
@@ -65,7 +65,9 @@ impl Shape {
 pub enum Fault {
     /// The request is refused, in this shape or (`None`) in any; the session lives on.
     Refuse(Option<Shape>),
-    /// The request is worked on, then the connection is closed without an answer.
+    /// The request is worked on, then the connection is closed without an answer. Where it had
+    /// served others before, that looks like one that was closed while idle; so the new connection on
+    /// which a client sends the request again at once is closed as well, and counted nowhere.
     Drop,
     /// No answer until the client gives up, and no work done.
     Hang,
@@ -284,12 +286,15 @@ fn one() -> u32 {
 pub(super) struct Faults {
     odds: Vec<(Fault, f64)>,
     queues: BTreeMap<Endpoint, VecDeque<Scripted>>,
+    /// The calls whose next request on a new connection is dropped as well.
+    dropped: BTreeSet<Endpoint>,
     rng: Rng,
 }
 
 impl Faults {
     pub(super) fn new(odds: Vec<(Fault, f64)>, seed: u64) -> Self {
-        Self { odds, queues: BTreeMap::new(), rng: Rng::with_seed(seed) }
+        let (queues, dropped) = (BTreeMap::new(), BTreeSet::new());
+        Self { odds, queues, dropped, rng: Rng::with_seed(seed) }
     }
 
     /// What happens to the next request, with a number that decides among its variations, and with
@@ -321,6 +326,17 @@ impl Faults {
     /// Forgets everything queued.
     pub(super) fn clear(&mut self) {
         self.queues.clear();
+        self.dropped.clear();
+    }
+
+    /// The next request of this call on a new connection is one that was dropped, sent again.
+    pub(super) fn drop_again(&mut self, endpoint: Endpoint) {
+        self.dropped.insert(endpoint);
+    }
+
+    /// Whether this request of the call, on a new connection, is that one.
+    pub(super) fn drops_again(&mut self, endpoint: Endpoint) -> bool {
+        self.dropped.remove(&endpoint)
     }
 
     /// Replaces the probabilities.

@@ -47,6 +47,7 @@
 //!   line, each exactly as a search would send it, `hide`, `empty` and `reorder` aside
 
 mod answer;
+mod balancer;
 mod call;
 mod catalog;
 mod churn;
@@ -57,6 +58,7 @@ mod manners;
 mod options;
 mod routes;
 mod sessions;
+mod sign_in;
 mod world;
 
 #[cfg(test)]
@@ -78,12 +80,14 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use balancer::SelfRedirect;
 pub use faults::{Endpoint, Fault, Shape, UnknownFault};
 pub use options::{
     Capacity, HIGHEST_RATE, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions,
     StaleRestToken, UnfitOption,
 };
 
+use balancer::Balancer;
 use catalog::Catalog;
 use faults::Faults;
 use gates::Gates;
@@ -202,6 +206,12 @@ pub struct Counts {
     pub deleted: u64,
     /// Items updated since the start.
     pub updated: u64,
+    /// Requests that found their connection closed, because it had served its time.
+    pub closed_idle: u64,
+    /// Requests that were redirected within the server.
+    pub redirected: u64,
+    /// Requests of a session that lives at another node.
+    pub astray: u64,
     /// Requests hit, by name of the fault.
     pub faults: BTreeMap<&'static str, u64>,
 }
@@ -224,6 +234,7 @@ struct Shared {
 struct State {
     repositories: Vec<Repository>,
     sessions: Sessions,
+    balancer: Option<Balancer>,
     faults: Faults,
     gates: Gates,
     manners: Manners,
@@ -249,6 +260,7 @@ impl Shared {
                 options.rest_token_ttl,
                 options.stale_rest_token,
             ),
+            balancer: options.nodes.map(Balancer::new),
             faults: Faults::new(options.faults.clone(), options.seed),
             gates: Gates::default(),
             manners: Manners::default(),
@@ -351,7 +363,11 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays slow");
     }
-    let service = service_fn(move |request| routes::serve(Arc::clone(&shared), request));
+    let served = Arc::new(AtomicU64::new(0));
+    let service = service_fn(move |request| {
+        let number = served.fetch_add(1, Ordering::Relaxed);
+        routes::serve(Arc::clone(&shared), request, number)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)

@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::balancer::SelfRedirect;
 use super::churn::Rates;
 use super::faults::{Fault, Shape};
 
@@ -43,6 +44,14 @@ pub struct Options {
     pub order: Order,
     /// How long each vendor call takes before it is worked on.
     pub latency: Duration,
+    /// How many nodes a balancer spreads requests over, which share no sessions; it keeps a session
+    /// with its node by cookie. None: one, and no cookie.
+    pub nodes: Option<NonZeroU32>,
+    /// How many requests of a connection are answered; the next one finds it closed, as one that was
+    /// idle for too long. None: all.
+    pub requests_per_connection: Option<NonZeroU32>,
+    /// How each vendor call is redirected within the server first.
+    pub redirect: Option<SelfRedirect>,
     /// How many requests are worked on at once, and how long each takes; None: all, at once.
     pub capacity: Option<Capacity>,
     /// How long a slow answer takes.
@@ -74,6 +83,9 @@ impl Default for Options {
             update_rate: 0.0,
             order: Order::Id,
             latency: Duration::ZERO,
+            nodes: None,
+            requests_per_connection: None,
+            redirect: None,
             capacity: None,
             slow: Duration::from_secs(5),
             faults: Vec::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, AUTHORIZATION, SET_COOKIE, WWW_AUTHENTICATE};
+use hyper::header::ALLOW;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -18,7 +18,8 @@ use super::call::{Call, parameter};
 use super::faults::{Endpoint, Fault, Shape};
 use super::manners::ItemCall;
 use super::sessions::Standing;
-use super::{LoginAnswer, Shared, UnderWay, catalog, doors};
+use super::sign_in::{login, logout, oauth_token};
+use super::{Shared, UnderWay, balancer, catalog, doors};
 
 /// No request is larger than this, in bytes.
 const LARGEST_REQUEST: usize = 1 << 20;
@@ -39,37 +40,65 @@ enum Bend {
     More,
 }
 
-/// Answers one request.
+/// Answers one request, before which its connection had served so many.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     request: Request<Incoming>,
+    before: u64,
 ) -> Result<Response<Delivery>, CutOff> {
+    if shared.options.requests_per_connection.is_some_and(|most| before >= u64::from(most.get())) {
+        shared.lock().counts.closed_idle += 1;
+        return Err(CutOff);
+    }
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, LARGEST_REQUEST).collect().await else {
         return Ok(message(StatusCode::PAYLOAD_TOO_LARGE, "too large").travel(Travel::Whole));
     };
     let path = head.uri.path().strip_prefix(shared.options.base_path.as_str());
-    let call = Call {
+    let mut call = Call {
         method: head.method,
         path: path.unwrap_or_default().to_owned(),
         query: head.uri.query().map(str::to_owned),
         headers: head.headers,
         body: body.to_bytes(),
         now: Instant::now(),
+        first: before == 0,
+        node: 0,
+        astray: false,
     };
     if call.path.starts_with("/simulator/") {
         return Ok(doors::answer(&shared, &call));
     }
+    if let Some(kind) = shared.options.redirect
+        && let Some(answer) = balancer::redirected(kind, &mut call, &shared.options.base_path)
+    {
+        shared.lock().counts.redirected += 1;
+        return Ok(answer.travel(Travel::Whole));
+    }
+    find_node(&shared, &mut call);
     let answered = vendor_call(&shared, call).await;
     let status = answered.as_ref().ok().map(|response| response.status().as_u16());
     tracing::debug!(status, "request answered or, without a status, dropped");
     answered
 }
 
+/// Finds the node that a request goes to, and whether its session is known there.
+fn find_node(shared: &Shared, call: &mut Call) {
+    let mut state = shared.lock();
+    let Some(balancer) = &mut state.balancer else { return };
+    call.node = balancer.node(call);
+    let token = call.sent_session_token();
+    call.astray = token.is_some_and(|token| !balancer.is_home(token, call.node));
+    state.counts.astray += u64::from(call.astray);
+}
+
 async fn vendor_call(shared: &Shared, mut call: Call) -> Result<Response<Delivery>, CutOff> {
     let Some((endpoint, method)) = endpoint(&call.path) else {
         return Ok(page(&call).travel(Travel::Whole));
     };
+    if call.first && shared.lock().faults.drops_again(endpoint) {
+        return Err(CutOff);
+    }
     pass_gate(shared, endpoint).await;
     let (fault, salt, canned) = {
         let mut state = shared.lock();
@@ -90,10 +119,14 @@ async fn vendor_call(shared: &Shared, mut call: Call) -> Result<Response<Deliver
     }
     call.now = Instant::now();
     let work = |bend| {
-        if call.method == method {
+        let answer = if call.method == method {
             handle(shared, endpoint, &call, bend, salt)
         } else {
             message(StatusCode::METHOD_NOT_ALLOWED, "wrong method").with(ALLOW, method.as_str())
+        };
+        match &mut shared.lock().balancer {
+            Some(balancer) => balancer.stamp(answer, call.node),
+            None => answer,
         }
     };
     let failure = |status| Answer::failure(status, salt).travel(Travel::Whole);
@@ -114,6 +147,9 @@ async fn vendor_call(shared: &Shared, mut call: Call) -> Result<Response<Deliver
         Some(Fault::Truncate) => work(Bend::Straight).travel(Travel::Truncated),
         Some(Fault::Drop) => {
             drop(work(Bend::Straight));
+            if !call.first {
+                shared.lock().faults.drop_again(endpoint);
+            }
             return Err(CutOff);
         }
         Some(Fault::Hang) => pending().await,
@@ -221,78 +257,6 @@ fn handle(shared: &Shared, endpoint: Endpoint, call: &Call, bend: Bend, salt: u6
 fn refusal(shared: &Shared, shape: Option<Shape>, salt: u64) -> Answer {
     let any = || Shape::ALL[usize::try_from(salt % 6).unwrap_or_default()];
     Answer::refusal(shape.unwrap_or_else(any), &shared.options.base_path)
-}
-
-/// Login as in vendor's example; name and password as query parameters are seen.
-fn login(shared: &Shared, call: &Call) -> Answer {
-    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-    let given = |name: &str| match &body[name] {
-        Value::String(text) => Some(text.clone()),
-        _ => call.parameter(name),
-    };
-    let mut state = shared.lock();
-    if !fits(shared, given("login").as_ref(), given("password").as_ref()) {
-        state.counts.failed_logins += 1;
-        return Answer::refusal(Shape::Success, "");
-    }
-    let issued = state.sessions.open(call.now);
-    state.counts.logins += 1;
-    if shared.options.login_answer != LoginAnswer::Token {
-        state.counts.rest_tokens_issued += 1;
-    }
-    drop(state);
-    let mut answer = json!({"success": true, "message": "enjoy your token"});
-    if shared.options.login_answer != LoginAnswer::Cookies {
-        answer["token"] = json!({"token": issued.session});
-    }
-    let answer = Answer::json(&answer);
-    if shared.options.login_answer == LoginAnswer::Token {
-        return answer;
-    }
-    answer
-        .with(SET_COOKIE, &format!("ewtoken={}; Path=/; HttpOnly", issued.session))
-        .with(SET_COOKIE, &format!("epimresttoken={}; Path=/; HttpOnly", issued.rest))
-}
-
-fn logout(shared: &Shared, call: &Call) -> Answer {
-    let mut state = shared.lock();
-    if !state.sessions.close(call.session_token(), call.now) {
-        return Answer::refusal(Shape::Success, "");
-    }
-    state.counts.logouts += 1;
-    Answer::json(&json!({"success": true, "message": "You are logged out"}))
-}
-
-/// The OAuth call (seen); any client is accepted if it names itself. The answers are those of the
-/// OAuth standard, RFC 6749, sections 5.1 and 5.2.
-fn oauth_token(shared: &Shared, call: &Call) -> Answer {
-    let client = call.header(AUTHORIZATION.as_str());
-    if !client.is_some_and(|client| client.starts_with("Basic ")) {
-        let error = json!({"error": "invalid_client"});
-        return Answer::status_json(StatusCode::UNAUTHORIZED, &error)
-            .with(WWW_AUTHENTICATE, "Basic realm=\"oauth\"");
-    }
-    let given = |name: &str| call.parameter(name).or_else(|| parameter(&call.body, name));
-    if given("grant_type").as_deref() != Some("password") {
-        let error = json!({"error": "unsupported_grant_type"});
-        return Answer::status_json(StatusCode::BAD_REQUEST, &error);
-    }
-    let mut state = shared.lock();
-    if !fits(shared, given("username").as_ref(), given("password").as_ref()) {
-        state.counts.failed_logins += 1;
-        let error = json!({"error": "invalid_grant", "error_description": "Bad credentials"});
-        return Answer::status_json(StatusCode::BAD_REQUEST, &error);
-    }
-    state.counts.logins += 1;
-    Answer::json(&json!({
-        "access_token": state.sessions.open_oauth(call.now),
-        "token_type": "bearer",
-        "expires_in": shared.options.session_ttl.as_secs(),
-    }))
-}
-
-fn fits(shared: &Shared, login: Option<&String>, password: Option<&String>) -> bool {
-    login == Some(&shared.options.login) && password == Some(&shared.options.password)
 }
 
 fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> Answer {

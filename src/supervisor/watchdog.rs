@@ -111,8 +111,7 @@ mod tests {
 
     /// A generation that stands.
     fn generation() -> Generation {
-        let tokens =
-            crate::session::Tokens { session: crate::config::Secret::new("s"), rest: None };
+        let tokens = crate::session::Tokens::new(crate::config::Secret::new("s"), None);
         SharedSession::new().replace(tokens)
     }
 

@@ -297,7 +297,7 @@ impl State {
         let rest = Rest { current: None, used: 0, renewed: now };
         let session = ServerSession { ends: now + self.session_ttl, rest };
         self.sessions.insert(token.clone(), session);
-        Tokens { session: Secret::new(token), rest: None }
+        Tokens::new(Secret::new(token), None)
     }
 
     fn stands(&self, credentials: &Credentials, now: Instant) -> bool {

@@ -3,6 +3,7 @@
 mod support;
 
 mod asking;
+mod balanced;
 mod check;
 mod cli;
 mod control;

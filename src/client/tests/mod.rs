@@ -3,12 +3,14 @@
 //! Nothing here pauses the clock: with a paused clock, a time-out around a real socket fires at
 //! once.
 
+mod cookies;
 mod environment;
 mod login;
 mod presence;
 mod proxies;
 mod redirects;
 mod repositories;
+mod reuse;
 mod search;
 mod secrets;
 mod server;
@@ -92,7 +94,7 @@ fn credentials() -> Credentials {
         generation: Generation::NONE,
         revision: 0,
         number: 0,
-        tokens: Tokens { session: Secret::new(SESSION_TOKEN), rest: Some(Secret::new(REST_TOKEN)) },
+        tokens: Tokens::new(Secret::new(SESSION_TOKEN), Some(Secret::new(REST_TOKEN))),
     }
 }
 

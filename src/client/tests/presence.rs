@@ -191,7 +191,7 @@ fn each_status_means_what_it_should() {
         assert!(matches!(judged(&reply), Verdict::Refused(..)), "{reply:?}");
     }
     for status in [200, 302, 404, 410, 500] {
-        let elsewhere = Some(Elsewhere { target: None });
+        let elsewhere = Some(Elsewhere { target: None, sign_in: true });
         let away = Reply { elsewhere, ..reply(status, there) };
         assert!(matches!(judged(&away), Verdict::Refused(RefusalShape::Redirected, None)));
     }

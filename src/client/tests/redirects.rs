@@ -56,14 +56,15 @@ async fn tokens_never_follow_a_redirect_to_another_host() {
     let client = setup.client();
     assert_eq!(
         refused(client.search(&credentials(), &request()).await).shape,
-        RefusalShape::Redirected
+        RefusalShape::Elsewhere
     );
     assert_eq!(client.reauth(&credentials()).await.unwrap(), Standing::Ended);
     refused(client.logout(&credentials()).await);
     let error = failed(client.login().await);
-    let target = Some("http://localhost".to_owned());
-    assert_eq!(error.kind, RequestErrorKind::Redirect { target });
-    assert_eq!(error.to_string(), "login failed: redirected to http://localhost (status 307)");
+    let target = format!("{}/enable-api/login", other.named_origin());
+    let text = format!("login failed: redirected to {target} (status 307)");
+    assert_eq!(error.to_string(), text);
+    assert_eq!(error.kind, RequestErrorKind::Redirect { target: Some(target) });
     assert!(other.received().is_empty(), "nothing may arrive there at all");
 }
 
@@ -116,7 +117,7 @@ async fn a_redirect_to_the_same_place_is_followed_but_not_for_ever() {
 
     let endless = redirecting(307, str::to_owned).await;
     refused(search_at(&Setup::new(&endless.url())).await);
-    assert_eq!(endless.received().len(), 3);
+    assert_eq!(endless.received().len(), 5);
 }
 
 #[tokio::test]
@@ -125,6 +126,59 @@ async fn an_oauth_login_that_is_redirected_shows_no_password() {
     let mut setup = Setup::new(&first.url());
     setup.login.method = LoginMethod::Oauth;
     let error = failed(setup.client().login().await);
-    let target = Some("http://other.invalid".to_owned());
+    let target = Some("http://other.invalid/webcm/rest/oauth/token".to_owned());
     assert_eq!(error.kind, RequestErrorKind::Redirect { target });
+}
+
+/// What becomes of a path.
+type Way = fn(&str) -> String;
+
+/// A server that sends a call on in this way, until it comes as the target; then it answers.
+async fn moved(status: u16, way: Way) -> Server {
+    Server::start(move |received| {
+        let plain = received.target.replace(";jsessionid=1F", "");
+        if received.target == way(&plain.replace("/moved", "")) || received.target == way(&plain) {
+            return json(PAGE);
+        }
+        answer(status, &[("Location", &way(&received.target))], "")
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_server_is_followed_with_method_body_and_tokens() {
+    let cases: [(u16, Way); 6] = [
+        (302, |path| format!("{path};jsessionid=1F")),
+        (301, |path| format!("{}/", path.trim_end_matches('/'))),
+        (308, |path| format!("{}/", path.trim_end_matches('/'))),
+        (303, |path| format!("{}/;jsessionid=1F", path.trim_end_matches('/'))),
+        (307, |path| format!("/moved{path}")),
+        (308, |path| format!("/moved{path}")),
+    ];
+    for (status, way) in cases {
+        let server = moved(status, way).await;
+        search_at(&Setup::new(&server.url())).await.unwrap();
+        let received = server.received();
+        assert_eq!(received.len(), 2, "{status}");
+        let (first, second) = (&received[0], &received[1]);
+        assert_eq!(second.target, way(&first.target));
+        assert_eq!((second.method.as_str(), &second.body), ("POST", &first.body));
+        assert_eq!(second.header("ewtoken"), Some(SESSION_TOKEN));
+        assert_eq!(second.header("epimresttoken"), Some(REST_TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_is_not_followed_says_where_it_leads_and_nothing_secret() {
+    let cases = [
+        ("/webcm/login?error=MARKER", RefusalShape::Redirected, "/webcm/login"),
+        ("/elsewhere;jsessionid=MARKER?q=MARKER", RefusalShape::Elsewhere, "/elsewhere"),
+        ("/MARKER-session-token-3/x", RefusalShape::Elsewhere, "/***/x"),
+    ];
+    for (location, shape, told) in cases {
+        let server = redirecting(302, move |_| location.to_owned()).await;
+        let refusal = refused(search_at(&Setup::new(&server.url())).await);
+        assert_eq!(refusal.shape, shape);
+        assert_eq!(refusal.reason, Some(format!("{}{told}", server.origin())));
+    }
 }

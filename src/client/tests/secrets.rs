@@ -133,7 +133,7 @@ async fn no_event_of_any_crate_shows_a_secret() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let (http_2, _authority, _tasks) = tls::http_2_server(2).await;
+    let (http_2, _authority, _tasks) = tls::http_2_server(4).await;
     let http_1 = Server::start(|_| json(PAGE)).await;
     for url in [http_2, http_1.url()] {
         for method in [LoginMethod::EnableApi, LoginMethod::Oauth] {

@@ -147,6 +147,158 @@ async fn accept_invalid_certificates_takes_any_certificate_for_any_name() {
     assert_eq!(search_at(&setup).await.unwrap().total, 7);
 }
 
+/// A certificate as a site makes it for its own server, and what a server needs that shows it.
+struct Own {
+    certificate: rcgen::Certificate,
+    acceptor: TlsAcceptor,
+}
+
+impl Own {
+    /// Signed by itself, after these changes.
+    fn new(names: &[&str], protocol: &str, change: impl Fn(&mut CertificateParams)) -> Self {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "127.0.0.1");
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self::served(certificate, &key, protocol)
+    }
+
+    fn served(certificate: rcgen::Certificate, key: &KeyPair, protocol: &str) -> Self {
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        Self { certificate, acceptor: TlsAcceptor::from(Arc::new(config)) }
+    }
+
+    /// What comes of a search there with this in `ca_file`.
+    async fn searched(&self, ca_file: impl AsRef<[u8]>) -> Result<SearchAnswer, Failure> {
+        let server = Server::start_tls(self.acceptor.clone(), |_| json(PAGE)).await;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        std::fs::write(&path, ca_file).unwrap();
+        let mut setup = Setup::new(&server.url());
+        setup.server.ca_file = Some(path);
+        search_at(&setup).await
+    }
+}
+
+/// As `openssl req -x509` makes it: an authority of its own.
+fn authority(params: &mut CertificateParams) {
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
+#[tokio::test]
+async fn the_servers_own_certificate_in_ca_file_is_trusted_whatever_it_calls_itself() {
+    let own = Own::new(&["127.0.0.1"], "http/1.1", authority);
+    assert_eq!(own.searched(own.certificate.pem()).await.unwrap().total, 7);
+    let own = Own::new(&["127.0.0.1"], "http/1.1", |_| {});
+    assert_eq!(own.searched(own.certificate.pem()).await.unwrap().total, 7);
+    let client_only = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    let own = Own::new(&["127.0.0.1"], "http/1.1", client_only);
+    assert_eq!(own.searched(own.certificate.pem()).await.unwrap().total, 7);
+
+    // Issued by an authority that nobody here knows.
+    let stranger = Authority::new();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = stranger.issue(&params);
+    let own = Own::served(certificate, &key, "http/1.1");
+    assert_eq!(own.searched(own.certificate.pem()).await.unwrap().total, 7);
+}
+
+#[tokio::test]
+async fn another_certificate_of_the_same_name_is_not_the_servers_own() {
+    let own = Own::new(&["127.0.0.1"], "http/1.1", authority);
+    let other = Own::new(&["127.0.0.1"], "http/1.1", authority);
+    let error = failed(own.searched(other.certificate.pem()).await);
+    assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::UntrustedIssuer), "{error:?}");
+    let remedy = error.remedy().unwrap();
+    assert!(remedy.contains("server.ca_file") && remedy.contains("itself"), "{remedy}");
+}
+
+#[tokio::test]
+async fn name_and_dates_of_the_servers_own_certificate_are_checked() {
+    let expired = |params: &mut CertificateParams| {
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    };
+    let early = |params: &mut CertificateParams| {
+        params.not_before = rcgen::date_time_ymd(2100, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2101, 1, 1);
+    };
+    let stranger = Authority::new();
+    let changes: [&dyn Fn(&mut CertificateParams); 2] = [&expired, &early];
+    for change in changes {
+        let both = |params: &mut CertificateParams| {
+            change(params);
+            authority(params);
+        };
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        change(&mut params);
+        let (certificate, key) = stranger.issue(&params);
+        let issued = Own::served(certificate, &key, "http/1.1");
+        for own in [Own::new(&["127.0.0.1"], "http/1.1", both), issued] {
+            let error = failed(own.searched(own.certificate.pem()).await);
+            assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::Expired), "{error:?}");
+        }
+    }
+    let own = Own::new(&["other.example"], "http/1.1", authority);
+    let error = failed(own.searched(own.certificate.pem()).await);
+    assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::WrongName), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_without_a_subject_alternative_name_is_named_so() {
+    for change in [|_: &mut CertificateParams| {}, authority] {
+        let own = Own::new(&[], "http/1.1", change);
+        let error = failed(own.searched(own.certificate.pem()).await);
+        assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::NoName), "{error:?}");
+        assert!(error.to_string().contains("subjectAltName"), "{error}");
+        assert!(error.remedy().unwrap().contains("-addext subjectAltName="));
+    }
+}
+
+#[tokio::test]
+async fn pem_is_read_with_a_byte_order_mark_with_the_line_ends_of_windows_and_in_utf_16() {
+    let own = Own::new(&["127.0.0.1"], "http/1.1", authority);
+    let pem = own.certificate.pem();
+    let windows = pem.replace('\n', "\r\n");
+    let wide = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        format!("\u{feff}{windows}").encode_utf16().flat_map(order).collect()
+    };
+    let spellings = [
+        windows.clone().into_bytes(),
+        format!("\u{feff}{pem}").into_bytes(),
+        format!("\u{feff}Bag Attributes\r\n    friendlyName: pim\r\n{windows}").into_bytes(),
+        wide(u16::to_le_bytes),
+        wide(u16::to_be_bytes),
+    ];
+    for spelling in spellings {
+        assert_eq!(own.searched(&spelling).await.unwrap().total, 7);
+    }
+}
+
+#[tokio::test]
+async fn http_2_knows_the_servers_own_certificate_too() {
+    let own = Own::new(&["127.0.0.1"], "h2", authority);
+    let (url, _tasks) = http_2_server_with(own.acceptor.clone(), 1).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca.pem");
+    std::fs::write(&path, own.certificate.pem()).unwrap();
+    let mut setup = Setup::new(&url);
+    setup.server.ca_file = Some(path);
+    assert_eq!(search_at(&setup).await.unwrap().total, 7);
+}
+
 #[tokio::test]
 async fn a_client_certificate_is_shown_where_one_is_set() {
     let (authority, clients) = (Authority::new(), Authority::new());
@@ -190,6 +342,11 @@ pub(super) async fn http_2_server(connections: usize) -> (String, Authority, Joi
     let authority = Authority::new();
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     let acceptor = authority.acceptor(&params, None, &["h2", "http/1.1"]);
+    let (url, tasks) = http_2_server_with(acceptor, connections).await;
+    (url, authority, tasks)
+}
+
+async fn http_2_server_with(acceptor: TlsAcceptor, connections: usize) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let mut tasks = JoinSet::new();
@@ -207,7 +364,7 @@ pub(super) async fn http_2_server(connections: usize) -> (String, Authority, Joi
             drop(connection.await);
         }
     });
-    (url, authority, tasks)
+    (url, tasks)
 }
 
 #[tokio::test]

@@ -70,13 +70,15 @@ fn each_status_with_each_body_means_what_it_should() {
 fn a_redirect_to_elsewhere_outweighs_its_body() {
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
     let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
-    let elsewhere = Some(Elsewhere { target: Some("https://sso.example".to_owned()) });
+    let elsewhere =
+        Some(Elsewhere { target: Some("https://sso.example/".to_owned()), sign_in: false });
     let away = Reply { elsewhere, ..reply(302, PAGE) };
     assert_eq!(letter(&search(&away, asked)), 'R');
     assert_eq!(letter(&login(&away, TokenCookies::default())), 'E');
     assert_eq!(letter(&token(&away, TokenCookies::default())), 'E');
     let target = Some("https://pim.example/webcm/login".to_owned());
-    let to_sign_in = Reply { elsewhere: Some(Elsewhere { target }), ..reply(302, PAGE) };
+    let to_sign_in =
+        Reply { elsewhere: Some(Elsewhere { target, sign_in: true }), ..reply(302, PAGE) };
     assert_eq!(letter(&login(&to_sign_in, TokenCookies::default())), 'D');
 }
 

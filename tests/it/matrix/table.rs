@@ -180,7 +180,11 @@ pub(super) const KINDS: &[Kind] = &[
     refusal("refuse-403", "status 403", Login::Denied),
     refusal("refuse-success", "\"success\": false", Login::Denied),
     refusal("refuse-html", "a sign-in page", Login::Denied),
-    refusal("refuse-redirect", "a redirect to elsewhere", Login::Failed("redirected to http://")),
+    refusal(
+        "refuse-redirect",
+        "a redirect to a sign-in page",
+        Login::Failed("redirected to http://"),
+    ),
     Kind {
         // An item may have an attribute of this name, so nothing is clear.
         item: Item::Unclear,

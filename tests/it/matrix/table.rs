@@ -180,11 +180,7 @@ pub(super) const KINDS: &[Kind] = &[
     refusal("refuse-403", "status 403", Login::Denied),
     refusal("refuse-success", "\"success\": false", Login::Denied),
     refusal("refuse-html", "a sign-in page", Login::Denied),
-    refusal(
-        "refuse-redirect",
-        "a redirect to a sign-in page",
-        Login::Failed("redirected to http://"),
-    ),
+    refusal("refuse-redirect", "a redirect to a sign-in page", Login::Denied),
     Kind {
         // An item may have an attribute of this name, so nothing is clear.
         item: Item::Unclear,
@@ -197,8 +193,8 @@ pub(super) const KINDS: &[Kind] = &[
         does: Do::Answer(302, Some(("location", "http://elsewhere.invalid/webcm/login")), ""),
         ..refusal(
             "",
-            "a redirect to elsewhere",
-            Login::Failed("redirected to http://elsewhere.invalid"),
+            "a redirect to elsewhere: http://elsewhere.invalid/webcm/login",
+            Login::Denied,
         )
     },
     failure("drop", fault("drop"), BROKE),

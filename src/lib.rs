@@ -74,7 +74,7 @@
 //! | what the machine does costs nothing that was kept, and is told with what to do | `tests/it/machine` |
 //! | a kill, a failed call and a power cut at each write of a page's transaction lose nothing of it | `tests/it/crash` |
 //! | months of faults lose nothing, invent nothing and grow nothing | `supervisor::tests::soak`, `cargo bench --bench soak` |
-//! | an announced total below the items sent proves nothing | `pager::pass::verdict` |
+//! | an announced total ends no pass, and one that is too low costs no item but the certificate | `pager::pass::totals`, `tests/it/paging.rs` |
 //! | `auto` uses a server up to its capacity and yields to others; the lid on requests is never exceeded | `pager::courtesy::tests`, `pager::tests::courtesy`, `tests/it/paging.rs` |
 //! | what comes from outside is read as independent readers read it | `fuzz/` |
 //! | a damaged state of a pass is never taken up | `pager::checkpoint`, `fuzz/` |

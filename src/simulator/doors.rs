@@ -67,6 +67,10 @@ pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
             shared.lock().manners.item_call = mode;
             json!({})
         }),
+        (&Method::POST, "lists") => parse(call).map(|lists| {
+            shared.lock().manners.lists = lists;
+            json!({})
+        }),
         (&Method::POST, "reorder") => parse(call).map(|Reorder { on }| {
             shared.lock().manners.reorder(on, shared.options.seed);
             json!({})

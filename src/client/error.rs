@@ -178,6 +178,8 @@ pub struct RequestError {
     pub retry_after: Option<Duration>,
     /// Which host and port was to be reached, and by which way; of a connection that failed.
     pub(super) tried: Option<Arc<str>>,
+    /// Whether the server has never answered by plain http, by which it was asked.
+    pub(super) mute: bool,
     /// What the HTTP library said, without the URL. Shared, so that an error can be cloned.
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -192,6 +194,7 @@ impl RequestError {
             beginning: None,
             retry_after: None,
             tried: None,
+            mute: false,
             source: None,
         }
     }
@@ -223,7 +226,15 @@ impl RequestError {
 
     /// What the operator can do about it, where there is something.
     pub fn remedy(&self) -> Option<&'static str> {
+        const TLS: &str = "where that port speaks TLS, server.url must begin with https://; \
+                           check its scheme and port";
         match (&self.kind, self.status) {
+            // What a port for TLS does to whoever greets it otherwise.
+            (RequestErrorKind::Interrupted | RequestErrorKind::WrongShape { .. }, None)
+                if self.mute =>
+            {
+                Some(TLS)
+            }
             (RequestErrorKind::Status, Some(404)) => {
                 Some("check the host, port and path of server.url")
             }
@@ -307,6 +318,16 @@ impl RequestErrorKind {
             Self::Tls(fault) => fault.remedy(),
             Self::TooLarge { .. } => {
                 Some("raise server.max_response_size, or lower paging.page_size")
+            }
+            Self::WrongShape { what }
+                if ["itemList", "searchTotal", "returnTotal"]
+                    .iter()
+                    .any(|it| what.contains(it)) =>
+            {
+                Some(
+                    "server.url leads to a search, but it answers in another form than EnterWorks' \
+                     own: see what stands before the server and changes its answers",
+                )
             }
             Self::WrongShape { .. } => {
                 Some("check that server.url leads to EnterWorks itself, its path included")

@@ -154,6 +154,7 @@ async fn send(
     };
     let response = sent.map_err(|error| {
         let mut error = library_error(call.endpoint, None, error);
+        error.mute = url.scheme() == "http" && !settings.reuse.is_any();
         if error.reached() == Reached::Nobody {
             error.tried = settings.way_to(url).map(Into::into);
         }

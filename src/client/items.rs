@@ -7,11 +7,12 @@ use reqwest::Method;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::auth::signed;
+use super::auth::{signed, token_cookies};
 use super::error::{Endpoint, Failure, RequestError, RequestErrorKind};
 use super::exchange::{Call, exchange};
 use super::page::{self, Asked};
 use super::settings::Settings;
+use super::verdict::secret;
 use super::{ItemRequest, Presence, SearchAnswer, SearchRequest, presence};
 use crate::session::Tokens;
 
@@ -37,6 +38,10 @@ pub(super) async fn search(
     let verdict = page::search(&exchanged.reply, asked);
     let redactor = || settings.redactor(tokens);
     let mut answer = exchanged.settle(verdict, redactor)?;
+    // Beside the data (vendor), or as the cookie in which the first one came.
+    if answer.rest_token.is_none() {
+        answer.rest_token = token_cookies(&exchanged.headers).rest.as_deref().and_then(secret);
+    }
     if !answer.unreadable.is_empty() {
         let redactor = redactor();
         for record in &mut answer.unreadable {

@@ -159,10 +159,11 @@ fn rest_token<T>(envelope: &Envelope<'_>) -> Result<Option<Secret>, Verdict<T>> 
         Some(raw) if !matches!(raw.get(), "null" | "\"\"") => raw,
         _ => return Ok(None),
     };
-    wire::text(raw)
-        .and_then(|text| secret(&text))
-        .map(Some)
-        .ok_or_else(|| wrong_shape("its epimresttoken cannot be sent in a header"))
+    wire::text(raw).and_then(|text| secret(&text)).map(Some).ok_or_else(|| {
+        wrong_shape(
+            "its epimresttoken cannot be sent in a header (8192 printable characters at most)",
+        )
+    })
 }
 
 fn count<T>(member: Option<&RawValue>, name: &str) -> Result<u64, Verdict<T>> {

@@ -172,10 +172,14 @@ pub(super) fn success<T>(envelope: &Envelope<'_>) -> Result<bool, Verdict<T>> {
     }
 }
 
+/// The longest token, in bytes: no usual server takes a request whose head is longer.
+const LONGEST_TOKEN: usize = 8 * 1024;
+
 /// A token that can stand in a header and in a cookie.
 pub(super) fn secret(text: &str) -> Option<Secret> {
     let sendable = |byte: u8| byte.is_ascii_graphic() && byte != b';';
-    (!text.is_empty() && text.bytes().all(sendable)).then(|| Secret::new(text))
+    let fits = !text.is_empty() && text.len() <= LONGEST_TOKEN;
+    (fits && text.bytes().all(sendable)).then(|| Secret::new(text))
 }
 
 /// The server's own words in a JSON body.

@@ -289,6 +289,11 @@ pub enum RequestErrorKind {
         /// What about it is wrong, in words that hold no value of the answer.
         what: String,
     },
+    /// A page, but not as the search is documented to answer it.
+    WrongPage {
+        /// What about it is wrong, in words that hold no value of the answer.
+        what: String,
+    },
     /// An item whose id is not where the configuration says.
     ItemId {
         /// Which item, what is wrong, and the names of its members: no value of the answer.
@@ -332,6 +337,10 @@ impl RequestErrorKind {
             Self::WrongShape { .. } => {
                 Some("check that server.url leads to EnterWorks itself, its path included")
             }
+            Self::WrongPage { .. } => Some(
+                "this is EnterWorks, but its page is not as documented: see what the search of that \
+                 repository asks for, and whether anything before the server changes its answers",
+            ),
             Self::ItemId { .. } => {
                 Some("set item_id of that repository to the member that is its id")
             }
@@ -354,7 +363,7 @@ impl fmt::Display for RequestErrorKind {
             Self::TooLarge { limit } => {
                 write!(f, "answer larger than server.max_response_size ({limit} bytes)")
             }
-            Self::WrongShape { what } | Self::ItemId { what } => {
+            Self::WrongShape { what } | Self::WrongPage { what } | Self::ItemId { what } => {
                 write!(f, "unexpected answer: {what}")
             }
             Self::Redirect { target: Some(target) } => write!(f, "redirected to {target}"),

@@ -85,9 +85,11 @@ pub(super) fn acknowledged(reply: &Reply) -> Verdict<()> {
 
 /// Whether `status` says that the call succeeded, or nothing.
 pub(super) fn successful<T>(envelope: &Envelope<'_>) -> Result<(), Verdict<T>> {
-    let status = match envelope.status.map(RawValue::get) {
-        None | Some("null") => 0,
-        Some(text) => text.parse().map_err(|_| wrong_shape("its status is not a whole number"))?,
+    let whole = |raw| wire::whole_number(raw).and_then(|status| i64::try_from(status).ok());
+    let status = match envelope.status {
+        None => 0,
+        Some(raw) if raw.get() == "null" => 0,
+        Some(raw) => whole(raw).ok_or_else(|| wrong_shape("its status is not a whole number"))?,
     };
     match envelope.data {
         _ if status == 0 => Ok(()),

@@ -18,7 +18,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("outage", &[]),
     ("stop", &[]),
-    ("visible", &[]),
     ("idset", &["ids"]),
     ("item", &["ids"]),
     ("command_line", &["ids"]),
@@ -34,23 +33,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("session", &["config", "cookies"]),
     ("problems", &["command_line", "ids"]),
     ("progress", &["calls", "command_line", "counter", "ids", "problems"]),
-    ("telemetry", &["command_line", "config", "ids", "progress", "session", "visible"]),
+    ("telemetry", &["command_line", "config", "ids", "progress", "session"]),
     // The vendor's calls; where pages go.
-    (
-        "client",
-        &[
-            "calls",
-            "canonical",
-            "clock",
-            "config",
-            "cookies",
-            "ids",
-            "item",
-            "problems",
-            "session",
-            "visible",
-        ],
-    ),
+    ("client", &["calls", "clock", "config", "cookies", "ids", "item", "problems", "session"]),
     ("mirror", &["canonical", "change", "config", "ids", "idset", "item"]),
     // The tasks.
     (
@@ -102,7 +87,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "progress",
             "stop",
             "telemetry",
-            "visible",
         ],
     ),
     (
@@ -151,7 +135,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "supervisor",
             "systemd",
             "telemetry",
-            "visible",
         ],
     ),
     // At the side: it shares no type with the client, so that both cannot be wrong alike.
@@ -174,7 +157,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("process::exit", &[]),
     (
         "crate::simulator",
-        &["src/simulator/", "src/cli/simulate.rs", "src/cli/demo.rs", "src/cli/mod.rs"],
+        &["src/simulator/", "src/cli/simulate.rs", "src/cli/demo/", "src/cli/mod.rs"],
     ),
 ];
 

@@ -14,7 +14,8 @@ use super::{Exit, output};
 use crate::client::{Client, ClientSettings};
 use crate::clock::Chance;
 use crate::config::{
-    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, Warning,
+    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, RepositoryConfig,
+    Warning,
 };
 use crate::mirror::{AnyMirror, Nothing, Reader, SqliteMirror, SqliteOptions};
 use crate::pager::Passes;
@@ -88,6 +89,11 @@ impl Prepared {
         })
     }
 
+    /// The repositories, in the order in which the supervisor has them.
+    pub(super) fn repositories(&self) -> &[RepositoryConfig] {
+        &self.config.repositories
+    }
+
     /// Starts a runtime and runs a supervisor in it, as `drive` likes.
     pub(super) fn supervise<F, D>(
         self,
@@ -132,7 +138,7 @@ impl Prepared {
 
 /// What the daemon is asked, at `status.listen` and at its control sockets. A place that cannot be
 /// had is tried again while it serves: a mirror does not stop for its status page.
-async fn serving(config: &Config, control: Vec<control::Place>) -> Arc<Serving> {
+pub(super) async fn serving(config: &Config, control: Vec<control::Place>) -> Arc<Serving> {
     let places = control.into_iter().map(Place::Control).chain(Place::of(&config.status.listen));
     Arc::new(Serving::at(places, config.mirror.shown(), figures(&config.mirror)).await)
 }
@@ -220,6 +226,7 @@ fn start_log(
     let sink = Sink {
         writer,
         terminal: output::on_terminal(),
+        colour: output::colour_on_stderr(environment),
         journal_stream: journal_stream.map(str::to_owned),
     };
     telemetry::start(config, sink).map_err(|error| Exit::Wrong(output::chain(&error)))
@@ -232,9 +239,12 @@ pub(super) fn start_plain_log(environment: &Environment) -> Result<(), Exit> {
 }
 
 /// A log of lines for people.
-pub(super) fn start_text_log() -> Result<Telemetry, Exit> {
-    let config = LogConfig { format: LogFormat::Text, level: LogLevel::Info };
-    start_log(&config, &Environment::empty(), stderr_writer())
+pub(super) fn start_text_log(
+    environment: &Environment,
+    level: LogLevel,
+) -> Result<Telemetry, Exit> {
+    let config = LogConfig { format: LogFormat::Text, level };
+    start_log(&config, environment, stderr_writer())
 }
 
 pub(super) fn runtime() -> Result<Runtime, Exit> {

@@ -12,7 +12,8 @@ pub fn table(items: &[&[u8]], first_column: &str) -> Result<Vec<u8>, String> {
     let each = |write: &mut export::Each<'_>| {
         items.iter().zip(0..).try_for_each(|(item, id)| write(&ItemId::Integer(id), item))
     };
-    export::csv(each, first_column, &mut written).map_err(|error| error.to_string())?;
+    export::csv(each, first_column, export::Style::Plain, &mut written)
+        .map_err(|error| error.to_string())?;
     Ok(written)
 }
 

@@ -129,6 +129,10 @@ struct DemoArgs {
     /// End by itself after so long; otherwise Ctrl-C ends it
     #[arg(long = "for", value_name = "DURATION", value_parser = simulate::duration)]
     run_for: Option<Duration>,
+
+    /// Keep the mirror and its configuration when it ends
+    #[arg(long)]
+    keep: bool,
 }
 
 /// What a command says whose thread has panicked, of which the log has told.
@@ -164,7 +168,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::History(args) => history::run(&arguments.config, &environment, &args),
         Command::ApproveDeletes(args) => approve::run(&arguments.config, &environment, &args),
         Command::Simulate(args) => simulate(*args, &environment),
-        Command::Demo(args) => demo::run(args.run_for, &environment),
+        Command::Demo(args) => demo::run(&args, &environment),
         Command::Completions { shell } => {
             output::data(&generate::completions(shell, Arguments::command()))
         }
@@ -197,10 +201,10 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn check(file: &std::path::Path, environment: &Environment, args: &CheckArgs) -> Exit {
     let report = check::report(file, environment);
     output::note(&report.stderr);
-    let shown = output::data(&report.stdout);
     match report.exit {
-        0 if args.online => online::check(file, environment),
-        0 => shown,
+        // The settings come last, and only where all is well: an error is not to be looked for.
+        0 if args.online => online::check(file, environment, &report.stdout),
+        0 => output::data(&report.stdout),
         _ => Exit::Wrong(String::new()),
     }
 }

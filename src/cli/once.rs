@@ -1,5 +1,6 @@
 //! `ewmirror once`: one pass over each repository, with a progress bar on a terminal.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,33 +12,41 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::output::{self, AboveBars};
 use super::{Exit, daemon};
-use crate::config::Environment;
+use crate::config::{Environment, RepositoryConfig};
 use crate::ids::RepositoryId;
 use crate::pager::Passes;
 use crate::problems::Scope;
 use crate::progress::{Progress, RepositoryProgress};
 use crate::supervisor::End;
 
+/// How often a bar is drawn although nothing has come: its time left runs on.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The most characters of a repository's name, so that the bar has room beside it.
+const NAME: usize = 24;
+
 /// Runs one pass; `patience` is how long it may go without any success.
 pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> Exit {
-    let bars = MultiProgress::with_draw_target(if output::on_terminal() {
+    let draws = output::may_draw(&environment);
+    let bars = MultiProgress::with_draw_target(if draws {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()
     });
     let above = AboveBars(bars.clone());
-    let writer = if output::on_terminal() {
-        BoxMakeWriter::new(move || above.clone())
-    } else {
-        daemon::stderr_writer()
-    };
+    let writer =
+        if draws { BoxMakeWriter::new(move || above.clone()) } else { daemon::stderr_writer() };
     let ended = daemon::Prepared::new(file, environment, writer).and_then(|prepared| {
+        let names = prepared.repositories().iter().map(|it| (it.id, name(it)));
+        let names: HashMap<RepositoryId, String> = names.collect();
+        let width = names.values().map(|name| name.chars().count()).max().unwrap_or_default();
         let progress = Arc::clone(&prepared.progress);
         let end = prepared.supervise(Passes::One, Some(patience), async |supervisor| {
             // Dropped, and so ended, when the supervisor is done.
             let mut drawing = JoinSet::new();
             for (id, progress) in supervisor.repositories() {
-                drawing.spawn(draw(bars.add(bar(id)), progress));
+                let name = names.get(&id).cloned().unwrap_or_default();
+                drawing.spawn(draw(bars.add(bar(format!("{name:<width$}"))), progress));
             }
             supervisor.run().await
         })?;
@@ -62,22 +71,73 @@ fn held(progress: &Progress) -> String {
     held.map(ToString::to_string).collect::<Vec<_>>().join("\newmirror: ")
 }
 
-fn bar(repository: RepositoryId) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix:>8} {bar:40} {pos}/{len} {msg}")
+/// What a repository is called.
+fn name(repository: &RepositoryConfig) -> String {
+    let id = repository.id;
+    match &repository.name {
+        None => id.to_string(),
+        Some(name) => {
+            let shown: String = output::visible(name).chars().take(NAME).collect();
+            format!("{id} {shown}")
+        }
+    }
+}
+
+fn bar(name: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::no_length().with_style(style).with_prefix(repository.to_string())
+    ProgressBar::no_length().with_style(style).with_prefix(name)
 }
 
 async fn draw(bar: ProgressBar, mut progress: watch::Receiver<RepositoryProgress>) {
-    while progress.changed().await.is_ok() {
+    let mut begun = false;
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
         let now = *progress.borrow_and_update();
         if let Some(total) = now.total {
             bar.set_length(total);
         }
         bar.set_position(now.covered);
-        bar.set_message(format!("{} pages", now.pages));
-        if now.passes > 0 {
-            bar.finish();
+        if !begun && now.covered > 0 {
+            // What an earlier run has read says nothing of how fast this one is.
+            bar.reset_eta();
+            begun = true;
         }
+        if now.passes > 0 {
+            bar.finish_with_message(format!("{} items, {} pages", now.covered, now.pages));
+            return;
+        }
+        bar.set_message(words(now, bar.eta()));
+        tokio::select! {
+            changed = progress.changed() => if changed.is_err() { return },
+            _ = ticks.tick() => {}
+        }
+    }
+}
+
+/// How far a pass is, and how long it will take yet.
+fn words(now: RepositoryProgress, left: Duration) -> String {
+    let Some(total) = now.total.filter(|_| now.covered > 0) else {
+        return "waits for its first page".to_owned();
+    };
+    let left = Duration::from_secs(left.as_secs());
+    let left = match left {
+        Duration::ZERO => String::new(),
+        left => format!(", {} left", humantime::format_duration(left)),
+    };
+    format!("{} of {total} items{left}", now.covered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_say_how_far_it_is_and_how_long_it_takes_yet() {
+        let mut now = RepositoryProgress::START;
+        assert_eq!(words(now, Duration::ZERO), "waits for its first page");
+        (now.covered, now.total) = (200, Some(5000));
+        assert_eq!(words(now, Duration::from_millis(61_900)), "200 of 5000 items, 1m 1s left");
+        assert_eq!(words(now, Duration::from_millis(900)), "200 of 5000 items");
     }
 }

@@ -3,6 +3,7 @@
 //! They have no tasks, so that nothing is tried again: what fails is told. `check --online`, the
 //! short form of `doctor`, is here.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,31 +38,44 @@ where
     }
 }
 
-/// `check --online`: reads the first page of each repository.
-pub(super) fn check(file: &Path, environment: &Environment) -> Exit {
-    run(file, environment, first_pages)
+/// `check --online`: reads the first page of each repository, and shows the settings if all is well.
+pub(super) fn check(file: &Path, environment: &Environment, settings: &str) -> Exit {
+    run(file, environment, async |client, config, session| {
+        let (mut report, failures) = first_pages(client, config, session).await;
+        if failures.is_empty() {
+            let (valid, settings) = settings.split_once('\n').unwrap_or((settings, ""));
+            return Ok(format!("{valid}\n{report}{settings}"));
+        }
+        report.insert_str(0, "valid\n");
+        // Told together with what failed: that comes last, where it is seen.
+        match output::data(&report) {
+            Exit::Done => Err(Exit::Failed(failures.join("\newmirror: "))),
+            exit => Err(exit),
+        }
+    })
 }
 
+/// What was read, a line each, and what was not.
 async fn first_pages(
     client: &Client,
     config: &Config,
     session: &SharedSession,
-) -> Result<String, Exit> {
-    let mut report = vec![format!("\nsigned in as {}", config.login.username)];
+) -> (String, Vec<String>) {
+    let mut report = format!("signed in as {}\n", config.login.username);
     let mut failures = Vec::new();
     for repository in &config.repositories {
         match first_page(client, session, repository).await {
             Ok(FirstPage { items, total, .. }) => {
-                let items = items.len();
-                report.push(format!("repository {}: {items} of {total} items read", repository.id));
+                let (id, items) = (repository.id, items.len());
+                writeln!(report, "repository {id}: {items} of {total} items read")
+                    .expect("a string takes any text");
             }
             Err(failure) => {
                 failures.push(format!("repository {}: {}", repository.id, describe(&failure)));
             }
         }
     }
-    report.push(String::new());
-    if failures.is_empty() { Ok(report.join("\n")) } else { Err(Exit::Failed(failures.join("; "))) }
+    (report, failures)
 }
 
 /// A new session.

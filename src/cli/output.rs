@@ -1,6 +1,8 @@
 //! The only file that prints.
 
 use std::error::Error;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, StdoutLock, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -71,9 +73,22 @@ pub(super) fn command_line(config: &Path) -> CommandLine {
     CommandLine::of(&std::path::absolute(config).unwrap_or_else(|_| config.to_owned()))
 }
 
-/// A text without characters that a terminal would obey, or that nobody sees.
+/// A text without characters that a terminal would obey, or that would turn the order of others
+/// around: each is written as JSON writes it.
 pub(super) fn visible(text: &str) -> String {
-    crate::visible::visible(text).into_owned()
+    let mut visible = String::with_capacity(text.len());
+    for character in text.chars() {
+        let turns = matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        );
+        if turns || character.is_control() {
+            write!(visible, "\\u{:04x}", u32::from(character)).expect("a string takes any text");
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
 }
 
 /// Writes what is for people to stderr. Where that fails there is nobody left to tell.
@@ -93,21 +108,28 @@ pub(super) fn chain(error: &dyn Error) -> String {
     Chain(error).to_string()
 }
 
-/// Whether a person looks at stdout.
-pub(super) fn stdout_on_terminal() -> bool {
-    io::stdout().is_terminal()
-}
-
-/// Whether stdout is to be in colour: on a terminal that has some, unless nobody wants it
-/// (<https://no-color.org>).
+/// Whether stdout may be coloured: a person looks at it, and has not said otherwise.
 pub(super) fn colour_on_stdout(environment: &Environment) -> bool {
-    stdout_on_terminal() && may_colour(environment)
+    io::stdout().is_terminal() && may_colour(environment)
 }
 
-/// Whether this environment lets a terminal be given colours.
-pub(super) fn may_colour(environment: &Environment) -> bool {
-    let is_set = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !is_set && environment.get("TERM").is_none_or(|term| term != "dumb")
+/// Whether stderr may be coloured.
+pub(super) fn colour_on_stderr(environment: &Environment) -> bool {
+    on_terminal() && may_colour(environment)
+}
+
+/// Whether bars may be drawn on stderr, for which a terminal must move its cursor.
+pub(super) fn may_draw(environment: &Environment) -> bool {
+    on_terminal() && !is_dumb(environment)
+}
+
+/// `NO_COLOR`, as <https://no-color.org> has it: whatever its value, unless that is empty.
+fn may_colour(environment: &Environment) -> bool {
+    !is_dumb(environment) && environment.get("NO_COLOR").is_none_or(OsStr::is_empty)
+}
+
+fn is_dumb(environment: &Environment) -> bool {
+    environment.get("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
 /// Whether a person looks at stderr.
@@ -134,9 +156,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colour_is_for_who_wants_it_on_a_terminal_that_has_it() {
-        let may = |pairs: &[(&str, &str)]| may_colour(&Environment::from_pairs(pairs.to_vec()));
-        assert!(may(&[]) && may(&[("TERM", "xterm")]) && may(&[("NO_COLOR", "")]));
-        assert!(!may(&[("NO_COLOR", "1")]) && !may(&[("TERM", "dumb")]));
+    fn colour_is_for_terminals_that_have_it_and_people_who_want_it() {
+        for (variables, wanted) in [
+            (&[][..], true),
+            (&[("TERM", "xterm-256color")], true),
+            (&[("NO_COLOR", "")], true),
+            (&[("NO_COLOR", "1")], false),
+            (&[("NO_COLOR", "0")], false),
+            (&[("TERM", "dumb")], false),
+        ] {
+            let environment = Environment::from_pairs(variables.iter().copied());
+            assert_eq!(may_colour(&environment), wanted, "{variables:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! one is wrong usage (exit status 2) with the flag's name before it; only a repository given twice is
 //! found when the server starts ([`StartError::Option`], wrong usage as well).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -20,6 +20,7 @@ const DEFAULT_REPOSITORY: u64 = 10_149;
 
 /// The flags of `ewmirror simulate`.
 #[derive(Args, Clone)]
+#[command(after_help = fault_kinds())]
 pub struct SimulateArgs {
     /// Port to listen on, on 127.0.0.1; 0 takes any that is free
     #[arg(long, default_value_t = 8090)]
@@ -86,7 +87,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     slow: Duration,
 
-    /// Fault with its probability per request, such as hang=0.01; repeatable
+    /// Fault with its probability per request, such as hang=0.01; repeatable (the kinds stand below)
     #[arg(long = "fault", value_name = "KIND=PROBABILITY", value_parser = fault)]
     faults: Vec<(Fault, f64)>,
 
@@ -101,6 +102,16 @@ pub struct SimulateArgs {
     /// Password that is accepted; the look-alike server has no secrets
     #[arg(long, default_value = "system")]
     password: String,
+}
+
+/// The kinds of faults, a line each.
+fn fault_kinds() -> String {
+    let mut kinds = "Kinds of faults:\n".to_owned();
+    for fault in Fault::ALL {
+        let (name, words) = (fault.name(), fault.words());
+        writeln!(kinds, "  {name:<16} {words}").expect("a string takes any text");
+    }
+    kinds
 }
 
 impl fmt::Debug for SimulateArgs {
@@ -332,6 +343,16 @@ mod tests {
         let expected =
             [RepositoryOptions { id: 7, items: 20 }, RepositoryOptions { id: 8, items: 30 }];
         assert_eq!(args.options().repositories, expected);
+    }
+
+    #[test]
+    fn the_help_lists_every_fault_with_what_it_does() {
+        let help = <Command as clap::CommandFactory>::command().render_help().to_string();
+        for kind in Fault::ALL {
+            let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{kind} ")));
+            let line = line.unwrap_or_else(|| panic!("no {kind} in\n{help}"));
+            assert!(line.ends_with(kind.words()) && !kind.words().is_empty(), "{line}");
+        }
     }
 
     #[test]

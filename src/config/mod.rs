@@ -75,7 +75,7 @@ pub struct AskConfig {
     pub repositories: Vec<RepositoryConfig>,
     /// `[mirror]`: where the copy is kept.
     pub mirror: MirrorUrl,
-    /// `[status]`: where browsers and scrapers ask a running daemon.
+    /// `[status]`: where a running daemon is asked.
     pub status: StatusListen,
 }
 

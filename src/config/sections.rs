@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::reader::{Read, Reader};
+use super::units::Rejection;
 use super::{
     AskConfig, ChangesConfig, Config, LogConfig, LogFormat, LogLevel, LoginConfig, LoginMethod,
     MirrorUrl, Secret, ServerConfig, SessionConfig, StatusConfig, Transport,
@@ -146,13 +147,15 @@ fn session(reader: &mut Reader) -> Read<SessionConfig> {
 }
 
 fn mirror(reader: &mut Reader) -> Read<MirrorUrl> {
-    let mirror = reader.preset("mirror.url", address::mirror);
-    if let Ok(MirrorUrl::Postgres(_)) = mirror {
-        let message = "this version has no PostgreSQL mirror yet, and run will refuse to start: \
-                       take \"sqlite:///var/lib/ewmirror/mirror.db\" or \"none\"";
-        reader.warn("mirror.url", message);
+    match reader.preset("mirror.url", address::mirror)? {
+        MirrorUrl::Postgres(url) => {
+            let remedy =
+                "take \"sqlite:///var/lib/ewmirror/mirror.db\", or \"none\" to page and log only";
+            let rejection = Rejection::new("this version has no PostgreSQL mirror yet", remedy);
+            Err(reader.fault("mirror.url", Some(address::masked(&url)), rejection))
+        }
+        mirror => Ok(mirror),
     }
-    mirror
 }
 
 fn log(reader: &mut Reader) -> Read<LogConfig> {

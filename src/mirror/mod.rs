@@ -25,7 +25,8 @@ pub use any::AnyMirror;
 pub use sqlite::{
     Bounds, CertifiedPass, ChangeHead, ChangesPage, Examination, HeldSummary, History, Holder,
     Integrity, ItemsPage, LedgerEntry, MirrorSummary, OpenError, ReadError, Reader, Release,
-    RepositorySummary, Snapshot, SqliteMirror, SqliteOptions, Waiting, examine, holder, release,
+    RepositorySummary, Snapshot, SqliteMirror, SqliteOptions, Waiting, check_folder, examine,
+    holder, release,
 };
 
 /// One page of a pass, as the pager hands it on: in the order of the list, each exactly once.

@@ -7,10 +7,12 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use hyper::body::Bytes;
+use hyper::header::HeaderMap;
 use hyper::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::answer::{self, Answer, Delivery, Travel};
 use super::call::Call;
@@ -28,8 +30,34 @@ const ORACLE_PIECE: usize = 100;
 /// Answers a call to a test door.
 pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
     let door = call.path.strip_prefix("/simulator/").unwrap_or_default();
-    let done = match (&call.method, door) {
-        (&Method::GET, "items") => return items(shared, call),
+    if (&call.method, door) == (&Method::GET, "items") {
+        return items(shared, call);
+    }
+    match opened(shared, door, call) {
+        Ok(value) => Answer::json(&value),
+        Err(Refusal(status, reason)) => message(status, &reason),
+    }
+    .travel(Travel::Whole)
+}
+
+/// Opens a door for this process itself.
+pub(super) fn open(shared: &Arc<Shared>, door: &str, body: &Value) -> Result<(), String> {
+    let call = Call {
+        method: Method::POST,
+        path: String::new(),
+        query: None,
+        headers: HeaderMap::new(),
+        body: body.to_string().into(),
+        now: Instant::now(),
+        first: false,
+        node: 0,
+        astray: false,
+    };
+    opened(shared, door, &call).map(drop).map_err(|Refusal(_, reason)| reason)
+}
+
+fn opened(shared: &Arc<Shared>, door: &str, call: &Call) -> Result<Value, Refusal> {
+    match (&call.method, door) {
         (&Method::GET, "counts") => Ok(json!(shared.counts())),
         (&Method::POST, "faults") => queue_faults(shared, call),
         (&Method::POST, "hold") => parse(call).map(|hold: Hold| {
@@ -67,21 +95,12 @@ pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
             shared.lock().manners.item_call = mode;
             json!({})
         }),
-        (&Method::POST, "lists") => parse(call).map(|lists| {
-            shared.lock().manners.lists = lists;
-            json!({})
-        }),
         (&Method::POST, "reorder") => parse(call).map(|Reorder { on }| {
             shared.lock().manners.reorder(on, shared.options.seed);
             json!({})
         }),
         _ => Err(Refusal(StatusCode::NOT_FOUND, "there is no such door".to_owned())),
-    };
-    match done {
-        Ok(value) => Answer::json(&value),
-        Err(Refusal(status, reason)) => message(status, &reason),
     }
-    .travel(Travel::Whole)
 }
 
 /// Why a door stays shut.

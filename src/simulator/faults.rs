@@ -167,6 +167,37 @@ impl Fault {
         }
     }
 
+    /// What it does, in a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Refuse(None) => "a refusal in any shape, though the session stands",
+            Self::Refuse(Some(Shape::Unauthorized)) => "a refusal as HTTP 401",
+            Self::Refuse(Some(Shape::Forbidden)) => "a refusal as HTTP 403",
+            Self::Refuse(Some(Shape::Success)) => "a refusal as {\"success\":false}",
+            Self::Refuse(Some(Shape::Status)) => "a refusal as a status in the body",
+            Self::Refuse(Some(Shape::Html)) => "a refusal as a login page",
+            Self::Refuse(Some(Shape::Redirect)) => "a refusal as a redirect to the login page",
+            Self::Drop => "the connection is closed after the work was done",
+            Self::Hang => "no answer, until the client gives up",
+            Self::Slow => "the right answer in small pieces, over --slow",
+            Self::Truncate => "half of the answer, then the connection is closed",
+            Self::Garbage => "status 200 with something that is no answer",
+            Self::E500 => "HTTP 500",
+            Self::E502 => "HTTP 502 with a proxy's page",
+            Self::E503 => "HTTP 503, every other time with Retry-After",
+            Self::E429 => "HTTP 429 with Retry-After",
+            Self::Short => "a page that claims more items than it has",
+            Self::Cap => "a page of at most 50 items, or 20 where 50 were asked for",
+            Self::Huge => "an answer of a gibibyte",
+            Self::Repeat => "the page before over again",
+            Self::Empty => "a page without items, under the true total",
+            Self::Excess => "a page with one item too many",
+            Self::Less => "a page that announces half of what there is",
+            Self::More => "a page that announces more than there is",
+            Self::Canned => "an answer as a test wants it",
+        }
+    }
+
     /// Whether the fault has a meaning for this call, so that a test may queue it.
     pub(super) fn fits(self, endpoint: Endpoint) -> bool {
         match self {

@@ -54,7 +54,6 @@ mod churn;
 mod doors;
 mod faults;
 mod gates;
-mod lists;
 mod manners;
 mod options;
 mod routes;
@@ -139,6 +138,15 @@ impl Simulator {
     /// What it has done since it started.
     pub fn counts(&self) -> Counts {
         self.shared.counts()
+    }
+
+    /// Opens a test door, as a POST to `/simulator/` and its name does.
+    ///
+    /// # Errors
+    ///
+    /// Why it stays shut.
+    pub fn open(&self, door: &str, body: &serde_json::Value) -> Result<(), String> {
+        doors::open(&self.shared, door, body)
     }
 
     /// Closes all connections, under way or not, and ends when all tasks have ended.

@@ -6,7 +6,6 @@
 mod catalog;
 pub mod event;
 mod journal;
-mod visible;
 
 use std::io;
 use std::os::linux::fs::MetadataExt;
@@ -21,7 +20,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
 use self::journal::Journal;
-use self::visible::Visible;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
 /// Where lines go and what is there to read them.
@@ -31,6 +29,8 @@ pub struct Sink {
     pub writer: BoxMakeWriter,
     /// Whether a person reads them.
     pub terminal: bool,
+    /// Whether that person's terminal has colours and may use them.
+    pub colour: bool,
     /// `JOURNAL_STREAM` of the environment: the device and inode that systemd connected.
     pub journal_stream: Option<String>,
 }
@@ -101,10 +101,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     tracing_subscriber::fmt::layer()
-        .with_ansi(sink.terminal)
+        .with_ansi(sink.colour)
         .with_target(false)
         .log_internal_errors(false)
-        .with_writer(Visible(sink.writer))
+        .with_writer(sink.writer)
         .boxed()
 }
 
@@ -120,7 +120,7 @@ where
         .with_span_list(false)
         .with_target(false)
         .log_internal_errors(false)
-        .with_writer(Visible(sink.writer))
+        .with_writer(sink.writer)
         .boxed()
 }
 

@@ -275,18 +275,36 @@ fn check_online_fails_with_the_reason() {
 }
 
 #[test]
-fn a_mirror_that_this_version_does_not_keep_is_valid_to_check_and_wrong_to_run() {
-    let toml = good().replace("url = 'none'", "url = 'postgres://h/d'");
+fn a_mirror_that_this_version_does_not_keep_is_wrong_to_check_and_to_run() {
+    let toml = good().replace("url = 'none'", "url = 'postgres://u:hunter2@h/d'");
     let place = Place::new(&toml);
-    let checked = place.run(&["check"], |_| {});
-    assert_eq!(checked.status.code(), Some(0));
-    assert!(stderr(&checked).contains("warning: mirror.url"), "{}", stderr(&checked));
-    for command in ["run", "once"] {
+    for command in ["check", "run", "once"] {
         let refused = place.run(&[command], |_| {});
         assert_eq!(refused.status.code(), Some(2));
         let told = stderr(&refused);
         assert!(told.contains("mirror.url") && told.contains("\"none\""), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
     }
+}
+
+#[test]
+fn a_database_whose_folder_is_not_there_is_not_made_somewhere_else() {
+    // As where a disk is not mounted: what would be made is on another one.
+    let place = Place::new("");
+    let folder = place.0.path().join("mnt/ewmirror");
+    fs::create_dir(place.0.path().join("mnt")).unwrap();
+    let mirror = format!("url = 'sqlite://{}/mirror.db'", folder.display());
+    fs::write(config_file(place.0.path()), good().replace("url = 'none'", &mirror)).unwrap();
+    for (command, exit) in [("check", 2), ("run", 1), ("once", 1), ("doctor", 1)] {
+        let refused = place.run(&[command], |_| {});
+        assert_eq!(refused.status.code(), Some(exit), "{command}: {}", stderr(&refused));
+        let told = stdout(&refused) + &stderr(&refused);
+        assert!(told.contains(&format!("there is no folder {}", folder.display())), "{told}");
+        assert!(told.contains("mount"), "{told}");
+        assert!(!folder.exists(), "{command} has made it");
+    }
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(place.run(&["check"], |_| {}).status.code(), Some(0));
 }
 
 #[test]

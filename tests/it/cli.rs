@@ -84,6 +84,52 @@ fn completions_and_the_manual_pages_are_printed() {
 }
 
 #[test]
+fn the_manual_page_has_what_a_manual_page_has_and_points_to_what_is_there() {
+    let page = run(&["man"]);
+    // Roff writes a hyphen that is one as \-.
+    let text = String::from_utf8_lossy(&page.stdout).replace("\\-", "-");
+    for section in [
+        "NAME",
+        "SYNOPSIS",
+        "OPTIONS",
+        "COMMANDS",
+        "\"EXIT STATUS\"",
+        "SIGNALS",
+        "ENVIRONMENT",
+        "FILES",
+        "EXAMPLES",
+        "\"SEE ALSO\"",
+    ] {
+        let heads = text.lines().filter(|line| *line == format!(".SH {section}")).count();
+        assert_eq!(heads, 1, "{section}: {text}");
+    }
+    for command in ["run", "export", "approve-deletes", "man"] {
+        assert!(text.contains(&format!(".SS \"ewmirror {command}")), "{command}: {text}");
+    }
+    assert!(text.contains("refuse-401"), "the faults of simulate");
+    // Of our own pages two are shipped.
+    for rest in text.split("ewmirror-").skip(1) {
+        let end = rest.trim_start_matches(|it: char| it.is_alphanumeric() || it == '-');
+        assert!(!end.starts_with("(1)"), "ewmirror-{rest} is not shipped");
+    }
+}
+
+#[test]
+fn the_manual_pages_are_set_without_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    for page in [&["man"][..], &["man", "ewmirror.toml"]] {
+        let file = directory.path().join("page");
+        std::fs::write(&file, run(page).stdout).unwrap();
+        let mut groff = std::process::Command::new("groff");
+        groff.args(["-man", "-Tutf8", "-ww", "-z"]).arg(&file);
+        match groff.output() {
+            Ok(set) => assert_eq!(String::from_utf8_lossy(&set.stderr), "", "{page:?}"),
+            Err(error) => crate::support::skipped("the manual pages", &format!("groff: {error}")),
+        }
+    }
+}
+
+#[test]
 fn a_closed_pipe_is_a_normal_end() {
     let config = format!("{}/config/ewmirror.toml", env!("CARGO_MANIFEST_DIR"));
     let cases: [&[&str]; 6] = [

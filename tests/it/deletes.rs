@@ -48,7 +48,7 @@ fn a_server_that_looks_empty_empties_nothing() {
     assert!(remedy.contains(&format!("`{approve} --list`")), "{remedy}");
     assert_eq!(told[0].text("approve"), approve);
     let status = kept.status();
-    assert_eq!(status["command"], kept.command());
+    assert_eq!(status["command"], daemon.command());
     assert_eq!(held(&status)["count"], ITEMS, "{status}");
 
     sim.door("empty", &json!({"repository": 1, "on": false}));

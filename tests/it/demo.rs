@@ -69,9 +69,45 @@ fn the_demo_needs_no_configuration_and_minds_no_environment() {
 }
 
 #[test]
+fn the_demo_takes_away_what_it_made() {
+    let temporary = TempDir::new().unwrap();
+    let mut command = ewmirror(["demo", "--for", "1s"]);
+    command.env("TMPDIR", temporary.path());
+    let ended = Daemon::spawn(&mut command, TempDir::new().unwrap()).finish();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_demo_shows_its_page_an_outage_a_history_and_held_deletions() {
+    let demo = start(&[]);
+    let place = demo.wait_for(says("The daemon shows itself at http://127.0.0.1:")).line.clone();
+    let place = place.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    demo.wait_for(says("signed in"));
+    let (status, page) = crate::support::sim::request(place.parse().unwrap(), "GET", "/", "");
+    assert!(status == 200 && page.contains("<html"), "{status} {page}");
+    for line in [
+        "-- the server goes away",
+        "request failed",
+        "-- the server is back",
+        "reconnected",
+        " history --repository 10150 --item ",
+        " updated (sequence ",
+        "deletions held",
+        " approve-deletes --repository 10150 --list",
+        "{\"repository\":10150,\"item\":",
+        "released ",
+        "deletions released",
+    ] {
+        demo.wait_for(says(line));
+    }
+    demo.stop();
+}
+
+#[test]
 fn the_demo_keeps_a_mirror_that_can_be_asked() {
     let temporary = TempDir::new().unwrap();
-    let mut command = ewmirror(["demo", "--for", "6s"]);
+    let mut command = ewmirror(["demo", "--for", "6s", "--keep"]);
     command.env("TMPDIR", temporary.path());
     let ended = Daemon::spawn(&mut command, TempDir::new().unwrap()).finish();
     assert_eq!(ended.status.code(), Some(0));
@@ -87,5 +123,8 @@ fn the_demo_keeps_a_mirror_that_can_be_asked() {
     };
     assert!(ask(&["export", "--repository", "10150"]).lines().count() >= 55);
     assert!(ask(&["changes", "--repository", "10150"]).lines().count() >= 60);
-    assert!(ask(&["status"]).contains("10150 Brands"));
+    // No daemon runs any more, which its exit status says.
+    let mut command = ewmirror(["--config", file.to_str().unwrap(), "status"]);
+    let told = String::from_utf8(output(&mut command).stdout).unwrap();
+    assert!(told.contains("10150 Brands"), "{told}");
 }

@@ -94,9 +94,10 @@ pub(super) fn mirror(report: &mut Report, mirror: Option<&MirrorUrl>) {
     disk(report, path);
     match mirror::examine(path, CHECK_WITHIN) {
         Ok(examination) => database(report, path, &examination),
-        Err(error @ ReadError::Missing { .. }) => {
-            report.ok(DATABASE, &format!("{error} yet: the daemon makes it"));
-        }
+        Err(error @ ReadError::Missing { .. }) => match mirror::check_folder(path) {
+            Ok(()) => report.ok(DATABASE, &format!("{error} yet: the daemon makes it")),
+            Err(error) => report.fail(DATABASE, &output::chain(&error), error.remedy()),
+        },
         Err(error @ ReadError::Older { .. }) => {
             report.warn(DATABASE, &output::chain(&error), error.remedy());
         }
@@ -212,8 +213,8 @@ fn unasked(error: &AskError) -> &'static str {
     match error {
         _ if error.is_forbidden() => "run this as root, or as the daemon's user",
         AskError::Nobody { .. } => {
-            "see its log for \"control socket unavailable\": journalctl -u ewmirror; where nothing \
-             is said, restart it (`ewmirror once` and older daemons have none)"
+            "see its log for \"control socket unavailable\": journalctl -u ewmirror; `ewmirror once` \
+             and older daemons have none"
         }
         AskError::Another { .. } => "give each daemon a RuntimeDirectory of its own",
         AskError::Stranger { .. } => "ask that account what it does there, and end it",

@@ -23,7 +23,7 @@ pub(super) fn run(file: &Path, environment: Environment) -> Exit {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let mut report = Report::new();
+    let mut report = Report::new(&environment);
     let given = config::password_place(file, &environment).is_some();
     let environment = environment.as_in_the_unit(file);
     let known = configuration(&mut report, file, &environment);

@@ -1,6 +1,7 @@
 //! The lines of `doctor`, each printed as soon as it is known.
 
 use crate::cli::{Exit, output};
+use crate::config::Environment;
 
 /// The column that names the checks, in characters.
 const WIDTH: usize = 16;
@@ -15,8 +16,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new() -> Self {
-        Self { colour: output::stdout_on_terminal(), failed: false, unwritten: None }
+    pub(super) fn new(environment: &Environment) -> Self {
+        Self { colour: output::colour_on_stdout(environment), failed: false, unwritten: None }
     }
 
     /// All is well.

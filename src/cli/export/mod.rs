@@ -7,6 +7,8 @@
 
 mod table;
 
+use std::borrow::Cow;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,7 @@ use super::ask::{self, Asked};
 use super::output::{self, Stdout};
 use super::{Exit, PANICKED, spool};
 use crate::config::Environment;
-use crate::ids::{ItemId, RepositoryId};
+use crate::ids::{ItemId, RepositoryId, Sequence};
 use crate::item;
 use crate::mirror::{ReadError, Reader, Snapshot};
 
@@ -29,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Where large files may wait that nobody needs after a restart. The folder of the database comes
 /// after it, because the daemon needs the room there.
 const SPOOL_FOLDER: &str = "/var/tmp";
+
+/// By it a spreadsheet knows UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The member that holds an item's id unless `item_id` says otherwise.
 const ID_MEMBER: &str = "itemId";
@@ -43,6 +48,17 @@ pub(super) struct ExportArgs {
     /// How items are written
     #[arg(long, default_value = "ndjson")]
     format: FormatArg,
+
+    /// With csv: for spreadsheets. Begins with a byte order mark, and puts a ' before each cell that
+    /// begins with =, +, -, @, a tab or a carriage return, lest it be taken for a formula: numbers
+    /// below zero are such cells, too
+    #[arg(long)]
+    excel: bool,
+
+    /// Write the sequence of the export to this file once it is complete: go on from there with
+    /// `changes --after`
+    #[arg(long, value_name = "FILE")]
+    sequence_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,6 +78,13 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &ExportArgs) -> 
 }
 
 fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(), Exit> {
+    let style = match (args.format, args.excel) {
+        (_, false) => Style::Plain,
+        (FormatArg::Csv, true) => Style::Spreadsheet,
+        (FormatArg::Ndjson, true) => {
+            return Err(Exit::Wrong("--excel goes with --format csv".to_owned()));
+        }
+    };
     let asked = Asked::of(file, environment)?;
     let reader = asked.reader()?;
     let repository = args.repository;
@@ -72,6 +95,7 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
         reader,
         repository,
         format: args.format,
+        style,
         first_column: first.map_or(ID_MEMBER, String::as_str).to_owned(),
     };
     let folders = [Some(Path::new(SPOOL_FOLDER)), asked.path.parent()];
@@ -89,11 +113,41 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
     }
     stdout.flush()?;
     match reading.join() {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(sequence)) => {
+            if let Some(place) = &args.sequence_file {
+                keep(place, sequence)?;
+            }
+            let (after, repository) = (sequence.to_string(), repository.to_string());
+            let more = ["changes", "--repository", &repository, "--after", &after];
+            let command = output::command_line(file).with(more);
+            output::note(&format!("sequence {sequence}; what comes after it: {command}\n"));
+            Ok(())
+        }
         Ok(Err(ExportError::Read(error))) => Err(ask::failed(&error)),
         Ok(Err(error)) => Err(Exit::Failed(output::chain(&error))),
         Err(_) => Err(Exit::Failed(PANICKED.to_owned())),
     }
+}
+
+/// Puts the sequence into a file, whole or not at all.
+fn keep(place: &Path, sequence: Sequence) -> Result<(), Exit> {
+    let unwritten = |path: &Path, error| {
+        Exit::Failed(format!("cannot write {}: {error}; the export is complete", path.display()))
+    };
+    let mut name = place.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let beside = place.with_file_name(name);
+    let written = File::create_new(&beside).and_then(|mut file| {
+        writeln!(file, "{sequence}")?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&beside, place)).map_err(|error| {
+        // Ours, or another's that was there before: then it stays.
+        if error.kind() != ErrorKind::AlreadyExists {
+            drop(fs::remove_file(&beside));
+        }
+        unwritten(place, error)
+    })
 }
 
 /// Why an export did not come to its end.
@@ -112,22 +166,35 @@ struct Question {
     reader: Reader,
     repository: RepositoryId,
     format: FormatArg,
+    style: Style,
     first_column: String,
 }
 
+/// Who reads a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// A program: each cell is the value.
+    Plain,
+    /// A spreadsheet, which guesses at the encoding and calculates what looks like a formula.
+    Spreadsheet,
+}
+
 impl Question {
-    fn answer(mut self, mut writer: spool::Writer) -> Result<(), ExportError> {
+    /// Writes the answer; returns the last change that is in it.
+    fn answer(mut self, mut writer: spool::Writer) -> Result<Sequence, ExportError> {
         let snapshot = self.reader.snapshot()?;
+        let sequence = snapshot.sequence();
         match self.format {
             FormatArg::Ndjson => ndjson(&snapshot, self.repository, &mut writer)?,
             FormatArg::Csv => {
                 let each = |write: &mut Each<'_>| each_item(&snapshot, self.repository, write);
-                csv(each, &self.first_column, &mut writer)?;
+                csv(each, &self.first_column, self.style, &mut writer)?;
             }
         }
         // Before the last of it may have to wait.
         drop(snapshot);
-        Ok(writer.finish()?)
+        writer.finish()?;
+        Ok(sequence)
     }
 }
 
@@ -149,7 +216,8 @@ pub(super) type Each<'a> = dyn FnMut(&ItemId, &[u8]) -> Result<(), ExportError> 
 pub(super) fn csv(
     each_item: impl Fn(&mut Each<'_>) -> Result<(), ExportError>,
     first_column: &str,
-    writer: impl Write,
+    style: Style,
+    mut writer: impl Write,
 ) -> Result<(), ExportError> {
     let unfit = |id: &ItemId| {
         let item = id.clone();
@@ -161,11 +229,25 @@ pub(super) fn csv(
     if columns.names().is_empty() {
         return Ok(());
     }
+    let cell: fn(&str) -> Cow<'_, str> = match style {
+        Style::Plain => |text| Cow::Borrowed(text),
+        Style::Spreadsheet => {
+            writer.write_all(BYTE_ORDER_MARK.as_bytes())?;
+            table::harmless
+        }
+    };
     let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(writer);
-    table.write_record(columns.names()).map_err(of_csv)?;
+    for name in columns.names() {
+        table.write_field(cell(name).as_bytes()).map_err(of_csv)?;
+    }
+    table.write_record(None::<&[u8]>).map_err(of_csv)?;
     each_item(&mut |id, body| {
         let row = columns.row(body).map_err(unfit(id))?;
-        Ok(table.write_record(row.iter().map(|field| field.as_bytes())).map_err(of_csv)?)
+        for field in &row {
+            table.write_field(cell(field).as_bytes()).map_err(of_csv)?;
+        }
+        // The end of the record.
+        Ok(table.write_record(None::<&[u8]>).map_err(of_csv)?)
     })?;
     Ok(table.flush()?)
 }

@@ -312,7 +312,6 @@ fn what_works_but_is_doubtful_is_warned_about() {
         ),
         ("EWMIRROR_SESSION__MAX_AGE", "24h", "session.max_age: is not below 24h"),
         ("EWMIRROR_PAGING__PAGE_SIZE", "16", "paging.page_size: no window of 16 items or fewer"),
-        ("EWMIRROR_MIRROR__URL", "postgres://h/d", "mirror.url: this version has no PostgreSQL"),
         ("EWMIRROR_LOGIN__CLIENT_ID", "me", "login.client_id: is ignored"),
     ] {
         let told = about(&[(name, value)]);
@@ -371,7 +370,6 @@ fn the_effective_configuration_loads_again_to_the_same() {
         ("EWMIRROR_LOGIN__CLIENT_ID", "client"),
         ("EWMIRROR_LOGIN__CLIENT_SECRET", "hush"),
         ("EWMIRROR_SESSION__TRANSPORT", "cookies"),
-        ("EWMIRROR_MIRROR__URL", "postgres:///db?host=/run"),
         ("EWMIRROR_STATUS__LISTEN", "unix:/run/s"),
         ("EWMIRROR_LOG__FORMAT", "json"),
     ];

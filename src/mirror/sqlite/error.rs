@@ -10,8 +10,8 @@ use crate::mirror::REPLACE;
 /// A database that was not opened. Nothing of it has been changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Its folder is not there, and neither is the folder around that.
-    #[error("there is no folder {}, nor one to make it in", folder.display())]
+    /// Its folder is not there.
+    #[error("there is no folder {}", folder.display())]
     NoFolder {
         /// The folder.
         folder: PathBuf,
@@ -108,7 +108,10 @@ impl OpenError {
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::NoFolder { .. } => "make the folder, or name another file in mirror.url",
+            Self::NoFolder { .. } => {
+                "mount the disk that it is on, or make the folder for the daemon's user, or name \
+                 another file in mirror.url"
+            }
             Self::Folder { source, .. } | Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => MAKE_ROOM,
                 io::ErrorKind::ReadOnlyFilesystem => {

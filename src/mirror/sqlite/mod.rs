@@ -45,6 +45,15 @@ use crate::idset::IdSet;
 /// Calls that may wait for their turn; more wait outside. Each pager has one at a time.
 const QUEUE: usize = 16;
 
+/// Sees that a database has a folder, or may be given one: what opening it asks for first.
+///
+/// # Errors
+///
+/// [`OpenError::NoFolder`].
+pub fn check_folder(path: &Path) -> Result<(), OpenError> {
+    open::folder_of(path).map(drop)
+}
+
 /// How a database is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct SqliteOptions {

@@ -48,12 +48,30 @@ pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Store, OpenErr
     Ok(Store::new(connection, path, journal, lock))
 }
 
-/// The path without links, so that one database has one lock and one journal. Makes the folder if
-/// only that is missing.
-fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
-    let name = path.file_name().ok_or_else(|| of_file(path)(io::ErrorKind::InvalidInput.into()))?;
+/// What the folder of a database is called that systemd makes for a daemon: `ewmirror` and, for the
+/// units of the template, `ewmirror-NAME`.
+const STATE: (&str, &str) = ("/var/lib", "ewmirror");
+
+/// The folder of a database, if it is there or is one that may be made. Any other that is missing may
+/// be on a disk that is not mounted.
+pub(super) fn folder_of(path: &Path) -> Result<&Path, OpenError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_state = folder.parent() == Some(Path::new(STATE.0)) && name.starts_with(STATE.1);
+    // What cannot be looked into is said when it is opened.
+    let missing = fs::metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if missing && !is_state {
+        return Err(OpenError::NoFolder { folder: folder.to_owned() });
+    }
+    Ok(folder)
+}
+
+/// The path without links, so that one database has one lock and one journal. Makes the folder where
+/// systemd would.
+fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
+    let name = path.file_name().ok_or_else(|| of_file(path)(io::ErrorKind::InvalidInput.into()))?;
+    let folder = folder_of(path)?;
     if !folder.is_dir() {
         DirBuilder::new().mode(0o700).create(folder).map_err(|source| {
             let folder = folder.to_owned();

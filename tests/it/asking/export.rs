@@ -57,6 +57,58 @@ fn a_table_has_a_column_for_each_attribute_and_the_id_first() {
     assert!(told.0 == Some(1) && told.1.contains("item 3 does not fit in a table"), "{told:?}");
 }
 
+#[test]
+fn a_table_for_spreadsheets_has_a_byte_order_mark_and_nothing_that_they_would_calculate() {
+    let mirror = Mirror::new();
+    let item = r#"{"itemId":1,"=HYPERLINK(1)":"+49","a":"=1+1","b":"@x","c":-5,"d":"\tx","e":"x=1",
+        "f":"\rx","g":"","-h":"Größe"}"#;
+    mirror.put(1, Some(item));
+    let flags = ["export", "--repository", "1", "--format", "csv"];
+    assert_eq!(
+        mirror.answer(&[&flags[..], &["--excel"]].concat()),
+        "\u{feff}itemId,'-h,'=HYPERLINK(1),a,b,c,d,e,f,g\r\n\
+         1,Größe,'+49,'=1+1,'@x,'-5,'\tx,x=1,\"'\rx\",\r\n"
+    );
+    let plain = mirror.answer(&flags);
+    assert!(plain.starts_with("itemId,-h,=HYPERLINK(1),a,"), "off by default: {plain}");
+    assert!(plain.contains(",=1+1,@x,-5,"), "{plain}");
+    let told = mirror.refusal(&["export", "--repository", "1", "--excel"], 2);
+    assert!(told.contains("--format csv"), "{told}");
+}
+
+#[test]
+fn an_export_says_at_which_sequence_it_was_taken() {
+    let mirror = Mirror::new();
+    for id in 0..7 {
+        mirror.put(id, Some("{}"));
+    }
+    let place = mirror.directory.path().join("sequence");
+    std::fs::write(&place, "an older one that is longer\n").unwrap();
+    let file = place.to_str().unwrap();
+    let told = mirror.ask(&["export", "--repository", "1", "--sequence-file", file]);
+    let config = mirror.config();
+    let expected = format!(
+        "sequence 7; what comes after it: ewmirror --config {} changes --repository 1 --after 7\n",
+        config.display()
+    );
+    assert_eq!((told.status.code(), super::stderr(&told)), (Some(0), expected));
+    assert_eq!(std::fs::read_to_string(&place).unwrap(), "7\n");
+    let names = || {
+        let entries = std::fs::read_dir(mirror.directory.path()).unwrap();
+        entries.filter(|it| it.as_ref().unwrap().file_name() != "sequence").count()
+    };
+    let others = names();
+    // Where it cannot be kept, what stood there stays, and nothing is left beside it.
+    let folder = mirror.directory.path().join("folder");
+    std::fs::create_dir_all(folder.join("full")).unwrap();
+    let place = folder.to_str().unwrap();
+    let told = mirror.ask(&["export", "--repository", "1", "--sequence-file", place]);
+    let why = super::stderr(&told);
+    assert_eq!(told.status.code(), Some(1), "{why}");
+    assert!(why.contains(&format!("cannot write {place}: ")), "{why}");
+    assert_eq!(names(), others + 1, "the folder alone came to it");
+}
+
 /// Members with names and values that a table may stumble over.
 fn members() -> impl Strategy<Value = Map<String, Value>> {
     let awkward = prop::sample::select(vec!['"', ',', '\n', '\r', ' ', '=', 'ä', '😀', '\0', 'x']);

@@ -123,11 +123,6 @@ impl Kept {
         serde_json::from_str(&lines.join("\n")).expect("the status is JSON")
     }
 
-    /// How a shell calls the program for it.
-    pub(crate) fn command(&self) -> String {
-        format!("ewmirror --config {}", config_file(self.directory.path()).display())
-    }
-
     /// What a command prints, which must succeed.
     pub(crate) fn lines(&self, arguments: &[&str]) -> Vec<String> {
         let (ended, lines) = self.printed(arguments);

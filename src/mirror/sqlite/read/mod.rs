@@ -94,8 +94,8 @@ impl Reader {
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>, ReadError> {
         let transaction = self.connection.transaction()?;
         // The transaction takes its state when it first reads.
-        bounds_in(&transaction)?;
-        Ok(Snapshot { transaction })
+        let last = bounds_in(&transaction)?.last;
+        Ok(Snapshot { transaction, last })
     }
 
     /// Where the log begins and ends.
@@ -125,9 +125,15 @@ impl Reader {
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     transaction: Transaction<'a>,
+    last: Sequence,
 }
 
 impl Snapshot<'_> {
+    /// The last change that is in it; 0: there was none yet.
+    pub fn sequence(&self) -> Sequence {
+        self.last
+    }
+
     /// Hands over the items of a repository in the order of their ids, each as received, until
     /// `each` breaks off. One item at a time is in memory.
     pub fn items<B>(

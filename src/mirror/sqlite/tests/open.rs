@@ -65,11 +65,16 @@ fn an_empty_file_is_taken_but_not_beside_the_journal_of_a_database_that_is_gone(
 }
 
 #[test]
-fn the_folder_is_made_if_only_that_is_missing() {
+fn a_folder_is_made_where_systemd_would_make_it_and_nowhere_else() {
+    for folder in ["/var/lib/ewmirror", "/var/lib/ewmirror-eu"] {
+        // There or not, it may be.
+        assert!(crate::mirror::check_folder(&Path::new(folder).join("mirror.db")).is_ok());
+    }
     let place = Place::new();
-    let folder = place.folder.path().join("new");
-    drop(open(&folder.join("mirror.db")));
-    assert_eq!(mode(&folder), 0o700);
+    let folder = place.folder.path().join("ewmirror");
+    let error = refused(&folder.join("mirror.db"));
+    assert!(matches!(&error, OpenError::NoFolder { folder: named } if *named == folder), "{error}");
+    assert!(!folder.exists());
     let error = refused(&place.folder.path().join("no/folder/mirror.db"));
     assert!(matches!(error, OpenError::NoFolder { .. }), "{error}");
 }

@@ -2,18 +2,21 @@
 //! within seconds and items on the move, so that the whole life of the daemon shows in a minute.
 //!
 //! It keeps its mirror in a new folder of its own, with a configuration beside it, so that the
-//! commands that ask a mirror can be tried while it runs and afterwards.
+//! commands that ask a mirror can be tried while it runs, and afterwards where the folder is kept.
+
+mod story;
 
 use std::fs::{self, DirBuilder};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Exit, daemon, output};
+use super::{DemoArgs, Exit, daemon, output};
 use crate::client::{Client, ClientSettings};
 use crate::clock::Chance;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, LogLevel};
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::Listener;
@@ -21,8 +24,14 @@ use crate::simulator::{self, Counts, Fault, Options, Order, RepositoryOptions, S
 use crate::supervisor::{End, Supervision, Supervisor};
 use crate::systemd::Notifier;
 
-/// What the daemon of the demo is told; the URL is added. Paces are a human's: a page a second and
-/// a pass in ten.
+/// The repository that loses most of its items.
+const BRANDS_ID: u64 = 10_150;
+
+/// The same as a flag has it.
+const BRANDS: &str = "10150";
+
+/// What the daemon of the demo is told; the URL is added. Paces are a human's: a page a second, and a
+/// pass in eight.
 const CONFIGURATION: &str = r#"
 [login]
 username = "system"
@@ -32,7 +41,7 @@ reauth_interval = "3s"
 max_age = "12s"
 
 [paging]
-page_size = 50
+page_size = 100
 page_interval = "1s"
 pass_interval = "3s"
 
@@ -43,7 +52,6 @@ name = "Products"
 [[repository]]
 id = 10150
 name = "Brands"
-page_size = 20
 "#;
 
 /// The server of the demo: sessions of ten seconds, REST tokens of four, and a request in thirty
@@ -52,7 +60,7 @@ fn options() -> Options {
     Options {
         repositories: vec![
             RepositoryOptions { id: 10_149, items: 400 },
-            RepositoryOptions { id: 10_150, items: 60 },
+            RepositoryOptions { id: BRANDS_ID, items: 60 },
         ],
         session_ttl: Duration::from_secs(10),
         rest_token_ttl: Duration::from_secs(4),
@@ -66,28 +74,46 @@ fn options() -> Options {
     }
 }
 
-/// Runs until Ctrl-C, or for so long, and sums up.
-pub(super) fn run(run_for: Option<Duration>, environment: &Environment) -> Exit {
+/// Runs until Ctrl-C, or for so long, sums up, and takes the folder away unless it is to be kept.
+pub(super) fn run(args: &DemoArgs, environment: &Environment) -> Exit {
     let temporary = environment.get("TMPDIR").filter(|path| !path.is_empty());
-    match demonstrate(run_for, temporary.map_or(Path::new("/tmp"), Path::new)) {
+    let temporary = temporary.map_or(Path::new("/tmp"), Path::new);
+    let folder = temporary.join(format!("ewmirror-demo-{}", std::process::id()));
+    // Not one that is there: somebody else may have put it there.
+    if let Err(error) = DirBuilder::new().mode(0o700).create(&folder) {
+        return Exit::Failed(format!("cannot make {}: {error}", folder.display()));
+    }
+    let demonstrated = demonstrate(args.run_for, &folder, environment);
+    let left = if args.keep {
+        format!("the mirror is kept in {}\n", folder.display())
+    } else {
+        match fs::remove_dir_all(&folder) {
+            Ok(()) => String::new(),
+            Err(error) => format!("cannot remove {}: {error}\n", folder.display()),
+        }
+    };
+    output::note(&left);
+    match demonstrated {
         Ok(summary) => output::data(&summary),
         Err(exit) => exit,
     }
 }
 
-fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Exit> {
-    let folder = temporary.join(format!("ewmirror-demo-{}", std::process::id()));
+fn demonstrate(
+    run_for: Option<Duration>,
+    folder: &Path,
+    environment: &Environment,
+) -> Result<String, Exit> {
     let unwritable = |error| Exit::Failed(format!("cannot write {}: {error}", folder.display()));
-    // Not one that is there: somebody else may have put it there.
-    DirBuilder::new().mode(0o700).create(&folder).map_err(unwritable)?;
+    let port = free_port()?;
     let file = folder.join("ewmirror.toml");
     output::note(&format!(
-        "The mirror is in {}. Ask it from another terminal:\n  ewmirror --config {} changes \
-         --follow\n",
+        "The daemon shows itself at http://127.0.0.1:{port}/ and keeps its mirror in {}.\nAsk it \
+         from another terminal:\n  {}\n",
         folder.display(),
-        file.display()
+        output::command_line(&file).with(["changes", "--follow"]),
     ));
-    drop(daemon::start_text_log()?);
+    drop(daemon::start_text_log(environment, LogLevel::Info)?);
     let (signals, _listener) = Listener::start()
         .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
     let runtime = daemon::runtime()?;
@@ -96,9 +122,12 @@ fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Ex
         let server = simulator::start(options())
             .await
             .map_err(|error| Exit::Failed(output::chain(&error)))?;
-        let text = configuration(&server, &folder);
+        let text = configuration(&server, folder, port);
         fs::write(&file, &text).map_err(unwritable)?;
         let (config, client) = configure(&text)?;
+        let odds = options().faults.into_iter().map(|(kind, odds)| (kind.to_string(), odds.into()));
+        let odds: serde_json::Map<_, _> = odds.collect();
+        let serving = daemon::serving(&config, Vec::new()).await;
         let supervision = Supervision {
             api: Arc::new(client),
             mirror: Arc::new(daemon::open(&config.mirror)?),
@@ -106,7 +135,7 @@ fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Ex
             passes: Passes::Endless,
             patience: None,
             run_for,
-            status: None,
+            status: Some(serving),
             notifier: Notifier::nobody(),
             signals,
             // There is no file to read again.
@@ -114,7 +143,11 @@ fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Ex
             progress: Arc::clone(&progress),
             chance: Arc::new(Chance::new()),
         };
-        if let End::MirrorLost(why) = Supervisor::new(supervision).run().await {
+        let end = tokio::select! {
+            end = Supervisor::new(supervision).run() => end,
+            never = story::tell(&server, &file, odds.into()) => match never {},
+        };
+        if let End::MirrorLost(why) = end {
             return Err(Exit::Failed(why));
         }
         let counts = server.counts();
@@ -125,12 +158,19 @@ fn demonstrate(run_for: Option<Duration>, temporary: &Path) -> Result<String, Ex
     Ok(summary(&progress, &counts))
 }
 
+/// A port that nobody listens at. Somebody else may take it yet; then the page is tried again.
+fn free_port() -> Result<u16, Exit> {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
+    free.map(|address| address.port())
+        .map_err(|error| Exit::Failed(format!("no port is free on 127.0.0.1: {error}")))
+}
+
 /// What the demo's daemon is told.
-fn configuration(server: &Simulator, folder: &Path) -> String {
+fn configuration(server: &Simulator, folder: &Path, port: u16) -> String {
     // The server is this process: a proxy of the environment leads elsewhere.
     format!(
         "[server]\nurl = \"{}\"\nno_proxy = [\"*\"]\n{CONFIGURATION}\n\
-         [mirror]\nurl = \"sqlite://{}/mirror.db\"\n\n[status]\nlisten = \"off\"\n",
+         [mirror]\nurl = \"sqlite://{}/mirror.db\"\n\n[status]\nlisten = \"127.0.0.1:{port}\"\n",
         server.url(),
         folder.display()
     )

@@ -26,10 +26,11 @@ mod spool;
 mod status;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use self::approve::ApproveArgs;
@@ -46,9 +47,9 @@ use crate::simulator::StartError;
 #[derive(Debug, Parser)]
 #[command(name = "ewmirror", version, max_term_width = 100)]
 struct Arguments {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
-    config: PathBuf,
+    /// The configuration file [default: `EWMIRROR_CONFIG`, else /etc/ewmirror/ewmirror.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
 
     #[command(subcommand)]
     command: Command,
@@ -91,6 +92,19 @@ enum Command {
         #[arg(value_enum, default_value_t = Page::Ewmirror)]
         page: Page,
     },
+}
+
+impl Command {
+    /// Its name, where it reads no configuration.
+    fn without_configuration(&self) -> Option<&'static str> {
+        match self {
+            Self::Simulate(_) => Some("simulate"),
+            Self::Demo(_) => Some("demo"),
+            Self::Completions { .. } => Some("completions"),
+            Self::Man { .. } => Some("man"),
+            _ => None,
+        }
+    }
 }
 
 /// The manual pages.
@@ -154,19 +168,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
+    if let (Some(_), Some(name)) = (&arguments.config, arguments.command.without_configuration()) {
+        let message = format!("'{name}' reads no configuration: leave --config out");
+        return usage(&Arguments::command().error(ErrorKind::ArgumentConflict, message));
+    }
     daemon::report_panics();
     let environment = Environment::of_process();
+    let named = arguments.config.as_deref().or_else(|| environment.configuration());
+    let config = named.unwrap_or(Path::new(DEFAULT_CONFIG)).to_owned();
     let exit = match arguments.command {
-        Command::Run => daemon::run(&arguments.config, environment),
-        Command::Once(args) => once::run(&arguments.config, environment, args.patience),
-        Command::Status(args) => status::run(&arguments.config, &environment, args.json),
-        Command::Check(args) => check(&arguments.config, &environment, &args),
-        Command::Doctor => doctor::run(&arguments.config, environment),
-        Command::Repositories => repositories::run(&arguments.config, &environment),
-        Command::Export(args) => export::run(&arguments.config, &environment, &args),
-        Command::Changes(args) => changes::run(&arguments.config, &environment, &args),
-        Command::History(args) => history::run(&arguments.config, &environment, &args),
-        Command::ApproveDeletes(args) => approve::run(&arguments.config, &environment, &args),
+        Command::Run => daemon::run(&config, environment),
+        Command::Once(args) => once::run(&config, environment, args.patience),
+        Command::Status(args) => status::run(&config, &environment, args.json),
+        Command::Check(args) => check(&config, &environment, &args),
+        Command::Doctor => doctor::run(&config, &environment),
+        Command::Repositories => repositories::run(&config, &environment),
+        Command::Export(args) => export::run(&config, &environment, &args),
+        Command::Changes(args) => changes::run(&config, &environment, &args),
+        Command::History(args) => history::run(&config, &environment, &args),
+        Command::ApproveDeletes(args) => approve::run(&config, &environment, &args),
         Command::Simulate(args) => simulate(*args, &environment),
         Command::Demo(args) => demo::run(&args, &environment),
         Command::Completions { shell } => {
@@ -198,7 +218,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-fn check(file: &std::path::Path, environment: &Environment, args: &CheckArgs) -> Exit {
+fn check(file: &Path, environment: &Environment, args: &CheckArgs) -> Exit {
     let report = check::report(file, environment);
     output::note(&report.stderr);
     match report.exit {

@@ -68,6 +68,25 @@ pub(super) fn proxy(raw: Raw<'_>) -> Parsed<Secret> {
     Ok(Secret::new(text))
 }
 
+/// Whether the URL of a proxy has a password in it.
+pub(super) fn has_password(proxy: &Secret) -> bool {
+    Url::parse(proxy.expose()).is_ok_and(|url| url.password().is_some())
+}
+
+/// The URL of a proxy with this password in it.
+pub(super) fn with_password(proxy: &Secret, password: &Secret) -> Parsed<Secret> {
+    let remedy = "write the user alone there, such as \"http://user@proxy.example.com:3128\"";
+    let mut url = Url::parse(proxy.expose())
+        .map_err(|error| Rejection::new(format!("is not a URL: {error}"), remedy))?;
+    if url.password().is_some() {
+        return Err(Rejection::new("has a password in it, and there is another one", remedy));
+    }
+    if url.username().is_empty() || url.set_password(Some(password.expose())).is_err() {
+        return Err(Rejection::new("names no user that the password could be of", remedy));
+    }
+    Ok(Secret::new(url.as_str()))
+}
+
 /// `mirror.url`.
 pub(super) fn mirror(raw: Raw<'_>) -> Parsed<MirrorUrl> {
     const REMEDY: &str = "write \"none\", \"sqlite:///var/lib/ewmirror/mirror.db\" or \

@@ -7,20 +7,25 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::credentials::CREDENTIALS_DIRECTORY;
-use super::password_place;
+use super::guarded;
+
+/// The variable that stands in place of `--config`.
+pub(super) const CONFIGURATION: &str = "EWMIRROR_CONFIG";
 
 /// The variables of a process, by name.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    unit_password: Option<PathBuf>,
+}
 
 impl Environment {
     /// The environment of this process as it is now.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
     pub fn of_process() -> Self {
-        Self(std::env::vars_os().collect())
+        Self::from_pairs(std::env::vars_os())
     }
 
     /// No variable at all.
@@ -32,43 +37,48 @@ impl Environment {
     pub fn from_pairs<N: Into<OsString>, V: Into<OsString>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self { variables: pairs.collect(), unit_password: None }
     }
 
     /// The same with this variable set.
     #[must_use]
     pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.0.insert(name.into(), value.into());
+        self.variables.insert(name.into(), value.into());
         self
     }
 
-    /// The same, where nobody gives the password, with the credentials that the shipped unit hands
-    /// to the daemon: the files beside the configuration. For an operator who looks into what the
-    /// daemon does.
+    /// The same, with the password file that the shipped unit of this configuration hands to the
+    /// daemon, if there is one: whoever looks into what the daemon does signs in as it does.
     #[must_use]
-    pub fn as_in_the_unit(self, file: &Path) -> Self {
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let there = std::fs::symlink_metadata(folder.join("password")).is_ok();
-        if there && password_place(file, &self).is_none() {
-            self.with(CREDENTIALS_DIRECTORY, folder)
-        } else {
-            self
-        }
+    pub(super) fn with_unit_of(mut self, file: &Path) -> Self {
+        self.unit_password = guarded::unit_password(file);
+        self
+    }
+
+    /// That file.
+    pub(super) fn unit_password(&self) -> Option<&Path> {
+        self.unit_password.as_deref()
+    }
+
+    /// The configuration file that `EWMIRROR_CONFIG` names, if it names one.
+    pub fn configuration(&self) -> Option<&Path> {
+        self.get(CONFIGURATION).filter(|name| !name.is_empty()).map(Path::new)
     }
 
     /// The value of one variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
     /// All variables, ordered by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+        self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }

@@ -89,6 +89,8 @@ pub(super) const KEYS: &[Key] = &[
     unset("server.ca_file"),
     unset("server.client_identity_file"),
     unset("server.proxy").exposed(Exposure::Url),
+    unset("server.proxy_password").exposed(Exposure::Hidden),
+    unset("server.proxy_password_file").exposed(Exposure::SecretFile),
     preset("server.no_proxy", Preset::EmptyList),
     preset("server.accept_invalid_certificates", Preset::Boolean(false)),
     preset("server.connect_timeout", Preset::Text("5s")),

@@ -15,7 +15,7 @@ use std::ffi::OsStr;
 use config::{Config as Builder, ConfigError, Map, Source, Value, ValueKind};
 
 use super::document::{Document, Places, element, joined};
-use super::environment::Environment;
+use super::environment::{CONFIGURATION, Environment};
 use super::fault::{Fault, Origin, clipped};
 use super::keys::{self, Exposure, KEYS, Preset, REPOSITORY, VARIABLE_PREFIX};
 
@@ -113,8 +113,11 @@ impl Layers {
                 // Its value is not shown: it may be a misspelt password.
                 self.fault(&path, origin, "is not known", keys::advice_in(section, &name));
             } else if keys::exposure(&path) == Exposure::Hidden {
+                // That of the proxy is spelt as others of the unit's credentials are.
+                let credential =
+                    if name == "proxy_password" { "proxy-password" } else { name.as_str() };
                 let remedy = format!(
-                    "take it out, and give it as the systemd credential \"{name}\", in a file \
+                    "take it out, and give it as the systemd credential \"{credential}\", in a file \
                      named by {path}_file, or in {}",
                     keys::variable(&path)
                 );
@@ -133,7 +136,7 @@ impl Layers {
         for (name, value) in environment.iter() {
             let name = name.to_string_lossy();
             let Some(bare) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
-            if is_service_link(bare) {
+            if name == CONFIGURATION || is_service_link(bare) {
                 continue;
             }
             let origin = Origin::Variable(clipped(&name));

@@ -1,13 +1,12 @@
 //! From a file and the environment to a [`Config`], or to everything that is wrong with it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::credentials;
 use super::document::{Document, Lines};
 use super::environment::Environment;
 use super::fault::{Fault, Faults, Origin, Place, Warning};
+use super::guarded;
 use super::layers::Layers;
 use super::reader::Reader;
 use super::sections;
@@ -16,6 +15,9 @@ use super::{AskConfig, Config, SecretPlace};
 /// The largest file read, in bytes: a thousand repositories fit, and it ends the reading of a
 /// device.
 const LARGEST_FILE: usize = 1 << 20;
+
+/// What some editors put before UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A configuration that holds, and what an operator should know of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +34,7 @@ pub struct Loaded {
 /// upper case: `EWMIRROR_PAGING__PAGE_SIZE`. Repositories stand in the file only.
 pub fn load(file: &Path, environment: &Environment) -> Result<Loaded, Faults> {
     let (text, name) = text_of(file)?;
-    load_text(&text, &name, environment)
+    load_text(&text, &name, &environment.clone().with_unit_of(file))
 }
 
 /// Loads what it takes to ask a mirror, so that whoever may read the mirror can, without the
@@ -59,7 +61,7 @@ pub fn password_place(file: &Path, environment: &Environment) -> Option<SecretPl
     let (text, name) = text_of(file).ok()?;
     let document = Document::parse(&text, &name).ok()?;
     let mut reader = Reader::new(Layers::merge(document, environment));
-    credentials::password_place(&mut reader, environment)
+    credentials::password_place(&mut reader, &environment.clone().with_unit_of(file))
 }
 
 /// Loads a text in place of a file; `name` is what faults call it.
@@ -74,13 +76,11 @@ pub fn load_text(toml: &str, name: &str, environment: &Environment) -> Result<Lo
 /// The text of a file, and what faults call it.
 fn text_of(file: &Path) -> Result<(String, String), Faults> {
     let name = file.display().to_string();
-    let bytes = read(file).map_err(|error| {
-        let problem = format!("cannot be read: {error}");
-        unreadable(&name, None, problem, "name the configuration file with --config FILE")
-    })?;
-    if bytes.len() > LARGEST_FILE {
-        let problem = format!("is larger than {LARGEST_FILE} bytes");
-        return Err(unreadable(&name, None, problem, "name a configuration file"));
+    let remedy = "name the configuration file with --config FILE or in EWMIRROR_CONFIG";
+    let mut bytes = guarded::read(file, LARGEST_FILE, remedy)
+        .map_err(|found| unreadable(&name, None, found.problem, &found.remedy))?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok((text, name)),
@@ -92,14 +92,6 @@ fn text_of(file: &Path) -> Result<(String, String), Faults> {
             Err(unreadable(&name, Some(place), problem, "save the file as UTF-8"))
         }
     }
-}
-
-/// The bytes of a file, at most one more than is allowed.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let limit = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    File::open(file)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn unreadable(name: &str, place: Option<Place>, problem: String, remedy: &str) -> Faults {

@@ -14,6 +14,7 @@ mod document;
 mod effective;
 mod environment;
 mod fault;
+mod guarded;
 mod keys;
 mod layers;
 mod load;
@@ -89,7 +90,7 @@ pub struct ServerConfig {
     pub ca_file: Option<PathBuf>,
     /// A PEM file with the client's certificate chain and private key.
     pub client_identity_file: Option<PathBuf>,
-    /// An `http`, `https`, `socks5` or `socks5h` proxy URL; it may hold a password. Without it the
+    /// An `http`, `https`, `socks5` or `socks5h` proxy URL, with its password if it has one. Without it the
     /// usual environment variables decide.
     pub proxy: Option<Secret>,
     /// Hosts reached without the configured proxy, as in `NO_PROXY`; where empty, `NO_PROXY` of
@@ -129,6 +130,8 @@ pub enum SecretPlace {
     Credential(PathBuf),
     /// The file that a key ending in `_file` names.
     File(PathBuf),
+    /// The file that the shipped units hand to the daemon.
+    Unit(PathBuf),
     /// The environment variable of this name.
     Variable(String),
 }

@@ -25,7 +25,7 @@ const URL_EXAMPLE: &str = "the server's base URL, such as \"https://enterworks.e
 
 /// Reads everything.
 pub(super) fn config(reader: &mut Reader, environment: &Environment) -> Read<Config> {
-    let server = server(reader);
+    let server = server(reader, environment);
     let login = login(reader, environment);
     let session = session(reader);
     let repositories = repositories::read(reader);
@@ -58,7 +58,30 @@ pub(super) fn ask(reader: &mut Reader) -> Read<AskConfig> {
     Ok(AskConfig { server: server?, repositories, mirror: mirror?, status: status? })
 }
 
-fn server(reader: &mut Reader) -> Read<ServerConfig> {
+/// `server.proxy`, with the password that is kept elsewhere.
+fn proxy(reader: &mut Reader, environment: &Environment) -> Read<Option<Secret>> {
+    const PROXY: &str = "server.proxy";
+    const PASSWORD: &str = "server.proxy_password";
+    let url = reader.optional(PROXY, address::proxy);
+    let password = credentials::proxy_password(reader, environment)?;
+    let Some(url) = url? else {
+        if password.is_some() {
+            reader.warn(PASSWORD, "is ignored, because server.proxy is not set");
+        }
+        return Ok(None);
+    };
+    let Some(password) = password else {
+        if address::has_password(&url) {
+            credentials::warn_if_readable(reader, PROXY);
+        }
+        return Ok(Some(url));
+    };
+    address::with_password(&url, &password)
+        .map(Some)
+        .map_err(|rejection| reader.fault(PROXY, None, rejection))
+}
+
+fn server(reader: &mut Reader, environment: &Environment) -> Read<ServerConfig> {
     const IDENTITY: &str = "server.client_identity_file";
     const INVALID: &str = "server.accept_invalid_certificates";
     let url = reader.required(URL, URL_EXAMPLE, address::server);
@@ -75,7 +98,7 @@ fn server(reader: &mut Reader) -> Read<ServerConfig> {
     if let Ok(Some(path)) = &client_identity_file {
         credentials::warn_if_exposed(reader, IDENTITY, path);
     }
-    let proxy = reader.optional("server.proxy", address::proxy);
+    let proxy = proxy(reader, environment);
     let no_proxy = reader.preset("server.no_proxy", units::words);
     let accept_invalid_certificates = reader.preset(INVALID, units::truth);
     if accept_invalid_certificates == Ok(true) {

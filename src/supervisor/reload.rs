@@ -33,6 +33,7 @@ impl Fixed {
 }
 
 /// The difference between two configurations.
+#[expect(clippy::struct_excessive_bools, reason = "each is an effect of its own")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     /// What changed, as keys and sections.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::{Shutdown, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -305,29 +304,19 @@ fn a_faulty_configuration_exits_2_and_the_rest_is_looked_at_all_the_same() {
 }
 
 #[test]
-fn the_password_that_the_unit_hands_on_is_taken_where_nobody_gives_one() {
+fn a_password_beside_a_configuration_elsewhere_is_nobodys() {
     let sim = Sim::start(repositories(&[(1, 10)]));
     let directory = TempDir::new().unwrap();
     let file = config_file(directory.path());
     fs::write(&file, Setup::new(sim.url()).toml()).unwrap();
-    let password = directory.path().join("password");
-    let doctor = || {
-        let mut command = ewmirror(["doctor", "--config", file.to_str().unwrap()]);
-        command.env_remove("EWMIRROR_LOGIN__PASSWORD");
-        Said::of(&mut command)
-    };
-    let said = doctor();
+    fs::write(directory.path().join("password"), "system\n").unwrap();
+    let mut command = ewmirror(["doctor", "--config", file.to_str().unwrap()]);
+    command.env_remove("EWMIRROR_LOGIN__PASSWORD");
+    let said = Said::of(&mut command);
     assert_eq!(said.exit, Some(2));
-    said.expect("credential", "fail", &["nobody gives the password", "\"password\" beside"]);
-
-    fs::write(&password, "system\n").unwrap();
-    for (mode, verdict) in [(0o600, "ok"), (0o644, "warn")] {
-        fs::set_permissions(&password, fs::Permissions::from_mode(mode)).unwrap();
-        let said = doctor();
-        assert_eq!(said.exit, Some(0), "{said:#?}");
-        said.expect("credential", verdict, &["what the unit hands", &format!("mode {mode:04o}")]);
-        said.expect("login", "ok", &[]);
-    }
+    let words = ["nobody gives the password", "/etc/ewmirror/password"];
+    said.expect("credential", "fail", &words);
+    assert_eq!(sim.counts().failed_logins, 0);
 }
 
 #[test]

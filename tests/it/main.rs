@@ -35,3 +35,4 @@ mod session;
 mod shutdown;
 mod simulate;
 mod status;
+mod unit_password;

@@ -33,19 +33,19 @@ const DAEMON: &str = "daemon";
 const CONTROL: &str = "control socket";
 const SYSTEMD: &str = "systemd";
 
-/// Where the password comes from; `given` says whether the environment or the file itself names it.
-pub(super) fn credential(report: &mut Report, file: &Path, environment: &Environment, given: bool) {
+/// Where the password comes from.
+pub(super) fn credential(report: &mut Report, file: &Path, environment: &Environment) {
     let (path, what) = match config::password_place(file, environment) {
-        Some(SecretPlace::Credential(path)) if given => (path, "systemd credential"),
-        Some(SecretPlace::Credential(path)) => (path, "what the unit hands to the daemon,"),
+        Some(SecretPlace::Credential(path)) => (path, "systemd credential"),
+        Some(SecretPlace::Unit(path)) => (path, "what the unit hands to the daemon,"),
         Some(SecretPlace::File(path)) => (path, "login.password_file"),
         Some(SecretPlace::Variable(name)) => {
             report.ok(CREDENTIAL, &format!("environment variable {name}"));
             return;
         }
         None => {
-            let remedy = "put it into a file \"password\" beside the configuration, chmod 600, \
-                          and run this as root";
+            let remedy = "put it into /etc/ewmirror/password (for /etc/ewmirror/NAME.toml into \
+                          NAME.password), chmod 600, and run this as root";
             report.fail(CREDENTIAL, "nobody gives the password", remedy);
             return;
         }

@@ -18,20 +18,18 @@ use super::{Exit, daemon};
 use crate::config::{self, AskConfig, Config, Environment, Fault, Loaded, MirrorUrl, StatusListen};
 
 /// Makes all checks. Ends with 0 where none failed, with 2 where the configuration is faulty.
-pub(super) fn run(file: &Path, environment: Environment) -> Exit {
+pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
     let runtime = match daemon::runtime() {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let mut report = Report::new(&environment);
-    let given = config::password_place(file, &environment).is_some();
-    let environment = environment.as_in_the_unit(file);
-    let known = configuration(&mut report, file, &environment);
-    machine::credential(&mut report, file, &environment, given);
+    let mut report = Report::new(environment);
+    let known = configuration(&mut report, file, environment);
+    machine::credential(&mut report, file, environment);
     runtime.block_on(async {
-        server::check(&mut report, &known, &environment).await;
+        server::check(&mut report, &known, environment).await;
         machine::mirror(&mut report, known.mirror());
-        machine::daemon(&mut report, file, known.mirror(), known.status(), &environment).await;
+        machine::daemon(&mut report, file, known.mirror(), known.status(), environment).await;
     });
     // A name that is still being looked up must not hold up the end.
     runtime.shutdown_background();

@@ -345,7 +345,7 @@ fn a_file_that_is_no_text_is_a_fault_of_the_file() {
     assert!(problem(b"[server]\nurl = '\xff'\n").contains("ewmirror.toml:2:8: is not UTF-8"));
     assert!(problem(&vec![b'#'; (1 << 20) + 1]).contains("is larger than 1048576 bytes"));
     let faults = load(directory.path(), &environment(&[])).unwrap_err();
-    assert!(faults.to_string().contains("cannot be read: Is a directory"), "{faults}");
+    assert!(faults.to_string().contains("cannot be read: it is a directory"), "{faults}");
 }
 
 #[test]

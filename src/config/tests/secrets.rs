@@ -70,9 +70,7 @@ fn the_credential_comes_before_the_file_and_the_file_before_the_variable() {
 #[test]
 fn one_newline_at_the_end_of_a_secret_is_no_part_of_it() {
     let places = Places::new();
-    for (content, password) in
-        [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a "), ("a\r", "a\r")]
-    {
+    for (content, password) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a b\n", "a b")] {
         places.put("password", content, 0o400);
         assert_eq!(places.password(&[]), password, "{content:?}");
     }
@@ -109,12 +107,22 @@ fn an_unusable_secret_is_a_fault_and_no_other_is_taken_for_it() {
     for (content, problem) in [
         (&b"\n"[..], "holds an empty secret"),
         (b"\xff", "is not UTF-8"),
+        (b"\xff\xfep\0\n\0", "is UTF-16, not UTF-8"),
+        (b"\xef\xbb\xbf\n", "holds an empty secret"),
+        (b"\n\n", "holds empty lines and no secret"),
+        (b"hunter2\nhunter3\n", "holds 2 lines"),
+        (b"hunter2\n\n", "ends in an empty line"),
+        (b"hunter2 \n", "ends in a blank"),
+        (b"hunter2\t", "holds a character that nobody types (U+0009)"),
+        (b" hunter2", "begins with a blank"),
+        (b"hunter2\0", "holds a character that nobody types (U+0000)"),
         (&vec![b'a'; (64 << 10) + 1], "is larger than 65536 bytes"),
     ] {
         places.put("password", content, 0o400);
         let told = told(&[variable]);
         assert!(told.starts_with("credential /"), "{told}");
         assert!(told.contains(&format!("login.password: {problem}")), "{told}");
+        assert!(!told.contains("hunter"), "{told}");
     }
 }
 
@@ -127,6 +135,72 @@ fn a_secret_in_the_file_is_a_fault_that_says_where_to_put_it() {
     assert!(!told.contains(MARKER) && !told.contains("7734"), "{told}");
     assert!(found[0].remedy.contains("EWMIRROR_LOGIN__PASSWORD"), "{told}");
     assert!(found[1].remedy.contains("EWMIRROR_LOGIN__CLIENT_SECRET"), "{told}");
+}
+
+#[test]
+fn what_an_editor_leaves_around_a_password_is_no_part_of_it() {
+    let places = Places::new();
+    for content in ["\u{feff}hunter2", "\u{feff}hunter2\r\n", "hunter2\n", "hunter2"] {
+        places.put("password", content, 0o400);
+        assert_eq!(places.password(&[]), "hunter2", "{content:?}");
+    }
+    let told = Places::new().load(&[("EWMIRROR_LOGIN__PASSWORD", "hunter2\n")]).unwrap_err();
+    assert!(told.to_string().contains("ends in an empty line"), "{told}");
+    // In a variable a blank is meant: whoever sets one quotes it.
+    assert_eq!(Places::new().password(&[("EWMIRROR_LOGIN__PASSWORD", "hunter2 ")]), "hunter2 ");
+}
+
+#[test]
+fn a_password_file_that_others_can_write_is_refused() {
+    let places = Places::new();
+    for (mode, who) in [(0o602, "everybody (mode 0602)"), (0o666, "everybody (mode 0666)")] {
+        let file = places.put("file", "hunter2", mode);
+        let told = places.load(&[("EWMIRROR_LOGIN__PASSWORD_FILE", &file)]).unwrap_err();
+        assert!(told.to_string().contains(&format!("can be written by {who}")), "{told}");
+    }
+}
+
+#[test]
+fn the_password_of_a_proxy_is_found_like_the_others_and_put_into_its_url() {
+    let places = Places::new();
+    places.put("password", "p", 0o400);
+    let proxy = ("EWMIRROR_SERVER__PROXY", "http://user@proxy.example:3128");
+    let of = |variables: &[(&str, &str)]| {
+        places.load(variables).map(|it| it.config.server.proxy.unwrap().expose().to_owned())
+    };
+    assert_eq!(of(&[proxy]).unwrap(), "http://user@proxy.example:3128");
+    places.put("proxy-password", "a/b@c\n", 0o400);
+    assert_eq!(of(&[proxy]).unwrap(), "http://user:a%2Fb%40c@proxy.example:3128/");
+    let two = ("EWMIRROR_SERVER__PROXY", "http://user:hunter2@proxy.example:3128");
+    let told = of(&[two]).unwrap_err().to_string();
+    assert!(told.contains("there is another one") && !told.contains("hunter"), "{told}");
+    let nobody = ("EWMIRROR_SERVER__PROXY", "http://proxy.example:3128");
+    assert!(of(&[nobody]).unwrap_err().to_string().contains("names no user"));
+    let unused = places.load(&[]).unwrap().warnings;
+    assert!(unused.iter().any(|it| it.message.contains("server.proxy is not set")), "{unused:?}");
+}
+
+#[test]
+fn a_configuration_that_others_can_write_or_that_is_no_file_is_refused_at_once() {
+    let places = Places::new();
+    let variables = [("EWMIRROR_LOGIN__PASSWORD", "p")];
+    let told = |path: &str| {
+        let loaded = load(Path::new(path), &Environment::from_pairs(variables));
+        loaded.map(|_| ()).map_err(|faults| faults.to_string())
+    };
+    assert_eq!(told(&places.put("sound.toml", format!("\u{feff}{LEAST}"), 0o644)), Ok(()));
+    let open = told(&places.put("open.toml", LEAST, 0o646)).unwrap_err();
+    assert!(open.contains("can be written by everybody (mode 0646)"), "{open}");
+    let folder = told(&places.path("")).unwrap_err();
+    assert!(folder.contains("it is a directory"), "{folder}");
+    let proxy = LEAST.replace("[login]", "proxy = 'http://u:hunter2@proxy.example:3128'\n[login]");
+    for (mode, warned) in [(0o600, false), (0o644, true)] {
+        let path = places.put("proxy.toml", &proxy, mode);
+        let loaded = load(Path::new(&path), &Environment::from_pairs(variables)).unwrap();
+        let warnings = format!("{:?}", loaded.warnings);
+        assert_eq!(warnings.contains("server.proxy_password_file"), warned, "{warnings}");
+        assert!(!warnings.contains("hunter2"), "{warnings}");
+    }
 }
 
 #[test]

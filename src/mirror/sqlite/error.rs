@@ -16,6 +16,12 @@ pub enum OpenError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Where its lock should be is something else.
+    #[error("{} is not a lock that ewmirror made, and is left as it is", path.display())]
+    StrangeLock {
+        /// The lock's place.
+        path: PathBuf,
+    },
     /// Its folder could not be made.
     #[error("the folder {} cannot be made", folder.display())]
     Folder {
@@ -108,6 +114,10 @@ impl OpenError {
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         match self {
+            Self::StrangeLock { .. } => {
+                "see what it is and who put it there, and move it away or name another file in \
+                 mirror.url"
+            }
             Self::NoFolder { .. } => {
                 "mount the disk that it is on, or make the folder for the daemon's user, or name \
                  another file in mirror.url"

@@ -5,11 +5,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::SqliteOptions;
 use super::error::OpenError;
@@ -96,7 +98,18 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let name = lock_file(path);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&name).map_err(of_file(&name))?;
+    // Whoever can put something there must not have us write elsewhere, nor wait for him.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    let mut file = options.open(&name).map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::LOOP.raw_os_error() => {
+            OpenError::StrangeLock { path: name.clone() }
+        }
+        _ => of_file(&name)(error),
+    })?;
+    if !is_a_lock(&mut file).map_err(of_file(&name))? {
+        return Err(OpenError::StrangeLock { path: name });
+    }
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -113,6 +126,21 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .and_then(|()| writeln!(file, "{}", process::id()));
     said.map_err(of_file(&name))?;
     Ok(file)
+}
+
+/// Whether a file is one that was made as a lock: with this one name, and a process's number in it
+/// or nothing.
+fn is_a_lock(file: &mut File) -> io::Result<bool> {
+    /// More than the digits of any process.
+    const LONGEST: u64 = 32;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.nlink() != 1 || metadata.len() > LONGEST {
+        return Ok(false);
+    }
+    let mut bytes = Vec::new();
+    Read::by_ref(file).take(LONGEST).read_to_end(&mut bytes)?;
+    file.rewind()?;
+    Ok(bytes.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_whitespace()))
 }
 
 /// The file beside the database whose lock is the database's.

@@ -26,7 +26,7 @@ const IDS: [(&str, &str); 37] = [
     ("request refused", "43744cc5dfeff9a3d9be3a6d6a31fbe8"),
     ("request failed", "c25e6a15efa8aeee327354b1a28782a7"),
     ("reconnected", "2c5e1e75a0439b04fafc7a98379612af"),
-    ("sessions cut short", "5d0c4c6f6f3b4b0f9a4f0e3c7a1d2b96"),
+    ("sessions cut short", "32e03c57ead74dc1135b4410e253cccd"),
     ("sign-in delayed", "aed4318b846083d21f32af01576c3b89"),
     ("signed out", "10b1dfad71bc7c069b747355ee7d77b0"),
     ("sign-out failed", "7f3989eb9b3e48780d249f233c572334"),

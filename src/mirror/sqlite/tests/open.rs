@@ -33,6 +33,31 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
+fn a_lock_that_is_something_else_is_left_as_it_is() {
+    let place = Place::new();
+    let (lock, other) = (place.beside(".lock"), place.beside(".other"));
+    let put: [(&str, fn(&Path, &Path)); 3] = [
+        ("a link to another file", |lock, other| symlink(other, lock).unwrap()),
+        ("another name of it", |lock, other| fs::hard_link(other, lock).unwrap()),
+        ("a file of somebody", |lock, _| fs::write(lock, "dear diary").unwrap()),
+    ];
+    for (what, put) in put {
+        fs::write(&other, "4711").unwrap();
+        put(&lock, &other);
+        let before = fs::read(&lock).unwrap();
+        assert!(matches!(refused(&place.file()), OpenError::StrangeLock { .. }), "{what}");
+        assert_eq!(fs::read(&lock).unwrap(), before, "{what}");
+        assert_eq!(fs::read(&other).unwrap(), b"4711", "{what}");
+        assert!(!place.file().exists(), "{what}");
+        fs::remove_file(&lock).unwrap();
+    }
+    // One that a process left behind is taken over.
+    fs::write(&lock, "4711\n").unwrap();
+    drop(place.open());
+    assert_eq!(fs::read_to_string(&lock).unwrap().trim(), std::process::id().to_string());
+}
+
+#[test]
 fn a_new_database_is_ours_alone_and_says_what_it_is_from_the_start() {
     let place = Place::new();
     let mirror = place.open();

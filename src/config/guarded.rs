@@ -1,0 +1,160 @@
+//! Reading files that say what the daemon does, or that hold its secrets.
+//!
+//! Guarantees: no more is read than is allowed; nothing waits, whatever the name stands for; what
+//! somebody else can write is refused, because who can write the configuration can have the password
+//! sent to a server of his own, and who can write the password can lock the account.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::units::Rejection;
+
+/// Where packages put configurations, and the units look for passwords.
+const UNIT_FOLDER: &str = "/etc/ewmirror";
+
+/// Reads a whole file of at most `limit` bytes; `remedy` is told where it is missing or is none.
+pub(super) fn read(path: &Path, limit: usize, remedy: &str) -> Result<Vec<u8>, Rejection> {
+    let unreadable = |error: io::Error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::PermissionDenied => "run this with sudo, or as the user of the daemon",
+            _ => remedy,
+        };
+        Rejection::new(format!("cannot be read: {error}"), remedy)
+    };
+    let file = open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        let kind = if metadata.is_dir() { "a directory" } else { "no regular file" };
+        return Err(Rejection::new(format!("cannot be read: it is {kind}"), remedy));
+    }
+    if let Some(who) = foreign_hand(&metadata, us()) {
+        let path = path.display();
+        let remedy = format!("chown root {path}; chmod go-w {path}; and see what it says now");
+        return Err(Rejection::new(format!("can be written by {who}"), remedy));
+    }
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > limit {
+        return Err(Rejection::new(format!("is larger than {limit} bytes"), remedy));
+    }
+    Ok(bytes)
+}
+
+/// The file that holds the password for this configuration where the shipped units have it, if
+/// there is one. None for a configuration anywhere else: its server may be anybody's.
+pub(super) fn unit_password(configuration: &Path) -> Option<PathBuf> {
+    let file = fs::canonicalize(configuration).ok()?;
+    let folder = fs::canonicalize(UNIT_FOLDER).ok()?;
+    let path = password_beside(&file, &folder)?;
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        // One that cannot be looked at counts as given: reading it says why not.
+        _ => Some(path),
+    }
+}
+
+/// Which password belongs to a file in the units' folder. Both paths are without links.
+fn password_beside(file: &Path, folder: &Path) -> Option<PathBuf> {
+    if file.parent() != Some(folder) {
+        return None;
+    }
+    match file.file_name()?.to_str()?.strip_suffix(".toml")? {
+        "" => None,
+        "ewmirror" => Some(folder.join("password")),
+        instance => Some(folder.join(format!("{instance}.password"))),
+    }
+}
+
+/// Opens without waiting for whoever may be at the other end.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// The user that this process acts as; `None` where nobody says.
+fn us() -> Option<u32> {
+    fs::metadata("/proc/self").ok().map(|it| it.uid())
+}
+
+/// Who else can write a file than root and its owner, who is root or we.
+fn foreign_hand(metadata: &Metadata, us: Option<u32>) -> Option<String> {
+    writer(metadata.mode(), metadata.uid(), metadata.gid(), us)
+}
+
+fn writer(mode: u32, owner: u32, group: u32, us: Option<u32>) -> Option<String> {
+    let mode_text = format!("mode {:04o}", mode & 0o7777);
+    // A group with the number of its owner is his own, as distributions make them.
+    let foreign_group = group != 0 && group != owner;
+    if mode & 0o002 != 0 {
+        Some(format!("everybody ({mode_text})"))
+    } else if mode & 0o020 != 0 && foreign_group {
+        Some(format!("group {group} ({mode_text})"))
+    } else if owner != 0 && us.is_some_and(|us| us != owner) {
+        Some(format!("user {owner}, who owns it"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_belongs_to_one_configuration_and_to_no_other() {
+        let folder = Path::new("/etc/ewmirror");
+        let cases = [
+            ("/etc/ewmirror/ewmirror.toml", Some("/etc/ewmirror/password")),
+            ("/etc/ewmirror/eu.toml", Some("/etc/ewmirror/eu.password")),
+            ("/etc/ewmirror/a.b.toml", Some("/etc/ewmirror/a.b.password")),
+            ("/etc/ewmirror/.toml", None),
+            ("/etc/ewmirror/ewmirror", None),
+            ("/etc/ewmirror/ewmirror.toml.bak", None),
+            ("/etc/ewmirror/more/ewmirror.toml", None),
+            ("/etc/ewmirror2/ewmirror.toml", None),
+            ("/home/eve/ewmirror.toml", None),
+            ("/etc/ewmirror", None),
+            ("/", None),
+        ];
+        for (file, password) in cases {
+            let expected = password.map(PathBuf::from);
+            assert_eq!(password_beside(Path::new(file), folder), expected, "{file}");
+        }
+    }
+
+    #[test]
+    fn whoever_else_can_write_a_file_is_named() {
+        let cases = [
+            (0o644, 0, 0, None),
+            (0o664, 0, 0, None),
+            (0o664, 1000, 1000, None),
+            (0o600, 1000, 50, None),
+            (0o646, 0, 0, Some("everybody (mode 0646)")),
+            (0o664, 1000, 50, Some("group 50 (mode 0664)")),
+            (0o600, 1001, 1001, Some("user 1001, who owns it")),
+        ];
+        for (mode, owner, group, who) in cases {
+            let found = writer(0o100_000 | mode, owner, group, Some(1000));
+            assert_eq!(found.as_deref(), who, "{mode:o} {owner} {group}");
+        }
+        assert_eq!(writer(0o600, 1001, 1001, None), None);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        for path in [fifo.as_path(), folder.path(), Path::new("/dev/null")] {
+            let refused = read(path, 100, "name a file").unwrap_err();
+            assert!(refused.problem.starts_with("cannot be read: it is "), "{refused:?}");
+        }
+    }
+}

@@ -53,6 +53,10 @@ impl fmt::Display for Sequence {
     }
 }
 
+/// The most bytes of an id that is text. No id is known to be longer than some dozens; one of
+/// megabytes would be held in sets, logs and keys.
+pub const LONGEST_ID: usize = 1024;
+
 /// What tells one item of a repository from all others.
 ///
 /// Which member of an item carries it is configuration, because the API page leaves it open; so is

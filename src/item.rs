@@ -29,6 +29,32 @@ impl Item {
     }
 }
 
+/// Levels of nesting that an item may have, its own included: as many as most readers of JSON take,
+/// those of databases among them.
+pub const DEEPEST: usize = 128;
+
+/// Whether JSON is nested more deeply than an item may be. One look at each byte, without recursion.
+pub fn is_too_deep(json: &[u8]) -> bool {
+    let (mut level, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => {
+                level += 1;
+                if level > DEEPEST {
+                    return true;
+                }
+            }
+            b'}' | b']' => level = level.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// A hash of bytes as received (XXH3, 64 bits); equal bytes have equal hashes.
 pub fn digest(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)

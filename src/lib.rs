@@ -14,7 +14,7 @@
 //! | 3 | [`client`], [`mirror`] | the vendor's calls; what is kept |
 //! | 2 | [`telemetry`], [`signals`], [`systemd`] | every event that is logged; signals as events; what the service manager is told |
 //! | 1 | [`session`], [`progress`], [`problems`], [`calls`], [`heartbeat`], [`envelope`] | what tasks share; a change as others read it |
-//! | 0 | [`config`], [`command_line`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`clock`], [`cookies`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
+//! | 0 | [`config`], [`command_line`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`visible`], [`clock`], [`cookies`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: [`pager::pass`], [`pager::window`], [`pager::link`],
@@ -74,13 +74,15 @@
 //! | what the machine does costs nothing that was kept, and is told with what to do | `tests/it/machine` |
 //! | a kill, a failed call and a power cut at each write of a page's transaction lose nothing of it | `tests/it/crash` |
 //! | months of faults lose nothing, invent nothing and grow nothing | `supervisor::tests::soak`, `cargo bench --bench soak` |
-//! | an announced total below the items sent proves nothing | `pager::pass::verdict` |
+//! | an announced total ends no pass, and one that is too low costs no item but the certificate | `pager::pass::totals`, `tests/it/paging.rs` |
 //! | `auto` uses a server up to its capacity and yields to others; the lid on requests is never exceeded | `pager::courtesy::tests`, `pager::tests::courtesy`, `tests/it/paging.rs` |
 //! | what comes from outside is read as independent readers read it | `fuzz/` |
 //! | a damaged state of a pass is never taken up | `pager::checkpoint`, `fuzz/` |
 //! | the bill of materials names exactly what is linked | `tests/sbom.rs` |
 //! | no secret leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
+//! | a record that cannot be read costs itself and the certificate, and nothing is guessed | `client::tests::unreadable`, `pager::link` |
+//! | nothing hidden from the eye reaches a terminal, the log or the page | `visible`, `telemetry::visible` |
 //! | an answer read along an outline is the answer read from scratch | `client::outline::tests` |
 //! | tokens never follow a redirect to another host; no error shows a secret | `client::tests`, `client::redirect` |
 //! | cookies go where RFC 6265 has them go, belong to one session, and are bounded and never shown | `cookies::tests`, `client::tests::cookies`, `tests/it/balanced.rs` |
@@ -135,3 +137,4 @@ pub mod systemd;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+pub mod visible;

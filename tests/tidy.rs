@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("outage", &[]),
     ("stop", &[]),
+    ("visible", &[]),
     ("idset", &["ids"]),
     ("item", &["ids"]),
     ("command_line", &["ids"]),
@@ -33,9 +34,23 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("session", &["config", "cookies"]),
     ("problems", &["command_line", "ids"]),
     ("progress", &["calls", "command_line", "counter", "ids", "problems"]),
-    ("telemetry", &["command_line", "config", "ids", "progress", "session"]),
+    ("telemetry", &["command_line", "config", "ids", "progress", "session", "visible"]),
     // The vendor's calls; where pages go.
-    ("client", &["calls", "clock", "config", "cookies", "ids", "item", "problems", "session"]),
+    (
+        "client",
+        &[
+            "calls",
+            "canonical",
+            "clock",
+            "config",
+            "cookies",
+            "ids",
+            "item",
+            "problems",
+            "session",
+            "visible",
+        ],
+    ),
     ("mirror", &["canonical", "change", "config", "ids", "idset", "item"]),
     // The tasks.
     (
@@ -87,6 +102,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "progress",
             "stop",
             "telemetry",
+            "visible",
         ],
     ),
     (
@@ -135,6 +151,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "supervisor",
             "systemd",
             "telemetry",
+            "visible",
         ],
     ),
     // At the side: it shares no type with the client, so that both cannot be wrong alike.

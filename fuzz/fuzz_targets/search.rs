@@ -37,8 +37,15 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(bytes, list.iter().map(|item| item.raw.as_bytes()).collect::<Vec<_>>());
             assert_eq!(answer.total, total);
         }
-        // Our reader is the stricter one: of UTF-8 in what nobody looks at, and of depth.
-        (Taken::Answer(_), None) => assert!(read.is_none(), "an answer out of none"),
+        // Our reader is the stricter one: of UTF-8 in what nobody looks at, and of depth; and it
+        // knows of no records that cannot be read.
+        (Taken::Answer(answer), None) => {
+            assert!(read.is_none() || !answer.unreadable.is_empty(), "an answer out of none");
+            assert!(answer.unreadable.is_empty() || !answer.items.is_empty(), "nothing readable");
+            let rows = answer.items.len() + answer.unreadable.len();
+            assert!(rows <= page_size as usize, "more than was asked for");
+            assert_eq!(answer.places().filter(Option::is_none).count(), answer.unreadable.len());
+        }
         (other, Some(_)) => panic!("a page, but taken for {other:?}"),
         (_, None) => {}
     }
@@ -95,7 +102,7 @@ fn page<'j, 'a>(
     let success = matches!(written("success"), None | Some("true" | "null"));
     let status = match written("status") {
         None | Some("null") => true,
-        Some(raw) => raw.parse::<i64>() == Ok(0),
+        Some(_) => json.member("status").and_then(whole) == Some(0),
     };
     let token = match json.member("epimresttoken") {
         None => true,
@@ -105,14 +112,16 @@ fn page<'j, 'a>(
         },
     };
     let data = json.member("data")?;
-    let inner = ["itemList", "searchTotal", "returnTotal"].iter().all(|name| data.times(name) == 1);
-    let list = data.member("itemList")?.list()?;
-    let count = |name| -> Option<u64> {
-        let raw = data.member(name)?.raw;
-        raw.bytes().all(|byte| byte.is_ascii_digit()).then(|| raw.parse().ok())?
-    };
+    let inner = ["searchTotal", "returnTotal"].iter().all(|name| data.times(name) == 1)
+        && data.times("itemList") <= 1;
+    let count = |name| -> Option<u64> { whole(data.member(name)?)?.try_into().ok() };
     let total = count("searchTotal")?;
     let returned = count("returnTotal")?;
+    let list: &[Json<'_>] = match data.member("itemList") {
+        Some(list) if !matches!(list.is, Is::Null) => list.list()?,
+        _ if total == 0 && returned == 0 => &[],
+        _ => return None,
+    };
     let counted = returned == list.len() as u64 && returned <= u64::from(page_size);
     let ids: Option<Vec<ItemId>> = list.iter().map(|item| id(item, item_id)).collect();
     (fine && once && success && status && token && inner && counted).then_some((ids?, list, total))
@@ -122,8 +131,38 @@ fn page<'j, 'a>(
 fn id(item: &Json<'_>, pointer: &[String]) -> Option<ItemId> {
     let found = item.is_object().then(|| item.walk(pointer))??;
     match &found.is {
-        Is::Text(_) => found.text().map(|text| ItemId::Text(text.into())),
-        Is::Number => found.raw.parse().ok().map(ItemId::Integer),
+        Is::Text(_) => found.text().filter(|it| it.len() <= 1024).map(|it| ItemId::Text(it.into())),
+        Is::Number => whole(found).map(ItemId::Integer),
         _ => None,
     }
+}
+
+/// A whole number, perhaps in quotes, however it is written.
+fn whole(json: &Json<'_>) -> Option<i128> {
+    let text = json.text();
+    let raw = match &text {
+        Some(text) => {
+            let read = json::read(text.as_bytes())?;
+            if !matches!(read.is, Is::Number) || read.raw != text.as_str() {
+                return None;
+            }
+            text.as_str()
+        }
+        None if matches!(json.is, Is::Number) => json.raw,
+        None => return None,
+    };
+    let (mantissa, power) = raw.split_once(['e', 'E']).unwrap_or((raw, "0"));
+    let (before, behind) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits = format!("{before}{behind}");
+    if digits.bytes().all(|digit| matches!(digit, b'-' | b'0')) {
+        return Some(0);
+    }
+    // By moving the point digit by digit.
+    let mut power = power.parse::<i128>().ok()? - i128::try_from(behind.len()).ok()?;
+    while power < 0 {
+        digits = digits.strip_suffix('0')?.to_owned();
+        power += 1;
+    }
+    let zeros = usize::try_from(power).ok().filter(|zeros| *zeros <= 40)?;
+    format!("{digits}{}", "0".repeat(zeros)).parse().ok()
 }

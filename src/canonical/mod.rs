@@ -6,16 +6,21 @@
 //! neighbours beyond 2^53 are two.
 //!
 //! Texts are compared from the outside in, and only where their bytes differ, so that a server that
-//! reorders members costs one look at each. No bytes make it panic or recurse without bound: what
-//! cannot be read, or is nested too deeply, is the same as its own bytes only.
+//! reorders members costs one look at each. No bytes make it panic, recurse without bound, or take
+//! more than a bounded effort: what cannot be read, is nested too deeply, or would take more than
+//! its [`Budget`], is the same as its own bytes only.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::config::JsonPointer;
+
+mod budget;
+
+use self::budget::Budget;
 
 /// Levels of nesting that are looked into: as many as most readers of JSON take.
 const DEEPEST: usize = 128;
@@ -29,64 +34,109 @@ pub fn same(a: &[u8], b: &[u8], ignore: &[JsonPointer]) -> bool {
     if a == b {
         return true;
     }
+    let mut budget = Budget::for_texts(a, b);
+    if !budget.reads(a) || !budget.reads(b) {
+        return false;
+    }
     let (Ok(a), Ok(b)) = (serde_json::from_slice(a), serde_json::from_slice(b)) else {
         return false;
     };
-    same_value(a, b, &ignore.iter().map(JsonPointer::tokens).collect(), DEEPEST)
+    Comparison { budget }.same(a, b, &ignore.iter().map(JsonPointer::tokens).collect(), DEEPEST)
 }
 
-fn same_value(a: &RawValue, b: &RawValue, ignore: &Paths<'_>, levels: usize) -> bool {
-    let (a, b) = (a.get(), b.get());
-    if a == b {
-        return true;
+/// The number that a JSON number is, where it is a whole one: 50, 50.0 and 5E1 are one. `None` for
+/// any other, and for one with more digits than there is room for.
+pub fn integer(number: &str) -> Option<i128> {
+    let (negative, digits, exponent) = decimal(number)?;
+    if digits.is_empty() {
+        return Some(0);
     }
-    let Some(levels) = levels.checked_sub(1) else { return false };
-    let first = |text: &str| text.bytes().next();
-    match (first(a), first(b)) {
-        (Some(b'{'), Some(b'{')) => {
-            let (Some(a), Some(b)) = (members(a, ignore), members(b, ignore)) else { return false };
-            a.len() == b.len()
-                && a.iter().zip(&b).all(|((name, a), (other, b))| {
-                    name == other && same_value(a, b, &below(ignore, &name.0), levels)
-                })
+    let zeros = usize::try_from(exponent).ok().filter(|zeros| *zeros < 40)?;
+    let sign = if negative { "-" } else { "" };
+    format!("{sign}{digits}{}", "0".repeat(zeros)).parse().ok()
+}
+
+/// One comparison of two texts.
+struct Comparison {
+    budget: Budget,
+}
+
+impl Comparison {
+    fn same(&mut self, a: &RawValue, b: &RawValue, ignore: &Paths<'_>, levels: usize) -> bool {
+        let (a, b) = (a.get(), b.get());
+        if a == b {
+            return true;
         }
-        (Some(b'['), Some(b'[')) => {
-            let (Some(a), Some(b)) = (elements(a, ignore), elements(b, ignore)) else {
-                return false;
-            };
-            a.len() == b.len()
-                && a.iter().zip(&b).all(|((place, a), (_, b))| {
-                    same_value(a, b, &below(ignore, place.as_bytes()), levels)
-                })
+        let Some(levels) = levels.checked_sub(1) else { return false };
+        // Each look reads both again, down to the bottom.
+        if !self.budget.reads(a.as_bytes()) || !self.budget.reads(b.as_bytes()) {
+            return false;
         }
-        (Some(b'"'), Some(b'"')) => {
-            let text = |raw| serde_json::from_str::<Text<'_>>(raw).ok();
-            text(a).is_some_and(|a| text(b) == Some(a))
+        let first = |text: &str| text.bytes().next();
+        match (first(a), first(b)) {
+            (Some(b'{'), Some(b'{')) => {
+                let (Some(a), Some(b)) = (self.members(a, ignore), self.members(b, ignore)) else {
+                    return false;
+                };
+                a.len() == b.len()
+                    && a.iter().zip(&b).all(|((name, a), (other, b))| {
+                        name == other && self.same(a, b, &below(ignore, &name.0), levels)
+                    })
+            }
+            (Some(b'['), Some(b'[')) => {
+                let (Some(a), Some(b)) = (self.elements(a, ignore), self.elements(b, ignore))
+                else {
+                    return false;
+                };
+                a.len() == b.len()
+                    && a.iter().zip(&b).all(|((place, a), (_, b))| {
+                        self.same(a, b, &below(ignore, place.as_bytes()), levels)
+                    })
+            }
+            (Some(b'"'), Some(b'"')) => {
+                let text = |raw| serde_json::from_str::<Text<'_>>(raw).ok();
+                text(a).is_some_and(|a| text(b) == Some(a))
+            }
+            (Some(b'-' | b'0'..=b'9'), Some(b'-' | b'0'..=b'9')) => {
+                decimal(a).is_some_and(|a| decimal(b) == Some(a))
+            }
+            _ => false,
         }
-        (Some(b'-' | b'0'..=b'9'), Some(b'-' | b'0'..=b'9')) => {
-            decimal(a).is_some_and(|a| decimal(b) == Some(a))
-        }
-        _ => false,
     }
-}
 
-/// The members of an object that count, by name.
-fn members<'a>(object: &'a str, ignore: &Paths<'_>) -> Option<Vec<(Text<'a>, &'a RawValue)>> {
-    let Members(mut members) = serde_json::from_str(object).ok()?;
-    members.retain(|(name, _)| !names(ignore, &name.0));
-    members.sort_by(|(a, _), (b, _)| a.0.cmp(&b.0));
-    // Of one name the last is now the first, which stays.
-    members.reverse();
-    members.dedup_by(|(name, _), (last, _)| name == last);
-    Some(members)
-}
+    /// The members of an object that count, by name.
+    fn members<'a>(
+        &mut self,
+        object: &'a str,
+        ignore: &Paths<'_>,
+    ) -> Option<Vec<(Text<'a>, &'a RawValue)>> {
+        let mut members = Vec::new();
+        let mut deserializer = serde_json::Deserializer::from_str(object);
+        let read = |member| self.budget.holds_one().then(|| members.push(member));
+        deserializer.deserialize_map(MembersVisitor(read)).ok()?;
+        members.retain(|(name, _)| !names(ignore, &name.0));
+        members.sort_by(|(a, _), (b, _)| a.0.cmp(&b.0));
+        // Of one name the last is now the first, which stays.
+        members.reverse();
+        members.dedup_by(|(name, _), (last, _)| name == last);
+        Some(members)
+    }
 
-/// The elements of a list that count, each with its place.
-fn elements<'a>(list: &'a str, ignore: &Paths<'_>) -> Option<Vec<(String, &'a RawValue)>> {
-    let elements: Vec<&RawValue> = serde_json::from_str(list).ok()?;
-    let place = |place: usize| if ignore.is_empty() { String::new() } else { place.to_string() };
-    let placed = elements.into_iter().enumerate().map(|(index, value)| (place(index), value));
-    Some(placed.filter(|(place, _)| !names(ignore, place.as_bytes())).collect())
+    /// The elements of a list that count, each with its place.
+    fn elements<'a>(
+        &mut self,
+        list: &'a str,
+        ignore: &Paths<'_>,
+    ) -> Option<Vec<(String, &'a RawValue)>> {
+        let mut elements = Vec::new();
+        let mut deserializer = serde_json::Deserializer::from_str(list);
+        let read = |element| self.budget.holds_one().then(|| elements.push(element));
+        deserializer.deserialize_seq(ElementsVisitor(read)).ok()?;
+        let place =
+            |place: usize| if ignore.is_empty() { String::new() } else { place.to_string() };
+        let placed = elements.into_iter().enumerate().map(|(index, value)| (place(index), value));
+        Some(placed.filter(|(place, _)| !names(ignore, place.as_bytes())).collect())
+    }
 }
 
 /// Whether one of the paths ends at this name.
@@ -151,30 +201,42 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// The members of an object, as they stand.
-struct Members<'a>(Vec<(Text<'a>, &'a RawValue)>);
+/// Hands over the members of an object, as they stand, for as long as they are taken.
+struct MembersVisitor<F>(F);
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
+impl<'de, F> Visitor<'de> for MembersVisitor<F>
+where
+    F: FnMut((Text<'de>, &'de RawValue)) -> Option<()>,
+{
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(member) = map.next_entry()? {
-            members.push(member);
+            self.0(member).ok_or_else(|| A::Error::custom("too many members"))?;
         }
-        Ok(Members(members))
+        Ok(())
+    }
+}
+
+/// The same for the elements of a list.
+struct ElementsVisitor<F>(F);
+
+impl<'de, F: FnMut(&'de RawValue) -> Option<()>> Visitor<'de> for ElementsVisitor<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(element) = seq.next_element()? {
+            self.0(element).ok_or_else(|| A::Error::custom("too many elements"))?;
+        }
+        Ok(())
     }
 }
 

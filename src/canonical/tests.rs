@@ -263,6 +263,44 @@ fn of_members_with_one_name_the_last_counts() {
 }
 
 #[test]
+fn a_comparison_has_an_end_whatever_it_compares() {
+    // 127 levels around a megabyte: 127 readings of it would tell that these are the same.
+    let wrapped = |inside: &str| format!("{}{inside}{}", "[ ".repeat(127), "]".repeat(127));
+    let text = "x".repeat(1 << 20);
+    assert!(!equal(&wrapped(&format!("\"{text}y\"")), &wrapped(&format!("\"{text}\\u0079\""))));
+    // So would half a million members.
+    let members =
+        |space: &str| format!("{{{}\"b\":1}}", format!("\"a\":{space}1,").repeat(300_000));
+    assert!(!equal(&members(""), &members(" ")));
+    // What an item may be is compared whole.
+    let members =
+        |space: &str| format!("{{{}\"b\":1}}", format!("\"a\":{space}1,").repeat(100_000));
+    assert!(equal(&members(""), &members(" ")));
+    let small = "x".repeat(200);
+    assert!(equal(&wrapped(&format!("\"{small}y\"")), &wrapped(&format!("\"{small}\\u0079\""))));
+}
+
+#[test]
+fn whole_numbers_are_whole_however_they_are_written() {
+    for (number, whole) in [
+        ("50", Some(50)),
+        ("50.0", Some(50)),
+        ("5E1", Some(50)),
+        ("-5e+1", Some(-50)),
+        ("500e-1", Some(50)),
+        ("-0.0e9", Some(0)),
+        ("0e99999999999999999999999999999999999999999", Some(0)),
+        ("0.5", None),
+        ("5e-1", None),
+        ("1e39", None),
+        ("170141183460469231731687303715884105727.0", Some(i128::MAX)),
+        ("170141183460469231731687303715884105728", None),
+    ] {
+        assert_eq!(integer(number), whole, "{number}");
+    }
+}
+
+#[test]
 fn what_is_broken_or_too_deep_is_the_same_as_its_own_bytes_only() {
     assert!(equal(r#"{"a":"#, r#"{"a":"#));
     assert!(!equal(r#"{"a":"#, r#"{"a": "#));

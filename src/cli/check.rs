@@ -5,6 +5,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::daemon;
+use crate::client::Client;
 use crate::config::{self, Environment, MirrorUrl};
 use crate::mirror;
 
@@ -26,6 +28,11 @@ pub struct CheckReport {
 pub fn report(file: &Path, environment: &Environment) -> CheckReport {
     match config::load(file, environment) {
         Ok(loaded) => {
+            // What `run` would refuse: a file that holds no certificate, for instance.
+            if let Err(error) = Client::new(&daemon::settings(&loaded.config, environment)) {
+                let stderr = format!("{}: 1 fault\n{error}\n", file.display());
+                return CheckReport { stdout: String::new(), stderr, exit: WRONG_CONFIGURATION };
+            }
             let mut stderr = String::new();
             if let Some(fault) = unmounted(&loaded.config.mirror) {
                 let stderr = format!("{}: 1 fault\n{fault}\n", file.display());
@@ -75,6 +82,27 @@ mod tests {
         assert!(!report.stdout.contains("hunter2"));
         assert!(report.stderr.starts_with("warning: server.url: is plain http"));
         assert_eq!(report.stderr.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_run_would_refuse_is_a_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        fs::write(&path, "no certificate").unwrap();
+        for (key, expected) in [
+            ("ca_file", "holds no certificate"),
+            ("client_identity_file", "must hold the client's certificate chain"),
+        ] {
+            let toml = format!(
+                "[server]\nurl = 'http://pim'\n{key} = '{}'\n[login]\nusername = 'u'\n[[repository]]\nid = 1\n",
+                path.display(),
+            );
+            let report = checked(&toml, &[("EWMIRROR_LOGIN__PASSWORD", "hunter2")]);
+            assert_eq!((report.exit, report.stdout.as_str()), (2, ""), "{key}");
+            assert!(report.stderr.contains("1 fault\n"), "{}", report.stderr);
+            assert!(report.stderr.contains(&format!("server.{key}: ")), "{}", report.stderr);
+            assert!(report.stderr.contains(expected), "{}", report.stderr);
+        }
     }
 
     #[test]

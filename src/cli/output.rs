@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, StdoutLock, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -73,22 +72,9 @@ pub(super) fn command_line(config: &Path) -> CommandLine {
     CommandLine::of(&std::path::absolute(config).unwrap_or_else(|_| config.to_owned()))
 }
 
-/// A text without characters that a terminal would obey, or that would turn the order of others
-/// around: each is written as JSON writes it.
+/// A text without characters that a terminal would obey, or that nobody sees.
 pub(super) fn visible(text: &str) -> String {
-    let mut visible = String::with_capacity(text.len());
-    for character in text.chars() {
-        let turns = matches!(
-            character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        );
-        if turns || character.is_control() {
-            write!(visible, "\\u{:04x}", u32::from(character)).expect("a string takes any text");
-        } else {
-            visible.push(character);
-        }
-    }
-    visible
+    crate::visible::visible(text).into_owned()
 }
 
 /// Writes what is for people to stderr. Where that fails there is nobody left to tell.

@@ -6,9 +6,12 @@ use std::path::Path;
 use super::{Exit, online, output};
 use crate::client::Offered;
 use crate::config::{Environment, RepositoryConfig};
+use crate::visible::name;
 
 /// The heads of the columns.
 const HEADS: [&str; 3] = ["ID", "NAME", "MIRROR"];
+/// The most characters of a name that are shown: more than any column wants.
+const LONGEST_NAME: usize = 80;
 /// What stands for nothing.
 const NOTHING: &str = "-";
 
@@ -57,10 +60,9 @@ fn table(mut offered: Vec<Offered>, configured: &[RepositoryConfig]) -> String {
     table
 }
 
-/// A name from outside as a terminal can stand it: on one line, and with nothing that controls.
-fn shown(name: &str) -> String {
-    let words: Vec<&str> = name.split(|it: char| it.is_whitespace() || it.is_control()).collect();
-    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+/// A name from outside as a terminal can stand it: on one line, with an end, and nothing hidden.
+fn shown(text: &str) -> String {
+    name(text, LONGEST_NAME)
 }
 
 #[cfg(test)]
@@ -114,5 +116,15 @@ mod tests {
         let shown = table(vec![offered(7, Some(names))], &configured(toml));
         assert_eq!(shown.lines().nth(1), Some(" 7  a [2J b c d  mirrored as x y"));
         assert!(!shown.replace('\n', "").contains(char::is_control));
+    }
+
+    #[test]
+    fn a_name_as_long_as_a_book_is_cut() {
+        let long = "x".repeat(65_536);
+        let shown = table(
+            vec![offered(7, Some(&long)), offered(8, None)],
+            &configured("[[repository]]\nid = 7"),
+        );
+        assert!(shown.len() < 400, "{}", shown.len());
     }
 }

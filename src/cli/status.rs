@@ -17,6 +17,7 @@ use crate::status::ask::{self, Answer, AskError};
 use crate::status::control::Origin;
 use crate::status::document::{Configured, Facts, HealthStatus, StatusDocument};
 use crate::status::page::{Plain, Surroundings};
+use crate::visible::visible_but;
 
 /// Shows how things stand: as JSON, or as a page. A success only where the daemon runs and nothing
 /// is wrong.
@@ -26,7 +27,8 @@ pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
         Err(exit) => return exit,
     };
     let text = if json {
-        received.unwrap_or_else(|| document.json())
+        // JSON stays what it is where hidden characters are escaped in it.
+        visible_but(&received.unwrap_or_else(|| document.json()), &['\n']).into_owned()
     } else {
         document.page(Surroundings {
             now_ms: clock::now_ms(),

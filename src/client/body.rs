@@ -2,7 +2,7 @@
 //!
 //! Guarantees: counted are the bytes after decompression, so that a small answer cannot unfold into
 //! all of our memory; reading stops with the chunk that passes the cap; a length that the server
-//! claims is believed for reserving memory up to [`RESERVED`] only.
+//! claims is believed for reserving memory up to [`RESERVED`] only, and twice what has come beyond.
 
 use std::time::Duration;
 
@@ -50,8 +50,17 @@ pub(super) async fn read(mut response: Response, limits: Limits) -> Result<Bytes
         if length > limits.size {
             return Err(BodyError::TooLarge);
         }
+        // As much as has come is asked for again, so that room for more is mostly there; no more than
+        // the length that was claimed, once that much has come, and never more than is allowed.
+        if body.capacity() - body.len() < chunk.len() {
+            let most = if claimed > length { claimed } else { limits.size };
+            let wanted = length.max(2 * body.len() as u64).min(most.max(length));
+            body.reserve_exact(usize::try_from(wanted).unwrap_or(0).saturating_sub(body.len()));
+        }
         body.extend_from_slice(&chunk);
     }
+    // What was reserved in vain would be kept for as long as any item of it.
+    body.shrink_to_fit();
     Ok(body.into())
 }
 

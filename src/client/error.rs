@@ -178,6 +178,8 @@ pub struct RequestError {
     pub retry_after: Option<Duration>,
     /// Which host and port was to be reached, and by which way; of a connection that failed.
     pub(super) tried: Option<Arc<str>>,
+    /// Whether the server has never answered by plain http, by which it was asked.
+    pub(super) mute: bool,
     /// What the HTTP library said, without the URL. Shared, so that an error can be cloned.
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -192,6 +194,7 @@ impl RequestError {
             beginning: None,
             retry_after: None,
             tried: None,
+            mute: false,
             source: None,
         }
     }
@@ -223,7 +226,15 @@ impl RequestError {
 
     /// What the operator can do about it, where there is something.
     pub fn remedy(&self) -> Option<&'static str> {
+        const TLS: &str = "where that port speaks TLS, server.url must begin with https://; \
+                           check its scheme and port";
         match (&self.kind, self.status) {
+            // What a port for TLS does to whoever greets it otherwise.
+            (RequestErrorKind::Interrupted | RequestErrorKind::WrongShape { .. }, None)
+                if self.mute =>
+            {
+                Some(TLS)
+            }
             (RequestErrorKind::Status, Some(404)) => {
                 Some("check the host, port and path of server.url")
             }
@@ -278,6 +289,11 @@ pub enum RequestErrorKind {
         /// What about it is wrong, in words that hold no value of the answer.
         what: String,
     },
+    /// A page, but not as the search is documented to answer it.
+    WrongPage {
+        /// What about it is wrong, in words that hold no value of the answer.
+        what: String,
+    },
     /// An item whose id is not where the configuration says.
     ItemId {
         /// Which item, what is wrong, and the names of its members: no value of the answer.
@@ -308,9 +324,23 @@ impl RequestErrorKind {
             Self::TooLarge { .. } => {
                 Some("raise server.max_response_size, or lower paging.page_size")
             }
+            Self::WrongShape { what }
+                if ["itemList", "searchTotal", "returnTotal"]
+                    .iter()
+                    .any(|it| what.contains(it)) =>
+            {
+                Some(
+                    "server.url leads to a search, but it answers in another form than EnterWorks' \
+                     own: see what stands before the server and changes its answers",
+                )
+            }
             Self::WrongShape { .. } => {
                 Some("check that server.url leads to EnterWorks itself, its path included")
             }
+            Self::WrongPage { .. } => Some(
+                "this is EnterWorks, but its page is not as documented: see what the search of that \
+                 repository asks for, and whether anything before the server changes its answers",
+            ),
             Self::ItemId { .. } => {
                 Some("set item_id of that repository to the member that is its id")
             }
@@ -333,7 +363,7 @@ impl fmt::Display for RequestErrorKind {
             Self::TooLarge { limit } => {
                 write!(f, "answer larger than server.max_response_size ({limit} bytes)")
             }
-            Self::WrongShape { what } | Self::ItemId { what } => {
+            Self::WrongShape { what } | Self::WrongPage { what } | Self::ItemId { what } => {
                 write!(f, "unexpected answer: {what}")
             }
             Self::Redirect { target: Some(target) } => write!(f, "redirected to {target}"),

@@ -23,7 +23,7 @@ use super::redirect::{Redirect, elsewhere, redirect};
 use super::retry::limit;
 use super::settings::{Settings, sensitive};
 use super::verdict::{Elsewhere, Reply, Verdict};
-use super::{Denial, classify};
+use super::{Denial, charset, classify};
 use crate::clock;
 use crate::cookies::Cookies;
 use crate::problems::Reached;
@@ -154,6 +154,7 @@ async fn send(
     };
     let response = sent.map_err(|error| {
         let mut error = library_error(call.endpoint, None, error);
+        error.mute = url.scheme() == "http" && !settings.reuse.is_any();
         if error.reached() == Reached::Nobody {
             error.tried = settings.way_to(url).map(Into::into);
         }
@@ -206,10 +207,14 @@ async fn read(
     }
     let limits = Limits { deadline, idle: settings.idle_timeout, size: settings.max_response_size };
     let body = if response.status().is_success() {
-        body::read(response, limits).await.map_err(|error| {
+        let body = body::read(response, limits).await.map_err(|error| {
             let mut error = body_error(endpoint, status, error, limits.size);
             error.retry_after = retry_after;
             error
+        })?;
+        charset::utf8(body, text(CONTENT_TYPE)).map_err(|what| {
+            let kind = RequestErrorKind::WrongShape { what };
+            RequestError::new(endpoint, kind).with_status(status)
         })?
     } else {
         let soon = Instant::now() + BEGINNING_TIME;

@@ -1,22 +1,29 @@
 //! Searching items, and asking for one.
 
 use std::fmt::Write as _;
+use std::future::pending;
+use std::panic::resume_unwind;
 
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use tokio::task::spawn_blocking;
 
-use super::auth::signed;
+use super::auth::{signed, token_cookies};
 use super::error::{Endpoint, Failure, RequestError, RequestErrorKind};
 use super::exchange::{Call, exchange};
 use super::page::{self, Asked};
 use super::settings::Settings;
+use super::verdict::{Reply, secret};
 use super::{ItemRequest, Presence, SearchAnswer, SearchRequest, presence};
 use crate::session::Tokens;
 
 /// The members of a search that are ours to set.
 const OURS: [&str; 3] = ["repositoryId", "page", "pageSize"];
+
+/// Of so many records of a page that cannot be read the bytes are shown; more are told of to nobody.
+const SHOWN: usize = 10;
 
 /// `POST webcm/rest/api/items/search` (vendor).
 pub(super) async fn search(
@@ -29,18 +36,26 @@ pub(super) async fn search(
     })?;
     let body = Some(Bytes::from(body));
     let exchanged = signed(settings, Endpoint::Search, Method::POST, tokens, body).await?;
-    let asked = Asked {
-        page_size: request.page_size,
-        item_id: &request.item_id,
-        outline: request.outline.as_ref(),
+    let (reply, asked) = (exchanged.reply.clone(), request.clone());
+    let read = move || {
+        let SearchRequest { page_size, item_id, outline, .. } = &asked;
+        page::search(&reply, Asked { page_size: *page_size, item_id, outline: outline.as_ref() })
     };
-    let verdict = page::search(&exchanged.reply, asked);
+    let verdict = aside(&exchanged.reply, read).await;
     let redactor = || settings.redactor(tokens);
     let mut answer = exchanged.settle(verdict, redactor)?;
+    // Beside the data (vendor), or as the cookie in which the first one came.
+    if answer.rest_token.is_none() {
+        answer.rest_token = token_cookies(&exchanged.headers).rest.as_deref().and_then(secret);
+    }
     if !answer.unreadable.is_empty() {
         let redactor = redactor();
-        for record in &mut answer.unreadable {
-            record.around = record.around.take().and_then(|around| redactor.text(&around));
+        for (place, record) in answer.unreadable.iter_mut().enumerate() {
+            if place < SHOWN {
+                record.around = redactor.around(&record.bytes, record.fault_at);
+            }
+            // Or the whole answer would be kept for it.
+            record.bytes = Bytes::new();
         }
     }
     Ok(answer)
@@ -62,7 +77,9 @@ pub(super) async fn item(
         Call { endpoint, method: Method::GET, url, headers, body: None, cookies: &tokens.cookies };
     match exchange(settings, call).await {
         Ok(exchanged) => {
-            let verdict = presence::item(&exchanged.reply, request);
+            let (reply, asked) = (exchanged.reply.clone(), request.clone());
+            let read = move || presence::item(&reply, &asked);
+            let verdict = aside(&exchanged.reply, read).await;
             exchanged.settle(verdict, || settings.redactor(tokens))
         }
         // It would be so again, however often it is tried.
@@ -70,6 +87,21 @@ pub(super) async fn item(
             Ok(Presence::Unclear)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Judges an answer; a large one where nobody waits for the thread.
+async fn aside<T: Send + 'static>(reply: &Reply, judge: impl FnOnce() -> T + Send + 'static) -> T {
+    /// It takes a few milliseconds to read.
+    const LARGE: usize = 1024 * 1024;
+    if reply.body.len() < LARGE {
+        return judge();
+    }
+    match spawn_blocking(judge).await {
+        Ok(verdict) => verdict,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        // The runtime ends, and whoever waits for this with it.
+        Err(_) => pending().await,
     }
 }
 

@@ -15,12 +15,14 @@
 //! | `trust`, `pem` | whom TLS trusts; certificates and keys out of files |
 //! | `route` | which host a request connects to first: the server's or a proxy's |
 //! | `verdict`, `page`, `sign_in`, `presence`, `offer` | what an answer means (pure) |
-//! | `wire`, `tolerant`, `outline` | the vendor's JSON; what of it need not be read twice (pure) |
+//! | `charset` | an answer's text as UTF-8 (pure) |
+//! | `wire`, `tolerant`, `outline`, `lenient` | the vendor's JSON; what of it need not be read twice; answers that single records have spoilt (pure) |
 //! | `classify`, `error` | what went wrong, as types |
 //! | `redact`, `spelling`, `retry` | what may be shown of an answer; how long to wait (pure) |
 
 mod auth;
 mod body;
+mod charset;
 mod classify;
 mod connect;
 mod counted;
@@ -29,6 +31,7 @@ mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod items;
+mod lenient;
 mod offer;
 mod outline;
 mod page;
@@ -54,6 +57,7 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -209,6 +213,10 @@ pub struct UnreadableItem {
     pub what: String,
     /// Its bytes around the fault: redacted, escaped, cut.
     pub around: Option<String>,
+    /// Its bytes as received, not yet fit to be shown.
+    pub(crate) bytes: Bytes,
+    /// Where in them the fault is.
+    pub(crate) fault_at: usize,
     /// What its bytes are known by ([`crate::item::digest`]).
     pub digest: u64,
 }

@@ -4,16 +4,21 @@
 //! may stand, and id and name among the names that they may have. Guarantees: an answer without
 //! such a list is an error, and entries that have no id are counted, not lost.
 
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::verdict::{Reply, Verdict, accepted, admitted, successful, wrong_shape};
-use super::{Offer, Offered};
+use super::{Offer, Offered, wire};
 use crate::ids::RepositoryId;
 
 /// What the id may be called, the likeliest first.
 const IDS: [&str; 4] = ["repositoryId", "repositoryID", "id", "repoId"];
 /// What the name may be called, the likeliest first.
 const NAMES: [&str; 4] = ["name", "repositoryName", "displayName", "label"];
+
+/// So many are held; no server has more, and an answer could name millions.
+const MOST: usize = 10_000;
+/// The most characters held of a name.
+const LONGEST_NAME: usize = 200;
 
 /// `webcm/rest/api/repositories` (seen).
 pub(super) fn repositories(reply: &Reply) -> Verdict<Offer> {
@@ -26,11 +31,16 @@ fn offer(reply: &Reply) -> Result<Offer, Verdict<Offer>> {
         successful(&accepted(reply)?)?;
     }
     // The library's words would be safe here, but say no more.
-    let answer: Value = serde_json::from_slice(&reply.body)
+    let answer: &RawValue = serde_json::from_slice(&reply.body)
         .map_err(|_| wrong_shape("it is not the JSON expected"))?;
-    let list = list(&answer).ok_or_else(|| wrong_shape("it has no list of repositories"))?;
-    let repositories: Vec<Offered> = list.iter().filter_map(offered).collect();
-    let skipped = list.len() - repositories.len();
+    let list = list(answer).ok_or_else(|| wrong_shape("it has no list of repositories"))?;
+    let mut repositories = Vec::new();
+    let mut offers = |entry| {
+        let offered = offered(entry).filter(|_| repositories.len() < MOST);
+        offered.map(|offered| repositories.push(offered)).is_some()
+    };
+    let (found, entries) = wire::elements_that(list, &mut offers).unwrap_or_default();
+    let skipped = entries - found;
     if repositories.is_empty() && skipped > 0 {
         return Err(wrong_shape(format!("none of its {skipped} repositories has an id")));
     }
@@ -39,42 +49,70 @@ fn offer(reply: &Reply) -> Result<Offer, Verdict<Offer>> {
 
 /// The list of repositories: the answer itself, its `data`, or the first list of objects inside
 /// `data` or the answer. An empty one counts, but for a list beside `data`, which may be anything.
-fn list(answer: &Value) -> Option<&Vec<Value>> {
-    let data = answer.get("data");
-    let of_objects = |list: &&Vec<Value>| !list.is_empty() && list.iter().all(Value::is_object);
-    answer
-        .as_array()
-        .or_else(|| data?.as_array())
-        .or_else(|| lists_in(data?).find(of_objects))
-        .or_else(|| lists_in(answer).find(of_objects))
-        .or_else(|| lists_in(data?).find(|list| list.is_empty()))
+fn list(answer: &RawValue) -> Option<&RawValue> {
+    let is_list = |value: &&RawValue| value.get().starts_with('[');
+    let data = wire::member(answer, &["data"]);
+    let objects = |of: Of| data.and_then(|data| list_in(data, of));
+    Some(answer)
+        .filter(is_list)
+        .or_else(|| data.filter(is_list))
+        .or_else(|| objects(Of::Objects))
+        .or_else(|| list_in(answer, Of::Objects))
+        .or_else(|| objects(Of::Nothing))
 }
 
-fn lists_in(value: &Value) -> impl Iterator<Item = &Vec<Value>> {
-    value.as_object().into_iter().flat_map(Map::values).filter_map(Value::as_array)
+/// What a list is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Objects,
+    Nothing,
 }
 
-fn offered(entry: &Value) -> Option<Offered> {
-    let members = entry.as_object()?;
-    let id = member(members, &IDS, "id", number)?;
-    let name = member(members, &NAMES, "name", |value| value.as_str().map(str::to_owned));
+/// The first list of this kind among the members of an object.
+fn list_in(value: &RawValue, of: Of) -> Option<&RawValue> {
+    let mut found = None;
+    wire::each_member(value, |_, value| {
+        let is_object = |element: &RawValue| element.get().starts_with('{');
+        if found.is_none()
+            && let Some((objects, elements)) = wire::elements_that(value, is_object)
+        {
+            let kind = if elements == 0 { Of::Nothing } else { Of::Objects };
+            found = (objects == elements && kind == of).then_some(value);
+        }
+    });
+    found
+}
+
+fn offered(entry: &RawValue) -> Option<Offered> {
+    let id = member(entry, &IDS, "id", number)?;
+    let name = member(entry, &NAMES, "name", |value| {
+        wire::text(value).map(|name| name.chars().take(LONGEST_NAME).collect())
+    });
     Some(Offered { id: RepositoryId(id), name })
 }
 
 /// The first member of these names that can be read, else the first whose name ends so.
 fn member<T>(
-    members: &Map<String, Value>,
+    entry: &RawValue,
     names: &[&str],
     ending: &str,
-    read: impl Fn(&Value) -> Option<T>,
+    read: impl Fn(&RawValue) -> Option<T>,
 ) -> Option<T> {
-    let known = names.iter().filter_map(|name| members.get(*name));
-    let ends_so = |name: &str| name.to_lowercase().ends_with(ending);
-    let others = members.iter().filter(|(name, _)| ends_so(name)).map(|(_, value)| value);
-    known.chain(others).find_map(read)
+    let mut best: Option<(usize, T)> = None;
+    wire::each_member(entry, |name, value| {
+        let known = names.iter().position(|known| *known == name);
+        let rank = known.or_else(|| name.to_lowercase().ends_with(ending).then_some(names.len()));
+        let better = rank.filter(|rank| best.as_ref().is_none_or(|(than, _)| rank < than));
+        if let Some((rank, read)) = better.zip(read(value)) {
+            best = Some((rank, read));
+        }
+    });
+    best.map(|(_, read)| read)
 }
 
-/// A whole number, perhaps written as text.
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+/// A whole number from 0 up, perhaps written as text, with space around it.
+fn number(value: &RawValue) -> Option<u64> {
+    let number = wire::whole_number(value);
+    let spaced = || wire::text(value)?.trim().parse().ok();
+    number.and_then(|number| u64::try_from(number).ok()).or_else(spaced)
 }

@@ -7,21 +7,20 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::error::RequestErrorKind;
+use super::lenient::{self, Broken, Lenient, Record};
 use super::outline::{Outline, Split};
 use super::tolerant::Member;
 use super::verdict::{
     Reply, Verdict, accepted_as, admitted, secret, success, successful, wrong_shape,
 };
-use super::wire::{self, Data, Envelope, Found, ItemFault};
+use super::wire::{self, Data, Envelope, Found, ItemFault, List};
 use super::{SearchAnswer, UnreadableItem};
 use crate::config::{JsonPointer, Secret};
 use crate::item;
-
-/// How much of a record is looked at to show what is wrong with it: more than is ever shown.
-const AROUND: usize = 256;
 
 /// What a page was asked for with.
 #[derive(Clone, Copy, Debug)]
@@ -44,9 +43,13 @@ pub(super) fn search(reply: &Reply, asked: Asked<'_>) -> Verdict<SearchAnswer> {
     if let Some(answer) = asked.outline.and_then(|outline| along(reply, asked, outline)) {
         return Verdict::Answer(answer);
     }
-    accepted_as(reply, |body| wire::envelope_of_page(body, asked.held()))
-        .and_then(|envelope| page(reply, asked, &envelope))
-        .unwrap_or_else(|it| it)
+    match accepted_as(reply, |body| wire::envelope_of_page(body, asked.held())) {
+        Ok(envelope) => page(reply, asked, &envelope).unwrap_or_else(|it| it),
+        Err(fault @ Verdict::Failed(RequestErrorKind::WrongShape { .. })) => {
+            leniently(reply, asked).unwrap_or(fault)
+        }
+        Err(verdict) => verdict,
+    }
 }
 
 /// The page, read along the outline of an earlier answer; `None` where it cannot be, or is none:
@@ -75,18 +78,51 @@ fn page(
         Member::Absent => return Err(wrong_shape("it has no data")),
         Member::Null | Member::Other => return Err(wrong_shape("its data is not an object")),
     };
+    let none = List::default();
     let list = match &data.item_list {
         Member::Is(list) => list,
-        Member::Absent => return Err(wrong_shape("it has no itemList")),
-        Member::Null | Member::Other => return Err(wrong_shape("its itemList is not a list")),
+        // Nothing is a list without items where it is said that there are none.
+        Member::Absent | Member::Null if says_empty(data) => &none,
+        Member::Absent => return Err(wrong_page("it has no itemList")),
+        Member::Null | Member::Other => return Err(wrong_page("its itemList is not a list")),
     };
     let total = total(data, list.count, asked)?;
     let rest_token = rest_token(envelope)?;
     let mut records = Records::default();
     for raw in &list.held {
-        records.push(wire::item(&reply.body, raw, asked.item_id), raw, asked.item_id);
+        records.push(&reply.body, raw, asked.item_id);
     }
     records.into_answer(total, rest_token, asked.item_id)
+}
+
+/// Reads the page out of an answer that is no JSON, where single records are to blame for that;
+/// `None` where they are not, or nobody can tell.
+fn leniently(reply: &Reply, asked: Asked<'_>) -> Option<Verdict<SearchAnswer>> {
+    admitted::<()>(reply).ok()?;
+    let Lenient { records: taken, rest } =
+        lenient::split(&reply.body, asked.held(), asked.item_id)?;
+    let envelope = rest.envelope()?;
+    let success = success::<()>(&envelope).ok()?;
+    successful::<()>(&envelope).ok().filter(|()| success)?;
+    let total = match total(envelope.data.is()?, taken.len(), asked) {
+        Ok(total) => total,
+        Err(verdict) => return Some(verdict),
+    };
+    let rest_token = rest_token::<()>(&envelope).ok()?;
+    let mut records = Records::default();
+    for record in taken {
+        match record {
+            Record::Json(raw) => records.push(&reply.body, raw, asked.item_id),
+            Record::Broken(broken) => records.spoilt(&reply.body, broken),
+        }
+    }
+    Some(records.into_answer(total, rest_token, asked.item_id).unwrap_or_else(|it| it))
+}
+
+/// Whether both counts say that there is nothing.
+fn says_empty(data: &Data<'_>) -> bool {
+    let is_zero = |raw: Option<&RawValue>| raw.and_then(wire::whole_number) == Some(0);
+    is_zero(data.search_total) && is_zero(data.return_total)
 }
 
 /// The records of a page, one after the other.
@@ -99,19 +135,25 @@ struct Records {
 }
 
 impl Records {
-    fn push(&mut self, read: Result<Found, ItemFault>, raw: &RawValue, pointer: &JsonPointer) {
-        let fault = match read {
-            Ok(found) => return self.found.push(found),
-            Err(fault) => fault,
-        };
-        let bytes = raw.get().as_bytes();
+    fn push(&mut self, body: &Bytes, raw: &RawValue, pointer: &JsonPointer) {
+        match wire::item(body, raw, pointer) {
+            Ok(found) => self.found.push(found),
+            Err(fault) => {
+                let (bytes, id) = (raw.get().as_bytes(), wire::id_of(raw, pointer));
+                self.spoilt(body, Broken { bytes, fault, at: 0, id });
+            }
+        }
+    }
+
+    fn spoilt(&mut self, body: &Bytes, broken: Broken<'_>) {
+        let Broken { bytes, fault, at, id } = broken;
         self.unreadable.push(UnreadableItem {
             place: self.found.len() + self.unreadable.len(),
-            id: wire::id_of(raw, pointer),
+            id,
             what: fault.to_string(),
-            around: Some(
-                String::from_utf8_lossy(bytes.get(..AROUND).unwrap_or(bytes)).into_owned(),
-            ),
+            bytes: body.slice_ref(bytes),
+            fault_at: at,
+            around: None,
             digest: item::digest(bytes),
         });
         self.fault.get_or_insert(fault);
@@ -128,7 +170,8 @@ impl Records {
             let what = format!("item 1 of the list: {fault}");
             return Err(match fault {
                 ItemFault::Id(_) => Verdict::Failed(RequestErrorKind::ItemId { what }),
-                ItemFault::NotAnObject => wrong_shape(what),
+                ItemFault::TooDeep => wrong_page(what),
+                ItemFault::NotAnObject | ItemFault::NotJson(_) => wrong_shape(what),
             });
         }
         // Places are no part of an outline.
@@ -144,11 +187,11 @@ fn total<T>(data: &Data<'_>, came: usize, asked: Asked<'_>) -> Result<u64, Verdi
     let total = count(data.search_total, "searchTotal")?;
     let returned = count(data.return_total, "returnTotal")?;
     if usize::try_from(returned) != Ok(came) {
-        return Err(wrong_shape(format!("returnTotal is {returned}, but {came} items came")));
+        return Err(wrong_page(format!("returnTotal is {returned}, but {came} items came")));
     }
     if returned > u64::from(asked.page_size) {
         let size = asked.page_size;
-        return Err(wrong_shape(format!("{returned} items came where {size} were asked for")));
+        return Err(wrong_page(format!("{returned} items came where {size} were asked for")));
     }
     Ok(total)
 }
@@ -159,14 +202,20 @@ fn rest_token<T>(envelope: &Envelope<'_>) -> Result<Option<Secret>, Verdict<T>> 
         Some(raw) if !matches!(raw.get(), "null" | "\"\"") => raw,
         _ => return Ok(None),
     };
-    wire::text(raw)
-        .and_then(|text| secret(&text))
-        .map(Some)
-        .ok_or_else(|| wrong_shape("its epimresttoken cannot be sent in a header"))
+    wire::text(raw).and_then(|text| secret(&text)).map(Some).ok_or_else(|| {
+        wrong_shape(
+            "its epimresttoken cannot be sent in a header (8192 printable characters at most)",
+        )
+    })
 }
 
 fn count<T>(member: Option<&RawValue>, name: &str) -> Result<u64, Verdict<T>> {
-    let raw = member.ok_or_else(|| wrong_shape(format!("it has no {name}")))?;
+    let raw = member.ok_or_else(|| wrong_page(format!("it has no {name}")))?;
     wire::whole_number(raw)
-        .ok_or_else(|| wrong_shape(format!("its {name} is not a whole number from 0 up")))
+        .and_then(|count| u64::try_from(count).ok())
+        .ok_or_else(|| wrong_page(format!("its {name} is not a whole number from 0 up")))
+}
+
+fn wrong_page<T>(what: impl Into<String>) -> Verdict<T> {
+    Verdict::Failed(RequestErrorKind::WrongPage { what: what.into() })
 }

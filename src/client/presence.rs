@@ -79,15 +79,17 @@ fn presence(reply: &Reply, envelope: &Envelope<'_>, asked: &ItemRequest) -> Pres
     let Ok(whole) = serde_json::from_slice::<&RawValue>(&reply.body) else {
         return Presence::Unclear;
     };
-    let status = envelope.status.map(RawValue::get);
+    let status = envelope.status.filter(|status| status.get() != "null");
+    let is_zero = status.is_some_and(|status| status.get() == "0");
     let success = envelope.success.map(RawValue::get);
     let no_error = match status {
-        None | Some("null" | "0") => true,
+        None => true,
+        Some(_) if is_zero => true,
         // An item at the top may have an attribute of this name.
-        Some(text) => text.starts_with('"') && is_asked(whole, asked) == Some(true),
+        Some(text) => text.get().starts_with('"') && is_asked(whole, asked) == Some(true),
     };
     // Any JSON may have an empty place; only a success that calls itself one says that it is.
-    let calls_itself_success = status == Some("0") || success == Some("true");
+    let calls_itself_success = is_zero || success == Some("true");
     match look(whole, asked, &PLACES) {
         Sight::Item if no_error => Presence::There,
         Sight::Removed if no_error && reply.status == 200 => Presence::Gone,

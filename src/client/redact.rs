@@ -9,6 +9,7 @@
 use std::fmt::Write;
 
 use super::spelling;
+use crate::visible::is_hidden;
 
 /// The most characters shown.
 const SHOWN: usize = 200;
@@ -55,13 +56,45 @@ impl Redactor {
         self.text(&String::from_utf8_lossy(body))
     }
 
+    /// The bytes around a place of a body; `None` if there is nothing there.
+    pub(super) fn around(&self, body: &[u8], at: usize) -> Option<String> {
+        // Half of what is shown lies before it. Looked at is more, so that no secret that begins
+        // earlier is shown in part.
+        const BEFORE: usize = SHOWN / 2;
+        const LOOKED_AT: usize = 16 * 1024;
+        let at = at.min(body.len());
+        let from = at.saturating_sub(LOOKED_AT);
+        let looked_at = body.get(from..body.len().min(at + LOOKED_AT)).unwrap_or_default();
+        let unseen = looked_at.get(..(at - from).saturating_sub(BEFORE)).unwrap_or_default();
+        let unseen = String::from_utf8_lossy(unseen).len();
+        self.from(&String::from_utf8_lossy(looked_at), unseen)
+    }
+
     /// A text from the server; `None` if there is nothing in it.
     pub(super) fn text(&self, text: &str) -> Option<String> {
+        const LOOKED_AT: usize = 64 * 1024;
+        let text = text.trim();
+        let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= LOOKED_AT);
+        self.from(end.and_then(|end| text.get(..end)).unwrap_or(text), 0)
+    }
+
+    /// A text from about this place on.
+    fn from(&self, text: &str, unseen: usize) -> Option<String> {
         let mut shown = Shown::default();
-        let mut rest = text.trim();
-        let mut in_word = false;
+        let mut rest = text;
+        let (mut in_word, mut no_digits_before) = (false, 0);
         while !rest.is_empty() && !shown.is_full() {
-            let encoded = || spelling::encoded_length(rest, &self.secrets).filter(|_| !in_word);
+            shown.muted = text.len() - rest.len() < unseen;
+            let at = text.len() - rest.len();
+            let encoded = || {
+                // Within digits that were looked at there is nothing to be found.
+                if in_word || at < no_digits_before {
+                    return None;
+                }
+                let (looked_at, found) = spelling::encoded_length(rest, &self.secrets);
+                no_digits_before = at + looked_at;
+                found
+            };
             if let Some(length) = self.spelt_at(rest).or_else(encoded) {
                 shown.mask();
                 rest = rest.get(length..).unwrap_or_default();
@@ -127,6 +160,8 @@ struct Shown {
     characters: usize,
     /// Whether something did not fit any more.
     cut: bool,
+    /// Whether what comes is left out.
+    muted: bool,
 }
 
 impl Shown {
@@ -135,12 +170,15 @@ impl Shown {
     }
 
     fn push(&mut self, character: char) {
+        if self.muted {
+            return;
+        }
         if self.is_full() {
             self.cut = true;
             return;
         }
         self.characters += 1;
-        if character.is_control() || is_invisible(character) {
+        if is_hidden(character) {
             self.text.extend(character.escape_default());
         } else {
             self.text.push(character);
@@ -149,6 +187,9 @@ impl Shown {
 
     /// A mask is shown whole, even where the limit lies within it.
     fn mask(&mut self) {
+        if self.muted {
+            return;
+        }
         if self.is_full() {
             self.cut = true;
             return;
@@ -263,9 +304,4 @@ fn looks_secret(word: &str) -> bool {
 
 fn is_word(character: char) -> bool {
     character.is_alphanumeric() || matches!(character, '_' | '-')
-}
-
-/// Characters that turn or hide the text around them in a terminal.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

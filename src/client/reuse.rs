@@ -38,6 +38,11 @@ impl Reuse {
         }
     }
 
+    /// Whether any connection has answered.
+    pub(super) fn is_any(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// Whether a request failed because a connection that had answered before was closed under it.
     /// Forgets that connection.
     pub(super) fn was_closed(&self, error: &reqwest::Error) -> bool {

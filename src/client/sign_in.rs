@@ -153,11 +153,15 @@ fn words(reply: &Reply) -> Option<String> {
 /// The tokens of a login, if both can be sent.
 fn tokens(session: &str, rest: Option<String>) -> Verdict<Tokens> {
     let Some(session) = secret(session) else {
-        return wrong_shape("its session token cannot be sent in a header");
+        return wrong_shape(
+            "its session token cannot be sent in a header (8192 printable characters at most)",
+        );
     };
     match rest.map(|rest| secret(&rest)) {
         None => Verdict::Answer(Tokens::new(session, None)),
         Some(Some(rest)) => Verdict::Answer(Tokens::new(session, Some(rest))),
-        Some(None) => wrong_shape("its epimresttoken cannot be sent in a header"),
+        Some(None) => wrong_shape(
+            "its epimresttoken cannot be sent in a header (8192 printable characters at most)",
+        ),
     }
 }

@@ -31,11 +31,12 @@ pub(super) fn length(text: &str, secret: &str) -> Option<usize> {
 }
 
 /// The length of the digits at the text's beginning, if they are base64 or hexadecimal ones of
-/// something that holds one of the secrets.
-pub(super) fn encoded_length(text: &str, secrets: &[String]) -> Option<usize> {
+/// something that holds one of the secrets; before it, how much of the beginning need not be looked
+/// at again.
+pub(super) fn encoded_length(text: &str, secrets: &[String]) -> (usize, Option<usize>) {
     let length = text.find(|it| base64_value(it).is_none()).unwrap_or(text.len());
     // Digits are ASCII, a byte each.
-    let digits = text.get(..length.min(DIGITS))?;
+    let digits = text.get(..length.min(DIGITS)).unwrap_or_default();
     let holds = |bytes: &[u8]| {
         let secrets = secrets.iter().filter(|secret| secret.len() >= LEAST_ENCODED);
         let mut secrets = secrets.map(String::as_bytes);
@@ -44,7 +45,9 @@ pub(super) fn encoded_length(text: &str, secrets: &[String]) -> Option<usize> {
     // Where the digits begin is not known: a word may stand before them without a gap.
     let hidden = (0..4).any(|skipped| holds(&packed(digits, skipped, 6, base64_value)))
         || (0..2).any(|skipped| holds(&packed(digits, skipped, 4, |it| it.to_digit(16))));
-    hidden.then_some(length)
+    // Of more digits than were looked at the rest may begin in the middle of a secret.
+    let looked_at = if length <= DIGITS { length } else { DIGITS / 2 };
+    (looked_at, hidden.then_some(length))
 }
 
 /// The text after this character, however it is written; as for URLs, so deep within others.

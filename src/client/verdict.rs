@@ -85,9 +85,11 @@ pub(super) fn acknowledged(reply: &Reply) -> Verdict<()> {
 
 /// Whether `status` says that the call succeeded, or nothing.
 pub(super) fn successful<T>(envelope: &Envelope<'_>) -> Result<(), Verdict<T>> {
-    let status = match envelope.status.map(RawValue::get) {
-        None | Some("null") => 0,
-        Some(text) => text.parse().map_err(|_| wrong_shape("its status is not a whole number"))?,
+    let whole = |raw| wire::whole_number(raw).and_then(|status| i64::try_from(status).ok());
+    let status = match envelope.status {
+        None => 0,
+        Some(raw) if raw.get() == "null" => 0,
+        Some(raw) => whole(raw).ok_or_else(|| wrong_shape("its status is not a whole number"))?,
     };
     match envelope.data {
         _ if status == 0 => Ok(()),
@@ -172,10 +174,14 @@ pub(super) fn success<T>(envelope: &Envelope<'_>) -> Result<bool, Verdict<T>> {
     }
 }
 
+/// The longest token, in bytes: no usual server takes a request whose head is longer.
+const LONGEST_TOKEN: usize = 8 * 1024;
+
 /// A token that can stand in a header and in a cookie.
 pub(super) fn secret(text: &str) -> Option<Secret> {
     let sendable = |byte: u8| byte.is_ascii_graphic() && byte != b';';
-    (!text.is_empty() && text.bytes().all(sendable)).then(|| Secret::new(text))
+    let fits = !text.is_empty() && text.len() <= LONGEST_TOKEN;
+    (fits && text.bytes().all(sendable)).then(|| Secret::new(text))
 }
 
 /// The server's own words in a JSON body.

@@ -14,9 +14,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::tolerant::{IgnoredBytes, Member, OneOf, Shape, Typed, skip};
+use crate::canonical;
 use crate::config::JsonPointer;
-use crate::ids::ItemId;
-use crate::item::Item;
+use crate::ids::{ItemId, LONGEST_ID};
+use crate::item::{self, DEEPEST, Item};
 
 /// An answer of any of the vendor's calls; which members it has depends on the call.
 #[derive(Debug, Default)]
@@ -72,9 +73,15 @@ pub(super) struct Found {
 /// Why an item cannot be read; its text holds names, no values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ItemFault {
+    /// It is not JSON.
+    #[error("it is not JSON: {0}")]
+    NotJson(String),
     /// It is no item at all.
     #[error("it is not an object")]
     NotAnObject,
+    /// It is nested more deeply than anything that is meant to be read.
+    #[error("it is nested more than {DEEPEST} levels deep")]
+    TooDeep,
     /// Its id is not where it should be, or is none.
     #[error("{0}")]
     Id(String),
@@ -101,15 +108,21 @@ pub(super) fn envelope_of_page(body: &[u8], items: usize) -> Result<Envelope<'_>
     }
 }
 
-/// The token inside the `token` object of a login answer.
+/// The token of a login answer: inside its `token` object, or that member itself.
 pub(super) fn inner_token(token: &RawValue) -> Option<&RawValue> {
-    member(token, &["token"])
+    if token.get().starts_with('"') { Some(token) } else { member(token, &["token"]) }
 }
 
-/// A whole number from 0 up, written as one: `20`, but neither `20.0` nor `2e1`.
-pub(super) fn whole_number(raw: &RawValue) -> Option<u64> {
-    let text = raw.get();
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+/// A whole number, however it is written: `20`, `20.0`, `2e1` and `"20"` are one. In quotes, too, it
+/// has to be a number as JSON has it: `"020"` may be another to somebody.
+pub(super) fn whole_number(raw: &RawValue) -> Option<i128> {
+    if !raw.get().starts_with('"') {
+        return canonical::integer(raw.get());
+    }
+    let text = text(raw)?;
+    let number: &RawValue = serde_json::from_str(&text).ok()?;
+    // Without space around it.
+    (number.get() == text).then(|| canonical::integer(number.get())).flatten()
 }
 
 /// The text of a JSON string; `None` for any other type and for what is no text (half a
@@ -135,6 +148,9 @@ pub(super) fn item(
             member_names(raw)
         ))
     })?;
+    if item::is_too_deep(raw.get().as_bytes()) {
+        return Err(ItemFault::TooDeep);
+    }
     let id = item_id(found).map_err(|what| {
         let more = "set the repository's item_id to another";
         ItemFault::Id(format!("its member at {pointer} {what}: {more}"))
@@ -159,9 +175,9 @@ pub(super) fn id_of(raw: &RawValue, pointer: &JsonPointer) -> Option<ItemId> {
 }
 
 /// How many of a list's elements are such ones, and how many there are; `None` for any other type.
-pub(super) fn elements_that(
-    raw: &RawValue,
-    are: impl FnMut(&RawValue) -> bool,
+pub(super) fn elements_that<'a>(
+    raw: &'a RawValue,
+    are: impl FnMut(&'a RawValue) -> bool,
 ) -> Option<(usize, usize)> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     match Typed(CountShape(are)).deserialize(&mut deserializer) {
@@ -170,18 +186,35 @@ pub(super) fn elements_that(
     }
 }
 
+/// Hands over the members of an object, one after the other; nothing of any other type. A name that
+/// is no text is as good as none.
+pub(super) fn each_member<'a>(raw: &'a RawValue, each: impl FnMut(&str, &'a RawValue)) {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    // An error is the end of what can be read.
+    drop(Typed(EachShape(each)).deserialize(&mut deserializer));
+}
+
 /// Reads an id: an integer, exact far beyond 2^53, or a string.
 fn item_id(raw: &RawValue) -> Result<ItemId, &'static str> {
     let json = raw.get();
     match json.bytes().next() {
         Some(b'"') => {
-            text(raw).map(|text| ItemId::Text(text.into())).ok_or("is not well-formed text")
-        }
-        Some(b'-' | b'0'..=b'9') if json.contains(['.', 'e', 'E']) => {
-            Err("is a fraction, neither an integer nor text")
+            let text = text(raw).ok_or("is not well-formed text")?;
+            if text.len() > LONGEST_ID {
+                return Err("is text of more than 1024 bytes");
+            }
+            Ok(ItemId::Text(text.into()))
         }
         Some(b'-' | b'0'..=b'9') => {
-            json.parse().map(ItemId::Integer).map_err(|_| "is an integer of too many digits")
+            // Nearly all are written plainly.
+            let plain = json.parse().ok();
+            plain.or_else(|| canonical::integer(json)).map(ItemId::Integer).ok_or_else(|| {
+                if json.contains(['.', 'e', 'E']) {
+                    "is a fraction, or beyond all measure, neither an integer nor text"
+                } else {
+                    "is an integer of too many digits"
+                }
+            })
         }
         Some(b'n') => Err("is null"),
         Some(b't' | b'f') => Err("is true or false, neither an integer nor text"),
@@ -303,10 +336,24 @@ impl<'de> Shape<'de> for ListShape {
     }
 }
 
+/// Every member.
+struct EachShape<F>(F);
+
+impl<'de, F: FnMut(&str, &'de RawValue)> Shape<'de> for EachShape<F> {
+    type Is = ();
+
+    fn map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            self.0(&text(name).unwrap_or_default(), value);
+        }
+        Ok(Member::Is(()))
+    }
+}
+
 /// How many elements are such ones, and how many there are.
 struct CountShape<F>(F);
 
-impl<'de, F: FnMut(&RawValue) -> bool> Shape<'de> for CountShape<F> {
+impl<'de, F: FnMut(&'de RawValue) -> bool> Shape<'de> for CountShape<F> {
     type Is = (usize, usize);
 
     fn seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Member<Self::Is>, A::Error> {

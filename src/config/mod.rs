@@ -76,7 +76,7 @@ pub struct AskConfig {
     pub repositories: Vec<RepositoryConfig>,
     /// `[mirror]`: where the copy is kept.
     pub mirror: MirrorUrl,
-    /// `[status]`: where a running daemon is asked.
+    /// `[status]`: where browsers and scrapers ask a running daemon.
     pub status: StatusListen,
 }
 

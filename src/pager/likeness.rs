@@ -14,6 +14,10 @@ use crate::config::JsonPointer;
 use crate::ids::ItemId;
 use crate::item::Item;
 
+/// Items of so many bytes in all are compared: more than the overlap of any page has, and little
+/// enough for the thread that others wait for. Beyond it items are known by their own digests.
+const COMPARED: usize = 8 * 1024 * 1024;
+
 /// An answer as the one after it is compared with.
 #[derive(Debug, Default)]
 pub(super) struct Before {
@@ -38,12 +42,20 @@ impl Before {
         }
         let places: HashMap<&ItemId, usize> =
             self.items.iter().enumerate().map(|(place, item)| (&item.id, place)).collect();
+        let mut compared = 0;
         for (row, item) in rows.iter_mut().zip(items) {
-            if let Some(place) = places.get(&item.id)
-                && canonical::same(&self.items[*place].bytes, &item.bytes, ignore)
-            {
-                row.digest = self.digests[*place];
+            if compared > COMPARED {
+                break;
             }
+            let Some(&place) = places.get(&item.id) else { continue };
+            let before = &self.items[place];
+            if before.digest != item.digest {
+                compared += item.bytes.len();
+                if !canonical::same(&before.bytes, &item.bytes, ignore) {
+                    continue;
+                }
+            }
+            row.digest = self.digests[place];
         }
         rows
     }

@@ -95,6 +95,10 @@ fn opened(shared: &Arc<Shared>, door: &str, call: &Call) -> Result<Value, Refusa
             shared.lock().manners.item_call = mode;
             json!({})
         }),
+        (&Method::POST, "lists") => parse(call).map(|lists| {
+            shared.lock().manners.lists = lists;
+            json!({})
+        }),
         (&Method::POST, "reorder") => parse(call).map(|Reorder { on }| {
             shared.lock().manners.reorder(on, shared.options.seed);
             json!({})

@@ -6,6 +6,8 @@
 use fastrand::Rng;
 use serde::Deserialize;
 
+use super::lists::ListManners;
+
 /// How the call for one item answers a good session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -27,6 +29,7 @@ pub(super) enum ItemCall {
 #[derive(Debug, Default)]
 pub(super) struct Manners {
     pub(super) item_call: ItemCall,
+    pub(super) lists: ListManners,
     /// Where the orders of members come from; `None` for the usual one.
     orders: Option<Rng>,
 }

@@ -54,6 +54,7 @@ mod churn;
 mod doors;
 mod faults;
 mod gates;
+mod lists;
 mod manners;
 mod options;
 mod routes;

@@ -274,7 +274,7 @@ fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> 
     let size = match bend {
         Bend::Cap if size > 50 => 50,
         Bend::Cap => size.min(20),
-        _ => size,
+        _ => shared.lock().manners.lists.size(size),
     };
     let start = usize::try_from((page - 1).saturating_mul(size)).unwrap_or(usize::MAX);
     let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -292,12 +292,16 @@ fn search(shared: &Shared, call: &Call, bend: Bend, announced: Option<&str>) -> 
             _ => (start, size),
         };
         repository.last_window = window;
+        let (found, there) = (repository.search(window.0, window.1), repository.shown());
+        if let Some(no) = state.manners.lists.in_place_of(window.0, &found, there) {
+            return no;
+        }
         let total = match bend {
-            Bend::Less => repository.shown() / 2,
-            Bend::More => repository.shown() + 1000,
-            _ => repository.shown(),
+            Bend::Less => there / 2,
+            Bend::More => there + 1000,
+            _ => state.manners.lists.total(there, &found),
         };
-        let found = (repository.search(window.0, window.1), total, order);
+        let found = (found, total, order);
         state.counts.pages += 1;
         state.counts.items += found.0.len() as u64;
         found

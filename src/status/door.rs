@@ -120,3 +120,68 @@ fn chain(error: &BindError) -> String {
     use std::error::Error as _;
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::progress::Progress;
+
+    fn live() -> Live {
+        Live {
+            progress: Arc::new(Progress::new()),
+            repositories: watch::Sender::default().subscribe(),
+            max_age: watch::Sender::default().subscribe(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_had_is_a_problem_until_it_can() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = Place::Tcp(taken.local_addr().unwrap());
+        let serving = Serving::at([place], String::new(), None).await;
+        let (live, begun) = (live(), Instant::now());
+        let told = async {
+            while live.progress.problems.told().is_empty() {
+                sleep(FIRST_WAIT / 10).await;
+            }
+            let told = live.progress.problems.told().remove(0);
+            assert_eq!((told.source.scope, told.source.repository), (Scope::Feed, None));
+            assert!(told.report.error.contains("another program listens at "), "{told:?}");
+            assert!(!told.report.halts && told.report.retry_in.is_some(), "{told:?}");
+            // Long enough for the waits to have grown as far as they do.
+            sleep(10 * LONGEST_WAIT).await;
+            let failures = live.progress.problems.told()[0].failures;
+            assert!((10..20).contains(&failures), "{failures}");
+            drop(taken);
+        };
+        let (open, ()) = tokio::join!(opened(&serving, &serving.doors[0], &live), told);
+        assert_eq!(Place::Tcp(open.address()), serving.doors[0].place);
+        assert!(begun.elapsed() < 12 * LONGEST_WAIT, "{:?}", begun.elapsed());
+        assert_eq!(live.progress.problems.told(), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_control_socket_of_two_is_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = [("RUNTIME_DIRECTORY", "/nonexistent/ewmirror")];
+        let environment = crate::config::Environment::from_pairs(runtime);
+        let mirror = crate::config::MirrorUrl::Sqlite(folder.path().join("mirror.db"));
+        let origin = crate::status::control::Origin {
+            file: std::path::Path::new("/a.toml"),
+            mirror: &mirror,
+            environment: &environment,
+        };
+        let places = origin.of_daemon().into_iter().map(Place::Control);
+        let serving = Serving::at(places, String::new(), None).await;
+        let live = live();
+        let [never, other] = &serving.doors[..] else { panic!("there are two") };
+        assert!(other.endpoint().is_some());
+        let waited = tokio::time::timeout(LONGEST_WAIT, opened(&serving, never, &live)).await;
+        assert!(waited.is_err());
+        assert_eq!(live.progress.problems.told(), []);
+    }
+}

@@ -6,6 +6,7 @@
 mod catalog;
 pub mod event;
 mod journal;
+mod visible;
 
 use std::io;
 use std::os::linux::fs::MetadataExt;
@@ -20,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
 use self::journal::Journal;
+use self::visible::Visible;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
 /// Where lines go and what is there to read them.
@@ -104,7 +106,7 @@ where
         .with_ansi(sink.colour)
         .with_target(false)
         .log_internal_errors(false)
-        .with_writer(sink.writer)
+        .with_writer(Visible(sink.writer))
         .boxed()
 }
 
@@ -120,7 +122,7 @@ where
         .with_span_list(false)
         .with_target(false)
         .log_internal_errors(false)
-        .with_writer(sink.writer)
+        .with_writer(Visible(sink.writer))
         .boxed()
 }
 

@@ -147,6 +147,26 @@ fn a_server_that_caps_the_page_size_is_adapted_to_and_certified() {
 }
 
 #[test]
+fn a_total_that_is_capped_or_counts_the_page_alone_costs_no_item_and_certifies_nothing() {
+    let of_page = json!({"total_of_page": true});
+    let capped = json!({"total_at_most": 1000});
+    let both = json!({"total_of_page": true, "page_at_most": 50});
+    let cases = [(&capped, 100), (&capped, 1000), (&of_page, 100), (&both, 100)];
+    for_each(&cases, |(lists, page_size)| {
+        let sim = Sim::start(repositories(&[(1, 2500)]));
+        sim.door("lists", lists);
+        let mut setup = Setup::new(sim.url());
+        setup.repositories = vec![format!("id = 1\npage_size = {page_size}\npage_interval = '0s'")];
+        let daemon = Daemon::run(&setup);
+        let pass = daemon.wait_for_pass(1, 1);
+        assert_eq!((pass.number("items"), pass.truth("certified")), (2500, false), "{}", pass.line);
+        let reason = pass.text("reason");
+        assert!(reason.contains("announced") && reason.contains("2500"), "{}", pass.line);
+        daemon.stop();
+    });
+}
+
+#[test]
 fn pages_that_claim_more_than_they_carry_are_failures_and_never_end_a_pass() {
     let sim = Sim::start(Options {
         faults: vec![(Fault::Short, 1.0)],

@@ -213,8 +213,8 @@ fn unasked(error: &AskError) -> &'static str {
     match error {
         _ if error.is_forbidden() => "run this as root, or as the daemon's user",
         AskError::Nobody { .. } => {
-            "see its log for \"control socket unavailable\": journalctl -u ewmirror; `ewmirror once` \
-             and older daemons have none"
+            "see its log for \"control socket unavailable\": journalctl -u ewmirror; where nothing \
+             is said, restart it (`ewmirror once` and older daemons have none)"
         }
         AskError::Another { .. } => "give each daemon a RuntimeDirectory of its own",
         AskError::Stranger { .. } => "ask that account what it does there, and end it",

@@ -31,7 +31,7 @@ const AHEAD: usize = 64;
 
 /// Stands for the list's items in what is left of an answer without them. One element, because only
 /// the place where it is found again shows that the list is the one that was cut out.
-const PLACEHOLDER: &[u8] = b"0";
+pub(super) const PLACEHOLDER: &[u8] = b"0";
 
 /// Where the items of an answer lay, and what they were.
 #[derive(Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Outline {
         }
         let json = [&body[..begin], PLACEHOLDER, &body[at..]].concat();
         let outline = (rows != self.rows).then(|| Self { rows, pointer: pointer.clone() });
-        Some(Split { items, outline, rest: Rest { json, place: begin } })
+        Some(Split { items, outline, rest: Rest::new(json, begin) })
     }
 }
 
@@ -144,6 +144,11 @@ impl Row {
 }
 
 impl Rest {
+    /// What is left of an answer, with the placeholder at this place.
+    pub(super) fn new(json: Vec<u8>, place: usize) -> Self {
+        Self { json, place }
+    }
+
     /// It, read; `None` where the list that was cut out is not the answer's list of items.
     pub(super) fn envelope(&self) -> Option<Envelope<'_>> {
         let envelope = wire::envelope(&self.json).ok()?;
@@ -182,7 +187,7 @@ fn stranger(body: &Bytes, at: usize, pointer: &JsonPointer) -> Option<Found> {
 }
 
 /// Where the elements of the list of items begin, by the look of it.
-fn begin_of_list(body: &[u8]) -> Option<usize> {
+pub(super) fn begin_of_list(body: &[u8]) -> Option<usize> {
     let head = body.get(..BEGINS_WITHIN).unwrap_or(body);
     let name = head.windows(LIST.len()).position(|bytes| bytes == LIST)?;
     let mut at = name + LIST.len();
@@ -197,7 +202,7 @@ fn begin_of_list(body: &[u8]) -> Option<usize> {
 }
 
 /// The first place from here on without white space as JSON has it.
-fn after_space(body: &[u8], at: usize) -> usize {
+pub(super) fn after_space(body: &[u8], at: usize) -> usize {
     let rest = body.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
 }

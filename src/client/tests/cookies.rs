@@ -114,3 +114,30 @@ async fn no_cookie_is_shown_where_an_answer_repeats_it() {
     let denial = denied(Setup::new(&server.url()).client().login().await);
     assert_eq!(denial.reason.as_deref(), Some("no: *** ***"));
 }
+
+#[tokio::test]
+async fn a_new_rest_token_may_come_as_a_cookie_of_a_search_alone() {
+    let member = PAGE.replacen('{', r#"{"epimresttoken":"in-body","#, 1);
+    let past = "epimresttoken=old; Expires=Tue, 03 Mar 2015 10:00:00 GMT";
+    let cases: [(&str, &str, Option<&str>); 5] = [
+        (PAGE, "epimresttoken=in-cookie; Path=/", Some("in-cookie")),
+        (&member, "epimresttoken=in-cookie; Path=/", Some("in-body")),
+        (PAGE, "AWSALB=1", None),
+        (PAGE, "epimresttoken=; Max-Age=0", None),
+        (PAGE, past, None),
+    ];
+    for (body, cookie, expected) in cases {
+        let answer = searched(with_cookies(body, &[cookie])).await.unwrap();
+        let token = answer.rest_token.as_ref().map(Secret::expose);
+        assert_eq!(token, expected, "{cookie}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_beyond_reason_is_refused_with_words() {
+    let long = "x".repeat(9000);
+    let body = LOGIN.replace("MARKER-session-token-3", &long);
+    let server = Server::start(move |_| json(&body)).await;
+    let error = failed(Setup::new(&server.url()).client().login().await);
+    assert!(error.to_string().contains("8192"), "{error}");
+}

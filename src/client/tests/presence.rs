@@ -144,7 +144,7 @@ fn what_means_neither_is_unclear() {
         r#"{"status":0,"data":{"item":{"itemId":6}}}"#,
         // Where the id should be is something else.
         r#"{"status":0,"data":{"itemId":null}}"#,
-        r#"{"status":0,"data":{"itemId":5.0}}"#,
+        r#"{"status":0,"data":{"itemId":5.5}}"#,
         r#"{"status":0,"data":{"id":5}}"#,
         r#"{"status":0,"data":5}"#,
         r#"{"status":0,"data":"none"}"#,

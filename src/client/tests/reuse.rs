@@ -79,6 +79,7 @@ async fn a_server_that_closes_every_connection_is_a_failure_after_one_try() {
     let client = Setup::new(&url).client();
     let error = failed(client.search(&credentials(), &request()).await);
     assert_eq!(error.kind, RequestErrorKind::Interrupted);
+    assert!(error.remedy().unwrap().contains("https://"), "a port for TLS does the same");
     assert_eq!(log.lock().unwrap().len(), 1);
 }
 

@@ -8,7 +8,9 @@ async fn complaint(body: &str) -> String {
     let error = failed(searched(json(body)).await);
     assert_eq!((error.endpoint, error.status), (Endpoint::Search, Some(200)));
     match error.kind {
-        RequestErrorKind::WrongShape { what } | RequestErrorKind::ItemId { what } => {
+        RequestErrorKind::WrongShape { what }
+        | RequestErrorKind::WrongPage { what }
+        | RequestErrorKind::ItemId { what } => {
             assert!(!what.contains("VALUE"), "names may be told, values not: {what}");
             what
         }
@@ -42,17 +44,20 @@ async fn an_answer_of_the_wrong_shape_is_never_an_empty_page() {
         (r#"{"status":0,"data":[[],1,1]}"#.to_owned(), "data is not an object"),
         (r#"{"status":0,"data":"VALUE"}"#.to_owned(), "data is not an object"),
         (r#"{"status":1,"data":{}}"#.to_owned(), "status is 1"),
-        (r#"{"status":"0","data":{}}"#.to_owned(), "status is not"),
-        (r#"{"status":0.0,"data":{}}"#.to_owned(), "status is not"),
+        (r#"{"status":"00","data":{}}"#.to_owned(), "status is not"),
+        (r#"{"status":0.5,"data":{}}"#.to_owned(), "status is not"),
         (r#"{"success":1,"data":{}}"#.to_owned(), "success is neither"),
-        (r#"{"data":{"searchTotal":0,"returnTotal":0}}"#.to_owned(), "no itemList"),
+        (r#"{"data":{"searchTotal":1,"returnTotal":0}}"#.to_owned(), "no itemList"),
+        (r#"{"data":{"searchTotal":0}}"#.to_owned(), "no itemList"),
         (r#"{"data":{"itemList":[],"returnTotal":0}}"#.to_owned(), "no searchTotal"),
         (r#"{"data":{"itemList":[],"searchTotal":0}}"#.to_owned(), "no returnTotal"),
-        (page("null", "0", "0"), "itemList is not a list"),
+        (page("null", "1", "0"), "itemList is not a list"),
         (page("{}", "0", "0"), "itemList is not a list"),
         (page("[]", "-1", "0"), "searchTotal is not"),
-        (page("[]", "20.0", "0"), "searchTotal is not"),
-        (page("[]", "2e1", "0"), "searchTotal is not"),
+        (page("[]", "20.5", "0"), "searchTotal is not"),
+        (page("[]", "2e-1", "0"), "searchTotal is not"),
+        (page("[]", "\"020\"", "0"), "searchTotal is not"),
+        (page("[]", "\" 20\"", "0"), "searchTotal is not"),
         (page("[]", "99999999999999999999", "0"), "searchTotal is not"),
         (page("[]", "\"VALUE\"", "0"), "searchTotal is not"),
         (page("[]", "null", "0"), "searchTotal is not"),
@@ -69,6 +74,37 @@ async fn an_answer_of_the_wrong_shape_is_never_an_empty_page() {
         let what = complaint(&body).await;
         assert!(what.contains(expected), "{body}: {what}");
     }
+}
+
+#[tokio::test]
+async fn a_whole_number_is_one_however_it_is_written_and_nothing_is_a_list_where_there_is_nothing()
+{
+    let items = r#"[{"itemId":5E1},{"itemId":50.0},{"itemId":"50"}]"#;
+    for (status, total, returned) in
+        [("0.0", "50.0", "3.0"), ("\"0\"", "5E1", "3"), ("0", "\"50\"", "\"3\"")]
+    {
+        let body = format!(
+            r#"{{"status":{status},"data":{{"itemList":{items},"searchTotal":{total},"returnTotal":{returned}}}}}"#
+        );
+        let answer = searched(json(&body)).await.unwrap();
+        let ids: Vec<ItemId> = answer.items.into_iter().map(|item| item.id).collect();
+        // In quotes an id is text, as it is in an item.
+        let fifty = ItemId::Integer(50);
+        assert_eq!(ids, [fifty.clone(), fifty, ItemId::Text("50".into())]);
+        assert_eq!(answer.total, 50);
+    }
+    for list in ["", r#""itemList":null,"#] {
+        let body = format!(r#"{{"data":{{{list}"searchTotal":0,"returnTotal":"0"}}}}"#);
+        let answer = searched(json(&body)).await.unwrap();
+        assert_eq!((answer.items.len(), answer.total), (0, 0), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_without_its_counts_is_no_fault_of_the_url() {
+    let error = failed(searched(json(r#"{"status":0,"data":{"itemList":[]}}"#)).await);
+    let remedy = error.remedy().unwrap();
+    assert!(remedy.contains("search") && !remedy.contains("server.url"), "{remedy}");
 }
 
 #[tokio::test]
@@ -110,7 +146,7 @@ async fn an_item_without_an_id_names_its_members_and_the_key_to_set() {
 
     let cases = [
         ("1.5", "is a fraction"),
-        ("1e3", "is a fraction"),
+        ("1e-3", "is a fraction"),
         ("true", "is true or false"),
         ("null", "is null"),
         ("{}", "is an object"),
@@ -126,13 +162,21 @@ async fn an_item_without_an_id_names_its_members_and_the_key_to_set() {
 
 #[tokio::test]
 async fn text_that_is_not_utf8_is_of_the_wrong_shape() {
-    let mut body = PAGE.as_bytes().to_vec();
-    let at = body.iter().position(|byte| *byte == b'a').unwrap();
-    for broken in [0xff, 0xc3, 0x80] {
-        let at_value = PAGE.find("\"a\"").unwrap() + 1;
-        body[at_value] = broken;
-        let error = failed(searched(json(&body)).await);
-        assert!(matches!(error.kind, RequestErrorKind::WrongShape { .. }), "{error}");
+    let at_value = PAGE.find("\"a\"").unwrap() + 1;
+    let at_name = PAGE.find("searchTotal").unwrap();
+    for (at, what) in [(at_value, "record"), (at_name, "envelope")] {
+        for broken in [0xff, 0xc3, 0x80] {
+            let mut body = PAGE.as_bytes().to_vec();
+            body[at] = broken;
+            match searched(json(&body)).await {
+                Ok(answer) => assert_eq!((what, answer.unreadable.len()), ("record", 1)),
+                Err(error) => {
+                    let kind = failed(Err::<(), _>(error)).kind;
+                    let of_page = matches!(kind, RequestErrorKind::WrongPage { .. });
+                    assert!(of_page || matches!(kind, RequestErrorKind::WrongShape { .. }));
+                    assert_eq!(what, "envelope");
+                }
+            }
+        }
     }
-    assert!(at < body.len());
 }

@@ -337,6 +337,15 @@ async fn a_server_without_tls_is_named_so() {
     assert_eq!(error.kind, RequestErrorKind::Tls(TlsFault::NotTls), "{error:?}");
 }
 
+#[tokio::test]
+async fn a_port_that_speaks_tls_is_named_so_to_whoever_asks_by_http() {
+    let server = Server::start_tls(Authority::new().server("127.0.0.1"), |_| json(PAGE)).await;
+    let url = server.url().replace("https://", "http://");
+    let error = failed(search_at(&Setup::new(&url)).await);
+    let remedy = error.remedy().unwrap();
+    assert!(remedy.contains("https://"), "{error:?}: {remedy}");
+}
+
 /// An HTTP/2 server that answers a page to whatever it is asked, for this many connections.
 pub(super) async fn http_2_server(connections: usize) -> (String, Authority, JoinSet<()>) {
     let authority = Authority::new();

@@ -12,7 +12,7 @@ pub(super) fn reply(status: u16, body: &str) -> Reply {
         limited: false,
         content_type,
         elsewhere: None,
-        body: bytes::Bytes::copy_from_slice(body.as_bytes()),
+        body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
 

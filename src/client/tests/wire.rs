@@ -89,7 +89,16 @@ fn an_items_bytes_are_a_view_of_the_answer() {
 fn nesting_without_end_does_not_overflow_the_stack() {
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
         let deep = format!("{}1{}", open.repeat(500_000), close.repeat(500_000));
-        assert!(id(&format!(r#"{{"x":{deep},"itemId":1}}"#), "/itemId").is_ok());
+        let item = format!(r#"{{"x":{deep},"itemId":1}}"#);
+        let body = format!(
+            r#"{{"data":{{"itemList":[{{"itemId":0}},{item}],"searchTotal":2,"returnTotal":2}}}}"#
+        );
+        match page(body, "/itemId", 2) {
+            Verdict::Answer(answer) => {
+                assert_eq!(answer.unreadable[0].id, Some(ItemId::Integer(1)));
+            }
+            other => panic!("{other:?}"),
+        }
         for body in [deep.clone(), open.repeat(500_000), format!(r#"{{"data":{deep}}}"#)] {
             assert!(matches!(page(body, "/itemId", 1), Verdict::Failed(_)));
         }

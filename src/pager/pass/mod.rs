@@ -9,6 +9,9 @@
 //! itself certified has read every item that was in the list from its beginning to its end and
 //! kept its place relative to the others (see [`super::link`] for the proof between neighbours).
 //!
+//! Where the list ends is never taken from a number that the server says, nor from a short page
+//! alone: see [`Pass::look_beyond`] for what proves it.
+//!
 //! One thing can only be judged by likelihood: whether an answer with fewer rows than asked for is
 //! the last page, or one that the server cut for the first time in this pass, to exactly the
 //! length that the last page would have. Such a cut deceives only if at the same moment more items
@@ -16,6 +19,7 @@
 //!
 //! It does not judge whether an answer is well-formed: the client lets no other through.
 
+mod end;
 mod known;
 mod terms;
 mod verdict;
@@ -49,6 +53,8 @@ pub struct Pass {
     covered: u64,
     /// The furthest that `covered` has been; only beyond it does the pass get on.
     reached: u64,
+    /// How many ids were known when it had come there.
+    seen_then: u64,
     /// How far before the end of one window the next begins, at least.
     overlap: u64,
     /// The accepted answer with which the next one must share an item.
@@ -67,6 +73,12 @@ pub struct Pass {
     repeated: Option<(Window, Why)>,
     /// Whether the server cut a page to a smaller size and then, or before, another one not.
     wavers: bool,
+    /// The most rows that an answer of this pass had: pages of this size the server does not cut.
+    widest: u32,
+    /// The most that the next window asks for, where it is to show that the latest page was not cut.
+    looks_beyond: Option<u32>,
+    /// Whether the server has sent more items than it announces.
+    understated: bool,
     #[serde(skip)]
     seen: IdSet,
     /// For each row of the latest answer that could be read whether its id was new.
@@ -102,6 +114,7 @@ impl Pass {
             cap: None,
             covered: 0,
             reached: 0,
+            seen_then: 0,
             overlap: 1,
             previous: None,
             previous_total: 0,
@@ -111,6 +124,9 @@ impl Pass {
             stepped_back: 0,
             repeated: None,
             wavers: false,
+            widest: 0,
+            looks_beyond: None,
+            understated: false,
             seen: IdSet::new(),
             first_sight: Vec::new(),
             latest_is_previous: false,
@@ -153,12 +169,12 @@ impl Pass {
         let from = match self.planned.back() {
             None => self.covered,
             Some(last) if last.again => return None,
-            // Beyond the first window only what the announced total says is there: nothing, before
-            // one was announced.
-            Some(last) if last.window.end() < self.counts.last_total => last.window.end(),
+            // Ahead only as far as the announced total, and one window to reach past it; before one
+            // was announced, nothing.
+            Some(last) if last.window.end() <= self.counts.last_total => last.window.end(),
             Some(_) => return None,
         };
-        let size = self.page_size();
+        let size = self.looks_beyond.unwrap_or(u32::MAX).min(self.page_size());
         let planned = if self.settings.overlap {
             window::next_overlapping(from, size, self.overlap)
         } else {
@@ -233,6 +249,7 @@ impl Pass {
         self.counts.last_total = total;
         self.counts.pages += 1;
         self.counts.rows += rows.len() as u64;
+        self.widest = self.widest.max(u32::try_from(rows.len()).unwrap_or(u32::MAX));
         self.first_sight = rows.iter().flatten().map(|row| self.seen.insert(&row.id)).collect();
         self.counts.repeats += self.first_sight.iter().filter(|first| !**first).count() as u64;
     }
@@ -318,6 +335,7 @@ impl Pass {
                 // Nor is an empty answer a proof: the list now ends before this window, so what it
                 // has lost may have pulled items from behind the last answer to before it.
                 None if planned.overlaps => return self.step_back(planned, &stretch, total),
+                None if self.ends_as_announced(&stretch, total) => {}
                 None => {
                     let position = stretch.start;
                     self.doubt.get_or_insert(if self.settings.overlap {
@@ -346,38 +364,6 @@ impl Pass {
         // Wide enough for twice the loss just seen, and narrower again in calm.
         let lost = link.displacement.min(0).unsigned_abs();
         self.overlap = (self.overlap / 2).max(lost.saturating_mul(2)).max(1);
-    }
-
-    fn accept(&mut self, planned: Planned, stretch: Stretch, total: u64) -> Taken {
-        let repeated = self.repeated.take();
-        self.wavers |= repeated == Some((planned.window, Why::ShortPage));
-        if stretch.end() > total {
-            // With items beyond its own total an answer says two things about where the list ends.
-            let asked = (planned.window, Why::TotalTooLow);
-            if repeated != Some(asked) {
-                self.repeated = Some(asked);
-                return self.again(planned, Why::TotalTooLow);
-            }
-            let position = stretch.end();
-            self.doubt.get_or_insert(Doubt::TotalTooLow { position, announced: total });
-        }
-        let full = stretch.rows.len() as u64 >= u64::from(planned.window.size);
-        self.covered = stretch.end();
-        if self.covered > self.reached {
-            self.reached = self.covered;
-            self.stepped_back = 0;
-        }
-        let ended = self.covered >= total || stretch.rows.is_empty();
-        let from_top = stretch.start == 0;
-        self.previous = Some(stretch);
-        self.latest_is_previous = true;
-        self.previous_total = total;
-        if ended && self.wavers && !full && !from_top {
-            // Only a full page is certainly not cut, and a page of one item is always full.
-            let last = Window { page: self.covered, size: 1 };
-            return self.again(Planned { window: last, ..planned }, Why::ShortPage);
-        }
-        if ended { self.end() } else { Taken::Accepted }
     }
 
     /// Takes an answer for what the shared items show it to be: a page cut to a smaller size, that
@@ -410,9 +396,10 @@ impl Pass {
             self.stepped_back = 0;
             // On from where it had come, wherever the last try had gone back to.
             self.covered = self.reached.max(stretch.end());
-            self.reached = self.covered;
+            let is_new = self.gets_on(0);
             self.previous = None;
-            return if self.covered >= total {
+            let full = stretch.rows.len() as u64 >= u64::from(planned.window.size);
+            return if self.covered >= total && !(full && is_new) {
                 self.end()
             } else {
                 Taken::Replanned(Why::OverlapLost)
@@ -433,21 +420,6 @@ impl Pass {
         self.planned.clear();
         self.reread = Some(planned.window);
         Taken::Replanned(why)
-    }
-
-    fn end(&mut self) -> Taken {
-        self.planned.clear();
-        let counts = self.counts();
-        let difference = counts.distinct.abs_diff(counts.last_total);
-        if difference > self.came_and_went {
-            self.doubt.get_or_insert(Doubt::CountDisagrees {
-                distinct: counts.distinct,
-                announced: counts.last_total,
-                came_and_went: self.came_and_went,
-            });
-        }
-        self.verdict = Some(self.doubt.map_or(Verdict::Certified, Verdict::NotCertified));
-        Taken::Ended
     }
 }
 
@@ -470,3 +442,5 @@ mod adversary;
 mod steps;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod totals;

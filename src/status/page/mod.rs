@@ -15,6 +15,7 @@ use super::document::{
     SignInStatus, StateStatus, StatusDocument,
 };
 use crate::problems::Scope;
+use crate::visible::is_hidden;
 
 /// What a page needs beside its document.
 #[derive(Clone, Copy, Debug)]
@@ -318,13 +319,13 @@ fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
-/// A text without its control characters.
+/// A text in which hidden characters are spaces.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a>(pub &'a str);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|it| f.write_char(if it.is_control() { ' ' } else { it }))
+        self.0.chars().try_for_each(|it| f.write_char(if is_hidden(it) { ' ' } else { it }))
     }
 }
 

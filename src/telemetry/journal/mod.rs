@@ -27,6 +27,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::catalog;
+use crate::visible::visible_but;
 
 /// Where journald listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
@@ -156,16 +157,21 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.others.push((field.name(), value.to_owned(), true));
+        self.others.push((field.name(), seen(value), true));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         } else {
-            self.others.push((field.name(), format!("{value:?}"), false));
+            self.others.push((field.name(), seen(&format!("{value:?}")), false));
         }
     }
+}
+
+/// A value as whoever reads the journal can stand it; its lines stay.
+fn seen(value: &str) -> String {
+    visible_but(value, &['\n']).into_owned()
 }
 
 /// An entry in the journal's native protocol, which also tells how many were lost before it.

@@ -80,6 +80,8 @@ struct Game {
     shuffled: bool,
     /// After so many requests the list rests, so that every pass ends.
     until: u64,
+    /// The most items that are ever announced.
+    most: u64,
     /// With this chance in a hundred the pass is killed after an answer and taken up again.
     kills: u8,
 }
@@ -115,6 +117,7 @@ impl Game {
             lifts,
             shuffled: rng.u8(..4) > 0,
             until: rng.u64(1..60),
+            most: u64::MAX,
             kills: 0,
         }
     }
@@ -245,6 +248,7 @@ fn play(game: &Game, rng: &mut Rng) -> Option<Outcome> {
         }
         let cap = cap(game, rng, &world, ask.window);
         let (rows, total) = world.answer(ask.window, cap);
+        let total = total.min(game.most);
         edge = position(ask.window.start()) + rows.len();
         answered.push((ask.ticket, rows, total));
         while let Some(next) = pass.awaited() {
@@ -369,6 +373,22 @@ fn a_pass_killed_and_taken_up_again_is_as_good_as_any() {
     });
     tally.assert_faultless();
     assert!(tally.moved_certified * 100 >= tally.moved * 55, "vacuous: {tally:?}");
+}
+
+#[test]
+fn a_total_that_is_capped_deceives_no_pass_over_a_list_that_moves() {
+    let tally = search(0..3_000, |game| {
+        steady_pages(game);
+        if let Cap::Always(cap) = &mut game.cap {
+            // Pages of one or two items are believed to be the last ones.
+            *cap = (*cap).max(3);
+        }
+        // Just where a page ends, as often as not.
+        let pages = 1 + game.until % 3;
+        game.most = u64::from(game.settings.page_size) * pages - u64::from(game.calm % 2);
+    });
+    assert!(tally.wrong.is_empty() && tally.endless.is_empty(), "{tally:?}");
+    assert!(tally.moved_certified > 0 && tally.moved_certified < tally.moved, "{tally:?}");
 }
 
 #[test]

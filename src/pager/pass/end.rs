@@ -1,0 +1,132 @@
+//! How far a pass has come, and what proves that it has come to the end of the list.
+//!
+//! Guarantees: a pass ends at an answer that is not full and not cut, or at an empty one; the total
+//! that the server announces ends none. One that is too low is found, because the last window
+//! reaches past it, and read on beyond; then it is the certificate that is lost, not the items.
+
+use super::{Doubt, Pass, Planned, STEP_BACKS, Stretch, Taken, Verdict, Why, Window};
+
+/// A page of so few rows is believed to be the last one: nobody sets a largest page size like this,
+/// and no window that begins inside so few rows reaches past them.
+const SURELY_NOT_CUT: usize = 2;
+
+impl Pass {
+    /// Goes on behind this answer, or ends.
+    pub(super) fn accept(&mut self, planned: Planned, stretch: Stretch, total: u64) -> Taken {
+        let repeated = self.repeated.take();
+        self.wavers |= repeated == Some((planned.window, Why::ShortPage));
+        if stretch.end() > total && !self.understated {
+            // With items beyond its own total an answer says two things about where the list ends.
+            let asked = (planned.window, Why::TotalTooLow);
+            if repeated != Some(asked) {
+                self.repeated = Some(asked);
+                return self.again(planned, Why::TotalTooLow);
+            }
+            self.understated = true;
+            let position = stretch.end();
+            self.doubt.get_or_insert(Doubt::TotalTooLow { position, announced: total });
+        }
+        let full = stretch.rows.len() as u64 >= u64::from(planned.window.size);
+        let reached = self.reached;
+        self.covered = stretch.end();
+        // What cannot be read may be anything, so it counts as new.
+        let unread = stretch.rows.iter().filter(|row| row.is_none()).count() as u64;
+        let is_new = self.gets_on(unread);
+        if self.reached > reached {
+            self.stepped_back = 0;
+        }
+        let rows = stretch.rows.len();
+        let from_top = stretch.start == 0;
+        self.previous = Some(stretch);
+        self.latest_is_previous = true;
+        self.previous_total = total;
+        let looked_beyond = self.looks_beyond.take();
+        if rows == 0 {
+            return self.end();
+        }
+        if self.covered < total {
+            return Taken::Accepted;
+        }
+        if full {
+            if !is_new {
+                self.doubt.get_or_insert(Doubt::PageRepeated);
+                return self.end();
+            }
+            return self.read_on(planned, looked_beyond);
+        }
+        if self.wavers && !from_top {
+            // Only a full page is certainly not cut, and a page of one item is always full.
+            let last = Window { page: self.covered, size: 1 };
+            return self.again(Planned { window: last, ..planned }, Why::ShortPage);
+        }
+        if rows <= SURELY_NOT_CUT || rows < self.widest as usize {
+            return self.end();
+        }
+        self.look_beyond(self.reached > reached)
+    }
+
+    /// Takes note of how far the pass has come; whether at least half of what it gained is new. A
+    /// server whose lists never end goes over the same items again and again.
+    pub(super) fn gets_on(&mut self, unread: u64) -> bool {
+        let gained = self.covered.saturating_sub(self.reached);
+        let fresh = self.seen.count().saturating_sub(self.seen_then);
+        if gained > 0 {
+            (self.reached, self.seen_then) = (self.covered, self.seen.count());
+        }
+        fresh.saturating_add(unread) >= gained.div_ceil(2)
+    }
+
+    /// After a page that is not full and as long as any before: it may be the last one, or the
+    /// server may cut all pages to just so many rows and announce no more. A window of at most as
+    /// many rows is not cut by such a server, and if it reaches past the end it is not full.
+    fn look_beyond(&mut self, gets_on: bool) -> Taken {
+        self.stepped_back += u32::from(!gets_on);
+        if self.stepped_back > STEP_BACKS {
+            self.doubt.get_or_insert(Doubt::PagesCut { position: self.covered });
+            return self.end();
+        }
+        self.looks_beyond = Some(self.widest);
+        Taken::Accepted
+    }
+
+    /// After a full page that reaches as far as what is announced, or further: nothing shows yet
+    /// that there is no more.
+    fn read_on(&mut self, planned: Planned, looked_beyond: Option<u32>) -> Taken {
+        if looked_beyond.is_some() {
+            // The page before was cut. (Or the list has grown meanwhile: then smaller pages than
+            // need be are asked for until the end of this pass.)
+            self.cap = looked_beyond;
+        }
+        if self.wavers && planned.window.size == 1 {
+            // What is not cut and reaches past the end is one position there.
+            let beyond = Window { page: self.covered.saturating_add(1), size: 1 };
+            return self.again(Planned { window: beyond, ..planned }, Why::ShortPage);
+        }
+        Taken::Accepted
+    }
+
+    /// Whether an empty answer to a window that overlaps nothing is the end all the same: before
+    /// and after, the list was announced to end just where the window begins.
+    pub(super) fn ends_as_announced(&self, stretch: &Stretch, total: u64) -> bool {
+        stretch.rows.is_empty() && self.covered == total && self.previous_total == total
+    }
+
+    /// The end, and what the pass has proved.
+    pub(super) fn end(&mut self) -> Taken {
+        self.planned.clear();
+        let counts = self.counts();
+        if let Some(Doubt::TotalTooLow { position, .. }) = &mut self.doubt {
+            *position = self.reached;
+        }
+        let difference = counts.distinct.abs_diff(counts.last_total);
+        if difference > self.came_and_went {
+            self.doubt.get_or_insert(Doubt::CountDisagrees {
+                distinct: counts.distinct,
+                announced: counts.last_total,
+                came_and_went: self.came_and_went,
+            });
+        }
+        self.verdict = Some(self.doubt.map_or(Verdict::Certified, Verdict::NotCertified));
+        Taken::Ended
+    }
+}

@@ -1,0 +1,92 @@
+//! How the search goes through a list, until a test says otherwise: servers that cap what they count
+//! and what they send, that give out no window past some place, and that stumble over one item.
+//!
+//! None of it is a fault of one request: it is so at each.
+
+use std::collections::BTreeSet;
+
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::world::Entry;
+
+/// What holds for the lists of all repositories.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ListManners {
+    /// A page has no more items than this, whatever was asked for; the window begins as if this had
+    /// been asked for.
+    page_at_most: Option<u64>,
+    /// `searchTotal` is never more than this.
+    total_at_most: Option<usize>,
+    /// `searchTotal` counts the items of the page alone.
+    total_of_page: bool,
+    /// How a window is answered that begins at or past the end of the list; as an empty one, where
+    /// that is not said.
+    past_end: Option<No>,
+    /// How a window is answered that reaches past `window_at_most` positions.
+    past_window: Option<No>,
+    window_at_most: Option<usize>,
+    /// How a window is answered that holds one of these items.
+    spoilt: BTreeSet<u64>,
+    over_spoilt: Option<No>,
+}
+
+/// An answer that is no page.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum No {
+    NotFound,
+    BadRequest,
+    /// A `status` other than 0 and no `data`.
+    Status,
+    /// `"data":null`.
+    Null,
+    Forbidden,
+    /// An item with a number that is none.
+    NotANumber,
+}
+
+impl ListManners {
+    /// How many items a page has at most where so many were asked for.
+    pub(super) fn size(&self, asked: u64) -> u64 {
+        self.page_at_most.map_or(asked, |most| asked.min(most.max(1)))
+    }
+
+    /// What is announced where there are so many, and the page has these.
+    pub(super) fn total(&self, there: usize, page: &[Entry]) -> usize {
+        let total = if self.total_of_page { page.len() } else { there };
+        self.total_at_most.map_or(total, |most| total.min(most))
+    }
+
+    /// What is answered in place of this page of a list of so many.
+    pub(super) fn in_place_of(&self, start: usize, page: &[Entry], there: usize) -> Option<Answer> {
+        let past_window = self.window_at_most.is_some_and(|most| start + page.len() > most);
+        let no = match () {
+            () if start > 0 && start >= there => self.past_end,
+            () if past_window => self.past_window,
+            () if page.iter().any(|entry| self.spoilt.contains(&entry.id)) => self.over_spoilt,
+            () => None,
+        };
+        no.map(No::answer)
+    }
+}
+
+impl No {
+    fn answer(self) -> Answer {
+        let says = |status, text: &str| Answer::status_json(status, &json!({"message": text}));
+        match self {
+            Self::NotFound => says(StatusCode::NOT_FOUND, "no such page"),
+            Self::BadRequest => says(StatusCode::BAD_REQUEST, "Result window is too large"),
+            Self::Forbidden => says(StatusCode::FORBIDDEN, "this page is not for you"),
+            Self::Status => Answer::json(&json!({"status": 3, "message": "no such page"})),
+            Self::Null => Answer::json(&json!({"status": 0, "data": Value::Null})),
+            Self::NotANumber => {
+                let body = br#"{"status":0,"data":{"itemList":[{"itemId":1,"F_1":NaN}],"searchTotal":1,"returnTotal":1}}"#;
+                Answer::new(StatusCode::OK, "application/json", body.to_vec())
+            }
+        }
+    }
+}

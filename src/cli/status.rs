@@ -189,6 +189,7 @@ fn document(
         repositories: configured.collect(),
         problems: vec![unasked],
         max_age: None,
+        server: None,
         command,
     })
 }

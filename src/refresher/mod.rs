@@ -14,9 +14,8 @@
 pub mod denials;
 pub mod fate;
 pub mod schedule;
+mod telling;
 
-use std::convert::Infallible;
-use std::future::pending;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +23,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::denials::{Counts, Denials, Denied};
+use self::denials::{Counts, Denials};
 use self::fate::Fate;
 use self::schedule::{Due, Signed, Why};
+use self::telling::{LOGIN, REAUTH, failed, report, tell, told_of_refusal};
 use crate::client::retry::Backoff;
-use crate::client::{Api, Failure, RequestError, Standing};
+use crate::client::{Api, Failure, Standing};
 use crate::clock::Chance;
 use crate::config::SessionConfig;
 use crate::heartbeat::{Alive, Until};
@@ -37,7 +37,7 @@ use crate::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, SignIn};
 use crate::session::{Complaints, SharedSession, Tokens};
 use crate::stop::Stop;
-use crate::telemetry::event::{self, Chain, RequestFailed};
+use crate::telemetry::event::{self, RequestFailed};
 
 /// What the refresher works with.
 #[derive(Debug)]
@@ -82,19 +82,8 @@ impl Keeping {
 /// after that a login is quicker, and only whoever was refused has waited.
 const SUSPENSE: Duration = Duration::from_secs(5);
 
-/// What to do about a login that is denied.
-const DENIED_REMEDY: &str = "check login.username and the password, then reload; where it was put \
-                             right on the server alone, restart";
-
 /// What to do about sessions that somebody ends.
 const CUT_SHORT_REMEDY: &str = "give ewmirror a user of its own, with which nobody else signs in";
-
-/// What to do about a failure that tells no more than that it was one.
-const FAILED_REMEDY: &str = "see in the server's own log why; ewmirror doctor looks from here";
-
-/// Where problems come from: signing in, and asking whether the session stands.
-const LOGIN: Source = Source { scope: Scope::Login, repository: None, what: "login" };
-const REAUTH: Source = Source { scope: Scope::Login, repository: None, what: "reauth" };
 
 /// Where it is told that sessions are cut short.
 const SESSIONS: Source = Source { scope: Scope::Login, repository: None, what: "sessions" };
@@ -330,31 +319,6 @@ impl<A: Api> Refresher<A> {
         }
     }
 
-    /// Tells that a login was denied, with the beginning of the answer and the remedy where there
-    /// are some.
-    fn denied(
-        &self,
-        denied: Denied,
-        endpoint: &'static str,
-        error: &dyn std::error::Error,
-        (answer, remedy): (Option<&str>, Option<&'static str>),
-        words: String,
-    ) {
-        event::request_failed_for_good(&RequestFailed {
-            repository: None,
-            endpoint,
-            attempt: denied.number,
-            retry_in: denied.wait,
-            error,
-            answer,
-            remedy: remedy.or(Some(DENIED_REMEDY)),
-        });
-        let report = report(error, remedy.or(Some(DENIED_REMEDY)), denied.wait);
-        self.progress.problems.server_answered();
-        self.progress.problems.repeated(LOGIN, denied.number.into(), report);
-        self.progress.set_sign_in(SignIn::Denied(words));
-    }
-
     /// Waits; true where a change of settings cut the wait short. After a denial only another login
     /// does: a reload by itself makes no password right.
     async fn wait(
@@ -443,42 +407,9 @@ impl<A: Api> Refresher<A> {
         Stopped::Continue(())
     }
 
-    /// Notes a failure. These calls cost a server next to nothing: where no answer comes to them,
-    /// it is the server that is away.
-    fn note(&self, source: Source, error: &RequestError, report: Report) {
-        let reached = match error.reached() {
-            Reached::Answered => Reached::Answered,
-            Reached::Connected | Reached::Nobody => Reached::Nobody,
-        };
-        self.progress.problems.request_failed(source, reached, report);
-    }
-
     fn backoff(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
         Backoff::for_requests().delay(attempt, self.chance.fraction(), retry_after)
     }
-}
-
-/// For as long as a login is under way or waited for: once the session is refused that it is to
-/// replace, nobody is signed in any more. Nobody asks meanwhile, so a suspicion is believed. What a
-/// denial said stays the last word.
-async fn told_of_refusal(
-    session: &SharedSession,
-    progress: &Progress,
-    heard: Complaints,
-) -> Infallible {
-    let mut complaints = session.complaints();
-    let current = session.current().map(|current| current.generation);
-    // Before the first session there is none to be refused.
-    if let Some(current) = current {
-        let news = |now: &Complaints| now.refused >= current || now.suspicions > heard.suspicions;
-        if complaints.wait_for(news).await.is_ok() {
-            session.end(current);
-            if *progress.sign_in().borrow() == SignIn::SignedIn {
-                progress.set_sign_in(SignIn::Renewing);
-            }
-        }
-    }
-    pending().await
 }
 
 /// What is to be kept once a login would be another one than with these settings.
@@ -489,37 +420,6 @@ async fn another_login(
     match settings.wait_for(|now| now.logins != keeping.logins).await {
         Ok(now) => ControlFlow::Continue(now.clone()),
         Err(_) => ControlFlow::Break(()),
-    }
-}
-
-/// What is to be said of an answer that is none.
-fn report(error: &dyn std::error::Error, remedy: Option<&str>, retry_in: Duration) -> Report {
-    Report {
-        error: Chain(error).to_string(),
-        remedy: remedy.unwrap_or(FAILED_REMEDY).to_owned(),
-        retry_in: Some(retry_in),
-        halts: true,
-    }
-}
-
-fn failed(error: &RequestError, attempt: u32, retry_in: Duration) -> RequestFailed<'_> {
-    RequestFailed {
-        repository: None,
-        endpoint: error.endpoint.name(),
-        attempt,
-        retry_in,
-        error,
-        answer: error.beginning.as_deref(),
-        remedy: error.remedy(),
-    }
-}
-
-/// Tells of a failure as loudly as the outage that it belongs to allows.
-fn tell(outage: &mut Outage, now: Instant, failure: &RequestFailed<'_>) {
-    if outage.failed(now) {
-        event::request_failed(failure);
-    } else {
-        event::request_failed_again(failure);
     }
 }
 

@@ -25,6 +25,12 @@ use crate::progress::{Activity, Progress, RepositoryProgress, SignIn, whole_mill
 pub struct StatusDocument {
     /// The version of the ewmirror that made it. The one field that every document has.
     pub version: String,
+    /// The server that is mirrored: its host, and its port where that is not the usual one.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// How old the last certified pass of a repository may be; null where no daemon says so.
+    #[serde(default)]
+    pub max_age_ms: Option<u64>,
     /// How things stand as a whole.
     #[serde(default)]
     pub health: HealthStatus,
@@ -216,6 +222,8 @@ pub struct Facts<'a> {
     pub problems: Vec<Problem>,
     /// `status.max_age`, where a daemon runs.
     pub max_age: Option<Duration>,
+    /// The host of `server.url`, where a daemon runs.
+    pub server: Option<&'a str>,
 }
 
 /// A repository of the configuration.
@@ -262,6 +270,8 @@ impl StatusDocument {
         repositories.sort_by_key(|repository| repository.id);
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            server: facts.server.map(str::to_owned),
+            max_age_ms: facts.max_age.map(whole_millis),
             health,
             problems: problems.iter().map(ProblemStatus::from).collect(),
             mirror: MirrorStatus {

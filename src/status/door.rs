@@ -134,7 +134,7 @@ mod tests {
         Live {
             progress: Arc::new(Progress::new()),
             repositories: watch::Sender::default().subscribe(),
-            max_age: watch::Sender::default().subscribe(),
+            shown: watch::Sender::default().subscribe(),
         }
     }
 

@@ -31,7 +31,7 @@ pub use endpoint::Place;
 pub use figures::SummaryReader;
 
 use self::door::Door;
-use crate::config::RepositoryConfig;
+use crate::config::{Config, RepositoryConfig};
 use crate::progress::{Progress, RepositoryCounts, RepositoryProgress};
 
 /// What the endpoint serves, and where, for as long as the daemon runs.
@@ -68,8 +68,30 @@ pub struct Live {
     pub progress: Arc<Progress>,
     /// The repositories, as a reload adds and removes them.
     pub repositories: watch::Receiver<Vec<Watched>>,
-    /// `status.max_age`, as a reload changes it.
-    pub max_age: watch::Receiver<Duration>,
+    /// What of the configuration is shown or judged by, as a reload changes it.
+    pub shown: watch::Receiver<Shown>,
+}
+
+/// What of the configuration is shown or judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// `status.max_age`.
+    pub max_age: Duration,
+    /// The host of `server.url`, and its port where that is not the usual one.
+    pub server: String,
+}
+
+impl Shown {
+    /// That of a configuration.
+    pub fn of(config: &Config) -> Self {
+        let url = &config.server.url;
+        let host = url.host_str().unwrap_or_default();
+        let server = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        Self { max_age: config.status.max_age, server }
+    }
 }
 
 /// One repository of the running daemon.

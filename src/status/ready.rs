@@ -72,6 +72,8 @@ mod tests {
         });
         StatusDocument {
             version: String::new(),
+            server: None,
+            max_age_ms: None,
             health: HealthStatus::Ok,
             problems: Vec::new(),
             daemon: None,

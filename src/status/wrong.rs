@@ -122,6 +122,7 @@ mod tests {
             }],
             problems: Vec::new(),
             max_age: Some(HOUR),
+            server: None,
             command: &CommandLine::DEFAULT,
         }
     }

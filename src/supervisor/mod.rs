@@ -12,6 +12,7 @@
 //! what a defect left of the old one is not to be trusted. One that hangs is told of, and from then
 //! on the service manager is no longer told that the daemon is alive.
 
+mod derived;
 mod ending;
 pub mod headline;
 mod look;
@@ -30,8 +31,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use xxhash_rust::xxh3::xxh3_64;
 
+use self::derived::{rules, source};
 pub use self::ending::{End, GaveUp};
 use self::reload::Fixed;
 use self::restart::Restarts;
@@ -53,7 +54,7 @@ use crate::refresher::denials::Denials;
 use crate::refresher::{Keeping, Refresher};
 use crate::session::SharedSession;
 use crate::signals::Signal;
-use crate::status::{self, Live, Serving, Watched};
+use crate::status::{self, Live, Serving, Shown, Watched};
 use crate::stop::{Stop, Stopper};
 use crate::systemd::Notifier;
 use crate::telemetry::event;
@@ -109,7 +110,7 @@ pub struct Supervisor<A, M> {
     /// The same, for those who look on.
     watched: watch::Sender<Vec<Watched>>,
     rules: watch::Sender<Rules>,
-    max_age: watch::Sender<Duration>,
+    shown: watch::Sender<Shown>,
     nudges: watch::Sender<u64>,
     source: watch::Sender<u64>,
     stopper: Stopper,
@@ -152,7 +153,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             lid: Arc::new(Lid::new(given.config.max_requests_per_second)),
             repositories: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
-            max_age: watch::Sender::new(given.config.status.max_age),
+            shown: watch::Sender::new(Shown::of(&given.config)),
             watched: watch::Sender::default(),
             nudges: watch::Sender::new(0),
             source: watch::Sender::new(source(&given.config)),
@@ -334,7 +335,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 let live = Live {
                     progress: Arc::clone(&self.given.progress),
                     repositories: self.watched.subscribe(),
-                    max_age: self.max_age.subscribe(),
+                    shown: self.shown.subscribe(),
                 };
                 let serving = Arc::clone(serving);
                 self.tasks.start(name, status::http::serve(serving, live, self.stop.clone()));
@@ -410,7 +411,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         }
         self.lid.set(new.max_requests_per_second);
         self.rules.send_replace(rules(new));
-        self.max_age.send_replace(new.status.max_age);
+        self.shown.send_replace(Shown::of(new));
         self.session_settings.send_modify(|keeping| {
             keeping.session = new.session.clone();
             keeping.logins += u64::from(changes.other_login);
@@ -440,16 +441,6 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         self.announce();
         event::configuration_reloaded(&changes.keys.join(", "));
     }
-}
-
-/// What of the configuration holds for all mirrors.
-fn rules(config: &Config) -> Rules {
-    Rules { keep: config.changes.keep }
-}
-
-/// Whose list is read: a hash of the server and the user.
-fn source(config: &Config) -> u64 {
-    xxh3_64(format!("{}\n{}", config.server.url, config.login.username).as_bytes())
 }
 
 #[cfg(test)]

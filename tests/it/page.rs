@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{Daemon, Setup, Sim, pause, repositories, sim, skipped};
@@ -11,6 +12,9 @@ const BROWSER: &str = "/usr/bin/chromium";
 
 /// What a page is given to ask for the document and show it, in milliseconds of its own clock.
 const SETTLED_AFTER: &str = "--virtual-time-budget=3000";
+
+/// The endpoint's answers are good for a second.
+const FRESH: Duration = Duration::from_millis(1500);
 
 /// Between two looks: many pages of the slow repository.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -85,10 +89,38 @@ fn the_page_shows_the_repositories_and_keeps_up_with_them() {
     assert!(between(&first, "id=\"mirror\"", "</section>").contains("database "), "{first}");
     let alerts = between(&first, "id=\"alerts\"", "</div>");
     assert!(!alerts.contains("does not answer"), "{first}");
+    let server = sim.address().to_string();
+    assert!(first.contains(&format!("<span id=\"server\">{server}</span>")), "{first}");
+    assert!(first.contains(&format!("<title>{server} · ewmirror</title>")), "{first}");
+    assert_eq!(between(&first, "id=\"health\">", "</p>"), "all is well");
+    assert!(finished.contains("<p class=\"headline\">certified "), "{finished}");
 
     pause(BETWEEN);
     let second = shown(&listen).expect("the browser is still there");
     let (before, after) = (progress(&first, 1), progress(&second, 1));
     assert!(0 < before && before < after, "{before}, then {after}");
+    // What is wrong is told at the top, and nothing is green then.
+    sim.door("edit", &json!({"repository": 2, "clear": 0.75}));
+    daemon.signal("USR1");
+    daemon.wait_for(|it| it.is_of("deletions held", 2));
+    pause(FRESH);
+    let held = shown(&listen).expect("the browser is still there");
+    let alerts = between(&held, "id=\"alerts\"", "<main>");
+    assert!(alerts.contains("2 Media: 1") && alerts.contains("deletions held back"), "{alerts}");
+    let approve = format!("{} approve-deletes --repository 2", daemon.command());
+    assert!(alerts.contains(&format!("<code>{approve} --list</code>")), "{alerts}");
+    assert_eq!(between(&held, "id=\"health\">", "</p>"), "degraded");
+    assert!(held.contains(&format!("<title>(degraded) {server} · ewmirror</title>")), "{held}");
+    assert!(!held.contains("<p class=\"headline\">"), "{held}");
+
+    let address = sim.address().to_string();
+    sim.stop();
+    daemon.wait_for(|it| it.is("request failed") && it.number("attempt") >= 2);
+    pause(FRESH);
+    let away = shown(&listen).expect("the browser is still there");
+    let alerts = between(&away, "id=\"alerts\"", "<main>");
+    assert!(alerts.contains("Server: search failed: no connection") && alerts.contains(&address));
+    assert!(alerts.contains("check server.url") && alerts.contains("times in a row"), "{alerts}");
+    assert_eq!(between(&away, "id=\"health\">", "</p>"), "failing: nothing goes on");
     daemon.stop();
 }

@@ -105,7 +105,7 @@ impl Desk {
     }
 
     async fn readiness(&self) -> Response<Full<Bytes>> {
-        let max_age = *self.live.max_age.borrow();
+        let max_age = self.live.shown.borrow().max_age;
         let seen = self.seen().await;
         let mut lacking = ready::failing(&seen.document);
         lacking.push_str(&ready::lacking(&seen.document, max_age));
@@ -129,7 +129,7 @@ impl Desk {
                 document: seen.document.clone(),
                 progress: Arc::clone(&self.live.progress),
                 counts: counts.collect(),
-                max_age: *self.live.max_age.borrow(),
+                max_age: self.live.shown.borrow().max_age,
                 began_ms: self.began_ms,
                 process: process::figures(),
             }))
@@ -146,6 +146,7 @@ impl Desk {
             None => None,
         };
         self.seen.fresh_or(|| {
+            let shown = self.live.shown.borrow().clone();
             let document = StatusDocument::new(Facts {
                 now_ms: clock::now_ms(),
                 daemon: Some(DaemonStatus::of(&self.live.progress)),
@@ -157,7 +158,8 @@ impl Desk {
                 repositories: self.repositories(),
                 command: &self.live.progress.command,
                 problems: self.live.progress.problems.told(),
-                max_age: Some(*self.live.max_age.borrow()),
+                max_age: Some(shown.max_age),
+                server: Some(&shown.server),
             });
             let text = Bytes::from(document.json());
             Arc::new(Seen { document, text })

@@ -18,7 +18,7 @@ use crate::progress::{Activity, LastCertified, Progress, RepositoryProgress, Sig
 use crate::status::control::Origin;
 use crate::status::document::{StateStatus, StatusDocument};
 use crate::status::figures::tests::summary;
-use crate::status::{Place, SummaryReader, Watched, control};
+use crate::status::{Place, Shown, SummaryReader, Watched, control};
 use crate::stop::Stopper;
 use crate::testing::configuration;
 
@@ -32,7 +32,7 @@ struct Served {
     runtime: Runtime,
     _settings: watch::Sender<Arc<crate::config::RepositoryConfig>>,
     _watched: watch::Sender<Vec<Watched>>,
-    max_age: watch::Sender<Duration>,
+    shown: watch::Sender<Shown>,
 }
 
 impl Served {
@@ -65,11 +65,12 @@ impl Served {
         };
         let watched = watch::Sender::new(vec![watched]);
         let progress = Arc::new(Progress::new());
-        let max_age = watch::Sender::new(Duration::from_secs(24 * 60 * 60));
+        let max_age = Duration::from_secs(24 * 60 * 60);
+        let shown = watch::Sender::new(Shown { max_age, server: "pim".to_owned() });
         let live = Live {
             progress: Arc::clone(&progress),
             repositories: watched.subscribe(),
-            max_age: max_age.subscribe(),
+            shown: shown.subscribe(),
         };
         let (stopper, stop) = Stopper::new();
         let mut task = JoinSet::new();
@@ -83,7 +84,7 @@ impl Served {
             runtime,
             _settings: settings,
             _watched: watched,
-            max_age,
+            shown,
         }
     }
 
@@ -200,7 +201,7 @@ fn a_repository_is_ready_with_a_certified_pass_that_is_recent_enough() {
     let answer = served.get("/readyz");
     assert!(status(&answer) == "200" && answer.ends_with("\r\n\r\nready\n"), "{answer}");
     // A reload holds at once.
-    served.max_age.send_replace(Duration::from_millis(1));
+    served.shown.send_modify(|shown| shown.max_age = Duration::from_millis(1));
     let answer = served.get("/readyz");
     assert_eq!(status(&answer), "503");
     assert!(answer.ends_with(" ago, status.max_age is 1ms\n"), "{answer}");

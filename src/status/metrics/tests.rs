@@ -40,6 +40,7 @@ fn document(
         command: &CommandLine::DEFAULT,
         problems: Vec::new(),
         max_age: None,
+        server: None,
     })
 }
 

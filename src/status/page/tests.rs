@@ -129,6 +129,7 @@ fn facts(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> Facts<'_> {
         command: &CommandLine::DEFAULT,
         problems: Vec::new(),
         max_age: None,
+        server: None,
     }
 }
 
@@ -148,7 +149,7 @@ const HELD: &str = "  \
 ";
 
 const WAITING: &str = "  \
-  repository 10149 Products: 4000 deletions held back: too many at once to be believed
+  repository 10149 Products: 3000 deletions held back: too many at once to be believed
     for 1h 0m
     see which, and whether they are gone for good: ewmirror approve-deletes --repository 10149 \
     --list; if so: ewmirror approve-deletes --repository 10149
@@ -257,14 +258,16 @@ fn the_document_is_this_json() {
     let document = StatusDocument::new(facts(&summary, Some(daemon())));
     let expected = r#"{
   "version": "VERSION",
+  "server": null,
+  "max_age_ms": null,
   "health": "degraded",
   "problems": [
     {
       "scope": "deletes",
       "repository": 10149,
       "since_ms": 3600000,
-      "failures": 4000,
-      "error": "4000 deletions held back: too many at once to be believed",
+      "failures": 3000,
+      "error": "3000 deletions held back: too many at once to be believed",
       "remedy": "see which, and whether they are gone for good: ewmirror approve-deletes --repository 10149 --list; if so: ewmirror approve-deletes --repository 10149",
       "retry_in_ms": null
     }
@@ -398,6 +401,7 @@ fn facts_of_none() -> Facts<'static> {
         }],
         problems: Vec::new(),
         max_age: None,
+        server: None,
         command: &CommandLine::DEFAULT,
     }
 }

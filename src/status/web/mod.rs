@@ -20,8 +20,8 @@ pub(super) const PAGE: &[u8] = concat!(
 /// `Content-Security-Policy` of the page. A test tells the hashes after a change of the files.
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; \
-     style-src 'sha256-uVMNj84n4KrdQFS8Fy/gUdkcGdqi5jfK1qVpqA/IKSs='; \
-     script-src 'sha256-XU5brUMZWEy0+czIct5pZMiOx2BqekuJtlu43UfSIQA='";
+     style-src 'sha256-PEXQWmUSu4TJeThnRTz2h6Y/T0RE/QtJPbmg7oIQZVo='; \
+     script-src 'sha256-fRUm5rDEbBlVOCHFPnaxmzSHe222UDOGy058q5KHOYM='";
 
 #[cfg(test)]
 mod tests {

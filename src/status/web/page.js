@@ -8,11 +8,14 @@ const PATIENCE = 8000;
 const PASSES = 5;
 
 const OPS = { r: "first seen", c: "created", u: "updated", d: "deleted" };
+const SCOPES = { server: "Server", login: "Sign-in", mirror: "Mirror", feed: "Feed" };
+const HEALTH = { ok: "all is well", degraded: "degraded", failing: "failing: nothing goes on" };
+const DAY = 86400000;
 const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
 let lastSeen = null;
 
 // An element. What is in it is other elements, or text that is never read as markup.
-function make(name, attributes, ...children) {
+function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (value !== null && value !== "") element.setAttribute(key, value);
@@ -95,8 +98,27 @@ function named(repository) {
   return repository.name ? `${repository.id} ${repository.name}` : `${repository.id}`;
 }
 
+// Who has a problem: the repository, or what it is about.
+function about(status, problem) {
+  const repository = status.repositories.find((one) => one.id === problem.repository);
+  return repository ? named(repository) : SCOPES[problem.scope] ?? problem.scope;
+}
+
+// Since when, how often, and when again.
+function when(problem) {
+  const times = problem.failures > 1 ? `, ${number(problem.failures)} times in a row` : "";
+  const next = problem.retry_in_ms === null ? ""
+    : problem.retry_in_ms < 1000 ? "; next try now" : `; next try in ${duration(problem.retry_in_ms)}`;
+  return `for ${duration(problem.since_ms)}${times}${next}`;
+}
+
 function alerts(status) {
-  const found = [];
+  const loud = status.health === "failing" ? "bad" : "warn";
+  const found = status.problems
+    // These are told below, with the items that they are about.
+    .filter((problem) => problem.scope !== "deletes")
+    .map((problem) => alertOf(loud, `${about(status, problem)}: ${problem.error}`,
+      when(problem), make("div", { class: "remedy" }, problem.remedy)));
   for (const repository of status.repositories) {
     const held = repository.held_deletions;
     if (!held) continue;
@@ -113,13 +135,6 @@ function alerts(status) {
     }
   }
   const daemon = status.daemon;
-  if (daemon && daemon.sign_in === "denied") {
-    const words = daemon.sign_in_reason || "The server does not accept the name or the password.";
-    found.push(alertOf("bad", "Sign-in denied", words));
-  }
-  if (status.mirror.error) {
-    found.push(alertOf("bad", "The mirror cannot be read", status.mirror.error));
-  }
   if (daemon && daemon.restarts > 0) {
     const title = `${counted(daemon.restarts, "task")} started again after a panic`;
     found.push(alertOf("warn", title, "This is a defect: the log says where."));
@@ -140,12 +155,20 @@ function daemonLine(status) {
   return parts.filter((part) => part !== null).join(" · ");
 }
 
-function headline(repository) {
+// Whether a repository may be shown as good: nothing is wrong anywhere, its last certified pass is
+// recent enough, and so is no row of passes that were not certified.
+function isGood(status, repository) {
+  const ended = repository.passes.filter((pass) => pass.ended_at_ms !== null);
+  const doubtful = ended.length > 1 && !ended[0].certified && !ended[1].certified;
+  return status.health === "ok" && !doubtful
+    && repository.certified_age_ms <= (status.max_age_ms ?? DAY);
+}
+
+function headline(status, repository) {
   const last = repository.last_certified;
   if (!last) return make("p", { class: "headline old" }, "no certified pass yet");
   const age = repository.certified_age_ms;
-  const old = age > 86400000 ? "headline old" : "headline";
-  return make("p", { class: old },
+  return make("p", { class: isGood(status, repository) ? "headline" : "headline old" },
     `certified ${duration(age)} ago, pass ${number(last.iteration)}`);
 }
 
@@ -167,20 +190,22 @@ function passes(repository) {
   const head = heads.map((name, place) => make("th", { class: place > 2 ? "number" : "" }, name));
   const rows = ended.flatMap((pass) => [
     make("tr", {},
-      make("td", {}, number(pass.iteration)),
-      make("td", { class: pass.certified ? "yes" : "no" }, pass.certified ? "yes" : "no"),
-      make("td", {}, clock(pass.ended_at_ms)),
-      make("td", { class: "number" }, duration(pass.ended_at_ms - pass.started_at_ms)),
-      make("td", { class: "number" }, number(pass.created)),
-      make("td", { class: "number" }, number(pass.updated)),
-      make("td", { class: "number" }, number(pass.deleted))),
+      make("td", { "data-label": "pass" }, number(pass.iteration)),
+      make("td", { "data-label": "certified", class: pass.certified ? "yes" : "no" },
+        pass.certified ? "yes" : "no"),
+      make("td", { "data-label": "ended" }, clock(pass.ended_at_ms)),
+      make("td", { "data-label": "took", class: "number" },
+        duration(pass.ended_at_ms - pass.started_at_ms)),
+      make("td", { "data-label": "new", class: "number" }, number(pass.created)),
+      make("td", { "data-label": "changed", class: "number" }, number(pass.updated)),
+      make("td", { "data-label": "deleted", class: "number" }, number(pass.deleted))),
     pass.doubt ? make("tr", {}, make("td", { class: "doubt", colspan: 7 }, pass.doubt)) : null,
   ]).filter((row) => row !== null);
   return make("div", { class: "wide" },
     make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
 }
 
-function card(repository) {
+function card(status, repository) {
   const state = repository.state ?? "not read";
   const figures = [
     `pass ${number(repository.iteration)}, ${counted(repository.pages, "page")}`,
@@ -194,7 +219,7 @@ function card(repository) {
     make("div", { class: "top" },
       make("h2", {}, named(repository)),
       make("span", { class: `state ${state}` }, state)),
-    headline(repository),
+    headline(status, repository),
     bar(repository),
     make("p", { class: "faint" }, figures.filter((part) => part !== null).join(" · ")),
     passes(repository));
@@ -213,11 +238,11 @@ function changes(status) {
   if (status.latest_changes.length === 0) return null;
   const heads = ["#", "found", "", "repository", "item"];
   const rows = status.latest_changes.map((change) => make("tr", {},
-    make("td", {}, number(change.sequence)),
+    make("td", { "data-label": "#" }, number(change.sequence)),
     make("td", {}, clock(change.found_at_ms)),
     make("td", {}, OPS[change.op] ?? change.op),
-    make("td", {}, `${change.repository}`),
-    make("td", { class: "item" }, change.item)));
+    make("td", { "data-label": "repository" }, `${change.repository}`),
+    make("td", { "data-label": "item", class: "item" }, change.item)));
   return make("div", { class: "sheet" },
     make("h3", {}, "Latest changes"),
     make("div", { class: "wide" },
@@ -228,33 +253,42 @@ function changes(status) {
 
 function present(status) {
   const found = alerts(status);
-  document.body.className = "";
-  document.title = found.length > 0 ? `(${found.length}) ewmirror` : "ewmirror";
+  const server = status.server ?? "ewmirror";
+  document.body.className = status.health;
+  document.title = `${status.health === "ok" ? "" : `(${status.health}) `}${server} · ewmirror`;
+  show("server", [document.createTextNode(server)]);
+  show("health", [document.createTextNode(HEALTH[status.health] ?? status.health)]);
   show("daemon", [daemonLine(status)].map((line) => document.createTextNode(line)));
   show("alerts", found);
-  show("repositories", status.repositories.map(card));
+  show("repositories", status.repositories.map((repository) => card(status, repository)));
   show("mirror", [mirror(status)]);
   show("changes", [changes(status)]);
 }
 
-function gone() {
+function gone(title) {
   const words = lastSeen === null
-    ? "It has not answered yet."
+    ? "Nothing has been shown yet."
     : `What is shown here is from ${clock(lastSeen)}.`;
   document.body.className = "gone";
-  document.title = "(gone) ewmirror";
-  show("alerts", [alertOf("bad", "The daemon does not answer", words)]);
+  document.title = `(gone) ${document.getElementById("server").textContent} · ewmirror`;
+  show("health", [document.createTextNode("gone")]);
+  show("alerts", [alertOf("bad", title, words)]);
 }
 
 async function look() {
+  let status = null;
   try {
     const answer = await fetch("status", { signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const status = await answer.json();
-    lastSeen = Date.now();
-    present(status);
+    status = await answer.json();
   } catch {
-    gone();
+    gone("The daemon does not answer");
+  }
+  try {
+    if (status !== null) present(status);
+    if (status !== null) lastSeen = Date.now();
+  } catch (error) {
+    gone(`This page cannot show what the daemon says: ${error.message}`);
   }
   setTimeout(look, PACE);
 }

@@ -36,6 +36,11 @@ impl Outage {
         self.since
     }
 
+    /// Ends it without a word: it turned out to be no outage.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
     /// Notes a success; tells what it ended, if anything.
     pub fn succeeded(&mut self, now: Instant) -> Option<Ended> {
         let since = self.since.take()?;

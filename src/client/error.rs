@@ -71,6 +71,16 @@ pub enum Failure {
     Failed(RequestError),
 }
 
+impl Failure {
+    /// How the answer began, where there was one: redacted, escaped, cut.
+    pub fn beginning(&self) -> Option<&str> {
+        match self {
+            Self::Failed(error) => error.beginning.as_deref(),
+            Self::Refused(_) | Self::Denied(_) => None,
+        }
+    }
+}
+
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         Self::Failed(error)

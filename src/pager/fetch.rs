@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::blame::Blame;
 use super::gate::{Gate, Passed};
 use crate::client::retry::Backoff;
 use crate::client::{
@@ -85,6 +86,36 @@ pub struct Fetched {
     pub elapsed: Duration,
 }
 
+/// A window that the server does not answer, though it answers the top of the list.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// The last of its failures.
+    pub failure: Failure,
+    /// The total that came with the top of the list.
+    pub total: u64,
+    /// When the window was asked for the last time.
+    pub begun: Instant,
+}
+
+/// What came of the request for a window.
+#[derive(Debug)]
+pub enum Landing {
+    /// Its page.
+    Answered(Fetched),
+    /// Nothing, and no more tries would help.
+    Unanswered(Unanswered),
+}
+
+impl Landing {
+    /// When the request was sent, the last time if it was sent again.
+    pub fn begun(&self) -> Instant {
+        match self {
+            Self::Answered(fetched) => fetched.begun,
+            Self::Unanswered(unanswered) => unanswered.begun,
+        }
+    }
+}
+
 /// How the tries of one request have gone.
 #[derive(Debug)]
 struct Tries {
@@ -128,14 +159,17 @@ enum Next {
 }
 
 impl<A: Api> Fetcher<A> {
-    /// Makes the request until it is answered; `None` if told to stop before.
+    /// Makes the request until it is answered, or until it is known that it never will be, because
+    /// the server answers the top of the same list (see `blame`); `None` if told to stop before.
     pub async fn fetch(
         &self,
         request: &SearchRequest,
         mut stop: Stop,
         alive: &Alive,
-    ) -> Option<Fetched> {
+    ) -> Option<Landing> {
         let mut tries = Tries::of(request.repository, SEARCH);
+        let top = SearchRequest { page: 1, page_size: 1, outline: None, ..request.clone() };
+        let mut blame = Blame::default();
         loop {
             let (credentials, passed) = self.let_through(&mut stop, alive).await?;
             self.trying(&mut tries);
@@ -143,18 +177,38 @@ impl<A: Api> Fetcher<A> {
             self.progress.requests.increment();
             self.counts.requests.increment();
             let until = Until::Within(self.api.time_out());
-            match alive.during(until, self.api.search(&credentials, request)).await {
+            let asked = if blame.asks_for_top() { &top } else { request };
+            match alive.during(until, self.api.search(&credentials, asked)).await {
+                Ok(answer) if blame.asks_for_top() => {
+                    // One item says nothing of how fast pages come, nor that this window does.
+                    drop(passed);
+                    self.proved(&credentials);
+                    self.adopt(request.repository, &credentials, &answer);
+                    self.progress.problems.server_answered();
+                    blame.top_answered(answer.total);
+                }
                 Ok(answer) => {
                     passed.answered(answer.items.len());
                     self.succeeded(request.repository, &credentials, &answer);
-                    return Some(Fetched { answer, begun, elapsed: begun.elapsed() });
+                    let elapsed = begun.elapsed();
+                    return Some(Landing::Answered(Fetched { answer, begun, elapsed }));
                 }
                 Err(failure) => {
                     match &failure {
                         Failure::Failed(_) => passed.failed(),
                         Failure::Refused(_) | Failure::Denied(_) => drop(passed),
                     }
+                    let failed = tries.failed;
                     let next = self.next_after(&failure, &credentials, &mut tries);
+                    if tries.failed > failed && !asks_for_patience(&failure) {
+                        blame.failed();
+                    }
+                    if let Some(total) = blame.verdict() {
+                        // The server is there, and the window is told of as what it is.
+                        self.outage().forget();
+                        self.progress.problems.over(source(request.repository, SEARCH));
+                        return Some(Landing::Unanswered(Unanswered { failure, total, begun }));
+                    }
                     self.wait(next, &mut stop, alive).await?;
                 }
             }
@@ -254,6 +308,12 @@ impl<A: Api> Fetcher<A> {
     fn succeeded(&self, repository: RepositoryId, used: &Credentials, answer: &SearchAnswer) {
         self.proved(used);
         self.progress.page_came();
+        self.adopt(repository, used, answer);
+        self.reconnected(repository, SEARCH);
+    }
+
+    /// Takes the REST token that an answer brought.
+    fn adopt(&self, repository: RepositoryId, used: &Credentials, answer: &SearchAnswer) {
         if let Some(token) = &answer.rest_token
             && self.session.adopt_rest_token(used, token.clone())
         {
@@ -261,7 +321,6 @@ impl<A: Api> Fetcher<A> {
             self.progress.rest_token_came();
             event::rest_token_renewed(repository, used.generation);
         }
-        self.reconnected(repository, SEARCH);
     }
 
     fn proved(&self, used: &Credentials) {
@@ -379,6 +438,12 @@ impl<A: Api> Fetcher<A> {
 /// The place of a problem with these requests.
 fn source(repository: RepositoryId, endpoint: &'static str) -> Source {
     Source { scope: Scope::Repository, repository: Some(repository), what: endpoint }
+}
+
+/// Whether a server that failed a request asks no more than to be asked less often.
+fn asks_for_patience(failure: &Failure) -> bool {
+    matches!(failure, Failure::Failed(error)
+        if error.retry_after.is_some() || error.status == Some(429))
 }
 
 /// What only some errors have to say.

@@ -71,6 +71,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             Some(_) => settlement.of_any_pass().await?,
         };
         let (suspects, held, news) = (settled.suspects.count(), settled.held_count(), settled.news);
+        self.tell_window(under_way.unreadable.take());
         self.still_there = settled.still_there;
         if doubt.is_none() {
             self.tell_lasting_suspects();
@@ -135,6 +136,17 @@ impl<A: Api, M: Mirror> Run<A, M> {
         // Last, so that whoever has read of it is told the same when asking.
         event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
         self.drop_old_changes(rules.keep).await.map(|()| PassEnd::Complete)
+    }
+
+    /// Tells of a window that ended the pass because it cannot be read, or that none did.
+    fn tell_window(&self, unreadable: Option<Report>) {
+        let problems = &self.pager.fetcher.progress.problems;
+        let repository = Some(self.store.repository);
+        let source = Source { scope: Scope::Repository, repository, what: "window" };
+        match unreadable {
+            Some(report) => problems.stands(source, report),
+            None => problems.over(source),
+        }
     }
 
     /// Tells of items that pass after pass the list lacks and the server has.

@@ -12,6 +12,7 @@
 //! wait, here and below, says how long it may take.
 
 mod begin;
+mod blame;
 pub mod cadence;
 pub mod checkpoint;
 pub mod courtesy;
@@ -39,7 +40,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use self::cadence::{Cadence, Telling};
-use self::fetch::{Fetched, Fetcher};
+use self::fetch::{Fetched, Fetcher, Landing};
 pub use self::gate::Gate;
 pub use self::lid::Lid;
 use self::outlines::Outlines;
@@ -112,7 +113,7 @@ enum PassEnd {
 }
 
 /// A request under way, or its answer: which pass it belongs to, and which request of it.
-type Flight = (Iteration, Ask, Option<Fetched>);
+type Flight = (Iteration, Ask, Option<Landing>);
 
 impl<A: Api, M: Mirror> Pager<A, M> {
     /// Runs pass after pass, the interrupted one first.
@@ -233,7 +234,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 }
             }
             let in_flight = self.keep_pace();
-            let ahead = self.flights.len() + under_way.answered.len();
+            let ahead = self.flights.len() + under_way.landed.len();
             let may_send = !stopping
                 && self.flights.len() < in_flight
                 && ahead < in_flight * READ_AHEAD
@@ -341,14 +342,16 @@ impl<A: Api, M: Mirror> Run<A, M> {
 
     /// Takes note of what came back.
     fn land(&mut self, under_way: &mut UnderWay, flight: Result<Flight, JoinError>) {
-        let Some((iteration, ask, fetched)) = joined(flight) else { return };
-        let Some(mut fetched) = fetched else { return };
-        self.pace.sent(fetched.begun);
-        if let Some(outline) = fetched.answer.outline.take() {
+        let Some((iteration, ask, landing)) = joined(flight) else { return };
+        let Some(mut landing) = landing else { return };
+        self.pace.sent(landing.begun());
+        if let Landing::Answered(fetched) = &mut landing
+            && let Some(outline) = fetched.answer.outline.take()
+        {
             self.outlines.keep(ask.window, outline, iteration);
         }
         if iteration == self.iteration && under_way.pass.wants(ask.ticket) {
-            under_way.answered.insert(ask.ticket, fetched);
+            under_way.landed.insert(ask.ticket, landing);
         }
     }
 
@@ -358,8 +361,14 @@ impl<A: Api, M: Mirror> Run<A, M> {
         if !self.writes.is_empty() {
             return;
         }
-        let Some((ticket, fetched)) = under_way.awaited() else { return };
-        let Fetched { answer, begun, elapsed } = fetched;
+        let Some((ticket, landing)) = under_way.awaited() else { return };
+        let Fetched { answer, begun, elapsed } = match landing {
+            Landing::Answered(fetched) => fetched,
+            Landing::Unanswered(unanswered) => {
+                under_way.give_up(ticket, unanswered);
+                return;
+            }
+        };
         let outrun = under_way.outrun(&answer, begun);
         under_way.tell_unreadable(&answer.unreadable);
         let taken = under_way.take(ticket, &answer, begun);
@@ -433,6 +442,7 @@ fn joined<T>(ended: Result<T, JoinError>) -> Option<T> {
 
 fn reason(why: Why) -> &'static str {
     match why {
+        Why::ListShrank => "list shrank",
         Why::OverlapLost => "overlap lost",
         Why::ShortPage => "short page",
         Why::PageRepeated => "page repeated",

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::checkpoint::{self, ListId};
-use super::fetch::Fetched;
+use super::fetch::{Landing, Unanswered};
 use super::likeness::Before;
-use super::pass::{Ask, Pass, PassSettings, Taken, Ticket};
+use super::pass::{Ask, Doubt, Pass, PassSettings, Taken, Ticket, Verdict};
 use super::unreadable::Told;
 use super::window::Window;
 use crate::client::{Outline, SearchAnswer, SearchRequest, UnreadableItem};
@@ -18,7 +18,8 @@ use crate::ids::Iteration;
 use crate::idset::IdSet;
 use crate::item::Item;
 use crate::mirror::{Checkpoint, PageOfItems, PassFigures};
-use crate::telemetry::event::PageRead;
+use crate::problems::Report;
+use crate::telemetry::event::{self, PageRead, WindowUnreadable};
 
 /// One pass under way.
 pub(super) struct UnderWay {
@@ -31,8 +32,10 @@ pub(super) struct UnderWay {
     pub(super) begun: Instant,
     /// Planned, but not yet sent.
     pub(super) next: Option<Ask>,
-    /// Answers whose turn has not come.
-    pub(super) answered: HashMap<Ticket, Fetched>,
+    /// What came of requests whose turn has not come.
+    pub(super) landed: HashMap<Ticket, Landing>,
+    /// Why a window of it cannot be read, where that ended it.
+    pub(super) unreadable: Option<Report>,
     /// The answer with which the next must share an item; empty at the beginning, and where the
     /// pass was taken up again.
     pub(super) before: Before,
@@ -74,10 +77,40 @@ impl UnderWay {
         }
     }
 
-    /// The answer whose turn has come, if it is there.
-    pub(super) fn awaited(&mut self) -> Option<(Ticket, Fetched)> {
+    /// What came of the request whose turn it is, once something has.
+    pub(super) fn awaited(&mut self) -> Option<(Ticket, Landing)> {
         let ticket = self.pass.awaited()?;
-        self.answered.remove(&ticket).map(|fetched| (ticket, fetched))
+        self.landed.remove(&ticket).map(|landing| (ticket, landing))
+    }
+
+    /// Tells the pass, and where that ends it the operator, of a window that is not answered.
+    pub(super) fn give_up(&mut self, ticket: Ticket, unanswered: Unanswered) {
+        let Unanswered { failure, total, .. } = unanswered;
+        let taken = self.pass.unanswered(ticket, total);
+        self.drop_void();
+        if let Taken::Replanned(why) = taken {
+            let page = self.pass.counts().pages;
+            event::stepped_back(self.config.id, self.iteration, page, super::reason(why));
+        }
+        let Some(Verdict::NotCertified(Doubt::WindowUnreadable { from, to })) = self.pass.verdict()
+        else {
+            return;
+        };
+        let told = WindowUnreadable {
+            repository: self.config.id,
+            iteration: self.iteration,
+            from,
+            to: to.saturating_sub(1),
+            error: &failure,
+            answer: failure.beginning(),
+        };
+        event::window_unreadable(&told);
+        self.unreadable = Some(Report {
+            error: format!("positions {from} to {} cannot be read: {failure}", told.to),
+            remedy: event::WINDOW_REMEDY.to_owned(),
+            retry_in: None,
+            halts: false,
+        });
     }
 
     /// For each row of an answer whether the answer before it in the list, which was asked for
@@ -113,10 +146,10 @@ impl UnderWay {
         taken
     }
 
-    /// Drops the answers that a change of plan has made void.
+    /// Drops what came of requests that a change of plan has made void.
     pub(super) fn drop_void(&mut self) {
-        let Self { pass, answered, .. } = self;
-        answered.retain(|ticket, _| pass.wants(*ticket));
+        let Self { pass, landed, .. } = self;
+        landed.retain(|ticket, _| pass.wants(*ticket));
     }
 
     /// What the ledger says of it; `requests` is what the counter of requests stands at.

@@ -22,6 +22,7 @@
 mod end;
 mod known;
 mod terms;
+mod unanswered;
 mod verdict;
 
 use std::collections::VecDeque;

@@ -51,6 +51,8 @@ pub enum Why {
     PageRepeated,
     /// The answer carries items beyond the total that it announces.
     TotalTooLow,
+    /// The window was not answered, and the list ends before it by now.
+    ListShrank,
 }
 
 /// What a pass has counted so far.

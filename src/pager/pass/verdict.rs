@@ -47,6 +47,13 @@ pub enum Doubt {
         /// Its position in the list; the first, where there are several.
         position: u64,
     },
+    /// A window was not answered, again and again, though the top of the list was.
+    WindowUnreadable {
+        /// The first position that could not be read.
+        from: u64,
+        /// The position behind the last one.
+        to: u64,
+    },
     /// The server announced fewer items than it sent, when asked twice.
     TotalTooLow {
         /// The position in the list after the last item read.
@@ -94,6 +101,11 @@ impl fmt::Display for Doubt {
                 f,
                 "the record at position {position} cannot be read, so its item stays as it was: \
                  mend it in EnterWorks"
+            ),
+            Self::WindowUnreadable { from, to } => write!(
+                f,
+                "positions {from} to {} could not be read, though the top of the list could",
+                to.saturating_sub(1)
             ),
             Self::TotalTooLow { position, announced } => write!(
                 f,

@@ -4,6 +4,7 @@ mod courtesy;
 mod deletes;
 mod resume;
 mod settings;
+mod windows;
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 37] = [
+const IDS: [(&str, &str); 38] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -20,6 +20,7 @@ const IDS: [(&str, &str); 37] = [
     ("mirror opened", "2d864ec5b5ade991773d2abb40dcdc6c"),
     ("stepped back", "e639b812250cf4eb385da5b4ae578370"),
     ("item unreadable", "e6a1bd29940cfdba7e3b6656c47d87e5"),
+    ("window unreadable", "1988153a79763dc2adedb8f59b48ef35"),
     ("signed in", "14470ed5850c83328ff01d89847e267e"),
     ("session renewed", "c0bab20c28e8265cb6497a02c0cf56c6"),
     ("REST token renewed", "e8927b00ec2752e292ee440f66c56741"),

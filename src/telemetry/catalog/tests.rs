@@ -100,6 +100,14 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         };
         event::item_unreadable(&unreadable);
         event::item_unreadable_again(&unreadable);
+        event::window_unreadable(&event::WindowUnreadable {
+            repository,
+            iteration,
+            from: 1,
+            to: 1,
+            error: &error,
+            answer: None,
+        });
         event::signed_in(Generation::NONE, soon);
         event::session_renewed(Generation::NONE, "refused", soon);
         event::rest_token_renewed(repository, Generation::NONE);

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 pub use self::read::{
-    ItemUnreadable, PageRead, PagesRead, item_unreadable, item_unreadable_again, page_read,
-    page_read_in_haste, pages_read,
+    ItemUnreadable, PageRead, PagesRead, WINDOW_REMEDY, WindowUnreadable, item_unreadable,
+    item_unreadable_again, page_read, page_read_in_haste, pages_read, window_unreadable,
 };
 use crate::command_line::CommandLine;
 use crate::ids::{Iteration, RepositoryId};

@@ -1,5 +1,6 @@
 //! What is told of reading: pages, and records in them that cannot be read.
 
+use std::error::Error;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
@@ -74,6 +75,43 @@ pub fn pages_read(pages: &PagesRead, uptime: Duration) {
         elapsed_ms = whole_millis(pages.sum.elapsed),
         uptime_ms = whole_millis(uptime),
         "pages read"
+    );
+}
+
+/// A window of the list that cannot be read: the pass ends without it.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowUnreadable<'a> {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The pass.
+    pub iteration: Iteration,
+    /// The first position that could not be read, counted from 0.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+    /// How the last try failed.
+    pub error: &'a (dyn Error + 'static),
+    /// How its answer began: redacted.
+    pub answer: Option<&'a str>,
+}
+
+/// What to do about a window that cannot be read.
+pub const WINDOW_REMEDY: &str = "ask the server's administrator for the limit on results, or for the \
+                                 record there that fails; what lies behind is not read meanwhile, \
+                                 and nothing is deleted";
+
+/// A window that fails again and again although the top of the list is answered.
+pub fn window_unreadable(window: &WindowUnreadable<'_>) {
+    warn!(
+        target: TARGET,
+        repository = window.repository.0,
+        iteration = window.iteration.0,
+        from = window.from,
+        to = window.to,
+        error = window.error,
+        answer = window.answer,
+        remedy = WINDOW_REMEDY,
+        "window unreadable"
     );
 }
 

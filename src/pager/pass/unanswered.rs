@@ -1,0 +1,117 @@
+//! A window that the server does not answer though it answers the top of the list.
+//!
+//! Guarantees: where the list has become shorter than the window's beginning, the pass asks again
+//! further up, and may still be certified; any other such window ends the pass, and its range is the
+//! reason why nothing is certified.
+
+use super::{Doubt, Pass, STEP_BACKS, Taken, Ticket, Why, window};
+
+impl Pass {
+    /// Takes note that the oldest planned window is not answered, where the list has this total by
+    /// now.
+    pub fn unanswered(&mut self, ticket: Ticket, total: u64) -> Taken {
+        let Some(planned) = self.planned.front().copied().filter(|front| front.ticket == ticket)
+        else {
+            return Taken::Void;
+        };
+        self.planned.clear();
+        let asked = planned.window;
+        let has_shrunk = self.counts.pages > 0 && asked.start() >= total;
+        if self.counts.pages > 0 {
+            self.moved(self.counts.last_total.abs_diff(total));
+            self.counts.last_total = total;
+        }
+        if has_shrunk && self.settings.overlap && self.stepped_back < STEP_BACKS {
+            self.counts.step_backs += 1;
+            self.stepped_back += 1;
+            let end_of_list = self.covered.min(total);
+            self.reread = Some(window::step_back(end_of_list, self.page_size(), self.overlap));
+            return Taken::Replanned(Why::ListShrank);
+        }
+        self.doubt.get_or_insert(if has_shrunk && !self.settings.overlap {
+            Doubt::PlainPages
+        } else {
+            Doubt::WindowUnreadable { from: asked.start(), to: asked.end() }
+        });
+        self.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ItemId;
+    use crate::pager::link::Row;
+    use crate::pager::pass::{Ask, PassSettings, Verdict};
+
+    /// A pass of pages of 20 that has asked a list at rest of so many items until it was asked for
+    /// a window that ends behind `position`.
+    fn until(position: u64, total: u64) -> (Pass, Ask) {
+        let mut pass = Pass::new(PassSettings { page_size: 20, overlap: true });
+        loop {
+            let ask = pass.plan().expect("the pass goes on");
+            if ask.window.end() > position {
+                return (pass, ask);
+            }
+            answer(&mut pass, ask, total);
+        }
+    }
+
+    fn answer(pass: &mut Pass, ask: Ask, total: u64) -> Taken {
+        let rows = ask.window.start().min(total)..ask.window.end().min(total);
+        let row = |id: u64| Row { id: ItemId::Integer(id.into()), digest: 0 };
+        pass.take(ask.ticket, rows.map(row).collect(), total)
+    }
+
+    #[test]
+    fn a_window_in_the_list_that_is_not_answered_ends_the_pass_with_its_range() {
+        let (mut pass, ask) = until(80, 200);
+        assert_eq!(pass.unanswered(ask.ticket, 200), Taken::Ended);
+        let doubt = Doubt::WindowUnreadable { from: ask.window.start(), to: ask.window.end() };
+        assert_eq!(pass.verdict(), Some(Verdict::NotCertified(doubt)));
+        let last = ask.window.end() - 1;
+        assert!(doubt.to_string().contains(&format!("{} to {last}", ask.window.start())));
+        assert!(pass.plan().is_none());
+    }
+
+    #[test]
+    fn a_list_that_has_become_shorter_than_the_window_is_asked_again_further_up() {
+        let (mut pass, ask) = until(80, 200);
+        let shrunk = ask.window.start().min(70);
+        assert_eq!(pass.unanswered(ask.ticket, shrunk), Taken::Replanned(Why::ListShrank));
+        let again = pass.plan().unwrap();
+        assert!(again.window.start() < shrunk, "{again:?}");
+        assert_eq!(answer(&mut pass, again, shrunk), Taken::Ended);
+        assert_eq!(pass.verdict(), Some(Verdict::Certified));
+    }
+
+    #[test]
+    fn a_server_that_answers_nothing_further_up_either_ends_the_pass() {
+        let (mut pass, mut ask) = until(80, 200);
+        for asked in 0.. {
+            assert!(asked <= STEP_BACKS + 1, "it goes on for ever");
+            if pass.unanswered(ask.ticket, 40) == Taken::Ended {
+                break;
+            }
+            ask = pass.plan().unwrap();
+        }
+        assert!(matches!(pass.verdict(), Some(Verdict::NotCertified(_))));
+    }
+
+    #[test]
+    fn what_is_void_is_nobodys_fault() {
+        let (mut pass, ask) = until(80, 200);
+        pass.change_settings(PassSettings { page_size: 10, overlap: true });
+        assert_eq!(pass.unanswered(ask.ticket, 200), Taken::Void);
+        assert_eq!(pass.verdict(), None);
+    }
+
+    #[test]
+    fn the_first_window_of_all_can_be_unreadable_too() {
+        let mut pass = Pass::new(PassSettings { page_size: 20, overlap: true });
+        let ask = pass.plan().unwrap();
+        assert_eq!(pass.unanswered(ask.ticket, 0), Taken::Ended);
+        let doubt = Doubt::WindowUnreadable { from: 0, to: 20 };
+        assert_eq!(pass.verdict(), Some(Verdict::NotCertified(doubt)));
+    }
+}

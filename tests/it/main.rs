@@ -26,6 +26,7 @@ mod page;
 mod paging;
 mod password;
 mod promtool;
+mod records;
 mod refusals;
 mod reload;
 mod repositories;

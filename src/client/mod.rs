@@ -16,7 +16,7 @@
 //! | `route` | which host a request connects to first: the server's or a proxy's |
 //! | `verdict`, `page`, `sign_in`, `presence`, `offer` | what an answer means (pure) |
 //! | `charset` | an answer's text as UTF-8 (pure) |
-//! | `wire`, `tolerant`, `outline`, `lenient` | the vendor's JSON; what of it need not be read twice; answers that single records have spoilt (pure) |
+//! | `wire`, `walk`, `tolerant`, `outline`, `lenient` | the vendor's JSON; what of it need not be read twice; answers that single records have spoilt (pure) |
 //! | `classify`, `error` | what went wrong, as types |
 //! | `redact`, `spelling`, `retry` | what may be shown of an answer; how long to wait (pure) |
 
@@ -51,6 +51,7 @@ mod tests;
 mod tolerant;
 mod trust;
 mod verdict;
+mod walk;
 mod wire;
 
 use std::future::Future;

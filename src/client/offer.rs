@@ -7,7 +7,7 @@
 use serde_json::value::RawValue;
 
 use super::verdict::{Reply, Verdict, accepted, admitted, successful, wrong_shape};
-use super::{Offer, Offered, wire};
+use super::{Offer, Offered, walk, wire};
 use crate::ids::RepositoryId;
 
 /// What the id may be called, the likeliest first.
@@ -51,7 +51,7 @@ fn offer(reply: &Reply) -> Result<Offer, Verdict<Offer>> {
 /// `data` or the answer. An empty one counts, but for a list beside `data`, which may be anything.
 fn list(answer: &RawValue) -> Option<&RawValue> {
     let is_list = |value: &&RawValue| value.get().starts_with('[');
-    let data = wire::member(answer, &["data"]);
+    let data = walk::member(answer, &["data"]);
     let objects = |of: Of| data.and_then(|data| list_in(data, of));
     Some(answer)
         .filter(is_list)

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::error::{RefusalShape, RequestErrorKind};
 use super::verdict::{self, Reply, Verdict};
 use super::wire::{self, Envelope};
-use super::{ItemRequest, Presence};
+use super::{ItemRequest, Presence, walk};
 
 /// A member in which the item may stand, and the members inside it in which it may.
 struct Place {
@@ -124,11 +124,11 @@ fn look(value: &RawValue, asked: &ItemRequest, places: &[Place]) -> Sight {
         return sight_of(value, asked);
     }
     let found = places.iter().filter_map(|place| {
-        wire::member(value, &[place.name]).map(|inside| look(inside, asked, place.inside))
+        walk::member(value, &[place.name]).map(|inside| look(inside, asked, place.inside))
     });
     let found: Vec<Sight> = found.collect();
     let counts = |name: &&str| {
-        wire::member(value, &[*name]).is_some_and(|total| !matches!(total.get(), "0" | "null"))
+        walk::member(value, &[*name]).is_some_and(|total| !matches!(total.get(), "0" | "null"))
     };
     match best(&found) {
         // What holds the item may say more of it than the item itself.
@@ -150,7 +150,7 @@ fn best(seen: &[Sight]) -> Sight {
 
 /// What the item, or the object that it was found in, says of where it is.
 fn sight_of(holder: &RawValue, asked: &ItemRequest) -> Sight {
-    let text = |name: &str| wire::member(holder, &[name]).map(|raw| raw.get().trim_matches('"'));
+    let text = |name: &str| walk::member(holder, &[name]).map(|raw| raw.get().trim_matches('"'));
     let is_elsewhere = text(REPOSITORY)
         .and_then(|number| number.parse::<u64>().ok())
         .is_some_and(|repository| repository != asked.repository.0);

@@ -10,10 +10,11 @@
 //! readers. Unknown members are skipped, twice or not.
 
 use bytes::Bytes;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
 use super::tolerant::{IgnoredBytes, Member, OneOf, Shape, Typed, skip};
+use super::walk;
 use crate::canonical;
 use crate::config::JsonPointer;
 use crate::ids::{ItemId, LONGEST_ID};
@@ -110,7 +111,7 @@ pub(super) fn envelope_of_page(body: &[u8], items: usize) -> Result<Envelope<'_>
 
 /// The token of a login answer: inside its `token` object, or that member itself.
 pub(super) fn inner_token(token: &RawValue) -> Option<&RawValue> {
-    if token.get().starts_with('"') { Some(token) } else { member(token, &["token"]) }
+    if token.get().starts_with('"') { Some(token) } else { walk::member(token, &["token"]) }
 }
 
 /// A whole number, however it is written: `20`, `20.0`, `2e1` and `"20"` are one. In quotes, too, it
@@ -141,7 +142,7 @@ pub(super) fn item(
     if !raw.get().starts_with('{') {
         return Err(ItemFault::NotAnObject);
     }
-    let found = member(raw, pointer.tokens()).ok_or_else(|| {
+    let found = walk::member(raw, pointer.tokens()).ok_or_else(|| {
         ItemFault::Id(format!(
             "it has no member at {pointer}: set the repository's item_id to where the id is; \
              its members are {}",
@@ -171,7 +172,7 @@ pub(super) fn first_value(bytes: &[u8]) -> Option<&RawValue> {
 
 /// The id of an item; `None` where it has none that can be read.
 pub(super) fn id_of(raw: &RawValue, pointer: &JsonPointer) -> Option<ItemId> {
-    member(raw, pointer.tokens()).and_then(|found| item_id(found).ok())
+    walk::member(raw, pointer.tokens()).and_then(|found| item_id(found).ok())
 }
 
 /// How many of a list's elements are such ones, and how many there are; `None` for any other type.
@@ -221,14 +222,6 @@ fn item_id(raw: &RawValue) -> Result<ItemId, &'static str> {
         Some(b'[') => Err("is a list, neither an integer nor text"),
         _ => Err("is an object, neither an integer nor text"),
     }
-}
-
-/// Walks to the member that `path` leads to, through objects and lists.
-pub(super) fn member<'a, S: AsRef<str>>(raw: &'a RawValue, path: &[S]) -> Option<&'a RawValue> {
-    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    // An error is as good as a missing member here: the text is valid JSON, so it can only be a
-    // number out of range where an object should be.
-    Step(path).deserialize(&mut deserializer).ok().flatten()
 }
 
 /// The names of an item's members, for an operator who looks for the one that is the id. Cut, since
@@ -384,63 +377,6 @@ impl<'de> Shape<'de> for NamesShape {
             count += 1;
         }
         Ok(Member::Is((names, count)))
-    }
-}
-
-/// The rest of a walk along a path.
-struct Step<'p, S>(&'p [S]);
-
-impl<'de, S: AsRef<str>> DeserializeSeed<'de> for Step<'_, S> {
-    type Value = Option<&'de RawValue>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let Some((name, rest)) = self.0.split_first() else {
-            return serde::Deserialize::deserialize(deserializer).map(Some);
-        };
-        Ok(match Typed(Walk { name: name.as_ref(), rest }).deserialize(deserializer)? {
-            Member::Is(found) => Some(found),
-            Member::Absent | Member::Null | Member::Other => None,
-        })
-    }
-}
-
-/// One step of a walk: into the member or the element `name`, then along `rest`.
-struct Walk<'p, S> {
-    name: &'p str,
-    rest: &'p [S],
-}
-
-impl<'de, S: AsRef<str>> Shape<'de> for Walk<'_, S> {
-    type Is = &'de RawValue;
-
-    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
-        let mut found = Member::Absent;
-        while let Some(name) = map.next_key_seed(OneOf(&[self.name]))? {
-            if name.is_some() {
-                found = map.next_value_seed(Step(self.rest))?.map_or(Member::Absent, Member::Is);
-            } else {
-                skip(&mut map)?;
-            }
-        }
-        Ok(found)
-    }
-
-    fn seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Member<Self::Is>, A::Error> {
-        let mut found = Member::Absent;
-        // RFC 6901: an index has no leading zero.
-        let canonical = !self.name.starts_with('0') || self.name == "0";
-        let digits = self.name.bytes().all(|byte| byte.is_ascii_digit());
-        let index = (canonical && digits).then(|| self.name.parse::<usize>().ok()).flatten();
-        for _ in 0..index.unwrap_or(usize::MAX) {
-            if seq.next_element::<IgnoredAny>()?.is_none() {
-                return Ok(found);
-            }
-        }
-        if let Some(Some(value)) = seq.next_element_seed(Step(self.rest))? {
-            found = Member::Is(value);
-        }
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(found)
     }
 }
 

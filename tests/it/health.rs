@@ -128,6 +128,8 @@ impl Watched {
             command.env("RUNTIME_DIRECTORY", runtime.path());
             change(command);
         });
+        // It listens before it says so.
+        daemon.wait_for(|it| it.is("starting"));
         Self { daemon, manager, setup, address, runtime }
     }
 

@@ -45,8 +45,7 @@ enum No {
     /// `"data":null`.
     Null,
     Forbidden,
-    /// An item with a number that is none.
-    NotANumber,
+    ServerError,
 }
 
 impl ListManners {
@@ -83,10 +82,7 @@ impl No {
             Self::Forbidden => says(StatusCode::FORBIDDEN, "this page is not for you"),
             Self::Status => Answer::json(&json!({"status": 3, "message": "no such page"})),
             Self::Null => Answer::json(&json!({"status": 0, "data": Value::Null})),
-            Self::NotANumber => {
-                let body = br#"{"status":0,"data":{"itemList":[{"itemId":1,"F_1":NaN}],"searchTotal":1,"returnTotal":1}}"#;
-                Answer::new(StatusCode::OK, "application/json", body.to_vec())
-            }
+            Self::ServerError => says(StatusCode::INTERNAL_SERVER_ERROR, "NullPointerException"),
         }
     }
 }

@@ -37,3 +37,4 @@ mod shutdown;
 mod simulate;
 mod status;
 mod unit_password;
+mod unreadable;

@@ -4,7 +4,7 @@
 //! further up, and may still be certified; any other such window ends the pass, and its range is the
 //! reason why nothing is certified.
 
-use super::{Doubt, Pass, STEP_BACKS, Taken, Ticket, Why, window};
+use super::{Doubt, Pass, STEP_BACKS, Stretch, Taken, Ticket, Why, window};
 
 impl Pass {
     /// Takes note that the oldest planned window is not answered, where the list has this total by
@@ -16,23 +16,25 @@ impl Pass {
         };
         self.planned.clear();
         let asked = planned.window;
-        let has_shrunk = self.counts.pages > 0 && asked.start() >= total;
+        // A total that has been found to be too low says nothing of where the list ends.
+        let is_past_end = self.counts.pages > 0 && asked.start() >= total && !self.understated;
         if self.counts.pages > 0 {
             self.moved(self.counts.last_total.abs_diff(total));
             self.counts.last_total = total;
         }
-        if has_shrunk && self.settings.overlap && self.stepped_back < STEP_BACKS {
+        if is_past_end && !planned.overlaps {
+            // As good as an empty answer.
+            return self.join(planned, Stretch { start: asked.start(), rows: Vec::new() }, total);
+        }
+        if is_past_end && self.stepped_back < STEP_BACKS {
             self.counts.step_backs += 1;
             self.stepped_back += 1;
             let end_of_list = self.covered.min(total);
             self.reread = Some(window::step_back(end_of_list, self.page_size(), self.overlap));
             return Taken::Replanned(Why::ListShrank);
         }
-        self.doubt.get_or_insert(if has_shrunk && !self.settings.overlap {
-            Doubt::PlainPages
-        } else {
-            Doubt::WindowUnreadable { from: asked.start(), to: asked.end() }
-        });
+        // Of several reasons this is the one that names what is missing.
+        self.doubt = Some(Doubt::WindowUnreadable { from: asked.start(), to: asked.end() });
         self.end()
     }
 }
@@ -96,6 +98,34 @@ mod tests {
             ask = pass.plan().unwrap();
         }
         assert!(matches!(pass.verdict(), Some(Verdict::NotCertified(_))));
+    }
+
+    #[test]
+    fn what_lies_past_the_end_where_nothing_overlaps_is_as_good_as_empty() {
+        for (page_size, overlap) in [(2, true), (20, false)] {
+            let mut pass = Pass::new(PassSettings { page_size, overlap });
+            let ask = pass.plan().unwrap();
+            answer(&mut pass, ask, page_size.into());
+            let ask = pass.plan().unwrap();
+            assert_eq!(pass.unanswered(ask.ticket, page_size.into()), Taken::Ended);
+            assert_eq!(pass.verdict(), Some(Verdict::Certified), "{page_size}");
+        }
+    }
+
+    #[test]
+    fn a_capped_total_takes_no_window_for_one_past_the_end() {
+        let mut pass = Pass::new(PassSettings { page_size: 20, overlap: true });
+        while pass.covered() < 80 {
+            let ask = pass.plan().unwrap();
+            let rows = (ask.window.start()..ask.window.end())
+                .map(|id| Row { id: ItemId::Integer(id.into()), digest: 0 });
+            pass.take(ask.ticket, rows.collect(), 50);
+        }
+        let ask = pass.plan().unwrap();
+        assert_eq!(pass.unanswered(ask.ticket, 50), Taken::Ended);
+        // What is read is not read again to look for the end.
+        let doubt = Doubt::WindowUnreadable { from: ask.window.start(), to: ask.window.end() };
+        assert_eq!(pass.verdict(), Some(Verdict::NotCertified(doubt)));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError};
 
-use super::error::{RequestErrorKind, TimeoutKind, TlsFault};
+use super::error::{RequestErrorKind, TimeoutKind};
+use super::tls_fault::TlsFault;
 use super::trust::calls_itself_an_authority;
 
 /// The kind of an error met while sending a request or reading its answer.

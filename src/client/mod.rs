@@ -17,7 +17,7 @@
 //! | `verdict`, `page`, `sign_in`, `presence`, `offer` | what an answer means (pure) |
 //! | `charset` | an answer's text as UTF-8 (pure) |
 //! | `wire`, `walk`, `tolerant`, `outline`, `lenient` | the vendor's JSON; what of it need not be read twice; answers that single records have spoilt (pure) |
-//! | `classify`, `error` | what went wrong, as types |
+//! | `classify`, `error`, `tls_fault` | what went wrong, as types |
 //! | `redact`, `spelling`, `retry` | what may be shown of an answer; how long to wait (pure) |
 
 mod auth;
@@ -48,6 +48,7 @@ mod sign_in;
 mod spelling;
 #[cfg(test)]
 mod tests;
+mod tls_fault;
 mod tolerant;
 mod trust;
 mod verdict;
@@ -65,10 +66,11 @@ use url::Url;
 pub use self::counted::Counted;
 pub use self::error::{
     ClientError, Denial, Endpoint, Failure, Refusal, RefusalShape, RequestError, RequestErrorKind,
-    TimeoutKind, TlsFault,
+    TimeoutKind,
 };
 pub use self::outline::Outline;
 use self::settings::Settings;
+pub use self::tls_fault::TlsFault;
 use crate::config::{Environment, JsonPointer, LoginConfig, Secret, ServerConfig, Transport};
 use crate::ids::{ItemId, RepositoryId};
 use crate::item::Item;

@@ -195,7 +195,8 @@ async fn no_server_is_no_connection() {
     let error = failed(search_at(&Setup::new(&url)).await);
     assert_eq!(error.kind, RequestErrorKind::Connect);
     assert_eq!(error.status, None);
-    assert_eq!(error.to_string(), "search failed: no connection");
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    assert_eq!(error.to_string(), format!("search failed: no connection: {address}"));
     assert!(error.source().is_some());
 
     let error = failed(search_at(&Setup::new("http://no-such-host.invalid/")).await);

@@ -354,7 +354,14 @@ impl<A: Api> Fetcher<A> {
         let suspects = tries.refused == 0
             || tries.refused.is_multiple_of(REFUSALS_PER_LOGIN)
                 && !self.session.is_proven(used.generation);
-        let suspected = if self.is_to_blame(used, first, since, tries.refused) {
+        let served_here = self.served.load(Ordering::Relaxed) == used.generation.number();
+        // A session that is said to stand does not where it served this repository, is refused again
+        // and again, and has served nobody since; or nobody for as long as it may be believed. But
+        // a redirect to elsewhere is what a server that moved looks like, also one that served us.
+        let broke_off = served_here && refusal.shape != RefusalShape::Elsewhere;
+        let believed = since.elapsed() < BELIEVED_FOR && !broke_off;
+        let to_blame = tries.refused > 0 && !believed && !self.session.served_since(first);
+        let suspected = if to_blame {
             tries.first_refused = None;
             match self.session.refused(used) {
                 Refused::Superseded => Some(Suspected::Superseded),
@@ -387,14 +394,6 @@ impl<A: Api> Fetcher<A> {
         };
         let told = Told { remedy: Some(remedy), ..Told::ANSWERED };
         Next::After(self.failed(refusal, tries, told))
-    }
-
-    /// Whether a session that is said to stand does not: it served this repository, is refused again
-    /// and again, and has served nobody since; or nobody for as long as it may be believed.
-    fn is_to_blame(&self, used: &Credentials, first: u64, since: Instant, refused: u32) -> bool {
-        let served_here = self.served.load(Ordering::Relaxed) == used.generation.number();
-        let believed = since.elapsed() < BELIEVED_FOR;
-        refused > 0 && (served_here || !believed) && !self.session.served_since(first)
     }
 
     /// Tells of a failure; returns how long to wait.

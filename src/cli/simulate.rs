@@ -349,7 +349,8 @@ mod tests {
     fn the_help_lists_every_fault_with_what_it_does() {
         let help = <Command as clap::CommandFactory>::command().render_help().to_string();
         for kind in Fault::ALL {
-            let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{kind} ")));
+            let line =
+                help.lines().find(|line| line.starts_with(&format!("  {:<16} ", kind.name())));
             let line = line.unwrap_or_else(|| panic!("no {kind} in\n{help}"));
             assert!(line.ends_with(kind.words()) && !kind.words().is_empty(), "{line}");
         }

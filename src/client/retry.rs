@@ -219,7 +219,8 @@ mod tests {
         let epoch = NOW.as_secs() + 42;
         let millis = epoch * 1000;
         let (epoch, millis) = (epoch.to_string(), millis.to_string());
-        let cases: [(u16, &[(&str, &str)], bool, Option<u64>); 13] = [
+        type Case<'c> = (u16, &'c [(&'c str, &'c str)], bool, Option<u64>);
+        let cases: [Case<'_>; 13] = [
             (403, &[], false, None),
             (403, &[("retry-after", "17")], true, Some(17)),
             (403, &[("retry-after", "soon")], false, None),

@@ -227,7 +227,6 @@ fn no_secret_is_shown_of_a_configuration_that_holds() {
         ("EWMIRROR_LOGIN__CLIENT_SECRET", MARKER.to_owned()),
         ("EWMIRROR_LOGIN__CLIENT_SECRET_FILE", places.put("file", MARKER, 0o644)),
         ("EWMIRROR_SERVER__PROXY", format!("http://u:{MARKER}@proxy:1")),
-        ("EWMIRROR_MIRROR__URL", format!("postgres://u:{MARKER}@h/d?sslpassword={MARKER}")),
     ]);
     let loaded = loaded(LEAST, &environment);
     assert_eq!(loaded.config.login.client_secret.expose(), MARKER);

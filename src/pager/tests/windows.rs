@@ -1,5 +1,7 @@
 //! Windows that are not answered: they hold nobody up, and cost no more than they must.
 
+use std::ops::Range;
+
 use super::*;
 use crate::ids::RepositoryId;
 use crate::testing::Asked;
@@ -11,6 +13,14 @@ fn reaches_beyond(asked: &Asked, positions: u64) -> bool {
 
 fn status() -> Outcome {
     Outcome::Fail(RequestErrorKind::Status)
+}
+
+/// Leaves of the server's list no more than these positions.
+fn cut(rig: &Rig, left: Range<usize>) {
+    let mut state = rig.server.state();
+    let list = state.lists.get_mut(&RepositoryId(1)).unwrap();
+    list.truncate(left.end);
+    list.drain(..left.start);
 }
 
 fn kept(rig: &Rig) -> usize {
@@ -89,11 +99,7 @@ async fn a_list_that_has_become_shorter_than_the_next_window_is_no_fault() {
     }
     // From the top and from what was not read yet: the latest answer still stands, further up.
     let covered = kept(&rig);
-    let mut state = rig.server.state();
-    let list = state.lists.get_mut(&RepositoryId(1)).unwrap();
-    list.truncate(covered);
-    list.drain(..covered - 70);
-    drop(state);
+    cut(&rig, covered - 70..covered);
     let complete = rig.events.nth("pass complete", 1).await;
     assert_eq!(complete.field("certified"), "true", "{complete:?}");
     assert!(rig.began.elapsed() < MINUTE);

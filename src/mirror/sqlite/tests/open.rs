@@ -36,7 +36,8 @@ fn mode(path: &Path) -> u32 {
 fn a_lock_that_is_something_else_is_left_as_it_is() {
     let place = Place::new();
     let (lock, other) = (place.beside(".lock"), place.beside(".other"));
-    let put: [(&str, fn(&Path, &Path)); 3] = [
+    type Put = fn(&Path, &Path);
+    let put: [(&str, Put); 3] = [
         ("a link to another file", |lock, other| symlink(other, lock).unwrap()),
         ("another name of it", |lock, other| fs::hard_link(other, lock).unwrap()),
         ("a file of somebody", |lock, _| fs::write(lock, "dear diary").unwrap()),

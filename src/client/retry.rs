@@ -216,10 +216,10 @@ mod tests {
 
     #[test]
     fn limits_on_requests_are_read_from_each_family_of_headers() {
+        type Case<'c> = (u16, &'c [(&'c str, &'c str)], bool, Option<u64>);
         let epoch = NOW.as_secs() + 42;
         let millis = epoch * 1000;
         let (epoch, millis) = (epoch.to_string(), millis.to_string());
-        type Case<'c> = (u16, &'c [(&'c str, &'c str)], bool, Option<u64>);
         let cases: [Case<'_>; 13] = [
             (403, &[], false, None),
             (403, &[("retry-after", "17")], true, Some(17)),

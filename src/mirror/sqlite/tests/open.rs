@@ -34,9 +34,9 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn a_lock_that_is_something_else_is_left_as_it_is() {
+    type Put = fn(&Path, &Path);
     let place = Place::new();
     let (lock, other) = (place.beside(".lock"), place.beside(".other"));
-    type Put = fn(&Path, &Path);
     let put: [(&str, Put); 3] = [
         ("a link to another file", |lock, other| symlink(other, lock).unwrap()),
         ("another name of it", |lock, other| fs::hard_link(other, lock).unwrap()),

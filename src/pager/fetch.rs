@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::blame::Blame;
 use super::gate::{Gate, Passed};
+pub use super::landing::{Fetched, Landing, Unanswered};
 use crate::client::retry::Backoff;
 use crate::client::{
     Api, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError, SearchAnswer,
@@ -73,47 +74,6 @@ pub struct Fetcher<A> {
     pub outage: Mutex<Outage>,
     /// The newest generation that has served this repository.
     pub served: AtomicU64,
-}
-
-/// A page and how long the request took that brought it.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The answer.
-    pub answer: SearchAnswer,
-    /// When the request was sent, the last time if it was sent again.
-    pub begun: Instant,
-    /// From then to the end of its answer.
-    pub elapsed: Duration,
-}
-
-/// A window that the server does not answer, though it answers the top of the list.
-#[derive(Debug)]
-pub struct Unanswered {
-    /// The last of its failures.
-    pub failure: Failure,
-    /// The total that came with the top of the list.
-    pub total: u64,
-    /// When the window was asked for the last time.
-    pub begun: Instant,
-}
-
-/// What came of the request for a window.
-#[derive(Debug)]
-pub enum Landing {
-    /// Its page.
-    Answered(Fetched),
-    /// Nothing, and no more tries would help.
-    Unanswered(Unanswered),
-}
-
-impl Landing {
-    /// When the request was sent, the last time if it was sent again.
-    pub fn begun(&self) -> Instant {
-        match self {
-            Self::Answered(fetched) => fetched.begun,
-            Self::Unanswered(unanswered) => unanswered.begun,
-        }
-    }
 }
 
 /// How the tries of one request have gone.

@@ -20,6 +20,7 @@ pub mod deletes;
 pub mod fetch;
 mod finish;
 mod gate;
+mod landing;
 mod lid;
 mod likeness;
 pub mod link;

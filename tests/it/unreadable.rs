@@ -156,9 +156,8 @@ fn a_list_that_fills_its_last_page_is_certified_also_where_nothing_past_its_end_
         sim.door("lists", &json!({"past_end": "bad-request"}));
         let kept = Kept::new(&sim);
         let mut setup = kept.setup();
-        let page_size = if *items == 2 { "2" } else { "20" };
-        setup.paging = setup.paging.replace("100", page_size);
-        setup.paging += &format!("\noverlap = {overlap}");
+        let page_size = if *items == 2 { 2 } else { 20 };
+        setup.repositories = vec![format!("id = 1\npage_size = {page_size}\noverlap = {overlap}")];
         let daemon = Daemon::run(&setup);
         let pass = daemon.wait_for_pass(1, 1);
         assert!(pass.truth("certified"), "{items}, {overlap}: {}", pass.line);

@@ -14,6 +14,9 @@ use super::{MirrorUrl, Secret, StatusListen};
 /// What stands for a secret wherever a configuration is shown.
 pub(super) const MASK: &str = "***";
 
+/// The paths that the daemon appends to the base URL itself, and that people paste along with it.
+const OWN_PATHS: [&str; 2] = ["/webcm/", "/enable-api/"];
+
 /// The longest path of a Unix socket that Linux takes, in bytes, without the closing NUL.
 const LONGEST_SOCKET_PATH: usize = 107;
 
@@ -39,6 +42,19 @@ pub(super) fn server(raw: Raw<'_>) -> Parsed<Url> {
     }
     let path = format!("{}/", url.path().trim_end_matches('/'));
     url.set_path(&path);
+    if let Some(own) = OWN_PATHS.into_iter().find(|own| path.ends_with(own)) {
+        // All of them, so that what the remedy says is right the first time.
+        let mut base = path.clone();
+        while let Some(before) = OWN_PATHS.iter().find_map(|own| base.strip_suffix(own)) {
+            base = format!("{}/", before.trim_end_matches('/'));
+        }
+        url.set_path(&base);
+        let base = url.as_str().trim_end_matches('/');
+        return Err(Rejection::new(
+            format!("ends in {own}, which ewmirror appends by itself"),
+            format!("write {base:?}"),
+        ));
+    }
     Ok(url)
 }
 

@@ -17,9 +17,6 @@ use super::{address, credentials, repositories, units};
 /// How long a session lasts (vendor).
 const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The paths that the daemon appends to the base URL itself, and that people paste along with it.
-const OWN_PATHS: [&str; 2] = ["/webcm/", "/enable-api/"];
-
 const URL: &str = "server.url";
 const URL_EXAMPLE: &str = "the server's base URL, such as \"https://enterworks.example.com\"";
 
@@ -85,13 +82,8 @@ fn server(reader: &mut Reader, environment: &Environment) -> Read<ServerConfig> 
     const IDENTITY: &str = "server.client_identity_file";
     const INVALID: &str = "server.accept_invalid_certificates";
     let url = reader.required(URL, URL_EXAMPLE, address::server);
-    if let Ok(url) = &url {
-        if url.scheme() == "http" && !address::is_loopback(url) {
-            reader.warn(URL, "is plain http: password, tokens and items travel readably");
-        }
-        if let Some(path) = OWN_PATHS.iter().find(|path| url.path().ends_with(**path)) {
-            reader.warn(URL, format!("ends in {path}, which ewmirror appends by itself"));
-        }
+    if url.as_ref().is_ok_and(|url| url.scheme() == "http" && !address::is_loopback(url)) {
+        reader.warn(URL, "is plain http: password, tokens and items travel readably");
     }
     let ca_file = reader.optional("server.ca_file", credentials::readable_file);
     let client_identity_file = reader.optional(IDENTITY, credentials::readable_file);

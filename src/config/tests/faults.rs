@@ -175,6 +175,31 @@ fn an_impossible_value_is_a_fault() {
 }
 
 #[test]
+fn a_url_with_the_daemon_s_own_path_is_a_fault_that_names_the_one_to_write() {
+    for (url, end, base) in [
+        ("https://pim/webcm", "/webcm/", "https://pim"),
+        ("https://pim/webcm//", "/webcm/", "https://pim"),
+        ("https://pim:8443/ew/enable-api/", "/enable-api/", "https://pim:8443/ew"),
+        ("https://pim//webcm/enable-api", "/enable-api/", "https://pim"),
+    ] {
+        let fault = only(LEAST, &[("EWMIRROR_SERVER__URL", url)]);
+        assert_eq!(
+            fault.to_string(),
+            format!(
+                "\
+EWMIRROR_SERVER__URL: server.url = {url:?}: ends in {end}, which ewmirror appends by itself
+    write {base:?}"
+            )
+        );
+        // What the remedy says helps.
+        let url = config(LEAST, &[("EWMIRROR_SERVER__URL", base)]).server.url;
+        assert_eq!(url.as_str(), format!("{base}/"));
+    }
+    let url = config(LEAST, &[("EWMIRROR_SERVER__URL", "https://pim/webcm2")]).server.url;
+    assert_eq!(url.as_str(), "https://pim/webcm2/");
+}
+
+#[test]
 fn a_repository_is_checked_like_the_rest() {
     let second = |lines: &str| only(&format!("{LEAST}[[repository]]\n{lines}\n"), &[]);
     assert_eq!(

@@ -304,7 +304,6 @@ fn what_works_but_is_doubtful_is_warned_about() {
     let about = |more: &[(&str, &str)]| warned(LEAST, more).join("\n");
     for (name, value, warning) in [
         ("EWMIRROR_SERVER__URL", "http://pim", "server.url: is plain http"),
-        ("EWMIRROR_SERVER__URL", "https://pim/webcm", "server.url: ends in /webcm/"),
         (
             "EWMIRROR_SERVER__ACCEPT_INVALID_CERTIFICATES",
             "true",

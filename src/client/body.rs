@@ -10,6 +10,8 @@ use bytes::Bytes;
 use reqwest::Response;
 use tokio::time::{Instant, timeout_at};
 
+use super::encoding::{Body, Fault};
+
 /// How much memory a claimed length may reserve ahead: a usual page, and no harm if it is a lie.
 const RESERVED: u64 = 1024 * 1024;
 
@@ -34,18 +36,19 @@ pub(super) enum BodyError {
     /// Larger than allowed.
     TooLarge,
     /// The connection or the encoding broke.
-    Broken(reqwest::Error),
+    Broken(Fault),
 }
 
 /// Reads the whole body.
-pub(super) async fn read(mut response: Response, limits: Limits) -> Result<Bytes, BodyError> {
-    let claimed = response.content_length().unwrap_or_default();
+pub(super) async fn read(response: Response, limits: Limits) -> Result<Bytes, BodyError> {
+    let mut coming = Body::of(response);
+    let claimed = coming.claimed().unwrap_or_default();
     if claimed > limits.size {
         return Err(BodyError::TooLarge);
     }
     let reserved = usize::try_from(claimed.min(RESERVED)).unwrap_or_default();
     let mut body = Vec::with_capacity(reserved);
-    while let Some(chunk) = chunk(&mut response, limits).await? {
+    while let Some(chunk) = chunk(&mut coming, limits).await? {
         let length = u64::try_from(body.len() + chunk.len()).unwrap_or(u64::MAX);
         if length > limits.size {
             return Err(BodyError::TooLarge);
@@ -66,9 +69,10 @@ pub(super) async fn read(mut response: Response, limits: Limits) -> Result<Bytes
 
 /// Reads the beginning of a body whose status has already said what matters: whatever goes wrong,
 /// what came until then is good enough, and the status is not lost over it.
-pub(super) async fn beginning(mut response: Response, limits: Limits) -> Bytes {
+pub(super) async fn beginning(response: Response, limits: Limits) -> Bytes {
+    let mut coming = Body::of(response);
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = chunk(&mut response, limits).await {
+    while let Ok(Some(chunk)) = chunk(&mut coming, limits).await {
         let room = usize::try_from(limits.size).unwrap_or(usize::MAX).saturating_sub(body.len());
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if chunk.len() >= room {
@@ -78,11 +82,11 @@ pub(super) async fn beginning(mut response: Response, limits: Limits) -> Bytes {
     body.into()
 }
 
-async fn chunk(response: &mut Response, limits: Limits) -> Result<Option<Bytes>, BodyError> {
+async fn chunk(coming: &mut Body, limits: Limits) -> Result<Option<Bytes>, BodyError> {
     let idle = Instant::now().checked_add(limits.idle).filter(|idle| *idle < limits.deadline);
-    match timeout_at(idle.unwrap_or(limits.deadline), response.chunk()).await {
+    match timeout_at(idle.unwrap_or(limits.deadline), coming.chunk()).await {
         Ok(Ok(chunk)) => Ok(chunk),
-        Ok(Err(error)) => Err(BodyError::Broken(error.without_url())),
+        Ok(Err(fault)) => Err(BodyError::Broken(fault)),
         Err(_) if idle.is_some() => Err(BodyError::Idle),
         Err(_) => Err(BodyError::Deadline),
     }

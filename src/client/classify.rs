@@ -26,10 +26,16 @@ pub(super) fn kind(error: &reqwest::Error) -> RequestErrorKind {
     }
     match layers.iter().find_map(|layer| http_fault(*layer)) {
         Some(kind) => kind,
-        // What is left of the errors of reading a body are those of the decoders, each of which
-        // has a way of its own to say it.
-        None if error.is_decode() => wrong_shape("it cannot be decompressed"),
         None => RequestErrorKind::Other,
+    }
+}
+
+/// The kind of an error of the decoders, each of which has a way of its own to say that a body is
+/// damaged. One that ends too early was cut.
+pub(super) fn decoding(error: &io::Error) -> RequestErrorKind {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => RequestErrorKind::Interrupted,
+        _ => wrong_shape("it cannot be decompressed"),
     }
 }
 

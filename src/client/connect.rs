@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 use rustls::crypto::ring::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
+use super::encoding::ACCEPTED;
 use super::error::ClientError;
 use super::pem;
 use super::trust::{Trust, TrustAnybody};
@@ -66,8 +68,10 @@ pub(super) fn proxy_passwords(server: &ServerConfig) -> Vec<String> {
 }
 
 fn builder(server: &ServerConfig) -> Result<ClientBuilder, ClientError> {
+    let accepted = (ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
+        .default_headers(HeaderMap::from_iter([accepted]))
         .redirect(Policy::none())
         .referer(false)
         .connect_timeout(server.connect_timeout)

@@ -17,6 +17,7 @@ use url::Url;
 
 use super::body::{self, BodyError, Limits};
 use super::connect::Connections;
+use super::encoding::Fault;
 use super::error::{Endpoint, Failure, Refusal, RequestError, RequestErrorKind, TimeoutKind};
 use super::redact::Redactor;
 use super::redirect::{Redirect, elsewhere, redirect};
@@ -233,7 +234,11 @@ fn body_error(endpoint: Endpoint, status: u16, error: BodyError, limit: u64) -> 
         BodyError::TooLarge => {
             RequestError::new(endpoint, RequestErrorKind::TooLarge { limit }).with_status(status)
         }
-        BodyError::Broken(error) => library_error(endpoint, Some(status), error),
+        BodyError::Broken(Fault::Connection(error)) => library_error(endpoint, Some(status), error),
+        BodyError::Broken(Fault::Encoding(error)) => {
+            let kind = classify::decoding(&error);
+            RequestError::new(endpoint, kind).with_status(status).with_source(error)
+        }
     }
 }
 

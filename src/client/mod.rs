@@ -8,7 +8,7 @@
 //! | file | does |
 //! | --- | --- |
 //! | `auth`, `items`, `repositories` | the calls: signing in and out; items; what there is |
-//! | `exchange`, `body` | one request and its answer over the wire, the cap |
+//! | `exchange`, `body`, `encoding` | one request and its answer over the wire, decompressed, the cap |
 //! | `redirect`, `reuse` | which redirects are followed (pure); which connections had been used before |
 //! | `counted` | the same calls, counted |
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
@@ -26,6 +26,7 @@ mod charset;
 mod classify;
 mod connect;
 mod counted;
+mod encoding;
 mod error;
 mod exchange;
 #[cfg(fuzzing)]

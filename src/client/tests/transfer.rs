@@ -23,13 +23,16 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
     writer.into_inner()
 }
 
-fn encoded(encoding: &str, bytes: &[u8]) -> Vec<Step> {
-    let body = match encoding {
+fn compressed(encoding: &str, bytes: &[u8]) -> Vec<u8> {
+    match encoding {
         "gzip" => gzip(bytes),
         "br" => brotli(bytes),
         _ => zstd::encode_all(bytes, 3).unwrap(),
-    };
-    answer(200, &[JSON, ("Content-Encoding", encoding)], body)
+    }
+}
+
+fn encoded(encoding: &str, bytes: &[u8]) -> Vec<Step> {
+    answer(200, &[JSON, ("Content-Encoding", encoding)], compressed(encoding, bytes))
 }
 
 /// A page of one item that is this large.
@@ -46,6 +49,65 @@ async fn compressed_answers_are_read() {
         let answer = searched(encoded(encoding, page.as_bytes())).await.unwrap();
         assert_eq!(answer.items[0].bytes.len(), 300_000 + r#"{"itemId":1,"filling":""}"#.len());
     }
+}
+
+#[tokio::test]
+async fn the_name_of_an_encoding_is_read_in_any_case() {
+    let page = large_page(300_000);
+    for (named, encoding) in
+        [("GZIP", "gzip"), ("x-gzip", "gzip"), ("X-GZip", "gzip"), ("BR", "br"), ("Zstd", "zstd")]
+    {
+        let body = compressed(encoding, page.as_bytes());
+        let answer = searched(answer(200, &[JSON, ("Content-Encoding", named)], body)).await;
+        assert_eq!(answer.unwrap().total, 1, "{named}");
+    }
+}
+
+#[tokio::test]
+async fn gzip_of_several_members_is_read_to_the_end() {
+    let page = large_page(300_000);
+    let members: Vec<_> = page.as_bytes().chunks(100_000).map(gzip).collect();
+    let empty = vec![gzip(b""); 20].concat();
+    let whole = [empty.as_slice(), &members.concat(), &empty].concat();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n";
+    for piece in [1, 7, 10_000] {
+        // However the members fall on what comes at a time.
+        let mut steps =
+            vec![Step::Send(format!("{head}Transfer-Encoding: chunked\r\n\r\n").into())];
+        for bytes in whole.chunks(piece) {
+            let sized = format!("{:x}\r\n", bytes.len());
+            steps.push(Step::Send([sized.as_bytes(), bytes, b"\r\n"].concat()));
+        }
+        steps.push(Step::Send(b"0\r\n\r\n".to_vec()));
+        assert_eq!(searched(steps).await.unwrap().total, 1, "{piece}");
+    }
+    // The cap counts them all.
+    let bomb = vec![gzip(&vec![b' '; 1024 * 1024]); 9].concat();
+    let error = failed(searched(answer(200, &[JSON, ("Content-Encoding", "gzip")], bomb)).await);
+    assert_eq!(error.kind, RequestErrorKind::TooLarge { limit: 8 * 1024 * 1024 });
+}
+
+#[tokio::test]
+async fn what_follows_the_last_member_is_passed_over_unless_it_is_a_damaged_one() {
+    let page = gzip(large_page(1000).as_bytes());
+    let gzipped = |tail: &[u8]| {
+        let body = [page.as_slice(), tail].concat();
+        searched(answer(200, &[JSON, ("Content-Encoding", "gzip")], body))
+    };
+    for tail in [&b"\n"[..], &[0; 512], b"not a member"] {
+        assert_eq!(gzipped(tail).await.unwrap().total, 1, "{tail:?}");
+    }
+    let more = gzip(b"  ");
+    let error = failed(gzipped(&more[..more.len() - 3]).await);
+    assert_eq!(error.kind, RequestErrorKind::Interrupted, "{error:?}");
+    let mut damaged = more.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let error = failed(gzipped(&damaged).await);
+    let what = "it cannot be decompressed".to_owned();
+    assert_eq!(error.kind, RequestErrorKind::WrongShape { what });
+    let error = failed(gzipped(&gzip(b"").repeat(70_000)).await);
+    let what = "it cannot be decompressed".to_owned();
+    assert_eq!(error.kind, RequestErrorKind::WrongShape { what });
 }
 
 #[tokio::test]

@@ -29,9 +29,7 @@ impl Pass {
         let full = stretch.rows.len() as u64 >= u64::from(planned.window.size);
         let reached = self.reached;
         self.covered = stretch.end();
-        // What cannot be read may be anything, so it counts as new.
-        let unread = stretch.rows.iter().filter(|row| row.is_none()).count() as u64;
-        let is_new = self.gets_on(unread);
+        let is_new = self.gets_on();
         if self.reached > reached {
             self.stepped_back = 0;
         }
@@ -65,15 +63,12 @@ impl Pass {
         self.look_beyond(self.reached > reached)
     }
 
-    /// Takes note of how far the pass has come; whether at least half of what it gained is new. A
-    /// server whose lists never end goes over the same items again and again.
-    pub(super) fn gets_on(&mut self, unread: u64) -> bool {
-        let gained = self.covered.saturating_sub(self.reached);
-        let fresh = self.seen.count().saturating_sub(self.seen_then);
-        if gained > 0 {
-            (self.reached, self.seen_then) = (self.covered, self.seen.count());
-        }
-        fresh.saturating_add(unread) >= gained.div_ceil(2)
+    /// Takes note of how far the pass has come; whether there are different items for at least half
+    /// of that. A server whose lists never end goes over the same items again and again.
+    pub(super) fn gets_on(&mut self) -> bool {
+        self.reached = self.reached.max(self.covered);
+        let distinct = self.seen.count().saturating_add(self.unread);
+        distinct >= self.reached / 2
     }
 
     /// After a page that is not full and as long as any before: it may be the last one, or the

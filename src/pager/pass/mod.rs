@@ -54,8 +54,8 @@ pub struct Pass {
     covered: u64,
     /// The furthest that `covered` has been; only beyond it does the pass get on.
     reached: u64,
-    /// How many ids were known when it had come there.
-    seen_then: u64,
+    /// Rows that could not be read: each may be any item.
+    unread: u64,
     /// How far before the end of one window the next begins, at least.
     overlap: u64,
     /// The accepted answer with which the next one must share an item.
@@ -115,7 +115,7 @@ impl Pass {
             cap: None,
             covered: 0,
             reached: 0,
-            seen_then: 0,
+            unread: 0,
             overlap: 1,
             previous: None,
             previous_total: 0,
@@ -251,6 +251,7 @@ impl Pass {
         self.counts.pages += 1;
         self.counts.rows += rows.len() as u64;
         self.widest = self.widest.max(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        self.unread += rows.iter().filter(|row| row.is_none()).count() as u64;
         self.first_sight = rows.iter().flatten().map(|row| self.seen.insert(&row.id)).collect();
         self.counts.repeats += self.first_sight.iter().filter(|first| !**first).count() as u64;
     }
@@ -397,7 +398,7 @@ impl Pass {
             self.stepped_back = 0;
             // On from where it had come, wherever the last try had gone back to.
             self.covered = self.reached.max(stretch.end());
-            let is_new = self.gets_on(0);
+            let is_new = self.gets_on();
             self.previous = None;
             let full = stretch.rows.len() as u64 >= u64::from(planned.window.size);
             return if self.covered >= total && !(full && is_new) {

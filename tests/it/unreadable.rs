@@ -173,14 +173,17 @@ fn signals_and_restarts_while_a_window_fails_hold_nothing_up() {
         let sim = Sim::start(repositories(&[(1, ITEMS)]));
         let kept = Kept::new(&sim);
         spoil(&sim, SPOILT, "server-error");
+        // The first page comes, the window fails once, and its second try is held.
+        sim.door("hold", &json!({"endpoint": "search", "after": 2}));
         let mut daemon = Daemon::run(&kept.setup());
-        daemon.wait_for(|it| it.is_of("request failed", 1));
+        sim.wait_until(|counts| counts.searches == 3);
         if matches!(*signal, "TERM" | "KILL") {
             daemon.stop_with(signal);
             daemon = Daemon::run(&kept.setup());
             daemon.wait_for(|it| it.is_of("pass resumed", 1));
         } else {
             daemon.signal(signal);
+            sim.door("release", &json!({"endpoint": "search"}));
         }
         assert_unreadable(&daemon.wait_for_pass(1, 1), SPOILT as u64);
         // The next one, which begins at the top, goes the same way.

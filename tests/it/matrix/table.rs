@@ -283,12 +283,12 @@ pub(super) const KINDS: &[Kind] = &[
             Search::Good,
         ]),
     ),
-    page("cap", Search::By(&[again(2), again(2), because(2, "the server answers the same page")])),
+    page("cap", Search::By(&[again(3), again(3), because(3, "the server answers the same page")])),
     // The first page is what the last page of the pass before was.
-    page("repeat", Search::By(&[again(2), again(1), again(1)])),
-    page("empty", Search::By(&[again(2), again(2), again(2)])),
+    page("repeat", Search::By(&[again(3), again(1), again(1)])),
+    page("empty", Search::By(&[again(3), again(3), again(3)])),
     page("less", Search::By(&[Search::Good, again(1), again(1)])),
-    page("more", Search::By(&[Search::Good, again(0), again(2)])),
+    page("more", Search::By(&[Search::Good, again(0), again(3)])),
     Kind {
         does: body("{\"status\":0,\"data\":{\"itemList\":[],\"searchTotal\":0,\"returnTotal\":0}}"),
         ..page("an empty repository", Search::By(&[Search::Vanished, again(1), again(1)]))

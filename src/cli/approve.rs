@@ -7,7 +7,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::ask::{self, Asked};
+use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
 use super::{Exit, history};
 use crate::config::Environment;
@@ -16,15 +16,12 @@ use crate::ids::{ItemId, RepositoryId};
 use crate::item;
 use crate::mirror::{self, Release, Waiting};
 
-/// The most unknown ids that an error names.
-const NAMED: usize = 20;
-
 /// The flags of `ewmirror approve-deletes`.
 #[derive(Args, Debug)]
 pub(super) struct ApproveArgs {
-    /// The repository
-    #[arg(long, value_name = "ID", value_parser = ask::repository)]
-    repository: RepositoryId,
+    /// The repository, by its number or its configured name
+    #[arg(long, value_name = "ID|NAME", value_parser = ask::repository)]
+    repository: Wanted,
 
     /// Show the deletions that are held back, one JSON object a line, and approve nothing
     #[arg(long)]
@@ -57,11 +54,8 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &ApproveArgs) ->
     let given: Vec<String> = args.items.iter().flat_map(|names| names.0.clone()).collect();
     let named = (!given.is_empty()).then_some(given.as_slice());
     let done = Asked::of(file, environment).and_then(|asked| {
-        if args.list {
-            list(&asked, args.repository, named)
-        } else {
-            release(&asked, args.repository, named)
-        }
+        let repository = asked.find(&args.repository)?;
+        if args.list { list(&asked, repository, named) } else { release(&asked, repository, named) }
     });
     match done {
         Ok(()) => Exit::Done,
@@ -139,15 +133,10 @@ fn nothing_held(repository: RepositoryId) -> Exit {
 }
 
 fn not_held(repository: RepositoryId, unknown: &[String]) -> Exit {
-    let mut names: Vec<String> =
-        unknown.iter().take(NAMED).map(|name| output::visible(name)).collect();
-    if unknown.len() > NAMED {
-        names.push(format!("{} more", unknown.len() - NAMED));
-    }
     Exit::Failed(format!(
         "not held back in repository {repository}, and nothing is released: {}; --list shows \
          those that are",
-        names.join(", ")
+        ask::listed(unknown.iter().map(|name| output::visible(name)))
     ))
 }
 

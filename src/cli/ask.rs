@@ -1,13 +1,21 @@
 //! What the commands that ask the mirror share: where it is, and whether it can be asked.
 //!
-//! They need no password and no server, and may run while the daemon writes.
+//! They need no password and no server, and may run while the daemon writes. They take a repository
+//! by its number or its configured name; what the server calls it they do not know.
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::{Path, PathBuf};
 
 use super::{Exit, output};
-use crate::config::{self, AskConfig, Environment, MirrorUrl};
+use crate::config::{self, AskConfig, Environment, MirrorUrl, RepositoryConfig};
 use crate::ids::RepositoryId;
 use crate::mirror::{ReadError, Reader};
+
+/// The most ids or names that an error lists.
+const LISTED: usize = 20;
+
+/// The most characters of a name that an error shows.
+const LONGEST_NAME: usize = 80;
 
 /// A configured mirror.
 pub(super) struct Asked {
@@ -45,13 +53,20 @@ impl Asked {
     /// Sees that this repository is configured, or else in the mirror: an answer about any other
     /// would be empty and look like one.
     pub(super) fn expect(&self, reader: &Reader, repository: RepositoryId) -> Result<(), Exit> {
-        let configured = self.config.repositories.iter().any(|known| known.id == repository);
+        let known = &self.config.repositories;
+        let configured = known.iter().any(|known| known.id == repository);
         if configured || reader.knows(repository).map_err(|error| failed(&error))? {
             return Ok(());
         }
         Err(Exit::Failed(format!(
-            "repository {repository} is neither configured nor in the mirror"
+            "repository {repository} is neither configured nor in the mirror; {}",
+            there_are(known)
         )))
+    }
+
+    /// The repository that a flag names.
+    pub(super) fn find(&self, wanted: &Wanted) -> Result<RepositoryId, Exit> {
+        find(wanted, &self.config.repositories).map_err(Exit::Wrong)
     }
 }
 
@@ -60,7 +75,151 @@ pub(super) fn failed(error: &ReadError) -> Exit {
     Exit::Failed(format!("{}; {}", output::chain(error), error.remedy()))
 }
 
-/// A repository's number as a flag has it.
-pub(super) fn repository(text: &str) -> Result<RepositoryId, std::num::ParseIntError> {
-    text.parse().map(RepositoryId)
+/// A repository as a flag names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// By its number, which may be that of one that is configured no longer.
+    Id(RepositoryId),
+    /// By its configured name, which is no number.
+    Name(String),
+}
+
+/// Reads such a flag. A number is always an id, also where a repository has it for a name: else a
+/// name could take another repository's place.
+pub(super) fn repository(text: &str) -> Result<Wanted, ParseIntError> {
+    match text.parse() {
+        Ok(id) => Ok(Wanted::Id(RepositoryId(id))),
+        Err(error) if *error.kind() == IntErrorKind::InvalidDigit => {
+            Ok(Wanted::Name(text.to_owned()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Which of the configured repositories is wanted, or why none is. A number stands for itself.
+fn find(wanted: &Wanted, configured: &[RepositoryConfig]) -> Result<RepositoryId, String> {
+    let name = match wanted {
+        Wanted::Id(id) => return Ok(*id),
+        Wanted::Name(name) => name,
+    };
+    let mut called = configured.iter().filter(|known| known.name.as_ref() == Some(name));
+    match (called.next(), called.next()) {
+        (Some(known), None) => Ok(known.id),
+        (None, _) => {
+            let (name, there_are) = (shown(name), there_are(configured));
+            Err(format!("no repository has the name \"{name}\" in the configuration; {there_are}"))
+        }
+        (Some(first), Some(second)) => {
+            let ids = [first, second].into_iter().chain(called).map(|known| known.id.to_string());
+            let (name, ids) = (shown(name), listed(ids));
+            Err(format!(
+                "more than one repository has the name \"{name}\": take a number for \
+                 --repository, one of {ids}"
+            ))
+        }
+    }
+}
+
+/// What could be asked for instead.
+fn there_are(configured: &[RepositoryConfig]) -> String {
+    let each = configured.iter().map(|known| match &known.name {
+        Some(name) => format!("{} ({})", known.id, shown(name)),
+        None => known.id.to_string(),
+    });
+    format!("configured: {}", listed(each))
+}
+
+/// A name as it is to be typed, as far as a terminal can stand it.
+fn shown(name: &str) -> String {
+    let mut rest = name.chars();
+    let mut start = output::visible(&rest.by_ref().take(LONGEST_NAME).collect::<String>());
+    if rest.next().is_some() {
+        start.push_str("...");
+    }
+    start
+}
+
+/// The first of these, and how many more there are.
+pub(super) fn listed(all: impl IntoIterator<Item = String>) -> String {
+    let mut all = all.into_iter();
+    let mut some: Vec<String> = all.by_ref().take(LISTED).collect();
+    let more = all.count();
+    if more > 0 {
+        some.push(format!("{more} more"));
+    }
+    some.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_text;
+
+    fn configured(repositories: &str) -> Vec<RepositoryConfig> {
+        let text = format!(
+            "[server]\nurl = 'http://127.0.0.1:1'\n[login]\nusername = 'system'\n{repositories}"
+        );
+        let environment = Environment::from_pairs([("EWMIRROR_LOGIN__PASSWORD", "p")]);
+        load_text(&text, "test", &environment).unwrap().config.repositories
+    }
+
+    fn found(text: &str, configured: &[RepositoryConfig]) -> Result<u64, String> {
+        find(&repository(text).unwrap(), configured).map(|id| id.0)
+    }
+
+    #[test]
+    fn a_number_is_an_id_and_whatever_else_is_a_name() {
+        assert_eq!(repository("10149"), Ok(Wanted::Id(RepositoryId(10_149))));
+        for name in ["products", "10149a", " 10149", "-1", "1.5", "٣"] {
+            assert_eq!(repository(name), Ok(Wanted::Name(name.to_owned())));
+        }
+        for neither in ["", "18446744073709551616"] {
+            repository(neither).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_name_is_that_of_one_repository_to_the_letter() {
+        let known = configured(
+            "[[repository]]\nid = 7\nname = 'Waren'\n[[repository]]\nid = 8\nname = '7'\n\
+             [[repository]]\nid = 9\nname = 'Größen und Farben'",
+        );
+        assert_eq!(found("Waren", &known), Ok(7));
+        assert_eq!(found("Größen und Farben", &known), Ok(9));
+        assert_eq!(found("7", &known), Ok(7), "a number is the id, not the name");
+        assert_eq!(found("123", &known), Ok(123), "the mirror may know it");
+        for other in ["waren", "Waren ", "Ware", "8a"] {
+            assert_eq!(
+                found(other, &known).unwrap_err(),
+                format!(
+                    "no repository has the name \"{other}\" in the configuration; configured: \
+                     7 (Waren), 8 (7), 9 (Größen und Farben)"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_several_have_is_refused_with_their_ids() {
+        let known = configured(
+            "[[repository]]\nid = 7\nname = 'Waren'\n[[repository]]\nid = 8\n\
+             [[repository]]\nid = 9\nname = 'Waren'\n[[repository]]\nid = 2\nname = 'Waren'",
+        );
+        let told = found("Waren", &known).unwrap_err();
+        assert!(told.ends_with("--repository, one of 7, 9, 2"), "{told}");
+    }
+
+    #[test]
+    fn an_error_has_an_end_and_nothing_that_a_terminal_obeys() {
+        let name = "ü".repeat(1000);
+        let each = (1..=50)
+            .map(|id| format!("[[repository]]\nid = {id}\nname = \"\\u001b[2J{name}{id}\"\n"));
+        let many = each.collect::<Vec<_>>().concat();
+        let told =
+            found(&format!("\u{9b}2J{}", "x".repeat(60_000)), &configured(&many)).unwrap_err();
+        assert!(told.chars().count() < 3000, "{told}");
+        assert!(told.contains("\\u009b2Jxxx") && told.contains("xxx...\""), "{told}");
+        assert!(told.contains("20 (\\u001b[2Jüü") && told.ends_with("üü...), 30 more"), "{told}");
+        assert!(!told.contains(char::is_control), "{told:?}");
+    }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::ask::{self, Asked};
+use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
 use super::{Exit, PANICKED};
 use crate::config::Environment;
@@ -34,9 +34,9 @@ const TO_FINISH: Duration = Duration::from_secs(1);
 /// The flags of `ewmirror changes`.
 #[derive(Args, Debug)]
 pub(super) struct ChangesArgs {
-    /// Only the changes of this repository
-    #[arg(long, value_name = "ID", value_parser = ask::repository)]
-    repository: Option<RepositoryId>,
+    /// Only the changes of this repository, by its number or its configured name
+    #[arg(long, value_name = "ID|NAME", value_parser = ask::repository)]
+    repository: Option<Wanted>,
 
     /// Only what comes after this sequence; 0 is the beginning
     #[arg(long, value_name = "SEQ")]
@@ -70,12 +70,13 @@ struct Telling {
 impl Telling {
     fn new(file: &Path, environment: &Environment, args: &ChangesArgs) -> Result<Self, Exit> {
         let asked = Asked::of(file, environment)?;
+        let repository = args.repository.as_ref().map(|it| asked.find(it)).transpose()?;
         let reader = asked.reader()?;
-        if let Some(repository) = args.repository {
+        if let Some(repository) = repository {
             asked.expect(&reader, repository)?;
         }
         let server = envelope::server_name(&asked.config.server);
-        let (repository, after) = (args.repository, args.after.map(Sequence));
+        let after = args.after.map(Sequence);
         Ok(Self { reader, server, repository, after, lines: Vec::new() })
     }
 

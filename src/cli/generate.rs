@@ -60,6 +60,7 @@ const SECTIONS: [Section; 5] = [
                 "Sets a key outside [[repository]], before the file: EWMIRROR_SERVER__URL for \
                  server.url, EWMIRROR_LOGIN__PASSWORD for the password.",
             ),
+            ("EWMIRROR_CONFIG", "Names the configuration file where --config does not."),
             ("NO_COLOR", "Set to anything: no colours."),
             ("TERM", "Set to dumb: no colours, and no progress bars."),
         ],
@@ -80,6 +81,11 @@ const SECTIONS: [Section; 5] = [
                 "/var/lib/ewmirror/mirror.db",
                 "The mirror, for root alone, with its journal mirror.db-wal and its lock \
                  mirror.db.lock. The template's is in /var/lib/ewmirror-NAME.",
+            ),
+            (
+                "/run/ewmirror/control.sock",
+                "The socket at which status and doctor ask the daemon; /run/ewmirror-NAME/control.sock \
+                 for ewmirror@NAME. Another stands beside the database, as mirror.db.sock.",
             ),
             ("/usr/share/doc/ewmirror/README.md", "The handbook."),
         ],

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::approve::ApproveArgs;
 use self::changes::ChangesArgs;
@@ -42,6 +42,9 @@ use crate::command_line::DEFAULT_CONFIG;
 use crate::config::Environment;
 use crate::signals::Listener;
 use crate::simulator::StartError;
+
+/// The flag that names the configuration file.
+const CONFIG: &str = "config";
 
 /// Keeps an exact, current copy of EnterWorks repositories and says what changed.
 #[derive(Debug, Parser)]
@@ -94,18 +97,8 @@ enum Command {
     },
 }
 
-impl Command {
-    /// Its name, where it reads no configuration.
-    fn without_configuration(&self) -> Option<&'static str> {
-        match self {
-            Self::Simulate(_) => Some("simulate"),
-            Self::Demo(_) => Some("demo"),
-            Self::Completions { .. } => Some("completions"),
-            Self::Man { .. } => Some("man"),
-            _ => None,
-        }
-    }
-}
+/// The commands that read no configuration.
+const WITHOUT_CONFIGURATION: [&str; 4] = ["simulate", "demo", "completions", "man"];
 
 /// The manual pages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -164,14 +157,10 @@ enum Exit {
 
 /// Runs the program with these arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    if let (Some(_), Some(name)) = (&arguments.config, arguments.command.without_configuration()) {
-        let message = format!("'{name}' reads no configuration: leave --config out");
-        return usage(&Arguments::command().error(ErrorKind::ArgumentConflict, message));
-    }
     daemon::report_panics();
     let environment = Environment::of_process();
     let named = arguments.config.as_deref().or_else(|| environment.configuration());
@@ -189,11 +178,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::ApproveDeletes(args) => approve::run(&config, &environment, &args),
         Command::Simulate(args) => simulate(*args, &environment),
         Command::Demo(args) => demo::run(&args, &environment),
-        Command::Completions { shell } => {
-            output::data(&generate::completions(shell, Arguments::command()))
-        }
+        Command::Completions { shell } => output::data(&generate::completions(shell, definition())),
         Command::Man { page: Page::Configuration } => output::data(&manual::configuration()),
-        Command::Man { page: Page::Ewmirror } => match generate::man(Arguments::command()) {
+        Command::Man { page: Page::Ewmirror } => match generate::man(definition()) {
             Ok(page) => output::data(&page),
             Err(error) => Exit::Failed(format!("cannot render the manual page: {error}")),
         },
@@ -208,6 +195,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::error(&message);
             ExitCode::from(2)
         }
+    }
+}
+
+/// The commands and flags as they are shown: `--config` only where it is read.
+fn definition() -> clap::Command {
+    let command = Arguments::command();
+    let config = command.get_arguments().find(|argument| argument.get_id() == CONFIG).cloned();
+    command.mut_subcommands(|subcommand| match &config {
+        // A command that has a flag of its own is not given the one that all have.
+        Some(config) if WITHOUT_CONFIGURATION.contains(&subcommand.get_name()) => {
+            subcommand.arg(config.clone().hide(true))
+        }
+        _ => subcommand,
+    })
+}
+
+/// Reads the command line.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut definition = definition();
+    let matches = definition.try_get_matches_from_mut(arguments)?;
+    let arguments =
+        Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
+    match matches.subcommand_name() {
+        Some(name) if arguments.config.is_some() && WITHOUT_CONFIGURATION.contains(&name) => {
+            let message = format!("'{name}' reads no configuration: leave --config out");
+            Err(definition.error(ErrorKind::ArgumentConflict, message))
+        }
+        _ => Ok(arguments),
     }
 }
 

@@ -66,6 +66,30 @@ fn wrong_usage_exits_2_and_is_told_on_stderr() {
 }
 
 #[test]
+fn help_shows_the_configuration_where_it_is_read_and_nowhere_else() {
+    for command in ["run", "once", "status", "check", "export", "changes"] {
+        let shown = run(&[command, "--help"]);
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("--config"), "{command}");
+    }
+    for command in [&["simulate"][..], &["demo"], &["completions", "bash"], &["man"]] {
+        for help in [&[command[0], "--help"], &["help", command[0]]] {
+            let shown = run(help);
+            let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+            assert_eq!(shown.status.code(), Some(0), "{help:?}");
+            assert!(text.contains("Usage: ") && !text.contains("--config"), "{help:?}: {text}");
+        }
+        let given = ["--config", "/nonexistent.toml"];
+        for refused in [[&given, command].concat(), [command, &given].concat()] {
+            let refused = run(&refused);
+            let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(2), "{command:?}: {told}");
+            assert!(told.contains("reads no configuration: leave --config out"), "{told}");
+            assert!(refused.stdout.is_empty(), "{command:?}");
+        }
+    }
+}
+
+#[test]
 fn completions_and_the_manual_pages_are_printed() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let printed = run(&["completions", shell]);
@@ -107,6 +131,14 @@ fn the_manual_page_has_what_a_manual_page_has_and_points_to_what_is_there() {
         assert!(text.contains(&format!(".SS \"ewmirror {command}")), "{command}: {text}");
     }
     assert!(text.contains("refuse-401"), "the faults of simulate");
+    for told in [
+        "EWMIRROR_CONFIG",
+        "/run/ewmirror/control.sock",
+        "mirror.db.sock",
+        "--repository <ID|NAME>",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
     // Of our own pages two are shipped.
     for rest in text.split("ewmirror-").skip(1) {
         let end = rest.trim_start_matches(|it: char| it.is_alphanumeric() || it == '-');

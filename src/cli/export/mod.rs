@@ -17,7 +17,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use self::table::{Census, TableError};
-use super::ask::{self, Asked};
+use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
 use super::{Exit, PANICKED, spool};
 use crate::config::Environment;
@@ -41,9 +41,9 @@ const ID_MEMBER: &str = "itemId";
 /// The flags of `ewmirror export`.
 #[derive(Args, Debug)]
 pub(super) struct ExportArgs {
-    /// The repository
-    #[arg(long, value_name = "ID", value_parser = ask::repository)]
-    repository: RepositoryId,
+    /// The repository, by its number or its configured name
+    #[arg(long, value_name = "ID|NAME", value_parser = ask::repository)]
+    repository: Wanted,
 
     /// How items are written
     #[arg(long, default_value = "ndjson")]
@@ -86,8 +86,8 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
         }
     };
     let asked = Asked::of(file, environment)?;
+    let repository = asked.find(&args.repository)?;
     let reader = asked.reader()?;
-    let repository = args.repository;
     asked.expect(&reader, repository)?;
     let configured = asked.config.repositories.iter().find(|known| known.id == repository);
     let first = configured.and_then(|known| known.item_id.tokens().first());

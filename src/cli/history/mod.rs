@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::value::RawValue;
 
 use super::Exit;
-use super::ask::{self, Asked};
+use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
 use crate::change::{Change, Op};
 use crate::config::Environment;
@@ -26,9 +26,9 @@ const LAST_DATE_MS: u64 = 253_402_300_799_999;
 /// The flags of `ewmirror history`.
 #[derive(Args, Debug)]
 pub(super) struct HistoryArgs {
-    /// The repository
-    #[arg(long, value_name = "ID", value_parser = ask::repository)]
-    repository: RepositoryId,
+    /// The repository, by its number or its configured name
+    #[arg(long, value_name = "ID|NAME", value_parser = ask::repository)]
+    repository: Wanted,
 
     /// The item's id
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
@@ -45,9 +45,10 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &HistoryArgs) ->
 
 fn tell(file: &Path, environment: &Environment, args: &HistoryArgs) -> Result<(), Exit> {
     let asked = Asked::of(file, environment)?;
+    let repository = asked.find(&args.repository)?;
     let mut reader = asked.reader()?;
-    asked.expect(&reader, args.repository)?;
-    let history = find(&mut reader, args)?;
+    asked.expect(&reader, repository)?;
+    let history = find(&mut reader, repository, &args.item)?;
     if let Some(dropped_through) = history.dropped_through {
         note_dropped(dropped_through);
     }
@@ -67,14 +68,14 @@ fn note_dropped(through: Sequence) {
 }
 
 /// The history of the integer of this name, if the mirror has one, or else of the text.
-fn find(reader: &mut Reader, args: &HistoryArgs) -> Result<History, Exit> {
-    for id in ItemId::meanings(&args.item) {
-        let found = reader.history(args.repository, &id);
+fn find(reader: &mut Reader, repository: RepositoryId, item: &str) -> Result<History, Exit> {
+    for id in ItemId::meanings(item) {
+        let found = reader.history(repository, &id);
         if let Some(history) = found.map_err(|error: ReadError| ask::failed(&error))? {
             return Ok(history);
         }
     }
-    let (item, repository) = (output::visible(&args.item), args.repository);
+    let item = output::visible(item);
     Err(Exit::Failed(format!(
         "repository {repository} has no item {item}, nor had it one whose changes are kept"
     )))

@@ -5,6 +5,7 @@
 mod export;
 mod follow;
 mod log;
+mod named;
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,8 +39,7 @@ impl Mirror {
         writer.pragma_update(None, "synchronous", "off").unwrap();
         writer.execute_batch("INSERT INTO repository (id) VALUES (1), (2)").unwrap();
         let mirror = Self { writer, directory };
-        let url = format!("sqlite://{}/mirror.db", mirror.directory.path().display());
-        mirror.configure(&url);
+        mirror.configure_repositories("[[repository]]\nid = 1\n");
         mirror
     }
 
@@ -48,11 +48,21 @@ impl Mirror {
     }
 
     fn configure(&self, mirror: &str) {
+        self.configure_with(mirror, "[[repository]]\nid = 1\n");
+    }
+
+    fn configure_with(&self, mirror: &str, repositories: &str) {
         let text = format!(
             "[server]\nurl = 'https://pim.example.com/ew'\n[login]\nusername = 'system'\n\
-             [[repository]]\nid = 1\n[mirror]\nurl = '{mirror}'\n"
+             {repositories}[mirror]\nurl = '{mirror}'\n"
         );
         fs::write(self.config(), text).unwrap();
+    }
+
+    /// The same mirror, with other repositories in its configuration.
+    fn configure_repositories(&self, repositories: &str) {
+        let url = format!("sqlite://{}/mirror.db", self.directory.path().display());
+        self.configure_with(&url, repositories);
     }
 
     /// A command that asks this mirror.
@@ -150,7 +160,9 @@ fn what_cannot_be_asked_is_told_apart() {
         let unknown: Vec<&str> =
             question.iter().map(|word| if *word == "1" { "3" } else { word }).collect();
         let told = mirror.refusal(&unknown, 1);
-        assert_eq!(told, "ewmirror: repository 3 is neither configured nor in the mirror\n");
+        let expected =
+            "ewmirror: repository 3 is neither configured nor in the mirror; configured: 1\n";
+        assert_eq!(told, expected);
     }
     mirror.configure("sqlite:///nonexistent/mirror.db");
     for question in QUESTIONS {

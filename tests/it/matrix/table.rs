@@ -171,6 +171,9 @@ const fn because(steps: usize, reason: &'static str) -> Search {
     Search::Doubted(Doubted { steps, reason: Some(reason) })
 }
 
+/// A page that says that there is nothing.
+const EMPTY: Search = Search::By(&[Search::Vanished, again(1), again(1)]);
+
 const UNEXPECTED: &str = "unexpected answer";
 const BROKE: &str = "the connection broke off";
 
@@ -238,7 +241,15 @@ pub(super) const KINDS: &[Kind] = &[
     misshapen("half an answer", body("{\"status\":0,\"data\":{\"itemList\":[{"), UNEXPECTED),
     misshapen("success that is a word", body("{\"success\":\"maybe\"}"), UNEXPECTED),
     misshapen("a member twice", body("{\"success\":true,\"success\":true}"), UNEXPECTED),
-    misshapen("no list", body("{\"data\":{\"searchTotal\":0,\"returnTotal\":0}}"), UNEXPECTED),
+    misshapen("no list", body("{\"data\":{\"searchTotal\":1,\"returnTotal\":1}}"), UNEXPECTED),
+    Kind {
+        search: EMPTY,
+        ..misshapen(
+            "no list of nothing",
+            body("{\"data\":{\"searchTotal\":0,\"returnTotal\":0}}"),
+            UNEXPECTED,
+        )
+    },
     misshapen("no totals", body("{\"data\":{\"itemList\":[]}}"), UNEXPECTED),
     misshapen(
         "a total below nothing",
@@ -291,6 +302,6 @@ pub(super) const KINDS: &[Kind] = &[
     page("more", Search::By(&[Search::Good, again(0), again(3)])),
     Kind {
         does: body("{\"status\":0,\"data\":{\"itemList\":[],\"searchTotal\":0,\"returnTotal\":0}}"),
-        ..page("an empty repository", Search::By(&[Search::Vanished, again(1), again(1)]))
+        ..page("an empty repository", EMPTY)
     },
 ];

@@ -136,7 +136,12 @@ fn run_with<T: Serve>(
     let failed = Mutex::new(Vec::new());
     for_each(&shares, |(timeout, share)| {
         let mut serves = start(timeout);
-        for (kind, stage) in share {
+        for (index, (kind, stage)) in share.iter().enumerate() {
+            if call == Call::Login && index > 0 && index.is_multiple_of(2) {
+                // A daemon whose sessions end again and again as soon as they began signs in ever
+                // more rarely; here it is the test that ends them.
+                std::mem::replace(&mut serves, start(timeout)).stop();
+            }
             if catch_unwind(AssertUnwindSafe(|| check(&mut serves, kind, *stage))).is_err() {
                 let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                 failed.push(format!("{} at stage {stage:?}", kind.name));

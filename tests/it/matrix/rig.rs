@@ -155,9 +155,9 @@ impl Rig {
 
     /// A reload that changes how the server is reached.
     pub(super) fn reload_with_another_way(&mut self) {
-        let server =
-            if self.setup.server.contains("'5s'") { ("'5s'", "'6s'") } else { ("'6s'", "'5s'") };
-        self.setup.server = self.setup.server.replace(server.0, server.1);
+        let (before, _) =
+            self.setup.server.split_once("\nidle").unwrap_or((&self.setup.server, ""));
+        self.setup.server = format!("{before}\nidle_timeout = '{}s'", 100 + self.reloads);
         self.reload();
     }
 

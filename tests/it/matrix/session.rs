@@ -71,7 +71,7 @@ fn each_fault_of_the_first_login_ends_as_stated() {
         if matches!(kind.login, Login::Patience(_)) {
             daemon.wait_for(|it| it.is("request failed"));
             let mut setup = passer.setup.clone();
-            setup.server = setup.server.replace("connect_timeout = '5s'", "connect_timeout = '6s'");
+            setup.server += "\nidle_timeout = '29s'";
             daemon.reload(&setup);
         }
         let complete = daemon.wait_for_pass(1, 1);

@@ -14,8 +14,9 @@ ewmirror=target/release/ewmirror
 # CHANGELOG.md as Debian wants it: one entry a version, its points below it.
 changelog() {
     awk -v revision="$revision" -v maintainer="$(maintainer)" -v width=78 '
-        # The point in hand, broken into lines.
+        # The point in hand, broken into lines; nothing of what is not released yet.
         function point(    count, i, line, words) {
+            if (date == "") { text = ""; return }
             count = split(text, words, " ")
             line = "  *"
             for (i = 1; i <= count; i++) {

@@ -88,6 +88,8 @@ fn states_and_failures_have_the_fields_of_the_contract() {
     let mut setup = Setup::new(sim.url());
     setup.paging = setup.paging.replace("'1h'", "'1ms'");
     let daemon = Daemon::run(&setup);
+    daemon.wait_for(|it| it.is("request refused"));
+    sim.door("end-sessions", &serde_json::json!({}));
     daemon.wait_for(|it| it.is("session renewed"));
     daemon.wait_for(|it| it.is("REST token renewed"));
     let ended = daemon.stop();

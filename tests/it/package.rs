@@ -70,9 +70,10 @@ fn sources<'a>(manifest: &'a str, beginning: &str) -> BTreeSet<&'a str> {
 }
 
 #[test]
-fn the_changelog_begins_with_this_version() {
+fn the_latest_release_in_the_changelog_is_this_version() {
     let changelog = read("CHANGELOG.md");
-    let latest = changelog.lines().find(|line| line.starts_with("## [")).unwrap();
+    let mut headings = changelog.lines().filter(|line| line.starts_with("## ["));
+    let latest = headings.find(|line| *line != "## [Unreleased]").unwrap();
     let version = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
     assert!(latest.starts_with(&version), "{latest}");
 }

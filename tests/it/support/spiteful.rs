@@ -41,7 +41,8 @@ struct State {
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Mood {
-    /// Each shape in turn to every fourth request, but to logins, which it lets through.
+    /// Each shape in turn to every fourth request, but to logins, which it lets through, and to
+    /// whether a session stands: one that ended each time would have to be waited for ever longer.
     #[default]
     Changing,
     Always(usize),
@@ -108,11 +109,11 @@ impl Shared {
             let mut state = self.lock();
             state.tokens.extend(tokens_in(&text));
             state.requests += 1;
-            let signs_in = text.lines().next().is_some_and(|line| {
-                line.contains("/login") || line.contains("oauth") || line.contains("token")
+            let is_of_session = text.lines().next().is_some_and(|line| {
+                ["/login", "/reauth", "oauth", "token"].iter().any(|call| line.contains(call))
             });
             let shape = match state.mood {
-                Mood::Changing if !signs_in && state.requests.is_multiple_of(4) => {
+                Mood::Changing if !is_of_session && state.requests.is_multiple_of(4) => {
                     Some(state.spites % SHAPES)
                 }
                 Mood::Always(shape) => Some(shape),

@@ -19,7 +19,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use ewmirror::simulator::Options;
 use tempfile::TempDir;
 
-use crate::support::spiteful::{SHAPES, Spiteful};
+use crate::support::spiteful::{KINDS, SHAPES, Spiteful};
 use crate::support::{Daemon, Ended, Setup, Sim, for_each, repositories, sim, skipped};
 
 /// Each end shows by itself, however what stands between is spelt.
@@ -190,9 +190,9 @@ fn a_daemon_that_runs_shows_no_secret_anywhere() {
             return;
         }
         let oauth = login.contains("oauth");
-        // Tokens end all the time.
+        // Tokens end all the time, sessions just not so soon that a login has to wait for it.
         let options = Options {
-            session_ttl: Duration::from_secs(2),
+            session_ttl: Duration::from_secs(5),
             rest_token_ttl: Duration::from_millis(100),
             ..repositories(&[(1, 300)])
         };
@@ -210,7 +210,9 @@ fn a_daemon_that_runs_shows_no_secret_anywhere() {
                 with_journal(command, &place.path("journal"));
             }
         });
-        spiteful.wait_for_rounds(1);
+        // With OAuth nobody can be asked whether a session stands, so each refusal leads to a login,
+        // and a row of these to ever longer waits.
+        spiteful.wait_for_spites(if oauth { KINDS } else { SHAPES });
         sim.wait_until(|counts| counts.logins > 2 && counts.pages > 2);
 
         let mut told = Vec::new();

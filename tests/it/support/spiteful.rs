@@ -15,6 +15,9 @@ use super::servers::tokens_in;
 /// How many shapes of an answer there are.
 pub(crate) const SHAPES: usize = 24;
 
+/// How many kinds of an answer, each of which has its shapes.
+pub(crate) const KINDS: usize = 12;
+
 /// Stands before the look-alike; lives as long as the test process.
 #[derive(Debug)]
 pub(crate) struct Spiteful {
@@ -83,12 +86,12 @@ impl Spiteful {
         self.shared.lock().mood = Mood::Fair;
     }
 
-    /// Waits until every shape has been used so often.
-    pub(crate) fn wait_for_rounds(&self, rounds: usize) {
-        let some = |state: &mut State| state.spites < rounds * SHAPES;
+    /// Waits until so many answers were spiteful, each in the shape after the one before.
+    pub(crate) fn wait_for_spites(&self, spites: usize) {
+        let some = |state: &mut State| state.spites < spites;
         let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), DEADLINE, some);
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        assert!(state.spites >= rounds * SHAPES, "{} spites only", state.spites);
+        assert!(state.spites >= spites, "{} spites only", state.spites);
     }
 
     /// Every token that has passed.
@@ -233,7 +236,7 @@ fn spite(shape: usize, echo: &[String]) -> Vec<u8> {
         answer(status, "Content-Type: application/json\r\n", &body)
     };
     let html = |status: &str| answer(status, "Content-Type: text/html\r\n", &page);
-    let text = match shape % 12 {
+    let text = match shape % KINDS {
         0 => said("200 OK"),
         1 => said("401 Unauthorized"),
         2 => html("403 Forbidden"),

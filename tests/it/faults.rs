@@ -48,7 +48,9 @@ fn each_fault_three_times_in_the_middle_of_a_pass_is_told_and_outlived() {
         assert_eq!(reconnected[0].number("failures"), 3, "{fault}");
         assert_eq!(reconnected[0].text("endpoint"), "search");
         assert!(reconnected[0].number("away_ms") >= waited, "{}", reconnected[0].line);
-        assert_eq!(pass.number("requests"), pass.number("pages") + 3, "{fault}");
+        // After the third one the top of the list is asked for, unless the server wants patience.
+        let top = u64::from(!matches!(*fault, "e429" | "e503"));
+        assert_eq!(pass.number("requests"), pass.number("pages") + 3 + top, "{fault}");
         assert_eq!(sim.counts().logins, 1, "{fault}: a failure is no refusal");
     });
 }
@@ -203,7 +205,7 @@ fn what_is_no_answer_at_all_is_told_by_its_kind() {
 }
 
 #[test]
-fn many_faults_at_once_lose_no_pass_and_no_item() {
+fn many_faults_at_once_lose_no_item_and_cost_a_pass_no_more_than_its_certificate() {
     let odds = ["refuse", "drop", "truncate", "garbage", "e500", "e502", "short"];
     let faults = odds.iter().map(|name| (name.parse().unwrap(), 0.03)).collect();
     let sim = Sim::start(Options {
@@ -218,12 +220,24 @@ fn many_faults_at_once_lose_no_pass_and_no_item() {
     setup.repositories = vec!["id = 1".to_owned(), "id = 2\nin_flight = 4".to_owned()];
     let daemon = Daemon::run(&setup);
     for repository in [1, 2] {
-        daemon.wait_for_pass(repository, 6);
+        daemon.wait_for(|it| {
+            let is_late = it.is_of("pass complete", repository) && it.number("iteration") >= 6;
+            is_late && it.truth("certified")
+        });
     }
     let ended = daemon.stop();
     for pass in ended.all("pass complete") {
-        assert!(pass.truth("certified"), "{}", pass.line);
-        assert_eq!(pass.number("items"), 600);
+        let missing = ["deleted", "suspects", "held"].map(|name| pass.number(name));
+        assert_eq!(missing, [0, 0, 0], "{}", pass.line);
+        if pass.truth("certified") {
+            assert_eq!(pass.number("items"), 600, "{}", pass.line);
+        } else {
+            // By chance one window fails so often while the top of the list is answered.
+            let reason = pass.text("reason");
+            let is_window =
+                reason.starts_with("positions ") && reason.contains("could not be read");
+            assert!(is_window, "{}", pass.line);
+        }
     }
     assert!(ended.all("panic").is_empty() && ended.all("task failed").is_empty());
 }

@@ -230,9 +230,7 @@ const LONGER: &[(&str, usize)] = &[
     ("src/pager/pass/tests.rs", 460),
     ("src/pager/mod.rs", 450),
     ("src/pager/tests.rs", 520),
-    ("src/refresher/tests.rs", 470),
     ("src/supervisor/tests/mod.rs", 480),
-    ("src/testing/server.rs", 470),
 ];
 
 #[test]

@@ -1,13 +1,15 @@
 //! The session over days and through every way in which it can end, on a paused clock.
 
+mod denials;
+mod refusals;
+
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tracing::Level;
 
 use crate::client::RequestErrorKind;
-use crate::config::{Config, Secret};
-use crate::problems::Scope;
+use crate::config::Config;
 use crate::testing::{
     Call, HOUR, MINUTE, Outcome, Rig, SECOND, Server, StaleRest, assert_whole, configuration,
 };
@@ -23,11 +25,6 @@ fn no_connection() -> Outcome {
 /// Back to back, without rest.
 fn hasty(repositories: &[u64]) -> Config {
     configuration(repositories, "page_size = 30\npage_interval = '0s'\npass_interval = '0s'")
-}
-
-/// A reload that changes nothing.
-async fn reload(rig: &Rig, config: &Config) {
-    rig.reload(Ok(config.clone())).await;
 }
 
 async fn three_days(stale_rest: StaleRest, in_flight: u32) {
@@ -256,249 +253,6 @@ async fn a_server_that_lets_a_user_have_one_session_only_loses_nothing_at_a_rene
     for pages in rig.completed(1) {
         assert_whole(&pages, i128::from(ITEMS));
     }
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_wrong_password_is_tried_ever_more_rarely_and_told_in_the_words_of_the_server() {
-    let server = Server::new(&[(1, ITEMS)]);
-    server.set_latency(Call::Login, Duration::ZERO);
-    server.hook(|asked| {
-        (asked.call == Call::Login).then_some(Outcome::Deny("unauthorized please see logs"))
-    });
-    let mut rig = Rig::new(server, configuration(&[1], CALM)).start();
-    rig.run_for(HOUR).await;
-
-    let logins = rig.server.log_of(Call::Login);
-    let tries: Vec<u64> =
-        logins.iter().map(|login| (login.asked.at - rig.began).as_secs()).collect();
-    assert_eq!(tries, [0, 5, 35, 901, 1201, 1501, 1802, 2102, 2402, 2703, 3003, 3303]);
-    assert!(tries.windows(4).all(|four| four[3] - four[0] > 900), "{tries:?}");
-    let errors = rig.events.named("request failed");
-    assert_eq!(errors.len(), 12);
-    for error in errors {
-        assert_eq!(error.level, Level::ERROR);
-        assert_eq!(error.field("endpoint"), "login");
-        assert!(error.field("error").contains("unauthorized please see logs"), "{error:?}");
-    }
-    assert_eq!(rig.server.count(Call::Search), 0);
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failure_in_the_same_words_is_taken_for_a_denial_from_the_third_time_on() {
-    let server = Server::new(&[(1, ITEMS)]);
-    let shape = || RequestErrorKind::WrongShape { what: "it is an HTML page".to_owned() };
-    server.hook(move |asked| (asked.call == Call::Login).then(|| Outcome::Fail(shape())));
-    let mut rig = Rig::new(server, configuration(&[1], CALM)).start();
-    rig.run_for(15 * MINUTE).await;
-    assert_eq!(rig.logins(), 3);
-    let told: Vec<Level> = rig.events.named("request failed").iter().map(|it| it.level).collect();
-    assert_eq!(told, [Level::WARN, Level::WARN, Level::ERROR]);
-    // What says nothing of the password is no denial, however often it is said.
-    rig.server.hook(|asked| (asked.call == Call::Login).then(no_connection));
-    rig.run_for(HOUR).await;
-    assert!(rig.logins() > 60, "{} logins", rig.logins());
-    rig.server.unhook();
-    rig.run_for(MINUTE).await;
-    assert_eq!(rig.events.named("signed in").len(), 1);
-    rig.stop().await;
-}
-
-/// The same with another password.
-fn corrected(config: &Config) -> Config {
-    let mut other = config.clone();
-    other.login.password = Secret::new("another");
-    other
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reload_tries_another_password_at_once_and_the_same_one_not_before_its_time() {
-    let config = configuration(&[1], CALM);
-    let server = Server::new(&[(1, ITEMS)]);
-    server.script(Call::Login, std::iter::repeat_n(Outcome::Deny("no"), 3));
-    let mut rig = Rig::new(server, config.clone()).start();
-    rig.run_for(12 * MINUTE).await;
-    assert_eq!(rig.logins(), 3);
-    let mut paging = configuration(&[1], "page_size = 40");
-    paging.server.request_timeout = MINUTE;
-    for unchanged in [&config, &paging, &config] {
-        reload(&rig, unchanged).await;
-        rig.run_for(SECOND).await;
-    }
-    assert_eq!(rig.logins(), 3, "a reload that changes nothing of the login tried it");
-    reload(&rig, &corrected(&config)).await;
-    rig.run_for(SECOND).await;
-    assert_eq!(rig.logins(), 4);
-    assert_eq!(rig.events.named("signed in").len(), 1);
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_refresher_that_is_started_anew_tries_a_wrong_password_no_more_often() {
-    let server = Server::new(&[(1, ITEMS)]);
-    server.script(Call::Login, [Outcome::Deny("no"), Outcome::Deny("no"), Outcome::Panic]);
-    server.hook(|asked| (asked.call == Call::Login).then_some(Outcome::Deny("no")));
-    let mut rig = Rig::new(server, configuration(&[1], CALM)).start();
-    rig.run_for(HOUR).await;
-    let logins = rig.server.log_of(Call::Login);
-    let mut tries: Vec<_> = logins.iter().map(|login| login.asked.at).collect();
-    // The one that panicked was not answered.
-    tries.remove(2);
-    assert!(tries.windows(4).all(|four| four[3] - four[0] > 15 * MINUTE), "{tries:?}");
-    assert!(tries.len() > 10, "{} tries", tries.len());
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn sessions_that_somebody_ends_again_and_again_are_told_and_made_ever_more_rarely() {
-    let server = Server::new(&[(1, ITEMS)]);
-    // Another program finds out with each of its requests that its session has ended.
-    server.hook(|asked| {
-        let theirs = asked.call == Call::Search && asked.number.is_multiple_of(2);
-        theirs.then_some(Outcome::EndSessions)
-    });
-    let mut rig = Rig::new(server, hasty(&[1])).start();
-    rig.run_for(20 * MINUTE).await;
-    assert!((8..=16).contains(&rig.logins()), "{} logins in 20 minutes", rig.logins());
-    let told = rig.events.named("sessions cut short");
-    assert_eq!((told[0].level, told[0].field("sessions")), (Level::WARN, "3"));
-    let problems = rig.progress.problems.told();
-    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
-    assert_eq!(problem.source.scope, Scope::Login);
-    assert!(problem.report.error.contains("somebody else signs in with the same user"));
-    assert!(problem.report.remedy.contains("a user of its own"), "{problem:?}");
-    // The other program has gone.
-    rig.server.unhook();
-    rig.run_for(20 * MINUTE).await;
-    assert_eq!(rig.progress.problems.told(), []);
-    let before = rig.logins();
-    rig.server.end_sessions();
-    rig.run_for(3 * SECOND).await;
-    assert_eq!(rig.logins(), before + 1, "what is over still makes a login wait");
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_password_that_is_wrong_waits_from_the_beginning_again() {
-    let config = configuration(&[1], CALM);
-    let server = Server::new(&[(1, ITEMS)]);
-    server.hook(|asked| (asked.call == Call::Login).then_some(Outcome::Deny("no")));
-    let mut rig = Rig::new(server, config.clone()).start();
-    rig.run_for(12 * MINUTE).await;
-    let before = rig.logins();
-    reload(&rig, &corrected(&config)).await;
-    rig.run_for(6 * SECOND).await;
-    assert_eq!(rig.logins(), before + 2, "one at once, one after 5 s");
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reload_while_a_login_is_under_way_does_not_keep_the_session_of_the_old_user() {
-    let config = configuration(&[1], CALM);
-    let server = Server::new(&[(1, ITEMS)]);
-    server.script(Call::Login, [Outcome::Late(20 * SECOND)]);
-    let mut rig = Rig::new(server, config.clone()).start();
-    rig.run_for(10 * SECOND).await;
-    let mut other = config.clone();
-    other.login.username = "other".to_owned();
-    reload(&rig, &other).await;
-    rig.run_for(MINUTE).await;
-    assert_eq!(rig.logins(), 2, "the login sent as the old user was not made again");
-    let begun = rig.server.log_of(Call::Login)[1].asked.at - rig.began;
-    assert_eq!(begun.as_secs(), 10, "it waited for the login that no longer counts");
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn sessions_that_are_refused_from_the_first_request_on_make_no_storm_of_logins() {
-    let server = Server::new(&[(1, ITEMS)]);
-    server
-        .hook(|asked| matches!(asked.call, Call::Search | Call::Reauth).then_some(Outcome::Refuse));
-    let mut rig = Rig::new(server, configuration(&[1], CALM)).start();
-    rig.run_for(HOUR).await;
-    // Pauses of 1 s doubling to 5 minutes: 9 within 511 s, then at most 11 more.
-    assert!((10..=21).contains(&rig.logins()), "{} logins", rig.logins());
-    let searches = rig.server.count(Call::Search);
-    assert!(searches < 300, "{searches} refused searches");
-    let seen = rig.events.all().iter().filter(|event| event.is_seen()).count();
-    assert!(seen < 70, "{seen} events an operator sees");
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_user_that_may_read_nothing_costs_hardly_a_login_while_the_session_is_said_to_stand() {
-    let server = Server::new(&[(1, ITEMS)]);
-    server.hook(|asked| (asked.call == Call::Search).then_some(Outcome::Refuse));
-    let mut rig = Rig::new(server, configuration(&[1], CALM)).start();
-    rig.run_for(29 * MINUTE).await;
-    assert_eq!(rig.logins(), 1);
-    let told = rig.events.named("request failed");
-    assert!(told[0].field("remedy").contains("this user may read it"), "{:?}", told[0]);
-    assert!(rig.events.named("sign-in delayed").is_empty());
-    // A session that is said to stand and serves nothing is not believed for ever.
-    rig.run_for(31 * MINUTE).await;
-    assert_eq!(rig.logins(), 2);
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_repository_that_is_refused_from_one_moment_on_costs_no_login_while_others_are_served() {
-    let server = Server::new(&[(1, ITEMS), (2, ITEMS)]);
-    let mut rig = Rig::new(server, configuration(&[1, 2], CALM)).start();
-    rig.run_for(20 * MINUTE).await;
-    rig.server.hook(|asked| {
-        asked.repository.is_some_and(|repository| repository.0 == 2).then_some(Outcome::Refuse)
-    });
-    rig.run_for(2 * HOUR).await;
-    assert!(rig.logins() <= 2, "{} logins", rig.logins());
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn where_nobody_can_say_whether_a_session_stands_a_refusal_still_leads_to_a_login() {
-    let server = Server::new(&[(1, ITEMS)]);
-    server.hook(|asked| (asked.call == Call::Reauth).then(no_connection));
-    let mut rig = Rig::new(server, configuration(&[1], CALM)).start();
-    rig.mirror.taken(3).await;
-    rig.server.end_sessions();
-    rig.run_for(10 * SECOND).await;
-    assert_eq!(rig.logins(), 2);
-    assert!(rig.server.log_of(Call::Search).last().is_some_and(|search| !search.refused));
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_repository_that_is_refused_for_ever_hardly_disturbs_another() {
-    let server = Server::new(&[(1, ITEMS), (2, ITEMS)]);
-    server.hook(|asked| {
-        let forbidden = asked.repository.is_some_and(|repository| repository.0 == 2);
-        forbidden.then_some(Outcome::Refuse)
-    });
-    let mut rig = Rig::new(server, configuration(&[1, 2], CALM)).start();
-    rig.run_for(10 * HOUR).await;
-    assert_eq!(rig.logins(), 1, "a login for a repository that this user may not read");
-    let passes = rig.completed(1);
-    assert!(passes.len() >= 10 * 3600 / 312, "{} passes", passes.len());
-    for pages in passes {
-        assert_whole(&pages, i128::from(ITEMS));
-    }
-    assert_eq!(rig.mirror.pages(2), []);
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_repository_that_may_be_read_again_is_read_within_a_minute() {
-    let server = Server::new(&[(1, ITEMS), (2, ITEMS)]);
-    server.hook(|asked| {
-        let forbidden = asked.repository.is_some_and(|repository| repository.0 == 2);
-        forbidden.then_some(Outcome::Refuse)
-    });
-    let mut rig = Rig::new(server, configuration(&[1, 2], CALM)).start();
-    rig.run_for(10 * HOUR).await;
-    rig.server.unhook();
-    rig.run_for(MINUTE).await;
-    assert_whole(&rig.completed(2)[0], i128::from(ITEMS));
     rig.stop().await;
 }
 

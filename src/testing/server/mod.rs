@@ -3,6 +3,8 @@
 //! A request is judged when it is sent and answered after its latency, so that an answer can be
 //! under way while the world changes.
 
+mod sessions;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,12 +13,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
+use self::sessions::ServerSession;
 use super::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 use crate::client::{
     Api, Denial, Endpoint, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError,
     RequestErrorKind, SearchAnswer, SearchRequest, Standing,
 };
-use crate::config::Secret;
 use crate::ids::{ItemId, RepositoryId};
 use crate::item::Item;
 use crate::session::{Credentials, Generation, Tokens};
@@ -52,18 +54,6 @@ pub(crate) struct State {
     log: Vec<Logged>,
     under_way: HashMap<Option<RepositoryId>, usize>,
     most_under_way: HashMap<Option<RepositoryId>, usize>,
-}
-
-struct ServerSession {
-    ends: Instant,
-    rest: Rest,
-}
-
-struct Rest {
-    current: Option<String>,
-    /// How many tokens had been issued before the newest one that a request has carried.
-    used: u64,
-    renewed: Instant,
 }
 
 /// What a request comes to, and when.
@@ -283,69 +273,6 @@ impl State {
         };
         (place, judged)
     }
-
-    fn token(&mut self, what: &str) -> String {
-        self.issued += 1;
-        format!("{what}-{}", self.issued)
-    }
-
-    fn sign_in(&mut self, now: Instant) -> Tokens {
-        if self.one_session {
-            self.sessions.clear();
-        }
-        let token = self.token("session");
-        let rest = Rest { current: None, used: 0, renewed: now };
-        let session = ServerSession { ends: now + self.session_ttl, rest };
-        self.sessions.insert(token.clone(), session);
-        Tokens::new(Secret::new(token), None)
-    }
-
-    fn stands(&self, credentials: &Credentials, now: Instant) -> bool {
-        let token = credentials.tokens.session.expose();
-        self.sessions.get(token).is_some_and(|session| session.ends > now)
-    }
-
-    /// The new REST token, where one is due; a refusal, where the tokens are not good.
-    fn admit(
-        &mut self,
-        credentials: &Credentials,
-        now: Instant,
-    ) -> Result<Option<Secret>, Failure> {
-        let refused = refusal(Call::Search);
-        if !self.stands(credentials, now) {
-            return Err(refused);
-        }
-        let fresh = self.token("rest");
-        let token = credentials.tokens.session.expose();
-        let Some(session) = self.sessions.get_mut(token) else { return Err(refused) };
-        let rest = &mut session.rest;
-        let sent = credentials.tokens.rest.as_ref().map(Secret::expose);
-        if sent != rest.current.as_deref() {
-            return match self.stale_rest {
-                StaleRest::RefusedAfter(grace) if now > rest.renewed + grace => Err(refused),
-                // Within the grace nothing is said; only the answer that renewed it carried it.
-                StaleRest::RefusedAfter(_) => Ok(None),
-                StaleRest::Renewed => Ok(rest.current.as_deref().map(Secret::new)),
-                StaleRest::Another if place(sent) >= rest.used => {
-                    rest.used = place(sent);
-                    rest.current = Some(fresh.clone());
-                    Ok(Some(Secret::new(fresh)))
-                }
-                StaleRest::Another => Err(refused),
-            };
-        }
-        rest.used = place(sent);
-        if now >= rest.renewed + self.rest_ttl {
-            *rest = Rest { current: Some(fresh.clone()), used: rest.used, renewed: now };
-            return Ok(Some(Secret::new(fresh)));
-        }
-        Ok(None)
-    }
-}
-
-/// How many tokens had been issued before this one, which is named by its number.
-fn place(token: Option<&str>) -> u64 {
-    token.and_then(|token| token.rsplit('-').next()?.parse().ok()).unwrap_or_default()
 }
 
 fn refusal(call: Call) -> Failure {

@@ -102,21 +102,25 @@ pub(super) fn check(path: &Path, application_id: u32, version: u32) -> Result<()
     Ok(())
 }
 
-/// Runs the migrations that a database has not been through; all of them where it is blank. Each
-/// is taken whole or not at all, and leaves the database saying so.
+/// Runs the migrations that a database has not been through; all of them where it is blank. They
+/// are taken all or none, and leave the database saying so: whoever reads meanwhile, or after a
+/// kill, meets the database as it was or as it is to be, and none in between.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
-    loop {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let version: u32 =
-            transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let Some(migration) = migrations.get(version as usize) else { return Ok(()) };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let mut version = found;
+    while let Some(migration) = migrations.get(version as usize) {
         transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", version + 1)?;
-        transaction.commit()?;
+        version += 1;
     }
+    if version == found {
+        return Ok(());
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", version)?;
+    transaction.commit()
 }

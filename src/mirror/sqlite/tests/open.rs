@@ -192,16 +192,20 @@ async fn what_an_earlier_version_released_stays_released() {
 }
 
 #[test]
-fn an_older_database_is_brought_up_to_date_by_whole_migrations() {
+fn an_older_database_or_a_blank_one_is_brought_up_to_date_by_all_migrations_or_none() {
     let place = Place::new();
     let mut connection = Connection::open(place.file()).unwrap();
     let version = |connection: &Connection| {
         connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).unwrap()
     };
     let first = "CREATE TABLE a (id)";
+    let broken = "CREATE TABLE b (id); INSERT INTO nowhere VALUES (1)";
+    schema::migrate(&mut connection, &[first, broken]).unwrap_err();
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let tables: u32 = connection.query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!((version(&connection), tables), (0, 0), "a blank one is made whole or stays blank");
     schema::migrate(&mut connection, &[first]).unwrap();
     assert_eq!(version(&connection), 1);
-    let broken = "CREATE TABLE b (id); INSERT INTO nowhere VALUES (1)";
     schema::migrate(&mut connection, &[first, broken]).unwrap_err();
     assert_eq!(version(&connection), 1);
     schema::migrate(&mut connection, &[first, "CREATE TABLE b (id)"]).unwrap();

@@ -12,6 +12,9 @@ use url::Url;
 /// The last second of the year 9999, after which HTTP has no dates.
 const LAST: u64 = 253_402_300_799;
 
+/// What the path of a sign-in page has in it.
+const SIGN_IN: [&str; 6] = ["login", "logon", "signin", "sign-in", "sso", "saml"];
+
 fuzz_target!(|data: &[u8]| {
     let [numbers, text] = parts(data);
     let number = |at: usize| {
@@ -43,13 +46,35 @@ fuzz_target!(|data: &[u8]| {
     for base in ["http://pim.example.com/ew/enable-api/login?a=b", "https://pim.example.com:8443/x"]
     {
         let from = Url::parse(base).unwrap();
-        if let Some(to) = fuzzing::followed(&from, text) {
-            let call = |url: &Url| (url.host_str().map(str::to_owned), url.path().to_owned());
-            assert_eq!(call(&from), call(&to), "to another call by {text}");
-            assert_eq!(from.query(), to.query());
-            assert!(to.scheme() == "https" || from.scheme() == "http" && to.scheme() == "http");
-            assert!(to.username().is_empty() && to.password().is_none());
-            assert!(to.scheme() != from.scheme() || to.port() == from.port());
+        for status in 300..=309 {
+            if let Some(to) = fuzzing::followed(&from, status, text) {
+                not_astray(&from, status, &to);
+            }
         }
     }
 });
+
+/// What must hold of a redirect that is followed.
+fn not_astray(from: &Url, status: u16, to: &Url) {
+    assert!(matches!(status, 301 | 302 | 303 | 307 | 308), "{status} is no redirect");
+    // To the same server, not out of https, as nobody else.
+    assert_eq!(from.host_str(), to.host_str(), "to another host: {to}");
+    assert!(to.scheme() == "https" || from.scheme() == "http" && to.scheme() == "http");
+    assert!(to.scheme() != from.scheme() || to.port() == from.port(), "to another port: {to}");
+    assert!(to.username().is_empty() && to.password().is_none());
+    // To the same call; to another only where method and body stay, and to no sign-in page.
+    if (call(from), from.query()) != (call(to), to.query()) {
+        assert!(matches!(status, 307 | 308), "{status} to another call: {to}");
+        let (asked, path) = (from.path(), to.path().to_ascii_lowercase());
+        let astray = SIGN_IN.iter().find(|word| path.contains(**word) && !asked.contains(**word));
+        assert_eq!(astray, None, "to a sign-in page: {to}");
+    }
+}
+
+/// The parts of a path, without their parameters and without a final slash.
+fn call(url: &Url) -> Vec<&str> {
+    let parts = url.path().split('/').map(|part| part.split_once(';').map_or(part, |it| it.0));
+    let mut parts: Vec<&str> = parts.collect();
+    while parts.pop_if(|part| part.is_empty()).is_some() {}
+    parts
+}

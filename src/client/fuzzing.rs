@@ -10,11 +10,10 @@ use url::Url;
 
 use super::page::{self, Asked};
 use super::redact::Redactor;
+use super::redirect::{Redirect, redirect};
 use super::sign_in;
 use super::verdict::{self, Elsewhere, Reply, Verdict};
-use super::{
-    ItemRequest, Offer, Presence, SearchAnswer, Standing, auth, exchange, offer, presence,
-};
+use super::{ItemRequest, Offer, Presence, SearchAnswer, Standing, auth, offer, presence};
 use crate::config::JsonPointer;
 use crate::item::Item;
 use crate::session::Tokens;
@@ -111,9 +110,12 @@ pub fn redacted(secrets: &[&str], body: &[u8]) -> Option<String> {
     Redactor::new(secrets.iter().copied()).beginning(body)
 }
 
-/// Where a `Location` leads, if it is followed.
-pub fn followed(from: &Url, location: &str) -> Option<Url> {
-    from.join(location).ok().filter(|to| exchange::may_follow(from, to))
+/// Where an answer with this status and this `Location` leads, if it is followed.
+pub fn followed(from: &Url, status: u16, location: &str) -> Option<Url> {
+    match redirect(from, status, Some(location)) {
+        Redirect::Follow(target) => Some(target),
+        Redirect::None | Redirect::Elsewhere(_) => None,
+    }
 }
 
 fn reply(came: Came<'_>) -> Reply {

@@ -59,7 +59,7 @@
 //! | --- | --- |
 //! | a certified pass missed nothing that stayed | `pager::pass::tests`, as a property over lists that move between any two requests |
 //! | neighbouring windows overlap wherever any size allows it, and the planner gets on | `pager::window::tests` |
-//! | a window that is not answered holds up nobody, and a server that is away costs no place | `pager::blame`, `pager::pass::unanswered`, `pager::tests::windows`, `tests/it/unanswered.rs` |
+//! | a window that is not answered holds up nobody, and a server that is away costs no place | `pager::blame`, `pager::pass::unanswered`, `pager::tests::windows`, `tests/it/unreadable.rs` |
 //! | any answers at all end a pass | `pager::pass::tests` |
 //! | a pass killed and taken up again proves as much as any | `pager::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |

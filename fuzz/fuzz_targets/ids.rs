@@ -3,8 +3,8 @@
 
 use ewmirror::client::fuzzing;
 use ewmirror::config::JsonPointer;
-use ewmirror::ids::ItemId;
-use ewmirror_fuzz::json::{self, Is};
+use ewmirror::ids::{ItemId, LONGEST_ID};
+use ewmirror_fuzz::json::{self, Is, Json, Meaning};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 
@@ -26,9 +26,16 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let found = json.is_object().then(|| json.walk(names)).flatten();
+    if found.is_some_and(|found| matches!(found.is, Is::Number) && found.meaning(&[]).is_none()) {
+        // Too large an exponent to be written out here.
+        return;
+    }
     let expected = found.and_then(|found| match &found.is {
-        Is::Text(_) => found.text().map(|text| ItemId::Text(text.into())),
-        Is::Number => found.raw.parse().ok().map(ItemId::Integer),
+        Is::Text(_) => found
+            .text()
+            .filter(|text| text.len() <= LONGEST_ID)
+            .map(|text| ItemId::Text(text.into())),
+        Is::Number => integer(found).map(ItemId::Integer),
         _ => None,
     });
     match told {
@@ -44,3 +51,15 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 });
+
+/// The value of a number without a fraction, however it is written.
+fn integer(number: &Json<'_>) -> Option<i128> {
+    match number.meaning(&[])? {
+        Meaning::Number { negative, whole, fraction } if fraction.is_empty() => {
+            let sign = if negative { "-" } else { "" };
+            let digits = if whole.is_empty() { "0" } else { &whole };
+            format!("{sign}{digits}").parse().ok()
+        }
+        _ => None,
+    }
+}

@@ -35,7 +35,9 @@
 //!    failure. Items are slices of the answer's bytes; where these are what the same window showed
 //!    the last time, they are known by its [`client::Outline`] and not read again.
 //! 5. A refusal is reported with the generation it was made with and waits for a newer one; a
-//!    failure waits with growing delays. Either way the request is made again, signed afresh.
+//!    failure waits with growing delays. Either way the request is made again, signed afresh, unless
+//!    the server turns out to answer the top of the list and not this window (`pager::blame`): then
+//!    the pass is told so, and asks further up or ends.
 //! 6. Answers that came before their turn wait for it. Then the ids and digests of the page go to
 //!    [`pager::pass::Pass::take`], which says whether the pass goes on, reads a stretch again, or has
 //!    ended, and then whether it is certified.

@@ -108,36 +108,25 @@
 //! in the refresher (`check --online`, `doctor` and `repositories` aside, which have no tasks), a
 //! second writer of items, and any write to the server.
 
-pub mod calls;
-pub mod canonical;
-pub mod change;
 pub mod cli;
 pub mod client;
-pub mod clock;
-pub mod command_line;
 pub mod config;
-pub mod cookies;
-pub mod counter;
-pub mod envelope;
-pub mod heartbeat;
-pub mod ids;
-pub mod idset;
-pub mod item;
-pub mod members;
+pub mod domain;
+pub mod http;
+pub mod json;
+pub mod metrics;
 pub mod mirror;
-pub mod outage;
 pub mod pager;
-pub mod problems;
 pub mod progress;
 pub mod refresher;
 pub mod session;
 pub mod signals;
 pub mod simulator;
 pub mod status;
-pub mod stop;
 pub mod supervisor;
 pub mod systemd;
+pub mod task;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
-pub mod visible;
+pub mod text;

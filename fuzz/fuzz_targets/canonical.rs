@@ -1,8 +1,8 @@
 //! Whether two JSON texts mean the same.
 #![no_main]
 
-use ewmirror::canonical::same;
-use ewmirror::config::JsonPointer;
+use ewmirror::json::canonical::same;
+use ewmirror::json::JsonPointer;
 use ewmirror_fuzz::spell::{self, Chances};
 use ewmirror_fuzz::{json, parts};
 use libfuzzer_sys::fuzz_target;

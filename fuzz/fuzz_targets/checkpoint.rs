@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use ewmirror::config::JsonPointer;
-use ewmirror::ids::ItemId;
-use ewmirror::idset::IdSet;
+use ewmirror::json::JsonPointer;
+use ewmirror::domain::{ItemId, IdSet};
 use ewmirror::mirror::{Interrupted, PassFigures};
 use ewmirror::pager::checkpoint::{self, ListId};
 use ewmirror::pager::link::Row;

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ewmirror::change::{Change, Op};
-use ewmirror::envelope;
-use ewmirror::ids::{ItemId, Iteration, RepositoryId, Sequence};
+use ewmirror::domain::{Change, Op, envelope, ItemId, Iteration, RepositoryId, Sequence};
 use ewmirror_fuzz::json::{self, Is, Json, Meaning};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;

@@ -2,8 +2,8 @@
 #![no_main]
 
 use ewmirror::client::fuzzing;
-use ewmirror::config::JsonPointer;
-use ewmirror::ids::{ItemId, LONGEST_ID};
+use ewmirror::json::JsonPointer;
+use ewmirror::domain::{ItemId, LONGEST_ID};
 use ewmirror_fuzz::json::{self, Is, Json, Meaning};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;

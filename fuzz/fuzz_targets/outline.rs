@@ -3,7 +3,7 @@
 #![no_main]
 
 use ewmirror::client::fuzzing::{self, Came};
-use ewmirror::config::JsonPointer;
+use ewmirror::json::JsonPointer;
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 

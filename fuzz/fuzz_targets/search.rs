@@ -4,8 +4,8 @@
 
 use ewmirror::client::fuzzing::{self, Came, Taken};
 use ewmirror::client::{ItemRequest, Presence};
-use ewmirror::config::JsonPointer;
-use ewmirror::ids::{ItemId, RepositoryId};
+use ewmirror::json::JsonPointer;
+use ewmirror::domain::{ItemId, RepositoryId};
 use ewmirror_fuzz::json::{self, Is, Json};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;

@@ -11,9 +11,8 @@ use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
 use super::{Exit, history};
 use crate::config::Environment;
-use crate::envelope::BareId;
-use crate::ids::{ItemId, RepositoryId};
-use crate::item;
+use crate::domain::envelope::BareId;
+use crate::domain::{ItemId, RepositoryId, item};
 use crate::mirror::{self, Release, Waiting};
 
 /// The flags of `ewmirror approve-deletes`.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, output};
 use crate::config::{self, AskConfig, Environment, MirrorUrl, RepositoryConfig};
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 use crate::mirror::{ReadError, Reader};
 
 /// The most ids or names that an error lists.

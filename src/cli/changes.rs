@@ -16,8 +16,7 @@ use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
 use super::{Exit, PANICKED};
 use crate::config::Environment;
-use crate::envelope;
-use crate::ids::{RepositoryId, Sequence};
+use crate::domain::{RepositoryId, Sequence, envelope};
 use crate::mirror::Reader;
 use crate::signals::{Listener, Signal};
 

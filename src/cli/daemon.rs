@@ -12,7 +12,6 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::{Exit, output};
 use crate::client::{Client, ClientSettings};
-use crate::clock::Chance;
 use crate::config::{
     self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, RepositoryConfig,
     Warning,
@@ -25,6 +24,7 @@ use crate::status::control::{self, Origin};
 use crate::status::{Place, Serving, SummaryReader};
 use crate::supervisor::{End, Reload, Supervision, Supervisor};
 use crate::systemd::Notifier;
+use crate::task::clock::Chance;
 use crate::telemetry::{self, Sink, Telemetry, event};
 
 /// Runs the daemon until a signal ends it.

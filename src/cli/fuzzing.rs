@@ -4,7 +4,7 @@
 use serde_json::value::RawValue;
 
 use super::{export, history};
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 /// Items as `ewmirror export --format csv` writes them; the error says which does not fit.
 pub fn table(items: &[&[u8]], first_column: &str) -> Result<Vec<u8>, String> {

@@ -38,10 +38,10 @@ use self::changes::ChangesArgs;
 use self::export::ExportArgs;
 use self::history::HistoryArgs;
 use self::simulate::SimulateArgs;
-use crate::command_line::DEFAULT_CONFIG;
 use crate::config::Environment;
 use crate::signals::Listener;
 use crate::simulator::StartError;
+use crate::text::DEFAULT_CONFIG;
 
 /// The flag that names the configuration file.
 const CONFIG: &str = "config";

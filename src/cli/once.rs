@@ -13,9 +13,9 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use super::output::{self, AboveBars};
 use super::{Exit, daemon};
 use crate::config::{Environment, RepositoryConfig};
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 use crate::pager::Passes;
-use crate::problems::Scope;
+use crate::progress::problems::Scope;
 use crate::progress::{Progress, RepositoryProgress};
 use crate::supervisor::End;
 

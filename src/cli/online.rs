@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::{Exit, daemon, output};
 use crate::client::{Api, Client, Failure, SearchRequest};
 use crate::config::{Config, Environment, Loaded, RepositoryConfig};
-use crate::item::Item;
+use crate::domain::Item;
 use crate::session::SharedSession;
 
 /// Signs in, does what `ask` does, signs out, and prints what it returns.

@@ -10,9 +10,9 @@ use indicatif::MultiProgress;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Exit;
-use crate::command_line::CommandLine;
 use crate::config::Environment;
 use crate::telemetry::event::Chain;
+use crate::text::CommandLine;
 
 /// What is gathered before it is written to stdout, in bytes.
 const STDOUT_BUFFER: usize = 64 << 10;
@@ -74,7 +74,7 @@ pub(super) fn command_line(config: &Path) -> CommandLine {
 
 /// A text without characters that a terminal would obey, or that nobody sees.
 pub(super) fn visible(text: &str) -> String {
-    crate::visible::visible(text).into_owned()
+    crate::text::visible(text).into_owned()
 }
 
 /// Writes what is for people to stderr. Where that fails there is nobody left to tell.

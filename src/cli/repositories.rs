@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Exit, online, output};
 use crate::client::Offered;
 use crate::config::{Environment, RepositoryConfig};
-use crate::visible::name;
+use crate::text::name;
 
 /// The heads of the columns.
 const HEADS: [&str; 3] = ["ID", "NAME", "MIRROR"];
@@ -69,7 +69,7 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::load_text;
-    use crate::ids::RepositoryId;
+    use crate::domain::RepositoryId;
 
     fn configured(repositories: &str) -> Vec<RepositoryConfig> {
         let text = format!(

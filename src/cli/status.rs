@@ -8,16 +8,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Exit, daemon, output};
-use crate::clock;
-use crate::command_line::CommandLine;
 use crate::config::{self, AskConfig, Environment, MirrorUrl};
 use crate::mirror::{self, MirrorSummary, Reader};
-use crate::problems::{Problem, Report, Scope, Source};
+use crate::progress::problems::{Problem, Report, Scope, Source};
 use crate::status::ask::{self, Answer, AskError};
 use crate::status::control::Origin;
 use crate::status::document::{Configured, Facts, HealthStatus, StatusDocument};
 use crate::status::page::{Plain, Surroundings};
-use crate::visible::visible_but;
+use crate::task::clock;
+use crate::text::{CommandLine, visible_but};
 
 /// Shows how things stand: as JSON, or as a page. A success only where the daemon runs and nothing
 /// is wrong.

@@ -12,10 +12,10 @@ use super::exchange::{Call, Exchanged, exchange};
 use super::settings::{Settings, plain, sensitive};
 use super::sign_in;
 use super::verdict::{self, TokenCookies};
-use crate::clock;
 use crate::config::LoginMethod;
-use crate::cookies::{self, Cookies};
+use crate::http::cookies::{self, Cookies};
 use crate::session::Tokens;
+use crate::task::clock;
 
 /// Signs in by the configured method.
 pub(super) async fn login(settings: &Settings) -> Result<Tokens, Failure> {

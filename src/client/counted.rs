@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Api, Failure, ItemRequest, Presence, SearchAnswer, SearchRequest, Standing};
-use crate::calls::{Call, Calls, Outcome};
+use crate::metrics::calls::{Call, Calls, Outcome};
 use crate::session::{Credentials, Tokens};
 
 /// An [`Api`] and the book of its calls.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tls_fault::TlsFault;
-use crate::problems::Reached;
+use crate::progress::problems::Reached;
 
 /// One of the vendor's calls, by the name that logs and metrics use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

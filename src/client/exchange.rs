@@ -25,9 +25,9 @@ use super::retry::limit;
 use super::settings::{Settings, sensitive};
 use super::verdict::{Elsewhere, Reply, Verdict};
 use super::{Denial, charset, classify};
-use crate::clock;
-use crate::cookies::Cookies;
-use crate::problems::Reached;
+use crate::http::cookies::Cookies;
+use crate::progress::problems::Reached;
+use crate::task::clock;
 
 /// How many redirects are followed for one request: one each for http to https, a final slash and a
 /// session in the path, and one to spare.

@@ -14,8 +14,8 @@ use super::redirect::{Redirect, redirect};
 use super::sign_in;
 use super::verdict::{self, Elsewhere, Reply, Verdict};
 use super::{ItemRequest, Offer, Presence, SearchAnswer, Standing, auth, offer, presence};
-use crate::config::JsonPointer;
-use crate::item::Item;
+use crate::domain::Item;
+use crate::json::JsonPointer;
 use crate::session::Tokens;
 
 /// An answer as it came.

@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 
 use super::outline::{PLACEHOLDER, Rest, after_space, begin_of_list};
 use super::wire::{self, ItemFault};
-use crate::config::JsonPointer;
-use crate::ids::ItemId;
+use crate::domain::ItemId;
+use crate::json::JsonPointer;
 
 /// Levels of nesting that are followed in a broken record: far more than one that is not broken may
 /// have, and no memory to speak of.

@@ -72,9 +72,9 @@ pub use self::error::{
 pub use self::outline::Outline;
 use self::settings::Settings;
 pub use self::tls_fault::TlsFault;
-use crate::config::{Environment, JsonPointer, LoginConfig, Secret, ServerConfig, Transport};
-use crate::ids::{ItemId, RepositoryId};
-use crate::item::Item;
+use crate::config::{Environment, LoginConfig, Secret, ServerConfig, Transport};
+use crate::domain::{Item, ItemId, RepositoryId};
+use crate::json::JsonPointer;
 use crate::session::{Credentials, Tokens};
 
 /// How far the server's clock and ours may be apart, in seconds, before it is told. The daemon lives
@@ -221,7 +221,7 @@ pub struct UnreadableItem {
     pub(crate) bytes: Bytes,
     /// Where in them the fault is.
     pub(crate) fault_at: usize,
-    /// What its bytes are known by ([`crate::item::digest`]).
+    /// What its bytes are known by ([`crate::domain::item::digest`]).
     pub digest: u64,
 }
 

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::verdict::{Reply, Verdict, accepted, admitted, successful, wrong_shape};
 use super::{Offer, Offered, walk, wire};
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 
 /// What the id may be called, the likeliest first.
 const IDS: [&str; 4] = ["repositoryId", "repositoryID", "id", "repoId"];

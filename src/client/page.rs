@@ -19,8 +19,9 @@ use super::verdict::{
 };
 use super::wire::{self, Data, Envelope, Found, ItemFault, List};
 use super::{SearchAnswer, UnreadableItem};
-use crate::config::{JsonPointer, Secret};
-use crate::item;
+use crate::config::Secret;
+use crate::domain::item;
+use crate::json::JsonPointer;
 
 /// What a page was asked for with.
 #[derive(Clone, Copy, Debug)]

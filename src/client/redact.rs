@@ -9,7 +9,7 @@
 use std::fmt::Write;
 
 use super::spelling;
-use crate::visible::is_hidden;
+use crate::text::is_hidden;
 
 /// The most characters shown.
 const SHOWN: usize = 200;

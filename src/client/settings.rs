@@ -16,7 +16,7 @@ use super::route::Router;
 use super::verdict::TokenCookies;
 use super::{ClientSettings, connect};
 use crate::config::{LoginConfig, LoginMethod, Secret, Transport};
-use crate::cookies::Cookies;
+use crate::http::cookies::Cookies;
 use crate::session::Tokens;
 
 /// The settings of a client, replaced as a whole.

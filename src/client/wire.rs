@@ -15,10 +15,11 @@ use serde_json::value::RawValue;
 
 use super::tolerant::{IgnoredBytes, Member, OneOf, Shape, Typed, skip};
 use super::walk;
-use crate::canonical;
-use crate::config::JsonPointer;
-use crate::ids::{ItemId, LONGEST_ID};
-use crate::item::{self, DEEPEST, Item};
+use crate::domain::{
+    Item, ItemId, LONGEST_ID,
+    item::{self, DEEPEST},
+};
+use crate::json::{JsonPointer, canonical};
 
 /// An answer of any of the vendor's calls; which members it has depends on the call.
 #[derive(Debug, Default)]

@@ -18,7 +18,6 @@ mod guarded;
 mod keys;
 mod layers;
 mod load;
-mod pointer;
 mod reader;
 mod repositories;
 mod search;
@@ -36,11 +35,11 @@ use std::time::Duration;
 pub use environment::Environment;
 pub use fault::{Fault, Faults, Origin, Place, Warning};
 pub use load::{Loaded, load, load_text, load_to_ask, load_what_holds, password_place};
-pub use pointer::PointerError;
 pub use secret::Secret;
 use url::Url;
 
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
+use crate::json::JsonPointer;
 
 /// Everything that the configuration says, validated.
 #[derive(Clone, Debug, PartialEq)]
@@ -232,13 +231,6 @@ pub struct RepositoryConfig {
     pub paging: PagingConfig,
     /// `[deletes]` with this repository's own values laid over it.
     pub deletes: DeletesConfig,
-}
-
-/// An RFC 6901 JSON pointer that names a member, such as `/itemId`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonPointer {
-    text: String,
-    tokens: Vec<String>,
 }
 
 /// `mirror.url`.

@@ -9,11 +9,9 @@ use std::time::Duration;
 use super::fault::quoted;
 use super::reader::{Read, Reader, Reported};
 use super::units::{self, Parsed, Raw, Rejection};
-use super::{
-    Chosen, DeletesConfig, JsonPointer, MOST_IN_FLIGHT, PagingConfig, Rate, RepositoryConfig,
-    search,
-};
-use crate::ids::RepositoryId;
+use super::{Chosen, DeletesConfig, MOST_IN_FLIGHT, PagingConfig, Rate, RepositoryConfig, search};
+use crate::domain::RepositoryId;
+use crate::json::{JsonPointer, PointerError};
 
 /// At 2 KB an item, the usual size, the largest page is an answer of 200 MB; what is larger is a
 /// slip.
@@ -101,7 +99,7 @@ fn repository(
 }
 
 fn pointer(raw: Raw<'_>) -> Parsed<JsonPointer> {
-    raw.text("\"/itemId\"")?.parse().map_err(|error: super::PointerError| {
+    raw.text("\"/itemId\"")?.parse().map_err(|error: PointerError| {
         Rejection::new(error.to_string(), "write a JSON pointer, such as \"/itemId\" or \"/a/b\"")
     })
 }
@@ -117,7 +115,7 @@ fn ignored(raw: Raw<'_>, item_id: Option<&JsonPointer>) -> Parsed<Vec<JsonPointe
         let holds = |why: &dyn Display| format!("holds {}, which {why}", quoted(word));
         let pointer: JsonPointer = word
             .parse()
-            .map_err(|error: super::PointerError| Rejection::new(holds(&error), REMEDY))?;
+            .map_err(|error: PointerError| Rejection::new(holds(&error), REMEDY))?;
         if item_id.is_some_and(|item_id| item_id.tokens().starts_with(pointer.tokens())) {
             return Err(Rejection::new(holds(&"is where the id is"), REMEDY));
         }

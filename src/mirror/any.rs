@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::{
     EndOfPass, Mirror, MirrorError, Nothing, PageOfItems, Recalled, SqliteMirror, Suspicion, Tally,
 };
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 
 /// One of the kinds of mirror.
 #[derive(Debug)]

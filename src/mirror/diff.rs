@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 
 use super::PageOfItems;
-use crate::canonical;
-use crate::change::Op;
-use crate::config::JsonPointer;
-use crate::ids::ItemId;
-use crate::item::Item;
+use crate::domain::{Item, ItemId, Op};
+use crate::json::{JsonPointer, canonical};
 
 /// What the mirror has under an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

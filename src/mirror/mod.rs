@@ -16,10 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::JsonPointer;
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::idset::IdSet;
-use crate::item::Item;
+use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId};
+use crate::json::JsonPointer;
 
 pub use any::AnyMirror;
 pub use sqlite::{

@@ -16,10 +16,10 @@ use super::pass::Pass;
 use super::under_way::{UnderWay, pass_settings};
 use super::unreadable::Told;
 use crate::client::Api;
-use crate::clock;
 use crate::config::RepositoryConfig;
 use crate::mirror::{Interrupted, Mirror, PassFigures};
 use crate::progress::Activity;
+use crate::task::clock;
 use crate::telemetry::event;
 
 impl<A: Api, M: Mirror> Run<A, M> {

@@ -65,7 +65,7 @@ impl Cadence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{Iteration, RepositoryId};
+    use crate::domain::{Iteration, RepositoryId};
 
     fn page(number: u64, elapsed_ms: u64) -> PageRead {
         PageRead {

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::pass::{Pass, PassSettings};
-use crate::config::JsonPointer;
-use crate::idset::IdSet;
+use crate::domain::IdSet;
+use crate::json::JsonPointer;
 use crate::mirror::Interrupted;
 
 /// Counts up with every change of the stored form, which later versions cannot guess.
@@ -99,7 +99,7 @@ pub fn resume(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ItemId;
+    use crate::domain::ItemId;
     use crate::mirror::PassFigures;
     use crate::pager::link::Row;
 

@@ -19,14 +19,13 @@ use crate::client::{
     Api, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError, SearchAnswer,
     SearchRequest,
 };
-use crate::clock::Chance;
-use crate::heartbeat::{Alive, Until};
-use crate::ids::RepositoryId;
-use crate::outage::Outage;
-use crate::problems::{Reached, Report, Scope, Source};
+use crate::domain::RepositoryId;
+use crate::progress::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, RepositoryCounts};
 use crate::session::{Credentials, Refused, SharedSession, Suspected, Suspicion};
-use crate::stop::Stop;
+use crate::task::clock::Chance;
+use crate::task::heartbeat::{Alive, Until};
+use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// Of so many refusals of one request in a row the first may lead to a new session where nobody can

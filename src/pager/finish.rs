@@ -16,11 +16,11 @@ use super::settle::{self, News, Settlement};
 use super::under_way::UnderWay;
 use super::{PassEnd, Run};
 use crate::client::Api;
-use crate::clock;
-use crate::heartbeat::Until;
 use crate::mirror::{EndOfPass, Mirror};
-use crate::problems::{self, Origin, Report, Scope, Source};
 use crate::progress::LastCertified;
+use crate::progress::problems::{self, Origin, Report, Scope, Source};
+use crate::task::clock;
+use crate::task::heartbeat::Until;
 use crate::telemetry::event::{self, PassComplete};
 
 /// How often the mirror is asked during the rest whether deletions that are held back have been

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::courtesy::{Courtesy, Sent};
 use super::lid::Lid;
 use crate::config::{Chosen, MOST_IN_FLIGHT, PagingConfig};
-use crate::heartbeat::{Alive, Until};
+use crate::task::heartbeat::{Alive, Until};
 
 /// The gate of one repository.
 #[derive(Debug)]

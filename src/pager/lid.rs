@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::Rate;
-use crate::heartbeat::{Alive, Until};
+use crate::task::heartbeat::{Alive, Until};
 
 /// The bound, shared by all whom it is for.
 #[derive(Debug)]

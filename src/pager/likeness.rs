@@ -9,10 +9,8 @@
 use std::collections::HashMap;
 
 use super::link::Row;
-use crate::canonical;
-use crate::config::JsonPointer;
-use crate::ids::ItemId;
-use crate::item::Item;
+use crate::domain::{Item, ItemId};
+use crate::json::{JsonPointer, canonical};
 
 /// Items of so many bytes in all are compared: more than the overlap of any page has, and little
 /// enough for the thread that others wait for. Beyond it items are known by their own digests.

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 /// What the proof needs of one item of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -52,12 +52,11 @@ use self::store::Store;
 use self::under_way::{InHand, UnderWay, pass_settings};
 use crate::client::{Api, SearchRequest};
 use crate::config::RepositoryConfig;
-use crate::heartbeat::{Alive, Until};
-use crate::ids::Iteration;
-use crate::idset::IdSet;
+use crate::domain::{IdSet, Iteration};
 use crate::mirror::{Interrupted, Mirror, Tally};
 use crate::progress::{Activity, RepositoryProgress};
-use crate::stop::{Stop, Stopper};
+use crate::task::heartbeat::{Alive, Until};
+use crate::task::{Stop, Stopper};
 
 /// Of the pages that may be under way at once, this many times as many are read ahead of one whose
 /// answer is late: enough for the others to stay busy, few enough to be held in memory.

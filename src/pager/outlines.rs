@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::window::Window;
 use crate::client::Outline;
-use crate::ids::Iteration;
+use crate::domain::Iteration;
 
 /// Rows kept for one repository, of 16 bytes each: 20 MiB, enough for a million items in pages of
 /// some hundreds with their overlaps.

@@ -14,8 +14,8 @@ use super::pass::Taken;
 use super::under_way::{InHand, UnderWay};
 use super::{Flight, Run, joined, reason};
 use crate::client::Api;
-use crate::clock;
 use crate::mirror::{Mirror, Tally};
+use crate::task::clock;
 use crate::telemetry::event::{self, PageRead};
 
 impl<A: Api, M: Mirror> Run<A, M> {

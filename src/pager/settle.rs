@@ -20,13 +20,12 @@ use super::deletes::{Case, Finding, Judgement, Missing, judge};
 use super::fetch::Fetcher;
 use super::store::Store;
 use crate::client::{Api, ItemRequest, Presence};
-use crate::clock;
-use crate::config::{DeletesConfig, JsonPointer};
-use crate::heartbeat::Until;
-use crate::ids::{ItemId, Iteration};
-use crate::idset::IdSet;
+use crate::config::DeletesConfig;
+use crate::domain::{IdSet, ItemId, Iteration};
+use crate::json::JsonPointer;
 use crate::mirror::{Held, Mirror, Suspicion};
-use crate::stop::Stop;
+use crate::task::heartbeat::Until;
+use crate::task::{Stop, clock};
 use crate::telemetry::event;
 
 /// How many missing items are looked at before those of them that are gone are deleted: one

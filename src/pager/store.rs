@@ -11,15 +11,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::client::retry::Backoff;
-use crate::clock::Chance;
-use crate::heartbeat::{Alive, Until};
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
-use crate::outage::Outage;
-use crate::problems::{Report, Scope, Source};
 use crate::progress::Progress;
-use crate::stop::Stop;
+use crate::progress::problems::{Report, Scope, Source};
+use crate::task::clock::Chance;
+use crate::task::heartbeat::{Alive, Until};
+use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// How long one call may take. The disk may be slow, other programs may use it, and the pages of

@@ -14,11 +14,9 @@ use super::unreadable::Told;
 use super::window::Window;
 use crate::client::{Outline, SearchAnswer, SearchRequest, UnreadableItem};
 use crate::config::{PagingConfig, RepositoryConfig};
-use crate::ids::Iteration;
-use crate::idset::IdSet;
-use crate::item::Item;
+use crate::domain::{IdSet, Item, Iteration};
 use crate::mirror::{Checkpoint, PageOfItems, PassFigures};
-use crate::problems::Report;
+use crate::progress::problems::Report;
 use crate::telemetry::event::{self, PageRead, WindowUnreadable};
 
 /// One pass under way.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::client::UnreadableItem;
-use crate::ids::{Iteration, RepositoryId};
+use crate::domain::{Iteration, RepositoryId};
 use crate::telemetry::event::{self, ItemUnreadable};
 
 /// So many are told of aloud in one pass.

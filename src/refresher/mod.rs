@@ -29,14 +29,13 @@ use self::schedule::{Due, Signed, Why};
 use self::telling::{LOGIN, REAUTH, failed, report, tell, told_of_refusal};
 use crate::client::retry::Backoff;
 use crate::client::{Api, Failure, Standing};
-use crate::clock::Chance;
 use crate::config::SessionConfig;
-use crate::heartbeat::{Alive, Until};
-use crate::outage::Outage;
-use crate::problems::{Reached, Report, Scope, Source};
+use crate::progress::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, SignIn};
 use crate::session::{Complaints, SharedSession, Tokens};
-use crate::stop::Stop;
+use crate::task::clock::Chance;
+use crate::task::heartbeat::{Alive, Until};
+use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, RequestFailed};
 
 /// What the refresher works with.

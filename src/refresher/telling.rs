@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use super::Refresher;
 use super::denials::Denied;
 use crate::client::{Api, RequestError};
-use crate::outage::Outage;
-use crate::problems::{Reached, Report, Scope, Source};
+use crate::progress::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, SignIn};
 use crate::session::{Complaints, SharedSession};
+use crate::task::Outage;
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// What to do about a login that is denied.

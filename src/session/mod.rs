@@ -15,7 +15,7 @@ use std::sync::{PoisonError, RwLock};
 use tokio::sync::watch;
 
 use crate::config::Secret;
-use crate::cookies::Cookies;
+use crate::http::cookies::Cookies;
 
 /// Which login a session came from: 0 before the first, then 1, 2, 3 ...
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

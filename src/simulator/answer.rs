@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Sleep;
 
 use super::faults::{Canned, Shape};
-use crate::clock;
+use crate::task::clock;
 
 /// How many pieces a slow answer comes in.
 const SLOW_PIECES: usize = 50;

@@ -14,11 +14,11 @@ pub use super::held::HeldStatus;
 use super::held::shown;
 pub use super::ledger::PassStatus;
 use super::wrong::wrong;
-use crate::command_line::CommandLine;
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 use crate::mirror::{CertifiedPass, ChangeHead, MirrorSummary, RepositorySummary};
-use crate::problems::{Health, Problem};
+use crate::progress::problems::{Health, Problem};
 use crate::progress::{Activity, Progress, RepositoryProgress, SignIn, whole_millis};
+use crate::text::CommandLine;
 
 /// How things stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::endpoint::{BindError, Endpoint, Place, What};
 use super::{Live, Serving};
-use crate::problems::{Report, Scope, Source};
+use crate::progress::problems::{Report, Scope, Source};
 use crate::telemetry::event;
 
 /// How long until the second try; each further one waits twice as long.

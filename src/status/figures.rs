@@ -85,7 +85,7 @@ pub(super) mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::ids::Sequence;
+    use crate::domain::Sequence;
 
     /// An empty mirror.
     pub(in crate::status) fn summary() -> MirrorSummary {

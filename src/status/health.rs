@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::problems::{Health, Problem};
+use crate::progress::problems::{Health, Problem};
 use crate::progress::whole_millis;
 
 /// How things stand as a whole.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 use crate::mirror::HeldSummary;
 
 /// How many characters of an item's id are told: a server may send ids of any length.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::document::{Configured, Facts};
 use super::ready::shown;
-use crate::command_line::CommandLine;
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 use crate::mirror::RepositorySummary;
-use crate::problems::{self, Origin, Problem, Report, Scope, Source, worst_first};
+use crate::progress::problems::{self, Origin, Problem, Report, Scope, Source, worst_first};
+use crate::text::CommandLine;
 
 /// A repository whose last certified pass is too old.
 const OVERDUE: Origin = Origin { scope: Scope::Repository, what: "overdue" };
@@ -129,7 +129,7 @@ mod tests {
 
     fn kept(certified_ago: Option<Duration>, released: bool) -> MirrorSummary {
         let certified = certified_ago.map(|ago| CertifiedPass {
-            iteration: crate::ids::Iteration(1),
+            iteration: crate::domain::Iteration(1),
             ended_ms: NOW_MS - i64::try_from(ago.as_millis()).unwrap(),
         });
         let since_ms = Some(NOW_MS - 60_000);

@@ -6,8 +6,8 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use crate::ids::RepositoryId;
-use crate::problems::Problem;
+use crate::domain::RepositoryId;
+use crate::progress::problems::Problem;
 use crate::progress::{Activity, RepositoryProgress};
 
 /// About the longest line, in bytes: a few lines of a terminal. Of more repositories than fit it
@@ -144,8 +144,8 @@ impl fmt::Display for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Iteration;
-    use crate::problems::{Report, Scope, Source};
+    use crate::domain::Iteration;
+    use crate::progress::problems::{Report, Scope, Source};
     use crate::testing::{HOUR, MINUTE, SECOND};
 
     fn paging(id: u64) -> Repository {

@@ -11,8 +11,8 @@ use super::headline::{Repository, Session, headline};
 use super::{Supervisor, surroundings};
 use crate::client::Api;
 use crate::mirror::Mirror;
-use crate::problems::{Report, Scope, Source};
 use crate::progress::SignIn;
+use crate::progress::problems::{Report, Scope, Source};
 use crate::telemetry::event;
 
 /// Settings that wait for a restart of the daemon.

@@ -41,12 +41,9 @@ use self::tasks::{TaskEnd, TaskName, Tasks};
 use self::waits::{after, at};
 use self::watchdog::Watchdog;
 use crate::client::{Api, Counted};
-use crate::clock::Chance;
 use crate::config::{Config, RepositoryConfig};
-use crate::heartbeat::{Alive, Heartbeat};
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 use crate::mirror::Mirror;
-use crate::outage::Outage;
 use crate::pager::fetch::Fetcher;
 use crate::pager::{Gate, Lid, Pager, Passes, Rules};
 use crate::progress::{Activity, Progress, RepositoryCounts, RepositoryProgress, SignIn};
@@ -55,8 +52,10 @@ use crate::refresher::{Keeping, Refresher};
 use crate::session::SharedSession;
 use crate::signals::Signal;
 use crate::status::{self, Live, Serving, Shown, Watched};
-use crate::stop::{Stop, Stopper};
 use crate::systemd::Notifier;
+use crate::task::clock::Chance;
+use crate::task::heartbeat::{Alive, Heartbeat};
+use crate::task::{Outage, Stop, Stopper};
 use crate::telemetry::event;
 
 /// The longest that a stop takes.

@@ -1,7 +1,7 @@
 //! What a new configuration changes. Pure.
 
 use crate::config::{Config, LogFormat, MirrorUrl, RepositoryConfig, StatusListen};
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 
 /// What of a configuration holds from the start of the process to its end.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +111,7 @@ pub fn changes(fixed: &Fixed, old: &Config, new: &Config) -> Changes {
 mod tests {
     use super::{Changes, Fixed};
     use crate::config::{Config, Environment, Secret, load_text};
-    use crate::ids::RepositoryId;
+    use crate::domain::RepositoryId;
 
     fn config(rest: &str) -> Config {
         let text =

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::tasks::TaskName;
-use crate::problems::{Report, Scope, Source};
+use crate::progress::problems::{Report, Scope, Source};
 
 /// The wait after the first failure; it doubles with each further one.
 const FIRST: Duration = Duration::from_secs(1);

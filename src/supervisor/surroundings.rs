@@ -10,8 +10,8 @@ use bytesize::ByteSize;
 use tokio::task::JoinHandle;
 
 use crate::client::CLOCKS_APART_S;
-use crate::problems::{Report, Scope, Source};
 use crate::progress::Progress;
+use crate::progress::problems::{Report, Scope, Source};
 
 const DISK: Source = Source { scope: Scope::Mirror, repository: None, what: "disk" };
 const CLOCK: Source = Source { scope: Scope::Mirror, repository: None, what: "clock" };

@@ -6,7 +6,7 @@ use std::future::Future;
 
 use tokio::task::{Id, JoinSet};
 
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 
 /// The tasks that the supervisor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

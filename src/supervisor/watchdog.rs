@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::tasks::TaskName;
-use crate::heartbeat::{Sign, Signs, Until};
 use crate::session::Generation;
+use crate::task::heartbeat::{Sign, Signs, Until};
 
 /// How much longer than it allowed itself a strand may be silent: it includes the work between two
 /// waits, such as reading and comparing the largest page, on a machine that is busy with others.
@@ -98,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ids::RepositoryId;
+    use crate::domain::RepositoryId;
     use crate::session::SharedSession;
     use crate::testing::{HOUR, MINUTE, SECOND};
 

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::visible::visible_but;
+use crate::text::visible_but;
 
 /// What is ours in a line.
 const OURS: [char; 2] = ['\u{1b}', '\n'];

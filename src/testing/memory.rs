@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
     EndOfPass, Interrupted, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally,
 };

@@ -8,8 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Memory;
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
 
 /// One page as it was handed over.

@@ -10,13 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Call, Delivered, Recorder, Server, WatchfulMirror};
-use crate::clock::Chance;
 use crate::config::{Config, Environment, load_text};
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::Signal;
 use crate::supervisor::{End, Supervision, Supervisor};
 use crate::systemd::Notifier;
+use crate::task::clock::Chance;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::client::RequestErrorKind;
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 use crate::session::Generation;
 
 /// The vendor's calls.

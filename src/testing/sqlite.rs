@@ -14,13 +14,12 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::Server;
-use crate::clock;
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
     EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, SqliteMirror, SqliteOptions, Suspicion,
     Tally,
 };
+use crate::task::clock;
 
 /// The mirror.
 #[derive(Debug)]

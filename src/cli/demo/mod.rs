@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use super::{DemoArgs, Exit, daemon, output};
 use crate::client::{Client, ClientSettings};
-use crate::clock::Chance;
 use crate::config::{self, Config, Environment, LogLevel};
 use crate::pager::Passes;
 use crate::progress::Progress;
@@ -23,6 +22,7 @@ use crate::signals::Listener;
 use crate::simulator::{self, Counts, Fault, Options, Order, RepositoryOptions, Simulator};
 use crate::supervisor::{End, Supervision, Supervisor};
 use crate::systemd::Notifier;
+use crate::task::clock::Chance;
 
 /// The repository that loses most of its items.
 const BRANDS_ID: u64 = 10_150;

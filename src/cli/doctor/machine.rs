@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use super::report::Report;
 use crate::cli::output;
-use crate::clock;
 use crate::config::{self, Environment, MirrorUrl, SecretPlace, StatusListen};
 use crate::mirror::{self, Examination, Holder, Integrity, OpenError, ReadError};
 use crate::status::ask::{self, Answer, AskError};
 use crate::status::control::Origin;
 use crate::status::document::{DaemonStatus, SignInStatus};
+use crate::task::clock;
 use crate::telemetry;
 
 /// Free space below which the disk is called full: what a journal may grow to while it is read, and

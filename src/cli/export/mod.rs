@@ -21,8 +21,7 @@ use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
 use super::{Exit, PANICKED, spool};
 use crate::config::Environment;
-use crate::ids::{ItemId, RepositoryId, Sequence};
-use crate::item;
+use crate::domain::{ItemId, RepositoryId, Sequence, item};
 use crate::mirror::{ReadError, Reader, Snapshot};
 
 /// How long the snapshot may wait for the reader of stdout, in all.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use crate::members;
+use crate::json::members;
 
 /// Members beyond so many are no attributes but data, and a table of them would never end.
 const MOST_COLUMNS: usize = 20_000;

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::value::RawValue;
 
-use crate::canonical;
-use crate::members::{self, Member};
+use crate::json::canonical;
+use crate::json::members::{self, Member};
 
 /// What an item is called that has no members.
 const WHOLE: &str = "(item)";

@@ -15,9 +15,8 @@ use serde_json::value::RawValue;
 use super::Exit;
 use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
-use crate::change::{Change, Op};
 use crate::config::Environment;
-use crate::ids::{ItemId, RepositoryId, Sequence};
+use crate::domain::{Change, ItemId, Op, RepositoryId, Sequence};
 use crate::mirror::{History, ReadError, Reader};
 
 /// The end of the year 9999 in milliseconds since 1970, beyond which no date is written.
@@ -123,7 +122,7 @@ fn shown(value: Option<&RawValue>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Iteration;
+    use crate::domain::Iteration;
 
     #[test]
     fn a_change_is_told_attribute_by_attribute() {

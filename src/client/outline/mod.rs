@@ -15,8 +15,8 @@
 use bytes::Bytes;
 
 use super::wire::{self, Envelope, Found};
-use crate::config::JsonPointer;
-use crate::item::{self, Item};
+use crate::domain::{Item, item};
+use crate::json::JsonPointer;
 
 /// The list's member in the answer (vendor).
 const LIST: &[u8] = b"\"itemList\"";

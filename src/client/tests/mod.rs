@@ -30,7 +30,7 @@ use url::Url;
 use self::server::{Server, json};
 use super::*;
 use crate::config::{Environment, LoginConfig, LoginMethod, Secret, ServerConfig, Transport};
-use crate::ids::{ItemId, RepositoryId};
+use crate::domain::{ItemId, RepositoryId};
 use crate::session::Generation;
 
 /// Secrets that must be found nowhere but in the requests that need them.

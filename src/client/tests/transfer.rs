@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::server::{Server, Step, answer, head, json};
 use super::*;
-use crate::clock;
+use crate::task::clock;
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 

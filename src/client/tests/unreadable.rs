@@ -3,7 +3,7 @@
 use super::server::json;
 use super::*;
 use crate::client::UnreadableItem;
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 /// A page of these records, with the counts that belong to it.
 pub(super) fn page_of(records: &[&str]) -> String {

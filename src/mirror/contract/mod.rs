@@ -10,8 +10,7 @@ use std::time::Duration;
 pub(super) use self::steps::any_steps;
 use self::steps::{Body, Step, all_ids};
 use super::*;
-use crate::change::{Change, Op};
-use crate::ids::Sequence;
+use crate::domain::{Change, Op, Sequence};
 
 /// A kind of mirror.
 pub(super) trait Kind {

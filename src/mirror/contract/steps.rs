@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 /// Something that is done to a mirror.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
 
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 /// The bit that makes the bytes of negative numbers sort before those of others.
 const SIGN: u128 = 1 << 127;

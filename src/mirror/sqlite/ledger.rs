@@ -4,8 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::store::{Durability, Store};
 use super::suspects;
-use crate::ids::{Iteration, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, Iteration, RepositoryId};
 use crate::mirror::{
     EndOfPass, Held, Interrupted, MirrorError, PageOfItems, PassFigures, Recalled, Tally,
 };

@@ -6,7 +6,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::key::Key;
-use crate::ids::{ItemId, RepositoryId};
+use crate::domain::{ItemId, RepositoryId};
 use crate::mirror::MirrorError;
 
 /// The walk passes over so many strangers for each id that it looks for; then the ids are too far

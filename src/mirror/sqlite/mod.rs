@@ -39,8 +39,7 @@ pub use read::{
 
 use self::store::Store;
 use super::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 
 /// Calls that may wait for their turn; more wait outside. Each pager has one at a time.
 const QUEUE: usize = 16;

@@ -4,8 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::key::{self, Key, OwnedKey, RANGES, RESTS};
 use super::store::Store;
-use crate::ids::{ItemId, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, RepositoryId};
 use crate::mirror::{Held, MirrorError, Suspicion};
 
 /// What is known of items that were not seen.

@@ -8,9 +8,7 @@ use super::key::{Key, OwnedKey};
 use super::ledger;
 use super::lookup::{self, Stored};
 use super::store::{Durability, Store};
-use crate::change::Op;
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::item::Item;
+use crate::domain::{Item, ItemId, Iteration, Op, RepositoryId};
 use crate::mirror::diff::{self, Known, Rules};
 use crate::mirror::{MirrorError, PageOfItems, Tally};
 

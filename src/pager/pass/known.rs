@@ -1,8 +1,7 @@
 //! What a pass can be asked.
 
 use super::{Pass, PassCounts, Verdict};
-use crate::ids::ItemId;
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId};
 
 impl Pass {
     /// The verdict, once the pass has ended.

@@ -33,7 +33,7 @@ pub use self::terms::{Ask, PassCounts, PassSettings, Taken, Ticket, Why};
 pub use self::verdict::{Doubt, Verdict};
 use super::link::{self, Link, Row, Stretch};
 use super::window::{self, Window};
-use crate::idset::IdSet;
+use crate::domain::IdSet;
 
 /// How often in a row a window is stepped back before the pass goes on without a proof. The
 /// overlap grows fourfold each time, but by no more than three quarters of a page, so that this

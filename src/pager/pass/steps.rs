@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::*;
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 fn overlapping(page_size: u32) -> PassSettings {
     PassSettings { page_size, overlap: true }

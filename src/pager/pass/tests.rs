@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 /// What happens to the list between two requests.
 #[derive(Clone, Copy, Debug)]

@@ -42,7 +42,7 @@ impl Pass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ItemId;
+    use crate::domain::ItemId;
     use crate::pager::link::Row;
     use crate::pager::pass::{Ask, PassSettings, Verdict};
 

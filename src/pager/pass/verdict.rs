@@ -124,7 +124,7 @@ impl fmt::Display for Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ItemId;
+    use crate::domain::ItemId;
     use crate::pager::link::Row;
     use crate::pager::pass::{Pass, PassSettings};
 

@@ -4,8 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::*;
-use crate::ids::{ItemId, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, RepositoryId};
 use crate::testing::ItemCall;
 
 const REPOSITORY: RepositoryId = RepositoryId(1);
@@ -136,7 +135,7 @@ async fn where_the_server_cannot_be_asked_a_second_certified_pass_decides() {
         // One of them comes back, and another one goes.
         let item = rig.mirror.memory.with(REPOSITORY, |kept| {
             let id = ItemId::Integer(3);
-            crate::item::Item::new(id.clone(), kept.items[&id].clone())
+            crate::domain::Item::new(id.clone(), kept.items[&id].clone())
         });
         rig.server.state().lists.get_mut(&REPOSITORY).unwrap().insert(0, item);
         remove(&rig, 20..=20);
@@ -419,7 +418,7 @@ async fn old_changes_are_dropped_at_the_end_of_each_pass() {
     let mut config = config(CALM);
     config.changes.keep = Some(HOUR);
     let mut rig = Rig::new(server(), config).start();
-    let now = crate::clock::now_ms();
+    let now = crate::task::clock::now_ms();
     rig.events.nth("pass complete", 1).await;
     rig.run_for(SECOND).await;
     let dropped = rig.mirror.memory.with(REPOSITORY, |kept| kept.dropped.clone());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 use crate::mirror::Interrupted;
 use crate::testing::WatchfulMirror;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::*;
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 use crate::testing::Asked;
 
 /// Whether a request reaches beyond so many positions.

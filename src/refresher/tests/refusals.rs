@@ -1,7 +1,7 @@
 //! Requests that are refused while the session may stand, and sessions that somebody else ends.
 
 use super::*;
-use crate::problems::Scope;
+use crate::progress::problems::Scope;
 
 #[tokio::test(start_paused = true)]
 async fn sessions_that_somebody_ends_again_and_again_are_told_and_made_ever_more_rarely() {

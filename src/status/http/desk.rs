@@ -18,13 +18,13 @@ use tokio::time::Instant;
 
 use super::STATUS_PATH;
 use super::hosts::{self, Names};
-use crate::clock;
 use crate::mirror::CertifiedPass;
 use crate::progress::whole_millis;
 use crate::status::document::{Configured, DaemonStatus, Facts, StatusDocument};
 use crate::status::figures::Figures;
 use crate::status::metrics::{self, Snapshot};
 use crate::status::{Live, Serving, process, ready, web};
+use crate::task::clock;
 
 /// Where the page for people is.
 const PAGE_PATH: &str = "/";

@@ -38,7 +38,7 @@ use self::desk::Desk;
 use super::door;
 use super::endpoint::{Endpoint, Stream};
 use super::{Live, Serving};
-use crate::stop::Stop;
+use crate::task::Stop;
 
 /// Where the document is.
 pub const STATUS_PATH: &str = "/status";

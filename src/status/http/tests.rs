@@ -12,14 +12,14 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::config::StatusListen;
-use crate::ids::{Iteration, RepositoryId};
+use crate::domain::{Iteration, RepositoryId};
 use crate::mirror::{MirrorSummary, RepositorySummary};
 use crate::progress::{Activity, LastCertified, Progress, RepositoryProgress, SignIn};
 use crate::status::control::Origin;
 use crate::status::document::{StateStatus, StatusDocument};
 use crate::status::figures::tests::summary;
 use crate::status::{Place, Shown, SummaryReader, Watched, control};
-use crate::stop::Stopper;
+use crate::task::Stopper;
 use crate::testing::configuration;
 
 /// A running endpoint.

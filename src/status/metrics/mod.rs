@@ -23,9 +23,9 @@ use prometheus_client::registry::{Registry, Unit};
 use super::document::{HealthStatus, RepositoryStatus, SignInStatus, StatusDocument};
 use super::process::ProcessFigures;
 use super::ready;
-use crate::calls::{Call, Outcome};
-use crate::ids::RepositoryId;
-use crate::problems::Scope;
+use crate::domain::RepositoryId;
+use crate::metrics::calls::{Call, Outcome};
+use crate::progress::problems::Scope;
 use crate::progress::{Histogram, Progress, RepositoryCounts};
 
 /// What a text of metrics is sent as.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::command_line::CommandLine;
-use crate::ids::Iteration;
+use crate::domain::Iteration;
 use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary};
 use crate::progress::RepositoryProgress;
 use crate::status::document::{Configured, DaemonStatus, Facts};
 use crate::status::figures::tests::summary;
 use crate::status::process;
+use crate::text::CommandLine;
 
 /// Each metric with its type and its labels, a line each.
 const GOLDEN: &str = include_str!("../../../tests/it/metrics.txt");

@@ -14,8 +14,8 @@ use super::document::{
     DaemonStatus, HealthStatus, HeldStatus, MirrorStatus, PassStatus, RepositoryStatus,
     SignInStatus, StateStatus, StatusDocument,
 };
-use crate::problems::Scope;
-use crate::visible::is_hidden;
+use crate::progress::problems::Scope;
+use crate::text::is_hidden;
 
 /// What a page needs beside its document.
 #[derive(Clone, Copy, Debug)]

@@ -1,15 +1,14 @@
 //! Pages and documents, word for word.
 
 use super::*;
-use crate::change::Op;
-use crate::command_line::CommandLine;
-use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
+use crate::domain::{ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::{
     CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, PassFigures,
     RepositorySummary, Tally,
 };
 use crate::progress::{Activity, RepositoryProgress};
 use crate::status::document::{Configured, Facts, ProblemStatus};
+use crate::text::CommandLine;
 
 /// 2026-03-01T12:00:00Z.
 const NOW_MS: i64 = 1_772_366_400_000;

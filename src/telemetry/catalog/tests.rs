@@ -13,10 +13,10 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
-use crate::command_line::CommandLine;
-use crate::ids::{Iteration, RepositoryId};
+use crate::domain::{Iteration, RepositoryId};
 use crate::session::Generation;
 use crate::telemetry::event;
+use crate::text::CommandLine;
 
 const CATALOG: &str = include_str!("../../../systemd/ewmirror.catalog");
 

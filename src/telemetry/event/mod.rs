@@ -17,10 +17,10 @@ pub use self::read::{
     ItemUnreadable, PageRead, PagesRead, WINDOW_REMEDY, WindowUnreadable, item_unreadable,
     item_unreadable_again, page_read, page_read_in_haste, pages_read, window_unreadable,
 };
-use crate::command_line::CommandLine;
-use crate::ids::{Iteration, RepositoryId};
+use crate::domain::{Iteration, RepositoryId};
 use crate::progress::whole_millis;
 use crate::session::Generation;
+use crate::text::CommandLine;
 
 /// The target of all events.
 pub const TARGET: &str = "ewmirror";

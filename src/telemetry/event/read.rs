@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::TARGET;
-use crate::ids::{ItemId, Iteration, RepositoryId};
+use crate::domain::{ItemId, Iteration, RepositoryId};
 use crate::progress::whole_millis;
 
 /// One page, read.

@@ -27,7 +27,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::catalog;
-use crate::visible::visible_but;
+use crate::text::visible_but;
 
 /// Where journald listens.
 const SOCKET: &str = "/run/systemd/journal/socket";

@@ -19,8 +19,7 @@ use crate::client::{
     Api, Denial, Endpoint, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError,
     RequestErrorKind, SearchAnswer, SearchRequest, Standing,
 };
-use crate::ids::{ItemId, RepositoryId};
-use crate::item::Item;
+use crate::domain::{Item, ItemId, RepositoryId};
 use crate::session::{Credentials, Generation, Tokens};
 
 type Hook = Box<dyn FnMut(&Asked) -> Option<Outcome> + Send>;

@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::super::key::{Key, OwnedKey};
 use super::{ReadError, Reader, bounds_in, optional, signed, whole};
-use crate::change::{Change, Op};
-use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
+use crate::domain::{Change, ItemId, Iteration, Op, RepositoryId, Sequence};
 
 /// A page of changes is full with so many bytes of bodies, and one change more.
 const PAGE_BYTES: usize = 4 << 20;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::error::OpenError;
-use crate::ids::Sequence;
+use crate::domain::Sequence;
 
 /// A mirror that could not be asked, or a question that it cannot answer.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use super::super::key::{self, Key, OwnedKey, RANGES, RESTS};
 use super::super::schema::{self, Header};
 use super::{ReadError, Reader, connect, signed};
-use crate::ids::{ItemId, RepositoryId};
-use crate::idset::IdSet;
+use crate::domain::{IdSet, ItemId, RepositoryId};
 use crate::mirror::Held;
 
 /// A page is full with so many bytes of bodies, and one item more.

@@ -33,7 +33,7 @@ pub use summary::{
 use super::error::OpenError;
 use super::key::{OwnedKey, RANGES};
 use super::schema::{self, Header, SCHEMA_VERSION};
-use crate::ids::{ItemId, RepositoryId, Sequence};
+use crate::domain::{ItemId, RepositoryId, Sequence};
 
 /// How long a statement waits for a lock. Readers wait for nobody but one who opens or closes the
 /// database at that moment.

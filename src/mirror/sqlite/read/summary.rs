@@ -10,8 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::super::error::OpenError;
 use super::super::key::OwnedKey;
 use super::{ReadError, Reader, bounds_in, held, optional, signed, whole};
-use crate::change::Op;
-use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
+use crate::domain::{ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::{PassFigures, Tally};
 
 /// How many entries of the ledger are told of each repository.

@@ -6,8 +6,7 @@ use proptest::prelude::*;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Place;
-use crate::change::{Change, Op};
-use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
+use crate::domain::{Change, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::Release;
 use crate::mirror::contract::{self, Kind, Look};
 use crate::mirror::sqlite::SqliteMirror;
@@ -83,7 +82,7 @@ fn look(connection: &Connection) -> rusqlite::Result<Look> {
         match row.get::<_, Option<i64>>(3)? {
             Some(hash) => {
                 let body = change.6.clone().unwrap();
-                assert_eq!(hash.cast_unsigned(), crate::item::digest(&body));
+                assert_eq!(hash.cast_unsigned(), crate::domain::item::digest(&body));
                 look.items.insert(key, body);
             }
             None => assert!(look.tombstones.insert(key)),

@@ -7,8 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::*;
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::item::Item;
+use crate::domain::{Item, ItemId, Iteration, RepositoryId};
 use crate::mirror::{Checkpoint, Mirror, MirrorError, PageOfItems, PassFigures, Tally};
 
 const LIMIT: u64 = 1 << 20;

@@ -6,12 +6,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::*;
-use crate::ids::{ItemId, Iteration, RepositoryId};
-use crate::idset::IdSet;
-use crate::item::Item;
-use crate::mirror::Release;
+use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId};
 use crate::mirror::sqlite::read::release_in;
-use crate::mirror::{Checkpoint, EndOfPass, Held, Mirror, PageOfItems, PassFigures};
+use crate::mirror::{Checkpoint, EndOfPass, Held, Mirror, PageOfItems, PassFigures, Release};
 
 const REPOSITORY: RepositoryId = RepositoryId(u64::MAX);
 

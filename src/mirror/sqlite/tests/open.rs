@@ -6,9 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use rusqlite::Connection;
 
 use super::*;
-use crate::ids::{ItemId, RepositoryId};
-use crate::idset::IdSet;
-use crate::item::digest;
+use crate::domain::item::digest;
+use crate::domain::{IdSet, ItemId, RepositoryId};
 use crate::mirror::sqlite::error::OpenError;
 use crate::mirror::sqlite::schema::{self, APPLICATION_ID, Header, SCHEMA_VERSION};
 use crate::mirror::{Held, Mirror};

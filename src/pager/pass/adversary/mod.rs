@@ -15,7 +15,7 @@ use serde_json::Map;
 
 use self::world::{World, position};
 use super::*;
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 use crate::mirror::{Interrupted, PassFigures};
 use crate::pager::checkpoint::{self, ListId};
 

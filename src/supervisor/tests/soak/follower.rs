@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::ids::{ItemId, RepositoryId, Sequence};
+use crate::domain::{ItemId, RepositoryId, Sequence};
 use crate::mirror::Reader;
 
 /// Changes read at a time.

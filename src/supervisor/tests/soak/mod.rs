@@ -22,12 +22,12 @@ use self::follower::Follower;
 use self::look::{Look, Looks};
 use self::world::World;
 use super::{End, Signal};
-use crate::clock::{self, Chance};
 use crate::config::Config;
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::supervisor::{Supervision, Supervisor};
 use crate::systemd::Notifier;
+use crate::task::clock::{self, Chance};
 use crate::testing::{Call, HOUR, Recorder, Server, SqliteInTime, configuration};
 
 /// Of the suite.

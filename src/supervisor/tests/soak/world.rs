@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{RequestErrorKind, TimeoutKind};
-use crate::ids::{ItemId, RepositoryId};
+use crate::domain::{ItemId, RepositoryId};
 use crate::testing::{Asked, Call, ItemCall, Outcome, SECOND, Server, revised};
 
 pub(super) const REPOSITORIES: [u64; 2] = [1, 2];

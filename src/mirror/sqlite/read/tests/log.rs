@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::change::Change;
+use crate::domain::Change;
 
 fn sequences(changes: &[Change]) -> Vec<u64> {
     changes.iter().map(|change| change.sequence.0).collect()

@@ -10,9 +10,7 @@ use tempfile::TempDir;
 use super::super::key::Key;
 use super::super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::*;
-use crate::change::Op;
-use crate::ids::Iteration;
-use crate::idset::IdSet;
+use crate::domain::{IdSet, Iteration, Op};
 
 const ONE: RepositoryId = RepositoryId(1);
 const TWO: RepositoryId = RepositoryId(2);

@@ -3,6 +3,8 @@
 //! Counters only grow. Nothing here decides anything, and nobody waits here but for the state of
 //! signing in.
 
+pub mod problems;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,11 +12,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::calls::Calls;
-use crate::command_line::CommandLine;
-pub use crate::counter::{Counter, Histogram};
-use crate::ids::Iteration;
-use crate::problems::Problems;
+use crate::domain::Iteration;
+use crate::metrics::calls::Calls;
+pub use crate::metrics::{Counter, Histogram};
+use crate::progress::problems::Problems;
+use crate::text::CommandLine;
 
 /// From a repository of a few pages to one that takes more than a day.
 const PASS_BOUNDS: &[Duration] = &[

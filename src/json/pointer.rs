@@ -6,8 +6,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::JsonPointer;
-
 /// Why a text is no pointer to a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
@@ -20,6 +18,13 @@ pub enum PointerError {
     /// It holds a tilde that is neither `~0` nor `~1`.
     #[error("holds a tilde that is neither ~0 (a tilde) nor ~1 (a slash)")]
     Tilde,
+}
+
+/// An RFC 6901 JSON pointer that names a member, such as `/itemId`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonPointer {
+    text: String,
+    tokens: Vec<String>,
 }
 
 impl JsonPointer {

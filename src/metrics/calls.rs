@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::counter::{Counter, Histogram};
+use crate::metrics::{Counter, Histogram};
 
 /// From what a server on the same network takes for one item to the longest time-out that is
 /// usual.

@@ -10,9 +10,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 use url::Url;
 
-use crate::change::Change;
-use crate::ids::ItemId;
-use crate::item;
+use crate::domain::{Change, ItemId, item};
 
 /// What a server is called in an envelope: host, port where it is not the usual one, and path.
 pub fn server_name(url: &Url) -> String {
@@ -69,8 +67,8 @@ impl Serialize for BareId<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Op;
-    use crate::ids::{Iteration, RepositoryId, Sequence};
+    use crate::domain::Op;
+    use crate::domain::{Iteration, RepositoryId, Sequence};
 
     fn change(item: ItemId, op: Op, before: Option<&str>, after: Option<&str>) -> String {
         let change = Change {

@@ -1,6 +1,6 @@
 //! One change of an item, as the log keeps it.
 
-use crate::ids::{ItemId, Iteration, RepositoryId, Sequence};
+use crate::domain::{ItemId, Iteration, RepositoryId, Sequence};
 
 /// What happened to an item. The letters are Debezium's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

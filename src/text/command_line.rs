@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
 
 /// Where the configuration is that nobody names.
 pub const DEFAULT_CONFIG: &str = "/etc/ewmirror/ewmirror.toml";

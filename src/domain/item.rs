@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 /// An item: its id and its bytes exactly as they came, never re-serialised or re-ordered.
 ///

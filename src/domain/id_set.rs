@@ -11,7 +11,7 @@ use std::io;
 use roaring::RoaringTreemap;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use crate::ids::ItemId;
+use crate::domain::ItemId;
 
 /// The bytes of one hash in the stored form.
 const HASH_BYTES: usize = 16;

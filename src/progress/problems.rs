@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::command_line::CommandLine;
-use crate::ids::RepositoryId;
+use crate::domain::RepositoryId;
+use crate::text::CommandLine;
 
 /// How long a failure lasts before it is told although it was not repeated.
 pub const TOLD_AFTER: Duration = Duration::from_secs(5);

@@ -1,0 +1,3 @@
+//! What any HTTP client here needs, whoever the server is.
+
+pub mod cookies;

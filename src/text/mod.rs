@@ -1,0 +1,7 @@
+//! Text that people read: what of outside text may reach a terminal, and commands that can be pasted.
+
+mod command_line;
+mod visible;
+
+pub use command_line::{CommandLine, DEFAULT_CONFIG};
+pub use visible::{is_hidden, name, visible, visible_but};

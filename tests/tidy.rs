@@ -7,161 +7,33 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-/// For each module of the crate the others that it may import. What imports it is above it.
-const MAY_IMPORT: &[(&str, &[&str])] = &[
-    // The floor.
-    ("clock", &[]),
-    ("cookies", &[]),
-    ("counter", &[]),
-    ("calls", &["counter"]),
-    ("ids", &[]),
-    ("outage", &[]),
-    ("stop", &[]),
-    ("visible", &[]),
-    ("idset", &["ids"]),
-    ("item", &["ids"]),
-    ("command_line", &["ids"]),
-    ("members", &[]),
-    ("change", &["ids"]),
-    ("envelope", &["change", "ids", "item"]),
-    ("config", &["ids"]),
-    ("canonical", &["config"]),
-    ("signals", &[]),
-    ("heartbeat", &[]),
-    ("systemd", &["config"]),
-    // What tasks share, and what they say.
-    ("session", &["config", "cookies"]),
-    ("problems", &["command_line", "ids"]),
-    ("progress", &["calls", "command_line", "counter", "ids", "problems"]),
-    ("telemetry", &["command_line", "config", "ids", "progress", "session", "visible"]),
-    // The vendor's calls; where pages go.
-    (
-        "client",
-        &[
-            "calls",
-            "canonical",
-            "clock",
-            "config",
-            "cookies",
-            "ids",
-            "item",
-            "problems",
-            "session",
-            "visible",
-        ],
-    ),
-    ("mirror", &["canonical", "change", "config", "ids", "idset", "item"]),
-    // The tasks.
-    (
-        "pager",
-        &[
-            "canonical",
-            "client",
-            "clock",
-            "config",
-            "heartbeat",
-            "ids",
-            "idset",
-            "item",
-            "mirror",
-            "outage",
-            "problems",
-            "progress",
-            "session",
-            "stop",
-            "telemetry",
-        ],
-    ),
-    (
-        "refresher",
-        &[
-            "client",
-            "clock",
-            "config",
-            "heartbeat",
-            "outage",
-            "problems",
-            "progress",
-            "session",
-            "stop",
-            "telemetry",
-        ],
-    ),
-    // Beside them: it looks at what they share.
-    (
-        "status",
-        &[
-            "calls",
-            "clock",
-            "command_line",
-            "config",
-            "ids",
-            "mirror",
-            "problems",
-            "progress",
-            "stop",
-            "telemetry",
-            "visible",
-        ],
-    ),
-    (
-        "supervisor",
-        &[
-            "client",
-            "clock",
-            "config",
-            "heartbeat",
-            "ids",
-            "mirror",
-            "outage",
-            "pager",
-            "problems",
-            "progress",
-            "refresher",
-            "session",
-            "signals",
-            "status",
-            "stop",
-            "systemd",
-            "telemetry",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "canonical",
-            "change",
-            "client",
-            "clock",
-            "command_line",
-            "config",
-            "envelope",
-            "ids",
-            "item",
-            "members",
-            "mirror",
-            "pager",
-            "problems",
-            "progress",
-            "session",
-            "signals",
-            "simulator",
-            "status",
-            "supervisor",
-            "systemd",
-            "telemetry",
-            "visible",
-        ],
-    ),
-    // At the side: it shares no type with the client, so that both cannot be wrong alike.
-    ("simulator", &["clock"]),
+#[path = "tidy/graph.rs"]
+mod graph;
+
+/// The modules of the crate, layer by layer, the lowest first: a module imports those of the layers
+/// below its own, and none beside it or above it.
+const LAYERS: &[&[&str]] = &[
+    &["domain", "json"],
+    &["config", "metrics", "task", "text"],
+    &["http"],
+    &["progress", "session"],
+    &["signals", "systemd", "telemetry"],
+    &["client", "mirror"],
+    &["pager", "refresher", "status"],
+    &["supervisor"],
+    &["cli"],
 ];
+
+/// The module at the side: it shares no type with the client, so that both cannot be wrong alike. It
+/// imports of the crate only what is named here, and only `cli` and tests import it.
+const ASIDE: (&str, &[&str]) = ("simulator", &["task"]);
 
 /// Words that stand in the named files only.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["src/client/"]),
-    ("cookie_store", &["src/cookies/"]),
+    ("cookie_store", &["src/http/cookies/"]),
     ("signal_hook", &["src/signals.rs"]),
     ("prometheus_client", &["src/status/metrics/"]),
     ("procfs", &["src/status/process.rs"]),
@@ -170,7 +42,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("io::stderr", &["src/cli/output.rs", "src/cli/daemon.rs"]),
     ("println!", &["src/cli/output.rs"]),
     ("std::env::", &["src/config/environment.rs", "src/main.rs", "src/client/tests/"]),
-    ("SystemTime::now", &["src/clock.rs"]),
+    ("SystemTime::now", &["src/task/clock.rs"]),
     ("process::exit", &[]),
     (
         "crate::simulator",
@@ -183,21 +55,21 @@ const PURE: &[&str] = &[
     "src/client/offer.rs",
     "src/client/outline/mod.rs",
     "src/client/presence.rs",
-    "src/canonical/mod.rs",
+    "src/json/canonical/mod.rs",
     "src/client/redact.rs",
     "src/client/spelling.rs",
     "src/client/retry.rs",
     "src/client/verdict.rs",
     "src/client/wire.rs",
-    "src/change.rs",
-    "src/command_line.rs",
+    "src/domain/change.rs",
+    "src/text/command_line.rs",
     "src/cli/history/difference.rs",
     "src/cli/export/table.rs",
-    "src/envelope.rs",
-    "src/idset.rs",
-    "src/members.rs",
+    "src/domain/envelope.rs",
+    "src/domain/id_set.rs",
+    "src/json/members.rs",
     "src/mirror/diff.rs",
-    "src/outage.rs",
+    "src/task/outage.rs",
     "src/pager/cadence.rs",
     "src/pager/courtesy/floor.rs",
     "src/pager/courtesy/mod.rs",
@@ -230,20 +102,62 @@ const LONGER: &[(&str, usize)] =
 
 #[test]
 fn modules_import_only_what_is_below_them() {
+    let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
     let mut faults = String::new();
     for source in sources("src") {
         let Some(module) = module_of(&source.name) else { continue };
-        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
-            writeln!(faults, "{}: the module {module} is not in the table", source.name).unwrap();
-            continue;
-        };
+        let own = layer(module);
+        if own.is_none() && module != ASIDE.0 {
+            writeln!(faults, "{}: the module {module} is in no layer", source.name).unwrap();
+        }
         for imported in imports(source.shipped()) {
-            if imported != module && !allowed.contains(&imported.as_str()) {
+            let allowed = match own {
+                _ if imported == module => true,
+                Some(own) => {
+                    layer(&imported).is_some_and(|other| other < own)
+                        || (module == "cli" && imported == ASIDE.0)
+                }
+                None => ASIDE.1.contains(&imported.as_str()),
+            };
+            if !allowed {
                 writeln!(faults, "{}: {module} imports {imported}", source.name).unwrap();
             }
         }
     }
     assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn every_path_that_the_rules_name_exists() {
+    let mut named: Vec<&str> =
+        ONLY_IN.iter().flat_map(|(_, places)| places.iter()).copied().collect();
+    named.extend(PURE);
+    named.extend(LONGER.iter().map(|(name, _)| *name));
+    let modules = LAYERS.iter().copied().flatten().chain([&ASIDE.0]);
+    let modules: Vec<_> = modules.map(|module| format!("src/{module}")).collect();
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let missing: Vec<_> = named
+        .into_iter()
+        .filter(|path| !top.join(path).exists())
+        .map(str::to_owned)
+        .chain(modules.into_iter().filter(|module| {
+            !top.join(module).is_dir() && !top.join(format!("{module}.rs")).is_file()
+        }))
+        .collect();
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
+
+#[test]
+fn no_file_imports_what_contains_it() {
+    let faults = graph::Graph::of(&sources("src")).imports_of_parents();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let circles = graph::Graph::of(&sources("src")).circles();
+    let told: Vec<_> = circles.iter().map(|circle| circle.join(", ")).collect();
+    assert!(told.is_empty(), "\n{}", told.join("\n"));
 }
 
 #[test]
@@ -342,15 +256,38 @@ impl Source {
         Self { name: path.to_str().expect("our files have plain names").to_owned(), text }
     }
 
-    /// What ends up in the program: nothing of a test file, and of others what stands before the
-    /// tests at their end.
+    /// What ends up in the program: nothing of a file that only tests are built with, and of others
+    /// what stands before the tests at their end.
     fn shipped(&self) -> &str {
-        let is_test = ["/tests", "/testing", "/adversary.rs"];
-        if is_test.iter().any(|part| self.name.contains(part)) {
+        let is_test = |module: &String| {
+            let below = self.name.strip_prefix(module.as_str());
+            below.is_some_and(|below| below.starts_with(['/', '.']))
+        };
+        if test_modules().iter().any(is_test) {
             return "";
         }
         self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
     }
+}
+
+/// The modules that are declared for tests only: `src/pager/tests`.
+fn test_modules() -> &'static [String] {
+    static MODULES: OnceLock<Vec<String>> = OnceLock::new();
+    MODULES.get_or_init(|| {
+        let mut modules = Vec::new();
+        for source in sources("src") {
+            let folder = match source.name.rsplit_once('/') {
+                Some((folder, "mod.rs" | "lib.rs")) => folder,
+                _ => source.name.trim_end_matches(".rs"),
+            };
+            for declared in source.text.split("#[cfg(test)]\n").skip(1) {
+                let line = declared.lines().next().unwrap_or_default().trim();
+                let name = line.split_once("mod ").and_then(|(_, name)| name.strip_suffix(';'));
+                modules.extend(name.map(|name| format!("{folder}/{name}")));
+            }
+        }
+        modules
+    })
 }
 
 /// All Rust files below a folder, by name.

@@ -113,9 +113,8 @@ fn ignored(raw: Raw<'_>, item_id: Option<&JsonPointer>) -> Parsed<Vec<JsonPointe
     const REMEDY: &str = "write JSON pointers to other members, such as [\"/F_100999\"]";
     let pointer = |word: &String| {
         let holds = |why: &dyn Display| format!("holds {}, which {why}", quoted(word));
-        let pointer: JsonPointer = word
-            .parse()
-            .map_err(|error: PointerError| Rejection::new(holds(&error), REMEDY))?;
+        let pointer: JsonPointer =
+            word.parse().map_err(|error: PointerError| Rejection::new(holds(&error), REMEDY))?;
         if item_id.is_some_and(|item_id| item_id.tokens().starts_with(pointer.tokens())) {
             return Err(Rejection::new(holds(&"is where the id is"), REMEDY));
         }

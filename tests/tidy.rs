@@ -86,7 +86,7 @@ const PURE: &[&str] = &[
     "src/status/ready.rs",
     "src/status/wrong.rs",
     "src/supervisor/reload.rs",
-    "src/supervisor/headline.rs",
+    "src/supervisor/status_line.rs",
     "src/supervisor/restart.rs",
     "src/supervisor/watchdog.rs",
 ];

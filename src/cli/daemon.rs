@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
 use crate::status::control::{self, Origin};
 use crate::status::{Place, Serving, SummaryReader};
-use crate::supervisor::{End, Reload, Supervision, Supervisor};
+use crate::supervisor::{ExitReason, ReloadConfig, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
 use crate::telemetry::{self, Sink, Telemetry, event};
@@ -34,7 +34,7 @@ pub(super) fn run(file: &Path, environment: Environment) -> Exit {
         Err(exit) => return exit,
     };
     match prepared.supervise(Passes::Endless, None, Supervisor::run) {
-        Ok(End::MirrorLost(why)) => Exit::Failed(why),
+        Ok(ExitReason::MirrorLost(why)) => Exit::Failed(why),
         Ok(_) => Exit::Done,
         Err(exit) => exit,
     }
@@ -46,7 +46,7 @@ pub(super) struct Prepared {
     client: Arc<Client>,
     mirror: AnyMirror,
     control: Vec<control::Place>,
-    reload: Reload,
+    reload: ReloadConfig,
     notifier: Notifier,
     signals: mpsc::Receiver<Signal>,
     _listener: Listener,
@@ -100,9 +100,9 @@ impl Prepared {
         passes: Passes,
         patience: Option<Duration>,
         drive: D,
-    ) -> Result<End, Exit>
+    ) -> Result<ExitReason, Exit>
     where
-        F: Future<Output = End>,
+        F: Future<Output = ExitReason>,
         D: FnOnce(Supervisor<Client, AnyMirror>) -> F,
     {
         let runtime = runtime()?;
@@ -200,7 +200,7 @@ fn reload(
     environment: Environment,
     client: Arc<Client>,
     telemetry: Telemetry,
-) -> Reload {
+) -> ReloadConfig {
     Box::new(move |old| {
         let Loaded { config, warnings } = config::load(&file, &environment)?;
         client.reconfigure(&settings(&config, &environment))?;

@@ -17,7 +17,7 @@ use crate::domain::RepositoryId;
 use crate::pager::Passes;
 use crate::progress::problems::Scope;
 use crate::progress::{Progress, RepositoryProgress};
-use crate::supervisor::End;
+use crate::supervisor::ExitReason;
 
 /// How often a bar is drawn although nothing has come: its time left runs on.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,13 +53,13 @@ pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> 
         Ok((end, held(&progress)))
     });
     match ended {
-        Ok((End::Finished, held)) if !held.is_empty() => Exit::Failed(held),
-        Ok((End::Finished, _)) => Exit::Done,
-        Ok((End::Asked, _)) => {
+        Ok((ExitReason::Finished, held)) if !held.is_empty() => Exit::Failed(held),
+        Ok((ExitReason::Finished, _)) => Exit::Done,
+        Ok((ExitReason::Asked, _)) => {
             Exit::Failed("told to stop before every repository was read".to_owned())
         }
-        Ok((End::GaveUp(why), _)) => Exit::Failed(why.to_string()),
-        Ok((End::MirrorLost(why), _)) => Exit::Failed(why),
+        Ok((ExitReason::GaveUp(why), _)) => Exit::Failed(why.to_string()),
+        Ok((ExitReason::MirrorLost(why), _)) => Exit::Failed(why),
         Err(exit) => exit,
     }
 }

@@ -22,9 +22,11 @@ use crate::client::{
 use crate::domain::RepositoryId;
 use crate::progress::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, RepositoryCounts};
-use crate::session::{Credentials, Refused, SharedSession, Suspected, Suspicion};
+use crate::session::{
+    Credentials, RefusalOutcome, SessionSuspicion, SharedSession, SuspicionOutcome,
+};
 use crate::task::clock::Chance;
-use crate::task::heartbeat::{Alive, Until};
+use crate::task::heartbeat::{Lane, Until};
 use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
@@ -114,7 +116,7 @@ enum Next {
     /// For so long.
     After(Duration),
     /// For what comes of a suspicion.
-    Cleared(Suspicion),
+    Cleared(SessionSuspicion),
 }
 
 impl<A: Api> Fetcher<A> {
@@ -124,20 +126,20 @@ impl<A: Api> Fetcher<A> {
         &self,
         request: &SearchRequest,
         mut stop: Stop,
-        alive: &Alive,
+        lane: &Lane,
     ) -> Option<Landing> {
         let mut tries = Tries::of(request.repository, SEARCH);
         let top = SearchRequest { page: 1, page_size: 1, outline: None, ..request.clone() };
         let mut blame = Blame::default();
         loop {
-            let (credentials, passed) = self.let_through(&mut stop, alive).await?;
+            let (credentials, passed) = self.let_through(&mut stop, lane).await?;
             self.trying(&mut tries);
             let begun = Instant::now();
             self.progress.requests.increment();
             self.counts.requests.increment();
             let until = Until::Within(self.api.time_out());
             let asked = if blame.asks_for_top() { &top } else { request };
-            match alive.during(until, self.api.search(&credentials, asked)).await {
+            match lane.wait(until, self.api.search(&credentials, asked)).await {
                 Ok(answer) if blame.asks_for_top() => {
                     // One item says nothing of how fast pages come, nor that this window does.
                     drop(passed);
@@ -168,7 +170,7 @@ impl<A: Api> Fetcher<A> {
                         self.progress.problems.over(source(request.repository, SEARCH));
                         return Some(Landing::Unanswered(Unanswered { failure, total, begun }));
                     }
-                    self.wait(next, &mut stop, alive).await?;
+                    self.wait(next, &mut stop, lane).await?;
                 }
             }
         }
@@ -180,14 +182,14 @@ impl<A: Api> Fetcher<A> {
         &self,
         request: &ItemRequest,
         mut stop: Stop,
-        alive: &Alive,
+        lane: &Lane,
     ) -> Option<Presence> {
         let mut tries = Tries::of(request.repository, ITEM);
         while tries.failed < ASKED_AT_MOST && tries.refused < ASKED_AT_MOST {
-            let (credentials, passed) = self.let_through(&mut stop, alive).await?;
+            let (credentials, passed) = self.let_through(&mut stop, lane).await?;
             self.trying(&mut tries);
             let until = Until::Within(self.api.time_out());
-            let asked = alive.during(until, self.api.item(&credentials, request)).await;
+            let asked = lane.wait(until, self.api.item(&credentials, request)).await;
             // An item is no page: how long it took says nothing of pages.
             drop(passed);
             match asked {
@@ -198,7 +200,7 @@ impl<A: Api> Fetcher<A> {
                 }
                 Err(failure) => {
                     let next = self.next_after(&failure, &credentials, &mut tries);
-                    self.wait(next, &mut stop, alive).await?;
+                    self.wait(next, &mut stop, lane).await?;
                 }
             }
         }
@@ -208,37 +210,33 @@ impl<A: Api> Fetcher<A> {
     }
 
     /// Waits before another try; `None` if told to stop before.
-    async fn wait(&self, next: Next, stop: &mut Stop, alive: &Alive) -> Option<()> {
+    async fn wait(&self, next: Next, stop: &mut Stop, lane: &Lane) -> Option<()> {
         match next {
             Next::AtOnce => Some(()),
             Next::After(delay) => tokio::select! {
                 biased;
                 () = stop.requested() => None,
                 () = sleep(delay) => Some(()),
-                never = alive.waits(Until::Within(delay)) => match never {},
+                never = lane.waits(Until::Within(delay)) => match never {},
             },
             Next::Cleared(suspicion) => tokio::select! {
                 biased;
                 () = stop.requested() => None,
                 _ = self.session.cleared(suspicion) => Some(()),
-                never = alive.waits(Until::Session) => match never {},
+                never = lane.waits(Until::Session) => match never {},
             },
         }
     }
 
     /// Waits until a request may be sent; with the tokens of that moment.
-    async fn let_through(
-        &self,
-        stop: &mut Stop,
-        alive: &Alive,
-    ) -> Option<(Credentials, Passed<'_>)> {
+    async fn let_through(&self, stop: &mut Stop, lane: &Lane) -> Option<(Credentials, Passed<'_>)> {
         loop {
             // Not before there is a session: what has passed the gate is sent at once.
-            self.credentials(stop, alive).await?;
+            self.credentials(stop, lane).await?;
             let passed = tokio::select! {
                 biased;
                 () = stop.requested() => return None,
-                passed = self.gate.enter(alive) => passed,
+                passed = self.gate.enter(lane) => passed,
             };
             if self.session.standing().is_some()
                 && let Some(credentials) = self.session.current()
@@ -248,12 +246,12 @@ impl<A: Api> Fetcher<A> {
         }
     }
 
-    async fn credentials(&self, stop: &mut Stop, alive: &Alive) -> Option<Credentials> {
+    async fn credentials(&self, stop: &mut Stop, lane: &Lane) -> Option<Credentials> {
         tokio::select! {
             biased;
             () = stop.requested() => None,
             credentials = self.session.credentials() => Some(credentials),
-            never = alive.waits(Until::Session) => match never {},
+            never = lane.waits(Until::Session) => match never {},
         }
     }
 
@@ -291,7 +289,7 @@ impl<A: Api> Fetcher<A> {
         self.progress.problems.server_answered();
         self.progress.problems.over(source(repository, endpoint));
         if let Some(ended) = self.outage().succeeded(Instant::now()) {
-            event::reconnected(Some(repository), endpoint, ended.away, ended.failures);
+            event::reconnected(Some(repository), endpoint, ended.duration, ended.failures);
         }
     }
 
@@ -323,16 +321,17 @@ impl<A: Api> Fetcher<A> {
         let suspected = if to_blame {
             tries.first_refused = None;
             match self.session.refused(used) {
-                Refused::Superseded => Some(Suspected::Superseded),
-                Refused::Reported => None,
+                RefusalOutcome::Superseded => Some(SuspicionOutcome::Superseded),
+                RefusalOutcome::Reported => None,
             }
         } else if suspects {
             Some(self.session.suspected(used))
         } else {
             self.session.doubted();
-            Some(Suspected::Stands)
+            Some(SuspicionOutcome::Stands)
         };
-        if suspected == Some(Suspected::Superseded) && tries.superseded < REFUSALS_PER_LOGIN {
+        if suspected == Some(SuspicionOutcome::Superseded) && tries.superseded < REFUSALS_PER_LOGIN
+        {
             tries.superseded += 1;
             return Next::AtOnce;
         }
@@ -341,10 +340,10 @@ impl<A: Api> Fetcher<A> {
         match suspected {
             // The end of a session is no failure.
             None => return Next::AtOnce,
-            Some(Suspected::Reported(suspicion)) if tries.refused == 1 => {
+            Some(SuspicionOutcome::Reported(suspicion)) if tries.refused == 1 => {
                 return Next::Cleared(suspicion);
             }
-            Some(Suspected::Stands) if tries.refused == 1 => return Next::AtOnce,
+            Some(SuspicionOutcome::Stands) if tries.refused == 1 => return Next::AtOnce,
             _ => {}
         }
         let remedy = match refusal.shape {

@@ -221,7 +221,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             tokio::select! {
                 biased;
                 () = self.pager.stop.requested() => return None,
-                changed = self.pager.nudges.changed() => return changed.ok(),
+                changed = self.pager.wakes.changed() => return changed.ok(),
                 changed = self.pager.settings.changed() => changed.ok()?,
                 () = rested(begun, pass_interval) => return Some(()),
                 () = sleep(ASK_FOR_RELEASE), if self.holds => {
@@ -231,7 +231,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                         return Some(());
                     }
                 }
-                never = self.pager.alive.waits(Until::Within(left)) => match never {},
+                never = self.pager.lane.waits(Until::Within(left)) => match never {},
             }
         }
     }

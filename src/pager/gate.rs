@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::courtesy::{Courtesy, Sent};
 use super::lid::Lid;
 use crate::config::{Chosen, MOST_IN_FLIGHT, PagingConfig};
-use crate::task::heartbeat::{Alive, Until};
+use crate::task::heartbeat::{Lane, Until};
 
 /// The gate of one repository.
 #[derive(Debug)]
@@ -96,14 +96,14 @@ impl Gate {
     }
 
     /// Waits until a request may be sent, which is then to be sent at once.
-    pub async fn enter(&self, alive: &Alive) -> Passed<'_> {
-        // Those before it are strands of the same pager.
-        let _turn = alive.during(Until::OtherStrands, self.turn.acquire()).await;
+    pub async fn enter(&self, lane: &Lane) -> Passed<'_> {
+        // Those before it are lanes of the same pager.
+        let _turn = lane.wait(Until::OtherLanes, self.turn.acquire()).await;
         while !self.has_room() {
-            alive.during(Until::OtherStrands, self.ended.notified()).await;
+            lane.wait(Until::OtherLanes, self.ended.notified()).await;
         }
-        self.own.due(alive).await;
-        self.shared.pass(alive).await;
+        self.own.due(lane).await;
+        self.shared.pass(lane).await;
         self.own.passed();
         Passed { gate: self, sent: Some(self.state().courtesy.sent(Instant::now())) }
     }

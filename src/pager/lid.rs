@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::Rate;
-use crate::task::heartbeat::{Alive, Until};
+use crate::task::heartbeat::{Lane, Until};
 
 /// The bound, shared by all whom it is for.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Lid {
     }
 
     /// Waits until a request may be sent, and takes it for sent.
-    pub async fn pass(&self, alive: &Alive) {
+    pub async fn pass(&self, lane: &Lane) {
         let _in_line = InLine::enter(&self.waiting);
         let mut least = self.least.subscribe();
         let _turn = loop {
@@ -56,15 +56,15 @@ impl Lid {
                 turn = self.turn.acquire() => break turn,
                 // To say anew how long it may take.
                 Ok(()) = least.changed() => {}
-                never = alive.waits(until) => match never {},
+                never = lane.waits(until) => match never {},
             }
         };
-        self.due(alive).await;
+        self.due(lane).await;
         self.passed();
     }
 
     /// Waits until a request may be sent; one at a time may wait so.
-    pub(super) async fn due(&self, alive: &Alive) {
+    pub(super) async fn due(&self, lane: &Lane) {
         let mut least = self.least.subscribe();
         loop {
             let Some(between) = *least.borrow_and_update() else { return };
@@ -75,7 +75,7 @@ impl Lid {
             tokio::select! {
                 () = sleep_until(due) => {}
                 Ok(()) = least.changed() => {}
-                never = alive.waits(Until::Within(between)) => match never {},
+                never = lane.waits(Until::Within(between)) => match never {},
             }
         }
     }

@@ -55,7 +55,7 @@ use crate::config::RepositoryConfig;
 use crate::domain::{IdSet, Iteration};
 use crate::mirror::{Interrupted, Mirror, Tally};
 use crate::progress::{Activity, RepositoryProgress};
-use crate::task::heartbeat::{Alive, Until};
+use crate::task::heartbeat::{Lane, Until};
 use crate::task::{Stop, Stopper};
 
 /// Of the pages that may be under way at once, this many times as many are read ahead of one whose
@@ -90,7 +90,7 @@ pub struct Pager<A, M> {
     /// `[changes]`, as they change.
     pub rules: watch::Receiver<Rules>,
     /// Changes when the next pass is to begin without rest.
-    pub nudges: watch::Receiver<u64>,
+    pub wakes: watch::Receiver<u64>,
     /// A hash of server and user. It changes when either is another one: a pass is of one list.
     pub source: watch::Receiver<u64>,
     /// Where it tells how far it is; also where it takes up the count of passes.
@@ -99,8 +99,8 @@ pub struct Pager<A, M> {
     pub passes: Passes,
     /// When to end.
     pub stop: Stop,
-    /// Its signs of life.
-    pub alive: Arc<Alive>,
+    /// Its lane.
+    pub lane: Arc<Lane>,
 }
 
 /// Why a pass is over.
@@ -124,22 +124,22 @@ impl<A: Api, M: Mirror> Pager<A, M> {
             progress: Arc::clone(&self.fetcher.progress),
             chance: Arc::clone(&self.fetcher.chance),
             stop: self.stop.clone(),
-            alive: Arc::clone(&self.alive),
+            lane: Arc::clone(&self.lane),
         };
         let Some(recalled) = store.recall().await else { return };
         // After a panic the supervisor names the pass after the one that failed: what a defect left
         // of it is not to be trusted.
         let asked = self.progress.borrow().iteration;
         let interrupted = recalled.interrupted.filter(|_| asked <= recalled.iteration);
-        let (recall, recalled_stop) = Stopper::new();
+        let (cancel, cancelled) = Stopper::new();
         Run {
             pace: Pace::new(self.fetcher.gate.interval()),
             store,
             pager: self,
             flights: JoinSet::new(),
             writes: JoinSet::new(),
-            recall,
-            recalled: recalled_stop,
+            cancel,
+            cancelled,
             cadence: Cadence::default(),
             outlines: Outlines::default(),
             iteration: recalled.iteration.max(asked),
@@ -162,8 +162,8 @@ struct Run<A, M> {
     /// The page being written, if one is.
     writes: JoinSet<(InHand, Option<Tally>)>,
     /// Ends their waits.
-    recall: Stopper,
-    recalled: Stop,
+    cancel: Stopper,
+    cancelled: Stop,
     pace: Pace,
     cadence: Cadence,
     outlines: Outlines,
@@ -202,7 +202,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
     }
 
     async fn next_written(&mut self) -> Option<Result<(InHand, Option<Tally>), JoinError>> {
-        self.pager.alive.during(Until::OtherStrands, self.writes.join_next()).await
+        self.pager.lane.wait(Until::OtherLanes, self.writes.join_next()).await
     }
 
     fn now(&self, activity: Activity) {
@@ -222,7 +222,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         loop {
             let stopping = stop.is_requested();
             if stopping {
-                self.recall.stop();
+                self.cancel.stop();
             }
             if self.writes.is_empty() {
                 if under_way.pass.verdict().is_some() {
@@ -254,7 +254,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                     }
                 }
                 Ok(()) = self.pager.source.changed(), if !stopping => {
-                    self.recall();
+                    self.cancel_requests();
                     return PassEnd::Outdated;
                 }
                 () = at(due) => self.tell_sum(),
@@ -275,7 +275,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                         self.send(under_way.request(ask, outline), ask);
                     }
                 }
-                never = self.pager.alive.waits(until) => match never {},
+                never = self.pager.lane.waits(until) => match never {},
             }
         }
     }
@@ -296,7 +296,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
     /// How long nothing may happen in a pass.
     fn until(&self, may_send: bool) -> Until {
         if !self.flights.is_empty() || !self.writes.is_empty() {
-            Until::OtherStrands
+            Until::OtherLanes
         } else if may_send {
             Until::Within(self.pace.period())
         } else {
@@ -309,13 +309,13 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
         let old = std::mem::replace(&mut under_way.config, Arc::clone(&config));
         if old.search != config.search || old.item_id != config.item_id {
-            self.recall();
+            self.cancel_requests();
             return false;
         }
         self.pager.fetcher.gate.set(&config.paging);
         let settings = pass_settings(&config.paging);
         if pass_settings(&old.paging) != settings {
-            self.recall();
+            self.cancel_requests();
             under_way.pass.change_settings(settings);
             // Or they would take up the room of those that are wanted now.
             under_way.drop_void();
@@ -325,18 +325,18 @@ impl<A: Api, M: Mirror> Run<A, M> {
 
     /// Ends every wait of the requests under way. One that fails again and again, because of the
     /// settings that it was made with, would otherwise hold the place of those that replace it.
-    fn recall(&mut self) {
+    fn cancel_requests(&mut self) {
         let (new, stop) = Stopper::new();
-        std::mem::replace(&mut self.recall, new).stop();
-        self.recalled = stop;
+        std::mem::replace(&mut self.cancel, new).stop();
+        self.cancelled = stop;
     }
 
     fn send(&mut self, request: SearchRequest, ask: Ask) {
         let fetcher = Arc::clone(&self.pager.fetcher);
-        let (iteration, stop) = (self.iteration, self.recalled.clone());
-        let alive = self.pager.alive.strand();
+        let (iteration, stop) = (self.iteration, self.cancelled.clone());
+        let lane = self.pager.lane.another();
         self.flights
-            .spawn(async move { (iteration, ask, fetcher.fetch(&request, stop, &alive).await) });
+            .spawn(async move { (iteration, ask, fetcher.fetch(&request, stop, &lane).await) });
     }
 }
 

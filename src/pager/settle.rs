@@ -257,16 +257,16 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
     }
 
     async fn ask(&self, item: ItemId) -> Option<Presence> {
-        let (mut stop, alive) = (self.stop.clone(), &self.store.alive);
+        let (mut stop, lane) = (self.stop.clone(), &self.store.lane);
         tokio::select! {
             biased;
             () = stop.requested() => return None,
             () = sleep(self.pace) => {}
-            never = alive.waits(Until::Within(self.pace)) => match never {},
+            never = lane.waits(Until::Within(self.pace)) => match never {},
         }
         let request =
             ItemRequest { repository: self.store.repository, item, item_id: self.item_id.clone() };
-        self.fetcher.ask(&request, stop, alive).await
+        self.fetcher.ask(&request, stop, lane).await
     }
 
     async fn delete(&self, ids: Vec<ItemId>) -> Option<u64> {

@@ -16,7 +16,7 @@ use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspi
 use crate::progress::Progress;
 use crate::progress::problems::{Report, Scope, Source};
 use crate::task::clock::Chance;
-use crate::task::heartbeat::{Alive, Until};
+use crate::task::heartbeat::{Lane, Until};
 use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
@@ -32,12 +32,12 @@ pub(super) struct Store<M> {
     pub(super) progress: Arc<Progress>,
     pub(super) chance: Arc<Chance>,
     pub(super) stop: Stop,
-    /// The strand that makes the calls.
-    pub(super) alive: Arc<Alive>,
+    /// The lane that makes the calls.
+    pub(super) lane: Arc<Lane>,
 }
 
 impl<M: Mirror> Store<M> {
-    /// The same for another strand, which begins now.
+    /// The same for another lane, which begins now.
     pub(super) fn beside(&self) -> Self {
         Self {
             mirror: Arc::clone(&self.mirror),
@@ -45,7 +45,7 @@ impl<M: Mirror> Store<M> {
             progress: Arc::clone(&self.progress),
             chance: Arc::clone(&self.chance),
             stop: self.stop.clone(),
-            alive: Arc::new(self.alive.strand()),
+            lane: Arc::new(self.lane.another()),
         }
     }
 
@@ -106,19 +106,19 @@ impl<M: Mirror> Store<M> {
     {
         let (mut attempt, mut outage) = (0, Outage::default());
         loop {
-            match self.alive.during(Until::Within(CALL_WITHIN), call()).await {
+            match self.lane.wait(Until::Within(CALL_WITHIN), call()).await {
                 Ok(done) => {
                     self.progress.problems.over(self.source());
                     if let Some(ended) = outage.succeeded(Instant::now()) {
                         let repository = Some(self.repository);
-                        event::reconnected(repository, "mirror", ended.away, ended.failures);
+                        event::reconnected(repository, "mirror", ended.duration, ended.failures);
                     }
                     return Some(done);
                 }
                 Err(error) if error.is_final() => {
                     self.progress.lose_mirror(|| format!("{error}; {}", error.remedy()));
                     let mut stop = self.stop.clone();
-                    self.alive.during(Until::Within(CALL_WITHIN), stop.requested()).await;
+                    self.lane.wait(Until::Within(CALL_WITHIN), stop.requested()).await;
                     return None;
                 }
                 Err(error) => {
@@ -128,7 +128,7 @@ impl<M: Mirror> Store<M> {
                     tokio::select! {
                         () = stop.requested() => return None,
                         () = sleep(delay) => {}
-                        never = self.alive.waits(Until::Within(delay)) => match never {},
+                        never = self.lane.waits(Until::Within(delay)) => match never {},
                     }
                 }
             }

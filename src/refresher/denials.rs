@@ -35,10 +35,10 @@ const SAME_WORDS: u32 = 3;
 
 /// What is remembered of denied logins.
 #[derive(Debug, Default)]
-pub struct Denials(Mutex<Record>);
+pub struct Denials(Mutex<DenialRecord>);
 
 #[derive(Debug, Default)]
-struct Record {
+struct DenialRecord {
     /// The latest tries that were denied or may have been, at most [`TRIES`].
     tries: VecDeque<Instant>,
     /// Denials since the last success.
@@ -52,16 +52,16 @@ struct Record {
 
 /// What a failed login counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counts {
+pub enum LoginFailure {
     /// A failure like others, to be tried again after so long at the soonest.
     Failure(Duration),
     /// A denial.
-    Denial(Denied),
+    Denial(CountedDenial),
 }
 
 /// A denial among those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denied {
+pub struct CountedDenial {
     /// Which one in a row, counted from 1.
     pub number: u32,
     /// How long to wait before the next try.
@@ -70,14 +70,14 @@ pub struct Denied {
 
 impl Denials {
     /// Notes a denial.
-    pub fn denied(&self, now: Instant) -> Denied {
+    pub fn denied(&self, now: Instant) -> CountedDenial {
         let mut record = self.record();
         record.note(now);
         record.denied(now)
     }
 
     /// Notes a failure in these words that may have been a denial.
-    pub fn doubted(&self, words: &str, now: Instant) -> Counts {
+    pub fn doubted(&self, words: &str, now: Instant) -> LoginFailure {
         let mut record = self.record();
         record.note(now);
         let words = lasting_words(words);
@@ -85,15 +85,15 @@ impl Denials {
         record.words = words;
         // Where it has been denied before, it most likely is again.
         if record.same >= SAME_WORDS || record.denied > 0 {
-            return Counts::Denial(record.denied(now));
+            return LoginFailure::Denial(record.denied(now));
         }
         let index = usize::try_from(record.same.saturating_sub(1)).unwrap_or(usize::MAX);
-        Counts::Failure(DOUBTS.get(index).copied().unwrap_or_default())
+        LoginFailure::Failure(DOUBTS.get(index).copied().unwrap_or_default())
     }
 
     /// Forgets all: a login succeeded, or what is tried has changed.
     pub fn forget(&self) {
-        *self.record() = Record::default();
+        *self.record() = DenialRecord::default();
     }
 
     /// How long nothing is to be tried yet.
@@ -102,12 +102,12 @@ impl Denials {
         next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    fn record(&self) -> MutexGuard<'_, DenialRecord> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Record {
+impl DenialRecord {
     fn note(&mut self, now: Instant) {
         self.tries.push_back(now);
         while self.tries.len() > TRIES {
@@ -115,14 +115,14 @@ impl Record {
         }
     }
 
-    fn denied(&mut self, now: Instant) -> Denied {
+    fn denied(&mut self, now: Instant) -> CountedDenial {
         self.denied = self.denied.saturating_add(1);
         let index = usize::try_from(self.denied.saturating_sub(1)).unwrap_or(usize::MAX);
         let soonest = now + WAITS.get(index).copied().unwrap_or(LATER);
         let first = self.tries.front().filter(|_| self.tries.len() >= TRIES);
         let next = first.map_or(soonest, |first| soonest.max(*first + WINDOW));
         self.next = Some(next);
-        Denied { number: self.denied, wait: next.saturating_duration_since(now) }
+        CountedDenial { number: self.denied, wait: next.saturating_duration_since(now) }
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
         }
         assert_eq!(waits, [5, 30, 866, 300, 300, 301, 300, 300]);
         denials.forget();
-        assert_eq!(denials.denied(now), Denied { number: 1, wait: 5 * SECOND });
+        assert_eq!(denials.denied(now), CountedDenial { number: 1, wait: 5 * SECOND });
     }
 
     #[test]
@@ -163,14 +163,16 @@ mod tests {
         let denials = Denials::default();
         let now = Instant::now();
         let said = |words: &str, after: u32| denials.doubted(words, now + SECOND * after);
-        assert_eq!(said("500 at 17:04:01: bad credentials", 0), Counts::Failure(SECOND));
-        assert_eq!(said("500 at 17:04:02: bad credentials", 1), Counts::Failure(3 * SECOND));
-        assert_eq!(said("500 at 17:04:05: out of memory", 4), Counts::Failure(SECOND));
-        assert_eq!(said("500 at 17:04:06: bad credentials", 5), Counts::Failure(SECOND));
-        assert_eq!(said("500 at 17:04:07: bad credentials", 6), Counts::Failure(3 * SECOND));
-        let Counts::Denial(denied) = said("500 at 17:04:10: bad credentials", 9) else { panic!() };
+        assert_eq!(said("500 at 17:04:01: bad credentials", 0), LoginFailure::Failure(SECOND));
+        assert_eq!(said("500 at 17:04:02: bad credentials", 1), LoginFailure::Failure(3 * SECOND));
+        assert_eq!(said("500 at 17:04:05: out of memory", 4), LoginFailure::Failure(SECOND));
+        assert_eq!(said("500 at 17:04:06: bad credentials", 5), LoginFailure::Failure(SECOND));
+        assert_eq!(said("500 at 17:04:07: bad credentials", 6), LoginFailure::Failure(3 * SECOND));
+        let LoginFailure::Denial(denied) = said("500 at 17:04:10: bad credentials", 9) else {
+            panic!()
+        };
         // Those that were not sure count, too.
-        assert_eq!(denied, Denied { number: 1, wait: WINDOW.saturating_sub(4 * SECOND) });
+        assert_eq!(denied, CountedDenial { number: 1, wait: WINDOW.saturating_sub(4 * SECOND) });
     }
 
     proptest! {
@@ -187,8 +189,8 @@ mod tests {
                     denials.denied(now).wait
                 } else {
                     match denials.doubted("the same words", now) {
-                        Counts::Failure(wait) => wait,
-                        Counts::Denial(denied) => denied.wait,
+                        LoginFailure::Failure(wait) => wait,
+                        LoginFailure::Denial(denied) => denied.wait,
                     }
                 };
                 tries.push(now);

@@ -12,9 +12,9 @@
 //! under way, and ends by itself.
 
 pub mod denials;
-pub mod fate;
+pub mod lifetimes;
+mod reporting;
 pub mod schedule;
-mod telling;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -23,18 +23,18 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::denials::{Counts, Denials};
-use self::fate::Fate;
-use self::schedule::{Due, Signed, Why};
-use self::telling::{LOGIN, REAUTH, failed, report, tell, told_of_refusal};
+use self::denials::{Denials, LoginFailure};
+use self::lifetimes::SessionLifetimes;
+use self::reporting::{LOGIN, REAUTH, failed, report, tell, told_of_refusal};
+use self::schedule::{KnownSession, NextStep, RenewalReason};
 use crate::client::retry::Backoff;
 use crate::client::{Api, Failure, Standing};
 use crate::config::SessionConfig;
 use crate::progress::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, SignIn};
-use crate::session::{Complaints, SharedSession, Tokens};
+use crate::session::{SessionReports, SharedSession, Tokens};
 use crate::task::clock::Chance;
-use crate::task::heartbeat::{Alive, Until};
+use crate::task::heartbeat::{Lane, Until};
 use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, RequestFailed};
 
@@ -46,7 +46,7 @@ pub struct Refresher<A> {
     /// The session that it keeps.
     pub session: Arc<SharedSession>,
     /// What it is to keep.
-    pub settings: watch::Receiver<Keeping>,
+    pub settings: watch::Receiver<RefresherSettings>,
     /// Of its logins and those of a refresher before it.
     pub denials: Arc<Denials>,
     /// Jitter.
@@ -55,13 +55,13 @@ pub struct Refresher<A> {
     pub progress: Arc<Progress>,
     /// When to end.
     pub stop: Stop,
-    /// Its signs of life.
-    pub alive: Alive,
+    /// Its lane.
+    pub lane: Lane,
 }
 
 /// What there is to keep, as of the last reload.
 #[derive(Clone, Debug)]
-pub struct Keeping {
+pub struct RefresherSettings {
     /// `[session]`.
     pub session: SessionConfig,
     /// Counts the changes of what a login is made with: after one, the next is another.
@@ -70,7 +70,7 @@ pub struct Keeping {
     pub ways: u64,
 }
 
-impl Keeping {
+impl RefresherSettings {
     /// What holds from the start.
     pub fn first(session: SessionConfig) -> Self {
         Self { session, logins: 0, ways: 0 }
@@ -93,36 +93,36 @@ type Stopped = ControlFlow<()>;
 impl<A: Api> Refresher<A> {
     /// Keeps the session until told to stop.
     pub async fn run(mut self) {
-        let mut complaints = self.session.complaints();
+        let mut reports = self.session.reports();
         let mut asking = Outage::default();
-        let mut fate = Fate::default();
+        let mut lifetimes = SessionLifetimes::default();
         let mut logins = self.settings.borrow().logins;
         let mut signed = self.remembered();
         loop {
             // Read before the decision, so that a complaint made after it is a change.
-            let heard = *complaints.borrow_and_update();
-            let keeping = self.settings.borrow().clone();
+            let heard = *reports.borrow_and_update();
+            let settings = self.settings.borrow().clone();
             let now = Instant::now();
-            if std::mem::replace(&mut logins, keeping.logins) != keeping.logins {
-                // Another user's sessions have another fate.
-                fate = Fate::default();
+            if std::mem::replace(&mut logins, settings.logins) != settings.logins {
+                // Another user's sessions end in their own ways.
+                lifetimes = SessionLifetimes::default();
                 self.progress.problems.over(SESSIONS);
             }
-            let step = match schedule::due(signed, heard, &keeping.session, now) {
-                Due::SignIn(why) => {
-                    self.judge(signed, why, &mut fate);
-                    self.renew(why, heard, fate.pause(), &mut signed).await
+            let step = match schedule::next_step(signed, heard, &settings.session, now) {
+                NextStep::SignIn(reason) => {
+                    self.judge(signed, reason, &mut lifetimes);
+                    self.renew(reason, heard, lifetimes.pause(), &mut signed).await
                 }
-                Due::Ask => self.ask(&mut signed, heard, &mut asking).await,
-                Due::Wait(until) => {
-                    let until = self.settle(signed, &mut fate, until);
+                NextStep::Ask => self.ask(&mut signed, heard, &mut asking).await,
+                NextStep::Wait(until) => {
+                    let until = self.settle(signed, &mut lifetimes, until);
                     let waits = until.saturating_duration_since(now);
                     tokio::select! {
                         () = self.stop.requested() => Stopped::Break(()),
                         () = sleep_until(until) => Stopped::Continue(()),
-                        changed = complaints.changed() => or_stop(&changed),
+                        changed = reports.changed() => or_stop(&changed),
                         changed = self.settings.changed() => or_stop(&changed),
-                        never = self.alive.waits(Until::Within(waits)) => match never {},
+                        never = self.lane.waits(Until::Within(waits)) => match never {},
                     }
                 }
             };
@@ -133,9 +133,9 @@ impl<A: Api> Refresher<A> {
     }
 
     /// The session that a refresher before this one left behind.
-    fn remembered(&self) -> Option<Signed> {
+    fn remembered(&self) -> Option<KnownSession> {
         let now = Instant::now();
-        self.session.current().map(|credentials| Signed {
+        self.session.current().map(|credentials| KnownSession {
             generation: credentials.generation,
             at: now,
             asked: now,
@@ -145,17 +145,22 @@ impl<A: Api> Refresher<A> {
     }
 
     /// Judges how the last session ended.
-    fn judge(&self, signed: Option<Signed>, why: Why, fate: &mut Fate) {
-        let Some(signed) = signed.filter(|_| why == Why::Refused) else {
-            *fate = Fate::default();
+    fn judge(
+        &self,
+        signed: Option<KnownSession>,
+        reason: RenewalReason,
+        lifetimes: &mut SessionLifetimes,
+    ) {
+        let Some(signed) = signed.filter(|_| reason == RenewalReason::Refused) else {
+            *lifetimes = SessionLifetimes::default();
             self.progress.problems.over(SESSIONS);
             return;
         };
         let lived = signed.at.elapsed();
-        fate.refused(lived, self.session.is_proven(signed.generation));
-        let (count, pause) = (fate.in_a_row(), fate.pause());
-        if fate.is_told() {
-            if fate.is_news() {
+        lifetimes.refused(lived, self.session.is_proven(signed.generation));
+        let (count, pause) = (lifetimes.in_a_row(), lifetimes.pause());
+        if lifetimes.is_told() {
+            if lifetimes.is_news() {
                 let told = (count, lived, pause, CUT_SHORT_REMEDY);
                 event::sessions_cut_short(signed.generation, told);
             }
@@ -173,58 +178,63 @@ impl<A: Api> Refresher<A> {
     }
 
     /// Forgets what a session has outlived; returns when to look again.
-    fn settle(&self, signed: Option<Signed>, fate: &mut Fate, until: Instant) -> Instant {
+    fn settle(
+        &self,
+        signed: Option<KnownSession>,
+        lifetimes: &mut SessionLifetimes,
+        until: Instant,
+    ) -> Instant {
         let Some(signed) = signed else { return until };
-        if fate.settle(signed.at.elapsed()) {
+        if lifetimes.settle(signed.at.elapsed()) {
             self.progress.problems.over(SESSIONS);
         }
-        fate.next_age().map_or(until, |age| until.min(signed.at + age))
+        lifetimes.next_age().map_or(until, |age| until.min(signed.at + age))
     }
 
     /// Signs in and announces the new session.
     async fn renew(
         &mut self,
-        why: Why,
-        heard: Complaints,
+        reason: RenewalReason,
+        heard: SessionReports,
         pause: Duration,
-        signed: &mut Option<Signed>,
+        signed: &mut Option<KnownSession>,
     ) -> Stopped {
         if !pause.is_zero() {
-            let keeping = self.settings.borrow_and_update().clone();
-            self.wait(pause, heard, &keeping).await?;
+            let settings = self.settings.borrow_and_update().clone();
+            self.wait(pause, heard, &settings).await?;
         }
         let (tokens, elapsed) = match self.sign_in(heard).await {
             ControlFlow::Continue(done) => done,
             ControlFlow::Break(()) => return Stopped::Break(()),
         };
-        let Complaints { doubts, suspicions, .. } = *self.session.complaints().borrow();
+        let SessionReports { doubts, suspicions, .. } = *self.session.reports().borrow();
         let with_rest_token = tokens.rest.is_some();
         let generation = self.session.replace(tokens);
         let now = Instant::now();
-        *signed = Some(Signed { generation, at: now, asked: now, doubts, suspicions });
+        *signed = Some(KnownSession { generation, at: now, asked: now, doubts, suspicions });
         self.progress.logins.increment();
         self.progress.session_began(with_rest_token);
         self.progress.set_sign_in(SignIn::SignedIn);
-        match why {
-            Why::First => {
+        match reason {
+            RenewalReason::First => {
                 event::signed_in(generation, elapsed);
             }
-            Why::Aged | Why::Refused => {
-                event::session_renewed(generation, why.reason(), elapsed);
+            RenewalReason::Aged | RenewalReason::Refused => {
+                event::session_renewed(generation, reason.reason(), elapsed);
             }
         }
         Stopped::Continue(())
     }
 
     /// Tries until a login succeeds.
-    async fn sign_in(&mut self, heard: Complaints) -> ControlFlow<(), (Tokens, Duration)> {
+    async fn sign_in(&mut self, heard: SessionReports) -> ControlFlow<(), (Tokens, Duration)> {
         let mut outage = Outage::default();
         let mut attempt = 0_u32;
-        let mut keeping = self.settings.borrow_and_update().clone();
+        let mut settings = self.settings.borrow_and_update().clone();
         let not_yet = self.denials.wait(Instant::now());
-        if !not_yet.is_zero() && self.wait(not_yet, heard, &keeping).await? {
+        if !not_yet.is_zero() && self.wait(not_yet, heard, &settings).await? {
             self.denials.forget();
-            keeping = self.settings.borrow().clone();
+            settings = self.settings.borrow().clone();
         }
         loop {
             let begun = Instant::now();
@@ -234,13 +244,13 @@ impl<A: Api> Refresher<A> {
                 () = self.stop.requested() => return ControlFlow::Break(()),
                 // Under way as another user, or with another server: its session must not become
                 // the current one.
-                other = another_login(&mut self.settings, &keeping) => {
-                    keeping = other?;
+                other = another_login(&mut self.settings, &settings) => {
+                    settings = other?;
                     attempt = 0;
                     self.denials.forget();
                     continue;
                 }
-                result = self.alive.during(until, self.api.login()) => result,
+                result = self.lane.wait(until, self.api.login()) => result,
                 never = told_of_refusal(&self.session, &self.progress, heard) => match never {},
             };
             let now = Instant::now();
@@ -249,7 +259,7 @@ impl<A: Api> Refresher<A> {
                 Ok(tokens) => {
                     self.denials.forget();
                     if let Some(ended) = outage.succeeded(now) {
-                        event::reconnected(None, "login", ended.away, ended.failures);
+                        event::reconnected(None, "login", ended.duration, ended.failures);
                     }
                     self.progress.problems.server_answered();
                     self.progress.problems.over(LOGIN);
@@ -285,7 +295,7 @@ impl<A: Api> Refresher<A> {
                 Err(Failure::Failed(error)) => {
                     let delay = self.backoff(attempt, error.retry_after);
                     match error.doubt().map(|words| self.denials.doubted(&words, now)) {
-                        Some(Counts::Denial(denied)) => {
+                        Some(LoginFailure::Denial(denied)) => {
                             let words =
                                 error.beginning.clone().unwrap_or_else(|| error.to_string());
                             let told = (error.beginning.as_deref(), error.remedy());
@@ -295,7 +305,7 @@ impl<A: Api> Refresher<A> {
                         }
                         counted => {
                             let delay = match counted {
-                                Some(Counts::Failure(least)) => delay.max(least),
+                                Some(LoginFailure::Failure(least)) => delay.max(least),
                                 _ => delay,
                             };
                             self.note(LOGIN, &error, report(&error, error.remedy(), delay));
@@ -306,13 +316,13 @@ impl<A: Api> Refresher<A> {
                 }
             };
             self.progress.failures.increment();
-            if self.wait(delay, heard, &keeping).await? {
+            if self.wait(delay, heard, &settings).await? {
                 attempt = 0;
                 let now = self.settings.borrow().clone();
-                if now.logins != keeping.logins {
+                if now.logins != settings.logins {
                     self.denials.forget();
                 }
-                keeping = now;
+                settings = now;
             }
             self.progress.retries.increment();
         }
@@ -323,8 +333,8 @@ impl<A: Api> Refresher<A> {
     async fn wait(
         &mut self,
         delay: Duration,
-        heard: Complaints,
-        before: &Keeping,
+        heard: SessionReports,
+        before: &RefresherSettings,
     ) -> ControlFlow<(), bool> {
         let until = Instant::now() + delay;
         let denied = !self.denials.wait(Instant::now()).is_zero();
@@ -334,7 +344,7 @@ impl<A: Api> Refresher<A> {
         tokio::select! {
             () = self.stop.requested() => ControlFlow::Break(()),
             () = sleep_until(until) => ControlFlow::Continue(false),
-            never = self.alive.waits(Until::Within(delay)) => match never {},
+            never = self.lane.waits(Until::Within(delay)) => match never {},
             never = told_of_refusal(&self.session, &self.progress, heard) => match never {},
             changed = other => match changed {
                 Ok(_) => ControlFlow::Continue(true),
@@ -346,15 +356,15 @@ impl<A: Api> Refresher<A> {
     /// Asks whether the session still stands.
     async fn ask(
         &mut self,
-        signed: &mut Option<Signed>,
-        heard: Complaints,
+        signed: &mut Option<KnownSession>,
+        heard: SessionReports,
         outage: &mut Outage,
     ) -> Stopped {
         let Some(credentials) = self.session.current() else { return Stopped::Continue(()) };
         let suspected = signed.is_none_or(|signed| heard.suspicions > signed.suspicions);
         let until = Until::Within(self.api.time_out().max(SUSPENSE));
-        let mut complaints = self.session.complaints();
-        let other_news = complaints.wait_for(|now| {
+        let mut reports = self.session.reports();
+        let other_news = reports.wait_for(|now| {
             // What was refused meanwhile has answered the question, or asks for a quicker answer.
             now.refused >= credentials.generation
                 || (!suspected && now.suspicions > heard.suspicions)
@@ -363,7 +373,7 @@ impl<A: Api> Refresher<A> {
             () = self.stop.requested() => return Stopped::Break(()),
             _ = other_news => return Stopped::Continue(()),
             () = sleep(SUSPENSE), if suspected => None,
-            result = self.alive.during(until, self.api.reauth(&credentials)) => Some(result),
+            result = self.lane.wait(until, self.api.reauth(&credentials)) => Some(result),
         };
         let now = Instant::now();
         if let Some(signed) = signed {
@@ -375,7 +385,7 @@ impl<A: Api> Refresher<A> {
                 self.progress.problems.server_answered();
                 self.progress.problems.over(REAUTH);
                 if let Some(ended) = outage.succeeded(now) {
-                    event::reconnected(None, "reauth", ended.away, ended.failures);
+                    event::reconnected(None, "reauth", ended.duration, ended.failures);
                 }
                 match standing {
                     Standing::Stands => true,
@@ -413,10 +423,10 @@ impl<A: Api> Refresher<A> {
 
 /// What is to be kept once a login would be another one than with these settings.
 async fn another_login(
-    settings: &mut watch::Receiver<Keeping>,
-    keeping: &Keeping,
-) -> ControlFlow<(), Keeping> {
-    match settings.wait_for(|now| now.logins != keeping.logins).await {
+    settings: &mut watch::Receiver<RefresherSettings>,
+    known: &RefresherSettings,
+) -> ControlFlow<(), RefresherSettings> {
+    match settings.wait_for(|now| now.logins != known.logins).await {
         Ok(now) => ControlFlow::Continue(now.clone()),
         Err(_) => ControlFlow::Break(()),
     }

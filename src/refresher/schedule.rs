@@ -1,20 +1,20 @@
 //! When to sign in and when to ask whether the session still stands.
 //!
-//! Pure: the time and the complaints are arguments.
+//! Pure: the time and the reports are arguments.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::config::SessionConfig;
-use crate::session::{Complaints, Generation};
+use crate::session::{Generation, SessionReports};
 
 /// The least time between two questions that requests refused again give rise to.
 const DOUBT_EVERY: Duration = Duration::from_secs(1);
 
 /// A session as the refresher remembers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signed {
+pub struct KnownSession {
     /// Its generation.
     pub generation: Generation,
     /// When it was made.
@@ -29,9 +29,9 @@ pub struct Signed {
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
+pub enum NextStep {
     /// Sign in.
-    SignIn(Why),
+    SignIn(RenewalReason),
     /// Ask `reauth`.
     Ask,
     /// Nothing before this instant, unless something is complained of.
@@ -40,7 +40,7 @@ pub enum Due {
 
 /// Why a login is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum RenewalReason {
     /// There has been no session yet.
     First,
     /// The session nears the end that the server gives it.
@@ -49,7 +49,7 @@ pub enum Why {
     Refused,
 }
 
-impl Why {
+impl RenewalReason {
     /// The reason as the log gives it.
     pub fn reason(self) -> &'static str {
         match self {
@@ -61,25 +61,25 @@ impl Why {
 }
 
 /// What is due, given the session and what is complained of.
-pub fn due(
-    signed: Option<Signed>,
-    complaints: Complaints,
+pub fn next_step(
+    signed: Option<KnownSession>,
+    reports: SessionReports,
     settings: &SessionConfig,
     now: Instant,
-) -> Due {
-    let Some(signed) = signed else { return Due::SignIn(Why::First) };
-    if complaints.refused >= signed.generation {
-        return Due::SignIn(Why::Refused);
+) -> NextStep {
+    let Some(signed) = signed else { return NextStep::SignIn(RenewalReason::First) };
+    if reports.refused >= signed.generation {
+        return NextStep::SignIn(RenewalReason::Refused);
     }
     let renewal = signed.at + settings.max_age;
     if now >= renewal {
-        return Due::SignIn(Why::Aged);
+        return NextStep::SignIn(RenewalReason::Aged);
     }
-    let doubted = complaints.doubts > signed.doubts;
+    let doubted = reports.doubts > signed.doubts;
     let patience =
         if doubted { DOUBT_EVERY.min(settings.reauth_interval) } else { settings.reauth_interval };
     let question = signed.asked + patience;
-    if now >= question { Due::Ask } else { Due::Wait(question.min(renewal)) }
+    if now >= question { NextStep::Ask } else { NextStep::Wait(question.min(renewal)) }
 }
 
 #[cfg(test)]
@@ -99,45 +99,51 @@ mod tests {
         session.replace(crate::session::Tokens::new(crate::config::Secret::new("token"), None))
     }
 
-    fn signed(now: Instant) -> Signed {
-        Signed { generation: first(), at: now, asked: now, doubts: 0, suspicions: 0 }
+    fn signed(now: Instant) -> KnownSession {
+        KnownSession { generation: first(), at: now, asked: now, doubts: 0, suspicions: 0 }
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_session_a_login_is_due() {
-        let due = due(None, Complaints::default(), &settings(), Instant::now());
-        assert_eq!(due, Due::SignIn(Why::First));
+        let due = next_step(None, SessionReports::default(), &settings(), Instant::now());
+        assert_eq!(due, NextStep::SignIn(RenewalReason::First));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_session_is_asked_about_renewed_and_otherwise_left_alone() {
         let now = Instant::now();
-        let (signed, calm) = (signed(now), Complaints::default());
-        let at = |age: Duration| due(Some(signed), calm, &settings(), now + age);
-        assert_eq!(at(Duration::ZERO), Due::Wait(now + MINUTE));
-        assert_eq!(at(MINUTE), Due::Ask);
-        assert_eq!(at(23 * HOUR), Due::SignIn(Why::Aged));
+        let (signed, calm) = (signed(now), SessionReports::default());
+        let at = |age: Duration| next_step(Some(signed), calm, &settings(), now + age);
+        assert_eq!(at(Duration::ZERO), NextStep::Wait(now + MINUTE));
+        assert_eq!(at(MINUTE), NextStep::Ask);
+        assert_eq!(at(23 * HOUR), NextStep::SignIn(RenewalReason::Aged));
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_a_refusal_of_this_generation_leads_to_a_login() {
         let now = Instant::now();
         let signed = signed(now);
-        let refused = Complaints { refused: signed.generation, ..Complaints::default() };
-        assert_eq!(due(Some(signed), refused, &settings(), now), Due::SignIn(Why::Refused));
-        let older = Complaints { refused: Generation::NONE, ..Complaints::default() };
-        assert_eq!(due(Some(signed), older, &settings(), now), Due::Wait(now + MINUTE));
+        let refused = SessionReports { refused: signed.generation, ..SessionReports::default() };
+        assert_eq!(
+            next_step(Some(signed), refused, &settings(), now),
+            NextStep::SignIn(RenewalReason::Refused)
+        );
+        let older = SessionReports { refused: Generation::NONE, ..SessionReports::default() };
+        assert_eq!(next_step(Some(signed), older, &settings(), now), NextStep::Wait(now + MINUTE));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_doubt_brings_the_question_forward_but_no_more_than_once_a_second() {
         let now = Instant::now();
-        let doubted = Complaints { doubts: 1, ..Complaints::default() };
+        let doubted = SessionReports { doubts: 1, ..SessionReports::default() };
         let signed = signed(now);
         let soon = now + Duration::from_secs(1);
-        assert_eq!(due(Some(signed), doubted, &settings(), now), Due::Wait(soon));
-        assert_eq!(due(Some(signed), doubted, &settings(), soon), Due::Ask);
-        let asked = Signed { asked: soon, doubts: 1, ..signed };
-        assert_eq!(due(Some(asked), doubted, &settings(), soon), Due::Wait(soon + MINUTE));
+        assert_eq!(next_step(Some(signed), doubted, &settings(), now), NextStep::Wait(soon));
+        assert_eq!(next_step(Some(signed), doubted, &settings(), soon), NextStep::Ask);
+        let asked = KnownSession { asked: soon, doubts: 1, ..signed };
+        assert_eq!(
+            next_step(Some(asked), doubted, &settings(), soon),
+            NextStep::Wait(soon + MINUTE)
+        );
     }
 }

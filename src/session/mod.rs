@@ -72,9 +72,9 @@ pub struct Credentials {
     pub tokens: Tokens,
 }
 
-/// The session as it is kept.
+/// The session as it is stored.
 #[derive(Debug)]
-struct Kept {
+struct StoredSession {
     generation: Generation,
     revision: u64,
     tokens: Tokens,
@@ -84,7 +84,7 @@ struct Kept {
 
 /// What a report of a refusal leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum RefusalOutcome {
     /// The tokens have been replaced since the request was signed: send it again.
     Superseded,
     /// The refresher has been told; wait for a newer generation and send it again.
@@ -93,19 +93,19 @@ pub enum Refused {
 
 /// What a refusal says of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suspected {
+pub enum SuspicionOutcome {
     /// The tokens have been replaced since the request was signed: send it again.
     Superseded,
     /// Nothing: requests that were signed later were served with the same session.
     Stands,
     /// The refresher asks whether it stands: wait for [`SharedSession::cleared`].
-    Reported(Suspicion),
+    Reported(SessionSuspicion),
 }
 
 /// What the refresher is told. Naming the same generation twice, or an older one, changes nothing:
 /// that is what makes many refusals one login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Complaints {
+pub struct SessionReports {
     /// The newest generation that a request was refused with.
     pub refused: Generation,
     /// How often a request was refused so that the session may not be to blame: ask whether it
@@ -117,7 +117,7 @@ pub struct Complaints {
 
 /// A suspicion that has been reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Suspicion {
+pub struct SessionSuspicion {
     generation: Generation,
     doubts: u64,
 }
@@ -126,7 +126,7 @@ pub struct Suspicion {
 #[derive(Debug)]
 pub struct SharedSession {
     /// A plain lock, not tokio's: it is held for copying a few pointers, never across an await.
-    current: RwLock<Option<Kept>>,
+    current: RwLock<Option<StoredSession>>,
     /// How many copies were handed out.
     signed: AtomicU64,
     /// The newest generation of which a request succeeded, and the latest signed one of those that
@@ -136,7 +136,7 @@ pub struct SharedSession {
     /// Up to which doubt it is known that the session stands in spite of it.
     cleared: watch::Sender<u64>,
     announced: watch::Sender<Generation>,
-    complaints: watch::Sender<Complaints>,
+    reports: watch::Sender<SessionReports>,
 }
 
 impl SharedSession {
@@ -149,7 +149,7 @@ impl SharedSession {
             served: AtomicU64::new(0),
             cleared: watch::Sender::new(0),
             announced: watch::Sender::new(Generation::NONE),
-            complaints: watch::Sender::new(Complaints::default()),
+            reports: watch::Sender::new(SessionReports::default()),
         }
     }
 
@@ -159,7 +159,7 @@ impl SharedSession {
         loop {
             // Marked as seen before looking, so that a login between the two is not slept through.
             announced.borrow_and_update();
-            let refused = self.complaints.borrow().refused;
+            let refused = self.reports.borrow().refused;
             if let Some(current) = self.current().filter(|current| current.generation > refused) {
                 return current;
             }
@@ -172,57 +172,57 @@ impl SharedSession {
 
     /// The generation of the session where it is not known to be refused.
     pub fn standing(&self) -> Option<Generation> {
-        let refused = self.complaints.borrow().refused;
+        let refused = self.reports.borrow().refused;
         self.current().map(|current| current.generation).filter(|current| *current > refused)
     }
 
     /// The session as it is now, good or not, to sign one request with.
     pub fn current(&self) -> Option<Credentials> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().map(|kept| Credentials {
-            generation: kept.generation,
-            revision: kept.revision,
+        current.as_ref().map(|stored| Credentials {
+            generation: stored.generation,
+            revision: stored.revision,
             number: self.signed.fetch_add(1, Ordering::Relaxed).saturating_add(1),
-            tokens: kept.tokens.clone(),
+            tokens: stored.tokens.clone(),
         })
     }
 
     /// Reports that a request signed with these credentials was refused.
-    pub fn refused(&self, used: &Credentials) -> Refused {
+    pub fn refused(&self, used: &Credentials) -> RefusalOutcome {
         if self.current().is_none_or(|current| current.revision != used.revision) {
-            return Refused::Superseded;
+            return RefusalOutcome::Superseded;
         }
         self.end(used.generation);
-        Refused::Reported
+        RefusalOutcome::Reported
     }
 
     /// Reports that a request was refused although it had been signed anew after a refusal, so that
     /// the refresher should ask the server whether the session still stands.
     pub fn doubted(&self) {
-        self.complaints.send_modify(|complaints| complaints.doubts += 1);
+        self.reports.send_modify(|reports| reports.doubts += 1);
     }
 
     /// Reports that a request signed with these credentials was refused, as it is when a session has
     /// ended, and when one may not do what one asked for: the refresher finds out which.
-    pub fn suspected(&self, used: &Credentials) -> Suspected {
+    pub fn suspected(&self, used: &Credentials) -> SuspicionOutcome {
         if self.current().is_none_or(|current| current.revision != used.revision) {
-            return Suspected::Superseded;
+            return SuspicionOutcome::Superseded;
         }
         if self.served_since(used.number) {
-            return Suspected::Stands;
+            return SuspicionOutcome::Stands;
         }
         let mut doubts = 0;
-        self.complaints.send_modify(|complaints| {
-            complaints.suspicions += 1;
-            complaints.doubts += 1;
-            doubts = complaints.doubts;
+        self.reports.send_modify(|reports| {
+            reports.suspicions += 1;
+            reports.doubts += 1;
+            doubts = reports.doubts;
         });
-        Suspected::Reported(Suspicion { generation: used.generation, doubts })
+        SuspicionOutcome::Reported(SessionSuspicion { generation: used.generation, doubts })
     }
 
     /// Waits until it is known what a suspicion is about: true where the session stands, false where
     /// another one has taken its place.
-    pub async fn cleared(&self, suspicion: Suspicion) -> bool {
+    pub async fn cleared(&self, suspicion: SessionSuspicion) -> bool {
         let mut announced = self.announced.subscribe();
         let mut cleared = self.cleared.subscribe();
         tokio::select! {
@@ -250,17 +250,16 @@ impl SharedSession {
     /// from a request that was signed later.
     pub fn adopt_rest_token(&self, used: &Credentials, token: Secret) -> bool {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(kept) = current
-            .as_mut()
-            .filter(|kept| kept.generation == used.generation && kept.rest_from < used.number)
-        else {
+        let Some(stored) = current.as_mut().filter(|stored| {
+            stored.generation == used.generation && stored.rest_from < used.number
+        }) else {
             return false;
         };
-        kept.rest_from = used.number;
-        let news = kept.tokens.rest.as_ref() != Some(&token);
+        stored.rest_from = used.number;
+        let news = stored.tokens.rest.as_ref() != Some(&token);
         if news {
-            kept.tokens.rest = Some(token);
-            kept.revision += 1;
+            stored.tokens.rest = Some(token);
+            stored.revision += 1;
         }
         news
     }
@@ -284,7 +283,7 @@ impl SharedSession {
                 Some(old) => (Generation(old.generation.0 + 1), old.revision + 1),
                 None => (Generation(1), 1),
             };
-            *current = Some(Kept { generation, revision, tokens, rest_from: 0 });
+            *current = Some(StoredSession { generation, revision, tokens, rest_from: 0 });
             generation
         };
         self.announced.send_replace(generation);
@@ -293,16 +292,16 @@ impl SharedSession {
 
     /// Marks a generation as ended, so that nothing more is sent with it and the refresher signs in.
     pub fn end(&self, generation: Generation) {
-        self.complaints.send_if_modified(|complaints| {
-            let news = generation > complaints.refused;
-            complaints.refused = complaints.refused.max(generation);
+        self.reports.send_if_modified(|reports| {
+            let news = generation > reports.refused;
+            reports.refused = reports.refused.max(generation);
             news
         });
     }
 
     /// What has been complained of, as it changes.
-    pub fn complaints(&self) -> watch::Receiver<Complaints> {
-        self.complaints.subscribe()
+    pub fn reports(&self) -> watch::Receiver<SessionReports> {
+        self.reports.subscribe()
     }
 }
 

@@ -11,14 +11,14 @@ async fn refusals_of_the_current_generation_are_heard_once() {
     let session = SharedSession::new();
     session.replace(tokens("one"));
     let used = session.credentials().await;
-    let mut complaints = session.complaints();
+    let mut reports = session.reports();
     for _ in 0..64 {
-        assert_eq!(session.refused(&used), Refused::Reported);
+        assert_eq!(session.refused(&used), RefusalOutcome::Reported);
     }
-    assert!(complaints.has_changed().unwrap());
-    assert_eq!(complaints.borrow_and_update().refused, used.generation);
-    assert_eq!(session.refused(&used), Refused::Reported);
-    assert!(!complaints.has_changed().unwrap(), "the same refusal was news again");
+    assert!(reports.has_changed().unwrap());
+    assert_eq!(reports.borrow_and_update().refused, used.generation);
+    assert_eq!(session.refused(&used), RefusalOutcome::Reported);
+    assert!(!reports.has_changed().unwrap(), "the same refusal was news again");
 }
 
 #[tokio::test]
@@ -27,9 +27,9 @@ async fn a_refusal_of_replaced_tokens_is_no_complaint() {
     session.replace(tokens("one"));
     let old = session.credentials().await;
     session.replace(tokens("two"));
-    let complaints = session.complaints();
-    assert_eq!(session.refused(&old), Refused::Superseded);
-    assert!(!complaints.has_changed().unwrap());
+    let reports = session.reports();
+    assert_eq!(session.refused(&old), RefusalOutcome::Superseded);
+    assert!(!reports.has_changed().unwrap());
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_refusal_under_an_older_rest_token_is_no_complaint() {
     session.replace(tokens("one"));
     let old = session.credentials().await;
     assert!(session.adopt_rest_token(&old, Secret::new("rest")));
-    assert_eq!(session.refused(&old), Refused::Superseded);
+    assert_eq!(session.refused(&old), RefusalOutcome::Superseded);
 }
 
 #[tokio::test]
@@ -66,16 +66,16 @@ async fn a_suspicion_is_cleared_by_whoever_asks_or_by_a_newer_session() {
     let session = SharedSession::new();
     session.replace(tokens("one"));
     let used = session.credentials().await;
-    let Suspected::Reported(first) = session.suspected(&used) else { panic!() };
-    let complaints = *session.complaints().borrow();
-    assert_eq!((complaints.suspicions, complaints.doubts), (1, 1));
-    session.clear(complaints.doubts);
+    let SuspicionOutcome::Reported(first) = session.suspected(&used) else { panic!() };
+    let reports = *session.reports().borrow();
+    assert_eq!((reports.suspicions, reports.doubts), (1, 1));
+    session.clear(reports.doubts);
     assert!(session.cleared(first).await, "the session was said to stand");
-    let Suspected::Reported(second) = session.suspected(&used) else { panic!() };
+    let SuspicionOutcome::Reported(second) = session.suspected(&used) else { panic!() };
     let (stands, _) =
         tokio::join!(session.cleared(second), async { session.replace(tokens("two")) });
     assert!(!stands, "there was a newer one");
-    assert_eq!(session.suspected(&used), Suspected::Superseded);
+    assert_eq!(session.suspected(&used), SuspicionOutcome::Superseded);
 }
 
 #[test]
@@ -84,10 +84,10 @@ fn a_session_that_has_served_since_is_not_suspected() {
     session.replace(tokens("one"));
     let [refused, served] = [(); 2].map(|()| session.current().unwrap());
     session.prove(&served);
-    assert_eq!(session.suspected(&refused), Suspected::Stands);
-    assert_eq!(session.complaints().borrow().doubts, 0);
+    assert_eq!(session.suspected(&refused), SuspicionOutcome::Stands);
+    assert_eq!(session.reports().borrow().doubts, 0);
     let later = session.current().unwrap();
-    assert!(matches!(session.suspected(&later), Suspected::Reported(_)));
+    assert!(matches!(session.suspected(&later), SuspicionOutcome::Reported(_)));
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn a_session_stands_until_its_generation_is_refused() {
 #[test]
 fn each_doubt_is_heard() {
     let session = SharedSession::new();
-    let mut complaints = session.complaints();
+    let mut reports = session.reports();
     for doubts in 1..4 {
         session.doubted();
-        assert!(complaints.has_changed().unwrap());
-        assert_eq!(complaints.borrow_and_update().doubts, doubts);
+        assert!(reports.has_changed().unwrap());
+        assert_eq!(reports.borrow_and_update().doubts, doubts);
     }
 }

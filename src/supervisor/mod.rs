@@ -5,22 +5,22 @@
 //! that the daemon is ready, whether or not its server is there.
 //!
 //! Stop, within [`STOP_WITHIN`] whatever the server does: 1. no more pages are asked for, and every
-//! wait ends; 2. pages under way come home and are written, as long as [`ending::PAGERS_WITHIN`]
+//! wait ends; 2. pages under way come home and are written, as long as [`shutdown::PAGERS_WITHIN`]
 //! allows; 3. whoever is late is named and ended; 4. the session is logged out.
 //!
 //! A task that panics is started again, ever later, and counted. A pager begins a new pass then:
 //! what a defect left of the old one is not to be trusted. One that hangs is told of, and from then
 //! on the service manager is no longer told that the daemon is alive.
 
-mod derived;
-mod ending;
-pub mod headline;
-mod look;
+mod health_check;
+mod host_check;
 pub mod reload;
 pub mod restart;
-mod surroundings;
+mod shutdown;
+pub mod status_line;
+mod task_settings;
 pub mod tasks;
-mod waits;
+mod timers;
 pub mod watchdog;
 
 use std::collections::BTreeMap;
@@ -32,13 +32,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use self::derived::{rules, source};
-pub use self::ending::{End, GaveUp};
-use self::reload::Fixed;
+use self::host_check::HostCheck;
+use self::reload::StartupSettings;
 use self::restart::Restarts;
-use self::surroundings::Surroundings;
+pub use self::shutdown::{ExitReason, GiveUpReason};
+use self::task_settings::{rules, source};
 use self::tasks::{TaskEnd, TaskName, Tasks};
-use self::waits::{after, at};
+use self::timers::{after, at};
 use self::watchdog::Watchdog;
 use crate::client::{Api, Counted};
 use crate::config::{Config, RepositoryConfig};
@@ -48,13 +48,13 @@ use crate::pager::fetch::Fetcher;
 use crate::pager::{Gate, Lid, Pager, Passes, Rules};
 use crate::progress::{Activity, Progress, RepositoryCounts, RepositoryProgress, SignIn};
 use crate::refresher::denials::Denials;
-use crate::refresher::{Keeping, Refresher};
+use crate::refresher::{Refresher, RefresherSettings};
 use crate::session::SharedSession;
 use crate::signals::Signal;
 use crate::status::{self, Live, Serving, Shown, Watched};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
-use crate::task::heartbeat::{Alive, Heartbeat};
+use crate::task::heartbeat::{Heartbeat, Lane};
 use crate::task::{Outage, Stop, Stopper};
 use crate::telemetry::event;
 
@@ -62,7 +62,8 @@ use crate::telemetry::event;
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a reload gives the supervisor: the configuration that holds from now on.
-pub type Reload = Box<dyn FnMut(&Config) -> Result<Config, Box<dyn Error + Send + Sync>> + Send>;
+pub type ReloadConfig =
+    Box<dyn FnMut(&Config) -> Result<Config, Box<dyn Error + Send + Sync>> + Send>;
 
 /// What is to be supervised.
 #[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
@@ -87,7 +88,7 @@ pub struct Supervision<A, M> {
     /// Signals, from wherever they come.
     pub signals: mpsc::Receiver<Signal>,
     /// Reads the configuration again and applies what the supervisor does not.
-    pub reload: Reload,
+    pub reload: ReloadConfig,
     /// What the process has done.
     pub progress: Arc<Progress>,
     /// Jitter.
@@ -100,17 +101,17 @@ pub struct Supervisor<A, M> {
     given: Supervision<A, M>,
     api: Arc<Counted<A>>,
     session: Arc<SharedSession>,
-    session_settings: watch::Sender<Keeping>,
+    session_settings: watch::Sender<RefresherSettings>,
     /// Of logins; here, so that a refresher that is started anew knows of them.
     denials: Arc<Denials>,
     /// The bound on requests of all repositories together.
     lid: Arc<Lid>,
-    repositories: BTreeMap<RepositoryId, Repository<Counted<A>>>,
+    repositories: BTreeMap<RepositoryId, RepositoryTask<Counted<A>>>,
     /// The same, for those who look on.
     watched: watch::Sender<Vec<Watched>>,
     rules: watch::Sender<Rules>,
     shown: watch::Sender<Shown>,
-    nudges: watch::Sender<u64>,
+    wakes: watch::Sender<u64>,
     source: watch::Sender<u64>,
     stopper: Stopper,
     stop: Stop,
@@ -119,9 +120,9 @@ pub struct Supervisor<A, M> {
     /// Of the tasks that run, but for the status endpoint: nobody has to ask it anything.
     heartbeats: BTreeMap<TaskName, Heartbeat>,
     watchdog: Watchdog,
-    surroundings: Surroundings,
+    host_check: HostCheck,
     /// What the process started with.
-    fixed: Fixed,
+    fixed: StartupSettings,
     /// What the service manager was told last.
     told: String,
     sign_in: watch::Receiver<SignIn>,
@@ -130,7 +131,7 @@ pub struct Supervisor<A, M> {
 }
 
 /// What the supervisor keeps for a repository, whether or not its pager runs just now.
-struct Repository<A> {
+struct RepositoryTask<A> {
     fetcher: Arc<Fetcher<A>>,
     settings: watch::Sender<Arc<RepositoryConfig>>,
     progress: watch::Sender<RepositoryProgress>,
@@ -147,14 +148,16 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let mut supervisor = Self {
             api: Arc::new(Counted::new(Arc::clone(&given.api), calls)),
             session: Arc::new(SharedSession::new()),
-            session_settings: watch::Sender::new(Keeping::first(given.config.session.clone())),
+            session_settings: watch::Sender::new(RefresherSettings::first(
+                given.config.session.clone(),
+            )),
             denials: Arc::default(),
             lid: Arc::new(Lid::new(given.config.max_requests_per_second)),
             repositories: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
             shown: watch::Sender::new(Shown::of(&given.config)),
             watched: watch::Sender::default(),
-            nudges: watch::Sender::new(0),
+            wakes: watch::Sender::new(0),
             source: watch::Sender::new(source(&given.config)),
             stopper,
             stop,
@@ -162,8 +165,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             restarts: Restarts::default(),
             heartbeats: BTreeMap::new(),
             watchdog: Watchdog::default(),
-            surroundings: Surroundings::default(),
-            fixed: Fixed::of(&given.config),
+            host_check: HostCheck::default(),
+            fixed: StartupSettings::of(&given.config),
             told: String::new(),
             sign_in,
             signing_in: (SignIn::Trying, Instant::now()),
@@ -185,7 +188,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     }
 
     /// Runs until something ends it, then stops everything in order.
-    pub async fn run(mut self) -> End {
+    pub async fn run(mut self) -> ExitReason {
         self.start(TaskName::Refresher);
         for id in self.repositories.keys().copied().collect::<Vec<_>>() {
             self.start(TaskName::Pager(id));
@@ -197,9 +200,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         end
     }
 
-    async fn supervise(&mut self) -> End {
+    async fn supervise(&mut self) -> ExitReason {
         let (begun, mut lost) = (Instant::now(), self.given.progress.mirror_lost());
-        let (mut look, mut tell) = (self.look_every(), look::tell_every());
+        let (mut check, mut tell) = (self.check_every(), health_check::tell_every());
         loop {
             let deadline = self.given.run_for.map(|run_for| begun + run_for);
             let due = self.restarts.next_due();
@@ -208,25 +211,25 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 Some(signal) = self.given.signals.recv() => match signal {
                     Signal::Terminate | Signal::Interrupt => {
                         event::stopping(signal.name());
-                        return End::Asked;
+                        return ExitReason::Asked;
                     }
                     Signal::Reload => {
                         self.given.notifier.reloading();
                         self.reload();
                         self.given.notifier.ready();
                         if self.is_finished() {
-                            return End::Finished;
+                            return ExitReason::Finished;
                         }
                     }
                     Signal::NextPass => {
                         event::pass_requested();
-                        self.nudges.send_modify(|nudges| *nudges += 1);
+                        self.wakes.send_modify(|wakes| *wakes += 1);
                     }
                 },
                 Some((name, end)) = self.tasks.next_end() => {
                     self.ended(name, end);
                     if self.is_finished() {
-                        return End::Finished;
+                        return ExitReason::Finished;
                     }
                 }
                 () = at(due) => {
@@ -236,26 +239,26 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                         self.start(name);
                     }
                 }
-                _ = look.tick() => self.look(),
+                _ = check.tick() => self.check_health(),
                 _ = tell.tick(), if self.given.notifier.is_heard() => self.tell(),
                 () = at(deadline) => {
                     event::stopping("time is up");
-                    return End::Asked;
+                    return ExitReason::Asked;
                 }
                 Ok(()) = self.sign_in.changed() => {
                     self.note_sign_in();
                     let state = &self.signing_in.0;
                     if let (Some(_), SignIn::Denied(words)) = (self.given.patience, state) {
-                        return End::GaveUp(GaveUp::Denied(words.clone()));
+                        return ExitReason::GaveUp(GiveUpReason::Denied(words.clone()));
                     }
                 }
                 Ok(lost) = lost.wait_for(Option::is_some) => {
                     event::stopping("the mirror is lost");
-                    return End::MirrorLost(lost.clone().unwrap_or_default());
+                    return ExitReason::MirrorLost(lost.clone().unwrap_or_default());
                 }
                 () = after(out_of_patience) => {
                     if self.patience_left() == Some(Duration::ZERO) {
-                        return End::GaveUp(self.unanswered());
+                        return ExitReason::GaveUp(self.unanswered());
                     }
                 }
             }
@@ -266,7 +269,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// refuses every page is not one to wait for.
     fn patience_left(&self) -> Option<Duration> {
         let since = self.given.progress.since_page();
-        let not_due = waits::between_pages(&self.given.config);
+        let not_due = timers::between_pages(&self.given.config);
         self.given.patience.map(|patience| (patience + not_due).saturating_sub(since))
     }
 
@@ -284,7 +287,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             served: AtomicU64::new(0),
         });
         let (stopper, stop) = Stopper::new();
-        let repository = Repository {
+        let repository = RepositoryTask {
             fetcher,
             settings: watch::Sender::new(Arc::new(config)),
             progress: watch::Sender::new(RepositoryProgress::START),
@@ -295,8 +298,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     }
 
     fn start(&mut self, name: TaskName) {
-        let alive = Alive::new();
-        let heartbeat = alive.heartbeat();
+        let lane = Lane::new();
+        let heartbeat = lane.heartbeat();
         match name {
             TaskName::Refresher => {
                 let refresher = Refresher {
@@ -307,7 +310,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     chance: Arc::clone(&self.given.chance),
                     progress: Arc::clone(&self.given.progress),
                     stop: self.stop.clone(),
-                    alive,
+                    lane,
                 };
                 self.tasks.start(name, refresher.run());
                 self.heartbeats.insert(name, heartbeat);
@@ -319,12 +322,12 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     mirror: Arc::clone(&self.given.mirror),
                     settings: repository.settings.subscribe(),
                     rules: self.rules.subscribe(),
-                    nudges: self.nudges.subscribe(),
+                    wakes: self.wakes.subscribe(),
                     source: self.source.subscribe(),
                     progress: repository.progress.clone(),
                     passes: self.given.passes,
                     stop: repository.stop.clone(),
-                    alive: Arc::new(alive),
+                    lane: Arc::new(lane),
                 };
                 self.tasks.start(name, pager.run());
                 self.heartbeats.insert(name, heartbeat);
@@ -411,10 +414,10 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         self.lid.set(new.max_requests_per_second);
         self.rules.send_replace(rules(new));
         self.shown.send_replace(Shown::of(new));
-        self.session_settings.send_modify(|keeping| {
-            keeping.session = new.session.clone();
-            keeping.logins += u64::from(changes.other_login);
-            keeping.ways += u64::from(changes.other_way);
+        self.session_settings.send_modify(|settings| {
+            settings.session = new.session.clone();
+            settings.logins += u64::from(changes.other_login);
+            settings.ways += u64::from(changes.other_way);
         });
         for id in &changes.removed {
             self.restarts.forget(TaskName::Pager(*id));

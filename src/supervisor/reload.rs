@@ -5,13 +5,13 @@ use crate::domain::RepositoryId;
 
 /// What of a configuration holds from the start of the process to its end.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fixed {
+pub struct StartupSettings {
     mirror: MirrorUrl,
     listen: StatusListen,
     format: LogFormat,
 }
 
-impl Fixed {
+impl StartupSettings {
     /// That of a configuration.
     pub fn of(config: &Config) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Fixed {
 /// The difference between two configurations.
 #[expect(clippy::struct_excessive_bools, reason = "each is an effect of its own")]
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changes {
+pub struct ConfigChanges {
     /// What changed, as keys and sections.
     pub keys: Vec<String>,
     /// Keys that hold only from the next start on, and are not what the process started with.
@@ -57,15 +57,15 @@ pub struct Changes {
 }
 
 /// What is different in `new`, in a process that started with `fixed`.
-pub fn changes(fixed: &Fixed, old: &Config, new: &Config) -> Changes {
-    let mut changes = Changes::default();
+pub fn changes(fixed: &StartupSettings, old: &Config, new: &Config) -> ConfigChanges {
+    let mut changes = ConfigChanges::default();
     changes.starts_over =
         old.server.url != new.server.url || old.login.username != new.login.username;
     changes.other_login = changes.starts_over || old.login != new.login;
     changes.other_way = old.server != new.server;
     changes.signs_in_anew = changes.other_login || old.session.transport != new.session.transport;
-    let altered = Fixed::of(old).differs(&Fixed::of(new));
-    changes.need_restart = fixed.differs(&Fixed::of(new));
+    let altered = StartupSettings::of(old).differs(&StartupSettings::of(new));
+    changes.need_restart = fixed.differs(&StartupSettings::of(new));
     let applied = [
         ("server", old.server != new.server),
         ("login", old.login != new.login),
@@ -109,7 +109,7 @@ pub fn changes(fixed: &Fixed, old: &Config, new: &Config) -> Changes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Changes, Fixed};
+    use super::{ConfigChanges, StartupSettings};
     use crate::config::{Config, Environment, Secret, load_text};
     use crate::domain::RepositoryId;
 
@@ -121,8 +121,8 @@ mod tests {
     }
 
     /// What is different for a process that started with the old one.
-    fn changes(old: &Config, new: &Config) -> Changes {
-        super::changes(&Fixed::of(old), old, new)
+    fn changes(old: &Config, new: &Config) -> ConfigChanges {
+        super::changes(&StartupSettings::of(old), old, new)
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         let started = config("[[repository]]\nid = 1");
         let json = config("[log]\nformat = 'json'\n[[repository]]\nid = 1");
         let slower = config("[log]\nformat = 'json'\n[[repository]]\nid = 1\npage_size = 7");
-        let fixed = Fixed::of(&started);
+        let fixed = StartupSettings::of(&started);
         assert_eq!(super::changes(&fixed, &started, &json).need_restart, ["log.format"]);
         let later = super::changes(&fixed, &json, &slower);
         assert_eq!(
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn nothing_changed_is_nothing() {
         let same = config("[[repository]]\nid = 1");
-        assert_eq!(changes(&same, &same), Changes::default());
+        assert_eq!(changes(&same, &same), ConfigChanges::default());
     }
 
     #[test]

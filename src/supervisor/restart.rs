@@ -21,11 +21,11 @@ const WELL_AFTER: Duration = Duration::from_secs(600);
 /// The failures of all tasks, and who waits to be started again.
 #[derive(Debug, Default)]
 pub struct Restarts {
-    records: HashMap<TaskName, Record>,
+    records: HashMap<TaskName, RestartRecord>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Record {
+struct RestartRecord {
     failures: u32,
     last: Instant,
     due: Option<Instant>,
@@ -74,7 +74,7 @@ impl Restarts {
         };
         // Beyond 2^6 seconds the longest wait has been reached.
         let after = FIRST.saturating_mul(1 << (failures - 1).min(6)).min(LONGEST);
-        self.records.insert(name, Record { failures, last: now, due: Some(now + after) });
+        self.records.insert(name, RestartRecord { failures, last: now, due: Some(now + after) });
         Restart { failures, after }
     }
 

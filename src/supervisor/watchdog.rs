@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::tasks::TaskName;
 use crate::session::Generation;
-use crate::task::heartbeat::{Sign, Signs, Until};
+use crate::task::heartbeat::{LaneState, TaskLanes, Until};
 
-/// How much longer than it allowed itself a strand may be silent: it includes the work between two
+/// How much longer than it allowed itself a lane may be silent: it includes the work between two
 /// waits, such as reading and comparing the largest page, on a machine that is busy with others.
 pub const GRACE: Duration = Duration::from_secs(30);
 
@@ -28,16 +28,16 @@ pub struct Watchdog {
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct HealthReport {
     /// Whether no task hangs.
-    pub alive: bool,
+    pub is_healthy: bool,
     /// The tasks that were not known to hang.
-    pub news: Vec<Hang>,
+    pub newly_hung: Vec<HungTask>,
 }
 
 /// A task that hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hang {
+pub struct HungTask {
     /// Which.
     pub task: TaskName,
     /// Since when it has not been heard of.
@@ -51,46 +51,46 @@ impl Watchdog {
     /// machine, has stood still, everybody is late once.
     pub fn check(
         &mut self,
-        tasks: impl IntoIterator<Item = (TaskName, Signs)>,
+        tasks: impl IntoIterator<Item = (TaskName, TaskLanes)>,
         standing: Option<Generation>,
         now: Instant,
-    ) -> Found {
+    ) -> HealthReport {
         let since = self.session.filter(|(known, _)| standing == Some(*known)).map(|it| it.1);
         self.session = standing.map(|generation| (generation, since.unwrap_or(now)));
         let session_since = self.session.map(|it| it.1);
 
         let before = std::mem::take(&mut self.late);
-        let mut found = Found { alive: true, news: Vec::new() };
-        for (task, signs) in tasks {
-            let Some(silent) = silent(&signs, session_since, now) else { continue };
+        let mut report = HealthReport { is_healthy: true, newly_hung: Vec::new() };
+        for (task, lanes) in tasks {
+            let Some(silent) = silent(&lanes, session_since, now) else { continue };
             let told = match before.get(&task) {
                 None => false,
                 Some(told) => {
-                    found.alive = false;
+                    report.is_healthy = false;
                     if !told {
-                        found.news.push(Hang { task, silent });
+                        report.newly_hung.push(HungTask { task, silent });
                     }
                     true
                 }
             };
             self.late.insert(task, told);
         }
-        found
+        report
     }
 }
 
-/// For how long the latest of the late strands has been silent; `None` where none is late.
-fn silent(signs: &Signs, session_since: Option<Instant>, now: Instant) -> Option<Duration> {
-    let is_late = |sign: &&Sign| {
-        let due = match sign.until {
-            Until::Within(time) => sign.at.checked_add(time),
-            Until::Session => session_since.map(|since| since.max(sign.at)),
-            Until::OtherStrands => (signs.strands.len() == 1).then(|| signs.ended.max(sign.at)),
+/// For how long the latest of the late lanes has been silent; `None` where none is late.
+fn silent(lanes: &TaskLanes, session_since: Option<Instant>, now: Instant) -> Option<Duration> {
+    let is_late = |state: &&LaneState| {
+        let due = match state.until {
+            Until::Within(time) => state.at.checked_add(time),
+            Until::Session => session_since.map(|since| since.max(state.at)),
+            Until::OtherLanes => (lanes.lanes.len() == 1).then(|| lanes.ended.max(state.at)),
         };
         due.is_some_and(|due| now.saturating_duration_since(due) > GRACE)
     };
-    let late = signs.strands.iter().filter(is_late);
-    late.map(|sign| now.saturating_duration_since(sign.at)).max()
+    let late = lanes.lanes.iter().filter(is_late);
+    late.map(|state| now.saturating_duration_since(state.at)).max()
 }
 
 #[cfg(test)]
@@ -104,9 +104,9 @@ mod tests {
 
     const PAGER: TaskName = TaskName::Pager(RepositoryId(1));
 
-    fn signs(strands: &[(Instant, Until)], ended: Instant) -> Signs {
-        let strands = strands.iter().map(|(at, until)| Sign { at: *at, until: *until }).collect();
-        Signs { strands, ended }
+    fn states(lanes: &[(Instant, Until)], ended: Instant) -> TaskLanes {
+        let lanes = lanes.iter().map(|(at, until)| LaneState { at: *at, until: *until }).collect();
+        TaskLanes { lanes, ended }
     }
 
     /// A generation that stands.
@@ -119,9 +119,9 @@ mod tests {
     async fn a_strand_is_late_where_it_exceeds_what_it_allowed_itself() {
         let start = Instant::now();
         let within = |time| (start, Until::Within(time));
-        let (session, others) = ((start, Until::Session), (start, Until::OtherStrands));
+        let (session, others) = ((start, Until::Session), (start, Until::OtherLanes));
         let forever = within(Duration::MAX);
-        // What the strands wait for, since when there is a session, when a strand ended, and after
+        // What the lanes wait for, since when there is a session, when a lane ended, and after
         // how long somebody is late.
         let cases = [
             (vec![], None, Duration::ZERO, None),
@@ -137,17 +137,17 @@ mod tests {
             (vec![others, forever], None, Duration::ZERO, None),
             (vec![others, within(MINUTE)], None, Duration::ZERO, Some(MINUTE + GRACE)),
         ];
-        for (strands, session, ended, late_after) in cases {
-            let signs = signs(&strands, start + ended);
+        for (lanes, session, ended, late_after) in cases {
+            let known = states(&lanes, start + ended);
             let session = session.map(|after| start + after);
-            let at = |now| silent(&signs, session, now);
+            let at = |now| silent(&known, session, now);
             match late_after {
                 Some(time) => {
-                    assert_eq!(at(start + time), None, "{signs:?}");
+                    assert_eq!(at(start + time), None, "{known:?}");
                     let soon = time + SECOND;
-                    assert_eq!(at(start + soon), Some(soon), "{signs:?}");
+                    assert_eq!(at(start + soon), Some(soon), "{known:?}");
                 }
-                None => assert_eq!(at(start + 100 * HOUR), None, "{signs:?}"),
+                None => assert_eq!(at(start + 100 * HOUR), None, "{known:?}"),
             }
         }
     }
@@ -156,13 +156,16 @@ mod tests {
     async fn who_is_late_twice_hangs_and_is_told_of_once_until_it_is_well_again() {
         let (mut watchdog, start) = (Watchdog::default(), Instant::now());
         let mut check = |heard: Duration, now: Duration| {
-            let signs = signs(&[(start + heard, Until::AT_ONCE)], start);
-            let well = Signs { strands: Vec::new(), ended: start };
-            watchdog.check([(PAGER, signs), (TaskName::Refresher, well)], None, start + now)
+            let lanes = states(&[(start + heard, Until::AT_ONCE)], start);
+            let well = TaskLanes { lanes: Vec::new(), ended: start };
+            watchdog.check([(PAGER, lanes), (TaskName::Refresher, well)], None, start + now)
         };
-        let well = Found { alive: true, news: vec![] };
-        let known = Found { alive: false, news: vec![] };
-        let news = |silent| Found { alive: false, news: vec![Hang { task: PAGER, silent }] };
+        let well = HealthReport { is_healthy: true, newly_hung: vec![] };
+        let known = HealthReport { is_healthy: false, newly_hung: vec![] };
+        let news = |silent| HealthReport {
+            is_healthy: false,
+            newly_hung: vec![HungTask { task: PAGER, silent }],
+        };
         assert_eq!(check(Duration::ZERO, MINUTE), well);
         assert_eq!(check(Duration::ZERO, 2 * MINUTE), news(2 * MINUTE));
         assert_eq!(check(Duration::ZERO, 3 * MINUTE), known);
@@ -176,9 +179,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_a_session_hangs_only_where_the_same_one_has_long_been_there() {
         let (mut watchdog, start) = (Watchdog::default(), Instant::now());
-        let waiting = signs(&[(start, Until::Session)], start);
+        let waiting = states(&[(start, Until::Session)], start);
         let mut alive = |standing, minutes: u32| {
-            watchdog.check([(PAGER, waiting.clone())], standing, start + minutes * MINUTE).alive
+            watchdog
+                .check([(PAGER, waiting.clone())], standing, start + minutes * MINUTE)
+                .is_healthy
         };
         let one = Some(generation());
         assert!(alive(None, 1) && alive(None, 600));
@@ -198,13 +203,13 @@ mod tests {
             let (mut clock, mut next_check) = (0, 0);
             for (allowed, taken, late) in waits {
                 let until = Until::Within(Duration::from_millis(allowed));
-                let word = signs(&[(start + Duration::from_millis(clock), until)], start);
+                let word = states(&[(start + Duration::from_millis(clock), until)], start);
                 // In time, or late by less than the grace.
                 clock += taken.min(allowed) + late * 29_999;
                 while next_check <= clock {
                     let now = start + Duration::from_millis(next_check);
-                    let found = watchdog.check([(PAGER, word.clone())], None, now);
-                    prop_assert!(found.alive);
+                    let report = watchdog.check([(PAGER, word.clone())], None, now);
+                    prop_assert!(report.is_healthy);
                     next_check += every;
                 }
             }
@@ -216,10 +221,10 @@ mod tests {
         ) {
             let (start, mut watchdog) = (Instant::now(), Watchdog::default());
             let until = Until::Within(Duration::from_millis(allowed));
-            let word = signs(&[(start, until)], start);
+            let word = states(&[(start, until)], start);
             let mut now = Duration::from_millis(from);
             let step = Duration::from_millis(every);
-            while watchdog.check([(PAGER, word.clone())], None, start + now).alive {
+            while watchdog.check([(PAGER, word.clone())], None, start + now).is_healthy {
                 now += step;
             }
             let due = Duration::from_millis(allowed.max(from)) + GRACE;

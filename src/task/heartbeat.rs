@@ -1,7 +1,7 @@
-//! The signs of life of a task: what each of its strands waits for, and how long that may take.
+//! The signs of life of a task: what each of its lanes waits for, and how long that may take.
 //!
-//! A strand is one future that does one thing after the other; a task that waits for several at
-//! once has several. A strand that waits says so with [`Alive::during`] or [`Alive::waits`]; from
+//! A lane is one future that does one thing after the other; a task that waits for several at
+//! once has several. A lane that waits says so with [`Lane::wait`] or [`Lane::waits`]; from
 //! the end of a wait to the next one it works, which is brief. So an await that does not say how
 //! long it may take is told from a hang by nothing, and whoever judges takes it for one: it does
 //! not go unnoticed for long.
@@ -22,18 +22,18 @@ pub enum Until {
     Within(Duration),
     /// As long as there is no session: whoever makes it is a task of its own.
     Session,
-    /// As long as the task has another strand.
-    OtherStrands,
+    /// As long as the task has another lane.
+    OtherLanes,
 }
 
 impl Until {
-    /// No time at all: the strand works.
+    /// No time at all: the lane works.
     pub const AT_ONCE: Self = Self::Within(Duration::ZERO);
 }
 
-/// What a strand was last heard of.
+/// What a lane was last heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sign {
+pub struct LaneState {
     /// When.
     pub at: Instant,
     /// How long from then on it may be silent.
@@ -42,61 +42,64 @@ pub struct Sign {
 
 /// What a task was last heard of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signs {
-    /// Its strands; none once it has ended.
-    pub strands: Vec<Sign>,
-    /// When one of its strands ended last, or when it began where none has.
+pub struct TaskLanes {
+    /// Its lanes; none once it has ended.
+    pub lanes: Vec<LaneState>,
+    /// When one of its lanes ended last, or when it began where none has.
     pub ended: Instant,
 }
 
 /// Looks at a task from outside.
 #[derive(Clone, Debug)]
-pub struct Heartbeat(Arc<Mutex<Beats>>);
+pub struct Heartbeat(Arc<Mutex<LaneTable>>);
 
 impl Heartbeat {
     /// What it was last heard of.
-    pub fn signs(&self) -> Signs {
-        let beats = beats(&self.0);
-        Signs { strands: beats.strands.iter().map(|(_, sign)| *sign).collect(), ended: beats.ended }
+    pub fn lanes(&self) -> TaskLanes {
+        let table = table(&self.0);
+        TaskLanes {
+            lanes: table.lanes.iter().map(|(_, state)| *state).collect(),
+            ended: table.ended,
+        }
     }
 }
 
-/// One strand of a task. It is over when this is dropped.
+/// One lane of a task. It is over when this is dropped.
 #[derive(Debug)]
-pub struct Alive {
+pub struct Lane {
     number: u64,
-    beats: Arc<Mutex<Beats>>,
+    table: Arc<Mutex<LaneTable>>,
 }
 
 /// A plain mutex holds it: for a few instructions, never across an await.
 #[derive(Debug)]
-struct Beats {
+struct LaneTable {
     /// Few, each with its number.
-    strands: Vec<(u64, Sign)>,
+    lanes: Vec<(u64, LaneState)>,
     next: u64,
     ended: Instant,
 }
 
-impl Alive {
-    /// The first strand of a task that begins now.
+impl Lane {
+    /// The first lane of a task that begins now.
     pub fn new() -> Self {
-        let beats = Beats { strands: Vec::new(), next: 0, ended: Instant::now() };
-        Self::beginning(&Arc::new(Mutex::new(beats)))
+        let table = LaneTable { lanes: Vec::new(), next: 0, ended: Instant::now() };
+        Self::beginning(&Arc::new(Mutex::new(table)))
     }
 
-    /// Another strand of the same task, which begins now.
+    /// Another lane of the same task, which begins now.
     #[must_use]
-    pub fn strand(&self) -> Self {
-        Self::beginning(&self.beats)
+    pub fn another(&self) -> Self {
+        Self::beginning(&self.table)
     }
 
     /// Looks at the whole task.
     pub fn heartbeat(&self) -> Heartbeat {
-        Heartbeat(Arc::clone(&self.beats))
+        Heartbeat(Arc::clone(&self.table))
     }
 
     /// Waits for something that may take so long.
-    pub async fn during<F: Future>(&self, until: Until, wait: F) -> F::Output {
+    pub async fn wait<F: Future>(&self, until: Until, wait: F) -> F::Output {
         let _waiting = self.enter(until);
         wait.await
     }
@@ -112,55 +115,55 @@ impl Alive {
         }
     }
 
-    fn beginning(beats: &Arc<Mutex<Beats>>) -> Self {
+    fn beginning(table: &Arc<Mutex<LaneTable>>) -> Self {
         let number = {
-            let mut beats = self::beats(beats);
-            let number = beats.next;
-            beats.next += 1;
-            beats.strands.push((number, Sign { at: Instant::now(), until: Until::AT_ONCE }));
+            let mut table = self::table(table);
+            let number = table.next;
+            table.next += 1;
+            table.lanes.push((number, LaneState { at: Instant::now(), until: Until::AT_ONCE }));
             number
         };
-        Self { number, beats: Arc::clone(beats) }
+        Self { number, table: Arc::clone(table) }
     }
 
     fn enter(&self, until: Until) -> Waiting<'_> {
-        self.beat(until);
+        self.mark(until);
         Waiting(self)
     }
 
-    fn beat(&self, until: Until) {
-        let mut beats = beats(&self.beats);
-        if let Some((_, sign)) = beats.strands.iter_mut().find(|strand| strand.0 == self.number) {
-            *sign = Sign { at: Instant::now(), until };
+    fn mark(&self, until: Until) {
+        let mut table = table(&self.table);
+        if let Some((_, state)) = table.lanes.iter_mut().find(|lane| lane.0 == self.number) {
+            *state = LaneState { at: Instant::now(), until };
         }
     }
 }
 
-impl Default for Alive {
+impl Default for Lane {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for Alive {
+impl Drop for Lane {
     fn drop(&mut self) {
-        let mut beats = beats(&self.beats);
-        beats.strands.retain(|(number, _)| *number != self.number);
-        beats.ended = Instant::now();
+        let mut table = table(&self.table);
+        table.lanes.retain(|(number, _)| *number != self.number);
+        table.ended = Instant::now();
     }
 }
 
 /// A wait under way. It ends when this is dropped, whether what was waited for came or not.
-struct Waiting<'a>(&'a Alive);
+struct Waiting<'a>(&'a Lane);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.beat(Until::AT_ONCE);
+        self.0.mark(Until::AT_ONCE);
     }
 }
 
-fn beats(beats: &Mutex<Beats>) -> MutexGuard<'_, Beats> {
-    beats.lock().unwrap_or_else(PoisonError::into_inner)
+fn table(table: &Mutex<LaneTable>) -> MutexGuard<'_, LaneTable> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -173,52 +176,52 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_is_seen_from_its_beginning_to_its_end_however_it_ends() {
-        let alive = Alive::new();
-        let heartbeat = alive.heartbeat();
-        let working = |at| vec![Sign { at, until: Until::AT_ONCE }];
+        let lane = Lane::new();
+        let heartbeat = lane.heartbeat();
+        let working = |at| vec![LaneState { at, until: Until::AT_ONCE }];
         let begun = Instant::now();
-        assert_eq!(heartbeat.signs().strands, working(begun));
-        let wait = alive.during(Until::Within(5 * SECOND), sleep(3 * SECOND));
+        assert_eq!(heartbeat.lanes().lanes, working(begun));
+        let wait = lane.wait(Until::Within(5 * SECOND), sleep(3 * SECOND));
         let look = async {
             sleep(SECOND).await;
             assert_eq!(
-                heartbeat.signs().strands,
-                [Sign { at: begun, until: Until::Within(5 * SECOND) }]
+                heartbeat.lanes().lanes,
+                [LaneState { at: begun, until: Until::Within(5 * SECOND) }]
             );
         };
         tokio::join!(wait, look);
-        assert_eq!(heartbeat.signs().strands, working(begun + 3 * SECOND));
-        let given_up = alive.during(Until::Session, std::future::pending::<()>());
+        assert_eq!(heartbeat.lanes().lanes, working(begun + 3 * SECOND));
+        let given_up = lane.wait(Until::Session, std::future::pending::<()>());
         assert!(timeout(SECOND, given_up).await.is_err());
-        assert_eq!(heartbeat.signs().strands, working(begun + 4 * SECOND));
+        assert_eq!(heartbeat.lanes().lanes, working(begun + 4 * SECOND));
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_round_of_a_select_is_a_sign_of_life_also_where_it_never_waits() {
-        let alive = Alive::new();
+        let lane = Lane::new();
         for _ in 0..3 {
             sleep(SECOND).await;
             tokio::select! {
                 biased;
                 () = std::future::ready(()) => {}
-                never = alive.waits(Until::OtherStrands) => match never {}
+                never = lane.waits(Until::OtherLanes) => match never {}
             }
-            let sign = Sign { at: Instant::now(), until: Until::AT_ONCE };
-            assert_eq!(alive.heartbeat().signs().strands, [sign]);
+            let state = LaneState { at: Instant::now(), until: Until::AT_ONCE };
+            assert_eq!(lane.heartbeat().lanes().lanes, [state]);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn strands_come_and_go() {
-        let first = Alive::new();
+        let first = Lane::new();
         let heartbeat = first.heartbeat();
-        let second = first.strand();
-        assert_eq!(heartbeat.signs().strands.len(), 2);
+        let second = first.another();
+        assert_eq!(heartbeat.lanes().lanes.len(), 2);
         sleep(SECOND).await;
         drop(first);
-        let signs = heartbeat.signs();
-        assert_eq!((signs.strands.len(), signs.ended), (1, Instant::now()));
+        let lanes = heartbeat.lanes();
+        assert_eq!((lanes.lanes.len(), lanes.ended), (1, Instant::now()));
         drop(second);
-        assert_eq!(heartbeat.signs().strands, []);
+        assert_eq!(heartbeat.lanes().lanes, []);
     }
 }

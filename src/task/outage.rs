@@ -15,9 +15,9 @@ pub struct Outage {
 
 /// What an outage was, once it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct EndedOutage {
     /// From its first failure to the success that ended it.
-    pub away: Duration,
+    pub duration: Duration,
     /// How many requests failed.
     pub failures: u64,
 }
@@ -42,10 +42,10 @@ impl Outage {
     }
 
     /// Notes a success; tells what it ended, if anything.
-    pub fn succeeded(&mut self, now: Instant) -> Option<Ended> {
+    pub fn succeeded(&mut self, now: Instant) -> Option<EndedOutage> {
         let since = self.since.take()?;
         let failures = std::mem::take(&mut self.failures);
-        Some(Ended { away: now.saturating_duration_since(since), failures })
+        Some(EndedOutage { duration: now.saturating_duration_since(since), failures })
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
         let told = (0..1000).filter(|_| outage.failed(start)).count();
         assert_eq!(told, 10);
         let later = start + Duration::from_secs(90);
-        let ended = Ended { away: Duration::from_secs(90), failures: 1000 };
+        let ended = EndedOutage { duration: Duration::from_secs(90), failures: 1000 };
         assert_eq!(outage.succeeded(later), Some(ended));
         assert_eq!(outage.succeeded(later), None);
     }

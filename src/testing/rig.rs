@@ -14,7 +14,7 @@ use crate::config::{Config, Environment, load_text};
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::Signal;
-use crate::supervisor::{End, Supervision, Supervisor};
+use crate::supervisor::{ExitReason, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
 
@@ -47,7 +47,7 @@ pub(crate) struct Rig {
     pub(crate) began: Instant,
     signals: mpsc::Sender<Signal>,
     reloads: Arc<Mutex<VecDeque<Result<Config, String>>>>,
-    running: JoinSet<End>,
+    running: JoinSet<ExitReason>,
     prepared: Option<Supervision<Server, WatchfulMirror>>,
 }
 
@@ -131,7 +131,7 @@ impl Rig {
     }
 
     /// Waits for it to end by itself, or as asked before; tells how long that took.
-    pub(crate) async fn ended(&mut self) -> (End, Duration) {
+    pub(crate) async fn ended(&mut self) -> (ExitReason, Duration) {
         let begun = Instant::now();
         let joined = timeout(AT_MOST, self.running.join_next()).await;
         let end = joined.expect("it does not end").expect("it has ended before").unwrap();
@@ -142,7 +142,7 @@ impl Rig {
     pub(crate) async fn stop(&mut self) -> Duration {
         self.signal(Signal::Terminate).await;
         let (end, took) = self.ended().await;
-        assert_eq!(end, End::Asked);
+        assert_eq!(end, ExitReason::Asked);
         took
     }
 

@@ -20,7 +20,7 @@ use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::Listener;
 use crate::simulator::{self, Counts, Fault, Options, Order, RepositoryOptions, Simulator};
-use crate::supervisor::{End, Supervision, Supervisor};
+use crate::supervisor::{ExitReason, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
 
@@ -147,7 +147,7 @@ fn demonstrate(
             end = Supervisor::new(supervision).run() => end,
             never = story::tell(&server, &file, odds.into()) => match never {},
         };
-        if let End::MirrorLost(why) = end {
+        if let ExitReason::MirrorLost(why) = end {
             return Err(Exit::Failed(why));
         }
         let counts = server.counts();

@@ -111,7 +111,7 @@ async fn a_nudge_ends_the_rest_at_once() {
     let next = rig.server.searches(1)[sent].asked.at;
     assert_eq!(next - nudged, Duration::ZERO);
     rig.run_for(HOUR).await;
-    assert_eq!(rig.events.named("pass complete").len(), 2, "one nudge, one pass");
+    assert_eq!(rig.events.named("pass complete").len(), 2, "one wake, one pass");
     rig.stop().await;
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Level;
 
-use super::{End, GaveUp, STOP_WITHIN};
+use super::{ExitReason, GiveUpReason, STOP_WITHIN};
 use crate::client::RequestErrorKind;
 use crate::config::Chosen;
 use crate::signals::Signal;
@@ -275,7 +275,7 @@ async fn a_refresher_that_panics_at_the_login_is_started_again_until_there_is_a_
 async fn once_ends_when_every_repository_has_been_read() {
     let mut rig = Rig::new(two(), configuration(&[1, 2], CALM)).once(MINUTE).start();
     let (end, took) = rig.ended().await;
-    assert_eq!(end, End::Finished);
+    assert_eq!(end, ExitReason::Finished);
     assert!(took < 20 * SECOND, "{took:?}");
     for repository in [1, 2] {
         assert_eq!(rig.completed(repository).len(), 1);
@@ -289,7 +289,7 @@ async fn once_ends_also_where_a_pager_panicked_on_the_way() {
     let server = two();
     server.script(Call::Search, [Outcome::Usual, Outcome::Usual, Outcome::Panic]);
     let mut rig = Rig::new(server, configuration(&[1, 2], CALM)).once(MINUTE).start();
-    assert_eq!(rig.ended().await.0, End::Finished);
+    assert_eq!(rig.ended().await.0, ExitReason::Finished);
     assert_eq!(rig.events.named("pass complete").len(), 2);
 }
 
@@ -299,7 +299,7 @@ async fn once_gives_up_at_once_on_a_wrong_password() {
     server.script(Call::Login, [Outcome::Deny("no such user")]);
     let mut rig = Rig::new(server, configuration(&[1], CALM)).once(HOUR).start();
     let (end, took) = rig.ended().await;
-    assert_eq!(end, End::GaveUp(GaveUp::Denied("no such user".to_owned())));
+    assert_eq!(end, ExitReason::GaveUp(GiveUpReason::Denied("no such user".to_owned())));
     assert!(took < SECOND);
     assert_eq!(rig.logins(), 1);
     assert_eq!(rig.server.count(Call::Logout), 0);
@@ -314,7 +314,7 @@ async fn patience_runs_out(outcome: Outcome, patience: Duration) -> Duration {
     });
     let mut rig = Rig::new(server, configuration(&[1], CALM)).once(patience).start();
     let (end, took) = rig.ended().await;
-    assert!(matches!(end, End::GaveUp(GaveUp::Unanswered { .. })), "{end:?}");
+    assert!(matches!(end, ExitReason::GaveUp(GiveUpReason::Unanswered { .. })), "{end:?}");
     took
 }
 
@@ -335,7 +335,7 @@ async fn once_gives_up_where_the_server_is_away_from_the_start() {
     server.hook(|_| Some(no_connection()));
     let mut rig = Rig::new(server, configuration(&[1], CALM)).once(MINUTE).start();
     let (end, took) = rig.ended().await;
-    assert!(matches!(end, End::GaveUp(GaveUp::Unanswered { .. })), "{end:?}");
+    assert!(matches!(end, ExitReason::GaveUp(GiveUpReason::Unanswered { .. })), "{end:?}");
     assert!(took >= MINUTE && took < MINUTE + 10 * SECOND, "{took:?}");
 }
 
@@ -345,7 +345,7 @@ async fn patience_does_not_run_out_while_a_page_is_not_due() {
     let mut config = configuration(&[1], "page_size = 30\npage_interval = '3m'");
     config.session.reauth_interval = 10 * HOUR;
     let mut rig = Rig::new(one(), config).once(MINUTE).start();
-    assert_eq!(rig.ended().await.0, End::Finished);
+    assert_eq!(rig.ended().await.0, ExitReason::Finished);
 }
 
 #[tokio::test(start_paused = true)]

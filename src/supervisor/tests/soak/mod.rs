@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 use self::follower::Follower;
 use self::look::{Look, Looks};
 use self::world::World;
-use super::{End, Signal};
+use super::{ExitReason, Signal};
 use crate::config::Config;
 use crate::pager::Passes;
 use crate::progress::Progress;
@@ -48,7 +48,7 @@ const PAGING: &str = "page_size = 60\npage_interval = '1s'\npass_interval = '5m'
 struct Daemon {
     mirror: Arc<SqliteInTime>,
     signals: mpsc::Sender<Signal>,
-    running: JoinSet<End>,
+    running: JoinSet<ExitReason>,
 }
 
 impl Daemon {
@@ -76,7 +76,7 @@ impl Daemon {
 
     async fn stop(mut self) {
         self.signals.send(Signal::Terminate).await.unwrap();
-        assert_eq!(self.running.join_next().await.unwrap().unwrap(), End::Asked);
+        assert_eq!(self.running.join_next().await.unwrap().unwrap(), ExitReason::Asked);
         assert_eq!(self.mirror.false_deletions(), 0);
     }
 }

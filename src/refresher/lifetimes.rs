@@ -29,7 +29,7 @@ const CAP: Duration = Duration::from_secs(300);
 
 /// How the sessions of late have fared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fate {
+pub struct SessionLifetimes {
     /// How many in a row were refused before any request succeeded with them.
     unproven: u32,
     /// How many in a row were cut short.
@@ -40,7 +40,7 @@ pub struct Fate {
     paused: Duration,
 }
 
-impl Fate {
+impl SessionLifetimes {
     /// Notes that a session was refused after so long; `proven` if it had served before.
     pub fn refused(&mut self, lived: Duration, proven: bool) {
         self.settle(lived);
@@ -118,10 +118,10 @@ mod tests {
 
     /// The pauses after sessions that lived so long each.
     fn pauses(lives: &[u32], proven: bool) -> Vec<u64> {
-        let mut fate = Fate::default();
+        let mut lifetimes = SessionLifetimes::default();
         let after = |lived: &u32| {
-            fate.refused(SECOND * *lived, proven);
-            fate.pause().as_secs()
+            lifetimes.refused(SECOND * *lived, proven);
+            lifetimes.pause().as_secs()
         };
         lives.iter().map(after).collect()
     }
@@ -145,28 +145,28 @@ mod tests {
 
     #[test]
     fn it_is_told_from_the_third_on_and_over_when_a_session_has_lasted() {
-        let mut fate = Fate::default();
+        let mut lifetimes = SessionLifetimes::default();
         for told in [false, false, true, true] {
-            fate.refused(SECOND, true);
-            assert_eq!((fate.is_told(), fate.is_news()), (told, told));
+            lifetimes.refused(SECOND, true);
+            assert_eq!((lifetimes.is_told(), lifetimes.is_news()), (told, told));
         }
-        assert_eq!((fate.in_a_row(), fate.next_age()), (4, Some(4 * SECOND)));
-        assert!(!fate.settle(3 * SECOND));
-        assert!(fate.settle(4 * SECOND));
-        assert_eq!((fate.is_told(), fate.next_age()), (false, Some(BRIEF)));
-        assert!(!fate.settle(BRIEF));
-        assert_eq!(fate, Fate::default());
+        assert_eq!((lifetimes.in_a_row(), lifetimes.next_age()), (4, Some(4 * SECOND)));
+        assert!(!lifetimes.settle(3 * SECOND));
+        assert!(lifetimes.settle(4 * SECOND));
+        assert_eq!((lifetimes.is_told(), lifetimes.next_age()), (false, Some(BRIEF)));
+        assert!(!lifetimes.settle(BRIEF));
+        assert_eq!(lifetimes, SessionLifetimes::default());
     }
 
     #[test]
     fn brief_sessions_are_told_once_there_were_many() {
-        let mut fate = Fate::default();
+        let mut lifetimes = SessionLifetimes::default();
         let news = (1..=60).filter(|_| {
-            fate.refused(10 * SECOND, true);
-            fate.is_news()
+            lifetimes.refused(10 * SECOND, true);
+            lifetimes.is_news()
         });
         assert_eq!(news.collect::<Vec<_>>(), [30, 60]);
-        assert_eq!((fate.is_told(), fate.in_a_row()), (true, 60));
-        assert!(fate.settle(BRIEF));
+        assert_eq!((lifetimes.is_told(), lifetimes.in_a_row()), (true, 60));
+        assert!(lifetimes.settle(BRIEF));
     }
 }

@@ -25,12 +25,12 @@ const NEXT_TO_NOTHING: u64 = 16 << 20;
 
 /// What is left of a disk.
 #[derive(Clone, Copy, Debug)]
-struct Room {
+struct DiskSpace {
     free: u64,
     size: u64,
 }
 
-impl Room {
+impl DiskSpace {
     fn is_little(self) -> bool {
         self.free < NEXT_TO_NOTHING || self.free < LITTLE && self.free < self.size / 10
     }
@@ -38,14 +38,14 @@ impl Room {
 
 /// Looks at the machine.
 #[derive(Debug, Default)]
-pub(super) struct Surroundings {
+pub(super) struct HostCheck {
     /// The question that the disk was asked last.
     asked: Option<JoinHandle<()>>,
 }
 
-impl Surroundings {
+impl HostCheck {
     /// Asks the disk that this file is on; what it says is reported when it says it.
-    pub(super) fn look_at_disk(&mut self, file: Option<&Path>, progress: &Arc<Progress>) {
+    pub(super) fn check_disk(&mut self, file: Option<&Path>, progress: &Arc<Progress>) {
         let Some(file) = file.map(Path::to_owned) else { return };
         if self.asked.as_ref().is_some_and(|asked| !asked.is_finished()) {
             return;
@@ -63,21 +63,21 @@ impl Surroundings {
 }
 
 /// Compares the clocks, as far as the server has told the time.
-pub(super) fn look_at_clock(ahead_s: Option<i64>, progress: &Progress) {
+pub(super) fn check_clock(ahead_s: Option<i64>, progress: &Progress) {
     match ahead_s.and_then(clock) {
         Some(report) => progress.problems.stands(CLOCK, report),
         None => progress.problems.over(CLOCK),
     }
 }
 
-fn room(file: &Path) -> Option<Room> {
+fn room(file: &Path) -> Option<DiskSpace> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let space = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
-    Some(Room { free: bytes(space.f_bavail), size: bytes(space.f_blocks) })
+    Some(DiskSpace { free: bytes(space.f_bavail), size: bytes(space.f_blocks) })
 }
 
-fn disk(room: Room, file: &Path) -> Option<Report> {
+fn disk(room: DiskSpace, file: &Path) -> Option<Report> {
     room.is_little().then(|| Report {
         error: format!("the disk of {} fills: {} free", file.display(), ByteSize::b(room.free)),
         remedy: "make room on it, or set changes.keep to keep less of the past".to_owned(),
@@ -113,10 +113,10 @@ mod tests {
             (999 * MIB, 10_000 * MIB, true),
             (1024 * MIB, 1 << 50, false),
         ] {
-            assert_eq!(Room { free, size }.is_little(), little, "{free} of {size}");
+            assert_eq!(DiskSpace { free, size }.is_little(), little, "{free} of {size}");
         }
         let report =
-            disk(Room { free: 3 * MIB, size: 64 * MIB }, Path::new("/m/mirror.db")).unwrap();
+            disk(DiskSpace { free: 3 * MIB, size: 64 * MIB }, Path::new("/m/mirror.db")).unwrap();
         assert_eq!(report.error, "the disk of /m/mirror.db fills: 3.0 MiB free");
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use super::headline::{Repository, Session, headline};
-use super::{Supervisor, surroundings};
+use super::status_line::{RepositoryStatus, SignInStatus, status_line};
+use super::{Supervisor, host_check};
 use crate::client::Api;
 use crate::mirror::Mirror;
 use crate::progress::SignIn;
@@ -19,37 +19,38 @@ use crate::telemetry::event;
 const RESTART: Source = Source { scope: Scope::Mirror, repository: None, what: "settings" };
 
 /// How often the tasks are looked at, at least.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const CHECK_EVERY: Duration = Duration::from_secs(10);
 
 /// Of the time after which the service manager gives the process up, the part between two looks: so
 /// that a look that is late, or lost, costs nothing.
-const LOOKS_PER_WATCHDOG: u32 = 3;
+const CHECKS_PER_WATCHDOG: u32 = 3;
 
 /// How often the service manager is told what the daemon is doing, at most.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
 impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// When to look.
-    pub(super) fn look_every(&self) -> Interval {
+    pub(super) fn check_every(&self) -> Interval {
         let watchdog = self.given.notifier.watchdog();
-        let period = watchdog.map_or(LOOK_EVERY, |time| LOOK_EVERY.min(time / LOOKS_PER_WATCHDOG));
+        let period =
+            watchdog.map_or(CHECK_EVERY, |time| CHECK_EVERY.min(time / CHECKS_PER_WATCHDOG));
         // A period of nothing would be none.
         every(period.max(Duration::from_millis(1)))
     }
 
     /// Looks whether any task hangs; where none does, says so.
-    pub(super) fn look(&mut self) {
-        let tasks = self.heartbeats.iter().map(|(name, heartbeat)| (*name, heartbeat.signs()));
-        let found = self.watchdog.check(tasks, self.session.standing(), Instant::now());
-        for hang in found.news {
+    pub(super) fn check_health(&mut self) {
+        let tasks = self.heartbeats.iter().map(|(name, heartbeat)| (*name, heartbeat.lanes()));
+        let report = self.watchdog.check(tasks, self.session.standing(), Instant::now());
+        for hang in report.newly_hung {
             event::task_hangs(&hang.task.to_string(), hang.silent);
         }
-        if found.alive {
+        if report.is_healthy {
             self.given.notifier.alive();
         }
         self.given.notifier.retry();
-        surroundings::look_at_clock(self.given.api.clock_ahead_s(), &self.given.progress);
-        self.surroundings.look_at_disk(self.given.mirror.file(), &self.given.progress);
+        host_check::check_clock(self.given.api.clock_ahead_s(), &self.given.progress);
+        self.host_check.check_disk(self.given.mirror.file(), &self.given.progress);
     }
 
     /// Tells which keys wait for a restart, and that none does.
@@ -85,18 +86,18 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let now = Instant::now();
         let since = |then: Instant| now.saturating_duration_since(then);
         let session = match &self.signing_in {
-            (SignIn::Trying, _) => Session::Trying,
-            (SignIn::SignedIn, then) => Session::SignedIn(since(*then)),
-            (SignIn::Renewing, then) => Session::Renewing(since(*then)),
-            (SignIn::Denied(_), then) => Session::Denied(since(*then)),
+            (SignIn::Trying, _) => SignInStatus::Trying,
+            (SignIn::SignedIn, then) => SignInStatus::SignedIn(since(*then)),
+            (SignIn::Renewing, then) => SignInStatus::Renewing(since(*then)),
+            (SignIn::Denied(_), then) => SignInStatus::Denied(since(*then)),
         };
         let repositories = self.repositories.iter().map(|(id, repository)| {
             let progress = *repository.progress.borrow();
             let certified = progress.certified.map(|pass| since(pass.ended));
-            Repository { id: *id, progress, certified }
+            RepositoryStatus { id: *id, progress, certified }
         });
         let problems = self.given.progress.problems.told();
-        let line = headline(&problems, &repositories.collect::<Vec<_>>(), session);
+        let line = status_line(&problems, &repositories.collect::<Vec<_>>(), session);
         if line != self.told && self.given.notifier.status(&line) {
             self.told = line;
         }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Refresher;
-use super::denials::Denied;
+use super::denials::CountedDenial;
 use crate::client::{Api, RequestError};
 use crate::progress::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, SignIn};
-use crate::session::{Complaints, SharedSession};
+use crate::session::{SessionReports, SharedSession};
 use crate::task::Outage;
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
@@ -31,7 +31,7 @@ impl<A: Api> Refresher<A> {
     /// are some.
     pub(super) fn denied(
         &self,
-        denied: Denied,
+        denied: CountedDenial,
         endpoint: &'static str,
         error: &dyn std::error::Error,
         (answer, remedy): (Option<&str>, Option<&'static str>),
@@ -104,14 +104,15 @@ pub(super) fn tell(outage: &mut Outage, now: Instant, failure: &RequestFailed<'_
 pub(super) async fn told_of_refusal(
     session: &SharedSession,
     progress: &Progress,
-    heard: Complaints,
+    heard: SessionReports,
 ) -> Infallible {
-    let mut complaints = session.complaints();
+    let mut reports = session.reports();
     let current = session.current().map(|current| current.generation);
     // Before the first session there is none to be refused.
     if let Some(current) = current {
-        let news = |now: &Complaints| now.refused >= current || now.suspicions > heard.suspicions;
-        if complaints.wait_for(news).await.is_ok() {
+        let news =
+            |now: &SessionReports| now.refused >= current || now.suspicions > heard.suspicions;
+        if reports.wait_for(news).await.is_ok() {
             session.end(current);
             if *progress.sign_in().borrow() == SignIn::SignedIn {
                 progress.set_sign_in(SignIn::Renewing);

@@ -20,20 +20,20 @@ const LOGOUT_WITHIN: Duration = Duration::from_millis(1500);
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ExitReason {
     /// As asked for by a signal, or because its time was up.
     Asked,
     /// Every pager has done its passes.
     Finished,
     /// Patience ran out.
-    GaveUp(GaveUp),
+    GaveUp(GiveUpReason),
     /// The mirror cannot be used any more; the text says why, and what to do.
     MirrorLost(String),
 }
 
 /// Why patience ran out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GaveUp {
+pub enum GiveUpReason {
     /// The server did not accept the name or the password.
     #[error("the server did not accept the login: {0}")]
     Denied(String),
@@ -49,7 +49,7 @@ pub enum GaveUp {
 
 impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// Why no page comes.
-    pub(super) fn unanswered(&self) -> GaveUp {
+    pub(super) fn unanswered(&self) -> GiveUpReason {
         let problems = self.given.progress.problems.told();
         let mut what: Vec<_> = problems.iter().map(ToString::to_string).collect();
         if what.is_empty() {
@@ -58,7 +58,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             let unread = repositories.iter().filter(unread);
             what = unread.map(|(id, _)| format!("repository {id} was not read")).collect();
         }
-        GaveUp::Unanswered { since: self.given.progress.since_page(), what: what.join("; ") }
+        GiveUpReason::Unanswered { since: self.given.progress.since_page(), what: what.join("; ") }
     }
 
     pub(super) async fn stop(mut self) {

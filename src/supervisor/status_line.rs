@@ -22,7 +22,7 @@ const NOW: Duration = Duration::from_secs(1);
 
 /// How signing in stands, and for how long it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Session {
+pub enum SignInStatus {
     /// Under way.
     Trying,
     /// There is a session.
@@ -35,7 +35,7 @@ pub enum Session {
 
 /// One repository.
 #[derive(Clone, Copy, Debug)]
-pub struct Repository {
+pub struct RepositoryStatus {
     /// Which.
     pub id: RepositoryId,
     /// How far it is.
@@ -45,16 +45,22 @@ pub struct Repository {
 }
 
 /// The line; `problems` are those that are told, worst first.
-pub fn headline(problems: &[Problem], repositories: &[Repository], session: Session) -> String {
+pub fn status_line(
+    problems: &[Problem],
+    repositories: &[RepositoryStatus],
+    session: SignInStatus,
+) -> String {
     let trouble = match session {
         _ if !problems.is_empty() => Some(wrong(problems)),
-        Session::Trying => Some("signing in".to_owned()),
-        Session::SignedIn(_) => None,
-        Session::Renewing(time) => Some(format!("not signed in since {}", Span(time))),
-        Session::Denied(time) => Some(format!("wrong password since {}", Span(time))),
+        SignInStatus::Trying => Some("signing in".to_owned()),
+        SignInStatus::SignedIn(_) => None,
+        SignInStatus::Renewing(time) => {
+            Some(format!("not signed in since {}", RoughDuration(time)))
+        }
+        SignInStatus::Denied(time) => Some(format!("wrong password since {}", RoughDuration(time))),
     };
     let fine = match session {
-        Session::SignedIn(time) => Some(format!("signed in {}", Span(time))),
+        SignInStatus::SignedIn(time) => Some(format!("signed in {}", RoughDuration(time))),
         _ => None,
     };
     let mut line = trouble.unwrap_or_default();
@@ -63,8 +69,8 @@ pub fn headline(problems: &[Problem], repositories: &[Repository], session: Sess
         let part = part(repository);
         let separator = if line.is_empty() { "" } else { " | " };
         if !line.is_empty() && line.len() + part.len() > longest {
-            let rest = format!(" | and {} more", repositories.len() - place);
-            line.push_str(&rest);
+            let remainder = format!(" | and {} more", repositories.len() - place);
+            line.push_str(&remainder);
             break;
         }
         line.push_str(separator);
@@ -85,10 +91,14 @@ fn wrong(problems: &[Problem]) -> String {
     if line.len() < text.len() {
         line.push('…');
     }
-    write!(line, " (for {}", Span(worst.since)).expect("a string takes any text");
+    write!(line, " (for {}", RoughDuration(worst.since)).expect("a string takes any text");
     if let Some(retry_in) = worst.report.retry_in {
         // Rounded, so that the line is not another one each time it is looked at.
-        let next = if retry_in < NOW { "now".to_owned() } else { format!("in {}", Span(retry_in)) };
+        let next = if retry_in < NOW {
+            "now".to_owned()
+        } else {
+            format!("in {}", RoughDuration(retry_in))
+        };
         write!(line, ", next try {next}").expect("a string takes any text");
     }
     match problems.len() - 1 {
@@ -98,7 +108,7 @@ fn wrong(problems: &[Problem]) -> String {
     line
 }
 
-fn part(repository: &Repository) -> String {
+fn part(repository: &RepositoryStatus) -> String {
     let RepositoryProgress { activity, iteration, pages, covered, total, held, .. } =
         repository.progress;
     let doing = match (activity, total) {
@@ -119,16 +129,16 @@ fn part(repository: &Repository) -> String {
         say(format!("deletions held: {held}"));
     }
     match repository.certified {
-        Some(time) => say(format!("last certified pass {} ago", Span(time))),
+        Some(time) => say(format!("last certified pass {} ago", RoughDuration(time))),
         None => say("no certified pass since the start".to_owned()),
     }
     line
 }
 
 /// A duration in its largest unit.
-struct Span(Duration);
+struct RoughDuration(Duration);
 
-impl fmt::Display for Span {
+impl fmt::Display for RoughDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         match seconds {
@@ -148,7 +158,7 @@ mod tests {
     use crate::progress::problems::{Report, Scope, Source};
     use crate::testing::{HOUR, MINUTE, SECOND};
 
-    fn paging(id: u64) -> Repository {
+    fn paging(id: u64) -> RepositoryStatus {
         let progress = RepositoryProgress {
             activity: Activity::Paging,
             iteration: Iteration(12),
@@ -157,10 +167,10 @@ mod tests {
             total: Some(10_432),
             ..RepositoryProgress::START
         };
-        Repository { id: RepositoryId(id), progress, certified: Some(200 * SECOND) }
+        RepositoryStatus { id: RepositoryId(id), progress, certified: Some(200 * SECOND) }
     }
 
-    fn doing(activity: Activity) -> Repository {
+    fn doing(activity: Activity) -> RepositoryStatus {
         let mut repository = paging(7);
         repository.progress.activity = activity;
         repository
@@ -168,10 +178,11 @@ mod tests {
 
     #[test]
     fn it_says_what_the_daemon_is_doing() {
-        let signed_in = Session::SignedIn(5 * HOUR);
+        let signed_in = SignInStatus::SignedIn(5 * HOUR);
         let mut held = doing(Activity::Resting);
         held.progress.held = 75;
-        let new = Repository { progress: RepositoryProgress::START, certified: None, ..paging(7) };
+        let new =
+            RepositoryStatus { progress: RepositoryProgress::START, certified: None, ..paging(7) };
         let mut first = paging(7);
         (first.progress.pages, first.progress.iteration) = (0, Iteration(1));
         let certified = "last certified pass 3 min ago";
@@ -188,7 +199,7 @@ mod tests {
             ),
             (
                 vec![new, first],
-                Session::Trying,
+                SignInStatus::Trying,
                 format!(
                     "signing in | 7: waiting; no certified pass since the start | \
                      7: pass 1 begins; {certified}"
@@ -196,19 +207,19 @@ mod tests {
             ),
             (
                 vec![doing(Activity::Stopped)],
-                Session::Denied(9 * SECOND),
+                SignInStatus::Denied(9 * SECOND),
                 format!("wrong password since 9 s | 7: stopped; {certified}"),
             ),
             (
                 vec![paging(7)],
-                Session::Renewing(2 * MINUTE),
+                SignInStatus::Renewing(2 * MINUTE),
                 format!(
                     "not signed in since 2 min | 7: pass 12, page 40, 8000 of 10432; {certified}"
                 ),
             ),
             (
                 vec![doing(Activity::Waiting), doing(Activity::Resting)],
-                Session::SignedIn(72 * HOUR),
+                SignInStatus::SignedIn(72 * HOUR),
                 format!(
                     "7: waiting; {certified} | 7: resting after pass 12; {certified} | \
                      signed in 3 d"
@@ -216,14 +227,14 @@ mod tests {
             ),
         ];
         for (repositories, session, line) in cases {
-            assert_eq!(headline(&[], &repositories, session), line);
+            assert_eq!(status_line(&[], &repositories, session), line);
         }
     }
 
     #[test]
     fn many_repositories_are_counted() {
         let many: Vec<_> = (1..=100).map(paging).collect();
-        let line = headline(&[], &many, Session::SignedIn(HOUR));
+        let line = status_line(&[], &many, SignInStatus::SignedIn(HOUR));
         assert!(line.len() < LONGEST + 50, "{line}");
         assert!(line.contains(" | and 95 more | signed in 1 h"), "{line}");
     }
@@ -242,13 +253,14 @@ mod tests {
             },
         };
         let away = problem("search failed: no connection: 127.0.0.1:9", None);
-        let line = headline(std::slice::from_ref(&away), &[paging(7)], Session::SignedIn(HOUR));
+        let line =
+            status_line(std::slice::from_ref(&away), &[paging(7)], SignInStatus::SignedIn(HOUR));
         let begins = "search failed: no connection: 127.0.0.1:9; check server.url (for 4 min, next \
                       try in 8 s) | 7: pass 12, page 40";
         assert!(line.starts_with(begins), "{line}");
         let own = problem(&"\n\u{9b}é".repeat(1000), Some(RepositoryId(7)));
         let many: Vec<_> = (1..=100).map(paging).collect();
-        let line = headline(&[own, away], &many, Session::Trying);
+        let line = status_line(&[own, away], &many, SignInStatus::Trying);
         assert!(line.starts_with("repository 7:   é"), "{line}");
         assert!(line.contains("… (for 4 min, next try in 8 s; and 1 more) | 1: pass 12"), "{line}");
         assert!(!line.contains(char::is_control) && line.chars().count() < 1100, "{line}");

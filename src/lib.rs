@@ -33,7 +33,7 @@
 //!    a second), and calls [`client::Api::search`].
 //! 4. The client sends it, reads the answer up to a cap, and judges it: an answer, a refusal, or a
 //!    failure. Items are slices of the answer's bytes; where these are what the same window showed
-//!    the last time, they are known by its [`client::Outline`] and not read again.
+//!    the last time, they are known by its [`client::Fingerprints`] and not read again.
 //! 5. A refusal is reported with the generation it was made with and waits for a newer one; a
 //!    failure waits with growing delays. Either way the request is made again, signed afresh, unless
 //!    the server turns out to answer the top of the list and not this window (`pager::blame`): then
@@ -86,7 +86,7 @@
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
 //! | a record that cannot be read costs itself and the certificate, and nothing is guessed | `client::tests::unreadable`, `pager::link` |
 //! | nothing hidden from the eye reaches a terminal, the log or the page | `visible`, `telemetry::visible` |
-//! | an answer read along an outline is the answer read from scratch | `client::outline::tests` |
+//! | an answer read with fingerprints is the answer read from scratch | `client::fingerprint::tests` |
 //! | tokens never follow a redirect to another host; no error shows a secret | `client::tests`, `client::redirect` |
 //! | cookies go where RFC 6265 has them go, belong to one session, and are bounded and never shown | `cookies::tests`, `client::tests::cookies`, `tests/it/balanced.rs` |
 //! | a connection that was closed while idle is no failure, and one that never answered is | `client::tests::reuse`, `tests/it/balanced.rs` |

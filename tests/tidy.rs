@@ -52,12 +52,12 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 
 /// Files that decide and do not wait.
 const PURE: &[&str] = &[
-    "src/client/offer.rs",
-    "src/client/outline/mod.rs",
+    "src/client/repository_list.rs",
+    "src/client/fingerprint/mod.rs",
     "src/client/presence.rs",
     "src/json/canonical/mod.rs",
     "src/client/redact.rs",
-    "src/client/spelling.rs",
+    "src/client/encodings.rs",
     "src/client/retry.rs",
     "src/client/verdict.rs",
     "src/client/wire.rs",

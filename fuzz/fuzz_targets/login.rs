@@ -1,8 +1,8 @@
 //! The answers to login, OAuth's token call, reauth and logout.
 #![no_main]
 
-use ewmirror::client::Standing;
-use ewmirror::client::fuzzing::{self, Came, Taken};
+use ewmirror::client::SessionStatus;
+use ewmirror::client::fuzzing::{self, FuzzedReply, FuzzedVerdict};
 use ewmirror::session::Tokens;
 use ewmirror_fuzz::json::{self, Json};
 use ewmirror_fuzz::parts;
@@ -11,14 +11,14 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let [manner, one, other, body] = parts(data);
     let manner = manner.first().copied().unwrap_or_default();
-    let came = Came {
+    let came = FuzzedReply {
         status: [200, 200, 204, 400, 401, 403, 429, 500][usize::from(manner & 7)],
         content_type: ["application/json", "", "text/html"][usize::from(manner >> 3 & 3).min(2)],
-        elsewhere: manner & 0x20 != 0,
+        foreign_redirect: manner & 0x20 != 0,
         cookies: &[one, other],
         body,
     };
-    let succeeded = (200..=299).contains(&came.status) && !came.elsewhere;
+    let succeeded = (200..=299).contains(&came.status) && !came.foreign_redirect;
     let read = json::read(body);
     let member = |name: &str| read.as_ref().and_then(|json| json.member(name));
     let written = |name: &str| member(name).map(|member| member.raw);
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(tokens.rest.as_ref().is_none_or(|rest| in_cookie(rest.expose())));
     };
     let readable = read.is_some();
-    if let Taken::Answer(tokens) = fuzzing::login(came)
+    if let FuzzedVerdict::Answer(tokens) = fuzzing::login(came)
         && (readable || blank)
     {
         // What is no success is none however it looks.
@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(matches!(written("success"), None | Some("true" | "null")), "no success");
         checked(&tokens, text(member("token").and_then(|token| token.member("token"))));
     }
-    if let Taken::Answer(tokens) = fuzzing::token(came)
+    if let FuzzedVerdict::Answer(tokens) = fuzzing::token(came)
         && readable
     {
         assert!(succeeded);
@@ -76,27 +76,27 @@ fuzz_target!(|data: &[u8]| {
                 .all(|name| json.times(name) <= 1)
         });
     if plain && written("success") == Some("true") {
-        assert_eq!(fuzzing::reauth(came), Taken::Answer(Standing::Stands));
-        assert_eq!(fuzzing::logout(came), Taken::Answer(()));
+        assert_eq!(fuzzing::reauth(came), FuzzedVerdict::Answer(SessionStatus::Valid));
+        assert_eq!(fuzzing::logout(came), FuzzedVerdict::Answer(()));
         if text(member("access_token"))
             .is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_alphanumeric()))
             && one.is_empty()
             && other.is_empty()
         {
-            assert!(matches!(fuzzing::token(came), Taken::Answer(_)), "a token is not taken");
+            assert!(matches!(fuzzing::token(came), FuzzedVerdict::Answer(_)), "a token is not taken");
         }
     }
     if plain && written("success") == Some("false") {
-        assert_eq!(fuzzing::login(came), Taken::Denied);
-        assert_eq!(fuzzing::reauth(came), Taken::Answer(Standing::Ended));
+        assert_eq!(fuzzing::login(came), FuzzedVerdict::Denied);
+        assert_eq!(fuzzing::reauth(came), FuzzedVerdict::Answer(SessionStatus::Ended));
     }
-    if fuzzing::reauth(came) == Taken::Answer(Standing::Stands) && readable {
+    if fuzzing::reauth(came) == FuzzedVerdict::Answer(SessionStatus::Valid) && readable {
         assert!(succeeded && matches!(written("success"), Some("true" | "null")));
     }
     // A redirect to elsewhere is judged by where it leads.
-    if matches!(came.status, 401 | 403) && !came.elsewhere {
-        assert_eq!(fuzzing::login(came), Taken::Denied);
-        assert_eq!(fuzzing::token(came), Taken::Denied);
-        assert_eq!(fuzzing::reauth(came), Taken::Answer(Standing::Ended));
+    if matches!(came.status, 401 | 403) && !came.foreign_redirect {
+        assert_eq!(fuzzing::login(came), FuzzedVerdict::Denied);
+        assert_eq!(fuzzing::token(came), FuzzedVerdict::Denied);
+        assert_eq!(fuzzing::reauth(came), FuzzedVerdict::Answer(SessionStatus::Ended));
     }
 });

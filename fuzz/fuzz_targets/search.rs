@@ -2,7 +2,7 @@
 //! are. A page is found exactly where an answer has one by our own reading of it.
 #![no_main]
 
-use ewmirror::client::fuzzing::{self, Came, Taken};
+use ewmirror::client::fuzzing::{self, FuzzedReply, FuzzedVerdict};
 use ewmirror::client::{ItemRequest, Presence};
 use ewmirror::json::JsonPointer;
 use ewmirror::domain::{ItemId, RepositoryId};
@@ -20,17 +20,17 @@ fuzz_target!(|data: &[u8]| {
         .ok()
         .and_then(|it| it.parse().ok())
         .unwrap_or("/itemId".parse().unwrap());
-    let came = Came {
+    let came = FuzzedReply {
         status: [200, 200, 200, 201, 401, 404, 500, 302][usize::from(manner & 7)],
         content_type: ["application/json", "", "text/html"][usize::from(manner >> 3 & 3).min(2)],
-        elsewhere: manner & 0x20 != 0,
+        foreign_redirect: manner & 0x20 != 0,
         cookies: &[],
         body,
     };
     let read = json::read(body);
     let page = read.as_ref().and_then(|json| page(came, json, page_size, item_id.tokens()));
     match (fuzzing::search(came, page_size, &item_id), page) {
-        (Taken::Answer(answer), Some((ids, list, total))) => {
+        (FuzzedVerdict::Answer(answer), Some((ids, list, total))) => {
             let read: Vec<&ItemId> = answer.items.iter().map(|item| &item.id).collect();
             assert_eq!(read, ids.iter().collect::<Vec<_>>());
             let bytes: Vec<&[u8]> = answer.items.iter().map(|item| &item.bytes[..]).collect();
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
         }
         // Our reader is the stricter one: of UTF-8 in what nobody looks at, and of depth; and it
         // knows of no records that cannot be read.
-        (Taken::Answer(answer), None) => {
+        (FuzzedVerdict::Answer(answer), None) => {
             assert!(read.is_none() || !answer.unreadable.is_empty(), "an answer out of none");
             assert!(answer.unreadable.is_empty() || !answer.items.is_empty(), "nothing readable");
             let rows = answer.items.len() + answer.unreadable.len();
@@ -51,7 +51,7 @@ fuzz_target!(|data: &[u8]| {
     }
 
     let asked = ItemRequest { repository: RepositoryId(1), item: ItemId::Integer(7), item_id };
-    if let (Taken::Answer(presence), Some(json)) = (fuzzing::item(came, &asked), read) {
+    if let (FuzzedVerdict::Answer(presence), Some(json)) = (fuzzing::item(came, &asked), read) {
         let holds = |json: &Json<'_>| id(json, asked.item_id.tokens()) == Some(ItemId::Integer(7));
         let candidates = [
             Some(&json),
@@ -64,14 +64,14 @@ fuzz_target!(|data: &[u8]| {
         let elements = candidates.iter().flatten().filter_map(|it| it.list()).flatten();
         let there = candidates.iter().flatten().copied().chain(elements).any(holds);
         match presence {
-            Presence::There => assert!(there, "there, but nowhere in the answer"),
-            Presence::Gone => {
+            Presence::Present => assert!(there, "there, but nowhere in the answer"),
+            Presence::Absent => {
                 assert!(!there || matches!(came.status, 404 | 410), "gone, but there")
             }
-            Presence::Unclear => {}
+            Presence::Unknown => {}
         }
     }
-    if let Taken::Answer(offer) = fuzzing::repositories(came) {
+    if let FuzzedVerdict::Answer(offer) = fuzzing::repositories(came) {
         assert!(!offer.repositories.is_empty() || offer.skipped == 0);
     }
 });
@@ -80,7 +80,7 @@ type Page<'j, 'a> = (Vec<ItemId>, &'j [Json<'a>], u64);
 
 /// The page in an answer, if it is one from end to end.
 fn page<'j, 'a>(
-    came: Came<'_>,
+    came: FuzzedReply<'_>,
     json: &'j Json<'a>,
     page_size: u32,
     item_id: &[String],
@@ -96,7 +96,7 @@ fn page<'j, 'a>(
         "epimresttoken",
         "data",
     ];
-    let fine = (200..=299).contains(&came.status) && !came.elsewhere && json.is_object();
+    let fine = (200..=299).contains(&came.status) && !came.foreign_redirect && json.is_object();
     let once = MEMBERS.iter().all(|name| json.times(name) <= 1);
     let written = |name| json.member(name).map(|member| member.raw);
     let success = matches!(written("success"), None | Some("true" | "null"));

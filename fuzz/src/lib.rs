@@ -12,7 +12,7 @@
 //! | `csv` | items as a table | read by [`csv`], what the items say |
 //! | `checkpoint` | a stored pass, damaged | it is taken up as it was, or not at all |
 //! | `history` | two states of an item | an envelope that is JSON with both in it; differences exactly where they differ |
-//! | `outline` | two answers to one search | the second, read along the outline of the first, is what it is read from scratch |
+//! | `fingerprint` | two answers to one search | the second, read with the fingerprints of the first, is what it is read from scratch |
 //! | `redact` | a body with a secret in it | the secret is not shown |
 
 pub mod csv;

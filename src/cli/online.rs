@@ -110,7 +110,7 @@ pub(super) async fn first_page(
         page_size: repository.paging.page_size.get(),
         conditions: Arc::new(repository.search.clone()),
         item_id: repository.item_id.clone(),
-        outline: None,
+        fingerprints: None,
     };
     let credentials = session.credentials().await;
     let begun = Instant::now();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Exit, online, output};
-use crate::client::Offered;
+use crate::client::ListedRepository;
 use crate::config::{Environment, RepositoryConfig};
 use crate::text::name;
 
@@ -32,11 +32,11 @@ pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
 }
 
 /// One line for each repository, ordered by id.
-fn table(mut offered: Vec<Offered>, configured: &[RepositoryConfig]) -> String {
+fn table(mut offered: Vec<ListedRepository>, configured: &[RepositoryConfig]) -> String {
     offered.sort_by_key(|repository| repository.id);
     let rows: Vec<[String; 3]> = offered
         .iter()
-        .map(|Offered { id, name }| {
+        .map(|ListedRepository { id, name }| {
             let mirrored = configured.iter().find(|config| config.id == *id).map(|config| {
                 let name = config.name.as_deref().map(shown);
                 name.map_or_else(|| "mirrored".to_owned(), |name| format!("mirrored as {name}"))
@@ -79,8 +79,8 @@ mod tests {
         load_text(&text, "test", &environment).unwrap().config.repositories
     }
 
-    fn offered(id: u64, name: Option<&str>) -> Offered {
-        Offered { id: RepositoryId(id), name: name.map(str::to_owned) }
+    fn offered(id: u64, name: Option<&str>) -> ListedRepository {
+        ListedRepository { id: RepositoryId(id), name: name.map(str::to_owned) }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::simulator::{
-    self, Capacity, Fault, LoginAnswer, Options, Order, RepositoryOptions, Shape, StaleRestToken,
-    StartError,
+    self, Capacity, LoginAnswer, Options, Order, RepositoryOptions, SimulatedFault,
+    SimulatedRefusal, StaleRestToken, StartError,
 };
 
 /// The repository of vendor's example.
@@ -89,7 +89,7 @@ pub struct SimulateArgs {
 
     /// Fault with its probability per request, such as hang=0.01; repeatable (the kinds stand below)
     #[arg(long = "fault", value_name = "KIND=PROBABILITY", value_parser = fault)]
-    faults: Vec<(Fault, f64)>,
+    faults: Vec<(SimulatedFault, f64)>,
 
     /// Seed of items, changes and faults
     #[arg(long, default_value_t = 1)]
@@ -107,7 +107,7 @@ pub struct SimulateArgs {
 /// The kinds of faults, a line each.
 fn fault_kinds() -> String {
     let mut kinds = "Kinds of faults:\n".to_owned();
-    for fault in Fault::ALL {
+    for fault in SimulatedFault::ALL {
         let (name, words) = (fault.name(), fault.words());
         writeln!(kinds, "  {name:<16} {words}").expect("a string takes any text");
     }
@@ -151,12 +151,12 @@ impl SimulateArgs {
                 LoginAnswerArg::Token => LoginAnswer::Token,
             },
             refusal: match self.refusal {
-                RefusalArg::Unauthorized => Some(Shape::Unauthorized),
-                RefusalArg::Forbidden => Some(Shape::Forbidden),
-                RefusalArg::Success => Some(Shape::Success),
-                RefusalArg::Status => Some(Shape::Status),
-                RefusalArg::Html => Some(Shape::Html),
-                RefusalArg::Redirect => Some(Shape::Redirect),
+                RefusalArg::Unauthorized => Some(SimulatedRefusal::Unauthorized),
+                RefusalArg::Forbidden => Some(SimulatedRefusal::Forbidden),
+                RefusalArg::Success => Some(SimulatedRefusal::Success),
+                RefusalArg::Status => Some(SimulatedRefusal::Status),
+                RefusalArg::Html => Some(SimulatedRefusal::Html),
+                RefusalArg::Redirect => Some(SimulatedRefusal::Redirect),
                 RefusalArg::Any => None,
             },
             insert_rate: self.insert_rate,
@@ -295,11 +295,11 @@ fn rate(text: &str) -> Result<f64, String> {
     })
 }
 
-fn fault(text: &str) -> Result<(Fault, f64), String> {
+fn fault(text: &str) -> Result<(SimulatedFault, f64), String> {
     let (kind, probability) = text
         .split_once('=')
         .ok_or_else(|| format!("\"{text}\" is no KIND=PROBABILITY, such as hang=0.01"))?;
-    let fault = kind.parse::<Fault>().map_err(|error| error.to_string())?;
+    let fault = kind.parse::<SimulatedFault>().map_err(|error| error.to_string())?;
     let probability = probability.parse().ok().filter(|number| (0.0..=1.0).contains(number));
     let probability = probability
         .ok_or_else(|| format!("the probability of {fault} is no number from 0 to 1"))?;
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn the_help_lists_every_fault_with_what_it_does() {
         let help = <Command as clap::CommandFactory>::command().render_help().to_string();
-        for kind in Fault::ALL {
+        for kind in SimulatedFault::ALL {
             let line =
                 help.lines().find(|line| line.starts_with(&format!("  {:<16} ", kind.name())));
             let line = line.unwrap_or_else(|| panic!("no {kind} in\n{help}"));
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn every_fault_can_be_given() {
-        for kind in Fault::ALL {
+        for kind in SimulatedFault::ALL {
             let args = parse(&["--fault", &format!("{kind}=0.25")]).unwrap();
             assert_eq!(args.options().faults, [(kind, 0.25)]);
         }

@@ -6,9 +6,9 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE,
 };
 
-use super::Standing;
-use super::error::{Endpoint, Failure};
-use super::exchange::{Call, Exchanged, exchange};
+use super::SessionStatus;
+use super::error::{ApiEndpoint, Failure};
+use super::exchange::{ApiRequest, Exchanged, exchange};
 use super::settings::{Settings, plain, sensitive};
 use super::sign_in;
 use super::verdict::{self, TokenCookies};
@@ -36,11 +36,11 @@ pub(super) async fn login(settings: &Settings) -> Result<Tokens, Failure> {
 }
 
 /// Asks whether the session stands. There is no such call with OAuth; a refused search tells there.
-pub(super) async fn reauth(settings: &Settings, tokens: &Tokens) -> Result<Standing, Failure> {
+pub(super) async fn reauth(settings: &Settings, tokens: &Tokens) -> Result<SessionStatus, Failure> {
     if settings.login.method == LoginMethod::Oauth {
-        return Ok(Standing::Unknown);
+        return Ok(SessionStatus::Unknown);
     }
-    let exchanged = signed(settings, Endpoint::Reauth, Method::GET, tokens, None).await?;
+    let exchanged = signed(settings, ApiEndpoint::Reauth, Method::GET, tokens, None).await?;
     exchanged.settle(verdict::reauth(&exchanged.reply), || settings.redactor(tokens))
 }
 
@@ -51,14 +51,14 @@ pub(super) async fn logout(settings: &Settings, tokens: &Tokens) -> Result<(), F
     }
     let body = serde_json::json!({ "login": settings.login.username }).to_string();
     let body = Some(Bytes::from(body));
-    let exchanged = signed(settings, Endpoint::Logout, Method::POST, tokens, body).await?;
+    let exchanged = signed(settings, ApiEndpoint::Logout, Method::POST, tokens, body).await?;
     exchanged.settle(verdict::acknowledged(&exchanged.reply), || settings.redactor(tokens))
 }
 
 /// A request that carries the tokens, and its answer.
 pub(super) async fn signed(
     settings: &Settings,
-    endpoint: Endpoint,
+    endpoint: ApiEndpoint,
     method: Method,
     tokens: &Tokens,
     body: Option<Bytes>,
@@ -69,12 +69,12 @@ pub(super) async fn signed(
     }
     let url = settings.url(endpoint);
     let cookies = &tokens.cookies;
-    Ok(exchange(settings, Call { endpoint, method, url, headers, body, cookies }).await?)
+    Ok(exchange(settings, ApiRequest { endpoint, method, url, headers, body, cookies }).await?)
 }
 
 /// `POST enable-api/login` (vendor). Name and password go into the body, never into the URL, where
 /// servers take them too (seen): URLs end in access logs.
-fn enable_api_login<'a>(settings: &Settings, cookies: &'a Cookies) -> Call<'a> {
+fn enable_api_login<'a>(settings: &Settings, cookies: &'a Cookies) -> ApiRequest<'a> {
     let login = &settings.login;
     let body = serde_json::json!({
         "login": login.username,
@@ -82,10 +82,10 @@ fn enable_api_login<'a>(settings: &Settings, cookies: &'a Cookies) -> Call<'a> {
     });
     let mut headers = plain();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Call {
-        endpoint: Endpoint::Login,
+    ApiRequest {
+        endpoint: ApiEndpoint::Login,
         method: Method::POST,
-        url: settings.url(Endpoint::Login),
+        url: settings.url(ApiEndpoint::Login),
         headers,
         body: Some(Bytes::from(body.to_string())),
         cookies,
@@ -94,9 +94,9 @@ fn enable_api_login<'a>(settings: &Settings, cookies: &'a Cookies) -> Call<'a> {
 
 /// `POST webcm/rest/oauth/token` (seen), which knows name and password in the URL only. So this URL
 /// is never shown.
-fn oauth_token<'a>(settings: &Settings, cookies: &'a Cookies) -> Result<Call<'a>, Failure> {
+fn oauth_token<'a>(settings: &Settings, cookies: &'a Cookies) -> Result<ApiRequest<'a>, Failure> {
     let login = &settings.login;
-    let mut url = settings.url(Endpoint::Token);
+    let mut url = settings.url(ApiEndpoint::Token);
     url.query_pairs_mut()
         .append_pair("grant_type", "password")
         .append_pair("username", &login.username)
@@ -104,11 +104,11 @@ fn oauth_token<'a>(settings: &Settings, cookies: &'a Cookies) -> Result<Call<'a>
     let mut headers = plain();
     let client = format!("{}:{}", login.client_id, login.client_secret.expose());
     let basic = format!("Basic {}", base64(client.as_bytes()));
-    headers.insert(AUTHORIZATION, sensitive(Endpoint::Token, &basic)?);
+    headers.insert(AUTHORIZATION, sensitive(ApiEndpoint::Token, &basic)?);
     // Some servers want a length with every POST, and the library sends none without a body.
     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    let (endpoint, method) = (Endpoint::Token, Method::POST);
-    Ok(Call { endpoint, method, url, headers, body: None, cookies })
+    let (endpoint, method) = (ApiEndpoint::Token, Method::POST);
+    Ok(ApiRequest { endpoint, method, url, headers, body: None, cookies })
 }
 
 /// The tokens among an answer's cookies.

@@ -10,14 +10,14 @@ use bytes::Bytes;
 use reqwest::Response;
 use tokio::time::{Instant, timeout_at};
 
-use super::encoding::{Body, Fault};
+use super::encoding::{BodyFault, BodyStream};
 
 /// How much memory a claimed length may reserve ahead: a usual page, and no harm if it is a lie.
 const RESERVED: u64 = 1024 * 1024;
 
 /// How long, how silent, how large.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct BodyLimits {
     /// When the request's time is over.
     pub(super) deadline: Instant,
     /// How long the body may be silent between two chunks.
@@ -36,12 +36,12 @@ pub(super) enum BodyError {
     /// Larger than allowed.
     TooLarge,
     /// The connection or the encoding broke.
-    Broken(Fault),
+    Broken(BodyFault),
 }
 
 /// Reads the whole body.
-pub(super) async fn read(response: Response, limits: Limits) -> Result<Bytes, BodyError> {
-    let mut coming = Body::of(response);
+pub(super) async fn read(response: Response, limits: BodyLimits) -> Result<Bytes, BodyError> {
+    let mut coming = BodyStream::of(response);
     let claimed = coming.claimed().unwrap_or_default();
     if claimed > limits.size {
         return Err(BodyError::TooLarge);
@@ -69,8 +69,8 @@ pub(super) async fn read(response: Response, limits: Limits) -> Result<Bytes, Bo
 
 /// Reads the beginning of a body whose status has already said what matters: whatever goes wrong,
 /// what came until then is good enough, and the status is not lost over it.
-pub(super) async fn beginning(response: Response, limits: Limits) -> Bytes {
-    let mut coming = Body::of(response);
+pub(super) async fn beginning(response: Response, limits: BodyLimits) -> Bytes {
+    let mut coming = BodyStream::of(response);
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = chunk(&mut coming, limits).await {
         let room = usize::try_from(limits.size).unwrap_or(usize::MAX).saturating_sub(body.len());
@@ -82,7 +82,7 @@ pub(super) async fn beginning(response: Response, limits: Limits) -> Bytes {
     body.into()
 }
 
-async fn chunk(coming: &mut Body, limits: Limits) -> Result<Option<Bytes>, BodyError> {
+async fn chunk(coming: &mut BodyStream, limits: BodyLimits) -> Result<Option<Bytes>, BodyError> {
     let idle = Instant::now().checked_add(limits.idle).filter(|idle| *idle < limits.deadline);
     match timeout_at(idle.unwrap_or(limits.deadline), coming.chunk()).await {
         Ok(Ok(chunk)) => Ok(chunk),

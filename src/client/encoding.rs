@@ -33,10 +33,10 @@ const MEMBER: [u8; 2] = [0x1f, 0x8b];
 const MEMBERS: usize = 65_536;
 
 /// The body as it comes over the wire.
-type Raw = StreamReader<BodyDataStream<UnsyncBoxBody<Bytes, io::Error>>, Bytes>;
+type RawBody = StreamReader<BodyDataStream<UnsyncBoxBody<Bytes, io::Error>>, Bytes>;
 
 /// A body that is still under way.
-pub(super) enum Body {
+pub(super) enum BodyStream {
     /// As it came.
     Plain(Response),
     /// Decoded.
@@ -45,7 +45,7 @@ pub(super) enum Body {
 
 /// Why there is no more of a body.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum BodyFault {
     /// The connection broke.
     Connection(reqwest::Error),
     /// The body is not what its encoding says, or ends before it should.
@@ -60,13 +60,13 @@ pub(super) struct Decoded {
 
 enum Decoder {
     /// One member of gzip after the other, and which one it is.
-    Gzip(Box<GzipDecoder<Raw>>, usize),
+    Gzip(Box<GzipDecoder<RawBody>>, usize),
     /// What ends by itself.
     Other(Box<dyn AsyncRead + Send + Unpin>),
     Over,
 }
 
-impl Body {
+impl BodyStream {
     /// The body of this answer, decoded as its header says.
     pub(super) fn of(response: Response) -> Self {
         let encoding = response.headers().get(CONTENT_ENCODING).and_then(|it| it.to_str().ok());
@@ -93,9 +93,9 @@ impl Body {
     }
 
     /// The next piece. Nothing is lost where the caller does not wait for it to the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyFault> {
         match self {
-            Self::Plain(response) => response.chunk().await.map_err(Fault::Connection),
+            Self::Plain(response) => response.chunk().await.map_err(BodyFault::Connection),
             Self::Decoded(decoded) => decoded.chunk().await.map_err(fault),
         }
     }
@@ -141,15 +141,15 @@ impl Decoded {
     }
 }
 
-fn raw(response: Response) -> Raw {
+fn raw(response: Response) -> RawBody {
     let body = reqwest::Body::from(response).map_err(io::Error::other).boxed_unsync();
     StreamReader::new(BodyDataStream::new(body))
 }
 
 /// Tells the library's errors, which come through the decoders as they are, from the decoders' own.
-fn fault(error: io::Error) -> Fault {
+fn fault(error: io::Error) -> BodyFault {
     match error.downcast::<reqwest::Error>() {
-        Ok(error) => Fault::Connection(error),
-        Err(error) => Fault::Encoding(error),
+        Ok(error) => BodyFault::Connection(error),
+        Err(error) => BodyFault::Encoding(error),
     }
 }

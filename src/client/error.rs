@@ -20,7 +20,7 @@ use crate::progress::problems::Reached;
 
 /// One of the vendor's calls, by the name that logs and metrics use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Endpoint {
+pub enum ApiEndpoint {
     /// `POST enable-api/login` (vendor).
     Login,
     /// `GET enable-api/reauth` (vendor).
@@ -37,7 +37,7 @@ pub enum Endpoint {
     Token,
 }
 
-impl Endpoint {
+impl ApiEndpoint {
     /// The name itself.
     pub fn name(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Endpoint {
     }
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for ApiEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -92,7 +92,7 @@ impl From<RequestError> for Failure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The call that was refused.
-    pub endpoint: Endpoint,
+    pub endpoint: ApiEndpoint,
     /// How the server said so.
     pub shape: RefusalShape,
     /// The server's own words, if it used any: redacted, escaped, cut.
@@ -101,7 +101,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal without words.
-    pub fn new(endpoint: Endpoint, shape: RefusalShape) -> Self {
+    pub fn new(endpoint: ApiEndpoint, shape: RefusalShape) -> Self {
         Self { endpoint, shape, reason: None }
     }
 }
@@ -134,7 +134,7 @@ pub enum RefusalShape {
     /// A redirect to a sign-in page of the same server.
     Redirected,
     /// A redirect to anywhere else that is not followed. What that says of the session is doubtful.
-    Elsewhere,
+    ForeignRedirect,
 }
 
 impl fmt::Display for RefusalShape {
@@ -146,7 +146,7 @@ impl fmt::Display for RefusalShape {
             Self::StatusMember(status) => write!(f, "\"status\": {status} without data"),
             Self::SignInPage => f.write_str("a sign-in page"),
             Self::Redirected => f.write_str("a redirect to a sign-in page"),
-            Self::Elsewhere => f.write_str("a redirect to elsewhere"),
+            Self::ForeignRedirect => f.write_str("a redirect to elsewhere"),
         }
     }
 }
@@ -154,8 +154,8 @@ impl fmt::Display for RefusalShape {
 /// The server did not accept the name or the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The call that was denied: [`Endpoint::Login`] or [`Endpoint::Token`].
-    pub endpoint: Endpoint,
+    /// The call that was denied: [`ApiEndpoint::Login`] or [`ApiEndpoint::Token`].
+    pub endpoint: ApiEndpoint,
     /// The HTTP status; servers deny with 200 (seen) as well as with 401 (open).
     pub status: u16,
     /// The server's own words, if it used any: redacted, escaped, cut.
@@ -178,7 +178,7 @@ impl Error for Denial {}
 #[derive(Clone, Debug)]
 pub struct RequestError {
     /// The call that failed.
-    pub endpoint: Endpoint,
+    pub endpoint: ApiEndpoint,
     /// The HTTP status, once there was one.
     pub status: Option<u16>,
     /// What went wrong.
@@ -197,7 +197,7 @@ pub struct RequestError {
 
 impl RequestError {
     /// An error that has no more to say than its kind.
-    pub fn new(endpoint: Endpoint, kind: RequestErrorKind) -> Self {
+    pub fn new(endpoint: ApiEndpoint, kind: RequestErrorKind) -> Self {
         Self {
             endpoint,
             status: None,

@@ -15,15 +15,15 @@ use reqwest::{Method, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::body::{self, BodyError, Limits};
+use super::body::{self, BodyError, BodyLimits};
 use super::connect::Connections;
-use super::encoding::Fault;
-use super::error::{Endpoint, Failure, Refusal, RequestError, RequestErrorKind, TimeoutKind};
+use super::encoding::BodyFault;
+use super::error::{ApiEndpoint, Failure, Refusal, RequestError, RequestErrorKind, TimeoutKind};
 use super::redact::Redactor;
-use super::redirect::{Redirect, elsewhere, redirect};
+use super::redirect::{Redirect, foreign_redirect, redirect};
 use super::retry::limit;
 use super::settings::{Settings, sensitive};
-use super::verdict::{Elsewhere, Reply, Verdict};
+use super::verdict::{ForeignRedirect, Reply, Verdict};
 use super::{Denial, charset, classify};
 use crate::http::cookies::Cookies;
 use crate::progress::problems::Reached;
@@ -44,8 +44,8 @@ const BEGINNING_TIME: Duration = Duration::from_secs(2);
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A request, ready to be sent once or, along a redirect, again.
-pub(super) struct Call<'a> {
-    pub(super) endpoint: Endpoint,
+pub(super) struct ApiRequest<'a> {
+    pub(super) endpoint: ApiEndpoint,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -56,7 +56,7 @@ pub(super) struct Call<'a> {
 
 /// An answer, what is needed to judge it and what is needed to report it.
 pub(super) struct Exchanged {
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: ApiEndpoint,
     pub(super) reply: Reply,
     pub(super) headers: HeaderMap,
     retry_after: Option<Duration>,
@@ -75,7 +75,7 @@ impl Exchanged {
         match verdict {
             Verdict::Answer(answer) => Ok(answer),
             Verdict::Refused(shape, reason) => {
-                let target = self.reply.elsewhere.as_ref().and_then(|it| it.target.clone());
+                let target = self.reply.foreign_redirect.as_ref().and_then(|it| it.target.clone());
                 let reason = reason.or(target);
                 Err(Failure::Refused(Refusal { endpoint, shape, reason: shown(reason) }))
             }
@@ -100,7 +100,7 @@ impl Exchanged {
 /// Sends the request, follows what may be followed, and reads the answer.
 pub(super) async fn exchange(
     settings: &Settings,
-    call: Call<'_>,
+    call: ApiRequest<'_>,
 ) -> Result<Exchanged, RequestError> {
     let now = Instant::now();
     let deadline = now + settings.request_timeout.min(FOREVER);
@@ -110,7 +110,7 @@ pub(super) async fn exchange(
         let response = send(settings, &call, &url, deadline).await?;
         call.take_cookies(response.headers(), &url);
         let location = response.headers().get(LOCATION).and_then(|it| it.to_str().ok());
-        let elsewhere = match redirect(&url, response.status().as_u16(), location) {
+        let foreign_redirect = match redirect(&url, response.status().as_u16(), location) {
             Redirect::None => None,
             Redirect::Follow(target) if followed < REDIRECTS => {
                 if url.scheme() == "http" && target.scheme() == "https" {
@@ -120,10 +120,10 @@ pub(super) async fn exchange(
                 followed += 1;
                 continue;
             }
-            Redirect::Follow(target) => Some(elsewhere(&url, &target)),
-            Redirect::Elsewhere(elsewhere) => Some(elsewhere),
+            Redirect::Follow(target) => Some(foreign_redirect(&url, &target)),
+            Redirect::Foreign(foreign_redirect) => Some(foreign_redirect),
         };
-        return read(settings, call.endpoint, response, deadline, elsewhere).await;
+        return read(settings, call.endpoint, response, deadline, foreign_redirect).await;
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn exchange(
 /// is never sent twice.
 async fn send(
     settings: &Settings,
-    call: &Call<'_>,
+    call: &ApiRequest<'_>,
     url: &Url,
     deadline: Instant,
 ) -> Result<Response, RequestError> {
@@ -148,7 +148,7 @@ async fn send(
         }
     };
     let Connections { pooled, fresh } = &settings.http;
-    let signs_in = matches!(call.endpoint, Endpoint::Login | Endpoint::Token);
+    let signs_in = matches!(call.endpoint, ApiEndpoint::Login | ApiEndpoint::Token);
     let sent = match once(if signs_in { fresh } else { pooled }).await? {
         Err(error) if settings.reuse.was_closed(&error) => once(fresh).await?,
         sent => sent,
@@ -165,7 +165,7 @@ async fn send(
     Ok(response)
 }
 
-impl Call<'_> {
+impl ApiRequest<'_> {
     /// The headers of this call to this URL, the cookies for it included.
     fn headers_to(&self, url: &Url) -> Result<HeaderMap, RequestError> {
         let mut headers = self.headers.clone();
@@ -191,10 +191,10 @@ impl Call<'_> {
 
 async fn read(
     settings: &Settings,
-    endpoint: Endpoint,
+    endpoint: ApiEndpoint,
     response: Response,
     deadline: Instant,
-    elsewhere: Option<Elsewhere>,
+    foreign_redirect: Option<ForeignRedirect>,
 ) -> Result<Exchanged, RequestError> {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
@@ -206,7 +206,8 @@ async fn read(
     if let Some(time) = text(DATE).and_then(|it| httpdate::parse_http_date(it).ok()) {
         settings.note_time(time, clock::now());
     }
-    let limits = Limits { deadline, idle: settings.idle_timeout, size: settings.max_response_size };
+    let limits =
+        BodyLimits { deadline, idle: settings.idle_timeout, size: settings.max_response_size };
     let body = if response.status().is_success() {
         let body = body::read(response, limits).await.map_err(|error| {
             let mut error = body_error(endpoint, status, error, limits.size);
@@ -220,33 +221,39 @@ async fn read(
     } else {
         let soon = Instant::now() + BEGINNING_TIME;
         let limits =
-            Limits { deadline: deadline.min(soon), size: limits.size.min(BEGINNING), ..limits };
+            BodyLimits { deadline: deadline.min(soon), size: limits.size.min(BEGINNING), ..limits };
         body::beginning(response, limits).await
     };
-    let reply = Reply { status, limited: limit.limits, content_type, elsewhere, body };
+    let reply = Reply { status, limited: limit.limits, content_type, foreign_redirect, body };
     Ok(Exchanged { endpoint, reply, headers, retry_after })
 }
 
-fn body_error(endpoint: Endpoint, status: u16, error: BodyError, limit: u64) -> RequestError {
+fn body_error(endpoint: ApiEndpoint, status: u16, error: BodyError, limit: u64) -> RequestError {
     match error {
         BodyError::Deadline => timeout(endpoint, TimeoutKind::Request).with_status(status),
         BodyError::Idle => timeout(endpoint, TimeoutKind::Idle).with_status(status),
         BodyError::TooLarge => {
             RequestError::new(endpoint, RequestErrorKind::TooLarge { limit }).with_status(status)
         }
-        BodyError::Broken(Fault::Connection(error)) => library_error(endpoint, Some(status), error),
-        BodyError::Broken(Fault::Encoding(error)) => {
+        BodyError::Broken(BodyFault::Connection(error)) => {
+            library_error(endpoint, Some(status), error)
+        }
+        BodyError::Broken(BodyFault::Encoding(error)) => {
             let kind = classify::decoding(&error);
             RequestError::new(endpoint, kind).with_status(status).with_source(error)
         }
     }
 }
 
-fn timeout(endpoint: Endpoint, which: TimeoutKind) -> RequestError {
+fn timeout(endpoint: ApiEndpoint, which: TimeoutKind) -> RequestError {
     RequestError::new(endpoint, RequestErrorKind::Timeout(which))
 }
 
-fn library_error(endpoint: Endpoint, status: Option<u16>, error: reqwest::Error) -> RequestError {
+fn library_error(
+    endpoint: ApiEndpoint,
+    status: Option<u16>,
+    error: reqwest::Error,
+) -> RequestError {
     let mut typed = RequestError::new(endpoint, classify::kind(&error));
     typed.status = status;
     typed.with_source(error.without_url())

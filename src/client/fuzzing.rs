@@ -8,25 +8,28 @@ use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::page::{self, Asked};
+use super::page::{self, PageQuery};
 use super::redact::Redactor;
 use super::redirect::{Redirect, redirect};
 use super::sign_in;
-use super::verdict::{self, Elsewhere, Reply, Verdict};
-use super::{ItemRequest, Offer, Presence, SearchAnswer, Standing, auth, offer, presence};
+use super::verdict::{self, ForeignRedirect, Reply, Verdict};
+use super::{
+    ItemRequest, Presence, RepositoryList, SearchAnswer, SessionStatus, auth, presence,
+    repository_list,
+};
 use crate::domain::Item;
 use crate::json::JsonPointer;
 use crate::session::Tokens;
 
 /// An answer as it came.
 #[derive(Clone, Copy, Debug)]
-pub struct Came<'a> {
+pub struct FuzzedReply<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The media type, in lower case, without parameters.
     pub content_type: &'a str,
     /// Whether it is a redirect that is not followed.
-    pub elsewhere: bool,
+    pub foreign_redirect: bool,
     /// The values of its `Set-Cookie` headers.
     pub cookies: &'a [&'a [u8]],
     /// The body.
@@ -35,7 +38,7 @@ pub struct Came<'a> {
 
 /// What it was taken for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Taken<T> {
+pub enum FuzzedVerdict<T> {
     /// What was asked for.
     Answer(T),
     /// A refusal of the credentials.
@@ -47,53 +50,57 @@ pub enum Taken<T> {
 }
 
 /// A page.
-pub fn search(came: Came<'_>, page_size: u32, item_id: &JsonPointer) -> Taken<SearchAnswer> {
-    taken(page::search(&reply(came), Asked { page_size, item_id, outline: None }))
-}
-
-/// A page, read along the outline of another one that was read before; `None` where there is none.
-pub fn search_along(
-    before: Came<'_>,
-    came: Came<'_>,
+pub fn search(
+    came: FuzzedReply<'_>,
     page_size: u32,
     item_id: &JsonPointer,
-) -> Option<Taken<SearchAnswer>> {
-    let Taken::Answer(SearchAnswer { outline: Some(outline), .. }) =
+) -> FuzzedVerdict<SearchAnswer> {
+    taken(page::search(&reply(came), PageQuery { page_size, item_id, fingerprints: None }))
+}
+
+/// A page, read with the fingerprints of another one that was read before; `None` where there is none.
+pub fn search_along(
+    before: FuzzedReply<'_>,
+    came: FuzzedReply<'_>,
+    page_size: u32,
+    item_id: &JsonPointer,
+) -> Option<FuzzedVerdict<SearchAnswer>> {
+    let FuzzedVerdict::Answer(SearchAnswer { fingerprints: Some(fingerprints), .. }) =
         search(before, page_size, item_id)
     else {
         return None;
     };
-    let asked = Asked { page_size, item_id, outline: Some(&outline) };
+    let asked = PageQuery { page_size, item_id, fingerprints: Some(&fingerprints) };
     Some(taken(page::search(&reply(came), asked)))
 }
 
 /// Whether one item is there.
-pub fn item(came: Came<'_>, asked: &ItemRequest) -> Taken<Presence> {
+pub fn item(came: FuzzedReply<'_>, asked: &ItemRequest) -> FuzzedVerdict<Presence> {
     taken(presence::item(&reply(came), asked))
 }
 
 /// What repositories there are.
-pub fn repositories(came: Came<'_>) -> Taken<Offer> {
-    taken(offer::repositories(&reply(came)))
+pub fn repositories(came: FuzzedReply<'_>) -> FuzzedVerdict<RepositoryList> {
+    taken(repository_list::repositories(&reply(came)))
 }
 
 /// `enable-api/login`.
-pub fn login(came: Came<'_>) -> Taken<Tokens> {
+pub fn login(came: FuzzedReply<'_>) -> FuzzedVerdict<Tokens> {
     taken(sign_in::login(&reply(came), auth::token_cookies(&headers(came))))
 }
 
 /// `webcm/rest/oauth/token`.
-pub fn token(came: Came<'_>) -> Taken<Tokens> {
+pub fn token(came: FuzzedReply<'_>) -> FuzzedVerdict<Tokens> {
     taken(sign_in::token(&reply(came), auth::token_cookies(&headers(came))))
 }
 
 /// `enable-api/reauth`.
-pub fn reauth(came: Came<'_>) -> Taken<Standing> {
+pub fn reauth(came: FuzzedReply<'_>) -> FuzzedVerdict<SessionStatus> {
     taken(verdict::reauth(&reply(came)))
 }
 
 /// `enable-api/logout`.
-pub fn logout(came: Came<'_>) -> Taken<()> {
+pub fn logout(came: FuzzedReply<'_>) -> FuzzedVerdict<()> {
     taken(verdict::acknowledged(&reply(came)))
 }
 
@@ -114,30 +121,32 @@ pub fn redacted(secrets: &[&str], body: &[u8]) -> Option<String> {
 pub fn followed(from: &Url, status: u16, location: &str) -> Option<Url> {
     match redirect(from, status, Some(location)) {
         Redirect::Follow(target) => Some(target),
-        Redirect::None | Redirect::Elsewhere(_) => None,
+        Redirect::None | Redirect::Foreign(_) => None,
     }
 }
 
-fn reply(came: Came<'_>) -> Reply {
+fn reply(came: FuzzedReply<'_>) -> Reply {
     Reply {
         status: came.status,
         limited: false,
         content_type: came.content_type.to_owned(),
-        elsewhere: came.elsewhere.then_some(Elsewhere { target: None, sign_in: came.elsewhere }),
+        foreign_redirect: came
+            .foreign_redirect
+            .then_some(ForeignRedirect { target: None, sign_in: came.foreign_redirect }),
         body: Bytes::copy_from_slice(came.body),
     }
 }
 
-fn headers(came: Came<'_>) -> HeaderMap {
+fn headers(came: FuzzedReply<'_>) -> HeaderMap {
     let values = came.cookies.iter().filter_map(|value| HeaderValue::from_bytes(value).ok());
     values.map(|value| (SET_COOKIE, value)).collect()
 }
 
-fn taken<T>(verdict: Verdict<T>) -> Taken<T> {
+fn taken<T>(verdict: Verdict<T>) -> FuzzedVerdict<T> {
     match verdict {
-        Verdict::Answer(answer) => Taken::Answer(answer),
-        Verdict::Refused(..) => Taken::Refused,
-        Verdict::Denied(_) => Taken::Denied,
-        Verdict::Failed(kind) => Taken::Failed(format!("{kind:?}")),
+        Verdict::Answer(answer) => FuzzedVerdict::Answer(answer),
+        Verdict::Refused(..) => FuzzedVerdict::Refused,
+        Verdict::Denied(_) => FuzzedVerdict::Denied,
+        Verdict::Failed(kind) => FuzzedVerdict::Failed(format!("{kind:?}")),
     }
 }

@@ -11,9 +11,9 @@ use serde::ser::{SerializeMap, Serializer};
 use tokio::task::spawn_blocking;
 
 use super::auth::{signed, token_cookies};
-use super::error::{Endpoint, Failure, RequestError, RequestErrorKind};
-use super::exchange::{Call, exchange};
-use super::page::{self, Asked};
+use super::error::{ApiEndpoint, Failure, RequestError, RequestErrorKind};
+use super::exchange::{ApiRequest, exchange};
+use super::page::{self, PageQuery};
 use super::settings::Settings;
 use super::verdict::{Reply, secret};
 use super::{ItemRequest, Presence, SearchAnswer, SearchRequest, presence};
@@ -32,14 +32,17 @@ pub(super) async fn search(
     request: &SearchRequest,
 ) -> Result<SearchAnswer, Failure> {
     let body = serde_json::to_vec(&SearchBody(request)).map_err(|error| {
-        RequestError::new(Endpoint::Search, RequestErrorKind::Other).with_source(error)
+        RequestError::new(ApiEndpoint::Search, RequestErrorKind::Other).with_source(error)
     })?;
     let body = Some(Bytes::from(body));
-    let exchanged = signed(settings, Endpoint::Search, Method::POST, tokens, body).await?;
+    let exchanged = signed(settings, ApiEndpoint::Search, Method::POST, tokens, body).await?;
     let (reply, asked) = (exchanged.reply.clone(), request.clone());
     let read = move || {
-        let SearchRequest { page_size, item_id, outline, .. } = &asked;
-        page::search(&reply, Asked { page_size: *page_size, item_id, outline: outline.as_ref() })
+        let SearchRequest { page_size, item_id, fingerprints, .. } = &asked;
+        page::search(
+            &reply,
+            PageQuery { page_size: *page_size, item_id, fingerprints: fingerprints.as_ref() },
+        )
     };
     let verdict = aside(&exchanged.reply, read).await;
     let redactor = || settings.redactor(tokens);
@@ -67,14 +70,20 @@ pub(super) async fn item(
     tokens: &Tokens,
     request: &ItemRequest,
 ) -> Result<Presence, Failure> {
-    let Some(segment) = segment(&request.item.to_string()) else { return Ok(Presence::Unclear) };
-    let endpoint = Endpoint::Item;
+    let Some(segment) = segment(&request.item.to_string()) else { return Ok(Presence::Unknown) };
+    let endpoint = ApiEndpoint::Item;
     let mut url = settings.url(endpoint);
     let path = format!("{}/{segment}", url.path());
     url.set_path(&path);
     let headers = settings.signed(endpoint, tokens)?;
-    let call =
-        Call { endpoint, method: Method::GET, url, headers, body: None, cookies: &tokens.cookies };
+    let call = ApiRequest {
+        endpoint,
+        method: Method::GET,
+        url,
+        headers,
+        body: None,
+        cookies: &tokens.cookies,
+    };
     match exchange(settings, call).await {
         Ok(exchanged) => {
             let (reply, asked) = (exchanged.reply.clone(), request.clone());
@@ -84,7 +93,7 @@ pub(super) async fn item(
         }
         // It would be so again, however often it is tried.
         Err(error) if matches!(error.kind, RequestErrorKind::TooLarge { .. }) => {
-            Ok(Presence::Unclear)
+            Ok(Presence::Unknown)
         }
         Err(error) => Err(error.into()),
     }

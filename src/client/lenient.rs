@@ -1,232 +1,140 @@
-//! Answers that are no JSON because of single records. Pure.
+//! Reading JSON that may be of any type, without ever failing on a type. Pure.
 //!
-//! A record with `NaN` or a raw control character in it spoils the whole answer for a reader of
-//! JSON. Here the list of items is taken apart record by record: each is JSON, or it is as good as
-//! JSON but for the words that stand in the place of values and for what its texts hold. Then its
-//! end is where its brackets say, and all others are read as ever.
-//!
-//! Guarantees: nothing is guessed. A record that is broken in any other way (a quote too many, a
-//! bracket or a comma too few) could end in several places, so there is no such reading at all;
-//! nor is there one where what is left of the answer without its records is not JSON.
+//! The derived readers of serde quote a value of the wrong type in their errors, and that value may
+//! be a token; they also take a list for a struct. [`LenientSeed`] takes every type and says which it was,
+//! so that only malformed JSON is an error of the library's.
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
+use std::fmt;
 
-use super::outline::{PLACEHOLDER, Rest, after_space, begin_of_list};
-use super::wire::{self, ItemFault};
-use crate::domain::ItemId;
-use crate::json::JsonPointer;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Levels of nesting that are followed in a broken record: far more than one that is not broken may
-/// have, and no memory to speak of.
-const DEEPEST: usize = 4096;
-
-/// An answer whose records were taken out one by one.
-#[derive(Debug)]
-pub(super) struct Lenient<'a> {
-    pub(super) records: Vec<Record<'a>>,
-    /// What is left.
-    pub(super) rest: Rest,
+/// A member of the answer as far as its type goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum LenientValue<T> {
+    /// Not there.
+    #[default]
+    Absent,
+    /// `null`.
+    Null,
+    /// There, and of the expected type.
+    Is(T),
+    /// There, and of another type.
+    Other,
 }
 
-/// One record.
-#[derive(Debug)]
-pub(super) enum Record<'a> {
-    Json(&'a RawValue),
-    Broken(Broken<'a>),
-}
-
-/// A record that is no JSON.
-#[derive(Debug)]
-pub(super) struct Broken<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) fault: ItemFault,
-    /// Where in its bytes the fault is.
-    pub(super) at: usize,
-    pub(super) id: Option<ItemId>,
-}
-
-/// Takes an answer apart that has at most so many records; `None` where that cannot be done without
-/// a guess.
-pub(super) fn split<'a>(
-    body: &'a Bytes,
-    most: usize,
-    pointer: &JsonPointer,
-) -> Option<Lenient<'a>> {
-    let begin = begin_of_list(body)?;
-    let mut records = Vec::new();
-    let mut at = after_space(body, begin);
-    while records.len() < most {
-        let from_here = body.get(at..)?;
-        let record = if let Some(raw) = wire::first_value(from_here) {
-            at += raw.get().len();
-            Record::Json(raw)
-        } else {
-            let (length, id) = extent(from_here, pointer)?;
-            at += length;
-            Record::Broken(Broken::new(from_here.get(..length)?, id))
-        };
-        records.push(record);
-        at = after_space(body, at);
-        match body.get(at)? {
-            b',' => at = after_space(body, at + 1),
-            b']' => {
-                let json = [&body[..begin], PLACEHOLDER, &body[at..]].concat();
-                return Some(Lenient { records, rest: Rest::new(json, begin) });
-            }
-            _ => return None,
+impl<T> LenientValue<T> {
+    /// The member, where it is of the expected type.
+    pub(super) fn is(&self) -> Option<&T> {
+        match self {
+            Self::Is(is) => Some(is),
+            _ => None,
         }
     }
-    None
 }
 
-impl<'a> Broken<'a> {
-    fn new(bytes: &'a [u8], id: Option<ItemId>) -> Self {
-        let error = serde_json::from_slice::<&RawValue>(bytes).err();
-        // The library counts lines from 1, and in them bytes.
-        let at = error.as_ref().map_or(0, |error| {
-            let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-            let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
-            (before + error.column().saturating_sub(1)).min(bytes.len())
-        });
-        let what = error.map_or_else(String::new, |error| error.to_string());
-        Self { bytes, fault: ItemFault::NotJson(what), at, id }
-    }
-}
+/// What to make of an object or a list; by default each is of another type than expected.
+pub(super) trait LenientShape<'de>: Sized {
+    /// What is read where the type is right.
+    type Is;
 
-/// How long the broken record is that begins here, and its id where that can be told; `None` where
-/// its end cannot.
-fn extent(bytes: &[u8], pointer: &JsonPointer) -> Option<(usize, Option<ItemId>)> {
-    let name = match pointer.tokens() {
-        [name] => Some(name.as_str()),
-        _ => None,
-    };
-    let mut reader = Reader { bytes, at: 0, open: Vec::new() };
-    if reader.next()? != b'{' {
-        return None;
-    }
-    let mut ids = Vec::new();
-    // Where the value of the id's member begins, while it is read.
-    let mut begun = None;
-    let mut expected = Expected::MemberOrEnd;
-    while !reader.open.is_empty() {
-        reader.skip_space();
-        let (start, level) = (reader.at, reader.open.len());
-        expected = match (expected, reader.next()?) {
-            (Expected::MemberOrEnd | Expected::Member, b'"') => {
-                reader.skip_text()?;
-                let told = bytes.get(start..reader.at)?;
-                reader.skip_space();
-                if reader.next()? != b':' {
-                    return None;
-                }
-                let is_id = || {
-                    name.is_some() && serde_json::from_slice::<String>(told).ok().as_deref() == name
-                };
-                if level == 1 && is_id() {
-                    reader.skip_space();
-                    begun = Some(reader.at);
-                }
-                Expected::Value
-            }
-            (Expected::Value | Expected::ElementOrEnd, byte @ (b'{' | b'[')) => {
-                if reader.open.len() > DEEPEST {
-                    return None;
-                }
-                if byte == b'{' { Expected::MemberOrEnd } else { Expected::ElementOrEnd }
-            }
-            (Expected::Value | Expected::ElementOrEnd, byte) if byte == b'"' || is_word(byte) => {
-                if byte == b'"' {
-                    reader.skip_text()?;
-                } else {
-                    reader.skip_word();
-                }
-                Expected::CommaOrEnd
-            }
-            (Expected::CommaOrEnd, b',') => {
-                if reader.open.last() == Some(&b'{') {
-                    Expected::Member
-                } else {
-                    Expected::Value
-                }
-            }
-            (Expected::MemberOrEnd | Expected::CommaOrEnd, b'}') if reader.closes(b'{') => {
-                Expected::CommaOrEnd
-            }
-            (Expected::ElementOrEnd | Expected::CommaOrEnd, b']') if reader.closes(b'[') => {
-                Expected::CommaOrEnd
-            }
-            _ => return None,
-        };
-        if expected == Expected::CommaOrEnd
-            && reader.open.len() == 1
-            && let Some(begun) = begun.take()
-        {
-            ids.push(bytes.get(begun..reader.at).and_then(wire::id_at));
-        }
-    }
-    // Two readers could take different ones.
-    let id = if let [id] = &mut ids[..] { id.take() } else { None };
-    Some((reader.at, id))
-}
-
-/// What may come next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expected {
-    MemberOrEnd,
-    Member,
-    Value,
-    ElementOrEnd,
-    CommaOrEnd,
-}
-
-/// Goes along the bytes of a record.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// The brackets that are open.
-    open: Vec<u8>,
-}
-
-impl Reader<'_> {
-    /// The next byte; an opening bracket is open from here on.
-    fn next(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at += 1;
-        if matches!(byte, b'{' | b'[') {
-            self.open.push(byte);
-        }
-        Some(byte)
+    /// Reads an object.
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<LenientValue<Self::Is>, A::Error> {
+        while map.next_entry::<IgnoredBytes, IgnoredAny>()?.is_some() {}
+        Ok(LenientValue::Other)
     }
 
-    fn closes(&mut self, bracket: u8) -> bool {
-        self.open.pop() == Some(bracket)
-    }
-
-    fn skip_space(&mut self) {
-        self.at = after_space(self.bytes, self.at);
-    }
-
-    fn skip_word(&mut self) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        self.at += rest.iter().take_while(|byte| is_word(**byte)).count();
-    }
-
-    /// To behind the closing quote, whatever stands before it.
-    fn skip_text(&mut self) -> Option<()> {
-        loop {
-            match self.bytes.get(self.at)? {
-                b'"' => break,
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
-            }
-        }
-        self.at += 1;
-        Some(())
+    /// Reads a list.
+    fn seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientValue<Self::Is>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(LenientValue::Other)
     }
 }
 
-/// What stands in the place of a number or a word of JSON: `NaN`, `-Infinity`, `undefined`, `0x1F`.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_')
+/// A visitor that takes every type of value, so that no value is ever an error of the library's.
+pub(super) struct LenientSeed<S>(pub(super) S);
+
+impl<'de, S: LenientShape<'de>> DeserializeSeed<'de> for LenientSeed<S> {
+    type Value = LenientValue<S::Is>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: LenientShape<'de>> Visitor<'de> for LenientSeed<S> {
+    type Value = LenientValue<S::Is>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(LenientValue::Other)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(LenientValue::Other)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(LenientValue::Other)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(LenientValue::Other)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(LenientValue::Other)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(LenientValue::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        self.0.map(map)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        self.0.seq(seq)
+    }
+}
+
+/// A member name, as its place in a list of names. Read as bytes, because a name elsewhere in the
+/// object may be no text (half a surrogate pair), which is no concern of ours.
+pub(super) struct OneOf<'n>(pub(super) &'n [&'n str]);
+
+impl<'de> DeserializeSeed<'de> for OneOf<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for OneOf<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_bytes<E: Error>(self, name: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|known| known.as_bytes() == name))
+    }
+}
+
+/// A member name that is skipped, whatever it is.
+pub(super) struct IgnoredBytes;
+
+impl<'de> serde::Deserialize<'de> for IgnoredBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        OneOf(&[]).deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// Skips the value of a member.
+pub(super) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(|_| ())
 }

@@ -10,48 +10,48 @@
 //! | `auth`, `items`, `repositories` | the calls: signing in and out; items; what there is |
 //! | `exchange`, `body`, `encoding` | one request and its answer over the wire, decompressed, the cap |
 //! | `redirect`, `reuse` | which redirects are followed (pure); which connections had been used before |
-//! | `counted` | the same calls, counted |
+//! | `instrumented` | the same calls, counted and timed |
 //! | `connect`, `settings` | TLS, proxies; what a request needs to know as of the last reload |
 //! | `trust`, `pem` | whom TLS trusts; certificates and keys out of files |
 //! | `route` | which host a request connects to first: the server's or a proxy's |
-//! | `verdict`, `page`, `sign_in`, `presence`, `offer` | what an answer means (pure) |
+//! | `verdict`, `page`, `sign_in`, `presence`, `repository_list` | what an answer means (pure) |
 //! | `charset` | an answer's text as UTF-8 (pure) |
-//! | `wire`, `walk`, `tolerant`, `outline`, `lenient` | the vendor's JSON; what of it need not be read twice; answers that single records have spoilt (pure) |
+//! | `wire`, `walk`, `lenient`, `fingerprint`, `unreadable` | the vendor's JSON; what of it need not be read twice; answers that single records have spoilt (pure) |
 //! | `classify`, `error`, `tls_fault` | what went wrong, as types |
-//! | `redact`, `spelling`, `retry` | what may be shown of an answer; how long to wait (pure) |
+//! | `redact`, `encodings`, `retry` | what may be shown of an answer; how long to wait (pure) |
 
 mod auth;
 mod body;
 mod charset;
 mod classify;
 mod connect;
-mod counted;
 mod encoding;
+mod encodings;
 mod error;
 mod exchange;
+mod fingerprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod instrumented;
 mod items;
 mod lenient;
-mod offer;
-mod outline;
 mod page;
 mod pem;
 mod presence;
 mod redact;
 mod redirect;
 mod repositories;
+mod repository_list;
 pub mod retry;
 mod reuse;
 pub mod route;
 mod settings;
 mod sign_in;
-mod spelling;
 #[cfg(test)]
 mod tests;
 mod tls_fault;
-mod tolerant;
 mod trust;
+mod unreadable;
 mod verdict;
 mod walk;
 mod wire;
@@ -64,12 +64,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use self::counted::Counted;
 pub use self::error::{
-    ClientError, Denial, Endpoint, Failure, Refusal, RefusalShape, RequestError, RequestErrorKind,
-    TimeoutKind,
+    ApiEndpoint, ClientError, Denial, Failure, Refusal, RefusalShape, RequestError,
+    RequestErrorKind, TimeoutKind,
 };
-pub use self::outline::Outline;
+pub use self::fingerprint::Fingerprints;
+pub use self::instrumented::Instrumented;
 use self::settings::Settings;
 pub use self::tls_fault::TlsFault;
 use crate::config::{Environment, LoginConfig, Secret, ServerConfig, Transport};
@@ -86,12 +86,12 @@ pub trait Api: Send + Sync + 'static {
     /// Signs in.
     fn login(&self) -> impl Future<Output = Result<Tokens, Failure>> + Send;
 
-    /// Asks whether the session still stands. A refusal of any shape is [`Standing::Ended`], not
+    /// Asks whether the session still stands. A refusal of any shape is [`SessionStatus::Ended`], not
     /// an error.
     fn reauth(
         &self,
         credentials: &Credentials,
-    ) -> impl Future<Output = Result<Standing, Failure>> + Send;
+    ) -> impl Future<Output = Result<SessionStatus, Failure>> + Send;
 
     /// Ends the session.
     fn logout(&self, credentials: &Credentials)
@@ -134,26 +134,26 @@ pub struct ItemRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Presence {
     /// It answered with the item.
-    There,
+    Present,
     /// It said that there is no such item. Believed only of a server that answers with an item
     /// that is there, because where such a call does not exist it says the same.
-    Gone,
+    Absent,
     /// Its answer is neither.
-    Unclear,
+    Unknown,
 }
 
 /// The repositories that a server offers to a login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Offer {
+pub struct RepositoryList {
     /// In the server's order.
-    pub repositories: Vec<Offered>,
+    pub repositories: Vec<ListedRepository>,
     /// How many entries of its list have no id that we can find.
     pub skipped: usize,
 }
 
 /// One repository that a server offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offered {
+pub struct ListedRepository {
     /// Its number.
     pub id: RepositoryId,
     /// What the server calls it, as it came.
@@ -162,9 +162,9 @@ pub struct Offered {
 
 /// What `reauth` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum SessionStatus {
     /// The session still stands.
-    Stands,
+    Valid,
     /// The session has ended; a login is due.
     Ended,
     /// There is no such question; a refused request tells.
@@ -186,7 +186,7 @@ pub struct SearchRequest {
     pub item_id: JsonPointer,
     /// That of the latest answer to the same request, if it is known: it saves reading again what
     /// has not changed.
-    pub outline: Option<Arc<Outline>>,
+    pub fingerprints: Option<Arc<Fingerprints>>,
 }
 
 /// One page as the server sent it.
@@ -202,7 +202,7 @@ pub struct SearchAnswer {
     /// A new REST token, which the server hands out now and then (vendor).
     pub rest_token: Option<Secret>,
     /// Where the items lay in it, for the next request of the same kind.
-    pub outline: Option<Arc<Outline>>,
+    pub fingerprints: Option<Arc<Fingerprints>>,
 }
 
 /// A record of a page that cannot be read. It holds its place in the list; its item, whichever it
@@ -282,7 +282,7 @@ impl Client {
 
     /// Asks what repositories there are for this login. No pager needs it, so it is no part of the
     /// [`Api`].
-    pub async fn repositories(&self, credentials: &Credentials) -> Result<Offer, Failure> {
+    pub async fn repositories(&self, credentials: &Credentials) -> Result<RepositoryList, Failure> {
         repositories::repositories(&self.settings(), &credentials.tokens).await
     }
 
@@ -296,7 +296,7 @@ impl Api for Client {
         auth::login(&self.settings()).await
     }
 
-    async fn reauth(&self, credentials: &Credentials) -> Result<Standing, Failure> {
+    async fn reauth(&self, credentials: &Credentials) -> Result<SessionStatus, Failure> {
         auth::reauth(&self.settings(), &credentials.tokens).await
     }
 

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::error::RequestErrorKind;
-use super::lenient::{self, Broken, Lenient, Record};
-use super::outline::{Outline, Split};
-use super::tolerant::Member;
+use super::fingerprint::{Fingerprints, Split};
+use super::lenient::LenientValue;
+use super::unreadable::{self, ListRecord, SplitList, UnreadableRecord};
 use super::verdict::{
     Reply, Verdict, accepted_as, admitted, secret, success, successful, wrong_shape,
 };
-use super::wire::{self, Data, Envelope, Found, ItemFault, List};
+use super::wire::{self, ApiEnvelope, ItemFault, ItemList, LocatedItem, PageData};
 use super::{SearchAnswer, UnreadableItem};
 use crate::config::Secret;
 use crate::domain::item;
@@ -25,14 +25,14 @@ use crate::json::JsonPointer;
 
 /// What a page was asked for with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct PageQuery<'a> {
     pub(super) page_size: u32,
     pub(super) item_id: &'a JsonPointer,
     /// What the answer may be read along.
-    pub(super) outline: Option<&'a Arc<Outline>>,
+    pub(super) fingerprints: Option<&'a Arc<Fingerprints>>,
 }
 
-impl Asked<'_> {
+impl PageQuery<'_> {
     /// How many items are held of an answer: one more than was asked for is one too many.
     fn held(&self) -> usize {
         usize::try_from(self.page_size).unwrap_or(usize::MAX)
@@ -40,52 +40,63 @@ impl Asked<'_> {
 }
 
 /// `webcm/rest/api/items/search` (vendor).
-pub(super) fn search(reply: &Reply, asked: Asked<'_>) -> Verdict<SearchAnswer> {
-    if let Some(answer) = asked.outline.and_then(|outline| along(reply, asked, outline)) {
+pub(super) fn search(reply: &Reply, asked: PageQuery<'_>) -> Verdict<SearchAnswer> {
+    if let Some(answer) =
+        asked.fingerprints.and_then(|fingerprints| along(reply, asked, fingerprints))
+    {
         return Verdict::Answer(answer);
     }
     match accepted_as(reply, |body| wire::envelope_of_page(body, asked.held())) {
         Ok(envelope) => page(reply, asked, &envelope).unwrap_or_else(|it| it),
         Err(fault @ Verdict::Failed(RequestErrorKind::WrongShape { .. })) => {
-            leniently(reply, asked).unwrap_or(fault)
+            record_by_record(reply, asked).unwrap_or(fault)
         }
         Err(verdict) => verdict,
     }
 }
 
-/// The page, read along the outline of an earlier answer; `None` where it cannot be, or is none:
+/// The page, read with the fingerprints of an earlier answer; `None` where it cannot be, or is none:
 /// then it is read from scratch.
-fn along(reply: &Reply, asked: Asked<'_>, outline: &Arc<Outline>) -> Option<SearchAnswer> {
+fn along(
+    reply: &Reply,
+    asked: PageQuery<'_>,
+    fingerprints: &Arc<Fingerprints>,
+) -> Option<SearchAnswer> {
     admitted::<()>(reply).ok()?;
-    let Split { items, outline: new, rest } = outline.split(&reply.body, asked.item_id)?;
+    let Split { items, fingerprints: new, rest } =
+        fingerprints.split(&reply.body, asked.item_id)?;
     let envelope = rest.envelope()?;
     let success = success::<()>(&envelope).ok()?;
     successful::<()>(&envelope).ok().filter(|()| success)?;
     let total = total::<()>(envelope.data.is()?, items.len(), asked).ok()?;
     let rest_token = rest_token::<()>(&envelope).ok()?;
-    let outline = Some(new.map_or_else(|| Arc::clone(outline), Arc::new));
-    Some(SearchAnswer { items, unreadable: Vec::new(), total, rest_token, outline })
+    let fingerprints = Some(new.map_or_else(|| Arc::clone(fingerprints), Arc::new));
+    Some(SearchAnswer { items, unreadable: Vec::new(), total, rest_token, fingerprints })
 }
 
 /// Reads the page out of an answer that is no refusal so far.
 fn page(
     reply: &Reply,
-    asked: Asked<'_>,
-    envelope: &Envelope<'_>,
+    asked: PageQuery<'_>,
+    envelope: &ApiEnvelope<'_>,
 ) -> Result<Verdict<SearchAnswer>, Verdict<SearchAnswer>> {
     successful(envelope)?;
     let data = match &envelope.data {
-        Member::Is(data) => data,
-        Member::Absent => return Err(wrong_shape("it has no data")),
-        Member::Null | Member::Other => return Err(wrong_shape("its data is not an object")),
+        LenientValue::Is(data) => data,
+        LenientValue::Absent => return Err(wrong_shape("it has no data")),
+        LenientValue::Null | LenientValue::Other => {
+            return Err(wrong_shape("its data is not an object"));
+        }
     };
-    let none = List::default();
+    let none = ItemList::default();
     let list = match &data.item_list {
-        Member::Is(list) => list,
+        LenientValue::Is(list) => list,
         // Nothing is a list without items where it is said that there are none.
-        Member::Absent | Member::Null if says_empty(data) => &none,
-        Member::Absent => return Err(wrong_page("it has no itemList")),
-        Member::Null | Member::Other => return Err(wrong_page("its itemList is not a list")),
+        LenientValue::Absent | LenientValue::Null if says_empty(data) => &none,
+        LenientValue::Absent => return Err(wrong_page("it has no itemList")),
+        LenientValue::Null | LenientValue::Other => {
+            return Err(wrong_page("its itemList is not a list"));
+        }
     };
     let total = total(data, list.count, asked)?;
     let rest_token = rest_token(envelope)?;
@@ -98,10 +109,10 @@ fn page(
 
 /// Reads the page out of an answer that is no JSON, where single records are to blame for that;
 /// `None` where they are not, or nobody can tell.
-fn leniently(reply: &Reply, asked: Asked<'_>) -> Option<Verdict<SearchAnswer>> {
+fn record_by_record(reply: &Reply, asked: PageQuery<'_>) -> Option<Verdict<SearchAnswer>> {
     admitted::<()>(reply).ok()?;
-    let Lenient { records: taken, rest } =
-        lenient::split(&reply.body, asked.held(), asked.item_id)?;
+    let SplitList { records: taken, rest } =
+        unreadable::split(&reply.body, asked.held(), asked.item_id)?;
     let envelope = rest.envelope()?;
     let success = success::<()>(&envelope).ok()?;
     successful::<()>(&envelope).ok().filter(|()| success)?;
@@ -113,15 +124,15 @@ fn leniently(reply: &Reply, asked: Asked<'_>) -> Option<Verdict<SearchAnswer>> {
     let mut records = Records::default();
     for record in taken {
         match record {
-            Record::Json(raw) => records.push(&reply.body, raw, asked.item_id),
-            Record::Broken(broken) => records.spoilt(&reply.body, broken),
+            ListRecord::Json(raw) => records.push(&reply.body, raw, asked.item_id),
+            ListRecord::UnreadableRecord(broken) => records.spoilt(&reply.body, broken),
         }
     }
     Some(records.into_answer(total, rest_token, asked.item_id).unwrap_or_else(|it| it))
 }
 
 /// Whether both counts say that there is nothing.
-fn says_empty(data: &Data<'_>) -> bool {
+fn says_empty(data: &PageData<'_>) -> bool {
     let is_zero = |raw: Option<&RawValue>| raw.and_then(wire::whole_number) == Some(0);
     is_zero(data.search_total) && is_zero(data.return_total)
 }
@@ -129,7 +140,7 @@ fn says_empty(data: &Data<'_>) -> bool {
 /// The records of a page, one after the other.
 #[derive(Default)]
 struct Records {
-    found: Vec<Found>,
+    found: Vec<LocatedItem>,
     unreadable: Vec<UnreadableItem>,
     /// What is wrong with the first that cannot be read.
     fault: Option<ItemFault>,
@@ -141,13 +152,13 @@ impl Records {
             Ok(found) => self.found.push(found),
             Err(fault) => {
                 let (bytes, id) = (raw.get().as_bytes(), wire::id_of(raw, pointer));
-                self.spoilt(body, Broken { bytes, fault, at: 0, id });
+                self.spoilt(body, UnreadableRecord { bytes, fault, at: 0, id });
             }
         }
     }
 
-    fn spoilt(&mut self, body: &Bytes, broken: Broken<'_>) {
-        let Broken { bytes, fault, at, id } = broken;
+    fn spoilt(&mut self, body: &Bytes, broken: UnreadableRecord<'_>) {
+        let UnreadableRecord { bytes, fault, at, id } = broken;
         self.unreadable.push(UnreadableItem {
             place: self.found.len() + self.unreadable.len(),
             id,
@@ -175,16 +186,16 @@ impl Records {
                 ItemFault::NotAnObject | ItemFault::NotJson(_) => wrong_shape(what),
             });
         }
-        // Places are no part of an outline.
+        // Places are no part of a fingerprint.
         let whole = unreadable.is_empty();
-        let outline = whole.then(|| Outline::of(&found, pointer)).flatten().map(Arc::new);
+        let fingerprints = whole.then(|| Fingerprints::of(&found, pointer)).flatten().map(Arc::new);
         let items = found.into_iter().map(|found| found.item).collect();
-        Ok(Verdict::Answer(SearchAnswer { items, unreadable, total, rest_token, outline }))
+        Ok(Verdict::Answer(SearchAnswer { items, unreadable, total, rest_token, fingerprints }))
     }
 }
 
 /// The total that the whole search has, if what is said of this page agrees with what came.
-fn total<T>(data: &Data<'_>, came: usize, asked: Asked<'_>) -> Result<u64, Verdict<T>> {
+fn total<T>(data: &PageData<'_>, came: usize, asked: PageQuery<'_>) -> Result<u64, Verdict<T>> {
     let total = count(data.search_total, "searchTotal")?;
     let returned = count(data.return_total, "returnTotal")?;
     if usize::try_from(returned) != Ok(came) {
@@ -198,7 +209,7 @@ fn total<T>(data: &Data<'_>, came: usize, asked: Asked<'_>) -> Result<u64, Verdi
 }
 
 /// The REST token that came along, if one did.
-fn rest_token<T>(envelope: &Envelope<'_>) -> Result<Option<Secret>, Verdict<T>> {
+fn rest_token<T>(envelope: &ApiEnvelope<'_>) -> Result<Option<Secret>, Verdict<T>> {
     let raw = match envelope.rest_token {
         Some(raw) if !matches!(raw.get(), "null" | "\"\"") => raw,
         _ => return Ok(None),

@@ -11,19 +11,19 @@ use serde_json::value::RawValue;
 
 use super::error::{RefusalShape, RequestErrorKind};
 use super::verdict::{self, Reply, Verdict};
-use super::wire::{self, Envelope};
+use super::wire::{self, ApiEnvelope};
 use super::{ItemRequest, Presence, walk};
 
 /// A member in which the item may stand, and the members inside it in which it may.
-struct Place {
+struct ItemPlace {
     name: &'static str,
     inside: &'static [Self],
 }
 
-const ITEM: Place = Place { name: "item", inside: &[] };
-const ITEM_LIST: Place = Place { name: "itemList", inside: &[] };
-const DATA: Place = Place { name: "data", inside: &[ITEM, ITEM_LIST] };
-const PLACES: [Place; 3] = [DATA, ITEM, ITEM_LIST];
+const ITEM: ItemPlace = ItemPlace { name: "item", inside: &[] };
+const ITEM_LIST: ItemPlace = ItemPlace { name: "itemList", inside: &[] };
+const DATA: ItemPlace = ItemPlace { name: "data", inside: &[ITEM, ITEM_LIST] };
+const PLACES: [ItemPlace; 3] = [DATA, ITEM, ITEM_LIST];
 
 /// How many items an answer has, by its own words.
 const TOTALS: [&str; 2] = ["searchTotal", "returnTotal"];
@@ -55,29 +55,29 @@ enum Sight {
 /// `webcm/rest/api/items/{itemId}` (vendor, in words).
 pub(super) fn item(reply: &Reply, asked: &ItemRequest) -> Verdict<Presence> {
     match reply.status {
-        _ if reply.elsewhere.is_some() => {}
+        _ if reply.foreign_redirect.is_some() => {}
         404 | 410 if verdict::asks_to_sign_in(reply) => {
             return Verdict::Refused(RefusalShape::SignInPage, None);
         }
-        404 | 410 => return Verdict::Answer(Presence::Gone),
+        404 | 410 => return Verdict::Answer(Presence::Absent),
         200..=299 | 401 | 403 => {}
         // These pass by; all others are the server's opinion of the call, today as tomorrow.
         407 | 408 | 425 | 429 | 500 | 502.. => return Verdict::Failed(RequestErrorKind::Status),
-        _ => return Verdict::Answer(Presence::Unclear),
+        _ => return Verdict::Answer(Presence::Unknown),
     }
     match verdict::accepted(reply) {
         Ok(envelope) => Verdict::Answer(presence(reply, &envelope, asked)),
         Err(Verdict::Failed(RequestErrorKind::WrongShape { .. })) => {
-            Verdict::Answer(Presence::Unclear)
+            Verdict::Answer(Presence::Unknown)
         }
         Err(verdict) => verdict,
     }
 }
 
 /// What a success says.
-fn presence(reply: &Reply, envelope: &Envelope<'_>, asked: &ItemRequest) -> Presence {
+fn presence(reply: &Reply, envelope: &ApiEnvelope<'_>, asked: &ItemRequest) -> Presence {
     let Ok(whole) = serde_json::from_slice::<&RawValue>(&reply.body) else {
-        return Presence::Unclear;
+        return Presence::Unknown;
     };
     let status = envelope.status.filter(|status| status.get() != "null");
     let is_zero = status.is_some_and(|status| status.get() == "0");
@@ -91,15 +91,15 @@ fn presence(reply: &Reply, envelope: &Envelope<'_>, asked: &ItemRequest) -> Pres
     // Any JSON may have an empty place; only a success that calls itself one says that it is.
     let calls_itself_success = is_zero || success == Some("true");
     match look(whole, asked, &PLACES) {
-        Sight::Item if no_error => Presence::There,
-        Sight::Removed if no_error && reply.status == 200 => Presence::Gone,
-        Sight::Empty if no_error && reply.status == 200 && calls_itself_success => Presence::Gone,
-        _ => Presence::Unclear,
+        Sight::Item if no_error => Presence::Present,
+        Sight::Removed if no_error && reply.status == 200 => Presence::Absent,
+        Sight::Empty if no_error && reply.status == 200 && calls_itself_success => Presence::Absent,
+        _ => Presence::Unknown,
     }
 }
 
 /// Looks for the item in a value and, where that is an object, in the members of these places.
-fn look(value: &RawValue, asked: &ItemRequest, places: &[Place]) -> Sight {
+fn look(value: &RawValue, asked: &ItemRequest, places: &[ItemPlace]) -> Sight {
     if value.get() == "null" {
         return Sight::Empty;
     }

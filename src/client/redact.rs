@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use super::spelling;
+use super::encodings;
 use crate::text::is_hidden;
 
 /// The most characters shown.
@@ -91,7 +91,7 @@ impl Redactor {
                 if in_word || at < no_digits_before {
                     return None;
                 }
-                let (looked_at, found) = spelling::encoded_length(rest, &self.secrets);
+                let (looked_at, found) = encodings::encoded_length(rest, &self.secrets);
                 no_digits_before = at + looked_at;
                 found
             };
@@ -120,7 +120,7 @@ impl Redactor {
 
     /// The length of the secret that a text begins with, as it is spelt there.
     fn spelt_at(&self, text: &str) -> Option<usize> {
-        self.secrets.iter().find_map(|secret| spelling::length(text, secret))
+        self.secrets.iter().find_map(|secret| encodings::length(text, secret))
     }
 
     /// Shows a text up to the byte `end`, where a value begins: what is called a secret may have one

@@ -11,7 +11,7 @@
 
 use url::Url;
 
-use super::verdict::Elsewhere;
+use super::verdict::ForeignRedirect;
 
 /// Words in the path of a page that asks people to sign in.
 const SIGN_IN: [&str; 6] = ["login", "logon", "signin", "sign-in", "sso", "saml"];
@@ -24,7 +24,7 @@ pub(super) enum Redirect {
     /// To the same thing at the same server.
     Follow(Url),
     /// Anywhere else.
-    Elsewhere(Elsewhere),
+    Foreign(ForeignRedirect),
 }
 
 /// What an answer with this status and this `Location` to a request to `from` means.
@@ -33,7 +33,7 @@ pub(super) fn redirect(from: &Url, status: u16, location: Option<&str>) -> Redir
         return Redirect::None;
     }
     let Some(mut target) = location.and_then(|location| from.join(location).ok()) else {
-        return Redirect::Elsewhere(Elsewhere { target: None, sign_in: false });
+        return Redirect::Foreign(ForeignRedirect { target: None, sign_in: false });
     };
     target.set_fragment(None);
     let keeps_all = matches!(status, 307 | 308);
@@ -41,15 +41,15 @@ pub(super) fn redirect(from: &Url, status: u16, location: Option<&str>) -> Redir
     if is_same_server(from, &target) && (is_same_call(from, &target) || (keeps_all && !sign_in)) {
         Redirect::Follow(target)
     } else {
-        Redirect::Elsewhere(elsewhere(from, &target))
+        Redirect::Foreign(foreign_redirect(from, &target))
     }
 }
 
 /// What is told of a redirect that is not followed.
-pub(super) fn elsewhere(from: &Url, target: &Url) -> Elsewhere {
+pub(super) fn foreign_redirect(from: &Url, target: &Url) -> ForeignRedirect {
     // A page for people of the very server that we talk to: the session is not good there.
     let sign_in = is_same_server(from, target) && asks_to_sign_in(from, target);
-    Elsewhere { target: shown(target), sign_in }
+    ForeignRedirect { target: shown(target), sign_in }
 }
 
 /// Whether a target is at the server that we talk to, and not out of https.
@@ -173,12 +173,12 @@ mod tests {
         ];
         for (location, target, sign_in) in cases {
             let target = Some(target.to_owned());
-            let expected = Redirect::Elsewhere(Elsewhere { target, sign_in });
+            let expected = Redirect::Foreign(ForeignRedirect { target, sign_in });
             assert_eq!(judged(SEARCH, 302, location), expected, "{location}");
         }
-        let nowhere = Elsewhere { target: None, sign_in: false };
+        let nowhere = ForeignRedirect { target: None, sign_in: false };
         let from = Url::parse(SEARCH).unwrap();
-        assert_eq!(redirect(&from, 302, None), Redirect::Elsewhere(nowhere));
+        assert_eq!(redirect(&from, 302, None), Redirect::Foreign(nowhere));
         assert_eq!(redirect(&from, 304, Some("/x")), Redirect::None);
     }
 }

@@ -3,14 +3,17 @@
 use reqwest::Method;
 
 use super::auth::signed;
-use super::error::{Endpoint, Failure};
+use super::error::{ApiEndpoint, Failure};
 use super::settings::Settings;
-use super::{Offer, offer};
+use super::{RepositoryList, repository_list};
 use crate::session::Tokens;
 
 /// `GET webcm/rest/api/repositories` (seen).
-pub(super) async fn repositories(settings: &Settings, tokens: &Tokens) -> Result<Offer, Failure> {
-    let exchanged = signed(settings, Endpoint::Repositories, Method::GET, tokens, None).await?;
-    let verdict = offer::repositories(&exchanged.reply);
+pub(super) async fn repositories(
+    settings: &Settings,
+    tokens: &Tokens,
+) -> Result<RepositoryList, Failure> {
+    let exchanged = signed(settings, ApiEndpoint::Repositories, Method::GET, tokens, None).await?;
+    let verdict = repository_list::repositories(&exchanged.reply);
     exchanged.settle(verdict, || settings.redactor(tokens))
 }

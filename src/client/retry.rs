@@ -50,7 +50,7 @@ impl Backoff {
 
 /// What the headers of an answer say of limits on requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limit {
+pub struct RateLimit {
     /// Whether they say that there is one, and that it has been reached.
     pub limits: bool,
     /// The least time that the server asks us to wait.
@@ -64,7 +64,7 @@ pub fn limit<'h>(
     status: u16,
     header: impl Fn(&'static str) -> Option<&'h str>,
     now: SystemTime,
-) -> Limit {
+) -> RateLimit {
     let retry_after = header("retry-after").and_then(|value| parse_retry_after(value, now));
     let first = |names: [&'static str; 3]| names.into_iter().find_map(&header).map(str::trim);
     let left = first(["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"])
@@ -75,7 +75,7 @@ pub fn limit<'h>(
         .or_else(|| header("ratelimit").and_then(|it| parameter(it, &["t", "reset"])))
         .filter(|_| used_up && matches!(status, 403 | 429 | 503))
         .and_then(|value| parse_reset(value, now));
-    Limit { limits: retry_after.is_some() || used_up, retry_after: retry_after.or(reset) }
+    RateLimit { limits: retry_after.is_some() || used_up, retry_after: retry_after.or(reset) }
 }
 
 /// The value of a parameter in `"default";r=0;t=30` or `limit=100, remaining=0, reset=30`.
@@ -243,7 +243,7 @@ mod tests {
         ];
         for (status, headers, limits, seconds) in cases {
             let find = |name: &str| headers.iter().find(|it| it.0 == name).map(|it| it.1);
-            let expected = Limit { limits, retry_after: seconds.map(Duration::from_secs) };
+            let expected = RateLimit { limits, retry_after: seconds.map(Duration::from_secs) };
             assert_eq!(limit(status, find, now()), expected, "{status} {headers:?}");
         }
     }

@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::connect::Connections;
-use super::error::{ClientError, Endpoint, RequestError, RequestErrorKind};
+use super::error::{ApiEndpoint, ClientError, RequestError, RequestErrorKind};
 use super::redact::Redactor;
 use super::reuse::Reuse;
 use super::route::Router;
@@ -71,15 +71,15 @@ impl Settings {
     }
 
     /// Where a call goes; for an item, below which.
-    pub(super) fn url(&self, endpoint: Endpoint) -> Url {
+    pub(super) fn url(&self, endpoint: ApiEndpoint) -> Url {
         let path = match endpoint {
-            Endpoint::Login => "enable-api/login",
-            Endpoint::Reauth => "enable-api/reauth",
-            Endpoint::Logout => "enable-api/logout",
-            Endpoint::Search => "webcm/rest/api/items/search",
-            Endpoint::Item => "webcm/rest/api/items",
-            Endpoint::Repositories => "webcm/rest/api/repositories",
-            Endpoint::Token => "webcm/rest/oauth/token",
+            ApiEndpoint::Login => "enable-api/login",
+            ApiEndpoint::Reauth => "enable-api/reauth",
+            ApiEndpoint::Logout => "enable-api/logout",
+            ApiEndpoint::Search => "webcm/rest/api/items/search",
+            ApiEndpoint::Item => "webcm/rest/api/items",
+            ApiEndpoint::Repositories => "webcm/rest/api/repositories",
+            ApiEndpoint::Token => "webcm/rest/oauth/token",
         };
         let mut url = self.secured.get().unwrap_or(&self.configured).clone();
         let joined = format!("{}{path}", url.path());
@@ -124,7 +124,7 @@ impl Settings {
     /// The headers that carry the tokens.
     pub(super) fn signed(
         &self,
-        endpoint: Endpoint,
+        endpoint: ApiEndpoint,
         tokens: &Tokens,
     ) -> Result<HeaderMap, RequestError> {
         let session = tokens.session.expose();
@@ -199,7 +199,7 @@ pub(super) fn plain() -> HeaderMap {
 }
 
 /// A header value that the HTTP library neither shows nor lets HTTP/2 remember.
-pub(super) fn sensitive(endpoint: Endpoint, text: &str) -> Result<HeaderValue, RequestError> {
+pub(super) fn sensitive(endpoint: ApiEndpoint, text: &str) -> Result<HeaderValue, RequestError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         let what = "a token cannot be sent in a header".to_owned();
         RequestError::new(endpoint, RequestErrorKind::WrongShape { what })

@@ -9,10 +9,10 @@
 
 use super::error::{RequestError, RequestErrorKind};
 use super::verdict::{
-    Elsewhere, Reply, TokenCookies, Verdict, asks_to_sign_in, is_empty, is_html, parsed, reason,
-    reason_in, secret, speaks_of_signing_in, success, title, wrong_shape,
+    ForeignRedirect, Reply, TokenCookies, Verdict, asks_to_sign_in, is_empty, is_html, parsed,
+    reason, reason_in, secret, speaks_of_signing_in, success, title, wrong_shape,
 };
-use super::wire::{self, Envelope};
+use super::wire::{self, ApiEnvelope};
 use crate::session::Tokens;
 
 /// How many characters of an answer that is no JSON are told as the server's words.
@@ -76,7 +76,7 @@ impl RequestError {
 
 /// What an answer means that is no success whatever its JSON says.
 fn not_a_success<T>(reply: &Reply) -> Option<Verdict<T>> {
-    if let Some(Elsewhere { target, .. }) = &reply.elsewhere {
+    if let Some(ForeignRedirect { target, .. }) = &reply.foreign_redirect {
         return Some(match target {
             // A page for people, and not this very call somewhere else.
             Some(target)
@@ -102,7 +102,7 @@ fn not_a_success<T>(reply: &Reply) -> Option<Verdict<T>> {
 
 /// What an answer means whose tokens have been looked for.
 fn signed_in(
-    envelope: &Envelope<'_>,
+    envelope: &ApiEnvelope<'_>,
     session: Option<String>,
     rest: Option<String>,
 ) -> Verdict<Tokens> {

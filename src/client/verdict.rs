@@ -1,17 +1,17 @@
 //! What an answer means: an answer, a refusal, a denial or a failure. Pure; table-tested.
 //!
 //! How a server refuses is open, so each shape that is thinkable is a refusal: 401, 403,
-//! `"success": false`, a `status` other than 0 without `data`, a sign-in page, a redirect to
-//! elsewhere. What is neither that nor exactly the answer that was asked for is a failure: an answer
+//! `"success": false`, a `status` other than 0 without `data`, a sign-in page, a foreign
+//! redirect. What is neither that nor exactly the answer that was asked for is a failure: an answer
 //! of the wrong shape is never taken for an empty page.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::Standing;
+use super::SessionStatus;
 use super::error::{RefusalShape, RequestErrorKind};
-use super::tolerant::Member;
-use super::wire::{self, Envelope};
+use super::lenient::LenientValue;
+use super::wire::{self, ApiEnvelope};
 use crate::config::Secret;
 
 /// What came back, as far as it matters for the meaning.
@@ -24,14 +24,14 @@ pub(super) struct Reply {
     /// The media type, in lower case, without parameters; empty if there was none.
     pub(super) content_type: String,
     /// Set where the answer is a redirect that we do not follow.
-    pub(super) elsewhere: Option<Elsewhere>,
+    pub(super) foreign_redirect: Option<ForeignRedirect>,
     /// The body; of an answer that is no success only the beginning.
     pub(super) body: Bytes,
 }
 
 /// Where a redirect leads that we do not follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Elsewhere {
+pub(super) struct ForeignRedirect {
     /// Scheme, host, port and path, if they could be read.
     pub(super) target: Option<String>,
     /// Whether that is a page of the same server that asks people to sign in.
@@ -61,10 +61,10 @@ pub(super) struct TokenCookies {
 }
 
 /// `enable-api/reauth` (vendor).
-pub(super) fn reauth(reply: &Reply) -> Verdict<Standing> {
+pub(super) fn reauth(reply: &Reply) -> Verdict<SessionStatus> {
     match acknowledged(reply) {
-        Verdict::Answer(()) => Verdict::Answer(Standing::Stands),
-        Verdict::Refused(..) => Verdict::Answer(Standing::Ended),
+        Verdict::Answer(()) => Verdict::Answer(SessionStatus::Valid),
+        Verdict::Refused(..) => Verdict::Answer(SessionStatus::Ended),
         Verdict::Denied(reason) => Verdict::Denied(reason),
         Verdict::Failed(kind) => Verdict::Failed(kind),
     }
@@ -84,7 +84,7 @@ pub(super) fn acknowledged(reply: &Reply) -> Verdict<()> {
 }
 
 /// Whether `status` says that the call succeeded, or nothing.
-pub(super) fn successful<T>(envelope: &Envelope<'_>) -> Result<(), Verdict<T>> {
+pub(super) fn successful<T>(envelope: &ApiEnvelope<'_>) -> Result<(), Verdict<T>> {
     let whole = |raw| wire::whole_number(raw).and_then(|status| i64::try_from(status).ok());
     let status = match envelope.status {
         None => 0,
@@ -93,7 +93,7 @@ pub(super) fn successful<T>(envelope: &Envelope<'_>) -> Result<(), Verdict<T>> {
     };
     match envelope.data {
         _ if status == 0 => Ok(()),
-        Member::Absent | Member::Null => {
+        LenientValue::Absent | LenientValue::Null => {
             Err(Verdict::Refused(RefusalShape::StatusMember(status), reason(envelope)))
         }
         _ => Err(wrong_shape(format!("its status is {status}"))),
@@ -101,15 +101,15 @@ pub(super) fn successful<T>(envelope: &Envelope<'_>) -> Result<(), Verdict<T>> {
 }
 
 /// The envelope of an answer to a signed request, unless the answer is a refusal or a failure.
-pub(super) fn accepted<T>(reply: &Reply) -> Result<Envelope<'_>, Verdict<T>> {
+pub(super) fn accepted<T>(reply: &Reply) -> Result<ApiEnvelope<'_>, Verdict<T>> {
     accepted_as(reply, wire::envelope)
 }
 
 /// The same, read in another way.
 pub(super) fn accepted_as<'a, T>(
     reply: &'a Reply,
-    read: impl FnOnce(&'a [u8]) -> Result<Envelope<'a>, String>,
-) -> Result<Envelope<'a>, Verdict<T>> {
+    read: impl FnOnce(&'a [u8]) -> Result<ApiEnvelope<'a>, String>,
+) -> Result<ApiEnvelope<'a>, Verdict<T>> {
     admitted(reply)?;
     let envelope = parsed(reply, read)?;
     if success(&envelope)? {
@@ -121,9 +121,12 @@ pub(super) fn accepted_as<'a, T>(
 
 /// Whether a signed request was let in, whatever the JSON of its answer says.
 pub(super) fn admitted<T>(reply: &Reply) -> Result<(), Verdict<T>> {
-    if let Some(elsewhere) = &reply.elsewhere {
-        let shape =
-            if elsewhere.sign_in { RefusalShape::Redirected } else { RefusalShape::Elsewhere };
+    if let Some(foreign_redirect) = &reply.foreign_redirect {
+        let shape = if foreign_redirect.sign_in {
+            RefusalShape::Redirected
+        } else {
+            RefusalShape::ForeignRedirect
+        };
         return Err(Verdict::Refused(shape, None));
     }
     let shape = match reply.status {
@@ -154,8 +157,8 @@ pub(super) fn is_empty(reply: &Reply) -> bool {
 
 pub(super) fn parsed<'a, T>(
     reply: &'a Reply,
-    read: impl FnOnce(&'a [u8]) -> Result<Envelope<'a>, String>,
-) -> Result<Envelope<'a>, Verdict<T>> {
+    read: impl FnOnce(&'a [u8]) -> Result<ApiEnvelope<'a>, String>,
+) -> Result<ApiEnvelope<'a>, Verdict<T>> {
     if is_empty(reply) {
         return Err(wrong_shape("it is empty"));
     }
@@ -166,7 +169,7 @@ pub(super) fn parsed<'a, T>(
 }
 
 /// Whether `success` is true or not there.
-pub(super) fn success<T>(envelope: &Envelope<'_>) -> Result<bool, Verdict<T>> {
+pub(super) fn success<T>(envelope: &ApiEnvelope<'_>) -> Result<bool, Verdict<T>> {
     match envelope.success.map(RawValue::get) {
         None | Some("true" | "null") => Ok(true),
         Some("false") => Ok(false),
@@ -189,7 +192,7 @@ pub(super) fn reason_in(body: &[u8]) -> Option<String> {
     wire::envelope(body).ok().and_then(|envelope| reason(&envelope))
 }
 
-pub(super) fn reason(envelope: &Envelope<'_>) -> Option<String> {
+pub(super) fn reason(envelope: &ApiEnvelope<'_>) -> Option<String> {
     [envelope.error_description, envelope.error, envelope.message]
         .into_iter()
         .flatten()

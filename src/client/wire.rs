@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
-use super::tolerant::{IgnoredBytes, Member, OneOf, Shape, Typed, skip};
+use super::lenient::{IgnoredBytes, LenientSeed, LenientShape, LenientValue, OneOf, skip};
 use super::walk;
 use crate::domain::{
     Item, ItemId, LONGEST_ID,
@@ -23,7 +23,7 @@ use crate::json::{JsonPointer, canonical};
 
 /// An answer of any of the vendor's calls; which members it has depends on the call.
 #[derive(Debug, Default)]
-pub(super) struct Envelope<'a> {
+pub(super) struct ApiEnvelope<'a> {
     /// `success` (vendor).
     pub(super) success: Option<&'a RawValue>,
     /// `status`, 0 for success (seen).
@@ -41,14 +41,14 @@ pub(super) struct Envelope<'a> {
     /// `epimresttoken` (vendor).
     pub(super) rest_token: Option<&'a RawValue>,
     /// `data` (vendor).
-    pub(super) data: Member<Data<'a>>,
+    pub(super) data: LenientValue<PageData<'a>>,
 }
 
 /// The page inside a search answer.
 #[derive(Debug, Default)]
-pub(super) struct Data<'a> {
+pub(super) struct PageData<'a> {
     /// `itemList` (vendor).
-    pub(super) item_list: Member<List<'a>>,
+    pub(super) item_list: LenientValue<ItemList<'a>>,
     /// `searchTotal` (vendor).
     pub(super) search_total: Option<&'a RawValue>,
     /// `returnTotal` (vendor).
@@ -58,7 +58,7 @@ pub(super) struct Data<'a> {
 /// A list, of which no more is held than its reader has use for: elements are cheap to write and
 /// dear to hold.
 #[derive(Debug, Default)]
-pub(super) struct List<'a> {
+pub(super) struct ItemList<'a> {
     /// The first elements.
     pub(super) held: Vec<&'a RawValue>,
     /// How many there are.
@@ -67,7 +67,7 @@ pub(super) struct List<'a> {
 
 /// An item, and where in its bytes its id begins.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct LocatedItem {
     pub(super) item: Item,
     pub(super) id_at: usize,
 }
@@ -90,19 +90,20 @@ pub(super) enum ItemFault {
 }
 
 /// Reads an answer; the error says what is wrong with it. Of a list of items one is held.
-pub(super) fn envelope(body: &[u8]) -> Result<Envelope<'_>, String> {
+pub(super) fn envelope(body: &[u8]) -> Result<ApiEnvelope<'_>, String> {
     envelope_of_page(body, 1)
 }
 
 /// Reads an answer that may hold so many items.
-pub(super) fn envelope_of_page(body: &[u8], items: usize) -> Result<Envelope<'_>, String> {
+pub(super) fn envelope_of_page(body: &[u8], items: usize) -> Result<ApiEnvelope<'_>, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let read = Typed(EnvelopeShape(items)).deserialize(&mut deserializer).and_then(|envelope| {
-        deserializer.end()?;
-        Ok(envelope)
-    });
+    let read =
+        LenientSeed(EnvelopeShape(items)).deserialize(&mut deserializer).and_then(|envelope| {
+            deserializer.end()?;
+            Ok(envelope)
+        });
     match read {
-        Ok(Member::Is(envelope)) => Ok(envelope),
+        Ok(LenientValue::Is(envelope)) => Ok(envelope),
         Ok(_) => Err("it is JSON, but not an object".to_owned()),
         // The text is safe: every visitor here takes every type, so the library never complains
         // about (and quotes) a value, only about syntax, and our own words hold names alone.
@@ -139,7 +140,7 @@ pub(super) fn item(
     body: &Bytes,
     raw: &RawValue,
     pointer: &JsonPointer,
-) -> Result<Found, ItemFault> {
+) -> Result<LocatedItem, ItemFault> {
     if !raw.get().starts_with('{') {
         return Err(ItemFault::NotAnObject);
     }
@@ -158,7 +159,7 @@ pub(super) fn item(
         ItemFault::Id(format!("its member at {pointer} {what}: {more}"))
     })?;
     let id_at = found.get().as_ptr().addr() - raw.get().as_ptr().addr();
-    Ok(Found { item: Item::new(id, body.slice_ref(raw.get().as_bytes())), id_at })
+    Ok(LocatedItem { item: Item::new(id, body.slice_ref(raw.get().as_bytes())), id_at })
 }
 
 /// The id that begins here, whatever follows it.
@@ -182,8 +183,8 @@ pub(super) fn elements_that<'a>(
     are: impl FnMut(&'a RawValue) -> bool,
 ) -> Option<(usize, usize)> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    match Typed(CountShape(are)).deserialize(&mut deserializer) {
-        Ok(Member::Is(counts)) => Some(counts),
+    match LenientSeed(CountShape(are)).deserialize(&mut deserializer) {
+        Ok(LenientValue::Is(counts)) => Some(counts),
         _ => None,
     }
 }
@@ -193,7 +194,7 @@ pub(super) fn elements_that<'a>(
 pub(super) fn each_member<'a>(raw: &'a RawValue, each: impl FnMut(&str, &'a RawValue)) {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     // An error is the end of what can be read.
-    drop(Typed(EachShape(each)).deserialize(&mut deserializer));
+    drop(LenientSeed(EachShape(each)).deserialize(&mut deserializer));
 }
 
 /// Reads an id: an integer, exact far beyond 2^53, or a string.
@@ -231,7 +232,8 @@ fn member_names(raw: &RawValue) -> String {
     const SHOWN: usize = 12;
     const LONGEST: usize = 40;
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    let Ok(Member::Is((names, count))) = Typed(NamesShape(SHOWN)).deserialize(&mut deserializer)
+    let Ok(LenientValue::Is((names, count))) =
+        LenientSeed(NamesShape(SHOWN)).deserialize(&mut deserializer)
     else {
         return "unreadable".to_owned();
     };
@@ -250,10 +252,10 @@ fn member_names(raw: &RawValue) -> String {
 /// An answer that holds so many items at most.
 struct EnvelopeShape(usize);
 
-impl<'de> Shape<'de> for EnvelopeShape {
-    type Is = Envelope<'de>;
+impl<'de> LenientShape<'de> for EnvelopeShape {
+    type Is = ApiEnvelope<'de>;
 
-    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<LenientValue<Self::Is>, A::Error> {
         const NAMES: [&str; 9] = [
             "success",
             "status",
@@ -265,7 +267,7 @@ impl<'de> Shape<'de> for EnvelopeShape {
             "epimresttoken",
             "data",
         ];
-        let mut envelope = Envelope::default();
+        let mut envelope = ApiEnvelope::default();
         let mut seen = [false; NAMES.len()];
         while let Some(name) = map.next_key_seed(OneOf(&NAMES))? {
             once(&mut seen, &NAMES, name)?;
@@ -278,45 +280,47 @@ impl<'de> Shape<'de> for EnvelopeShape {
                 Some("token") => envelope.token = Some(map.next_value()?),
                 Some("access_token") => envelope.access_token = Some(map.next_value()?),
                 Some("epimresttoken") => envelope.rest_token = Some(map.next_value()?),
-                Some("data") => envelope.data = map.next_value_seed(Typed(DataShape(self.0)))?,
+                Some("data") => {
+                    envelope.data = map.next_value_seed(LenientSeed(DataShape(self.0)))?
+                }
                 _ => skip(&mut map)?,
             }
         }
-        Ok(Member::Is(envelope))
+        Ok(LenientValue::Is(envelope))
     }
 }
 
 struct DataShape(usize);
 
-impl<'de> Shape<'de> for DataShape {
-    type Is = Data<'de>;
+impl<'de> LenientShape<'de> for DataShape {
+    type Is = PageData<'de>;
 
-    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<LenientValue<Self::Is>, A::Error> {
         const NAMES: [&str; 3] = ["itemList", "searchTotal", "returnTotal"];
-        let mut data = Data::default();
+        let mut data = PageData::default();
         let mut seen = [false; NAMES.len()];
         while let Some(name) = map.next_key_seed(OneOf(&NAMES))? {
             once(&mut seen, &NAMES, name)?;
             match name.map(|index| NAMES[index]) {
                 Some("itemList") => {
-                    data.item_list = map.next_value_seed(Typed(ListShape(self.0)))?;
+                    data.item_list = map.next_value_seed(LenientSeed(ListShape(self.0)))?;
                 }
                 Some("searchTotal") => data.search_total = Some(map.next_value()?),
                 Some("returnTotal") => data.return_total = Some(map.next_value()?),
                 _ => skip(&mut map)?,
             }
         }
-        Ok(Member::Is(data))
+        Ok(LenientValue::Is(data))
     }
 }
 
 struct ListShape(usize);
 
-impl<'de> Shape<'de> for ListShape {
-    type Is = List<'de>;
+impl<'de> LenientShape<'de> for ListShape {
+    type Is = ItemList<'de>;
 
-    fn seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Member<Self::Is>, A::Error> {
-        let mut list = List::default();
+    fn seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientValue<Self::Is>, A::Error> {
+        let mut list = ItemList::default();
         while list.held.len() < self.0
             && let Some(item) = seq.next_element()?
         {
@@ -326,47 +330,47 @@ impl<'de> Shape<'de> for ListShape {
         while seq.next_element::<IgnoredAny>()?.is_some() {
             list.count += 1;
         }
-        Ok(Member::Is(list))
+        Ok(LenientValue::Is(list))
     }
 }
 
 /// Every member.
 struct EachShape<F>(F);
 
-impl<'de, F: FnMut(&str, &'de RawValue)> Shape<'de> for EachShape<F> {
+impl<'de, F: FnMut(&str, &'de RawValue)> LenientShape<'de> for EachShape<F> {
     type Is = ();
 
-    fn map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+    fn map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<LenientValue<Self::Is>, A::Error> {
         while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             self.0(&text(name).unwrap_or_default(), value);
         }
-        Ok(Member::Is(()))
+        Ok(LenientValue::Is(()))
     }
 }
 
 /// How many elements are such ones, and how many there are.
 struct CountShape<F>(F);
 
-impl<'de, F: FnMut(&'de RawValue) -> bool> Shape<'de> for CountShape<F> {
+impl<'de, F: FnMut(&'de RawValue) -> bool> LenientShape<'de> for CountShape<F> {
     type Is = (usize, usize);
 
-    fn seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Member<Self::Is>, A::Error> {
+    fn seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<LenientValue<Self::Is>, A::Error> {
         let (mut such, mut all) = (0, 0);
         while let Some(element) = seq.next_element::<&RawValue>()? {
             such += usize::from(self.0(element));
             all += 1;
         }
-        Ok(Member::Is((such, all)))
+        Ok(LenientValue::Is((such, all)))
     }
 }
 
 /// The first so many names, and how many there are.
 struct NamesShape(usize);
 
-impl<'de> Shape<'de> for NamesShape {
+impl<'de> LenientShape<'de> for NamesShape {
     type Is = (Vec<String>, usize);
 
-    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<Self::Is>, A::Error> {
+    fn map<A: MapAccess<'de>>(self, mut map: A) -> Result<LenientValue<Self::Is>, A::Error> {
         let mut names = Vec::new();
         while names.len() < self.0
             && let Some((name, IgnoredAny)) = map.next_entry()?
@@ -377,7 +381,7 @@ impl<'de> Shape<'de> for NamesShape {
         while map.next_entry::<IgnoredBytes, IgnoredAny>()?.is_some() {
             count += 1;
         }
-        Ok(Member::Is((names, count)))
+        Ok(LenientValue::Is((names, count)))
     }
 }
 

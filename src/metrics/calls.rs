@@ -53,7 +53,7 @@ impl Call {
 
 /// What came of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// What it was made for.
     Ok,
     /// The server did not accept the session.
@@ -64,7 +64,7 @@ pub enum Outcome {
     Denied,
 }
 
-impl Outcome {
+impl CallOutcome {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Ok, Self::Refused, Self::Failed, Self::Denied];
 
@@ -86,7 +86,7 @@ pub struct Calls([CallCounts; Call::ALL.len()]);
 /// The calls of one kind.
 #[derive(Debug)]
 struct CallCounts {
-    outcomes: [Counter; Outcome::ALL.len()],
+    outcomes: [Counter; CallOutcome::ALL.len()],
     took: Histogram,
 }
 
@@ -98,14 +98,14 @@ impl Calls {
     }
 
     /// One more.
-    pub fn note(&self, call: Call, outcome: Outcome, took: Duration) {
+    pub fn note(&self, call: Call, outcome: CallOutcome, took: Duration) {
         let counts = &self.0[call as usize];
         counts.outcomes[outcome as usize].increment();
         counts.took.observe(took);
     }
 
     /// How many calls had this outcome.
-    pub fn count(&self, call: Call, outcome: Outcome) -> u64 {
+    pub fn count(&self, call: Call, outcome: CallOutcome) -> u64 {
         self.0[call as usize].outcomes[outcome as usize].get()
     }
 
@@ -130,13 +130,13 @@ mod tests {
         for (place, call) in Call::ALL.into_iter().enumerate() {
             assert_eq!(call as usize, place);
         }
-        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
+        for (place, outcome) in CallOutcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, place);
         }
         let calls = Calls::new();
-        calls.note(Call::Item, Outcome::Denied, Duration::from_secs(60));
-        assert_eq!(calls.count(Call::Item, Outcome::Denied), 1);
-        assert_eq!(calls.count(Call::Logout, Outcome::Denied), 0);
+        calls.note(Call::Item, CallOutcome::Denied, Duration::from_secs(60));
+        assert_eq!(calls.count(Call::Item, CallOutcome::Denied), 1);
+        assert_eq!(calls.count(Call::Logout, CallOutcome::Denied), 0);
         assert_eq!(calls.took(Call::Item).buckets().last(), Some(&(f64::INFINITY, 1)));
     }
 }

@@ -84,10 +84,10 @@ impl Case {
     /// The server's word counts; where it has none, a second certified pass does.
     pub fn verdict(self) -> Finding {
         match self.presence {
-            Presence::There => Finding::There,
-            Presence::Gone => Finding::Gone,
-            Presence::Unclear if self.suspected => Finding::Gone,
-            Presence::Unclear => Finding::Suspect,
+            Presence::Present => Finding::There,
+            Presence::Absent => Finding::Gone,
+            Presence::Unknown if self.suspected => Finding::Gone,
+            Presence::Unknown => Finding::Suspect,
         }
     }
 }
@@ -161,11 +161,11 @@ mod tests {
     fn the_server_is_believed_and_otherwise_a_second_pass() {
         let verdict = |suspected, presence| Case { suspected, presence }.verdict();
         for suspected in [false, true] {
-            assert_eq!(verdict(suspected, Presence::Gone), Finding::Gone);
-            assert_eq!(verdict(suspected, Presence::There), Finding::There);
+            assert_eq!(verdict(suspected, Presence::Absent), Finding::Gone);
+            assert_eq!(verdict(suspected, Presence::Present), Finding::There);
         }
-        assert_eq!(verdict(false, Presence::Unclear), Finding::Suspect);
-        assert_eq!(verdict(true, Presence::Unclear), Finding::Gone);
+        assert_eq!(verdict(false, Presence::Unknown), Finding::Suspect);
+        assert_eq!(verdict(true, Presence::Unknown), Finding::Gone);
     }
 
     proptest! {

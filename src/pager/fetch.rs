@@ -129,7 +129,7 @@ impl<A: Api> Fetcher<A> {
         lane: &Lane,
     ) -> Option<Landing> {
         let mut tries = Tries::of(request.repository, SEARCH);
-        let top = SearchRequest { page: 1, page_size: 1, outline: None, ..request.clone() };
+        let top = SearchRequest { page: 1, page_size: 1, fingerprints: None, ..request.clone() };
         let mut blame = Blame::default();
         loop {
             let (credentials, passed) = self.let_through(&mut stop, lane).await?;
@@ -206,7 +206,7 @@ impl<A: Api> Fetcher<A> {
         }
         // It is asked no more, and a second pass decides.
         self.progress.problems.over(source(request.repository, ITEM));
-        Some(Presence::Unclear)
+        Some(Presence::Unknown)
     }
 
     /// Waits before another try; `None` if told to stop before.
@@ -315,7 +315,7 @@ impl<A: Api> Fetcher<A> {
         // A session that is said to stand does not where it served this repository, is refused again
         // and again, and has served nobody since; or nobody for as long as it may be believed. But
         // a redirect to elsewhere is what a server that moved looks like, also one that served us.
-        let broke_off = served_here && refusal.shape != RefusalShape::Elsewhere;
+        let broke_off = served_here && refusal.shape != RefusalShape::ForeignRedirect;
         let believed = since.elapsed() < BELIEVED_FOR && !broke_off;
         let to_blame = tries.refused > 0 && !believed && !self.session.served_since(first);
         let suspected = if to_blame {
@@ -347,7 +347,7 @@ impl<A: Api> Fetcher<A> {
             _ => {}
         }
         let remedy = match refusal.shape {
-            RefusalShape::Elsewhere => REDIRECTED_REMEDY,
+            RefusalShape::ForeignRedirect => REDIRECTED_REMEDY,
             _ => REFUSED_REMEDY,
         };
         let told = Told { remedy: Some(remedy), ..Told::ANSWERED };

@@ -271,8 +271,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 }
                 () = self.pace.tick(), if may_send => {
                     if let Some(ask) = under_way.next.take() {
-                        let outline = self.outlines.of(ask.window);
-                        self.send(under_way.request(ask, outline), ask);
+                        let fingerprints = self.outlines.of(ask.window);
+                        self.send(under_way.request(ask, fingerprints), ask);
                     }
                 }
                 never = self.pager.lane.waits(until) => match never {},

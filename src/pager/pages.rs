@@ -25,9 +25,9 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let Some(mut landing) = landing else { return };
         self.pace.sent(landing.begun());
         if let Landing::Answered(fetched) = &mut landing
-            && let Some(outline) = fetched.answer.outline.take()
+            && let Some(fingerprints) = fetched.answer.fingerprints.take()
         {
-            self.outlines.keep(ask.window, outline, iteration);
+            self.outlines.keep(ask.window, fingerprints, iteration);
         }
         if iteration == self.iteration && under_way.pass.wants(ask.ticket) {
             under_way.landed.insert(ask.ticket, landing);

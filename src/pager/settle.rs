@@ -213,19 +213,19 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
                 let presence = if believed == Some(true) && without_answer < ANSWERLESS {
                     self.ask(id.clone()).await?
                 } else {
-                    Presence::Unclear
+                    Presence::Unknown
                 };
-                without_answer = if presence == Presence::Unclear { without_answer + 1 } else { 0 };
+                without_answer = if presence == Presence::Unknown { without_answer + 1 } else { 0 };
                 cases.push((id, presence));
             }
-            if cases.iter().any(|(_, presence)| *presence == Presence::Gone) {
+            if cases.iter().any(|(_, presence)| *presence == Presence::Absent) {
                 believed = Some(self.answers_for_items().await?);
             }
             let mut gone = Vec::new();
             for (id, presence) in cases {
                 let presence = match (believed, presence) {
-                    (Some(true), _) | (_, Presence::There) => presence,
-                    _ => Presence::Unclear,
+                    (Some(true), _) | (_, Presence::Present) => presence,
+                    _ => Presence::Unknown,
                 };
                 // Only what no answer has spoken for can be gone for want of one.
                 let suspected = suspected.contains(&id) && !self.still_there.contains(&id);
@@ -247,10 +247,10 @@ impl<A: Api, M: Mirror> Settlement<'_, A, M> {
     async fn answers_for_items(&self) -> Option<bool> {
         for witness in &self.witnesses {
             match self.ask(witness.clone()).await? {
-                Presence::There => return Some(true),
+                Presence::Present => return Some(true),
                 // It may have been deleted a moment ago.
-                Presence::Gone => {}
-                Presence::Unclear => return Some(false),
+                Presence::Absent => {}
+                Presence::Unknown => return Some(false),
             }
         }
         Some(false)

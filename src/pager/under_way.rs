@@ -12,7 +12,7 @@ use super::likeness::Before;
 use super::pass::{Ask, Doubt, Pass, PassSettings, Taken, Ticket, Verdict};
 use super::unreadable::Told;
 use super::window::Window;
-use crate::client::{Outline, SearchAnswer, SearchRequest, UnreadableItem};
+use crate::client::{Fingerprints, SearchAnswer, SearchRequest, UnreadableItem};
 use crate::config::{PagingConfig, RepositoryConfig};
 use crate::domain::{IdSet, Item, Iteration};
 use crate::mirror::{Checkpoint, PageOfItems, PassFigures};
@@ -64,14 +64,18 @@ impl UnderWay {
         self.next
     }
 
-    pub(super) fn request(&self, ask: Ask, outline: Option<Arc<Outline>>) -> SearchRequest {
+    pub(super) fn request(
+        &self,
+        ask: Ask,
+        fingerprints: Option<Arc<Fingerprints>>,
+    ) -> SearchRequest {
         SearchRequest {
             repository: self.config.id,
             page: ask.window.page,
             page_size: ask.window.size,
             conditions: Arc::clone(&self.conditions),
             item_id: self.config.item_id.clone(),
-            outline,
+            fingerprints,
         }
     }
 

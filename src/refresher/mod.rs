@@ -28,7 +28,7 @@ use self::lifetimes::SessionLifetimes;
 use self::reporting::{LOGIN, REAUTH, failed, report, tell, told_of_refusal};
 use self::schedule::{KnownSession, NextStep, RenewalReason};
 use crate::client::retry::Backoff;
-use crate::client::{Api, Failure, Standing};
+use crate::client::{Api, Failure, SessionStatus};
 use crate::config::SessionConfig;
 use crate::progress::problems::{Reached, Report, Scope, Source};
 use crate::progress::{Progress, SignIn};
@@ -388,9 +388,9 @@ impl<A: Api> Refresher<A> {
                     event::reconnected(None, "reauth", ended.duration, ended.failures);
                 }
                 match standing {
-                    Standing::Stands => true,
-                    Standing::Ended => false,
-                    Standing::Unknown => !suspected,
+                    SessionStatus::Valid => true,
+                    SessionStatus::Ended => false,
+                    SessionStatus::Unknown => !suspected,
                 }
             }
             Some(Err(Failure::Refused(_) | Failure::Denied(_))) => {

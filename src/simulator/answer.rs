@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Sleep;
 
-use super::faults::{Canned, Shape};
+use super::faults::{Canned, SimulatedRefusal};
 use crate::task::clock;
 
 /// How many pieces a slow answer comes in.
@@ -23,7 +23,7 @@ const HUGE_COUNT: usize = 16 * 1024;
 
 /// One answer, before it is decided how it travels.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct SimulatedAnswer {
     pub(super) status: StatusCode,
     headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -40,7 +40,7 @@ pub(super) enum Travel {
     Truncated,
 }
 
-impl Answer {
+impl SimulatedAnswer {
     /// An answer of this media type.
     pub(super) fn new(status: StatusCode, media_type: &'static str, body: Vec<u8>) -> Self {
         let mut headers = HeaderMap::new();
@@ -72,17 +72,17 @@ impl Answer {
     }
 
     /// A refusal in this shape.
-    pub(super) fn refusal(shape: Shape, base_path: &str) -> Self {
+    pub(super) fn refusal(shape: SimulatedRefusal, base_path: &str) -> Self {
         let reason = json!({"success": false, "error": "unauthorized please see enable-api logs"});
         match shape {
-            Shape::Unauthorized => Self::status_json(StatusCode::UNAUTHORIZED, &reason),
-            Shape::Forbidden => Self::status_json(StatusCode::FORBIDDEN, &reason),
-            Shape::Success => Self::json(&reason),
-            Shape::Status => {
+            SimulatedRefusal::Unauthorized => Self::status_json(StatusCode::UNAUTHORIZED, &reason),
+            SimulatedRefusal::Forbidden => Self::status_json(StatusCode::FORBIDDEN, &reason),
+            SimulatedRefusal::Success => Self::json(&reason),
+            SimulatedRefusal::Status => {
                 Self::json(&json!({"status": 401, "message": "session is invalid or has expired"}))
             }
-            Shape::Html => Self::sign_in_page(),
-            Shape::Redirect => Self::html(StatusCode::FOUND, "")
+            SimulatedRefusal::Html => Self::sign_in_page(),
+            SimulatedRefusal::Redirect => Self::html(StatusCode::FOUND, "")
                 .with(LOCATION, &format!("{base_path}/webcm/login")),
         }
     }

@@ -11,8 +11,8 @@ use std::num::NonZeroU32;
 use hyper::StatusCode;
 use hyper::header::{LOCATION, SET_COOKIE};
 
-use super::answer::Answer;
-use super::call::Call;
+use super::answer::SimulatedAnswer;
+use super::call::SimulatedCall;
 
 /// The most sessions of which a node is remembered; a client that leaks sessions leaks no more.
 const MOST_SESSIONS: usize = 100_000;
@@ -44,7 +44,7 @@ impl Balancer {
     }
 
     /// The node that a request goes to: the one its cookie names, else the next in turn.
-    pub(super) fn node(&mut self, call: &Call) -> u32 {
+    pub(super) fn node(&mut self, call: &SimulatedCall) -> u32 {
         let named = call.cookie("AWSALB").and_then(|cookie| cookie.split('.').next()?.parse().ok());
         named.filter(|node| *node < self.nodes).unwrap_or_else(|| {
             self.next = (self.next + 1) % self.nodes;
@@ -65,7 +65,7 @@ impl Balancer {
     }
 
     /// The answer with the cookies of this node.
-    pub(super) fn stamp(&mut self, answer: Answer, node: u32) -> Answer {
+    pub(super) fn stamp(&mut self, answer: SimulatedAnswer, node: u32) -> SimulatedAnswer {
         self.answers += 1;
         let balanced = format!("AWSALB={node}.{}; Max-Age=604800; Path=/", self.answers);
         let contained = format!("JSESSIONID=container.n{node}; Path=/; HttpOnly");
@@ -74,10 +74,14 @@ impl Balancer {
 }
 
 /// Where a request is sent first, if it is; else its path is made what it was meant as.
-pub(super) fn redirected(kind: SelfRedirect, call: &mut Call, base_path: &str) -> Option<Answer> {
+pub(super) fn redirected(
+    kind: SelfRedirect,
+    call: &mut SimulatedCall,
+    base_path: &str,
+) -> Option<SimulatedAnswer> {
     let to = |status, path: String| {
         let query = call.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-        Answer::html(status, "").with(LOCATION, &format!("{base_path}{path}{query}"))
+        SimulatedAnswer::html(status, "").with(LOCATION, &format!("{base_path}{path}{query}"))
     };
     let path = call.path.clone();
     let meant = match kind {

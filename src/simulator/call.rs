@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 /// A request, read to its end.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct SimulatedCall {
     pub(super) method: Method,
     /// The path without the base path.
     pub(super) path: String,
@@ -25,7 +25,7 @@ pub(super) struct Call {
     pub(super) astray: bool,
 }
 
-impl Call {
+impl SimulatedCall {
     /// The query's parameter of this name.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         parameter(self.query.as_deref().unwrap_or_default().as_bytes(), name)

@@ -19,7 +19,7 @@ pub(super) struct Rates {
 
 /// One thing that happens to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum ChurnEvent {
     /// A new item.
     Insert,
     /// An item goes.
@@ -62,7 +62,7 @@ impl Churn {
     }
 
     /// Everything that has fallen due up to `now`, oldest first.
-    pub(super) fn take_due(&mut self, now: Duration) -> Vec<Event> {
+    pub(super) fn take_due(&mut self, now: Duration) -> Vec<ChurnEvent> {
         let now_seconds = now.as_secs_f64();
         let periods = self.periods();
         let mut events = Vec::new();
@@ -77,7 +77,7 @@ impl Churn {
                 return events;
             }
             self.due[next] += periods[next];
-            events.push([Event::Insert, Event::Delete, Event::Update][next]);
+            events.push([ChurnEvent::Insert, ChurnEvent::Delete, ChurnEvent::Update][next]);
         }
         self.set(self.rates, now);
         events
@@ -109,9 +109,9 @@ mod tests {
     fn the_rates_are_kept() {
         let events = Churn::new(RATES, Duration::ZERO).take_due(Duration::from_millis(10_050));
         let count = |kind| events.iter().filter(|event| **event == kind).count();
-        assert_eq!(count(Event::Insert), 30);
-        assert_eq!(count(Event::Delete), 20);
-        assert_eq!(count(Event::Update), 50);
+        assert_eq!(count(ChurnEvent::Insert), 30);
+        assert_eq!(count(ChurnEvent::Delete), 20);
+        assert_eq!(count(ChurnEvent::Update), 50);
     }
 
     #[test]

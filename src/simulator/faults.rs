@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// How a refused request is answered. How a real server does it is open; these are the readings
 /// of the API page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shape {
+pub enum SimulatedRefusal {
     /// HTTP 401.
     Unauthorized,
     /// HTTP 403.
@@ -36,7 +36,7 @@ pub enum Shape {
     Redirect,
 }
 
-impl Shape {
+impl SimulatedRefusal {
     /// All shapes.
     pub const ALL: [Self; 6] = [
         Self::Unauthorized,
@@ -62,9 +62,9 @@ impl Shape {
 
 /// One thing that goes wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fault {
+pub enum SimulatedFault {
     /// The request is refused, in this shape or (`None`) in any; the session lives on.
-    Refuse(Option<Shape>),
+    Refuse(Option<SimulatedRefusal>),
     /// The request is worked on, then the connection is closed without an answer. Where it had
     /// served others before, that looks like one that was closed while idle; so the new connection on
     /// which a client sends the request again at once is closed as well, and counted nowhere.
@@ -107,16 +107,16 @@ pub enum Fault {
     Canned,
 }
 
-impl Fault {
+impl SimulatedFault {
     /// All faults that chance may choose.
     pub const ALL: [Self; 24] = [
         Self::Refuse(None),
-        Self::Refuse(Some(Shape::Unauthorized)),
-        Self::Refuse(Some(Shape::Forbidden)),
-        Self::Refuse(Some(Shape::Success)),
-        Self::Refuse(Some(Shape::Status)),
-        Self::Refuse(Some(Shape::Html)),
-        Self::Refuse(Some(Shape::Redirect)),
+        Self::Refuse(Some(SimulatedRefusal::Unauthorized)),
+        Self::Refuse(Some(SimulatedRefusal::Forbidden)),
+        Self::Refuse(Some(SimulatedRefusal::Success)),
+        Self::Refuse(Some(SimulatedRefusal::Status)),
+        Self::Refuse(Some(SimulatedRefusal::Html)),
+        Self::Refuse(Some(SimulatedRefusal::Redirect)),
         Self::Drop,
         Self::Hang,
         Self::Slow,
@@ -136,16 +136,16 @@ impl Fault {
         Self::More,
     ];
 
-    /// The name on the command line and at the test doors.
+    /// The name on the command line and in the control API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Refuse(None) => "refuse",
-            Self::Refuse(Some(Shape::Unauthorized)) => "refuse-401",
-            Self::Refuse(Some(Shape::Forbidden)) => "refuse-403",
-            Self::Refuse(Some(Shape::Success)) => "refuse-success",
-            Self::Refuse(Some(Shape::Status)) => "refuse-status",
-            Self::Refuse(Some(Shape::Html)) => "refuse-html",
-            Self::Refuse(Some(Shape::Redirect)) => "refuse-redirect",
+            Self::Refuse(Some(SimulatedRefusal::Unauthorized)) => "refuse-401",
+            Self::Refuse(Some(SimulatedRefusal::Forbidden)) => "refuse-403",
+            Self::Refuse(Some(SimulatedRefusal::Success)) => "refuse-success",
+            Self::Refuse(Some(SimulatedRefusal::Status)) => "refuse-status",
+            Self::Refuse(Some(SimulatedRefusal::Html)) => "refuse-html",
+            Self::Refuse(Some(SimulatedRefusal::Redirect)) => "refuse-redirect",
             Self::Drop => "drop",
             Self::Hang => "hang",
             Self::Slow => "slow",
@@ -171,12 +171,14 @@ impl Fault {
     pub fn words(self) -> &'static str {
         match self {
             Self::Refuse(None) => "a refusal in any shape, though the session stands",
-            Self::Refuse(Some(Shape::Unauthorized)) => "a refusal as HTTP 401",
-            Self::Refuse(Some(Shape::Forbidden)) => "a refusal as HTTP 403",
-            Self::Refuse(Some(Shape::Success)) => "a refusal as {\"success\":false}",
-            Self::Refuse(Some(Shape::Status)) => "a refusal as a status in the body",
-            Self::Refuse(Some(Shape::Html)) => "a refusal as a login page",
-            Self::Refuse(Some(Shape::Redirect)) => "a refusal as a redirect to the login page",
+            Self::Refuse(Some(SimulatedRefusal::Unauthorized)) => "a refusal as HTTP 401",
+            Self::Refuse(Some(SimulatedRefusal::Forbidden)) => "a refusal as HTTP 403",
+            Self::Refuse(Some(SimulatedRefusal::Success)) => "a refusal as {\"success\":false}",
+            Self::Refuse(Some(SimulatedRefusal::Status)) => "a refusal as a status in the body",
+            Self::Refuse(Some(SimulatedRefusal::Html)) => "a refusal as a login page",
+            Self::Refuse(Some(SimulatedRefusal::Redirect)) => {
+                "a refusal as a redirect to the login page"
+            }
             Self::Drop => "the connection is closed after the work was done",
             Self::Hang => "no answer, until the client gives up",
             Self::Slow => "the right answer in small pieces, over --slow",
@@ -199,7 +201,7 @@ impl Fault {
     }
 
     /// Whether the fault has a meaning for this call, so that a test may queue it.
-    pub(super) fn fits(self, endpoint: Endpoint) -> bool {
+    pub(super) fn fits(self, endpoint: SimulatedEndpoint) -> bool {
         match self {
             Self::Short
             | Self::Cap
@@ -208,25 +210,27 @@ impl Fault {
             | Self::Empty
             | Self::Excess
             | Self::Less
-            | Self::More => endpoint == Endpoint::Search,
+            | Self::More => endpoint == SimulatedEndpoint::Search,
             _ => true,
         }
     }
 
     /// Whether chance may choose the fault for this call.
-    fn may_befall(self, endpoint: Endpoint) -> bool {
-        let signs_in = [Endpoint::Login, Endpoint::Logout, Endpoint::Token].contains(&endpoint);
+    fn may_befall(self, endpoint: SimulatedEndpoint) -> bool {
+        let signs_in =
+            [SimulatedEndpoint::Login, SimulatedEndpoint::Logout, SimulatedEndpoint::Token]
+                .contains(&endpoint);
         self.fits(endpoint) && !(matches!(self, Self::Refuse(_)) && signs_in)
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SimulatedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Fault {
+impl FromStr for SimulatedFault {
     type Err = UnknownFault;
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
@@ -235,8 +239,8 @@ impl FromStr for Fault {
     }
 }
 
-/// At the test doors, where `canned` is a fault like any other.
-impl<'de> Deserialize<'de> for Fault {
+/// In the control API, where `canned` is a fault like any other.
+impl<'de> Deserialize<'de> for SimulatedFault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         if name == Self::Canned.name() {
@@ -263,7 +267,7 @@ pub struct UnknownFault(String);
 
 impl fmt::Display for UnknownFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        let names: Vec<&str> = SimulatedFault::ALL.iter().map(|fault| fault.name()).collect();
         write!(f, "there is no fault \"{}\"; the faults are {}", self.0, names.join(", "))
     }
 }
@@ -273,7 +277,7 @@ impl std::error::Error for UnknownFault {}
 /// The calls that faults can hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Endpoint {
+pub enum SimulatedEndpoint {
     /// `enable-api/login`.
     Login,
     /// `enable-api/reauth`.
@@ -296,9 +300,9 @@ pub enum Endpoint {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scripted {
-    pub(super) endpoint: Endpoint,
-    pub(super) kind: Fault,
-    /// What is answered where the kind is [`Fault::Canned`].
+    pub(super) endpoint: SimulatedEndpoint,
+    pub(super) kind: SimulatedFault,
+    /// What is answered where the kind is [`SimulatedFault::Canned`].
     pub(super) answer: Option<Canned>,
     /// How many requests it hits.
     #[serde(default = "one")]
@@ -314,16 +318,16 @@ fn one() -> u32 {
 
 /// Decides for each request whether something goes wrong.
 #[derive(Debug)]
-pub(super) struct Faults {
-    odds: Vec<(Fault, f64)>,
-    queues: BTreeMap<Endpoint, VecDeque<Scripted>>,
+pub(super) struct SimulatedFaults {
+    odds: Vec<(SimulatedFault, f64)>,
+    queues: BTreeMap<SimulatedEndpoint, VecDeque<Scripted>>,
     /// The calls whose next request on a new connection is dropped as well.
-    dropped: BTreeSet<Endpoint>,
+    dropped: BTreeSet<SimulatedEndpoint>,
     rng: Rng,
 }
 
-impl Faults {
-    pub(super) fn new(odds: Vec<(Fault, f64)>, seed: u64) -> Self {
+impl SimulatedFaults {
+    pub(super) fn new(odds: Vec<(SimulatedFault, f64)>, seed: u64) -> Self {
         let (queues, dropped) = (BTreeMap::new(), BTreeSet::new());
         Self { odds, queues, dropped, rng: Rng::with_seed(seed) }
     }
@@ -331,7 +335,10 @@ impl Faults {
     /// What happens to the next request, with a number that decides among its variations, and with
     /// the answer of one that is canned. A queued fault comes before chance; while it lets requests
     /// through, chance stays in force.
-    pub(super) fn draw(&mut self, endpoint: Endpoint) -> (Option<Fault>, u64, Option<Canned>) {
+    pub(super) fn draw(
+        &mut self,
+        endpoint: SimulatedEndpoint,
+    ) -> (Option<SimulatedFault>, u64, Option<Canned>) {
         let salt = self.rng.u64(..);
         if let Some((fault, canned)) = self.scripted(endpoint) {
             return (Some(fault), salt, canned);
@@ -361,21 +368,24 @@ impl Faults {
     }
 
     /// The next request of this call on a new connection is one that was dropped, sent again.
-    pub(super) fn drop_again(&mut self, endpoint: Endpoint) {
+    pub(super) fn drop_again(&mut self, endpoint: SimulatedEndpoint) {
         self.dropped.insert(endpoint);
     }
 
     /// Whether this request of the call, on a new connection, is that one.
-    pub(super) fn drops_again(&mut self, endpoint: Endpoint) -> bool {
+    pub(super) fn drops_again(&mut self, endpoint: SimulatedEndpoint) -> bool {
         self.dropped.remove(&endpoint)
     }
 
     /// Replaces the probabilities.
-    pub(super) fn set_odds(&mut self, odds: Vec<(Fault, f64)>) {
+    pub(super) fn set_odds(&mut self, odds: Vec<(SimulatedFault, f64)>) {
         self.odds = odds;
     }
 
-    fn scripted(&mut self, endpoint: Endpoint) -> Option<(Fault, Option<Canned>)> {
+    fn scripted(
+        &mut self,
+        endpoint: SimulatedEndpoint,
+    ) -> Option<(SimulatedFault, Option<Canned>)> {
         let queue = self.queues.get_mut(&endpoint)?;
         let first = queue.front_mut()?;
         if first.after > 0 {
@@ -395,45 +405,51 @@ impl Faults {
 mod tests {
     use super::*;
 
-    fn drawn(faults: &mut Faults, count: usize) -> Vec<Option<Fault>> {
-        (0..count).map(|_| faults.draw(Endpoint::Search).0).collect()
+    fn drawn(faults: &mut SimulatedFaults, count: usize) -> Vec<Option<SimulatedFault>> {
+        (0..count).map(|_| faults.draw(SimulatedEndpoint::Search).0).collect()
     }
 
     #[test]
     fn every_fault_is_found_by_its_name() {
-        for fault in Fault::ALL {
+        for fault in SimulatedFault::ALL {
             assert_eq!(fault.to_string().parse(), Ok(fault));
         }
-        let error = "refuze".parse::<Fault>().unwrap_err().to_string();
+        let error = "refuze".parse::<SimulatedFault>().unwrap_err().to_string();
         assert!(error.contains("refuze") && error.contains("refuse-html"), "{error}");
     }
 
     #[test]
     fn the_queue_skips_then_hits_then_goes_on_with_the_next() {
-        let mut faults = Faults::new(Vec::new(), 1);
-        let endpoint = Endpoint::Search;
+        let mut faults = SimulatedFaults::new(Vec::new(), 1);
+        let endpoint = SimulatedEndpoint::Search;
         let queued = |kind, times, after| Scripted { endpoint, kind, answer: None, times, after };
-        faults.queue(queued(Fault::Hang, 2, 1));
-        faults.queue(queued(Fault::Drop, 1, 0));
-        assert_eq!(faults.draw(Endpoint::Login).0, None);
-        let hang = Some(Fault::Hang);
-        assert_eq!(drawn(&mut faults, 5), [None, hang, hang, Some(Fault::Drop), None]);
+        faults.queue(queued(SimulatedFault::Hang, 2, 1));
+        faults.queue(queued(SimulatedFault::Drop, 1, 0));
+        assert_eq!(faults.draw(SimulatedEndpoint::Login).0, None);
+        let hang = Some(SimulatedFault::Hang);
+        assert_eq!(drawn(&mut faults, 5), [None, hang, hang, Some(SimulatedFault::Drop), None]);
     }
 
     #[test]
     fn chance_keeps_its_probability_and_repeats_itself_for_a_seed() {
-        let odds = vec![(Fault::E500, 0.2), (Fault::Slow, 0.1)];
-        let first = drawn(&mut Faults::new(odds.clone(), 7), 10_000);
-        assert_eq!(first, drawn(&mut Faults::new(odds, 7), 10_000));
+        let odds = vec![(SimulatedFault::E500, 0.2), (SimulatedFault::Slow, 0.1)];
+        let first = drawn(&mut SimulatedFaults::new(odds.clone(), 7), 10_000);
+        assert_eq!(first, drawn(&mut SimulatedFaults::new(odds, 7), 10_000));
         let count = |kind| first.iter().filter(|fault| **fault == Some(kind)).count();
-        assert!((1_800..2_200).contains(&count(Fault::E500)));
-        assert!((650..950).contains(&count(Fault::Slow)), "a tenth of what the first left over");
+        assert!((1_800..2_200).contains(&count(SimulatedFault::E500)));
+        assert!(
+            (650..950).contains(&count(SimulatedFault::Slow)),
+            "a tenth of what the first left over"
+        );
     }
 
     #[test]
     fn chance_never_makes_a_login_look_like_a_wrong_password() {
-        let mut faults = Faults::new(vec![(Fault::Refuse(None), 1.0), (Fault::Cap, 1.0)], 1);
-        assert_eq!(faults.draw(Endpoint::Login).0, None);
-        assert_eq!(faults.draw(Endpoint::Reauth).0, Some(Fault::Refuse(None)));
+        let mut faults = SimulatedFaults::new(
+            vec![(SimulatedFault::Refuse(None), 1.0), (SimulatedFault::Cap, 1.0)],
+            1,
+        );
+        assert_eq!(faults.draw(SimulatedEndpoint::Login).0, None);
+        assert_eq!(faults.draw(SimulatedEndpoint::Reauth).0, Some(SimulatedFault::Refuse(None)));
     }
 }

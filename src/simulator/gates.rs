@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use super::faults::Endpoint;
+use super::faults::SimulatedEndpoint;
 
 /// Which request of a call is to be held.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Hold {
-    pub(super) endpoint: Endpoint,
+pub(super) struct HoldRequest {
+    pub(super) endpoint: SimulatedEndpoint,
     /// How many requests it lets through first.
     #[serde(default)]
     pub(super) after: u32,
@@ -24,18 +24,18 @@ pub(super) struct Hold {
 /// What is to be held, and what is.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
-    shut: BTreeMap<Endpoint, VecDeque<Hold>>,
-    waiting: BTreeMap<Endpoint, VecDeque<oneshot::Sender<()>>>,
+    shut: BTreeMap<SimulatedEndpoint, VecDeque<HoldRequest>>,
+    waiting: BTreeMap<SimulatedEndpoint, VecDeque<oneshot::Sender<()>>>,
 }
 
 impl Gates {
     /// Appends to what is to be held of the call.
-    pub(super) fn hold(&mut self, hold: Hold) {
+    pub(super) fn hold(&mut self, hold: HoldRequest) {
         self.shut.entry(hold.endpoint).or_default().push_back(hold);
     }
 
     /// What a request that arrives has to wait for.
-    pub(super) fn arrive(&mut self, endpoint: Endpoint) -> Option<oneshot::Receiver<()>> {
+    pub(super) fn arrive(&mut self, endpoint: SimulatedEndpoint) -> Option<oneshot::Receiver<()>> {
         let shut = self.shut.get_mut(&endpoint)?;
         let first = shut.front_mut()?;
         if first.after > 0 {
@@ -49,7 +49,7 @@ impl Gates {
     }
 
     /// Lets the request go that has waited longest; false where none waits.
-    pub(super) fn release(&mut self, endpoint: Endpoint) -> bool {
+    pub(super) fn release(&mut self, endpoint: SimulatedEndpoint) -> bool {
         let waiting = self.waiting.entry(endpoint).or_default();
         while let Some(release) = waiting.pop_front() {
             // Whoever went away meanwhile takes nobody's turn.

@@ -9,13 +9,13 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::world::Entry;
+use super::answer::SimulatedAnswer;
+use super::dataset::SimulatedItem;
 
 /// What holds for the lists of all repositories.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct ListManners {
+pub(super) struct ListBehaviour {
     /// A page has no more items than this, whatever was asked for; the window begins as if this had
     /// been asked for.
     page_at_most: Option<u64>,
@@ -25,19 +25,19 @@ pub(super) struct ListManners {
     total_of_page: bool,
     /// How a window is answered that begins at or past the end of the list; as an empty one, where
     /// that is not said.
-    past_end: Option<No>,
+    past_end: Option<WindowRefusal>,
     /// How a window is answered that reaches past `window_at_most` positions.
-    past_window: Option<No>,
+    past_window: Option<WindowRefusal>,
     window_at_most: Option<usize>,
     /// How a window is answered that holds one of these items.
     spoilt: BTreeSet<u64>,
-    over_spoilt: Option<No>,
+    over_spoilt: Option<WindowRefusal>,
 }
 
 /// An answer that is no page.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum No {
+enum WindowRefusal {
     NotFound,
     BadRequest,
     /// A `status` other than 0 and no `data`.
@@ -48,20 +48,25 @@ enum No {
     ServerError,
 }
 
-impl ListManners {
+impl ListBehaviour {
     /// How many items a page has at most where so many were asked for.
     pub(super) fn size(&self, asked: u64) -> u64 {
         self.page_at_most.map_or(asked, |most| asked.min(most.max(1)))
     }
 
     /// What is announced where there are so many, and the page has these.
-    pub(super) fn total(&self, there: usize, page: &[Entry]) -> usize {
+    pub(super) fn total(&self, there: usize, page: &[SimulatedItem]) -> usize {
         let total = if self.total_of_page { page.len() } else { there };
         self.total_at_most.map_or(total, |most| total.min(most))
     }
 
     /// What is answered in place of this page of a list of so many.
-    pub(super) fn in_place_of(&self, start: usize, page: &[Entry], there: usize) -> Option<Answer> {
+    pub(super) fn in_place_of(
+        &self,
+        start: usize,
+        page: &[SimulatedItem],
+        there: usize,
+    ) -> Option<SimulatedAnswer> {
         let past_window = self.window_at_most.is_some_and(|most| start + page.len() > most);
         let no = match () {
             () if start > 0 && start >= there => self.past_end,
@@ -69,19 +74,20 @@ impl ListManners {
             () if page.iter().any(|entry| self.spoilt.contains(&entry.id)) => self.over_spoilt,
             () => None,
         };
-        no.map(No::answer)
+        no.map(WindowRefusal::answer)
     }
 }
 
-impl No {
-    fn answer(self) -> Answer {
-        let says = |status, text: &str| Answer::status_json(status, &json!({"message": text}));
+impl WindowRefusal {
+    fn answer(self) -> SimulatedAnswer {
+        let says =
+            |status, text: &str| SimulatedAnswer::status_json(status, &json!({"message": text}));
         match self {
             Self::NotFound => says(StatusCode::NOT_FOUND, "no such page"),
             Self::BadRequest => says(StatusCode::BAD_REQUEST, "Result window is too large"),
             Self::Forbidden => says(StatusCode::FORBIDDEN, "this page is not for you"),
-            Self::Status => Answer::json(&json!({"status": 3, "message": "no such page"})),
-            Self::Null => Answer::json(&json!({"status": 0, "data": Value::Null})),
+            Self::Status => SimulatedAnswer::json(&json!({"status": 3, "message": "no such page"})),
+            Self::Null => SimulatedAnswer::json(&json!({"status": 0, "data": Value::Null})),
             Self::ServerError => says(StatusCode::INTERNAL_SERVER_ERROR, "NullPointerException"),
         }
     }

@@ -14,7 +14,7 @@
 //! - `GET /webcm/rest/api/repositories`, `?NAME=`, `/webcm/rest/api/repositories/{name}/attributes`
 //! - `GET /webcm/rest/swagger-ui.html`, `GET /webcm/login` (the sign-in page of refusals)
 //!
-//! The test doors, which no real server has, need no session and suffer no fault:
+//! The calls of the control API, which no real server has, need no session and suffer no fault:
 //!
 //! - `POST /simulator/faults` queues `[{"endpoint": "search", "kind": "hang", "times": 1, "after":
 //!   0}]` per endpoint (`login`, `reauth`, `logout`, `token`, `search`, `count`, `item`,
@@ -48,19 +48,19 @@
 
 mod answer;
 mod balancer;
+mod behaviour;
 mod call;
 mod catalog;
 mod churn;
-mod doors;
+mod control;
+mod dataset;
 mod faults;
 mod gates;
 mod lists;
-mod manners;
 mod options;
 mod routes;
 mod sessions;
 mod sign_in;
-mod world;
 
 #[cfg(test)]
 mod tests;
@@ -82,19 +82,19 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use balancer::SelfRedirect;
-pub use faults::{Endpoint, Fault, Shape, UnknownFault};
+pub use faults::{SimulatedEndpoint, SimulatedFault, SimulatedRefusal, UnknownFault};
 pub use options::{
     Capacity, HIGHEST_RATE, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions,
     StaleRestToken, UnfitOption,
 };
 
 use balancer::Balancer;
+use behaviour::Behaviour;
 use catalog::Catalog;
-use faults::Faults;
+use dataset::{SimulatedItem, SimulatedRepository};
+use faults::SimulatedFaults;
 use gates::Gates;
-use manners::Manners;
 use sessions::Sessions;
-use world::{Entry, Repository};
 
 /// After a failed accept (too many open files, mostly) the listener rests so long, instead of
 /// failing again at once.
@@ -107,7 +107,7 @@ pub async fn start(options: Options) -> Result<Simulator, StartError> {
     let bind_error = |source| StartError::Bind { port, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(bind_error)?;
     let address = listener.local_addr().map_err(bind_error)?;
-    let shared = Arc::new(Shared::new(options));
+    let shared = Arc::new(SimulatorShared::new(options));
     let (stop, stopped) = oneshot::channel();
     let mut tasks = JoinSet::new();
     tasks.spawn(accept(listener, Arc::clone(&shared), stopped));
@@ -119,7 +119,7 @@ pub async fn start(options: Options) -> Result<Simulator, StartError> {
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<SimulatorShared>,
     stop: oneshot::Sender<()>,
     /// The listener's task, which owns the tasks of the connections.
     tasks: JoinSet<()>,
@@ -137,17 +137,17 @@ impl Simulator {
     }
 
     /// What it has done since it started.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> SimulatorCounts {
         self.shared.counts()
     }
 
-    /// Opens a test door, as a POST to `/simulator/` and its name does.
+    /// Makes a call to the control API, as a POST to `/simulator/` and its name does.
     ///
     /// # Errors
     ///
-    /// Why it stays shut.
-    pub fn open(&self, door: &str, body: &serde_json::Value) -> Result<(), String> {
-        doors::open(&self.shared, door, body)
+    /// Why the call fails.
+    pub fn control(&self, call_name: &str, body: &serde_json::Value) -> Result<(), String> {
+        control::call(&self.shared, call_name, body)
     }
 
     /// Closes all connections, under way or not, and ends when all tasks have ended.
@@ -178,11 +178,11 @@ pub enum StartError {
 
 /// What a server has done since it started. Faulty and refused requests count as requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct SimulatorCounts {
     /// Requests to the vendor's calls.
     pub requests: u64,
     /// These by call.
-    pub calls: BTreeMap<Endpoint, u64>,
+    pub calls: BTreeMap<SimulatedEndpoint, u64>,
     /// Requests that were held at a gate.
     pub held: u64,
     /// Requests to the search.
@@ -228,30 +228,30 @@ pub struct Counts {
 
 /// What all requests share.
 #[derive(Debug)]
-struct Shared {
+struct SimulatorShared {
     options: Options,
     catalog: Catalog,
     started: Instant,
     /// A plain mutex: it is held for as long as it takes to copy a window's entries, and never
     /// across an await.
-    state: Mutex<State>,
+    state: Mutex<SimulatorState>,
     searches_under_way: AtomicU64,
     /// Those who work; each request takes one for its service time.
     workers: Semaphore,
 }
 
 #[derive(Debug)]
-struct State {
-    repositories: Vec<Repository>,
+struct SimulatorState {
+    repositories: Vec<SimulatedRepository>,
     sessions: Sessions,
     balancer: Option<Balancer>,
-    faults: Faults,
+    faults: SimulatedFaults,
     gates: Gates,
-    manners: Manners,
-    counts: Counts,
+    behaviour: Behaviour,
+    counts: SimulatorCounts,
 }
 
-impl Shared {
+impl SimulatorShared {
     fn new(options: Options) -> Self {
         let rates = options.rates();
         let workers = options.capacity.map_or(0, |capacity| capacity.at_once.get() as usize);
@@ -260,10 +260,10 @@ impl Shared {
             .iter()
             .enumerate()
             .map(|(index, repository)| {
-                Repository::new(repository, index, options.order, rates, options.seed)
+                SimulatedRepository::new(repository, index, options.order, rates, options.seed)
             })
             .collect();
-        let state = State {
+        let state = SimulatorState {
             repositories,
             sessions: Sessions::new(
                 options.session_ttl,
@@ -271,10 +271,10 @@ impl Shared {
                 options.stale_rest_token,
             ),
             balancer: options.nodes.map(Balancer::new),
-            faults: Faults::new(options.faults.clone(), options.seed),
+            faults: SimulatedFaults::new(options.faults.clone(), options.seed),
             gates: Gates::default(),
-            manners: Manners::default(),
-            counts: Counts::default(),
+            behaviour: Behaviour::default(),
+            counts: SimulatorCounts::default(),
         };
         Self {
             catalog: Catalog::new(options.seed),
@@ -286,7 +286,7 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SimulatorState> {
         // A panic while the lock was held leaves plain data behind that is still of use.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -296,14 +296,14 @@ impl Shared {
     }
 
     /// Appends an item's JSON to an answer whose members have this order.
-    fn render(&self, entry: Entry, order: Option<u64>, out: &mut Vec<u8>) {
+    fn render(&self, entry: SimulatedItem, order: Option<u64>, out: &mut Vec<u8>) {
         match order {
             None => self.catalog.render(entry, out),
             Some(order) => self.catalog.render_in_order(entry, order, out),
         }
     }
 
-    fn counts(&self) -> Counts {
+    fn counts(&self) -> SimulatorCounts {
         let mut state = self.lock();
         let uptime = self.uptime();
         let mut counts = state.counts.clone();
@@ -317,9 +317,9 @@ impl Shared {
     }
 }
 
-impl State {
+impl SimulatorState {
     /// The repository of this id, with everything in it that has fallen due by `uptime`.
-    fn repository(&mut self, id: u64, uptime: Duration) -> Option<&mut Repository> {
+    fn repository(&mut self, id: u64, uptime: Duration) -> Option<&mut SimulatedRepository> {
         let repository = self.repositories.iter_mut().find(|repository| repository.id == id)?;
         repository.advance(uptime);
         Some(repository)
@@ -327,10 +327,10 @@ impl State {
 }
 
 /// Counts a search as under way for as long as it lives.
-struct UnderWay<'a>(&'a Shared);
+struct SearchGuard<'a>(&'a SimulatorShared);
 
-impl<'a> UnderWay<'a> {
-    fn new(shared: &'a Shared) -> Self {
+impl<'a> SearchGuard<'a> {
+    fn new(shared: &'a SimulatorShared) -> Self {
         let now = shared.searches_under_way.fetch_add(1, Ordering::Relaxed) + 1;
         let counts = &mut shared.lock().counts;
         counts.searches_at_once = counts.searches_at_once.max(now);
@@ -338,14 +338,18 @@ impl<'a> UnderWay<'a> {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for SearchGuard<'_> {
     fn drop(&mut self) {
         self.0.searches_under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Accepts connections until it is told to stop; then closes and joins them all.
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<SimulatorShared>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -369,7 +373,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+async fn connection(stream: TcpStream, shared: Arc<SimulatorShared>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays slow");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::balancer::SelfRedirect;
 use super::churn::Rates;
-use super::faults::{Fault, Shape};
+use super::faults::{SimulatedFault, SimulatedRefusal};
 
 /// The most items a repository can start with.
 pub const MOST_ITEMS: usize = 10_000_000;
@@ -33,7 +33,7 @@ pub struct Options {
     /// What a successful login answers.
     pub login_answer: LoginAnswer,
     /// How requests without a good session are answered (open); None: each time in another way.
-    pub refusal: Option<Shape>,
+    pub refusal: Option<SimulatedRefusal>,
     /// Insertions a second, in each repository.
     pub insert_rate: f64,
     /// Deletions a second, in each repository.
@@ -58,7 +58,7 @@ pub struct Options {
     pub slow: Duration,
     /// Faults with their probabilities per request, from 0 to 1; at most one befalls a request,
     /// the first that is drawn.
-    pub faults: Vec<(Fault, f64)>,
+    pub faults: Vec<(SimulatedFault, f64)>,
     /// The seed of items, churn and chance; tokens never follow from it.
     pub seed: u64,
     /// The one login name.
@@ -77,7 +77,7 @@ impl Default for Options {
             rest_token_ttl: Duration::from_secs(30 * 60),
             stale_rest_token: StaleRestToken::Refuse,
             login_answer: LoginAnswer::Both,
-            refusal: Some(Shape::Unauthorized),
+            refusal: Some(SimulatedRefusal::Unauthorized),
             insert_rate: 0.0,
             delete_rate: 0.0,
             update_rate: 0.0,
@@ -142,7 +142,7 @@ pub(super) fn check_rates(rates: Rates) -> Result<(), UnfitOption> {
 }
 
 /// Whether all probabilities can be.
-pub(super) fn check_odds(odds: &[(Fault, f64)]) -> Result<(), UnfitOption> {
+pub(super) fn check_odds(odds: &[(SimulatedFault, f64)]) -> Result<(), UnfitOption> {
     let unfit = odds.iter().find(|(_, probability)| !(0.0..=1.0).contains(probability));
     unfit.map_or(Ok(()), |(fault, _)| Err(UnfitOption::Probability { fault: *fault }))
 }
@@ -218,7 +218,7 @@ pub enum UnfitOption {
     #[error("the probability of {fault} is not a number from 0 to 1")]
     Probability {
         /// The fault.
-        fault: Fault,
+        fault: SimulatedFault,
     },
     /// The base path cannot stand before another path.
     #[error("a base path begins with a slash and ends without one")]

@@ -23,14 +23,14 @@ pub(super) struct Sessions {
     session_ttl: Duration,
     rest_token_ttl: Duration,
     stale: StaleRestToken,
-    by_token: HashMap<String, Session>,
+    by_token: HashMap<String, SimulatedSession>,
     /// Seeded by the operating system: tokens must not repeat from one server to the next, or a
     /// token of a server that was restarted might be good again.
     rng: Rng,
 }
 
 #[derive(Debug)]
-struct Session {
+struct SimulatedSession {
     started: Instant,
     /// None for an OAuth session: no broker stands behind it.
     rest: Option<RestTokens>,
@@ -59,7 +59,7 @@ pub(super) struct Issued {
 
 /// What a request's tokens are worth.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum TokenStatus {
     /// They are good.
     Good,
     /// They are good, and this REST token must be announced.
@@ -130,12 +130,12 @@ impl Sessions {
         presented: Option<&str>,
         can_announce: bool,
         now: Instant,
-    ) -> Standing {
+    ) -> TokenStatus {
         let (ttl, stale) = (self.rest_token_ttl, self.stale);
         // Drawn before the session is borrowed; one that is not needed costs nothing.
         let next = rest_token(&mut self.rng);
-        let Some(session) = self.find(session, now) else { return Standing::NoSession };
-        let Some(rest) = session.rest.as_mut() else { return Standing::Good };
+        let Some(session) = self.find(session, now) else { return TokenStatus::NoSession };
+        let Some(rest) = session.rest.as_mut() else { return TokenStatus::Good };
         let age = now.saturating_duration_since(rest.issued);
         let is_current = match presented {
             Some(token) => token == rest.current,
@@ -151,15 +151,15 @@ impl Sessions {
                 None => rest.spent.len() == 1,
             };
             if is_previous && !rest.used && age < ttl {
-                return Standing::Good;
+                return TokenStatus::Good;
             }
             if !ours || stale == StaleRestToken::Refuse {
-                return Standing::StaleRestToken;
+                return TokenStatus::StaleRestToken;
             }
             true
         };
         if !(renew && can_announce) {
-            return Standing::Good;
+            return TokenStatus::Good;
         }
         let old = std::mem::replace(&mut rest.current, next.clone());
         rest.spent.insert(old.clone());
@@ -167,24 +167,24 @@ impl Sessions {
         rest.issued = now;
         rest.used = false;
         rest.renewal_asked = false;
-        Standing::Renewed(next)
+        TokenStatus::Renewed(next)
     }
 
     fn add(&mut self, now: Instant, rest: Option<RestTokens>) -> String {
         let ttl = self.session_ttl;
         self.by_token.retain(|_, session| is_alive(session, ttl, now));
         let token = session_token(&mut self.rng);
-        self.by_token.insert(token.clone(), Session { started: now, rest });
+        self.by_token.insert(token.clone(), SimulatedSession { started: now, rest });
         token
     }
 
-    fn find(&mut self, token: Option<&str>, now: Instant) -> Option<&mut Session> {
+    fn find(&mut self, token: Option<&str>, now: Instant) -> Option<&mut SimulatedSession> {
         let ttl = self.session_ttl;
         self.by_token.get_mut(token?).filter(|session| is_alive(session, ttl, now))
     }
 }
 
-fn is_alive(session: &Session, ttl: Duration, now: Instant) -> bool {
+fn is_alive(session: &SimulatedSession, ttl: Duration, now: Instant) -> bool {
     now.saturating_duration_since(session.started) < ttl
 }
 
@@ -221,9 +221,9 @@ mod tests {
         (sessions, issued, now)
     }
 
-    fn renewed(standing: Standing) -> String {
+    fn renewed(standing: TokenStatus) -> String {
         match standing {
-            Standing::Renewed(token) => token,
+            TokenStatus::Renewed(token) => token,
             other => panic!("expected a renewal, got {other:?}"),
         }
     }
@@ -236,7 +236,7 @@ mod tests {
         assert!(!sessions.is_open(token, start + 24 * HOUR));
         assert!(!sessions.is_open(None, start));
         let verdict = sessions.judge(token, Some(&issued.rest), true, start + 24 * HOUR);
-        assert_eq!(verdict, Standing::NoSession);
+        assert_eq!(verdict, TokenStatus::NoSession);
     }
 
     #[test]
@@ -253,8 +253,8 @@ mod tests {
         let (mut sessions, issued, start) = sessions(StaleRestToken::Refuse);
         let (session, rest) = (Some(issued.session.as_str()), Some(issued.rest.as_str()));
         let good = sessions.judge(session, rest, true, start + HALF_HOUR - MINUTE);
-        assert_eq!(good, Standing::Good);
-        assert_eq!(sessions.judge(session, rest, false, start + HALF_HOUR), Standing::Good);
+        assert_eq!(good, TokenStatus::Good);
+        assert_eq!(sessions.judge(session, rest, false, start + HALF_HOUR), TokenStatus::Good);
         let token = renewed(sessions.judge(session, rest, true, start + HALF_HOUR));
         assert_ne!(token, issued.rest);
     }
@@ -265,9 +265,9 @@ mod tests {
         let (session, old) = (Some(issued.session.as_str()), Some(issued.rest.as_str()));
         let now = start + HALF_HOUR;
         let new = renewed(sessions.judge(session, old, true, now));
-        assert_eq!(sessions.judge(session, old, true, now), Standing::Good);
-        assert_eq!(sessions.judge(session, Some(&new), true, now), Standing::Good);
-        assert_eq!(sessions.judge(session, old, true, now), Standing::StaleRestToken);
+        assert_eq!(sessions.judge(session, old, true, now), TokenStatus::Good);
+        assert_eq!(sessions.judge(session, Some(&new), true, now), TokenStatus::Good);
+        assert_eq!(sessions.judge(session, old, true, now), TokenStatus::StaleRestToken);
     }
 
     #[test]
@@ -276,20 +276,20 @@ mod tests {
         let (session, old) = (Some(issued.session.as_str()), Some(issued.rest.as_str()));
         renewed(sessions.judge(session, old, true, start + HALF_HOUR));
         let late = start + HOUR;
-        assert_eq!(sessions.judge(session, old, true, late - MINUTE), Standing::Good);
-        assert_eq!(sessions.judge(session, old, true, late), Standing::StaleRestToken);
+        assert_eq!(sessions.judge(session, old, true, late - MINUTE), TokenStatus::Good);
+        assert_eq!(sessions.judge(session, old, true, late), TokenStatus::StaleRestToken);
     }
 
     #[test]
     fn a_client_without_a_rest_token_is_fine_until_one_was_announced() {
         let (mut sessions, issued, start) = sessions(StaleRestToken::Refuse);
         let session = Some(issued.session.as_str());
-        assert_eq!(sessions.judge(session, None, true, start), Standing::Good);
+        assert_eq!(sessions.judge(session, None, true, start), TokenStatus::Good);
         let new = renewed(sessions.judge(session, None, true, start + HALF_HOUR));
-        assert_eq!(sessions.judge(session, None, true, start + HALF_HOUR), Standing::Good);
-        assert_eq!(sessions.judge(session, Some(&new), true, start + HALF_HOUR), Standing::Good);
+        assert_eq!(sessions.judge(session, None, true, start + HALF_HOUR), TokenStatus::Good);
+        assert_eq!(sessions.judge(session, Some(&new), true, start + HALF_HOUR), TokenStatus::Good);
         let late = sessions.judge(session, None, true, start + HALF_HOUR);
-        assert_eq!(late, Standing::StaleRestToken);
+        assert_eq!(late, TokenStatus::StaleRestToken);
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
         let (session, old) = (Some(issued.session.as_str()), Some(issued.rest.as_str()));
         let now = start + HALF_HOUR;
         let second = renewed(sessions.judge(session, old, true, now));
-        assert_eq!(sessions.judge(session, Some(&second), true, now), Standing::Good);
+        assert_eq!(sessions.judge(session, Some(&second), true, now), TokenStatus::Good);
         let third = renewed(sessions.judge(session, old, true, now));
         assert_ne!(second, third);
     }
@@ -309,7 +309,7 @@ mod tests {
             let (mut sessions, first, start) = sessions(stale);
             let second = sessions.open(start);
             let verdict = sessions.judge(Some(&second.session), Some(&first.rest), true, start);
-            assert_eq!(verdict, Standing::StaleRestToken);
+            assert_eq!(verdict, TokenStatus::StaleRestToken);
         }
     }
 
@@ -318,6 +318,6 @@ mod tests {
         let (mut sessions, _, start) = sessions(StaleRestToken::Refuse);
         let token = sessions.open_oauth(start);
         let verdict = sessions.judge(Some(&token), None, true, start + 20 * HOUR);
-        assert_eq!(verdict, Standing::Good);
+        assert_eq!(verdict, TokenStatus::Good);
     }
 }

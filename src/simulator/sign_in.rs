@@ -4,13 +4,13 @@ use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, SET_COOKIE, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::call::{Call, parameter};
-use super::faults::Shape;
-use super::{LoginAnswer, Shared};
+use super::answer::SimulatedAnswer;
+use super::call::{SimulatedCall, parameter};
+use super::faults::SimulatedRefusal;
+use super::{LoginAnswer, SimulatorShared};
 
 /// Login as in vendor's example; name and password as query parameters are seen.
-pub(super) fn login(shared: &Shared, call: &Call) -> Answer {
+pub(super) fn login(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {
     let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
     let given = |name: &str| match &body[name] {
         Value::String(text) => Some(text.clone()),
@@ -19,7 +19,7 @@ pub(super) fn login(shared: &Shared, call: &Call) -> Answer {
     let mut state = shared.lock();
     if !fits(shared, given("login").as_ref(), given("password").as_ref()) {
         state.counts.failed_logins += 1;
-        return Answer::refusal(Shape::Success, "");
+        return SimulatedAnswer::refusal(SimulatedRefusal::Success, "");
     }
     let issued = state.sessions.open(call.now);
     if let Some(balancer) = &mut state.balancer {
@@ -34,7 +34,7 @@ pub(super) fn login(shared: &Shared, call: &Call) -> Answer {
     if shared.options.login_answer != LoginAnswer::Cookies {
         answer["token"] = json!({"token": issued.session});
     }
-    let answer = Answer::json(&answer);
+    let answer = SimulatedAnswer::json(&answer);
     if shared.options.login_answer == LoginAnswer::Token {
         return answer;
     }
@@ -44,43 +44,43 @@ pub(super) fn login(shared: &Shared, call: &Call) -> Answer {
 }
 
 /// Ends a session.
-pub(super) fn logout(shared: &Shared, call: &Call) -> Answer {
+pub(super) fn logout(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {
     let mut state = shared.lock();
     if !state.sessions.close(call.session_token(), call.now) {
-        return Answer::refusal(Shape::Success, "");
+        return SimulatedAnswer::refusal(SimulatedRefusal::Success, "");
     }
     state.counts.logouts += 1;
-    Answer::json(&json!({"success": true, "message": "You are logged out"}))
+    SimulatedAnswer::json(&json!({"success": true, "message": "You are logged out"}))
 }
 
 /// The OAuth call (seen); any client is accepted if it names itself. The answers are those of the
 /// OAuth standard, RFC 6749, sections 5.1 and 5.2.
-pub(super) fn oauth_token(shared: &Shared, call: &Call) -> Answer {
+pub(super) fn oauth_token(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {
     let client = call.header(AUTHORIZATION.as_str());
     if !client.is_some_and(|client| client.starts_with("Basic ")) {
         let error = json!({"error": "invalid_client"});
-        return Answer::status_json(StatusCode::UNAUTHORIZED, &error)
+        return SimulatedAnswer::status_json(StatusCode::UNAUTHORIZED, &error)
             .with(WWW_AUTHENTICATE, "Basic realm=\"oauth\"");
     }
     let given = |name: &str| call.parameter(name).or_else(|| parameter(&call.body, name));
     if given("grant_type").as_deref() != Some("password") {
         let error = json!({"error": "unsupported_grant_type"});
-        return Answer::status_json(StatusCode::BAD_REQUEST, &error);
+        return SimulatedAnswer::status_json(StatusCode::BAD_REQUEST, &error);
     }
     let mut state = shared.lock();
     if !fits(shared, given("username").as_ref(), given("password").as_ref()) {
         state.counts.failed_logins += 1;
         let error = json!({"error": "invalid_grant", "error_description": "Bad credentials"});
-        return Answer::status_json(StatusCode::BAD_REQUEST, &error);
+        return SimulatedAnswer::status_json(StatusCode::BAD_REQUEST, &error);
     }
     state.counts.logins += 1;
-    Answer::json(&json!({
+    SimulatedAnswer::json(&json!({
         "access_token": state.sessions.open_oauth(call.now),
         "token_type": "bearer",
         "expires_in": shared.options.session_ttl.as_secs(),
     }))
 }
 
-fn fits(shared: &Shared, login: Option<&String>, password: Option<&String>) -> bool {
+fn fits(shared: &SimulatorShared, login: Option<&String>, password: Option<&String>) -> bool {
     login == Some(&shared.options.login) && password == Some(&shared.options.password)
 }

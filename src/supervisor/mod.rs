@@ -40,7 +40,7 @@ use self::task_settings::{rules, source};
 use self::tasks::{TaskEnd, TaskName, Tasks};
 use self::timers::{after, at};
 use self::watchdog::Watchdog;
-use crate::client::{Api, Counted};
+use crate::client::{Api, Instrumented};
 use crate::config::{Config, RepositoryConfig};
 use crate::domain::RepositoryId;
 use crate::mirror::Mirror;
@@ -99,14 +99,14 @@ pub struct Supervision<A, M> {
 #[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
 pub struct Supervisor<A, M> {
     given: Supervision<A, M>,
-    api: Arc<Counted<A>>,
+    api: Arc<Instrumented<A>>,
     session: Arc<SharedSession>,
     session_settings: watch::Sender<RefresherSettings>,
     /// Of logins; here, so that a refresher that is started anew knows of them.
     denials: Arc<Denials>,
     /// The bound on requests of all repositories together.
     lid: Arc<Lid>,
-    repositories: BTreeMap<RepositoryId, RepositoryTask<Counted<A>>>,
+    repositories: BTreeMap<RepositoryId, RepositoryTask<Instrumented<A>>>,
     /// The same, for those who look on.
     watched: watch::Sender<Vec<Watched>>,
     rules: watch::Sender<Rules>,
@@ -146,7 +146,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let sign_in = given.progress.sign_in();
         let calls = Arc::clone(&given.progress.calls);
         let mut supervisor = Self {
-            api: Arc::new(Counted::new(Arc::clone(&given.api), calls)),
+            api: Arc::new(Instrumented::new(Arc::clone(&given.api), calls)),
             session: Arc::new(SharedSession::new()),
             session_settings: watch::Sender::new(RefresherSettings::first(
                 given.config.session.clone(),

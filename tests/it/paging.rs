@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use ewmirror::simulator::{Capacity, Fault, Options, Order};
+use ewmirror::simulator::{Capacity, Options, Order, SimulatedFault};
 use serde_json::json;
 
 use crate::support::{Daemon, Setup, Sim, for_each, repositories};
@@ -138,7 +138,10 @@ fn an_item_that_moves_to_where_the_pass_has_been_is_not_missed_where_it_calls_it
 
 #[test]
 fn a_server_that_caps_the_page_size_is_adapted_to_and_certified() {
-    let sim = Sim::start(Options { faults: vec![(Fault::Cap, 1.0)], ..repositories(&[(1, 730)]) });
+    let sim = Sim::start(Options {
+        faults: vec![(SimulatedFault::Cap, 1.0)],
+        ..repositories(&[(1, 730)])
+    });
     let daemon = Daemon::run(&Setup::new(sim.url()));
     let pass = daemon.wait_for_pass(1, 1);
     assert!(pass.truth("certified"), "{}", pass.line);
@@ -169,7 +172,7 @@ fn a_total_that_is_capped_or_counts_the_page_alone_costs_no_item_and_certifies_n
 #[test]
 fn pages_that_claim_more_than_they_carry_are_failures_and_never_end_a_pass() {
     let sim = Sim::start(Options {
-        faults: vec![(Fault::Short, 1.0)],
+        faults: vec![(SimulatedFault::Short, 1.0)],
         ..repositories(&[(1, 500), (2, 0), (3, 1)])
     });
     let repositories = ["id = 1", "id = 2", "id = 3"].map(str::to_owned).to_vec();
@@ -192,7 +195,7 @@ fn pages_that_claim_more_than_they_carry_are_failures_and_never_end_a_pass() {
 
 #[test]
 fn a_server_that_ignores_the_page_number_ends_the_pass_without_a_certificate() {
-    let faults = vec![(Fault::Repeat, 1.0)];
+    let faults = vec![(SimulatedFault::Repeat, 1.0)];
     for_each(&[true, false], |overlap| {
         let sim = Sim::start(Options { faults: faults.clone(), ..repositories(&[(1, 1000)]) });
         let mut setup = Setup::new(sim.url());

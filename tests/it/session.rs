@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ewmirror::simulator::{LoginAnswer, Options, Shape, StaleRestToken};
+use ewmirror::simulator::{LoginAnswer, Options, SimulatedRefusal, StaleRestToken};
 use serde_json::json;
 
 use crate::support::{Daemon, Ended, Setup, Sim, for_each, repositories};
@@ -168,7 +168,7 @@ fn tokens_can_travel_as_cookies_come_as_cookies_alone_or_without_any() {
 fn the_oauth_call_signs_in_and_a_session_that_ended_is_renewed() {
     let sim = Sim::start(Options {
         session_ttl: Duration::from_millis(800),
-        refusal: Some(Shape::Unauthorized),
+        refusal: Some(SimulatedRefusal::Unauthorized),
         ..repositories(&[(1, 700)])
     });
     let setup = Setup {

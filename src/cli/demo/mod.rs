@@ -19,7 +19,9 @@ use crate::config::{self, Config, Environment, LogLevel};
 use crate::pager::Passes;
 use crate::progress::Progress;
 use crate::signals::Listener;
-use crate::simulator::{self, Counts, Fault, Options, Order, RepositoryOptions, Simulator};
+use crate::simulator::{
+    self, Options, Order, RepositoryOptions, SimulatedFault, Simulator, SimulatorCounts,
+};
 use crate::supervisor::{ExitReason, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
@@ -69,7 +71,11 @@ fn options() -> Options {
         update_rate: 1.0,
         order: Order::Id,
         latency: Duration::from_millis(40),
-        faults: vec![(Fault::Refuse(None), 0.02), (Fault::E503, 0.01), (Fault::Truncate, 0.01)],
+        faults: vec![
+            (SimulatedFault::Refuse(None), 0.02),
+            (SimulatedFault::E503, 0.01),
+            (SimulatedFault::Truncate, 0.01),
+        ],
         ..Options::default()
     }
 }
@@ -191,7 +197,7 @@ fn configure(text: &str) -> Result<(Config, Client), Exit> {
     Ok((config, client))
 }
 
-fn summary(progress: &Progress, counts: &Counts) -> String {
+fn summary(progress: &Progress, counts: &SimulatorCounts) -> String {
     let lines = [
         ("ran for", format!("{} s", progress.uptime().as_secs())),
         ("passes", format!("{}, {} certified", progress.passes.get(), progress.certified.get())),

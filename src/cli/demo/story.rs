@@ -87,9 +87,9 @@ async fn first_item(file: &Path) -> Option<u64> {
     first.get("itemId")?.as_u64()
 }
 
-/// Opens a door of the look-alike. One that stays shut makes a shorter story.
-fn happen(server: &Simulator, door: &str, body: &serde_json::Value) {
-    if let Err(why) = server.open(door, body) {
+/// Makes a control call to the look-alike. One that fails makes a shorter story.
+fn happen(server: &Simulator, call_name: &str, body: &serde_json::Value) {
+    if let Err(why) = server.control(call_name, body) {
         say(&why);
     }
 }

@@ -127,7 +127,7 @@ async fn a_login_answer_without_a_usable_token_is_of_the_wrong_shape() {
     for body in bodies {
         let error = failed(logged_in(json(body)).await);
         assert!(matches!(error.kind, RequestErrorKind::WrongShape { .. }), "{body}: {error}");
-        assert_eq!((error.endpoint, error.status), (Endpoint::Login, Some(200)));
+        assert_eq!((error.endpoint, error.status), (ApiEndpoint::Login, Some(200)));
     }
     let cookie = [("Set-Cookie", "epimresttoken=a\u{7f}b; Path=/")];
     let body = r#"{"success": true, "token": {"token": "x"}}"#;
@@ -181,12 +181,12 @@ async fn reauth_says_whether_the_session_stands() {
     let redirect = answer(302, &[("Location", "/login")], "");
     let page = answer(200, &[("Content-Type", "text/html")], "<input type=password>");
     let cases = [
-        (json(r#"{"success": true}"#), Standing::Stands),
-        (json(r#"{"success": false}"#), Standing::Ended),
-        (answer(401, &[], ""), Standing::Ended),
-        (answer(403, &[], "no"), Standing::Ended),
-        (redirect, Standing::Ended),
-        (page, Standing::Ended),
+        (json(r#"{"success": true}"#), SessionStatus::Valid),
+        (json(r#"{"success": false}"#), SessionStatus::Ended),
+        (answer(401, &[], ""), SessionStatus::Ended),
+        (answer(403, &[], "no"), SessionStatus::Ended),
+        (redirect, SessionStatus::Ended),
+        (page, SessionStatus::Ended),
     ];
     for (steps, expected) in cases {
         let server = Server::start(move |_| steps.clone()).await;
@@ -246,7 +246,7 @@ async fn oauth_asks_for_a_token_and_bears_it() {
     let mut signed_in = credentials();
     signed_in.tokens.session = tokens.session;
     client.search(&signed_in, &request()).await.unwrap();
-    assert_eq!(client.reauth(&signed_in).await.unwrap(), Standing::Unknown);
+    assert_eq!(client.reauth(&signed_in).await.unwrap(), SessionStatus::Unknown);
     client.logout(&signed_in).await.unwrap();
 
     let received = server.received();
@@ -286,12 +286,12 @@ async fn oauth_tells_a_wrong_password_from_a_failure() {
     for (status, body, reason) in cases {
         let server = Server::start(move |_| answer(status, &[], body)).await;
         let denial = denied(oauth(&server.url()).client().login().await);
-        assert_eq!(denial.endpoint, Endpoint::Token);
+        assert_eq!(denial.endpoint, ApiEndpoint::Token);
         assert_eq!((denial.status, denial.reason.as_deref()), (status, reason));
     }
     for (status, body) in [(404, ""), (500, "{}"), (200, "{}")] {
         let server = Server::start(move |_| answer(status, &[], body)).await;
         let error = failed(oauth(&server.url()).client().login().await);
-        assert_eq!((error.endpoint, error.status), (Endpoint::Token, Some(status)));
+        assert_eq!((error.endpoint, error.status), (ApiEndpoint::Token, Some(status)));
     }
 }

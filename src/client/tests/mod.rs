@@ -105,7 +105,7 @@ fn request() -> SearchRequest {
         page_size: 20,
         conditions: Arc::default(),
         item_id: "/itemId".parse::<JsonPointer>().unwrap(),
-        outline: None,
+        fingerprints: None,
     }
 }
 

@@ -4,7 +4,7 @@ use super::server::{Server, Step, answer, head, json};
 use super::verdicts::reply;
 use super::*;
 use crate::client::presence;
-use crate::client::verdict::{Elsewhere, Reply, Verdict};
+use crate::client::verdict::{ForeignRedirect, Reply, Verdict};
 
 /// The verdict on a reply about item 5.
 fn judged(reply: &Reply) -> Verdict<Presence> {
@@ -38,10 +38,10 @@ fn an_item_is_there_wherever_it_stands() {
         r#"{"status":0,"data":null,"item":{"itemId":5}}"#,
         r#"{"itemId":"request-7","status":0,"data":{"itemId":5}}"#,
     ] {
-        assert_eq!(said(body), Presence::There, "{body}");
+        assert_eq!(said(body), Presence::Present, "{body}");
     }
     let created = reply(201, r#"{"data":{"itemId":5}}"#);
-    assert_eq!(judged(&created), Verdict::Answer(Presence::There));
+    assert_eq!(judged(&created), Verdict::Answer(Presence::Present));
 }
 
 #[test]
@@ -63,16 +63,16 @@ fn an_item_is_gone_where_a_success_has_nothing_in_its_place() {
     for place in places {
         for said_so in [r#""status":0"#, r#""success":true"#, r#""success":true,"status":0"#] {
             let body = format!("{{{said_so},{place}}}");
-            assert_eq!(said(&body), Presence::Gone, "{body}");
+            assert_eq!(said(&body), Presence::Absent, "{body}");
         }
         let body = format!("{{{place}}}");
-        assert_eq!(said(&body), Presence::Unclear, "{body}: it does not say that it succeeded");
+        assert_eq!(said(&body), Presence::Unknown, "{body}: it does not say that it succeeded");
         for status in ["1", "404", "-1", "\"0\"", "0.0", "{}"] {
             let body = format!(r#"{{"success":true,"status":{status},{place}}}"#);
-            assert_eq!(said(&body), Presence::Unclear, "{body}");
+            assert_eq!(said(&body), Presence::Unknown, "{body}");
         }
         let partial = reply(206, &format!(r#"{{"status":0,{place}}}"#));
-        assert_eq!(judged(&partial), Verdict::Answer(Presence::Unclear), "{place}");
+        assert_eq!(judged(&partial), Verdict::Answer(Presence::Unknown), "{place}");
     }
 }
 
@@ -89,9 +89,9 @@ fn an_item_that_is_deleted_or_in_another_repository_is_gone() {
         r#"{"success":true,"data":{"deleted":true,"itemList":[{"itemId":5}]}}"#,
         r#"{"status":0,"data":[{"itemId":6},{"itemId":5,"itemStatus":"Deleted"}]}"#,
     ] {
-        assert_eq!(said(body), Presence::Gone, "{body}");
+        assert_eq!(said(body), Presence::Absent, "{body}");
         let partial = reply(206, body);
-        assert_eq!(judged(&partial), Verdict::Answer(Presence::Unclear), "{body}");
+        assert_eq!(judged(&partial), Verdict::Answer(Presence::Unknown), "{body}");
     }
     for body in [
         r#"{"itemId":5,"repositoryId":10149}"#,
@@ -103,11 +103,11 @@ fn an_item_that_is_deleted_or_in_another_repository_is_gone() {
         r#"{"status":0,"data":[{"itemId":5,"deleted":true},{"itemId":5}]}"#,
         r#"{"status":0,"data":{"repositoryId":10149,"item":{"itemId":5}}}"#,
     ] {
-        assert_eq!(said(body), Presence::There, "{body}");
+        assert_eq!(said(body), Presence::Present, "{body}");
     }
     // An error says nothing of the item beside it.
     let body = r#"{"status":3,"data":{"itemId":5,"deleted":true}}"#;
-    assert_eq!(said(body), Presence::Unclear);
+    assert_eq!(said(body), Presence::Unknown);
 }
 
 #[test]
@@ -158,10 +158,10 @@ fn what_means_neither_is_unclear() {
         r#"{"status":"3","data":{"itemId":5}}"#,
         r#"{"status":3,"message":"item not found"}"#,
     ] {
-        assert_eq!(said(body), Presence::Unclear, "{body}");
+        assert_eq!(said(body), Presence::Unknown, "{body}");
     }
     let nested = format!("{{\"status\":0,\"data\":{}", "[".repeat(500_000));
-    assert_eq!(said(&nested), Presence::Unclear);
+    assert_eq!(said(&nested), Presence::Unknown);
 }
 
 #[test]
@@ -178,8 +178,8 @@ fn each_status_means_what_it_should() {
     ];
     for (body, expected) in rows {
         let letter = |status: &u16| match judged(&reply(*status, body)) {
-            Verdict::Answer(Presence::Gone) => 'G',
-            Verdict::Answer(Presence::Unclear) => 'U',
+            Verdict::Answer(Presence::Absent) => 'G',
+            Verdict::Answer(Presence::Unknown) => 'U',
             Verdict::Refused(..) => 'R',
             Verdict::Failed(RequestErrorKind::Status) => 'F',
             other => panic!("{status} {body}: {other:?}"),
@@ -191,8 +191,8 @@ fn each_status_means_what_it_should() {
         assert!(matches!(judged(&reply), Verdict::Refused(..)), "{reply:?}");
     }
     for status in [200, 302, 404, 410, 500] {
-        let elsewhere = Some(Elsewhere { target: None, sign_in: true });
-        let away = Reply { elsewhere, ..reply(status, there) };
+        let foreign_redirect = Some(ForeignRedirect { target: None, sign_in: true });
+        let away = Reply { foreign_redirect, ..reply(status, there) };
         assert!(matches!(judged(&away), Verdict::Refused(RefusalShape::Redirected, None)));
     }
 }
@@ -206,7 +206,7 @@ async fn asked(url: &str, item: ItemId) -> Result<Presence, Failure> {
 async fn an_item_is_asked_for_by_its_id_as_one_segment_of_the_path() {
     let server = Server::start(|_| json(r#"{"itemId":5}"#)).await;
     let base = format!("{}pim/", server.url());
-    assert_eq!(asked(&base, ItemId::Integer(5)).await.unwrap(), Presence::There);
+    assert_eq!(asked(&base, ItemId::Integer(5)).await.unwrap(), Presence::Present);
     let ids = [
         ("5", "5"),
         ("a/b", "a%2Fb"),
@@ -220,7 +220,7 @@ async fn an_item_is_asked_for_by_its_id_as_one_segment_of_the_path() {
         ("A-z_0.9~", "A-z_0.9~"),
     ];
     for (id, _) in ids {
-        assert_eq!(asked(&base, ItemId::Text(id.into())).await.unwrap(), Presence::Unclear);
+        assert_eq!(asked(&base, ItemId::Text(id.into())).await.unwrap(), Presence::Unknown);
     }
     let received = server.received();
     assert_eq!(received[0].method, "GET");
@@ -232,7 +232,7 @@ async fn an_item_is_asked_for_by_its_id_as_one_segment_of_the_path() {
     assert_eq!(segments, ids.map(|(_, segment)| segment));
 
     for id in ["", ".", ".."] {
-        assert_eq!(asked(&base, ItemId::Text(id.into())).await.unwrap(), Presence::Unclear);
+        assert_eq!(asked(&base, ItemId::Text(id.into())).await.unwrap(), Presence::Unknown);
     }
     assert_eq!(server.received().len(), received.len(), "these cannot be asked for");
 }
@@ -244,12 +244,12 @@ async fn an_answer_that_does_not_come_whole_is_a_failure_and_one_too_large_is_un
     for steps in [cut, vec![Step::Close], answer(503, &[("Retry-After", "7")], "")] {
         let server = Server::start(move |_| steps.clone()).await;
         let error = failed(asked(&server.url(), item.clone()).await);
-        assert_eq!(error.endpoint, Endpoint::Item);
+        assert_eq!(error.endpoint, ApiEndpoint::Item);
     }
     let server = Server::start(|_| vec![head(usize::MAX >> 1)]).await;
-    assert_eq!(asked(&server.url(), item.clone()).await.unwrap(), Presence::Unclear);
+    assert_eq!(asked(&server.url(), item.clone()).await.unwrap(), Presence::Unknown);
     let server = Server::start(|_| answer(401, &[], "")).await;
-    assert_eq!(refused(asked(&server.url(), item).await).endpoint, Endpoint::Item);
+    assert_eq!(refused(asked(&server.url(), item).await).endpoint, ApiEndpoint::Item);
 }
 
 #[tokio::test]
@@ -263,16 +263,19 @@ async fn the_look_alike_is_understood_in_each_of_its_moods() {
     let tokens = client.login().await.unwrap();
     let credentials = Credentials { tokens, ..credentials() };
 
-    let offer = client.repositories(&credentials).await.unwrap();
-    assert_eq!((offer.repositories[0].id, offer.skipped), (RepositoryId(10_149), 0));
+    let repository_list = client.repositories(&credentials).await.unwrap();
+    assert_eq!(
+        (repository_list.repositories[0].id, repository_list.skipped),
+        (RepositoryId(10_149), 0)
+    );
     let search = SearchRequest { page: 1, ..request() };
     let there = client.search(&credentials, &search).await.unwrap().items.remove(0).id;
     let gone = ItemId::Integer(1);
     for (mode, of_there, of_gone) in [
-        ("honest", Presence::There, Presence::Gone),
-        ("not-found", Presence::Gone, Presence::Gone),
-        ("html", Presence::Unclear, Presence::Unclear),
-        ("status", Presence::Unclear, Presence::Unclear),
+        ("honest", Presence::Present, Presence::Absent),
+        ("not-found", Presence::Absent, Presence::Absent),
+        ("html", Presence::Unknown, Presence::Unknown),
+        ("status", Presence::Unknown, Presence::Unknown),
     ] {
         set_items_call(simulator.address(), mode).await;
         for (item, expected) in [(&there, of_there), (&gone, of_gone)] {

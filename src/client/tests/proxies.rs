@@ -9,10 +9,10 @@ use super::tls::Authority;
 use super::*;
 
 /// What a tunnelling proxy was asked, in words.
-type Asked = tokio::sync::mpsc::UnboundedReceiver<String>;
+type PageQuery = tokio::sync::mpsc::UnboundedReceiver<String>;
 
 /// An HTTP proxy that tunnels.
-async fn tunnel() -> (String, Asked, JoinSet<()>) {
+async fn tunnel() -> (String, PageQuery, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (sender, asked) = tokio::sync::mpsc::unbounded_channel();
@@ -34,7 +34,7 @@ async fn tunnel() -> (String, Asked, JoinSet<()>) {
 }
 
 /// A SOCKS5 proxy that asks for a user name and a password.
-async fn socks() -> (String, Asked, JoinSet<()>) {
+async fn socks() -> (String, PageQuery, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (sender, asked) = tokio::sync::mpsc::unbounded_channel();

@@ -56,9 +56,9 @@ async fn tokens_never_follow_a_redirect_to_another_host() {
     let client = setup.client();
     assert_eq!(
         refused(client.search(&credentials(), &request()).await).shape,
-        RefusalShape::Elsewhere
+        RefusalShape::ForeignRedirect
     );
-    assert_eq!(client.reauth(&credentials()).await.unwrap(), Standing::Ended);
+    assert_eq!(client.reauth(&credentials()).await.unwrap(), SessionStatus::Ended);
     refused(client.logout(&credentials()).await);
     let error = failed(client.login().await);
     let target = format!("{}/enable-api/login", other.named_origin());
@@ -172,8 +172,8 @@ async fn a_redirect_within_the_server_is_followed_with_method_body_and_tokens() 
 async fn a_redirect_that_is_not_followed_says_where_it_leads_and_nothing_secret() {
     let cases = [
         ("/webcm/login?error=MARKER", RefusalShape::Redirected, "/webcm/login"),
-        ("/elsewhere;jsessionid=MARKER?q=MARKER", RefusalShape::Elsewhere, "/elsewhere"),
-        ("/MARKER-session-token-3/x", RefusalShape::Elsewhere, "/***/x"),
+        ("/elsewhere;jsessionid=MARKER?q=MARKER", RefusalShape::ForeignRedirect, "/elsewhere"),
+        ("/MARKER-session-token-3/x", RefusalShape::ForeignRedirect, "/***/x"),
     ];
     for (location, shape, told) in cases {
         let server = redirecting(302, move |_| location.to_owned()).await;

@@ -3,13 +3,13 @@
 use super::server::{Server, answer, json};
 use super::verdicts::reply;
 use super::*;
-use crate::client::offer;
+use crate::client::repository_list;
 use crate::client::verdict::Verdict;
 
 /// Ids and names, and how many entries were left out.
 fn offered(body: &str) -> (Vec<(u64, Option<String>)>, usize) {
-    match offer::repositories(&reply(200, body)) {
-        Verdict::Answer(Offer { repositories, skipped }) => {
+    match repository_list::repositories(&reply(200, body)) {
+        Verdict::Answer(RepositoryList { repositories, skipped }) => {
             (repositories.into_iter().map(|it| (it.id.0, it.name)).collect(), skipped)
         }
         other => panic!("{body}: {other:?}"),
@@ -62,7 +62,7 @@ fn id_and_name_are_found_under_any_of_their_names() {
 
 #[test]
 fn an_answer_without_such_a_list_is_a_failure_or_a_refusal() {
-    let what = |body: &str| match offer::repositories(&reply(200, body)) {
+    let what = |body: &str| match repository_list::repositories(&reply(200, body)) {
         Verdict::Failed(RequestErrorKind::WrongShape { what }) => what,
         other => panic!("{body}: {other:?}"),
     };
@@ -81,7 +81,7 @@ fn an_answer_without_such_a_list_is_a_failure_or_a_refusal() {
         assert!(what(body).contains(expected), "{body}: {}", what(body));
     }
     for body in [r#"{"success":false}"#, r#"{"status":2}"#, "<html><input type=password>"] {
-        let verdict = offer::repositories(&reply(200, body));
+        let verdict = repository_list::repositories(&reply(200, body));
         assert!(matches!(verdict, Verdict::Refused(..)), "{body}: {verdict:?}");
     }
 }
@@ -90,9 +90,9 @@ fn an_answer_without_such_a_list_is_a_failure_or_a_refusal() {
 async fn repositories_are_asked_for_with_the_tokens() {
     let server = Server::start(|_| json(r#"[{"id":7,"name":"Products"}]"#)).await;
     let client = Setup::new(&server.url()).client();
-    let offer = client.repositories(&credentials()).await.unwrap();
-    let products = Offered { id: RepositoryId(7), name: Some("Products".to_owned()) };
-    assert_eq!(offer, Offer { repositories: vec![products], skipped: 0 });
+    let repository_list = client.repositories(&credentials()).await.unwrap();
+    let products = ListedRepository { id: RepositoryId(7), name: Some("Products".to_owned()) };
+    assert_eq!(repository_list, RepositoryList { repositories: vec![products], skipped: 0 });
     let received = &server.received()[0];
     assert_eq!(received.method, "GET");
     assert_eq!(received.target, "/webcm/rest/api/repositories");
@@ -100,5 +100,5 @@ async fn repositories_are_asked_for_with_the_tokens() {
 
     let server = Server::start(|_| answer(404, &[], "")).await;
     let error = failed(Setup::new(&server.url()).client().repositories(&credentials()).await);
-    assert_eq!((error.endpoint, error.status), (Endpoint::Repositories, Some(404)));
+    assert_eq!((error.endpoint, error.status), (ApiEndpoint::Repositories, Some(404)));
 }

@@ -66,7 +66,7 @@ async fn a_new_rest_token_is_handed_on() {
 #[tokio::test]
 async fn each_shape_of_a_refusal_is_a_refusal() {
     let html = [("Content-Type", "text/html; charset=utf-8")];
-    let elsewhere = [("Location", "https://sso.example.com/auth?x=MARKER")];
+    let foreign_redirect = [("Location", "https://sso.example.com/auth?x=MARKER")];
     let cases = [
         (answer(401, &[], ""), RefusalShape::Unauthorized, None),
         (answer(401, &[], r#"{"message":"expired"}"#), RefusalShape::Unauthorized, Some("expired")),
@@ -99,15 +99,15 @@ async fn each_shape_of_a_refusal_is_a_refusal() {
             None,
         ),
         (answer(302, &[("Location", "/login")], ""), RefusalShape::Redirected, None),
-        (answer(307, &elsewhere, ""), RefusalShape::Elsewhere, None),
-        (answer(302, &[], ""), RefusalShape::Elsewhere, None),
+        (answer(307, &foreign_redirect, ""), RefusalShape::ForeignRedirect, None),
+        (answer(302, &[], ""), RefusalShape::ForeignRedirect, None),
     ];
     for (steps, shape, reason) in cases {
         let refusal = refused(searched(steps).await);
         // Where a redirect leads is told instead of words.
         let words = refusal.reason.as_deref().filter(|words| !words.starts_with("http"));
         assert_eq!((refusal.shape, words), (shape, reason));
-        assert_eq!(refusal.endpoint, Endpoint::Search);
+        assert_eq!(refusal.endpoint, ApiEndpoint::Search);
     }
 }
 

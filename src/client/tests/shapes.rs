@@ -6,7 +6,7 @@ use super::*;
 /// What the client says about a search answered with this body.
 async fn complaint(body: &str) -> String {
     let error = failed(searched(json(body)).await);
-    assert_eq!((error.endpoint, error.status), (Endpoint::Search, Some(200)));
+    assert_eq!((error.endpoint, error.status), (ApiEndpoint::Search, Some(200)));
     match error.kind {
         RequestErrorKind::WrongShape { what }
         | RequestErrorKind::WrongPage { what }

@@ -282,8 +282,8 @@ async fn pem_is_read_with_a_byte_order_mark_with_the_line_ends_of_windows_and_in
         wide(u16::to_le_bytes),
         wide(u16::to_be_bytes),
     ];
-    for spelling in spellings {
-        assert_eq!(own.searched(&spelling).await.unwrap().total, 7);
+    for encodings in spellings {
+        assert_eq!(own.searched(&encodings).await.unwrap().total, 7);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The verdict on any reply, as a table over status and body, without a socket.
 
 use super::*;
-use crate::client::page::{Asked, search};
+use crate::client::page::{PageQuery, search};
 use crate::client::sign_in::{login, token};
-use crate::client::verdict::{Elsewhere, Reply, TokenCookies, Verdict};
+use crate::client::verdict::{ForeignRedirect, Reply, TokenCookies, Verdict};
 
 pub(super) fn reply(status: u16, body: &str) -> Reply {
     let content_type = "application/json".to_owned();
@@ -11,7 +11,7 @@ pub(super) fn reply(status: u16, body: &str) -> Reply {
         status,
         limited: false,
         content_type,
-        elsewhere: None,
+        foreign_redirect: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
@@ -47,7 +47,7 @@ fn each_status_with_each_body_means_what_it_should() {
         (r#"{"error":"invalid_grant"}"#, "WWWWSSRRSSSSS", "DDDDSDDDSSSSS", "DDDDSDDDSSSSS"),
     ];
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
-    let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
+    let asked = PageQuery { page_size: 20, item_id: &pointer, fingerprints: None };
     for (body, searched, logged_in, tokened) in bodies {
         let row = |judge: &dyn Fn(&Reply) -> char| -> String {
             statuses.iter().map(|status| judge(&reply(*status, body))).collect()
@@ -69,23 +69,25 @@ fn each_status_with_each_body_means_what_it_should() {
 #[test]
 fn a_redirect_to_elsewhere_outweighs_its_body() {
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
-    let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
-    let elsewhere =
-        Some(Elsewhere { target: Some("https://sso.example/".to_owned()), sign_in: false });
-    let away = Reply { elsewhere, ..reply(302, PAGE) };
+    let asked = PageQuery { page_size: 20, item_id: &pointer, fingerprints: None };
+    let foreign_redirect =
+        Some(ForeignRedirect { target: Some("https://sso.example/".to_owned()), sign_in: false });
+    let away = Reply { foreign_redirect, ..reply(302, PAGE) };
     assert_eq!(letter(&search(&away, asked)), 'R');
     assert_eq!(letter(&login(&away, TokenCookies::default())), 'E');
     assert_eq!(letter(&token(&away, TokenCookies::default())), 'E');
     let target = Some("https://pim.example/webcm/login".to_owned());
-    let to_sign_in =
-        Reply { elsewhere: Some(Elsewhere { target, sign_in: true }), ..reply(302, PAGE) };
+    let to_sign_in = Reply {
+        foreign_redirect: Some(ForeignRedirect { target, sign_in: true }),
+        ..reply(302, PAGE)
+    };
     assert_eq!(letter(&login(&to_sign_in, TokenCookies::default())), 'D');
 }
 
 #[test]
 fn a_403_that_is_a_limit_on_requests_refuses_and_denies_nothing() {
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
-    let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
+    let asked = PageQuery { page_size: 20, item_id: &pointer, fingerprints: None };
     let limited = Reply { limited: true, ..reply(403, "{\"success\":false}") };
     assert_eq!(letter(&search(&limited, asked)), 'S');
     assert_eq!(letter(&login(&limited, TokenCookies::default())), 'S');
@@ -95,7 +97,7 @@ fn a_403_that_is_a_limit_on_requests_refuses_and_denies_nothing() {
 #[test]
 fn success_and_status_may_be_null_or_absent() {
     let pointer = "/itemId".parse::<JsonPointer>().unwrap();
-    let asked = Asked { page_size: 20, item_id: &pointer, outline: None };
+    let asked = PageQuery { page_size: 20, item_id: &pointer, fingerprints: None };
     for more in ["", r#""success":null,"#, r#""success":true,"#, r#""message":{"any":["thing"]},"#]
     {
         let body = PAGE.replacen("{\"status\":0,", &format!("{{{more}"), 1);

@@ -5,15 +5,20 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::client::page::{Asked, search};
+use crate::client::page::{PageQuery, search};
 use crate::client::verdict::{Reply, Verdict};
 
 fn page(body: impl Into<Bytes>, pointer: &str, page_size: u32) -> Verdict<SearchAnswer> {
     let content_type = "application/json".to_owned();
-    let reply =
-        Reply { status: 200, limited: false, content_type, elsewhere: None, body: body.into() };
+    let reply = Reply {
+        status: 200,
+        limited: false,
+        content_type,
+        foreign_redirect: None,
+        body: body.into(),
+    };
     let item_id = pointer.parse::<JsonPointer>().unwrap();
-    search(&reply, Asked { page_size, item_id: &item_id, outline: None })
+    search(&reply, PageQuery { page_size, item_id: &item_id, fingerprints: None })
 }
 
 /// The id of one item.

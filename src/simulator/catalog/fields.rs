@@ -12,7 +12,7 @@ pub(super) const FIRST_FIELD_ID: u64 = 1_004_600;
 
 /// One attribute.
 #[derive(Debug)]
-pub(in crate::simulator) struct Field {
+pub(in crate::simulator) struct CatalogField {
     /// What people call it.
     pub(in crate::simulator) label: &'static str,
     /// Where its values come from.
@@ -32,12 +32,12 @@ pub(super) enum Values {
 
 use Values::{Json, Made, Sentences};
 
-const fn field(label: &'static str, values: Values) -> Field {
-    Field { label, values }
+const fn field(label: &'static str, values: Values) -> CatalogField {
+    CatalogField { label, values }
 }
 
 /// The attributes beside the two that are written per item.
-pub(in crate::simulator) const FIELDS: [Field; 38] = [
+pub(in crate::simulator) const FIELDS: [CatalogField; 38] = [
     field("Description (de)", Sentences(phrases::GERMAN)),
     field("Description (en)", Sentences(phrases::ENGLISH)),
     field("Description (fr)", Sentences(phrases::FRENCH)),

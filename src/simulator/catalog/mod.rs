@@ -19,8 +19,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use fastrand::Rng;
 
-use super::world::Entry;
-pub(super) use fields::{FIELDS, Field};
+use super::dataset::SimulatedItem;
+pub(super) use fields::{CatalogField, FIELDS};
 use fields::{FIRST_FIELD_ID, Values};
 
 /// How many values are made up for an attribute whose values are generated.
@@ -58,13 +58,13 @@ impl Catalog {
     }
 
     /// Appends the item's JSON to `out`.
-    pub(super) fn render(&self, entry: Entry, out: &mut Vec<u8>) {
+    pub(super) fn render(&self, entry: SimulatedItem, out: &mut Vec<u8>) {
         self.render_members(entry, out, |_| {});
     }
 
     /// Appends the item's JSON with its members in an order that follows from `order` and the id;
     /// each member has the same bytes as ever.
-    pub(super) fn render_in_order(&self, entry: Entry, order: u64, out: &mut Vec<u8>) {
+    pub(super) fn render_in_order(&self, entry: SimulatedItem, order: u64, out: &mut Vec<u8>) {
         let (mut usual, mut starts) = (Vec::with_capacity(4096), Vec::new());
         self.render_members(entry, &mut usual, |start| starts.push(start));
         let ends = starts.iter().skip(1).copied().chain([usual.len() - 1]);
@@ -79,7 +79,12 @@ impl Catalog {
 
     /// Appends the item's JSON to `out`, and tells where each member begins: with its brace or
     /// comma.
-    fn render_members(&self, entry: Entry, out: &mut Vec<u8>, mut begins: impl FnMut(usize)) {
+    fn render_members(
+        &self,
+        entry: SimulatedItem,
+        out: &mut Vec<u8>,
+        mut begins: impl FnMut(usize),
+    ) {
         let count = self.pools.len() as u64;
         let own = mix(self.seed ^ mix(entry.id));
         let mut chance = own;
@@ -135,7 +140,7 @@ fn field_id(index: usize) -> String {
     format!("F_{}", FIRST_FIELD_ID + 2 + index as u64 * 3)
 }
 
-fn field_values(field: &Field, rng: &mut Rng) -> Vec<String> {
+fn field_values(field: &CatalogField, rng: &mut Rng) -> Vec<String> {
     match field.values {
         Values::Json(values) => {
             let mut values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
@@ -165,7 +170,7 @@ mod tests {
 
     fn item(seed: u64, id: u64, revision: u32) -> Vec<u8> {
         let mut out = Vec::new();
-        Catalog::new(seed).render(Entry { id, revision, change: 7 }, &mut out);
+        Catalog::new(seed).render(SimulatedItem { id, revision, change: 7 }, &mut out);
         out
     }
 
@@ -175,7 +180,7 @@ mod tests {
         let mut bytes = 0;
         for id in 0..2000 {
             let mut out = Vec::new();
-            catalog.render(Entry { id, revision: 1, change: 1 }, &mut out);
+            catalog.render(SimulatedItem { id, revision: 1, change: 1 }, &mut out);
             bytes += out.len();
             let value: Value = serde_json::from_slice(&out).unwrap();
             let members = value.as_object().unwrap();
@@ -203,7 +208,7 @@ mod tests {
     #[test]
     fn another_order_has_the_same_members() {
         let (catalog, mut orders) = (Catalog::new(1), BTreeSet::new());
-        let entry = Entry { id: 77, revision: 3, change: 7 };
+        let entry = SimulatedItem { id: 77, revision: 3, change: 7 };
         let usual: Value = serde_json::from_slice(&item(1, 77, 3)).unwrap();
         for order in 0..20 {
             let mut out = b"before".to_vec();
@@ -240,7 +245,7 @@ mod tests {
         let catalog = Catalog::new(1);
         let mut out = Vec::new();
         for id in 0..500 {
-            catalog.render(Entry { id, revision: 1, change: 1 }, &mut out);
+            catalog.render(SimulatedItem { id, revision: 1, change: 1 }, &mut out);
         }
         let text = String::from_utf8(out).unwrap();
         for needle in [
@@ -282,7 +287,7 @@ mod tests {
         let start = Instant::now();
         for id in 0..200_000 {
             out.clear();
-            catalog.render(Entry { id, revision: 1, change: 1 }, &mut out);
+            catalog.render(SimulatedItem { id, revision: 1, change: 1 }, &mut out);
         }
         println!("{:.0} items a second", 200_000.0 / start.elapsed().as_secs_f64());
     }

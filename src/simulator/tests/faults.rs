@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::Fault;
+use super::super::SimulatedFault;
 use super::*;
 
 async fn queue(client: &Client, endpoint: &str, kind: &str) {
@@ -49,7 +49,7 @@ async fn any_refusal_takes_all_shapes() {
         let got = client.search(1, 1).await;
         shapes.insert((got.status, got.body));
     }
-    assert_eq!(shapes.len(), Shape::ALL.len());
+    assert_eq!(shapes.len(), SimulatedRefusal::ALL.len());
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn logins_can_be_hit_too_and_a_lost_login_has_been_made() {
 
 #[tokio::test]
 async fn faults_of_the_options_befall_searches_and_let_the_login_be() {
-    let faults = vec![(Fault::Refuse(Some(Shape::Forbidden)), 1.0)];
+    let faults = vec![(SimulatedFault::Refuse(Some(SimulatedRefusal::Forbidden)), 1.0)];
     let client = Client::signed_in(Options { faults, ..options(5) }).await;
     assert_eq!(client.search(1, 5).await.status, 403);
     assert_eq!(client.counts().refusals, 0, "the session was good");
@@ -234,7 +234,7 @@ async fn faults_by_chance_can_be_set_and_lifted_at_the_door() {
 #[tokio::test]
 async fn doors_say_what_is_wrong_with_a_request() {
     let client = Client::new(options(5)).await;
-    for (door, body) in [
+    for (call_name, body) in [
         ("faults", json!([{"endpoint": "login", "kind": "short"}])),
         ("faults", json!([{"endpoint": "search", "kind": "shorts"}])),
         ("faults", json!([{"endpoint": "search", "kind": "short", "time": 2}])),
@@ -243,7 +243,7 @@ async fn doors_say_what_is_wrong_with_a_request() {
         ("edit", json!({"repository": 10_149, "delete": [1]})),
         ("edit", json!({"repository": 10_149, "insert": 1, "at": 0})),
     ] {
-        let got = client.post(&format!("/simulator/{door}"), &body).await;
+        let got = client.post(&format!("/simulator/{call_name}"), &body).await;
         assert_eq!(got.status, 400, "{body}");
         assert!(got.json()["message"].as_str().unwrap().len() > 10);
     }

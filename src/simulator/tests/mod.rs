@@ -1,6 +1,6 @@
 //! The server as a client sees it, over TCP, with a client of the tests' own.
 
-mod doors;
+mod control;
 mod faults;
 mod speed;
 mod vendor_client;
@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Counts, LoginAnswer, Options, Ordering, RepositoryOptions, Shape, Simulator, start};
+use super::{
+    LoginAnswer, Options, Ordering, RepositoryOptions, SimulatedRefusal, Simulator,
+    SimulatorCounts, start,
+};
 
 const LOGIN: &str = "/enable-api/login";
 const REAUTH: &str = "/enable-api/reauth";
@@ -124,7 +127,7 @@ impl Client {
         self.simulator.shared.searches_under_way.load(Ordering::Relaxed)
     }
 
-    fn counts(&self) -> Counts {
+    fn counts(&self) -> SimulatorCounts {
         self.simulator.counts()
     }
 }
@@ -320,7 +323,7 @@ async fn options_that_cannot_be_do_not_start() {
     let unfit = [
         Options { repositories: twice, ..Options::default() },
         Options { insert_rate: f64::NAN, ..Options::default() },
-        Options { faults: vec![(super::Fault::Hang, 1.5)], ..Options::default() },
+        Options { faults: vec![(super::SimulatedFault::Hang, 1.5)], ..Options::default() },
         Options { base_path: "enterworks/".to_owned(), ..Options::default() },
     ];
     for options in unfit {

@@ -24,7 +24,7 @@ use super::document::{HealthStatus, RepositoryStatus, SignInStatus, StatusDocume
 use super::process::ProcessFigures;
 use super::ready;
 use crate::domain::RepositoryId;
-use crate::metrics::calls::{Call, Outcome};
+use crate::metrics::calls::{Call, CallOutcome};
 use crate::progress::problems::Scope;
 use crate::progress::{Histogram, Progress, RepositoryCounts};
 
@@ -97,7 +97,7 @@ impl Snapshot {
     fn requests(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
         let calls = &self.progress.calls;
         let counts = Call::ALL.into_iter().flat_map(|call| {
-            Outcome::ALL.map(|outcome| {
+            CallOutcome::ALL.map(|outcome| {
                 let labels = by("endpoint", call.name()).and("outcome", outcome.name());
                 (labels, calls.count(call, outcome))
             })

@@ -80,7 +80,7 @@ fn full() -> String {
     let snapshot = snapshot(progress, document);
     snapshot.counts[0].1.deleted.add(5);
     snapshot.counts[0].1.pass_took.observe(Duration::from_secs(20));
-    snapshot.progress.calls.note(Call::Search, Outcome::Refused, Duration::from_millis(30));
+    snapshot.progress.calls.note(Call::Search, CallOutcome::Refused, Duration::from_millis(30));
     text(snapshot)
 }
 

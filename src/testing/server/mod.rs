@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep};
 use self::sessions::ServerSession;
 use super::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 use crate::client::{
-    Api, Denial, Endpoint, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError,
-    RequestErrorKind, SearchAnswer, SearchRequest, Standing,
+    Api, ApiEndpoint, Denial, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError,
+    RequestErrorKind, SearchAnswer, SearchRequest, SessionStatus,
 };
 use crate::domain::{Item, ItemId, RepositoryId};
 use crate::session::{Credentials, Generation, Tokens};
@@ -278,12 +278,12 @@ fn refusal(call: Call) -> Failure {
     Failure::Refused(Refusal::new(endpoint(call), RefusalShape::Unauthorized))
 }
 
-fn endpoint(call: Call) -> Endpoint {
+fn endpoint(call: Call) -> ApiEndpoint {
     match call {
-        Call::Login => Endpoint::Login,
-        Call::Reauth => Endpoint::Reauth,
-        Call::Logout => Endpoint::Logout,
-        Call::Search | Call::Item => Endpoint::Search,
+        Call::Login => ApiEndpoint::Login,
+        Call::Reauth => ApiEndpoint::Reauth,
+        Call::Logout => ApiEndpoint::Logout,
+        Call::Search | Call::Item => ApiEndpoint::Search,
     }
 }
 
@@ -317,14 +317,14 @@ impl Api for Server {
         .await
     }
 
-    async fn reauth(&self, credentials: &Credentials) -> Result<Standing, Failure> {
+    async fn reauth(&self, credentials: &Credentials) -> Result<SessionStatus, Failure> {
         let asked = self.asked(Call::Reauth, Some(credentials));
         self.answer(asked, |state, asked, outcome| {
             let stands = state.stands(credentials, asked.at);
             Ok(match outcome {
-                Outcome::Refuse => Standing::Ended,
-                _ if stands => Standing::Stands,
-                _ => Standing::Ended,
+                Outcome::Refuse => SessionStatus::Ended,
+                _ if stands => SessionStatus::Valid,
+                _ => SessionStatus::Ended,
             })
         })
         .await
@@ -374,7 +374,7 @@ impl Api for Server {
                 unreadable: Vec::new(),
                 total: list.len() as u64,
                 rest_token,
-                outline: None,
+                fingerprints: None,
             })
         })
         .await
@@ -398,9 +398,9 @@ impl Api for Server {
             let hidden =
                 state.hidden.iter().any(|id| ItemId::Integer(i128::from(*id)) == request.item);
             Ok(match state.item_call {
-                ItemCall::Honest if listed || hidden => Presence::There,
-                ItemCall::Honest | ItemCall::AllGone => Presence::Gone,
-                ItemCall::Unclear => Presence::Unclear,
+                ItemCall::Honest if listed || hidden => Presence::Present,
+                ItemCall::Honest | ItemCall::AllGone => Presence::Absent,
+                ItemCall::Unclear => Presence::Unknown,
             })
         })
         .await

@@ -11,7 +11,7 @@ use crate::support::{Daemon, Event, Kept, Setup, Sim, repositories};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ewmirror::simulator::{Endpoint, Options};
+use ewmirror::simulator::{Options, SimulatedEndpoint};
 
 /// Four pages of the size that [`settings`] sets.
 pub(super) const ITEMS: usize = 120;
@@ -181,7 +181,9 @@ impl Serve for Rig {
 
     fn stop(self) {
         self.daemon.stop();
-        for never in [Endpoint::Count, Endpoint::Repositories, Endpoint::Token] {
+        for never in
+            [SimulatedEndpoint::Count, SimulatedEndpoint::Repositories, SimulatedEndpoint::Token]
+        {
             assert_eq!(calls(&self.sim, never), 0, "{never:?}");
         }
     }
@@ -221,6 +223,6 @@ pub(super) fn release(sim: &Sim, endpoint: &str) {
 }
 
 /// How many requests of a call there were.
-pub(super) fn calls(sim: &Sim, endpoint: Endpoint) -> u64 {
+pub(super) fn calls(sim: &Sim, endpoint: SimulatedEndpoint) -> u64 {
     sim.counts().calls.get(&endpoint).copied().unwrap_or_default()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use ewmirror::simulator::Endpoint;
+use ewmirror::simulator::SimulatedEndpoint;
 use serde_json::json;
 
 use super::rig::{ITEMS, Stage, calls, hold, queue, release, server, settings, wait_for_held};
@@ -171,10 +171,10 @@ fn each_fault_of_a_logout_ends_as_stated() {
         let daemon = Daemon::run(&passer.setup);
         daemon.wait_for_pass(1, 1);
         queue(&passer.sim, kind, "logout", 0);
-        let before = calls(&passer.sim, Endpoint::Logout);
+        let before = calls(&passer.sim, SimulatedEndpoint::Logout);
         let ended = daemon.stop();
         // It is tried once; whatever comes of it, the end does not wait.
-        assert_eq!(calls(&passer.sim, Endpoint::Logout) - before, 1, "{cell}");
+        assert_eq!(calls(&passer.sim, SimulatedEndpoint::Logout) - before, 1, "{cell}");
         let mut last = ended.events.iter().rev();
         assert!(last.next().unwrap().is("stopped"), "{cell}");
         let told = last.next().unwrap();

@@ -1,10 +1,10 @@
-//! The simulator in this process, with its test doors.
+//! The simulator in this process, with its control API.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use ewmirror::simulator::{self, Counts, Options, RepositoryOptions, Simulator};
+use ewmirror::simulator::{self, Options, RepositoryOptions, Simulator, SimulatorCounts};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -61,7 +61,7 @@ impl Sim {
     }
 
     /// What it has done.
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> SimulatorCounts {
         self.simulator.counts()
     }
 
@@ -76,7 +76,7 @@ impl Sim {
     }
 
     /// Waits until the simulator has done something.
-    pub(crate) fn wait_until(&self, done: impl Fn(&Counts) -> bool) {
+    pub(crate) fn wait_until(&self, done: impl Fn(&SimulatorCounts) -> bool) {
         let look = async {
             let mut pace = tokio::time::interval(LOOK_EVERY);
             while !done(&self.counts()) {

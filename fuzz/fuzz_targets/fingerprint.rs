@@ -1,8 +1,8 @@
-//! Two answers to the same search: the second, read along the outline of the first, is taken for
-//! what it is taken for when it is read from scratch, with the same outline.
+//! Two answers to the same search: the second, read with the fingerprints of the first, is taken for
+//! what it is taken for when it is read from scratch, with the same fingerprints.
 #![no_main]
 
-use ewmirror::client::fuzzing::{self, Came};
+use ewmirror::client::fuzzing::{self, FuzzedReply};
 use ewmirror::json::JsonPointer;
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
@@ -10,10 +10,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let [before, after] = parts(data);
     let item_id: JsonPointer = "/itemId".parse().unwrap();
-    let came = |body| Came {
+    let came = |body| FuzzedReply {
         status: 200,
         content_type: "application/json",
-        elsewhere: false,
+        foreign_redirect: false,
         cookies: &[],
         body,
     };

@@ -7,7 +7,7 @@
 use serde_json::value::RawValue;
 
 use super::verdict::{Reply, Verdict, accepted, admitted, successful, wrong_shape};
-use super::{Offer, Offered, walk, wire};
+use super::{ListedRepository, RepositoryList, walk, wire};
 use crate::domain::RepositoryId;
 
 /// What the id may be called, the likeliest first.
@@ -21,11 +21,11 @@ const MOST: usize = 10_000;
 const LONGEST_NAME: usize = 200;
 
 /// `webcm/rest/api/repositories` (seen).
-pub(super) fn repositories(reply: &Reply) -> Verdict<Offer> {
-    offer(reply).map_or_else(|verdict| verdict, Verdict::Answer)
+pub(super) fn repositories(reply: &Reply) -> Verdict<RepositoryList> {
+    repository_list(reply).map_or_else(|verdict| verdict, Verdict::Answer)
 }
 
-fn offer(reply: &Reply) -> Result<Offer, Verdict<Offer>> {
+fn repository_list(reply: &Reply) -> Result<RepositoryList, Verdict<RepositoryList>> {
     admitted(reply)?;
     if !reply.body.trim_ascii_start().starts_with(b"[") {
         successful(&accepted(reply)?)?;
@@ -44,7 +44,7 @@ fn offer(reply: &Reply) -> Result<Offer, Verdict<Offer>> {
     if repositories.is_empty() && skipped > 0 {
         return Err(wrong_shape(format!("none of its {skipped} repositories has an id")));
     }
-    Ok(Offer { repositories, skipped })
+    Ok(RepositoryList { repositories, skipped })
 }
 
 /// The list of repositories: the answer itself, its `data`, or the first list of objects inside
@@ -83,12 +83,12 @@ fn list_in(value: &RawValue, of: Of) -> Option<&RawValue> {
     found
 }
 
-fn offered(entry: &RawValue) -> Option<Offered> {
+fn offered(entry: &RawValue) -> Option<ListedRepository> {
     let id = member(entry, &IDS, "id", number)?;
     let name = member(entry, &NAMES, "name", |value| {
         wire::text(value).map(|name| name.chars().take(LONGEST_NAME).collect())
     });
-    Some(Offered { id: RepositoryId(id), name })
+    Some(ListedRepository { id: RepositoryId(id), name })
 }
 
 /// The first member of these names that can be read, else the first whose name ends so.

@@ -7,24 +7,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Api, Failure, ItemRequest, Presence, SearchAnswer, SearchRequest, Standing};
-use crate::metrics::calls::{Call, Calls, Outcome};
+use super::{Api, Failure, ItemRequest, Presence, SearchAnswer, SearchRequest, SessionStatus};
+use crate::metrics::calls::{Call, CallOutcome, Calls};
 use crate::session::{Credentials, Tokens};
 
 /// An [`Api`] and the book of its calls.
 #[derive(Debug)]
-pub struct Counted<A> {
+pub struct Instrumented<A> {
     api: Arc<A>,
     calls: Arc<Calls>,
 }
 
-impl<A: Api> Counted<A> {
+impl<A: Api> Instrumented<A> {
     /// Counts the calls to this one.
     pub fn new(api: Arc<A>, calls: Arc<Calls>) -> Self {
         Self { api, calls }
     }
 
-    async fn counted<T>(
+    async fn measured<T>(
         &self,
         call: Call,
         request: impl Future<Output = Result<T, Failure>>,
@@ -36,26 +36,26 @@ impl<A: Api> Counted<A> {
     }
 }
 
-fn outcome<T>(result: &Result<T, Failure>) -> Outcome {
+fn outcome<T>(result: &Result<T, Failure>) -> CallOutcome {
     match result {
-        Ok(_) => Outcome::Ok,
-        Err(Failure::Refused(_)) => Outcome::Refused,
-        Err(Failure::Denied(_)) => Outcome::Denied,
-        Err(Failure::Failed(_)) => Outcome::Failed,
+        Ok(_) => CallOutcome::Ok,
+        Err(Failure::Refused(_)) => CallOutcome::Refused,
+        Err(Failure::Denied(_)) => CallOutcome::Denied,
+        Err(Failure::Failed(_)) => CallOutcome::Failed,
     }
 }
 
-impl<A: Api> Api for Counted<A> {
+impl<A: Api> Api for Instrumented<A> {
     async fn login(&self) -> Result<Tokens, Failure> {
-        self.counted(Call::Login, self.api.login()).await
+        self.measured(Call::Login, self.api.login()).await
     }
 
-    async fn reauth(&self, credentials: &Credentials) -> Result<Standing, Failure> {
+    async fn reauth(&self, credentials: &Credentials) -> Result<SessionStatus, Failure> {
         let begun = Instant::now();
         let result = self.api.reauth(credentials).await;
         // A refusal in all but its type.
         let outcome = match &result {
-            Ok(Standing::Ended) => Outcome::Refused,
+            Ok(SessionStatus::Ended) => CallOutcome::Refused,
             other => outcome(other),
         };
         self.calls.note(Call::Reauth, outcome, begun.elapsed());
@@ -63,7 +63,7 @@ impl<A: Api> Api for Counted<A> {
     }
 
     async fn logout(&self, credentials: &Credentials) -> Result<(), Failure> {
-        self.counted(Call::Logout, self.api.logout(credentials)).await
+        self.measured(Call::Logout, self.api.logout(credentials)).await
     }
 
     async fn search(
@@ -71,7 +71,7 @@ impl<A: Api> Api for Counted<A> {
         credentials: &Credentials,
         request: &SearchRequest,
     ) -> Result<SearchAnswer, Failure> {
-        self.counted(Call::Search, self.api.search(credentials, request)).await
+        self.measured(Call::Search, self.api.search(credentials, request)).await
     }
 
     async fn item(
@@ -79,7 +79,7 @@ impl<A: Api> Api for Counted<A> {
         credentials: &Credentials,
         request: &ItemRequest,
     ) -> Result<Presence, Failure> {
-        self.counted(Call::Item, self.api.item(credentials, request)).await
+        self.measured(Call::Item, self.api.item(credentials, request)).await
     }
 
     fn time_out(&self) -> Duration {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::catalog::mix;
-use super::churn::{Churn, Event, Rates};
+use super::churn::{Churn, ChurnEvent, Rates};
 use super::{Order, RepositoryOptions};
 
 /// The first item id of the first repository.
@@ -29,7 +29,7 @@ const MOST_SLOTS: usize = 33_000_000;
 
 /// One item at one moment: all that is needed to render it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct SimulatedItem {
     /// The item's id.
     pub(super) id: u64,
     /// 1 for a new item, one more with each change.
@@ -39,7 +39,7 @@ pub(super) struct Entry {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Record {
+struct SimulatedRecord {
     /// 0 once the item is gone.
     revision: u32,
     change: u32,
@@ -47,13 +47,13 @@ struct Record {
 
 /// One repository.
 #[derive(Debug)]
-pub(super) struct Repository {
+pub(super) struct SimulatedRepository {
     pub(super) id: u64,
     pub(super) name: String,
     order: Order,
     /// The repository's place among the repositories: where its block of item ids begins.
     first_item_id: u64,
-    records: Vec<Record>,
+    records: Vec<SimulatedRecord>,
     list: Vec<u32>,
     last_change: u32,
     rng: Rng,
@@ -63,14 +63,14 @@ pub(super) struct Repository {
     /// Whether searches show none at all.
     pub(super) looks_empty: bool,
     /// What happened since the start.
-    pub(super) history: History,
+    pub(super) history: ChurnCounts,
     /// The last window answered, for the fault that repeats it.
     pub(super) last_window: (usize, usize),
 }
 
 /// How many items came, went and changed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct History {
+pub(super) struct ChurnCounts {
     pub(super) inserted: u64,
     pub(super) deleted: u64,
     pub(super) updated: u64,
@@ -90,7 +90,7 @@ pub(super) enum EditError {
     Full,
 }
 
-impl Repository {
+impl SimulatedRepository {
     /// The repository at its start; `index` is its place among the repositories.
     pub(super) fn new(
         options: &RepositoryOptions,
@@ -103,7 +103,7 @@ impl Repository {
         let count = u32::try_from(options.items.min(MOST_SLOTS)).unwrap_or(u32::MAX);
         let mut list: Vec<u32> = (0..count).collect();
         rng.shuffle(&mut list);
-        let mut records = vec![Record { revision: 1, change: 0 }; list.len()];
+        let mut records = vec![SimulatedRecord { revision: 1, change: 0 }; list.len()];
         // The shuffled list is the order of last change, newest first.
         for (change, slot) in (1..=count).rev().zip(&list) {
             if let Some(record) = records.get_mut(position(*slot)) {
@@ -125,7 +125,7 @@ impl Repository {
             churn: Churn::new(rates, Duration::ZERO),
             hidden: BTreeSet::new(),
             looks_empty: false,
-            history: History::default(),
+            history: ChurnCounts::default(),
             last_window: (0, 0),
         }
     }
@@ -136,9 +136,9 @@ impl Repository {
             let place = if self.list.is_empty() { 0 } else { self.rng.usize(..self.list.len()) };
             match event {
                 // A repository that is full takes no more; nobody waits for an answer here.
-                Event::Insert => drop(self.insert(None)),
-                Event::Delete => self.delete_at(place),
-                Event::Update => self.update_at(place),
+                ChurnEvent::Insert => drop(self.insert(None)),
+                ChurnEvent::Delete => self.delete_at(place),
+                ChurnEvent::Update => self.update_at(place),
             }
         }
     }
@@ -164,7 +164,7 @@ impl Repository {
     }
 
     /// The items at the places `[start, start + length)` of the list as a search shows it.
-    pub(super) fn search(&self, start: usize, length: usize) -> Vec<Entry> {
+    pub(super) fn search(&self, start: usize, length: usize) -> Vec<SimulatedItem> {
         if self.looks_empty {
             return Vec::new();
         }
@@ -177,14 +177,14 @@ impl Repository {
     }
 
     /// The items at the places `[start, start + length)` of the list, fewer where it ends before.
-    pub(super) fn window(&self, start: usize, length: usize) -> Vec<Entry> {
+    pub(super) fn window(&self, start: usize, length: usize) -> Vec<SimulatedItem> {
         let start = start.min(self.list.len());
         let end = start.saturating_add(length).min(self.list.len());
         self.list[start..end].iter().filter_map(|slot| self.entry(*slot)).collect()
     }
 
     /// The item of this id, if it is there.
-    pub(super) fn item(&self, id: u64) -> Option<Entry> {
+    pub(super) fn item(&self, id: u64) -> Option<SimulatedItem> {
         self.slot(id).and_then(|slot| self.entry(slot))
     }
 
@@ -198,7 +198,7 @@ impl Repository {
         }
         let slot = u32::try_from(self.records.len()).map_err(|_| EditError::Full)?;
         self.last_change += 1;
-        self.records.push(Record { revision: 1, change: self.last_change });
+        self.records.push(SimulatedRecord { revision: 1, change: self.last_change });
         let place = match (self.order, place) {
             (Order::Id, _) => self.list.len(),
             (Order::Modified, _) => 0,
@@ -310,9 +310,9 @@ impl Repository {
         place.ok_or(gone)
     }
 
-    fn entry(&self, slot: u32) -> Option<Entry> {
+    fn entry(&self, slot: u32) -> Option<SimulatedItem> {
         let record = self.records.get(position(slot))?;
-        (record.revision > 0).then(|| Entry {
+        (record.revision > 0).then(|| SimulatedItem {
             id: self.item_id(slot),
             revision: record.revision,
             change: record.change,
@@ -342,11 +342,11 @@ mod tests {
     const STILL: Rates = Rates { insert: 0.0, delete: 0.0, update: 0.0 };
     const BUSY: Rates = Rates { insert: 50.0, delete: 50.0, update: 100.0 };
 
-    fn repository(items: usize, order: Order, rates: Rates) -> Repository {
-        Repository::new(&RepositoryOptions { id: 10_149, items }, 0, order, rates, 1)
+    fn repository(items: usize, order: Order, rates: Rates) -> SimulatedRepository {
+        SimulatedRepository::new(&RepositoryOptions { id: 10_149, items }, 0, order, rates, 1)
     }
 
-    fn ids(repository: &Repository) -> Vec<u64> {
+    fn ids(repository: &SimulatedRepository) -> Vec<u64> {
         repository.window(0, usize::MAX).iter().map(|entry| entry.id).collect()
     }
 
@@ -415,7 +415,7 @@ mod tests {
     fn repositories_share_no_item_id() {
         let options = RepositoryOptions { id: 2, items: 10 };
         let first = repository(10, Order::Id, STILL);
-        let second = Repository::new(&options, 1, Order::Id, STILL, 1);
+        let second = SimulatedRepository::new(&options, 1, Order::Id, STILL, 1);
         assert!(ids(&second).iter().all(|id| first.item(*id).is_none()));
         assert!(ids(&first).iter().all(|id| second.item(*id).is_none()));
     }

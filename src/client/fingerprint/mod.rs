@@ -1,20 +1,20 @@
-//! The outline of an answer: where its items lay and what they were, so that the next answer to the
+//! The fingerprints of an answer's items: where they lay and what they were, so that the next answer to the
 //! same request need not be read again where it is byte for byte the same. Pure.
 //!
 //! Most of a pass over a repository at rest is reading JSON to find where one item ends and the next
 //! begins. An item whose bytes were one whole JSON object the last time is one this time; so where
 //! the bytes that come next have the length and the digest of an item that was expected there, the
 //! item is known without a look inside. What differs is read as ever, and what follows it is found
-//! again in the outline: an answer in which a few items were changed, came or went costs little more
+//! again by its fingerprint: an answer in which a few items were changed, came or went costs little more
 //! than one that is the same.
 //!
-//! Guarantees: an answer read along an outline is the answer that reading it from scratch gives, as
+//! Guarantees: an answer read with fingerprints is the answer that reading it from scratch gives, as
 //! far as equal digests (64 bits, of equal length) mean equal bytes; wherever there is any doubt, or
 //! anything to complain of, there is no such answer, and it is read from scratch.
 
 use bytes::Bytes;
 
-use super::wire::{self, Envelope, Found};
+use super::wire::{self, ApiEnvelope, LocatedItem};
 use crate::domain::{Item, item};
 use crate::json::JsonPointer;
 
@@ -25,7 +25,7 @@ const LIST: &[u8] = b"\"itemList\"";
 /// perhaps a token.
 const BEGINS_WITHIN: usize = 4096;
 
-/// How many rows of the outline the next item may be ahead of the last one that was found: so many
+/// How many fingerprints the next item may be ahead of the last one that was found: so many
 /// may go at one place, or change one after the other, and the rest is still known.
 const AHEAD: usize = 64;
 
@@ -35,15 +35,15 @@ pub(super) const PLACEHOLDER: &[u8] = b"0";
 
 /// Where the items of an answer lay, and what they were.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Outline {
-    rows: Vec<Row>,
+pub struct Fingerprints {
+    rows: Vec<Fingerprint>,
     /// Where the items carry their ids.
     pointer: JsonPointer,
 }
 
 /// One item: 16 bytes, since there is one for each item of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
+struct Fingerprint {
     digest: u64,
     /// In bytes.
     length: u32,
@@ -51,13 +51,13 @@ struct Row {
     id_at: u32,
 }
 
-/// An answer taken apart along an outline.
+/// An answer taken apart with fingerprints.
 #[derive(Debug)]
 pub(super) struct Split {
     /// The items of the list that was cut out.
     pub(super) items: Vec<Item>,
     /// Where they lie now; `None`: just as before.
-    pub(super) outline: Option<Outline>,
+    pub(super) fingerprints: Option<Fingerprints>,
     /// What is left.
     pub(super) rest: Rest,
 }
@@ -70,7 +70,7 @@ pub(super) struct Rest {
     place: usize,
 }
 
-impl Outline {
+impl Fingerprints {
     /// How many items it has.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -81,20 +81,20 @@ impl Outline {
         self.rows.is_empty()
     }
 
-    /// The outline of these items; `None` where one of them is too large for a row.
-    pub(super) fn of(items: &[Found], pointer: &JsonPointer) -> Option<Self> {
-        let rows = items.iter().map(Row::of).collect::<Option<_>>()?;
+    /// The fingerprints of these items; `None` where one of them is too large for one.
+    pub(super) fn of(items: &[LocatedItem], pointer: &JsonPointer) -> Option<Self> {
+        let rows = items.iter().map(Fingerprint::of).collect::<Option<_>>()?;
         Some(Self { rows, pointer: pointer.clone() })
     }
 
-    /// An outline of so many items, of whatever kind.
+    /// The fingerprints of so many items, of whatever kind.
     #[cfg(test)]
     pub(crate) fn of_rows(count: usize) -> Self {
-        let row = Row { digest: 0, length: 2, id_at: 0 };
+        let row = Fingerprint { digest: 0, length: 2, id_at: 0 };
         Self { rows: vec![row; count], pointer: "/itemId".parse().expect("it is a pointer") }
     }
 
-    /// Takes an answer apart; `None` where this outline is of no use for it.
+    /// Takes an answer apart; `None` where these fingerprints are of no use for it.
     pub(super) fn split(&self, body: &Bytes, pointer: &JsonPointer) -> Option<Split> {
         if self.pointer != *pointer {
             return None;
@@ -115,7 +115,7 @@ impl Outline {
                     known = known.get(1..).unwrap_or_default();
                 }
                 let found = stranger(body, at, pointer)?;
-                let row = Row::of(&found)?;
+                let row = Fingerprint::of(&found)?;
                 (found.item, row)
             };
             at = after_space(body, at + item.bytes.len());
@@ -128,13 +128,13 @@ impl Outline {
             }
         }
         let json = [&body[..begin], PLACEHOLDER, &body[at..]].concat();
-        let outline = (rows != self.rows).then(|| Self { rows, pointer: pointer.clone() });
-        Some(Split { items, outline, rest: Rest::new(json, begin) })
+        let fingerprints = (rows != self.rows).then(|| Self { rows, pointer: pointer.clone() });
+        Some(Split { items, fingerprints, rest: Rest::new(json, begin) })
     }
 }
 
-impl Row {
-    fn of(found: &Found) -> Option<Self> {
+impl Fingerprint {
+    fn of(found: &LocatedItem) -> Option<Self> {
         Some(Self {
             digest: found.item.digest,
             length: u32::try_from(found.item.bytes.len()).ok()?,
@@ -150,7 +150,7 @@ impl Rest {
     }
 
     /// It, read; `None` where the list that was cut out is not the answer's list of items.
-    pub(super) fn envelope(&self) -> Option<Envelope<'_>> {
+    pub(super) fn envelope(&self) -> Option<ApiEnvelope<'_>> {
         let envelope = wire::envelope(&self.json).ok()?;
         let list = envelope.data.is()?.item_list.is()?;
         let (&[element], 1) = (list.held.as_slice(), list.count) else { return None };
@@ -160,7 +160,7 @@ impl Rest {
 }
 
 /// The first of the known rows, as far as one looks ahead, whose item stands here.
-fn expected(known: &[Row], body: &Bytes, at: usize) -> Option<(usize, Item)> {
+fn expected(known: &[Fingerprint], body: &Bytes, at: usize) -> Option<(usize, Item)> {
     let from_here = body.get(at..)?;
     // Items are often of one length, and then one digest serves to look at many rows.
     let mut digested = None;
@@ -180,8 +180,8 @@ fn expected(known: &[Row], body: &Bytes, at: usize) -> Option<(usize, Item)> {
     })
 }
 
-/// An item that no outline knows.
-fn stranger(body: &Bytes, at: usize, pointer: &JsonPointer) -> Option<Found> {
+/// An item that no fingerprint knows.
+fn stranger(body: &Bytes, at: usize, pointer: &JsonPointer) -> Option<LocatedItem> {
     let raw = wire::first_value(body.get(at..)?)?;
     wire::item(body, raw, pointer).ok()
 }

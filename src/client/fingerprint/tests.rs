@@ -1,4 +1,4 @@
-//! An answer read along an outline beside the same answer read from scratch.
+//! An answer read with fingerprints beside the same answer read from scratch.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::client::SearchAnswer;
-use crate::client::page::{Asked, search};
+use crate::client::page::{PageQuery, search};
 use crate::client::verdict::{Reply, Verdict};
 
 const PAGE_SIZE: u32 = 1000;
@@ -16,20 +16,20 @@ fn pointer() -> JsonPointer {
     "/itemId".parse().unwrap()
 }
 
-fn verdict(body: &str, outline: Option<&Arc<Outline>>) -> Verdict<SearchAnswer> {
+fn verdict(body: &str, fingerprints: Option<&Arc<Fingerprints>>) -> Verdict<SearchAnswer> {
     let reply = Reply {
         status: 200,
         limited: false,
         content_type: "application/json".to_owned(),
-        elsewhere: None,
+        foreign_redirect: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
     };
-    search(&reply, Asked { page_size: PAGE_SIZE, item_id: &pointer(), outline })
+    search(&reply, PageQuery { page_size: PAGE_SIZE, item_id: &pointer(), fingerprints })
 }
 
-fn outline_of(body: &str) -> Arc<Outline> {
+fn outline_of(body: &str) -> Arc<Fingerprints> {
     match verdict(body, None) {
-        Verdict::Answer(answer) => answer.outline.unwrap(),
+        Verdict::Answer(answer) => answer.fingerprints.unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -45,21 +45,21 @@ fn answer(items: &[String]) -> String {
     )
 }
 
-/// How many items are read anew along this outline, and not known by it; `None` where it is of no
+/// How many items are read anew with these fingerprints, and not known by them; `None` where they are of no
 /// use.
-fn strangers(body: &str, outline: &Outline) -> Option<usize> {
+fn strangers(body: &str, fingerprints: &Fingerprints) -> Option<usize> {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let split = outline.split(&body, &pointer())?;
-    let new = split.outline.as_ref().unwrap_or(outline);
-    Some(new.rows.iter().filter(|row| !outline.rows.contains(row)).count())
+    let split = fingerprints.split(&body, &pointer())?;
+    let new = split.fingerprints.as_ref().unwrap_or(fingerprints);
+    Some(new.rows.iter().filter(|row| !fingerprints.rows.contains(row)).count())
 }
 
 #[test]
 fn the_same_answer_is_known_item_by_item() {
     let items: Vec<String> = (0..100).map(|id| item(id, "same")).collect();
-    let outline = outline_of(&answer(&items));
-    let split = outline.split(&answer(&items).into(), &pointer()).unwrap();
-    assert_eq!(split.outline, None);
+    let fingerprints = outline_of(&answer(&items));
+    let split = fingerprints.split(&answer(&items).into(), &pointer()).unwrap();
+    assert_eq!(split.fingerprints, None);
     assert_eq!(split.items.len(), 100);
     assert!(split.rest.envelope().is_some());
 }
@@ -67,45 +67,45 @@ fn the_same_answer_is_known_item_by_item() {
 #[test]
 fn only_what_was_changed_is_read() {
     let items: Vec<String> = (0..500).map(|id| item(id, "same")).collect();
-    let outline = outline_of(&answer(&items));
+    let fingerprints = outline_of(&answer(&items));
     let mut changed = items.clone();
     changed[0] = item(0, "changed");
     changed[250] = item(250, "changed at length");
     changed[499] = item(499, "changed");
-    assert_eq!(strangers(&answer(&changed), &outline), Some(3));
+    assert_eq!(strangers(&answer(&changed), &fingerprints), Some(3));
     let mut moved = items.clone();
     moved.drain(..AHEAD - 1);
     moved.drain(100..110);
     moved.insert(200, item(1000, "new"));
     moved.push(item(1001, "new"));
-    assert_eq!(strangers(&answer(&moved), &outline), Some(2));
+    assert_eq!(strangers(&answer(&moved), &fingerprints), Some(2));
 }
 
 #[test]
 fn a_long_stretch_of_strangers_does_not_leave_behind_what_is_known() {
     let items: Vec<String> = (0..500).map(|id| item(id, "same")).collect();
-    let outline = outline_of(&answer(&items));
+    let fingerprints = outline_of(&answer(&items));
     let mut changed = items.clone();
     for (id, changed) in changed.iter_mut().enumerate().take(300).skip(10) {
         *changed = item(id, "changed");
     }
-    assert_eq!(strangers(&answer(&changed), &outline), Some(290));
+    assert_eq!(strangers(&answer(&changed), &fingerprints), Some(290));
 }
 
 #[test]
 fn an_outline_is_of_one_place_for_the_id() {
     let body = answer(&[r#"{"itemId":1,"other":2}"#.to_owned()]);
-    let outline = outline_of(&body);
-    assert!(outline.split(&body.clone().into(), &"/other".parse().unwrap()).is_none());
-    assert!(outline.split(&body.into(), &pointer()).is_some());
+    let fingerprints = outline_of(&body);
+    assert!(fingerprints.split(&body.clone().into(), &"/other".parse().unwrap()).is_none());
+    assert!(fingerprints.split(&body.into(), &pointer()).is_some());
 }
 
 #[test]
 fn a_list_that_only_looks_like_the_list_of_items_is_none() {
     let items = [item(1, "a"), item(2, "b")];
     let (body, list) = (answer(&items), items.join(","));
-    let outline = outline_of(&body);
-    let elsewhere = [
+    let fingerprints = outline_of(&body);
+    let foreign_redirect = [
         // In another object, in a text, in another list, beside the data, twice.
         format!(
             r#"{{"x":{{"itemList":[{list}]}},"data":{{"itemList":[],"searchTotal":0,"returnTotal":0}}}}"#
@@ -134,15 +134,19 @@ fn a_list_that_only_looks_like_the_list_of_items_is_none() {
         format!("x{body}"),
         body.replace("itemList", "itemlist"),
     ];
-    for other in elsewhere {
-        assert_eq!(shown(verdict(&other, Some(&outline))), shown(verdict(&other, None)), "{other}");
+    for other in foreign_redirect {
+        assert_eq!(
+            shown(verdict(&other, Some(&fingerprints))),
+            shown(verdict(&other, None)),
+            "{other}"
+        );
     }
 }
 
-/// Of a verdict all but the outline, which may be a new one or the old.
+/// Of a verdict all but the fingerprints, which may be new ones or the old.
 fn shown(verdict: Verdict<SearchAnswer>) -> String {
     match verdict {
-        Verdict::Answer(answer) => format!("{:?}", SearchAnswer { outline: None, ..answer }),
+        Verdict::Answer(answer) => format!("{:?}", SearchAnswer { fingerprints: None, ..answer }),
         other => format!("{other:?}"),
     }
 }
@@ -193,7 +197,7 @@ proptest! {
         damage in proptest::option::of((any::<usize>(), any::<u8>())),
     ) {
         let items: Vec<String> = (0..count).map(|id| item(id, "same")).collect();
-        let outline = outline_of(&answer(&items));
+        let fingerprints = outline_of(&answer(&items));
         let mut body = answer(&edited(&items, &edits));
         if spaced {
             body = body.replace("},{", "} ,\n\t{").replace(":[", " : [ ");
@@ -207,9 +211,9 @@ proptest! {
             bytes[at] = byte;
             body = String::from_utf8_lossy(&bytes).into_owned();
         }
-        let (along, scratch) = (verdict(&body, Some(&outline)), verdict(&body, None));
+        let (along, scratch) = (verdict(&body, Some(&fingerprints)), verdict(&body, None));
         if let (Verdict::Answer(along), Verdict::Answer(scratch)) = (&along, &scratch) {
-            prop_assert_eq!(&along.outline, &scratch.outline);
+            prop_assert_eq!(&along.fingerprints, &scratch.fingerprints);
         }
         prop_assert_eq!(shown(along), shown(scratch));
     }

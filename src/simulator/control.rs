@@ -1,6 +1,6 @@
-//! The test doors: how a test sets, from outside, what happens next, and reads what is true.
+//! The control API: how a test sets, from outside, what happens next, and reads what is true.
 //!
-//! They stand open to whoever reaches the port, which is nobody beyond this machine.
+//! It is open to whoever reaches the port, which is nobody beyond this machine.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,35 +14,39 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::answer::{self, Answer, Delivery, Travel};
-use super::call::Call;
+use super::answer::{self, Delivery, SimulatedAnswer, Travel};
+use super::behaviour::SimulatedItemCall;
+use super::call::SimulatedCall;
 use super::churn::Rates;
-use super::faults::{Endpoint, Fault, Scripted};
-use super::gates::Hold;
-use super::manners::ItemCall;
+use super::faults::{Scripted, SimulatedEndpoint, SimulatedFault};
+use super::gates::HoldRequest;
 use super::options::{check_odds, check_rates};
 use super::routes::message;
-use super::{Shared, world};
+use super::{SimulatorShared, dataset};
 
 /// How many items of the oracle are rendered at a time.
 const ORACLE_PIECE: usize = 100;
 
-/// Answers a call to a test door.
-pub(super) fn answer(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
-    let door = call.path.strip_prefix("/simulator/").unwrap_or_default();
-    if (&call.method, door) == (&Method::GET, "items") {
+/// Answers a call to the control API.
+pub(super) fn answer(shared: &Arc<SimulatorShared>, call: &SimulatedCall) -> Response<Delivery> {
+    let call_name = call.path.strip_prefix("/simulator/").unwrap_or_default();
+    if (&call.method, call_name) == (&Method::GET, "items") {
         return items(shared, call);
     }
-    match opened(shared, door, call) {
-        Ok(value) => Answer::json(&value),
-        Err(Refusal(status, reason)) => message(status, &reason),
+    match answered(shared, call_name, call) {
+        Ok(value) => SimulatedAnswer::json(&value),
+        Err(ControlError(status, reason)) => message(status, &reason),
     }
     .travel(Travel::Whole)
 }
 
-/// Opens a door for this process itself.
-pub(super) fn open(shared: &Arc<Shared>, door: &str, body: &Value) -> Result<(), String> {
-    let call = Call {
+/// Makes a call to the control API for this process itself.
+pub(super) fn call(
+    shared: &Arc<SimulatorShared>,
+    call_name: &str,
+    body: &Value,
+) -> Result<(), String> {
+    let call = SimulatedCall {
         method: Method::POST,
         path: String::new(),
         query: None,
@@ -53,19 +57,23 @@ pub(super) fn open(shared: &Arc<Shared>, door: &str, body: &Value) -> Result<(),
         node: 0,
         astray: false,
     };
-    opened(shared, door, &call).map(drop).map_err(|Refusal(_, reason)| reason)
+    answered(shared, call_name, &call).map(drop).map_err(|ControlError(_, reason)| reason)
 }
 
-fn opened(shared: &Arc<Shared>, door: &str, call: &Call) -> Result<Value, Refusal> {
-    match (&call.method, door) {
+fn answered(
+    shared: &Arc<SimulatorShared>,
+    call_name: &str,
+    call: &SimulatedCall,
+) -> Result<Value, ControlError> {
+    match (&call.method, call_name) {
         (&Method::GET, "counts") => Ok(json!(shared.counts())),
         (&Method::POST, "faults") => queue_faults(shared, call),
-        (&Method::POST, "hold") => parse(call).map(|hold: Hold| {
+        (&Method::POST, "hold") => parse(call).map(|hold: HoldRequest| {
             shared.lock().gates.hold(hold);
             json!({})
         }),
         (&Method::POST, "release") => parse(call)
-            .map(|Release { endpoint }| json!({"released": shared.lock().gates.release(endpoint)})),
+            .map(|ReleaseRequest { endpoint }| json!({"released": shared.lock().gates.release(endpoint)})),
         (&Method::DELETE, "faults") => {
             shared.lock().faults.clear();
             Ok(json!({}))
@@ -79,7 +87,7 @@ fn opened(shared: &Arc<Shared>, door: &str, call: &Call) -> Result<Value, Refusa
         (&Method::POST, "churn") => parse(call).and_then(|change| churn(shared, &change)),
         (&Method::POST, "freeze") => {
             let still = Some(0.0);
-            let change = ChurnChange {
+            let change = ChurnRequest {
                 repository: None,
                 insert_rate: still,
                 delete_rate: still,
@@ -91,39 +99,39 @@ fn opened(shared: &Arc<Shared>, door: &str, call: &Call) -> Result<Value, Refusa
         (&Method::POST, "hide") => parse(call).and_then(|hide| hide_items(shared, &hide)),
         (&Method::POST, "show") => parse(call).and_then(|show| show_items(shared, &show)),
         (&Method::POST, "empty") => parse(call).and_then(|empty| look_empty(shared, &empty)),
-        (&Method::POST, "items-call") => parse(call).map(|ItemsCall { mode }| {
-            shared.lock().manners.item_call = mode;
+        (&Method::POST, "items-call") => parse(call).map(|ItemCallRequest { mode }| {
+            shared.lock().behaviour.item_call = mode;
             json!({})
         }),
         (&Method::POST, "lists") => parse(call).map(|lists| {
-            shared.lock().manners.lists = lists;
+            shared.lock().behaviour.lists = lists;
             json!({})
         }),
-        (&Method::POST, "reorder") => parse(call).map(|Reorder { on }| {
-            shared.lock().manners.reorder(on, shared.options.seed);
+        (&Method::POST, "reorder") => parse(call).map(|ReorderRequest { on }| {
+            shared.lock().behaviour.reorder(on, shared.options.seed);
             json!({})
         }),
-        _ => Err(Refusal(StatusCode::NOT_FOUND, "there is no such door".to_owned())),
+        _ => Err(ControlError(StatusCode::NOT_FOUND, "there is no such call".to_owned())),
     }
 }
 
-/// Why a door stays shut.
-struct Refusal(StatusCode, String);
+/// Why a call to the control API fails.
+struct ControlError(StatusCode, String);
 
-impl Refusal {
+impl ControlError {
     fn wrong(reason: impl Display) -> Self {
         Self(StatusCode::BAD_REQUEST, format!("{reason}"))
     }
 }
 
-fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Refusal> {
-    serde_json::from_slice(&call.body).map_err(Refusal::wrong)
+fn parse<T: DeserializeOwned>(call: &SimulatedCall) -> Result<T, ControlError> {
+    serde_json::from_slice(&call.body).map_err(ControlError::wrong)
 }
 
-fn queue_faults(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+fn queue_faults(shared: &SimulatorShared, call: &SimulatedCall) -> Result<Value, ControlError> {
     let scripted: Vec<Scripted> = parse(call)?;
     if let Some(unfit) = scripted.iter().find(|fault| !fault.kind.fits(fault.endpoint)) {
-        return Err(Refusal::wrong(format!("{} is a fault of a search", unfit.kind)));
+        return Err(ControlError::wrong(format!("{} is a fault of a search", unfit.kind)));
     }
     let mut state = shared.lock();
     let queued = scripted.len();
@@ -133,34 +141,34 @@ fn queue_faults(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     Ok(json!({"queued": queued}))
 }
 
-fn odds(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+fn odds(shared: &SimulatorShared, call: &SimulatedCall) -> Result<Value, ControlError> {
     let named: BTreeMap<String, f64> = parse(call)?;
     let odds = named
         .into_iter()
-        .map(|(name, probability)| Ok((name.parse::<Fault>()?, probability)))
+        .map(|(name, probability)| Ok((name.parse::<SimulatedFault>()?, probability)))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error: super::UnknownFault| Refusal::wrong(error))?;
-    check_odds(&odds).map_err(Refusal::wrong)?;
+        .map_err(|error: super::UnknownFault| ControlError::wrong(error))?;
+    check_odds(&odds).map_err(ControlError::wrong)?;
     shared.lock().faults.set_odds(odds);
     Ok(json!({}))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Release {
-    endpoint: Endpoint,
+struct ReleaseRequest {
+    endpoint: SimulatedEndpoint,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ChurnChange {
+struct ChurnRequest {
     repository: Option<u64>,
     insert_rate: Option<f64>,
     delete_rate: Option<f64>,
     update_rate: Option<f64>,
 }
 
-fn churn(shared: &Shared, change: &ChurnChange) -> Result<Value, Refusal> {
+fn churn(shared: &SimulatorShared, change: &ChurnRequest) -> Result<Value, ControlError> {
     let uptime = shared.uptime();
     let mut state = shared.lock();
     let mut changed = 0;
@@ -176,7 +184,7 @@ fn churn(shared: &Shared, change: &ChurnChange) -> Result<Value, Refusal> {
             delete: change.delete_rate.unwrap_or(old.delete),
             update: change.update_rate.unwrap_or(old.update),
         };
-        check_rates(rates).map_err(Refusal::wrong)?;
+        check_rates(rates).map_err(ControlError::wrong)?;
         repository.set_rates(rates, uptime);
         changed += 1;
     }
@@ -185,9 +193,9 @@ fn churn(shared: &Shared, change: &ChurnChange) -> Result<Value, Refusal> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Edit {
+struct EditRequest {
     repository: u64,
-    clear: Option<Part>,
+    clear: Option<ClearAmount>,
     #[serde(default)]
     insert: u32,
     /// Where the new items go.
@@ -197,20 +205,20 @@ struct Edit {
     #[serde(default)]
     update: Vec<u64>,
     #[serde(default, rename = "move")]
-    moves: Vec<Move>,
+    moves: Vec<MoveRequest>,
 }
 
 /// How many of the items there are.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged)]
-enum Part {
+enum ClearAmount {
     Count(usize),
     Fraction(f64),
 }
 
-impl Part {
+impl ClearAmount {
     /// Of so many, how many; a fraction is rounded up.
-    fn of(self, items: usize) -> Result<usize, Refusal> {
+    fn of(self, items: usize) -> Result<usize, ControlError> {
         match self {
             Self::Count(count) => Ok(count),
             #[expect(
@@ -221,20 +229,22 @@ impl Part {
             Self::Fraction(part) if (0.0..=1.0).contains(&part) => {
                 Ok((part * items as f64).ceil() as usize)
             }
-            Self::Fraction(_) => Err(Refusal::wrong("clear is a number of items or a part of 1")),
+            Self::Fraction(_) => {
+                Err(ControlError::wrong("clear is a number of items or a part of 1"))
+            }
         }
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Move {
+struct MoveRequest {
     id: u64,
     to: usize,
 }
 
-fn edit(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
-    let edit: Edit = parse(call)?;
+fn edit(shared: &SimulatorShared, call: &SimulatedCall) -> Result<Value, ControlError> {
+    let edit: EditRequest = parse(call)?;
     let uptime = shared.uptime();
     let mut state = shared.lock();
     let repository = state.repository(edit.repository, uptime).ok_or_else(no_repository)?;
@@ -242,7 +252,7 @@ fn edit(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
         repository.clear(part.of(repository.len())?);
     }
     let mut inserted = Vec::new();
-    let done: Result<(), world::EditError> = (|| {
+    let done: Result<(), dataset::EditError> = (|| {
         for _ in 0..edit.insert {
             inserted.push(repository.insert(edit.at)?);
         }
@@ -250,39 +260,39 @@ fn edit(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
         edit.update.iter().try_for_each(|id| repository.update(*id))?;
         edit.moves.iter().try_for_each(|one| repository.move_to(one.id, one.to))
     })();
-    done.map_err(Refusal::wrong)?;
+    done.map_err(ControlError::wrong)?;
     Ok(json!({"inserted": inserted}))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Hide {
+struct HideRequest {
     repository: u64,
     ids: Vec<u64>,
 }
 
-fn hide_items(shared: &Shared, hide: &Hide) -> Result<Value, Refusal> {
+fn hide_items(shared: &SimulatorShared, hide: &HideRequest) -> Result<Value, ControlError> {
     let uptime = shared.uptime();
     let mut state = shared.lock();
     let repository = state.repository(hide.repository, uptime).ok_or_else(no_repository)?;
-    hide.ids.iter().try_for_each(|id| repository.hide(*id)).map_err(Refusal::wrong)?;
+    hide.ids.iter().try_for_each(|id| repository.hide(*id)).map_err(ControlError::wrong)?;
     Ok(json!({"shown": repository.shown()}))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Show {
+struct ShowRequest {
     repository: u64,
     ids: Option<Vec<u64>>,
 }
 
-fn show_items(shared: &Shared, show: &Show) -> Result<Value, Refusal> {
+fn show_items(shared: &SimulatorShared, show: &ShowRequest) -> Result<Value, ControlError> {
     let uptime = shared.uptime();
     let mut state = shared.lock();
     let repository = state.repository(show.repository, uptime).ok_or_else(no_repository)?;
     match &show.ids {
         Some(ids) => {
-            ids.iter().try_for_each(|id| repository.show(*id)).map_err(Refusal::wrong)?;
+            ids.iter().try_for_each(|id| repository.show(*id)).map_err(ControlError::wrong)?;
         }
         None => repository.show_all(),
     }
@@ -291,12 +301,12 @@ fn show_items(shared: &Shared, show: &Show) -> Result<Value, Refusal> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LookEmpty {
+struct EmptyRequest {
     repository: u64,
     on: bool,
 }
 
-fn look_empty(shared: &Shared, empty: &LookEmpty) -> Result<Value, Refusal> {
+fn look_empty(shared: &SimulatorShared, empty: &EmptyRequest) -> Result<Value, ControlError> {
     let uptime = shared.uptime();
     let mut state = shared.lock();
     let repository = state.repository(empty.repository, uptime).ok_or_else(no_repository)?;
@@ -306,23 +316,23 @@ fn look_empty(shared: &Shared, empty: &LookEmpty) -> Result<Value, Refusal> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ItemsCall {
-    mode: ItemCall,
+struct ItemCallRequest {
+    mode: SimulatedItemCall,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Reorder {
+struct ReorderRequest {
     on: bool,
 }
 
 /// The oracle. The list is copied at one moment; the items are rendered as they are sent.
-fn items(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
+fn items(shared: &Arc<SimulatorShared>, call: &SimulatedCall) -> Response<Delivery> {
     let id = call.parameter("repository").and_then(|id| id.parse::<u64>().ok());
     let uptime = shared.uptime();
     let mut state = shared.lock();
     let Some(repository) = id.and_then(|id| state.repository(id, uptime)) else {
-        let Refusal(status, reason) = no_repository();
+        let ControlError(status, reason) = no_repository();
         return message(status, &reason).travel(Travel::Whole);
     };
     let mut entries = repository.window(0, usize::MAX).into_iter();
@@ -339,6 +349,6 @@ fn items(shared: &Arc<Shared>, call: &Call) -> Response<Delivery> {
     answer::stream("application/x-ndjson", frames)
 }
 
-fn no_repository() -> Refusal {
-    Refusal(StatusCode::NOT_FOUND, "there is no such repository".to_owned())
+fn no_repository() -> ControlError {
+    ControlError(StatusCode::NOT_FOUND, "there is no such repository".to_owned())
 }

@@ -1,17 +1,17 @@
 //! How the server answers until a test says otherwise.
 //!
-//! A fault befalls one request; manners last. They are those of servers that are not wrong, only
+//! A fault befalls one request; behaviour lasts. It is that of servers that are not wrong, only
 //! different: one without a call for a single item, one that writes members in any order.
 
 use fastrand::Rng;
 use serde::Deserialize;
 
-use super::lists::ListManners;
+use super::lists::ListBehaviour;
 
 /// How the call for one item answers a good session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum ItemCall {
+pub(super) enum SimulatedItemCall {
     /// With the item, or with 404 where it is gone.
     #[default]
     Honest,
@@ -27,14 +27,14 @@ pub(super) enum ItemCall {
 
 /// What lasts.
 #[derive(Debug, Default)]
-pub(super) struct Manners {
-    pub(super) item_call: ItemCall,
-    pub(super) lists: ListManners,
+pub(super) struct Behaviour {
+    pub(super) item_call: SimulatedItemCall,
+    pub(super) lists: ListBehaviour,
     /// Where the orders of members come from; `None` for the usual one.
     orders: Option<Rng>,
 }
 
-impl Manners {
+impl Behaviour {
     /// From now on each answer has another order of members, or all have the usual one.
     pub(super) fn reorder(&mut self, on: bool, seed: u64) {
         self.orders = on.then(|| Rng::with_seed(seed));

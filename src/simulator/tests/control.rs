@@ -1,11 +1,11 @@
-//! The doors that make a list lie, a call be missing, or members change their places.
+//! The control calls that make a list lie, a call be missing, or members change their places.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use super::*;
-use crate::simulator::Endpoint;
+use crate::simulator::SimulatedEndpoint;
 
 const ITEM: &str = "/webcm/rest/api/items";
 
@@ -30,7 +30,7 @@ async fn counted(client: &Client) -> u64 {
     counted["data"].as_u64().unwrap()
 }
 
-async fn door(client: &Client, name: &str, body: Value) -> Value {
+async fn call_name(client: &Client, name: &str, body: Value) -> Value {
     let got = client.post(&format!("/simulator/{name}"), &body).await;
     assert_eq!(got.status, 200, "{name} {body}: {}", got.json());
     got.json()
@@ -42,8 +42,8 @@ async fn a_hidden_item_is_in_no_search_but_still_there() {
     let all = oracle(&client).await;
     let ids = [all[2]["itemId"].clone(), all[7]["itemId"].clone()];
     let hide = json!({"repository": 10_149, "ids": ids});
-    assert_eq!(door(&client, "hide", hide.clone()).await, json!({"shown": 8}));
-    door(&client, "hide", hide).await;
+    assert_eq!(call_name(&client, "hide", hide.clone()).await, json!({"shown": 8}));
+    call_name(&client, "hide", hide).await;
 
     let (shown, total) = searched(&client).await;
     assert_eq!((shown.len(), total, counted(&client).await), (8, 8, 8));
@@ -54,13 +54,13 @@ async fn a_hidden_item_is_in_no_search_but_still_there() {
     assert_eq!(client.get(&format!("{ITEM}/{}", ids[0])).await.json()["data"], all[2]);
 
     let show = json!({"repository": 10_149, "ids": [ids[0]]});
-    assert_eq!(door(&client, "show", show).await, json!({"shown": 9}));
+    assert_eq!(call_name(&client, "show", show).await, json!({"shown": 9}));
     let gone = json!({"repository": 10_149, "delete": [ids[1]]});
-    door(&client, "edit", gone).await;
+    call_name(&client, "edit", gone).await;
     assert_eq!(searched(&client).await.1, 9, "a hidden item can be deleted");
-    door(&client, "hide", json!({"repository": 10_149, "ids": [ids[0]]})).await;
+    call_name(&client, "hide", json!({"repository": 10_149, "ids": [ids[0]]})).await;
     let show = json!({"repository": 10_149});
-    assert_eq!(door(&client, "show", show).await, json!({"shown": 9}));
+    assert_eq!(call_name(&client, "show", show).await, json!({"shown": 9}));
     assert_eq!(searched(&client).await.0, oracle(&client).await);
 
     for (name, repository, id) in [("hide", 10_149, 1), ("show", 10_149, 1), ("hide", 5, 1)] {
@@ -75,11 +75,11 @@ async fn a_repository_can_look_empty_while_its_items_are_there() {
     let client = Client::signed_in(options(10)).await;
     let all = oracle(&client).await;
     let empty = |on: bool| json!({"repository": 10_149, "on": on});
-    assert_eq!(door(&client, "empty", empty(true)).await, json!({"shown": 0}));
+    assert_eq!(call_name(&client, "empty", empty(true)).await, json!({"shown": 0}));
     assert_eq!((searched(&client).await, counted(&client).await), ((vec![], 0), 0));
     assert_eq!(oracle(&client).await, all);
     assert_eq!(client.get(&format!("{ITEM}/{}", all[3]["itemId"])).await.json()["data"], all[3]);
-    door(&client, "empty", empty(false)).await;
+    call_name(&client, "empty", empty(false)).await;
     assert_eq!(searched(&client).await, (all, 10));
 }
 
@@ -89,7 +89,7 @@ async fn the_call_for_one_item_answers_as_it_is_told() {
     let item = oracle(&client).await[1].clone();
     let path = format!("{ITEM}/{}", item["itemId"]);
     for (mode, status) in [("not-found", 404), ("html", 200), ("status", 200), ("error", 500)] {
-        assert_eq!(door(&client, "items-call", json!({"mode": mode})).await, json!({}));
+        assert_eq!(call_name(&client, "items-call", json!({"mode": mode})).await, json!({}));
         let got = client.get(&path).await;
         assert_eq!(got.status, status, "{mode}");
         let html = got.header("content-type").unwrap().starts_with("text/html");
@@ -100,7 +100,7 @@ async fn the_call_for_one_item_answers_as_it_is_told() {
         }
         assert_eq!(searched(&client).await.1, 3, "{mode}: searches go on");
     }
-    door(&client, "items-call", json!({"mode": "honest"})).await;
+    call_name(&client, "items-call", json!({"mode": "honest"})).await;
     assert_eq!(client.get(&path).await.json()["data"], item);
     assert_eq!(client.get(&format!("{ITEM}/1")).await.status, 404);
     let unknown = client.post("/simulator/items-call", &json!({"mode": "rude"})).await;
@@ -111,7 +111,7 @@ async fn the_call_for_one_item_answers_as_it_is_told() {
 async fn members_can_change_their_places_and_nothing_else() {
     let client = Client::signed_in(options(20)).await;
     let (first, all) = (client.search(1, 20).await.body, oracle(&client).await);
-    door(&client, "reorder", json!({"on": true})).await;
+    call_name(&client, "reorder", json!({"on": true})).await;
     let mut seen = BTreeSet::from([first.clone()]);
     for _ in 0..3 {
         let got = client.search(1, 20).await;
@@ -124,7 +124,7 @@ async fn members_can_change_their_places_and_nothing_else() {
     assert_eq!((&one.json()["data"], &two.json()["data"]), (&all[0], &all[0]));
     assert_ne!(one.body, two.body);
     assert_eq!(oracle(&client).await, all);
-    door(&client, "reorder", json!({"on": false})).await;
+    call_name(&client, "reorder", json!({"on": false})).await;
     assert_eq!(client.search(1, 20).await.body, first);
 }
 
@@ -132,15 +132,16 @@ async fn members_can_change_their_places_and_nothing_else() {
 async fn the_first_items_can_be_cleared_by_number_or_by_part() {
     let client = Client::signed_in(options(100)).await;
     let all = oracle(&client).await;
-    door(&client, "edit", json!({"repository": 10_149, "clear": 10})).await;
+    call_name(&client, "edit", json!({"repository": 10_149, "clear": 10})).await;
     assert_eq!(oracle(&client).await, all[10..]);
-    door(&client, "edit", json!({"repository": 10_149, "clear": 0.75})).await;
+    call_name(&client, "edit", json!({"repository": 10_149, "clear": 0.75})).await;
     assert_eq!(oracle(&client).await, all[78..], "68 of 90: rounded up");
     assert_eq!(client.counts().deleted, 78);
-    let got = door(&client, "edit", json!({"repository": 10_149, "clear": 1.0, "insert": 2})).await;
+    let got =
+        call_name(&client, "edit", json!({"repository": 10_149, "clear": 1.0, "insert": 2})).await;
     let left: Vec<Value> = oracle(&client).await.iter().map(|it| it["itemId"].clone()).collect();
     assert_eq!(got["inserted"], json!(left));
-    door(&client, "edit", json!({"repository": 10_149, "clear": 99})).await;
+    call_name(&client, "edit", json!({"repository": 10_149, "clear": 99})).await;
     assert_eq!(searched(&client).await, (vec![], 0));
     for wrong in [json!(-1), json!(1.5), json!("all")] {
         let wrong = json!({"repository": 10_149, "clear": wrong});
@@ -151,20 +152,20 @@ async fn the_first_items_can_be_cleared_by_number_or_by_part() {
 #[tokio::test]
 async fn a_held_request_waits_for_its_release_and_meets_what_is_queued_meanwhile() {
     let client = Client::signed_in(options(10)).await;
-    door(&client, "hold", json!({"endpoint": "search", "after": 1})).await;
+    call_name(&client, "hold", json!({"endpoint": "search", "after": 1})).await;
     assert_eq!(client.search(1, 5).await.status, 200);
     let search = json!({"endpoint": "search"});
-    assert_eq!(door(&client, "release", search.clone()).await, json!({"released": false}));
+    assert_eq!(call_name(&client, "release", search.clone()).await, json!({"released": false}));
     let (held, ()) = tokio::join!(client.search(1, 5), async {
         while client.counts().held == 0 {
             tokio::task::yield_now().await;
         }
         let answer = json!({"status": 418, "headers": {"x-tea": "yes"}, "body": "short and stout"});
         let fault = json!([{"endpoint": "search", "kind": "canned", "answer": answer}]);
-        door(&client, "faults", fault).await;
-        assert_eq!(door(&client, "release", search).await, json!({"released": true}));
+        call_name(&client, "faults", fault).await;
+        assert_eq!(call_name(&client, "release", search).await, json!({"released": true}));
     });
     assert_eq!((held.status, held.header("x-tea")), (418, Some("yes")));
     assert_eq!(held.body, b"short and stout");
-    assert_eq!(client.counts().calls[&Endpoint::Search], 2);
+    assert_eq!(client.counts().calls[&SimulatedEndpoint::Search], 2);
 }

@@ -1,5 +1,5 @@
-//! The house rules that no compiler checks: who may import whom, what each file begins with, what
-//! pure files keep out, and that the README knows every event.
+//! The house rules that no compiler checks: who may import whom, what each file begins with, and
+//! what pure files keep out.
 //!
 //! Reads the sources as text and depends on nothing of the crate. A new edge between modules is a
 //! visible change in [`MAY_IMPORT`].
@@ -212,34 +212,6 @@ fn each_file_says_what_it_is_for_and_stays_readable() {
         }
     }
     assert!(faults.is_empty(), "\n{faults}");
-}
-
-#[test]
-fn the_readme_knows_every_event() {
-    let events: String =
-        sources("src/telemetry/event").iter().map(|source| source.text.as_str()).collect();
-    // A message is the last argument of an event: a text alone on its line.
-    let mut messages: Vec<&str> = events
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix('"'))
-        .chain(events.lines().filter_map(|line| {
-            line.trim().strip_suffix("\");").and_then(|line| line.rsplit_once('"')).map(|it| it.1)
-        }))
-        .collect();
-    messages.sort_unstable();
-    messages.dedup();
-    assert!(messages.len() > 20, "too few events found: {messages:?}");
-
-    let readme = Source::read(Path::new("README.md"));
-    let mut told: Vec<&str> = readme
-        .text
-        .lines()
-        .skip_while(|line| !line.starts_with("| message |"))
-        .skip(2)
-        .map_while(|line| line.strip_prefix("| `")?.split_once('`').map(|row| row.0))
-        .collect();
-    told.sort_unstable();
-    assert_eq!(messages, told, "events (left) and the README's table of messages (right)");
 }
 
 /// One file.

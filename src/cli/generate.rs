@@ -87,7 +87,10 @@ const SECTIONS: [Section; 5] = [
                 "The socket at which status and doctor ask the daemon; /run/ewmirror-NAME/control.sock \
                  for ewmirror@NAME. Another stands beside the database, as mirror.db.sock.",
             ),
-            ("/usr/share/doc/ewmirror/README.md", "The handbook."),
+            (
+                "/usr/share/doc/ewmirror/README.md, /usr/share/doc/ewmirror/docs/",
+                "The first page, and the documentation to look things up in.",
+            ),
         ],
     ),
     (

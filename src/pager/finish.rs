@@ -192,7 +192,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         if in_a_row >= TOLD_FROM {
             let report = Report {
                 error: format!("{in_a_row} passes in a row were not certified: {doubt}"),
-                remedy: "look the reason up in the README, under \"Is it right?\"".to_owned(),
+                remedy: "look the reason up in docs/operate.md, under \"Is it right?\"".to_owned(),
                 retry_in: None,
                 halts: false,
             };

@@ -2,6 +2,7 @@
 
 use tempfile::TempDir;
 
+use crate::documents;
 use crate::support::daemon::output;
 use crate::support::{Daemon, Event, STOP_WITHIN, ewmirror};
 
@@ -29,6 +30,7 @@ fn the_demo_shows_the_whole_life_of_the_daemon_and_sums_it_up() {
         assert!(ended.events.iter().any(says(message)), "no \"{message}\" within 16 s");
     }
     assert!(ended.events.iter().all(|it| !it.line.contains("panic")));
+    documents::assert_printed("README.md", "<!-- demo -->", &ended.events);
     let summary = String::from_utf8(ended.stdout).unwrap();
     let value = |name: &str| -> u64 {
         let line = summary.lines().find(|line| line.starts_with(name));

@@ -11,6 +11,7 @@ mod crash;
 mod deletes;
 mod demo;
 mod doctor;
+mod documents;
 mod exactness;
 mod faults;
 mod health;

@@ -1,0 +1,63 @@
+//! Whether the lines of a log that the documentation shows are what the daemon prints.
+
+use std::fs;
+
+use crate::support::{Daemon, Event, Setup, Sim, repositories};
+
+/// Asserts that a process prints each line of the block below this mark, but for the values: the same
+/// message with fields of the same names in the same order.
+pub(crate) fn assert_printed(page: &str, mark: &str, events: &[Event]) {
+    let shown = block(page, mark);
+    assert!(shown.len() >= 5, "{page} {mark}: {shown:?}");
+    for line in shown {
+        let wanted = shape(&line);
+        let printed = events.iter().any(|event| shape(&event.line).ends_with(&wanted));
+        assert!(printed, "{page} shows what is never printed: {line}");
+    }
+}
+
+/// The lines of the block of code below a mark.
+fn block(page: &str, mark: &str) -> Vec<String> {
+    let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(path).expect("the page can be read");
+    let mut lines = text.lines().skip_while(|line| *line != mark).skip(1);
+    assert!(lines.next().is_some_and(|line| line.starts_with("```")), "{page}: no block at {mark}");
+    lines.take_while(|line| *line != "```").map(str::to_owned).collect()
+}
+
+/// A line of the log without its values; of the head only the level is kept.
+fn shape(line: &str) -> String {
+    let line = line.split_once("]: ").map_or(line, |(_, line)| line);
+    let mut names = String::new();
+    let mut quoted = false;
+    for word in line.split(' ') {
+        let inside = quoted;
+        quoted ^= word.matches('"').count() % 2 == 1;
+        let name = word.split_once('=').map_or(word, |(name, _)| name);
+        if !inside && !name.is_empty() {
+            names.push(' ');
+            names.push_str(name);
+        }
+    }
+    names
+}
+
+#[test]
+fn the_log_of_a_service_is_the_one_that_is_shown() {
+    let sim = Sim::start(repositories(&[(10_149, 250)]));
+    let mut setup = Setup::new(sim.url());
+    setup.repositories = vec!["id = 10149".to_owned()];
+    setup.log = "format = 'text'".to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    setup.mirror = format!("url = 'sqlite://{}/mirror.db'", folder.path().display());
+    let daemon = Daemon::run(&setup);
+    daemon.wait_for(|event| event.line.contains("pass complete"));
+    let ended = daemon.stop();
+    assert_printed("docs/operate.md", "<!-- log -->", &ended.events);
+}
+
+#[test]
+fn a_shape_is_the_message_and_the_names_of_the_fields() {
+    let line = r#"ewmirror[61]: session renewed generation=2 reason="a = b" elapsed_ms=41"#;
+    assert_eq!(shape(line), " session renewed generation reason elapsed_ms");
+}

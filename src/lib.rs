@@ -17,35 +17,35 @@
 //! | 0 | [`config`], [`command_line`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`visible`], [`clock`], [`cookies`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
-//! Decisions are pure, and waiting is thin: [`pager::pass`], [`pager::window`], [`pager::link`],
-//! [`pager::courtesy`],
-//! [`pager::deletes`], [`pager::checkpoint`], [`canonical`], the mirror's `diff`,
+//! Decisions are pure, and waiting is thin: [`pager::proof::pass`], [`pager::proof::window`], [`pager::proof::overlap`],
+//! [`pager::rate::adaptive`],
+//! [`pager::proof::deletes`], [`pager::proof::checkpoint`], [`canonical`], the mirror's `diff`,
 //! [`refresher::schedule`], [`supervisor::restart`], [`supervisor::reload`], [`supervisor::watchdog`],
 //! [`supervisor::status_line`], the status document and page, [`client::retry`] and
 //! the client's verdicts take what they need as arguments and are tested without a runtime.
 //!
 //! # The way of one page
 //!
-//! 1. [`pager::pass::Pass::plan`] names the next window: a page number and a page size.
+//! 1. [`pager::proof::pass::Pass::plan`] names the next window: a page number and a page size.
 //! 2. The pager waits for its interval and starts a request; up to `in_flight` are under way.
-//! 3. [`pager::fetch::Fetcher::fetch`] takes [`session::Credentials`], waiting for the refresher
-//!    where there are none that hold, passes the gate ([`pager::Gate`]: how many at once, and how many
+//! 3. [`pager::request::fetch::Fetcher::fetch`] takes [`session::Credentials`], waiting for the refresher
+//!    where there are none that hold, passes the limiter ([`pager::Limiter`]: how many at once, and how many
 //!    a second), and calls [`client::Api::search`].
 //! 4. The client sends it, reads the answer up to a cap, and judges it: an answer, a refusal, or a
 //!    failure. Items are slices of the answer's bytes; where these are what the same window showed
 //!    the last time, they are known by its [`client::Fingerprints`] and not read again.
 //! 5. A refusal is reported with the generation it was made with and waits for a newer one; a
 //!    failure waits with growing delays. Either way the request is made again, signed afresh, unless
-//!    the server turns out to answer the top of the list and not this window (`pager::blame`): then
+//!    the server turns out to answer the top of the list and not this window (`pager::request::blame`): then
 //!    the pass is told so, and asks further up or ends.
 //! 6. Answers that came before their turn wait for it. Then the ids and digests of the page go to
-//!    [`pager::pass::Pass::take`], which says whether the pass goes on, reads a stretch again, or has
+//!    [`pager::proof::pass::Pass::take`], which says whether the pass goes on, reads a range again, or has
 //!    ended, and then whether it is certified.
 //! 7. The page goes to the [`mirror::Mirror`] together with the state that the pass has now, the ids
 //!    that it saw for the first time, and its line of the ledger; the next pages are fetched
 //!    meanwhile. A thread of its own looks up each item's digest, compares the forms of those that
 //!    differ, and writes what changed in one transaction: items, changes, checkpoint, ledger.
-//! 8. A line goes to the log. At the end of the pass `pager::settle` asks for the items that a
+//! 8. A line goes to the log. At the end of the pass `pager::reconcile` asks for the items that a
 //!    certified pass did not see, deletes those that are gone or holds them back, and the ledger is
 //!    closed.
 //!
@@ -59,13 +59,13 @@
 //!
 //! | what holds | where |
 //! | --- | --- |
-//! | a certified pass missed nothing that stayed | `pager::pass::tests`, as a property over lists that move between any two requests |
-//! | neighbouring windows overlap wherever any size allows it, and the planner gets on | `pager::window::tests` |
-//! | a window that is not answered holds up nobody, and a server that is away costs no place | `pager::blame`, `pager::pass::unanswered`, `pager::tests::windows`, `tests/it/unreadable.rs` |
-//! | any answers at all end a pass | `pager::pass::tests` |
-//! | a pass killed and taken up again proves as much as any | `pager::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
+//! | a certified pass missed nothing that stayed | `pager::proof::pass::tests`, as a property over lists that move between any two requests |
+//! | neighbouring windows overlap wherever any size allows it, and the planner gets on | `pager::proof::window::tests` |
+//! | a window that is not answered holds up nobody, and a server that is away costs no place | `pager::request::blame`, `pager::proof::pass::unanswered`, `pager::tests::windows`, `tests/it/unreadable.rs` |
+//! | any answers at all end a pass | `pager::proof::pass::tests` |
+//! | a pass killed and taken up again proves as much as any | `pager::proof::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
-//! | no deletion is false, whatever is searched for; too many are held back; a release is for what was announced, or for what is named of it | `pager::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
+//! | no deletion is false, whatever is searched for; too many are held back; a release is for what was announced, or for what is named of it | `pager::proof::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
 //! | items are compared as JSON, exactly | `canonical::tests` |
 //! | a strange, newer or locked database is left byte for byte as it was | `mirror::sqlite::tests` |
 //! | the journal is bounded, whoever reads | `mirror::sqlite::tests`, `tests/it/asking` |
@@ -77,14 +77,14 @@
 //! | what the machine does costs nothing that was kept, and is told with what to do | `tests/it/machine` |
 //! | a kill, a failed call and a power cut at each write of a page's transaction lose nothing of it | `tests/it/crash` |
 //! | months of faults lose nothing, invent nothing and grow nothing | `supervisor::tests::soak`, `cargo bench --bench soak` |
-//! | an announced total ends no pass, and one that is too low costs no item but the certificate | `pager::pass::totals`, `tests/it/paging.rs` |
-//! | `auto` uses a server up to its capacity and yields to others; the lid on requests is never exceeded | `pager::courtesy::tests`, `pager::tests::courtesy`, `tests/it/paging.rs` |
+//! | an announced total ends no pass, and one that is too low costs no item but the certificate | `pager::proof::pass::totals`, `tests/it/paging.rs` |
+//! | `auto` uses a server up to its capacity and yields to others; the rate limit is never exceeded | `pager::rate::adaptive::tests`, `pager::tests::adaptive`, `tests/it/paging.rs` |
 //! | what comes from outside is read as independent readers read it | `fuzz/` |
-//! | a damaged state of a pass is never taken up | `pager::checkpoint`, `fuzz/` |
+//! | a damaged state of a pass is never taken up | `pager::proof::checkpoint`, `fuzz/` |
 //! | the bill of materials names exactly what is linked | `tests/sbom.rs` |
 //! | no secret leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
-//! | a record that cannot be read costs itself and the certificate, and nothing is guessed | `client::tests::unreadable`, `pager::link` |
+//! | a record that cannot be read costs itself and the certificate, and nothing is guessed | `client::tests::unreadable`, `pager::proof::overlap` |
 //! | nothing hidden from the eye reaches a terminal, the log or the page | `visible`, `telemetry::visible` |
 //! | an answer read with fingerprints is the answer read from scratch | `client::fingerprint::tests` |
 //! | tokens never follow a redirect to another host; no error shows a secret | `client::tests`, `client::redirect` |

@@ -7,13 +7,13 @@
 //! `--unchanged` the unchanged pass alone. `-- --matrix` measures every page size at every latency,
 //! with one request in flight and with eight, and then what does not depend on items. With each,
 //! `--items N` and `--repetitions N`; but for the matrix, `--shuffled` serves the items in no order
-//! instead of by ascending id. `-- --courtesy` measures something else instead: [`courtesy`].
+//! instead of by ascending id. `-- --adaptive` measures something else instead: [`adaptive`].
 //!
 //! Each figure is the median of its repetitions; programs that are compared take turns.
 
 #![expect(clippy::print_stdout, reason = "a program whose output is its purpose")]
 
-mod courtesy;
+mod adaptive;
 mod figures;
 mod limit;
 mod matrix;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         }
         _ if arguments.has("--million") => million::measure(&arguments),
         _ if arguments.has("--matrix") => matrix::measure(&arguments),
-        _ if arguments.has("--courtesy") => courtesy::measure(&arguments),
+        _ if arguments.has("--adaptive") => adaptive::measure(&arguments),
         _ => figures::measure(&arguments),
     };
     match done {

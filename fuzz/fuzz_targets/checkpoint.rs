@@ -6,9 +6,9 @@ use std::time::Duration;
 use ewmirror::json::JsonPointer;
 use ewmirror::domain::{ItemId, IdSet};
 use ewmirror::mirror::{Interrupted, PassFigures};
-use ewmirror::pager::checkpoint::{self, ListId};
-use ewmirror::pager::link::Row;
-use ewmirror::pager::pass::{Pass, PassSettings};
+use ewmirror::pager::proof::checkpoint::{self, ListId};
+use ewmirror::pager::proof::overlap::ItemDigest;
+use ewmirror::pager::proof::pass::{Pass, PassSettings};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 
@@ -74,17 +74,17 @@ fn serde_json_map() -> serde_json::Map<String, serde_json::Value> {
 /// Answers the next window as a list does that has as many items as the step says, moved along
 /// by what it says.
 fn answer(pass: &mut Pass, step: u8, ids: &mut IdSet) {
-    let Some(ask) = pass.plan() else { return };
+    let Some(request) = pass.plan() else { return };
     let total = if step & 0x40 == 0 { LONGEST } else { u64::from(step & 0x3f) };
-    let rows: Vec<Row> = (ask.window.start()..ask.window.end().min(total))
+    let rows: Vec<ItemDigest> = (request.window.start()..request.window.end().min(total))
         .take(60)
         .map(|position| position + u64::from(step & 3))
-        .map(|id| Row { id: ItemId::Integer(id.into()), digest: id })
+        .map(|id| ItemDigest { id: ItemId::Integer(id.into()), digest: id })
         .collect();
     for row in &rows {
         ids.insert(&row.id);
     }
-    pass.take(ask.ticket, rows, total);
+    pass.take(request.ticket, rows, total);
 }
 
 /// A pass ends whatever it was before.

@@ -17,7 +17,7 @@ use crate::config::{
     Warning,
 };
 use crate::mirror::{AnyMirror, Nothing, Reader, SqliteMirror, SqliteOptions};
-use crate::pager::Passes;
+use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
 use crate::status::control::{self, Origin};
@@ -33,7 +33,7 @@ pub(super) fn run(file: &Path, environment: Environment) -> Exit {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
-    match prepared.supervise(Passes::Endless, None, Supervisor::run) {
+    match prepared.supervise(PassLimit::Endless, None, Supervisor::run) {
         Ok(ExitReason::MirrorLost(why)) => Exit::Failed(why),
         Ok(_) => Exit::Done,
         Err(exit) => exit,
@@ -97,7 +97,7 @@ impl Prepared {
     /// Starts a runtime and runs a supervisor in it, as `drive` likes.
     pub(super) fn supervise<F, D>(
         self,
-        passes: Passes,
+        passes: PassLimit,
         patience: Option<Duration>,
         drive: D,
     ) -> Result<ExitReason, Exit>
@@ -107,11 +107,11 @@ impl Prepared {
     {
         let runtime = runtime()?;
         let (status, notifier) = match passes {
-            Passes::Endless => {
+            PassLimit::Endless => {
                 (Some(runtime.block_on(serving(&self.config, self.control))), self.notifier)
             }
             // A unit that is done when its process is needs to be told nothing.
-            Passes::One => (None, Notifier::nobody()),
+            PassLimit::One => (None, Notifier::nobody()),
         };
         event::starting(env!("CARGO_PKG_VERSION"), self.config.repositories.len());
         let supervision = Supervision {

@@ -14,7 +14,7 @@ use super::output::{self, AboveBars};
 use super::{Exit, daemon};
 use crate::config::{Environment, RepositoryConfig};
 use crate::domain::RepositoryId;
-use crate::pager::Passes;
+use crate::pager::PassLimit;
 use crate::progress::problems::Scope;
 use crate::progress::{Progress, RepositoryProgress};
 use crate::supervisor::ExitReason;
@@ -41,7 +41,7 @@ pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> 
         let names: HashMap<RepositoryId, String> = names.collect();
         let width = names.values().map(|name| name.chars().count()).max().unwrap_or_default();
         let progress = Arc::clone(&prepared.progress);
-        let end = prepared.supervise(Passes::One, Some(patience), async |supervisor| {
+        let end = prepared.supervise(PassLimit::One, Some(patience), async |supervisor| {
             // Dropped, and so ended, when the supervisor is done.
             let mut drawing = JoinSet::new();
             for (id, progress) in supervisor.repositories() {

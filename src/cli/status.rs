@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Exit, daemon, output};
 use crate::config::{self, AskConfig, Environment, MirrorUrl};
 use crate::mirror::{self, MirrorSummary, Reader};
-use crate::progress::problems::{Problem, Report, Scope, Source};
+use crate::progress::problems::{Problem, ProblemReport, Scope, Source};
 use crate::status::ask::{self, Answer, AskError};
 use crate::status::control::Origin;
 use crate::status::document::{Configured, Facts, HealthStatus, StatusDocument};
@@ -167,7 +167,7 @@ fn document(
         source: Source { scope: Scope::Mirror, repository: None, what: "daemon" },
         since: Duration::ZERO,
         failures: 1,
-        report: Report {
+        report: ProblemReport {
             error: silence.error.clone(),
             remedy: silence.remedy.clone(),
             retry_in: None,

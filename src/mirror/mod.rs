@@ -73,7 +73,7 @@ pub struct PassFigures {
     pub distinct: u64,
     /// Rows whose id had been seen before in this pass.
     pub repeats: u64,
-    /// How often a stretch was read again.
+    /// How often a range was read again.
     pub step_backs: u64,
 }
 

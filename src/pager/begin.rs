@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Run;
-use super::checkpoint::{self, ListId};
-use super::likeness::Before;
-use super::pass::Pass;
-use super::under_way::{UnderWay, pass_settings};
-use super::unreadable::Told;
+use super::current_pass::{CurrentPass, pass_settings};
+use super::proof::checkpoint::{self, ListId};
+use super::proof::normalise::Before;
+use super::proof::pass::Pass;
+use super::request::unreadable::ReportedRecords;
 use crate::client::Api;
 use crate::config::RepositoryConfig;
 use crate::mirror::{Interrupted, Mirror, PassFigures};
@@ -29,7 +29,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         config: Arc<RepositoryConfig>,
         source: u64,
         interrupted: Option<Interrupted>,
-    ) -> Option<UnderWay> {
+    ) -> Option<CurrentPass> {
         let settings = pass_settings(&config.paging);
         let list = ListId::new(source, &config.search, &config.item_id);
         let figures = interrupted.as_ref().map_or_else(PassFigures::default, |it| it.figures);
@@ -39,8 +39,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
             let within = config.paging.resume_within;
             match checkpoint::resume(&interrupted, list, age, within, settings) {
                 Ok(pass) => Some(pass),
-                Err(why) => {
-                    event::pass_started_over(config.id, self.iteration, &why);
+                Err(reason) => {
+                    event::pass_started_over(config.id, self.iteration, &reason);
                     None
                 }
             }
@@ -58,7 +58,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             progress.iteration = self.iteration;
             (progress.pages, progress.covered) = (pass.counts().pages, pass.covered());
         });
-        Some(UnderWay {
+        Some(CurrentPass {
             iteration: self.iteration,
             pass,
             list,
@@ -70,7 +70,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             unreadable: None,
             before: Before::default(),
             before_begun: None,
-            told: Told::default(),
+            reported: ReportedRecords::default(),
             requests_then,
             requests_before: self.pager.fetcher.counts.requests.get(),
         })

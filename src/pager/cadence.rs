@@ -13,11 +13,11 @@ const LINE_EVERY: Duration = Duration::from_secs(1);
 
 /// What is to be said of a page at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telling {
+pub enum LogLine {
     /// A line of its own.
-    Singly,
+    Own,
     /// It goes into the next sum.
-    InSum,
+    Summed,
 }
 
 /// The cadence of one repository.
@@ -29,12 +29,12 @@ pub struct Cadence {
 
 impl Cadence {
     /// A page was read; `page_interval` is the configured pace.
-    pub fn page(&mut self, now: Instant, page_interval: Duration, page: &PageRead) -> Telling {
+    pub fn page(&mut self, now: Instant, page_interval: Duration, page: &PageRead) -> LogLine {
         let calm = page_interval >= LINE_EVERY
             || self.last_line.is_none_or(|last| now.saturating_duration_since(last) >= LINE_EVERY);
         if calm && self.sum.is_none() {
             self.last_line = Some(now);
-            return Telling::Singly;
+            return LogLine::Own;
         }
         let sum = self.sum.get_or_insert(PagesRead {
             sum: PageRead { items: 0, elapsed: Duration::ZERO, ..*page },
@@ -46,7 +46,7 @@ impl Cadence {
             elapsed: sum.sum.elapsed.max(page.elapsed),
             ..*page
         };
-        Telling::InSum
+        LogLine::Summed
     }
 
     /// When the sum is due, where there is one.
@@ -83,7 +83,7 @@ mod tests {
         let (mut cadence, start) = (Cadence::default(), Instant::now());
         for number in 1..5 {
             let now = start + Duration::from_secs(number);
-            assert_eq!(cadence.page(now, Duration::ZERO, &page(number, 5)), Telling::Singly);
+            assert_eq!(cadence.page(now, Duration::ZERO, &page(number, 5)), LogLine::Own);
         }
         assert_eq!(cadence.due(), None);
     }
@@ -92,19 +92,19 @@ mod tests {
     async fn a_configured_pace_of_a_second_is_calm_even_where_answers_bunch() {
         let (mut cadence, now) = (Cadence::default(), Instant::now());
         for number in 1..5 {
-            let telling = cadence.page(now, Duration::from_secs(1), &page(number, 5));
-            assert_eq!(telling, Telling::Singly);
+            let line = cadence.page(now, Duration::from_secs(1), &page(number, 5));
+            assert_eq!(line, LogLine::Own);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn hasty_pages_make_one_line_a_second_that_sums_them_up() {
         let (mut cadence, start) = (Cadence::default(), Instant::now());
-        assert_eq!(cadence.page(start, Duration::ZERO, &page(1, 5)), Telling::Singly);
+        assert_eq!(cadence.page(start, Duration::ZERO, &page(1, 5)), LogLine::Own);
         for number in 2..=9 {
             let now = start + Duration::from_millis(100 * number);
-            let telling = cadence.page(now, Duration::ZERO, &page(number, number));
-            assert_eq!(telling, Telling::InSum);
+            let line = cadence.page(now, Duration::ZERO, &page(number, number));
+            assert_eq!(line, LogLine::Summed);
         }
         let due = cadence.due().unwrap();
         assert_eq!(due, start + Duration::from_secs(1));
@@ -113,6 +113,6 @@ mod tests {
         assert_eq!(sum.sum.elapsed, Duration::from_millis(9));
         assert_eq!(cadence.take(due), None);
         let soon = due + Duration::from_millis(10);
-        assert_eq!(cadence.page(soon, Duration::ZERO, &page(10, 1)), Telling::InSum);
+        assert_eq!(cadence.page(soon, Duration::ZERO, &page(10, 1)), LogLine::Summed);
     }
 }

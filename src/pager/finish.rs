@@ -1,4 +1,4 @@
-//! The end of a pass, and the rest before the next.
+//! The end of a pass, and the pause before the next.
 //!
 //! Guarantees: the ledger is written before the pass is told of, and a wish to stop leaves the pass
 //! to be finished by whoever takes it up again.
@@ -8,22 +8,22 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::deletes;
-use super::fetch::Fetcher;
-use super::pace::rested;
-use super::pass::Verdict;
-use super::settle::{self, News, Settlement};
-use super::under_way::UnderWay;
+use super::current_pass::CurrentPass;
+use super::proof::deletes;
+use super::proof::pass::PassVerdict;
+use super::rate::pace::rested;
+use super::reconcile::{self, News, Reconciliation};
+use super::request::fetch::Fetcher;
 use super::{PassEnd, Run};
 use crate::client::Api;
 use crate::mirror::{EndOfPass, Mirror};
 use crate::progress::LastCertified;
-use crate::progress::problems::{self, Origin, Report, Scope, Source};
+use crate::progress::problems::{self, ProblemKind, ProblemReport, Scope, Source};
 use crate::task::clock;
 use crate::task::heartbeat::Until;
 use crate::telemetry::event::{self, PassComplete};
 
-/// How often the mirror is asked during the rest whether deletions that are held back have been
+/// How often the mirror is asked during the pause whether deletions that are held back have been
 /// released: the operator waits for it.
 const ASK_FOR_RELEASE: Duration = Duration::from_secs(1);
 
@@ -32,7 +32,7 @@ const ASK_FOR_RELEASE: Duration = Duration::from_secs(1);
 const TOLD_FROM: u64 = 2;
 
 /// Passes that prove nothing.
-const UNCERTIFIED: Origin = Origin { scope: Scope::Repository, what: "uncertified" };
+const UNCERTIFIED: ProblemKind = ProblemKind { scope: Scope::Repository, what: "uncertified" };
 
 /// A question for one item costs the server far less than a page: it is asked so many times as
 /// often.
@@ -43,49 +43,50 @@ const ITEMS_PER_PAGE_INTERVAL: u32 = 10;
 const LASTING: u32 = 3;
 
 impl<A: Api, M: Mirror> Run<A, M> {
-    /// Settles what a pass did not see, writes the ledger and tells of it; `None` if told to stop
+    /// Reconciles what a pass did not see, writes the ledger and tells of it; `None` if told to stop
     /// before that is done: whoever takes the pass up again does it.
-    pub(super) async fn finish(&mut self, under_way: &mut UnderWay) -> Option<PassEnd> {
+    pub(super) async fn finish(&mut self, current: &mut CurrentPass) -> Option<PassEnd> {
         self.tell_sum();
-        let doubt = match under_way.pass.verdict()? {
-            Verdict::Certified => None,
-            Verdict::NotCertified(doubt) => Some(doubt),
+        let reason = match current.pass.verdict()? {
+            PassVerdict::Certified => None,
+            PassVerdict::NotCertified(reason) => Some(reason),
         };
-        let figures = under_way.figures(self.pager.fetcher.counts.requests.get());
+        let figures = current.figures(self.pager.fetcher.counts.requests.get());
         let rules = *self.pager.rules.borrow();
-        let settlement = Settlement {
+        let reconciliation = Reconciliation {
             fetcher: &self.pager.fetcher,
             store: &self.store,
             iteration: self.iteration,
-            witnesses: under_way.pass.witnesses().take(settle::WITNESSES).cloned().collect(),
-            seen: Arc::new(under_way.pass.take_seen()),
-            item_id: &under_way.config.item_id,
-            allowed: under_way.config.deletes,
-            conditional: deletes::is_conditional(&under_way.config.search),
+            probes: current.pass.probes().take(reconcile::PROBES).cloned().collect(),
+            seen: Arc::new(current.pass.take_seen()),
+            item_id: &current.config.item_id,
+            allowed: current.config.deletes,
+            conditional: deletes::is_conditional(&current.config.search),
             still_there: &self.still_there,
             pace: self.pace.period() / ITEMS_PER_PAGE_INTERVAL,
             stop: self.pager.stop.clone(),
         };
-        let settled = match doubt {
-            None => settlement.of_certified_pass().await?,
-            Some(_) => settlement.of_any_pass().await?,
+        let reconciled = match reason {
+            None => reconciliation.of_certified_pass().await?,
+            Some(_) => reconciliation.of_any_pass().await?,
         };
-        let (suspects, held, news) = (settled.suspects.count(), settled.held_count(), settled.news);
-        self.tell_window(under_way.unreadable.take());
-        self.still_there = settled.still_there;
-        if doubt.is_none() {
+        let (suspects, held, news) =
+            (reconciled.suspects.count(), reconciled.held_count(), reconciled.news);
+        self.tell_window(current.unreadable.take());
+        self.still_there = reconciled.still_there;
+        if reason.is_none() {
             self.tell_lasting_suspects();
         }
         // Once any are released, there is nothing to wait for but the next certified pass.
-        self.holds = settled.held.as_ref().is_some_and(|held| held.released.is_empty());
+        self.holds = reconciled.held.as_ref().is_some_and(|held| held.released.is_empty());
         let end = EndOfPass {
-            repository: under_way.config.id,
+            repository: current.config.id,
             iteration: self.iteration,
             ts_ms: clock::now_ms(),
             figures,
-            doubt: doubt.map(|doubt| doubt.to_string()),
-            suspects: settled.suspects,
-            held: settled.held,
+            doubt: reason.map(|reason| reason.to_string()),
+            suspects: reconciled.suspects,
+            held: reconciled.held,
         };
         let tally = self.store.end_pass(&end).await?;
         match news {
@@ -102,16 +103,16 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let in_a_row = self.report_uncertified(end.doubt.as_deref());
         let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.passes.increment();
-        if doubt.is_none() {
+        if reason.is_none() {
             totals.certified.increment();
             counts.certified.increment();
         } else {
             counts.uncertified.increment();
         }
-        let elapsed = under_way.begun.elapsed();
+        let elapsed = current.begun.elapsed();
         counts.pass_took.observe(elapsed);
         let complete = PassComplete {
-            repository: under_way.config.id,
+            repository: current.config.id,
             iteration: self.iteration,
             pages: figures.pages,
             requests: figures.requests,
@@ -128,18 +129,18 @@ impl<A: Api, M: Mirror> Run<A, M> {
             progress.passes += 1;
             progress.held = held;
             progress.uncertified_in_a_row = in_a_row;
-            if doubt.is_none() {
+            if reason.is_none() {
                 let (iteration, ended) = (self.iteration, Instant::now());
                 progress.certified = Some(LastCertified { iteration, ended });
             }
         });
         // Last, so that whoever has read of it is told the same when asking.
-        event::pass_complete(&complete, doubt.as_ref().map(|doubt| doubt as _));
+        event::pass_complete(&complete, reason.as_ref().map(|reason| reason as _));
         self.drop_old_changes(rules.keep).await.map(|()| PassEnd::Complete)
     }
 
     /// Tells of a window that ended the pass because it cannot be read, or that none did.
-    fn tell_window(&self, unreadable: Option<Report>) {
+    fn tell_window(&self, unreadable: Option<ProblemReport>) {
         let problems = &self.pager.fetcher.progress.problems;
         let repository = Some(self.store.repository);
         let source = Source { scope: Scope::Repository, repository, what: "window" };
@@ -165,7 +166,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         );
         let remedy = "see whether this user may list them; they stay in the mirror as they were";
         let remedy = remedy.to_owned();
-        problems.stands(source, Report { error, remedy, retry_in: None, halts: false });
+        problems.stands(source, ProblemReport { error, remedy, retry_in: None, halts: false });
     }
 
     /// Reports deletions that wait for the operator, or that none does.
@@ -181,17 +182,17 @@ impl<A: Api, M: Mirror> Run<A, M> {
     }
 
     /// Reports passes that prove nothing, from the second in a row on; returns how many it are.
-    fn report_uncertified(&self, doubt: Option<&str>) -> u64 {
+    fn report_uncertified(&self, reason: Option<&str>) -> u64 {
         let problems = &self.pager.fetcher.progress.problems;
         let source = UNCERTIFIED.of(self.store.repository);
-        let Some(doubt) = doubt else {
+        let Some(reason) = reason else {
             problems.over(source);
             return 0;
         };
         let in_a_row = self.pager.progress.borrow().uncertified_in_a_row + 1;
         if in_a_row >= TOLD_FROM {
-            let report = Report {
-                error: format!("{in_a_row} passes in a row were not certified: {doubt}"),
+            let report = ProblemReport {
+                error: format!("{in_a_row} passes in a row were not certified: {reason}"),
                 remedy: "look the reason up in docs/operate.md, under \"Is it right?\"".to_owned(),
                 retry_in: None,
                 halts: false,
@@ -213,7 +214,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
     }
 
     /// Waits for the next pass to be due; `None` if told to stop.
-    pub(super) async fn rest(&mut self) -> Option<()> {
+    pub(super) async fn pause(&mut self) -> Option<()> {
         let begun = Instant::now();
         loop {
             let pass_interval = self.pager.settings.borrow_and_update().paging.pass_interval;

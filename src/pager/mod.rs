@@ -1,8 +1,8 @@
 //! The endless loop of one repository.
 //!
 //! Each pass asks [`pass::Pass`] what to read next, fetches it (several pages at once, if so
-//! configured), hands the pages on in order, and tells what came of it; then it settles what was not
-//! seen, rests and starts the next. Decisions are pure and lie in the files beside this one; here is
+//! configured), hands the pages on in order, and tells what came of it; then it reconciles what was not
+//! seen, pauses and starts the next. Decisions are pure and lie in the files beside this one; here is
 //! only the waiting.
 //!
 //! Guarantees: pages reach the mirror in the order of the list and one at a time, while the next
@@ -12,27 +12,15 @@
 //! wait, here and below, says how long it may take.
 
 mod begin;
-mod blame;
 pub mod cadence;
-pub mod checkpoint;
-pub mod courtesy;
-pub mod deletes;
-pub mod fetch;
+mod current_pass;
 mod finish;
-mod gate;
-mod landing;
-mod lid;
-mod likeness;
-pub mod link;
-mod outlines;
-mod pace;
 mod pages;
-pub mod pass;
-mod settle;
-mod store;
-mod under_way;
-mod unreadable;
-pub mod window;
+pub mod proof;
+pub mod rate;
+mod reconcile;
+pub mod request;
+mod retrying_mirror;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,14 +30,14 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use self::cadence::Cadence;
-use self::fetch::{Fetcher, Landing};
-pub use self::gate::Gate;
-pub use self::lid::Lid;
-use self::outlines::Outlines;
-use self::pace::Pace;
-use self::pass::{Ask, Why};
-use self::store::Store;
-use self::under_way::{InHand, UnderWay, pass_settings};
+use self::current_pass::{CurrentPass, PendingWrite, pass_settings};
+use self::proof::pass::{RereadReason, WindowRequest};
+use self::rate::pace::Pace;
+pub use self::rate::{Limiter, RateLimit};
+use self::request::fetch::Fetcher;
+use self::request::fingerprints::FingerprintCache;
+use self::request::outcome::FetchOutcome;
+use self::retrying_mirror::RetryingMirror;
 use crate::client::{Api, SearchRequest};
 use crate::config::RepositoryConfig;
 use crate::domain::{IdSet, Iteration};
@@ -64,7 +52,7 @@ const READ_AHEAD: usize = 2;
 
 /// How long the pager runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passes {
+pub enum PassLimit {
     /// Pass after pass, until told to stop.
     Endless,
     /// One.
@@ -73,7 +61,7 @@ pub enum Passes {
 
 /// What holds for the mirrors of all repositories.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rules {
+pub struct ChangeRetention {
     /// `changes.keep`.
     pub keep: Option<Duration>,
 }
@@ -88,15 +76,15 @@ pub struct Pager<A, M> {
     /// Its section of the configuration, as it changes.
     pub settings: watch::Receiver<Arc<RepositoryConfig>>,
     /// `[changes]`, as they change.
-    pub rules: watch::Receiver<Rules>,
-    /// Changes when the next pass is to begin without rest.
+    pub rules: watch::Receiver<ChangeRetention>,
+    /// Changes when the next pass is to begin without a pause.
     pub wakes: watch::Receiver<u64>,
     /// A hash of server and user. It changes when either is another one: a pass is of one list.
     pub source: watch::Receiver<u64>,
     /// Where it tells how far it is; also where it takes up the count of passes.
     pub progress: watch::Sender<RepositoryProgress>,
     /// How long it runs.
-    pub passes: Passes,
+    pub passes: PassLimit,
     /// When to end.
     pub stop: Stop,
     /// Its lane.
@@ -112,13 +100,13 @@ enum PassEnd {
 }
 
 /// A request under way, or its answer: which pass it belongs to, and which request of it.
-type Flight = (Iteration, Ask, Option<Landing>);
+type Flight = (Iteration, WindowRequest, Option<FetchOutcome>);
 
 impl<A: Api, M: Mirror> Pager<A, M> {
     /// Runs pass after pass, the interrupted one first.
     pub async fn run(self) {
         let id = self.settings.borrow().id;
-        let store = Store {
+        let store = RetryingMirror {
             mirror: Arc::clone(&self.mirror),
             repository: id,
             progress: Arc::clone(&self.fetcher.progress),
@@ -126,14 +114,14 @@ impl<A: Api, M: Mirror> Pager<A, M> {
             stop: self.stop.clone(),
             lane: Arc::clone(&self.lane),
         };
-        let Some(recalled) = store.recall().await else { return };
+        let Some(recalled) = store.load().await else { return };
         // After a panic the supervisor names the pass after the one that failed: what a defect left
         // of it is not to be trusted.
         let asked = self.progress.borrow().iteration;
         let interrupted = recalled.interrupted.filter(|_| asked <= recalled.iteration);
         let (cancel, cancelled) = Stopper::new();
         Run {
-            pace: Pace::new(self.fetcher.gate.interval()),
+            pace: Pace::new(self.fetcher.limiter.interval()),
             store,
             pager: self,
             flights: JoinSet::new(),
@@ -141,7 +129,7 @@ impl<A: Api, M: Mirror> Pager<A, M> {
             cancel,
             cancelled,
             cadence: Cadence::default(),
-            outlines: Outlines::default(),
+            fingerprints: FingerprintCache::default(),
             iteration: recalled.iteration.max(asked),
             holds: false,
             still_there: IdSet::new(),
@@ -155,20 +143,20 @@ impl<A: Api, M: Mirror> Pager<A, M> {
 /// A running pager: what lives longer than one pass.
 struct Run<A, M> {
     pager: Pager<A, M>,
-    store: Store<M>,
+    store: RetryingMirror<M>,
     /// Requests under way, those included that a change of plan has made void: their answers may
     /// still carry a REST token.
     flights: JoinSet<Flight>,
     /// The page being written, if one is.
-    writes: JoinSet<(InHand, Option<Tally>)>,
+    writes: JoinSet<(PendingWrite, Option<Tally>)>,
     /// Ends their waits.
     cancel: Stopper,
     cancelled: Stop,
     pace: Pace,
     cadence: Cadence,
-    outlines: Outlines,
+    fingerprints: FingerprintCache,
     iteration: Iteration,
-    /// Whether deletions are held back, which the operator may release during the rest.
+    /// Whether deletions are held back, which the operator may release during the pause.
     holds: bool,
     /// Suspects that the server had at the end of the last certified pass.
     still_there: IdSet,
@@ -187,11 +175,11 @@ impl<A: Api, M: Mirror> Run<A, M> {
             match end {
                 PassEnd::Stopped => break,
                 PassEnd::Outdated => {}
-                PassEnd::Complete if self.pager.passes == Passes::One => break,
+                PassEnd::Complete if self.pager.passes == PassLimit::One => break,
                 PassEnd::Complete => {
-                    self.outlines.end_pass(self.iteration);
-                    self.now(Activity::Resting);
-                    if self.rest().await.is_none() {
+                    self.fingerprints.end_pass(self.iteration);
+                    self.now(Activity::Idle);
+                    if self.pause().await.is_none() {
                         break;
                     }
                 }
@@ -201,7 +189,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         self.now(Activity::Stopped);
     }
 
-    async fn next_written(&mut self) -> Option<Result<(InHand, Option<Tally>), JoinError>> {
+    async fn next_written(&mut self) -> Option<Result<(PendingWrite, Option<Tally>), JoinError>> {
         self.pager.lane.wait(Until::OtherLanes, self.writes.join_next()).await
     }
 
@@ -213,9 +201,9 @@ impl<A: Api, M: Mirror> Run<A, M> {
     async fn pass(&mut self, interrupted: Option<Interrupted>) -> PassEnd {
         let source = *self.pager.source.borrow_and_update();
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
-        // They may have changed during the rest.
-        self.pager.fetcher.gate.set(&config.paging);
-        let Some(mut under_way) = self.begin(config, source, interrupted).await else {
+        // They may have changed during the pause.
+        self.pager.fetcher.limiter.set(&config.paging);
+        let Some(mut current) = self.begin(config, source, interrupted).await else {
             return PassEnd::Stopped;
         };
         let mut stop = self.pager.stop.clone();
@@ -225,19 +213,19 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 self.cancel.stop();
             }
             if self.writes.is_empty() {
-                if under_way.pass.verdict().is_some() {
-                    return self.finish(&mut under_way).await.unwrap_or(PassEnd::Stopped);
+                if current.pass.verdict().is_some() {
+                    return self.finish(&mut current).await.unwrap_or(PassEnd::Stopped);
                 }
                 if stopping && self.flights.is_empty() {
                     return PassEnd::Stopped;
                 }
             }
             let in_flight = self.keep_pace();
-            let ahead = self.flights.len() + under_way.landed.len();
+            let ahead = self.flights.len() + current.landed.len();
             let may_send = !stopping
                 && self.flights.len() < in_flight
                 && ahead < in_flight * READ_AHEAD
-                && under_way.plan_next().is_some();
+                && current.plan_next().is_some();
             let due = self.cadence.due();
             let until = self.until(may_send);
             tokio::select! {
@@ -249,7 +237,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                     if changed.is_err() {
                         return PassEnd::Stopped;
                     }
-                    if !self.apply(&mut under_way) {
+                    if !self.apply(&mut current) {
                         return PassEnd::Outdated;
                     }
                 }
@@ -259,20 +247,20 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 }
                 () = at(due) => self.tell_sum(),
                 Some(written) = self.writes.join_next() => {
-                    if !self.written(&under_way, written) {
+                    if !self.written(&current, written) {
                         // The page in hand stays unwritten, so nothing after it may be written.
                         return PassEnd::Stopped;
                     }
-                    self.take_next(&mut under_way);
+                    self.take_next(&mut current);
                 }
                 Some(flight) = self.flights.join_next() => {
-                    self.land(&mut under_way, flight);
-                    self.take_next(&mut under_way);
+                    self.land(&mut current, flight);
+                    self.take_next(&mut current);
                 }
                 () = self.pace.tick(), if may_send => {
-                    if let Some(ask) = under_way.next.take() {
-                        let fingerprints = self.outlines.of(ask.window);
-                        self.send(under_way.request(ask, fingerprints), ask);
+                    if let Some(ask) = current.next.take() {
+                        let known = self.fingerprints.of(ask.window);
+                        self.send(current.request(ask, known), ask);
                     }
                 }
                 never = self.pager.lane.waits(until) => match never {},
@@ -280,10 +268,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
         }
     }
 
-    /// Takes up what the gate allows by now; returns how many requests that is at once.
+    /// Takes up what the limiter allows by now; returns how many requests that is at once.
     fn keep_pace(&mut self) -> usize {
-        let gate = &self.pager.fetcher.gate;
-        let (limit, interval) = (gate.limit(), gate.interval());
+        let limiter = &self.pager.fetcher.limiter;
+        let (limit, interval) = (limiter.limit(), limiter.interval());
         self.pace.set(interval);
         self.pager.progress.send_if_modified(|progress| {
             let news = (progress.in_flight, progress.page_interval) != (limit, interval);
@@ -305,20 +293,20 @@ impl<A: Api, M: Mirror> Run<A, M> {
     }
 
     /// Applies new settings to a pass under way; false where it must start over.
-    fn apply(&mut self, under_way: &mut UnderWay) -> bool {
+    fn apply(&mut self, current: &mut CurrentPass) -> bool {
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
-        let old = std::mem::replace(&mut under_way.config, Arc::clone(&config));
+        let old = std::mem::replace(&mut current.config, Arc::clone(&config));
         if old.search != config.search || old.item_id != config.item_id {
             self.cancel_requests();
             return false;
         }
-        self.pager.fetcher.gate.set(&config.paging);
+        self.pager.fetcher.limiter.set(&config.paging);
         let settings = pass_settings(&config.paging);
         if pass_settings(&old.paging) != settings {
             self.cancel_requests();
-            under_way.pass.change_settings(settings);
+            current.pass.change_settings(settings);
             // Or they would take up the room of those that are wanted now.
-            under_way.drop_void();
+            current.drop_void();
         }
         true
     }
@@ -331,7 +319,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
         self.cancelled = stop;
     }
 
-    fn send(&mut self, request: SearchRequest, ask: Ask) {
+    fn send(&mut self, request: SearchRequest, ask: WindowRequest) {
         let fetcher = Arc::clone(&self.pager.fetcher);
         let (iteration, stop) = (self.iteration, self.cancelled.clone());
         let lane = self.pager.lane.another();
@@ -350,13 +338,13 @@ fn joined<T>(ended: Result<T, JoinError>) -> Option<T> {
     }
 }
 
-fn reason(why: Why) -> &'static str {
-    match why {
-        Why::ListShrank => "list shrank",
-        Why::OverlapLost => "overlap lost",
-        Why::ShortPage => "short page",
-        Why::PageRepeated => "page repeated",
-        Why::TotalTooLow => "total too low",
+fn words(reason: RereadReason) -> &'static str {
+    match reason {
+        RereadReason::ListShrank => "list shrank",
+        RereadReason::OverlapLost => "overlap lost",
+        RereadReason::ShortPage => "short page",
+        RereadReason::PageRepeated => "page repeated",
+        RereadReason::TotalTooLow => "total too low",
     }
 }
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use super::cadence::Telling;
-use super::fetch::{Fetched, Fetcher, Landing};
-use super::pass::Taken;
-use super::under_way::{InHand, UnderWay};
-use super::{Flight, Run, joined, reason};
+use super::cadence::LogLine;
+use super::current_pass::{CurrentPass, PendingWrite};
+use super::proof::pass::AnswerOutcome;
+use super::request::fetch::Fetcher;
+use super::request::outcome::{FetchOutcome, Fetched};
+use super::{Flight, Run, joined, words};
 use crate::client::Api;
 use crate::mirror::{Mirror, Tally};
 use crate::task::clock;
@@ -20,71 +21,74 @@ use crate::telemetry::event::{self, PageRead};
 
 impl<A: Api, M: Mirror> Run<A, M> {
     /// Takes note of what came back.
-    pub(super) fn land(&mut self, under_way: &mut UnderWay, flight: Result<Flight, JoinError>) {
-        let Some((iteration, ask, landing)) = joined(flight) else { return };
-        let Some(mut landing) = landing else { return };
-        self.pace.sent(landing.begun());
-        if let Landing::Answered(fetched) = &mut landing
-            && let Some(fingerprints) = fetched.answer.fingerprints.take()
+    pub(super) fn land(&mut self, current: &mut CurrentPass, flight: Result<Flight, JoinError>) {
+        let Some((iteration, ask, outcome)) = joined(flight) else { return };
+        let Some(mut outcome) = outcome else { return };
+        self.pace.sent(outcome.begun());
+        if let FetchOutcome::Answered(fetched) = &mut outcome
+            && let Some(known) = fetched.answer.fingerprints.take()
         {
-            self.outlines.keep(ask.window, fingerprints, iteration);
+            self.fingerprints.keep(ask.window, known, iteration);
         }
-        if iteration == self.iteration && under_way.pass.wants(ask.ticket) {
-            under_way.landed.insert(ask.ticket, landing);
+        if iteration == self.iteration && current.pass.wants(ask.ticket) {
+            current.landed.insert(ask.ticket, outcome);
         }
     }
 
     /// The page whose turn has come, if it is there and no other is being written: into the pass,
     /// and on its way into the mirror.
-    pub(super) fn take_next(&mut self, under_way: &mut UnderWay) {
+    pub(super) fn take_next(&mut self, current: &mut CurrentPass) {
         if !self.writes.is_empty() {
             return;
         }
-        let Some((ticket, landing)) = under_way.awaited() else { return };
-        let Fetched { answer, begun, elapsed } = match landing {
-            Landing::Answered(fetched) => fetched,
-            Landing::Unanswered(unanswered) => {
-                under_way.give_up(ticket, unanswered);
+        let Some((ticket, outcome)) = current.awaited() else { return };
+        let Fetched { answer, begun, elapsed } = match outcome {
+            FetchOutcome::Answered(fetched) => fetched,
+            FetchOutcome::Unanswered(unanswered) => {
+                current.give_up(ticket, unanswered);
                 return;
             }
         };
-        let outrun = under_way.outrun(&answer, begun);
-        under_way.tell_unreadable(&answer.unreadable);
-        let taken = under_way.take(ticket, &answer, begun);
+        let superseded = current.superseded(&answer, begun);
+        current.tell_unreadable(&answer.unreadable);
+        let taken = current.take(ticket, &answer, begun);
         let read = PageRead {
-            repository: under_way.config.id,
+            repository: current.config.id,
             iteration: self.iteration,
-            page: under_way.pass.counts().pages,
+            page: current.pass.counts().pages,
             items: answer.items.len() as u64,
             total: answer.total,
             elapsed,
         };
         let requests = self.pager.fetcher.counts.requests.get();
-        let page = Arc::new(under_way.page(answer, &outrun, clock::now_ms(), requests));
+        let page = Arc::new(current.page(answer, &superseded, clock::now_ms(), requests));
         let store = self.store.beside();
-        self.writes.spawn(async move { (InHand { read, taken }, store.write_page(page).await) });
+        self.writes
+            .spawn(async move { (PendingWrite { read, taken }, store.write_page(page).await) });
     }
 
     /// A page is in the mirror: into the log. False where it is not, because of a wish to stop.
     pub(super) fn written(
         &mut self,
-        under_way: &UnderWay,
-        written: Result<(InHand, Option<Tally>), JoinError>,
+        current: &CurrentPass,
+        written: Result<(PendingWrite, Option<Tally>), JoinError>,
     ) -> bool {
-        let Some((InHand { read, taken }, Some(tally))) = joined(written) else { return false };
+        let Some((PendingWrite { read, taken }, Some(tally))) = joined(written) else {
+            return false;
+        };
         let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.created.add(tally.created);
         totals.updated.add(tally.updated);
         counts.created.add(tally.created);
         counts.updated.add(tally.updated);
         self.tell(&read);
-        if let Taken::Replanned(why) = taken {
-            event::stepped_back(read.repository, read.iteration, read.page, reason(why));
+        if let AnswerOutcome::Replanned(reason) = taken {
+            event::stepped_back(read.repository, read.iteration, read.page, words(reason));
         }
         self.pager.progress.send_modify(|progress| {
             progress.iteration = self.iteration;
             progress.pages = read.page;
-            progress.covered = under_way.pass.covered();
+            progress.covered = current.pass.covered();
             progress.total = Some(read.total);
         });
         true
@@ -97,8 +101,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
         counts.pages.increment();
         counts.items.add(page.items);
         match self.cadence.page(Instant::now(), self.pace.period(), page) {
-            Telling::Singly => event::page_read(page, totals.uptime()),
-            Telling::InSum => event::page_read_in_haste(page, totals.uptime()),
+            LogLine::Own => event::page_read(page, totals.uptime()),
+            LogLine::Summed => event::page_read_in_haste(page, totals.uptime()),
         }
     }
 

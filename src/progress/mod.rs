@@ -283,8 +283,8 @@ pub enum Activity {
     Waiting,
     /// It reads pages.
     Paging,
-    /// It rests between two passes.
-    Resting,
+    /// It waits between two passes.
+    Idle,
     /// It has ended.
     Stopped,
 }

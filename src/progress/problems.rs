@@ -22,7 +22,7 @@ pub const TOLD_AFTER: Duration = Duration::from_secs(5);
 const TOLD_FROM: u64 = 2;
 
 /// Deletions that wait for the operator.
-pub const HELD: Origin = Origin { scope: Scope::Deletes, what: "held" };
+pub const HELD: ProblemKind = ProblemKind { scope: Scope::Deletes, what: "held" };
 
 /// The one way to the server, which all repositories share.
 const CONNECTION: Source = Source { scope: Scope::Server, repository: None, what: "connection" };
@@ -76,14 +76,14 @@ pub struct Source {
 
 /// Where problems of one kind come from, whichever repository has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct ProblemKind {
     /// What they are about.
     pub scope: Scope,
     /// What was tried or looked at, in one word of ours.
     pub what: &'static str,
 }
 
-impl Origin {
+impl ProblemKind {
     /// That of one repository.
     pub fn of(self, repository: RepositoryId) -> Source {
         let Self { scope, what } = self;
@@ -92,11 +92,11 @@ impl Origin {
 }
 
 /// What is to be said of deletions that wait for the operator, who asks with this command.
-pub fn held(repository: RepositoryId, count: u64, command: &CommandLine) -> Report {
+pub fn held(repository: RepositoryId, count: u64, command: &CommandLine) -> ProblemReport {
     let plural = if count == 1 { "" } else { "s" };
     let list = command.list_deletes(repository);
     let approve = command.approve_deletes(repository);
-    Report {
+    ProblemReport {
         error: format!("{count} deletion{plural} held back: too many at once to be believed"),
         remedy: format!("see which, and whether they are gone for good: {list}; if so: {approve}"),
         retry_in: None,
@@ -148,7 +148,7 @@ impl Health {
 
 /// What is to be said of a problem. The texts are redacted and fit for a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct ProblemReport {
     /// What is wrong, and on what.
     pub error: String,
     /// What to do about it.
@@ -169,13 +169,13 @@ pub struct Problem {
     /// How many times in a row; 1 for what stands.
     pub failures: u64,
     /// The latest report, with `retry_in` counted from now.
-    pub report: Report,
+    pub report: ProblemReport,
 }
 
 impl fmt::Display for Problem {
     /// `repository 7: search refused: status 403; check that this user may read it`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { error, remedy, .. } = &self.report;
+        let ProblemReport { error, remedy, .. } = &self.report;
         match self.source.repository {
             Some(id) => write!(f, "repository {id}: {error}; {remedy}"),
             None => write!(f, "{error}; {remedy}"),
@@ -187,45 +187,45 @@ impl fmt::Display for Problem {
 #[derive(Debug, Default)]
 pub struct Problems {
     /// Held for a few instructions, never across an await.
-    entries: Mutex<BTreeMap<Source, Entry>>,
+    entries: Mutex<BTreeMap<Source, ProblemEntry>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ProblemEntry {
     since: Instant,
     reported: Instant,
     failures: u64,
     stands: bool,
-    report: Report,
+    report: ProblemReport,
 }
 
 impl Problems {
     /// Notes a failure, one more in a row.
-    pub fn failed(&self, source: Source, report: Report) {
+    pub fn failed(&self, source: Source, report: ProblemReport) {
         self.note(source, report, None);
     }
 
     /// Notes that a request to the server failed. One that reached nobody is a problem of the way
     /// to the server, and the same one whoever meets it.
-    pub fn request_failed(&self, source: Source, reached: Reached, report: Report) {
+    pub fn request_failed(&self, source: Source, reached: Reached, report: ProblemReport) {
         match reached {
             Reached::Answered => self.server_answered(),
             Reached::Connected => {}
             Reached::Nobody => {
                 self.over(source);
-                return self.failed(CONNECTION, Report { halts: true, ..report });
+                return self.failed(CONNECTION, ProblemReport { halts: true, ..report });
             }
         }
         self.failed(source, report);
     }
 
     /// Notes what is so until it is said to be [`over`](Self::over): it is told at once.
-    pub fn stands(&self, source: Source, report: Report) {
+    pub fn stands(&self, source: Source, report: ProblemReport) {
         self.note(source, report, Some(1));
     }
 
     /// The same of what has come so many times in a row, as its own count has it.
-    pub fn repeated(&self, source: Source, times: u64, report: Report) {
+    pub fn repeated(&self, source: Source, times: u64, report: ProblemReport) {
         self.note(source, report, Some(times));
     }
 
@@ -259,18 +259,19 @@ impl Problems {
     }
 
     /// `times`: how often in a row, of what is told at once; otherwise once more than before.
-    fn note(&self, source: Source, report: Report, times: Option<u64>) {
+    fn note(&self, source: Source, report: ProblemReport, times: Option<u64>) {
         let now = Instant::now();
         let mut entries = self.entries();
         let before = entries.get(&source);
         let since = before.map_or(now, |before| before.since);
         let counted = before.map_or(0, |before| before.failures).saturating_add(1);
         let failures = times.unwrap_or(counted);
-        let entry = Entry { since, reported: now, failures, stands: times.is_some(), report };
+        let entry =
+            ProblemEntry { since, reported: now, failures, stands: times.is_some(), report };
         entries.insert(source, entry);
     }
 
-    fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<Source, Entry>> {
+    fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<Source, ProblemEntry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -282,7 +283,7 @@ pub fn worst_first(problems: &mut [Problem]) {
     });
 }
 
-impl Entry {
+impl ProblemEntry {
     fn is_told(&self, now: Instant) -> bool {
         self.stands
             || self.failures >= TOLD_FROM
@@ -311,8 +312,8 @@ mod tests {
         Source { scope, repository: repository.map(RepositoryId), what: "search" }
     }
 
-    fn report(error: &str) -> Report {
-        Report {
+    fn report(error: &str) -> ProblemReport {
+        ProblemReport {
             error: error.to_owned(),
             remedy: "look".to_owned(),
             retry_in: Some(8 * SECOND),
@@ -387,7 +388,7 @@ mod tests {
         let health = |noted: &[(Scope, Option<u64>, bool)], signed_in| {
             let problems = Problems::default();
             for (scope, repository, halts) in noted {
-                let report = Report { halts: *halts, ..report("wrong") };
+                let report = ProblemReport { halts: *halts, ..report("wrong") };
                 problems.stands(source(*scope, *repository), report);
             }
             Health::of(&problems.told(), &[RepositoryId(1), RepositoryId(2)], signed_in)

@@ -30,7 +30,7 @@ use self::schedule::{KnownSession, NextStep, RenewalReason};
 use crate::client::retry::Backoff;
 use crate::client::{Api, Failure, SessionStatus};
 use crate::config::SessionConfig;
-use crate::progress::problems::{Reached, Report, Scope, Source};
+use crate::progress::problems::{ProblemReport, Reached, Scope, Source};
 use crate::progress::{Progress, SignIn};
 use crate::session::{SessionReports, SharedSession, Tokens};
 use crate::task::clock::Chance;
@@ -170,7 +170,7 @@ impl<A: Api> Refresher<A> {
                 lived.as_secs()
             );
             let remedy = CUT_SHORT_REMEDY.to_owned();
-            let report = Report { error, remedy, retry_in: Some(pause), halts: false };
+            let report = ProblemReport { error, remedy, retry_in: Some(pause), halts: false };
             self.progress.problems.stands(SESSIONS, report);
         } else if !pause.is_zero() {
             event::sign_in_delayed(signed.generation, pause);
@@ -402,7 +402,7 @@ impl<A: Api> Refresher<A> {
                 self.progress.failures.increment();
                 let delay = self.settings.borrow().session.reauth_interval;
                 let report = report(&error, error.remedy(), delay);
-                self.note(REAUTH, &error, Report { halts: false, ..report });
+                self.note(REAUTH, &error, ProblemReport { halts: false, ..report });
                 tell(outage, now, &failed(&error, 1, delay));
                 !suspected
             }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Refresher;
 use super::denials::CountedDenial;
 use crate::client::{Api, RequestError};
-use crate::progress::problems::{Reached, Report, Scope, Source};
+use crate::progress::problems::{ProblemReport, Reached, Scope, Source};
 use crate::progress::{Progress, SignIn};
 use crate::session::{SessionReports, SharedSession};
 use crate::task::Outage;
@@ -54,7 +54,7 @@ impl<A: Api> Refresher<A> {
 
     /// Notes a failure. These calls cost a server next to nothing: where no answer comes to them,
     /// it is the server that is away.
-    pub(super) fn note(&self, source: Source, error: &RequestError, report: Report) {
+    pub(super) fn note(&self, source: Source, error: &RequestError, report: ProblemReport) {
         let reached = match error.reached() {
             Reached::Answered => Reached::Answered,
             Reached::Connected | Reached::Nobody => Reached::Nobody,
@@ -68,8 +68,8 @@ pub(super) fn report(
     error: &dyn std::error::Error,
     remedy: Option<&str>,
     retry_in: Duration,
-) -> Report {
-    Report {
+) -> ProblemReport {
+    ProblemReport {
         error: Chain(error).to_string(),
         remedy: remedy.unwrap_or(FAILED_REMEDY).to_owned(),
         retry_in: Some(retry_in),

@@ -384,7 +384,7 @@ fn state(activity: Activity, signed_in: bool) -> StateStatus {
         Activity::Paging if signed_in => StateStatus::Paging,
         // Pages cannot come without a session.
         Activity::Paging | Activity::Waiting => StateStatus::Waiting,
-        Activity::Resting => StateStatus::Resting,
+        Activity::Idle => StateStatus::Resting,
         Activity::Stopped => StateStatus::Stopped,
     }
 }

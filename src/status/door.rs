@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::endpoint::{BindError, Endpoint, Place, What};
 use super::{Live, Serving};
-use crate::progress::problems::{Report, Scope, Source};
+use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::telemetry::event;
 
 /// How long until the second try; each further one waits twice as long.
@@ -71,7 +71,7 @@ pub(super) async fn opened<'a>(serving: &'a Serving, door: &'a Door, live: &Live
                 live.progress.problems.over(source(what));
             }
         } else {
-            let report = Report {
+            let report = ProblemReport {
                 error: chain(&error),
                 remedy: error.remedy().to_owned(),
                 retry_in: Some(wait),

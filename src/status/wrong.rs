@@ -9,11 +9,13 @@ use super::document::{Configured, Facts};
 use super::ready::shown;
 use crate::domain::RepositoryId;
 use crate::mirror::RepositorySummary;
-use crate::progress::problems::{self, Origin, Problem, Report, Scope, Source, worst_first};
+use crate::progress::problems::{
+    self, Problem, ProblemKind, ProblemReport, Scope, Source, worst_first,
+};
 use crate::text::CommandLine;
 
 /// A repository whose last certified pass is too old.
-const OVERDUE: Origin = Origin { scope: Scope::Repository, what: "overdue" };
+const OVERDUE: ProblemKind = ProblemKind { scope: Scope::Repository, what: "overdue" };
 
 /// The mirror's figures.
 const FIGURES: Source = Source { scope: Scope::Mirror, repository: None, what: "figures" };
@@ -82,12 +84,12 @@ fn overdue(
     };
     let remedy = "see beside its passes why they are not certified, or what keeps them from \
                   ending; where one takes longer, raise status.max_age";
-    let report = Report { error, remedy: remedy.to_owned(), retry_in: None, halts: false };
+    let report = ProblemReport { error, remedy: remedy.to_owned(), retry_in: None, halts: false };
     Some(Problem { source: OVERDUE.of(repository), since, failures: 1, report })
 }
 
 fn unreadable(error: &str) -> Problem {
-    let report = Report {
+    let report = ProblemReport {
         error: format!("the mirror's figures cannot be read: {error}"),
         remedy: "see that the disk is there, has room and is not busy with something else"
             .to_owned(),

@@ -12,7 +12,7 @@ use super::{Supervisor, host_check};
 use crate::client::Api;
 use crate::mirror::Mirror;
 use crate::progress::SignIn;
-use crate::progress::problems::{Report, Scope, Source};
+use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::telemetry::event;
 
 /// Settings that wait for a restart of the daemon.
@@ -62,7 +62,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         if keys.is_empty() {
             return problems.over(RESTART);
         }
-        let report = Report {
+        let report = ProblemReport {
             error: format!("{} changed, and that holds from the next start on", keys.join(" and ")),
             remedy: "restart the daemon, or take the change back and reload".to_owned(),
             retry_in: None,

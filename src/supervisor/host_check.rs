@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::CLOCKS_APART_S;
 use crate::progress::Progress;
-use crate::progress::problems::{Report, Scope, Source};
+use crate::progress::problems::{ProblemReport, Scope, Source};
 
 const DISK: Source = Source { scope: Scope::Mirror, repository: None, what: "disk" };
 const CLOCK: Source = Source { scope: Scope::Mirror, repository: None, what: "clock" };
@@ -77,8 +77,8 @@ fn room(file: &Path) -> Option<DiskSpace> {
     Some(DiskSpace { free: bytes(space.f_bavail), size: bytes(space.f_blocks) })
 }
 
-fn disk(room: DiskSpace, file: &Path) -> Option<Report> {
-    room.is_little().then(|| Report {
+fn disk(room: DiskSpace, file: &Path) -> Option<ProblemReport> {
+    room.is_little().then(|| ProblemReport {
         error: format!("the disk of {} fills: {} free", file.display(), ByteSize::b(room.free)),
         remedy: "make room on it, or set changes.keep to keep less of the past".to_owned(),
         retry_in: None,
@@ -86,10 +86,10 @@ fn disk(room: DiskSpace, file: &Path) -> Option<Report> {
     })
 }
 
-fn clock(ahead_s: i64) -> Option<Report> {
+fn clock(ahead_s: i64) -> Option<ProblemReport> {
     let apart = ahead_s.unsigned_abs();
     let direction = if ahead_s > 0 { "ahead of" } else { "behind" };
-    (apart > CLOCKS_APART_S).then(|| Report {
+    (apart > CLOCKS_APART_S).then(|| ProblemReport {
         error: format!("the server's clock is {apart} s {direction} this machine's"),
         remedy: "see with timedatectl which is wrong, and set it by NTP".to_owned(),
         retry_in: None,

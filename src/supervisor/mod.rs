@@ -44,8 +44,8 @@ use crate::client::{Api, Instrumented};
 use crate::config::{Config, RepositoryConfig};
 use crate::domain::RepositoryId;
 use crate::mirror::Mirror;
-use crate::pager::fetch::Fetcher;
-use crate::pager::{Gate, Lid, Pager, Passes, Rules};
+use crate::pager::request::fetch::Fetcher;
+use crate::pager::{ChangeRetention, Limiter, Pager, PassLimit, RateLimit};
 use crate::progress::{Activity, Progress, RepositoryCounts, RepositoryProgress, SignIn};
 use crate::refresher::denials::Denials;
 use crate::refresher::{Refresher, RefresherSettings};
@@ -75,7 +75,7 @@ pub struct Supervision<A, M> {
     /// The configuration to start with.
     pub config: Config,
     /// How long pagers run.
-    pub passes: Passes,
+    pub passes: PassLimit,
     /// Gives up at once on a wrong password, and where no page comes for so long, not counting
     /// that pages are asked for only so often; `None`: never.
     pub patience: Option<Duration>,
@@ -105,11 +105,11 @@ pub struct Supervisor<A, M> {
     /// Of logins; here, so that a refresher that is started anew knows of them.
     denials: Arc<Denials>,
     /// The bound on requests of all repositories together.
-    lid: Arc<Lid>,
+    rate_limit: Arc<RateLimit>,
     repositories: BTreeMap<RepositoryId, RepositoryTask<Instrumented<A>>>,
     /// The same, for those who look on.
     watched: watch::Sender<Vec<Watched>>,
-    rules: watch::Sender<Rules>,
+    rules: watch::Sender<ChangeRetention>,
     shown: watch::Sender<Shown>,
     wakes: watch::Sender<u64>,
     source: watch::Sender<u64>,
@@ -152,7 +152,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 given.config.session.clone(),
             )),
             denials: Arc::default(),
-            lid: Arc::new(Lid::new(given.config.max_requests_per_second)),
+            rate_limit: Arc::new(RateLimit::new(given.config.max_requests_per_second)),
             repositories: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
             shown: watch::Sender::new(Shown::of(&given.config)),
@@ -282,7 +282,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             chance: Arc::clone(&self.given.chance),
             progress: Arc::clone(&self.given.progress),
             counts: Arc::new(RepositoryCounts::new()),
-            gate: Gate::new(&config.paging, Arc::clone(&self.lid)),
+            limiter: Limiter::new(&config.paging, Arc::clone(&self.rate_limit)),
             outage: Mutex::new(Outage::default()),
             served: AtomicU64::new(0),
         });
@@ -374,7 +374,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             }
             // A repository taken out by a reload and put back by another, before its pager ended.
             (TaskName::Pager(id), _)
-                if self.given.passes == Passes::Endless && self.repositories.contains_key(&id) =>
+                if self.given.passes == PassLimit::Endless
+                    && self.repositories.contains_key(&id) =>
             {
                 self.start(name);
             }
@@ -388,7 +389,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
 
     /// Whether no pager runs or waits to be started again.
     fn is_finished(&self) -> bool {
-        self.given.passes == Passes::One
+        self.given.passes == PassLimit::One
             && self.restarts.next_due().is_none()
             && !self.repositories.keys().any(|id| self.tasks.runs(TaskName::Pager(*id)))
     }
@@ -411,7 +412,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         if changes.starts_over {
             self.source.send_replace(source(new));
         }
-        self.lid.set(new.max_requests_per_second);
+        self.rate_limit.set(new.max_requests_per_second);
         self.rules.send_replace(rules(new));
         self.shown.send_replace(Shown::of(new));
         self.session_settings.send_modify(|settings| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::tasks::TaskName;
-use crate::progress::problems::{Report, Scope, Source};
+use crate::progress::problems::{ProblemReport, Scope, Source};
 
 /// The wait after the first failure; it doubles with each further one.
 const FIRST: Duration = Duration::from_secs(1);
@@ -42,8 +42,8 @@ pub struct Restart {
 
 impl Restart {
     /// What is to be said of it until the task is started again.
-    pub(super) fn report(&self, name: TaskName) -> Report {
-        Report {
+    pub(super) fn report(&self, name: TaskName) -> ProblemReport {
+        ProblemReport {
             error: format!("the {name} failed by a defect of this program"),
             remedy: "report it, with what the log says of the panic".to_owned(),
             retry_in: Some(self.after),

@@ -117,7 +117,7 @@ fn part(repository: &RepositoryStatus) -> String {
             format!("pass {iteration}, page {pages}, {covered} of {total}")
         }
         (Activity::Paging, _) => format!("pass {iteration} begins"),
-        (Activity::Resting, _) => format!("resting after pass {iteration}"),
+        (Activity::Idle, _) => format!("resting after pass {iteration}"),
         (Activity::Stopped, _) => "stopped".to_owned(),
     };
     let mut line = format!("{}: {doing}", repository.id);
@@ -155,7 +155,7 @@ impl fmt::Display for RoughDuration {
 mod tests {
     use super::*;
     use crate::domain::Iteration;
-    use crate::progress::problems::{Report, Scope, Source};
+    use crate::progress::problems::{ProblemReport, Scope, Source};
     use crate::testing::{HOUR, MINUTE, SECOND};
 
     fn paging(id: u64) -> RepositoryStatus {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn it_says_what_the_daemon_is_doing() {
         let signed_in = SignInStatus::SignedIn(5 * HOUR);
-        let mut held = doing(Activity::Resting);
+        let mut held = doing(Activity::Idle);
         held.progress.held = 75;
         let new =
             RepositoryStatus { progress: RepositoryProgress::START, certified: None, ..paging(7) };
@@ -218,7 +218,7 @@ mod tests {
                 ),
             ),
             (
-                vec![doing(Activity::Waiting), doing(Activity::Resting)],
+                vec![doing(Activity::Waiting), doing(Activity::Idle)],
                 SignInStatus::SignedIn(72 * HOUR),
                 format!(
                     "7: waiting; {certified} | 7: resting after pass 12; {certified} | \
@@ -245,7 +245,7 @@ mod tests {
             source: Source { scope: Scope::Server, repository, what: "search" },
             since: 250 * SECOND,
             failures: 12,
-            report: Report {
+            report: ProblemReport {
                 error: error.to_owned(),
                 remedy: "check server.url".to_owned(),
                 retry_in: Some(8 * SECOND),

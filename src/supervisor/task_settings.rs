@@ -3,11 +3,11 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::Config;
-use crate::pager::Rules;
+use crate::pager::ChangeRetention;
 
 /// What of the configuration holds for all mirrors.
-pub(super) fn rules(config: &Config) -> Rules {
-    Rules { keep: config.changes.keep }
+pub(super) fn rules(config: &Config) -> ChangeRetention {
+    ChangeRetention { keep: config.changes.keep }
 }
 
 /// Whose list is read: a hash of the server and the user.

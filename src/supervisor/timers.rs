@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::config::{Chosen, Config, Rate};
-use crate::pager::courtesy::LONGEST_REST;
+use crate::pager::rate::adaptive::LONGEST_PAUSE;
 
 /// Waits for this moment; for ever where there is none.
 pub(super) async fn at(instant: Option<Instant>) {
@@ -31,7 +31,7 @@ pub(super) fn between_pages(config: &Config) -> Duration {
         let paging = &repository.paging;
         let interval = match paging.page_interval {
             Chosen::Fixed(interval) => interval,
-            Chosen::Auto => LONGEST_REST,
+            Chosen::Auto => LONGEST_PAUSE,
         };
         interval.max(each(paging.max_requests_per_second))
     });

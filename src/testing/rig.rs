@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Call, Delivered, Recorder, Server, WatchfulMirror};
 use crate::config::{Config, Environment, load_text};
-use crate::pager::Passes;
+use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::Signal;
 use crate::supervisor::{ExitReason, Supervision, Supervisor};
@@ -68,7 +68,7 @@ impl Rig {
             api: Arc::clone(&server),
             mirror: Arc::clone(&mirror),
             config,
-            passes: Passes::Endless,
+            passes: PassLimit::Endless,
             patience: None,
             run_for: None,
             status: None,
@@ -98,7 +98,7 @@ impl Rig {
     /// Makes it a daemon for one pass over each repository.
     pub(crate) fn once(mut self, patience: Duration) -> Self {
         let prepared = self.prepared.as_mut().unwrap();
-        (prepared.passes, prepared.patience) = (Passes::One, Some(patience));
+        (prepared.passes, prepared.patience) = (PassLimit::One, Some(patience));
         self
     }
 

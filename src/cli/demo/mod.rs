@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::{DemoArgs, Exit, daemon, output};
 use crate::client::{Client, ClientSettings};
 use crate::config::{self, Config, Environment, LogLevel};
-use crate::pager::Passes;
+use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::Listener;
 use crate::simulator::{
@@ -138,7 +138,7 @@ fn demonstrate(
             api: Arc::new(client),
             mirror: Arc::new(daemon::open(&config.mirror)?),
             config,
-            passes: Passes::Endless,
+            passes: PassLimit::Endless,
             patience: None,
             run_for,
             status: Some(serving),

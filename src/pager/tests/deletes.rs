@@ -179,7 +179,7 @@ async fn too_many_deletions_are_held_back_until_they_are_released() {
     assert_eq!((held[0].level, held[0].number("count")), (Level::ERROR, 200));
     assert_eq!(rig.server.count(Call::Item), 0, "that many are not asked for");
     assert_eq!(kept(&rig), 250);
-    // Released while the pager rests: the next pass begins by itself.
+    // Released while the pager pauses: the next pass begins by itself.
     let before = Instant::now();
     release(&rig);
     let complete = rig.events.nth("pass complete", 5).await;
@@ -374,7 +374,7 @@ async fn a_list_that_was_empty_for_a_while_empties_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_between_two_questions_loses_nothing_and_the_pass_is_settled_after_the_restart() {
+async fn a_stop_between_two_questions_loses_nothing_and_the_pass_is_reconciled_after_the_restart() {
     let mut rig = mirrored().await;
     remove(&rig, 100..=119);
     rig.server.hook(|asked| {

@@ -1,6 +1,6 @@
 //! The loop of a repository on a paused clock: pace, order, retries, new settings, the mirror.
 
-mod courtesy;
+mod adaptive;
 mod deletes;
 mod resume;
 mod settings;
@@ -89,8 +89,8 @@ async fn between_two_passes_lies_the_rest() {
     let searches = rig.server.searches(1);
     for end in &ends {
         if let Some(next) = searches.iter().find(|search| search.asked.at > end.at) {
-            let rest = next.asked.at - end.at;
-            assert!(rest >= 5 * MINUTE && rest <= 5 * MINUTE + SECOND, "{rest:?}");
+            let pause = next.asked.at - end.at;
+            assert!(pause >= 5 * MINUTE && pause <= 5 * MINUTE + SECOND, "{pause:?}");
         }
     }
     assert!(ends.len() >= 11);
@@ -114,7 +114,7 @@ async fn an_interval_of_nothing_means_back_to_back() {
 async fn no_more_requests_are_under_way_than_allowed_and_pages_are_delivered_in_order() {
     for in_flight in [1, 2, 7, 64] {
         let server = Server::new(&[(1, 3000)]);
-        // Every third answer is outrun by many after it.
+        // Every third answer is overtaken by many after it.
         server.hook(|asked| {
             let slow = asked.call == Call::Search && asked.number % 3 == 0;
             slow.then_some(Outcome::Late(Duration::from_secs(asked.number % 7)))
@@ -126,8 +126,8 @@ async fn no_more_requests_are_under_way_than_allowed_and_pages_are_delivered_in_
         assert_eq!(rig.server.most_under_way(1), in_flight);
         assert_whole(&rig.completed(1)[0], 3000);
         let searches = rig.server.searches(1);
-        let outrun = searches.windows(2).any(|pair| pair[0].answered > pair[1].answered);
-        assert_eq!(outrun, in_flight > 1);
+        let superseded = searches.windows(2).any(|pair| pair[0].answered > pair[1].answered);
+        assert_eq!(superseded, in_flight > 1);
         rig.stop().await;
     }
 }
@@ -229,8 +229,8 @@ async fn each_try_is_signed_afresh() {
         let generation = search.asked.generation.number();
         // At the very instant of a renewal either is right.
         assert!(generation.abs_diff(newest as u64) <= 1);
-        let settled = renewals.iter().all(|login| login.answered != Some(search.asked.at));
-        assert!(!settled || generation == newest as u64, "signed with an old session");
+        let reconciled = renewals.iter().all(|login| login.answered != Some(search.asked.at));
+        assert!(!reconciled || generation == newest as u64, "signed with an old session");
     }
     assert_eq!(rig.server.log_of(Call::Search).iter().filter(|one| one.refused).count(), 0);
     rig.stop().await;

@@ -100,23 +100,23 @@ async fn other_search_conditions_start_a_new_iteration() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_nudge_ends_the_rest_at_once() {
+async fn a_wake_ends_the_pause_at_once() {
     let mut rig = Rig::new(server(), config("page_size = 30\npass_interval = '10h'")).start();
     rig.events.nth("pass complete", 1).await;
     rig.run_for(MINUTE).await;
     let sent = rig.server.searches(1).len();
-    let nudged = Instant::now();
+    let woken = Instant::now();
     rig.signal(Signal::NextPass).await;
     rig.events.nth("pass complete", 2).await;
     let next = rig.server.searches(1)[sent].asked.at;
-    assert_eq!(next - nudged, Duration::ZERO);
+    assert_eq!(next - woken, Duration::ZERO);
     rig.run_for(HOUR).await;
     assert_eq!(rig.events.named("pass complete").len(), 2, "one wake, one pass");
     rig.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn nudges_during_a_pass_let_one_more_follow_without_rest() {
+async fn wakes_during_a_pass_let_one_more_follow_without_a_pause() {
     let mut rig = Rig::new(server(), config("page_size = 30\npass_interval = '10h'")).start();
     rig.mirror.taken(3).await;
     rig.signal(Signal::NextPass).await;

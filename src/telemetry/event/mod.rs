@@ -148,7 +148,7 @@ pub fn mirror_opened(path: &Path) {
     info!(target: TARGET, path = %path.display(), "mirror opened");
 }
 
-/// A stretch of the list is read again, because an answer could not be joined to the one before.
+/// A range of the list is read again, because an answer could not be joined to the one before.
 pub fn stepped_back(repository: RepositoryId, iteration: Iteration, page: u64, reason: &str) {
     debug!(
         target: TARGET,

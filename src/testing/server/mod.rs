@@ -172,7 +172,7 @@ impl Server {
         judge: impl FnOnce(&mut State, &Asked, &Outcome) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let (place, judged) = self.state().judge(asked, judge);
-        let _under_way = UnderWay { server: self, repository: asked.repository };
+        let _under_way = CurrentPass { server: self, repository: asked.repository };
         match judged {
             Judged::Answer(result, latency) => {
                 if !latency.is_zero() {
@@ -207,12 +207,12 @@ impl Server {
 }
 
 /// Counts a request as under way until it is answered or given up.
-struct UnderWay<'a> {
+struct CurrentPass<'a> {
     server: &'a Server,
     repository: Option<RepositoryId>,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for CurrentPass<'_> {
     fn drop(&mut self) {
         if let Some(count) = self.server.state().under_way.get_mut(&self.repository) {
             *count -= 1;

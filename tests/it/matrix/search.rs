@@ -123,7 +123,7 @@ fn judge(passed: &Passed, kind: &Kind, stage: Stage, renewed: u64, cell: &str) {
     let back: Vec<u64> = passed.all("reconnected").iter().map(|it| it.number("failures")).collect();
     assert_eq!(back, if failed > 0 { vec![failed] } else { vec![] }, "{cell}");
     let again = failures.len() as u64 + refusals as u64 + apart;
-    // Where a stretch is read again, or more is announced, requests may have been made in vain.
+    // Where a range is read again, or more is announced, requests may have been made in vain.
     let in_vain = if doubted.is_some() { PAGES } else { 0 };
     let sent = pages + again..=pages + again + in_vain;
     assert!(sent.contains(&requests), "{cell}: {}", complete.line);

@@ -36,7 +36,7 @@ pub(super) enum Search {
 /// What comes of a page that is to be doubted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doubted {
-    /// How often it is told that a stretch is read again.
+    /// How often it is told that a range is read again.
     pub(super) steps: usize,
     /// Why the pass is not certified; `None` where it is.
     pub(super) reason: Option<&'static str>,

@@ -23,7 +23,7 @@ use self::look::{Look, Looks};
 use self::world::World;
 use super::{ExitReason, Signal};
 use crate::config::Config;
-use crate::pager::Passes;
+use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::supervisor::{Supervision, Supervisor};
 use crate::systemd::Notifier;
@@ -59,7 +59,7 @@ impl Daemon {
             api: Arc::clone(server),
             mirror: Arc::clone(&mirror),
             config,
-            passes: Passes::Endless,
+            passes: PassLimit::Endless,
             patience: None,
             run_for: None,
             status: None,

@@ -1,0 +1,142 @@
+//! Items that two answers carry in different bytes, though they are the same.
+//!
+//! Pure. The proof between neighbours (see [`super::overlap`]) rests on a shared item that did not
+//! change, and knows items by the digests of their bytes only. A server that writes members in
+//! another order with each answer, or an attribute that differs with each reading and is left out
+//! of the comparison (`ignore`), would deny it every such item. So the digest of an item that is
+//! the same as in the answer before is taken from there.
+
+use std::collections::HashMap;
+
+use super::overlap::ItemDigest;
+use crate::domain::{Item, ItemId};
+use crate::json::{JsonPointer, canonical};
+
+/// Items of so many bytes in all are compared: more than the overlap of any page has, and little
+/// enough for the thread that others wait for. Beyond it items are known by their own digests.
+const COMPARED: usize = 8 * 1024 * 1024;
+
+/// An answer as the one after it is compared with.
+#[derive(Debug, Default)]
+pub(in crate::pager) struct Before {
+    items: Vec<Item>,
+    /// What the proof knows each of them by.
+    digests: Vec<u64>,
+}
+
+impl Before {
+    pub(in crate::pager) fn new(items: Vec<Item>, digests: Vec<u64>) -> Self {
+        Self { items, digests }
+    }
+
+    /// The rows of an answer, known by the digests of the answer before where they are the same.
+    pub(in crate::pager) fn rows(&self, items: &[Item], ignore: &[JsonPointer]) -> Vec<ItemDigest> {
+        let mut rows: Vec<ItemDigest> = items
+            .iter()
+            .map(|item| ItemDigest { id: item.id.clone(), digest: item.digest })
+            .collect();
+        // One is enough for the proof, and as a rule it is the first row.
+        let first = rows.first().and_then(|first| self.digest_of(&first.id));
+        if self.items.is_empty() || first == rows.first().map(|first| first.digest) {
+            return rows;
+        }
+        let places: HashMap<&ItemId, usize> =
+            self.items.iter().enumerate().map(|(place, item)| (&item.id, place)).collect();
+        let mut compared = 0;
+        for (row, item) in rows.iter_mut().zip(items) {
+            if compared > COMPARED {
+                break;
+            }
+            let Some(&place) = places.get(&item.id) else { continue };
+            let before = &self.items[place];
+            if before.digest != item.digest {
+                compared += item.bytes.len();
+                if !canonical::same(&before.bytes, &item.bytes, ignore) {
+                    continue;
+                }
+            }
+            row.digest = self.digests[place];
+        }
+        rows
+    }
+
+    /// Whether it has this item.
+    pub(in crate::pager) fn has(&self, id: &ItemId) -> bool {
+        self.items.iter().any(|item| item.id == *id)
+    }
+
+    fn digest_of(&self, id: &ItemId) -> Option<u64> {
+        let place = self.items.iter().rposition(|item| item.id == *id)?;
+        self.digests.get(place).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(bodies: &[&'static str]) -> Vec<Item> {
+        let item = |(id, body): (usize, &&'static str)| {
+            Item::new(ItemId::Integer(id as i128), (*body).into())
+        };
+        bodies.iter().enumerate().map(item).collect()
+    }
+
+    fn digests(items: &[Item]) -> Vec<u64> {
+        items.iter().map(|item| item.digest).collect()
+    }
+
+    fn rows(before: &[&'static str], now: &[&'static str], ignore: &str) -> Vec<bool> {
+        let (before, now) = (items(before), items(now));
+        let known = digests(&before);
+        let ignore: Vec<JsonPointer> =
+            ignore.split_whitespace().map(|it| it.parse().unwrap()).collect();
+        let rows = Before::new(before, known.clone()).rows(&now, &ignore);
+        rows.iter().zip(known).map(|(row, known)| row.digest == known).collect()
+    }
+
+    #[test]
+    fn an_item_written_in_another_order_is_known_by_the_digest_of_before() {
+        let before = [r#"{"a":1,"b":2}"#, r#"{"a":3,"b":4}"#];
+        let now = [r#"{"b":2,"a":1}"#, r#"{"b":4,"a":5}"#];
+        assert_eq!(rows(&before, &now, ""), [true, false]);
+    }
+
+    #[test]
+    fn members_left_out_of_the_comparison_do_not_count() {
+        let before = [r#"{"a":1,"t":2}"#, r#"{"a":1,"t":2}"#];
+        let now = [r#"{"a":1,"t":3}"#, r#"{"a":2,"t":3}"#];
+        assert_eq!(rows(&before, &now, "/t"), [true, false]);
+        assert_eq!(rows(&before, &now, ""), [false, false]);
+    }
+
+    #[test]
+    fn a_digest_is_handed_on_from_answer_to_answer() {
+        let (first, second) = (items(&[r#"{"a":1,"b":2}"#]), items(&[r#"{"b":2,"a":1}"#]));
+        let known = digests(&first);
+        let rows = Before::new(first, known.clone()).rows(&second, &[]);
+        let third = items(&[r#"{"a":1, "b":2}"#]);
+        let handed_on = rows.iter().map(|row| row.digest).collect();
+        let rows = Before::new(second, handed_on).rows(&third, &[]);
+        assert_eq!(rows[0].digest, known[0]);
+    }
+
+    #[test]
+    fn strangers_and_the_first_answer_are_known_by_their_own_digests() {
+        let now = items(&["{}", "[]"]);
+        let rows = Before::default().rows(&now, &[]);
+        assert_eq!(rows.iter().map(|row| row.digest).collect::<Vec<_>>(), digests(&now));
+    }
+
+    #[test]
+    fn no_item_is_compared_where_the_first_is_the_same_byte_for_byte() {
+        let before = ["{}", r#"{"a":1,"b":2}"#];
+        assert_eq!(rows(&before, &["{}", r#"{"b":2,"a":1}"#], ""), [true, false]);
+    }
+
+    #[test]
+    fn an_answer_has_its_own_items_only() {
+        let before = Before::new(items(&["{}"]), vec![0]);
+        assert!(before.has(&ItemId::Integer(0)) && !before.has(&ItemId::Integer(1)));
+    }
+}

@@ -1,0 +1,279 @@
+//! What the end of a pass means for the items that it did not see.
+//!
+//! Guarantees: nothing is deleted but what a certified pass did not see and what then the server
+//! says is gone, or (where it cannot be asked so) a second certified pass did not see either, or the
+//! operator has released; and never more at once than `[deletes]` allows. What the server still has
+//! though its list lacks it stays, and stays a suspect. A wish to stop ends it between two steps,
+//! and whoever takes the pass up again reconciles it from the beginning: what was deleted meanwhile is
+//! no longer missing.
+//!
+//! The server's word that an item is gone counts only if the same call, made just before and just
+//! after for an item that the pass has just seen, answers with that item: where there is no such
+//! call, everything would seem to be gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::proof::deletes::{Case, Finding, Judgement, Missing, judge};
+use super::request::fetch::Fetcher;
+use super::retrying_mirror::RetryingMirror;
+use crate::client::{Api, ItemRequest, Presence};
+use crate::config::DeletesConfig;
+use crate::domain::{IdSet, ItemId, Iteration};
+use crate::json::JsonPointer;
+use crate::mirror::{Held, Mirror, Suspicion};
+use crate::task::heartbeat::Until;
+use crate::task::{Stop, clock};
+use crate::telemetry::event;
+
+/// How many missing items are looked at before those of them that are gone are deleted: one
+/// transaction, and one question whether the server's answers are to be believed.
+const AT_ONCE: usize = 500;
+
+/// After so many items in a row without a clear answer no more are asked for in this pass: each
+/// may take a handful of tries, and a second pass decides as well.
+const ANSWERLESS: u32 = 5;
+
+/// How many items of the latest page are asked for, to find one that is still there.
+pub(super) const PROBES: usize = 3;
+
+/// What is reconciled.
+pub(super) struct Reconciliation<'a, A, M> {
+    pub(super) fetcher: &'a Fetcher<A>,
+    pub(super) store: &'a RetryingMirror<M>,
+    pub(super) iteration: Iteration,
+    /// The ids that the pass has seen.
+    pub(super) seen: Arc<IdSet>,
+    /// Of these, some of the latest page.
+    pub(super) probes: Vec<ItemId>,
+    pub(super) item_id: &'a JsonPointer,
+    /// `[deletes]`, as it holds for this repository.
+    pub(super) allowed: DeletesConfig,
+    /// Whether the search may leave out items that the server has: then it is asked for none.
+    pub(super) conditional: bool,
+    /// The suspects that the server had at the end of the last certified pass.
+    pub(super) still_there: &'a IdSet,
+    /// The distance between two questions for an item.
+    pub(super) pace: Duration,
+    pub(super) stop: Stop,
+}
+
+/// What is known from now on.
+#[derive(Debug, Default)]
+pub(super) struct Reconciled {
+    pub(super) suspects: IdSet,
+    /// Those of the suspects that the server still has.
+    pub(super) still_there: IdSet,
+    pub(super) held: Option<Held>,
+    /// To be told once the mirror knows it: an operator may act on it at once.
+    pub(super) news: Option<News>,
+}
+
+/// What is new about deletions that are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// They are, or they are others than before.
+    Held {
+        /// Items that the mirror has.
+        of: u64,
+    },
+    /// They no longer are.
+    NoLonger,
+}
+
+impl Reconciled {
+    pub(super) fn held_count(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| held.announced)
+    }
+}
+
+impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
+    /// After a pass that is not certified: whoever was seen is no suspect any more, and no
+    /// permission to delete it holds.
+    pub(super) async fn of_any_pass(&self) -> Option<Reconciled> {
+        let Suspicion { mut suspects, held, .. } = self.store.suspicion().await?;
+        suspects.subtract(&self.seen);
+        let was_held = held.is_some();
+        let held = held.and_then(|mut held| {
+            held.items.subtract(&self.seen);
+            held.released.subtract(&self.seen);
+            held.announced = held.items.count();
+            (held.announced > 0).then_some(held)
+        });
+        let news = (was_held && held.is_none()).then_some(News::NoLonger);
+        let mut still_there = self.still_there.clone();
+        still_there.subtract(&self.seen);
+        Some(Reconciled { suspects, still_there, held, news })
+    }
+
+    /// After a certified pass: deletes what is gone. `None` if told to stop before the end.
+    pub(super) async fn of_certified_pass(&self) -> Option<Reconciled> {
+        let known = self.store.suspicion().await?;
+        // Deleted is not there again.
+        let any_back = known.held.as_ref().is_some_and(|held| {
+            let mut missing = held.items.clone();
+            missing.subtract(&self.seen);
+            missing.count() < held.items.count()
+        });
+        let mut reconciled = if known.items == self.seen.count() {
+            // All that was seen is in the mirror, so this is all that is in the mirror.
+            Reconciled::default()
+        } else {
+            self.reconcile(known).await?
+        };
+        if any_back && reconciled.held.is_none() {
+            reconciled.news = Some(News::NoLonger);
+        }
+        Some(reconciled)
+    }
+
+    async fn reconcile(&self, known: Suspicion) -> Option<Reconciled> {
+        let Suspicion { items, suspects: suspected, held } = known;
+        let held = held.unwrap_or_default();
+        let waiting = held.waiting();
+        let Held { released, picked, .. } = held;
+        // The operator has been through them and left these out: they are not ours to judge.
+        let left_out = if picked { waiting.clone() } else { IdSet::new() };
+        let mut decided = released.clone();
+        decided.unite(left_out.clone());
+        let mut missing = Missing { items, missing: 0, released: 0 };
+        let (mut rest, mut still_out) = (IdSet::new(), IdSet::new());
+        let mut after = None;
+        while let Some(ids) = self.next_missing(&mut after).await? {
+            missing.missing += ids.len() as u64;
+            for id in &ids {
+                if !decided.contains(id) {
+                    rest.insert(id);
+                    continue;
+                }
+                missing.released += 1;
+                if left_out.contains(id) {
+                    still_out.insert(id);
+                }
+            }
+        }
+        self.delete_released(&released).await?;
+        let mut held = Held { items: still_out.clone(), picked, ..Held::default() };
+        let still_out_count = still_out.count();
+        let mut reconciled = Reconciled::default();
+        if judge(missing, self.allowed) == Judgement::Hold {
+            held.items.unite(rest.clone());
+            reconciled.suspects = rest;
+        } else {
+            reconciled = self.examine(&suspected, &decided).await?;
+        }
+        reconciled.suspects.unite(still_out);
+        held.announced = held.items.count();
+        // The same again is known by now.
+        let of = items - (missing.released - still_out_count);
+        reconciled.news =
+            (held.items != waiting && held.announced > 0).then_some(News::Held { of });
+        reconciled.held = (held.announced > 0).then_some(held);
+        Some(reconciled)
+    }
+
+    /// The next of the mirror's items that the pass did not see; `Some(None)` at the end.
+    async fn next_missing(&self, after: &mut Option<ItemId>) -> Option<Option<Vec<ItemId>>> {
+        let ids = self.store.unseen(&self.seen, after.as_ref(), AT_ONCE).await?;
+        let Some(last) = ids.last() else { return Some(None) };
+        *after = Some(last.clone());
+        Some(Some(ids))
+    }
+
+    async fn delete_released(&self, released: &IdSet) -> Option<()> {
+        if released.is_empty() {
+            return Some(());
+        }
+        let (mut after, mut count) = (None, 0);
+        while let Some(mut ids) = self.next_missing(&mut after).await? {
+            ids.retain(|id| released.contains(id));
+            count += self.delete(ids).await?;
+        }
+        event::deletions_released(self.store.repository, self.iteration, count);
+        Some(())
+    }
+
+    /// Looks at each missing item that the operator has not decided about, deletes those that are
+    /// gone, and returns the suspects.
+    async fn examine(&self, suspected: &IdSet, decided: &IdSet) -> Option<Reconciled> {
+        let (mut after, mut reconciled) = (None, Reconciled::default());
+        let mut believed = self.conditional.then_some(false);
+        let mut without_answer = 0;
+        while let Some(mut ids) = self.next_missing(&mut after).await? {
+            ids.retain(|id| !decided.contains(id));
+            if ids.is_empty() {
+                continue;
+            }
+            if believed.is_none() {
+                believed = Some(self.answers_for_items().await?);
+            }
+            let mut cases = Vec::with_capacity(ids.len());
+            for id in ids {
+                let presence = if believed == Some(true) && without_answer < ANSWERLESS {
+                    self.ask(id.clone()).await?
+                } else {
+                    Presence::Unknown
+                };
+                without_answer = if presence == Presence::Unknown { without_answer + 1 } else { 0 };
+                cases.push((id, presence));
+            }
+            if cases.iter().any(|(_, presence)| *presence == Presence::Absent) {
+                believed = Some(self.answers_for_items().await?);
+            }
+            let mut gone = Vec::new();
+            for (id, presence) in cases {
+                let presence = match (believed, presence) {
+                    (Some(true), _) | (_, Presence::Present) => presence,
+                    _ => Presence::Unknown,
+                };
+                // Only what no answer has spoken for can be gone for want of one.
+                let suspected = suspected.contains(&id) && !self.still_there.contains(&id);
+                match (Case { suspected, presence }).verdict() {
+                    Finding::Absent => gone.push(id),
+                    Finding::Suspect => drop(reconciled.suspects.insert(&id)),
+                    Finding::Present => {
+                        reconciled.suspects.insert(&id);
+                        reconciled.still_there.insert(&id);
+                    }
+                }
+            }
+            self.delete(gone).await?;
+        }
+        Some(reconciled)
+    }
+
+    /// Whether the server answers with an item that is there.
+    async fn answers_for_items(&self) -> Option<bool> {
+        for probe in &self.probes {
+            match self.ask(probe.clone()).await? {
+                Presence::Present => return Some(true),
+                // It may have been deleted a moment ago.
+                Presence::Absent => {}
+                Presence::Unknown => return Some(false),
+            }
+        }
+        Some(false)
+    }
+
+    async fn ask(&self, item: ItemId) -> Option<Presence> {
+        let (mut stop, lane) = (self.stop.clone(), &self.store.lane);
+        tokio::select! {
+            biased;
+            () = stop.requested() => return None,
+            () = sleep(self.pace) => {}
+            never = lane.waits(Until::Within(self.pace)) => match never {},
+        }
+        let request =
+            ItemRequest { repository: self.store.repository, item, item_id: self.item_id.clone() };
+        self.fetcher.ask(&request, stop, lane).await
+    }
+
+    async fn delete(&self, ids: Vec<ItemId>) -> Option<u64> {
+        let deleted = self.store.delete(self.iteration, clock::now_ms(), ids).await?;
+        self.fetcher.progress.deleted.add(deleted);
+        self.fetcher.counts.deleted.add(deleted);
+        Some(deleted)
+    }
+}

@@ -21,7 +21,7 @@
 //! [`pager::rate::adaptive`],
 //! [`pager::proof::deletes`], [`pager::proof::checkpoint`], [`canonical`], the mirror's `diff`,
 //! [`refresher::schedule`], [`supervisor::restart`], [`supervisor::reload`], [`supervisor::watchdog`],
-//! [`supervisor::status_line`], the status document and page, [`client::retry`] and
+//! [`supervisor::status_line`], the status document and page, [`task::retry`], [`client::retry`] and
 //! the client's verdicts take what they need as arguments and are tested without a runtime.
 //!
 //! # The way of one page

@@ -70,6 +70,7 @@ const PURE: &[&str] = &[
     "src/json/members.rs",
     "src/mirror/diff.rs",
     "src/task/outage.rs",
+    "src/task/retry.rs",
     "src/pager/cadence.rs",
     "src/pager/rate/adaptive/baseline.rs",
     "src/pager/rate/adaptive/mod.rs",

@@ -4,7 +4,8 @@
 use std::time::{Duration, SystemTime};
 
 use ewmirror::client::fuzzing;
-use ewmirror::client::retry::{RETRY_AFTER_CAP, parse_retry_after};
+use ewmirror::client::retry::parse_retry_after;
+use ewmirror::task::retry::RETRY_AFTER_CAP;
 use ewmirror_fuzz::{date, parts};
 use libfuzzer_sys::fuzz_target;
 use url::Url;

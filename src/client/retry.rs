@@ -1,52 +1,11 @@
-//! How long to wait before another try. Pure: chance and the time of day are arguments.
+//! What the headers of an answer say of limits on requests, and when to ask again. Pure: the time of
+//! day is an argument.
 //!
-//! A failed request is tried again soon, with exponential backoff and full jitter, so that many
-//! clients of a recovering server do not come back in step; or when the server asks for it. (A denied
-//! password is another matter: see the refresher's `denials`.)
+//! How long is really waited is decided by [`crate::task::retry`].
 
 use std::time::{Duration, SystemTime};
 
-/// The ceiling of the first delay of a failed request: long enough for a hiccup to pass, short
-/// enough that a page is hardly late.
-pub const REQUEST_BASE: Duration = Duration::from_millis(250);
-
-/// The ceiling that the delays of a failed request grow to: an outage that ends is noticed within
-/// this time.
-pub const REQUEST_CAP: Duration = Duration::from_secs(30);
-
-/// The most that a server's `Retry-After` is obeyed: a server that asks for a day is asked sooner.
-pub const RETRY_AFTER_CAP: Duration = Duration::from_secs(5 * 60);
-
-/// Exponential backoff with full jitter: a delay between zero and a ceiling that doubles with each
-/// attempt up to a cap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
-    base: Duration,
-    cap: Duration,
-}
-
-impl Backoff {
-    /// A policy whose ceiling starts at `base` and grows to `cap`.
-    pub const fn new(base: Duration, cap: Duration) -> Self {
-        Self { base, cap }
-    }
-
-    /// The policy for failed requests.
-    pub const fn for_requests() -> Self {
-        Self::new(REQUEST_BASE, REQUEST_CAP)
-    }
-
-    /// The delay after the failed attempt number `attempt`, counted from 1.
-    ///
-    /// `fraction`, from 0 to 1, is the jitter; `retry_after` is the least delay, itself capped at
-    /// [`RETRY_AFTER_CAP`].
-    pub fn delay(&self, attempt: u32, fraction: f64, retry_after: Option<Duration>) -> Duration {
-        // A fraction that is not a number (no caller has one) means no jitter rather than a panic.
-        let fraction = if fraction.is_nan() { 1.0 } else { fraction.clamp(0.0, 1.0) };
-        let jittered = doubled(self.base, attempt, self.cap).mul_f64(fraction);
-        jittered.max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP))
-    }
-}
+use crate::task::retry::RETRY_AFTER_CAP;
 
 /// What the headers of an answer say of limits on requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,13 +87,6 @@ pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default().min(RETRY_AFTER_CAP))
 }
 
-/// `base` doubled for each attempt after the first, at most `cap`.
-fn doubled(base: Duration, attempt: u32, cap: Duration) -> Duration {
-    // Beyond 2^31 every sensible base is past every sensible cap; the product saturates.
-    let doublings = attempt.saturating_sub(1).min(31);
-    base.saturating_mul(1 << doublings).min(cap)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -145,35 +97,6 @@ mod tests {
 
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + NOW
-    }
-
-    #[test]
-    fn the_ceiling_doubles_up_to_the_cap() {
-        let backoff = Backoff::for_requests();
-        let ceilings: Vec<_> =
-            (1..=9).map(|attempt| backoff.delay(attempt, 1.0, None).as_millis()).collect();
-        assert_eq!(ceilings, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
-        assert_eq!(backoff.delay(u32::MAX, 1.0, None), REQUEST_CAP);
-        assert_eq!(backoff.delay(0, 1.0, None), REQUEST_BASE);
-    }
-
-    #[test]
-    fn jitter_is_full_and_odd_fractions_do_not_panic() {
-        let backoff = Backoff::for_requests();
-        assert_eq!(backoff.delay(3, 0.0, None), Duration::ZERO);
-        assert_eq!(backoff.delay(3, 0.5, None), Duration::from_millis(500));
-        assert_eq!(backoff.delay(3, f64::NAN, None), Duration::from_secs(1));
-        assert_eq!(backoff.delay(3, -7.0, None), Duration::ZERO);
-        assert_eq!(backoff.delay(3, f64::INFINITY, None), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn what_the_server_asks_for_is_the_least_and_is_capped() {
-        let backoff = Backoff::for_requests();
-        let asked = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(backoff.delay(1, 0.0, asked(7)), Duration::from_secs(7));
-        assert_eq!(backoff.delay(8, 1.0, asked(7)), Duration::from_secs(30));
-        assert_eq!(backoff.delay(1, 0.0, asked(86_400)), RETRY_AFTER_CAP);
     }
 
     #[test]
@@ -249,14 +172,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn no_delay_leaves_its_bounds(attempt: u32, fraction: f64, asked: Option<u64>) {
-            let asked = asked.map(Duration::from_secs);
-            let delay = Backoff::for_requests().delay(attempt, fraction, asked);
-            prop_assert!(delay <= RETRY_AFTER_CAP);
-            prop_assert!(delay >= asked.unwrap_or_default().min(RETRY_AFTER_CAP));
-        }
-
         #[test]
         fn any_retry_after_is_read_without_panic(value: String) {
             let read = parse_retry_after(&value, now());

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::client::retry::Backoff;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::task::clock::Chance;
 use crate::task::heartbeat::{Lane, Until};
+use crate::task::retry::Backoff;
 use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
@@ -142,7 +142,7 @@ impl<M: Mirror> RetryingMirror<M> {
 
     /// Tells of a failure; returns how long to wait.
     fn delay_after(&self, error: &MirrorError, attempt: u32, outage: &mut Outage) -> Duration {
-        let retry_in = Backoff::for_requests().delay(attempt, self.chance.fraction(), None);
+        let retry_in = Backoff::REQUESTS.delay(attempt, self.chance.fraction(), None);
         let failure = RequestFailed {
             repository: Some(self.repository),
             endpoint: "mirror",

@@ -27,7 +27,6 @@ use self::denials::{Denials, LoginFailure};
 use self::lifetimes::SessionLifetimes;
 use self::reporting::{LOGIN, REAUTH, failed, report, tell, told_of_refusal};
 use self::schedule::{KnownSession, NextStep, RenewalReason};
-use crate::client::retry::Backoff;
 use crate::client::{Api, Failure, SessionStatus};
 use crate::config::SessionConfig;
 use crate::progress::problems::{ProblemReport, Reached, Scope, Source};
@@ -35,6 +34,7 @@ use crate::progress::{Progress, SignIn};
 use crate::session::{SessionReports, SharedSession, Tokens};
 use crate::task::clock::Chance;
 use crate::task::heartbeat::{Lane, Until};
+use crate::task::retry::Backoff;
 use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, RequestFailed};
 
@@ -417,7 +417,7 @@ impl<A: Api> Refresher<A> {
     }
 
     fn backoff(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
-        Backoff::for_requests().delay(attempt, self.chance.fraction(), retry_after)
+        Backoff::REQUESTS.delay(attempt, self.chance.fraction(), retry_after)
     }
 }
 

@@ -1,38 +1,42 @@
-//! The wish to stop, as every task hears it.
+//! The wish to stop by itself, for whoever does not carry a [`super::Context`] yet.
 
-use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Asks all holders of a [`Stop`] to end.
+/// Asks all holders of a [`Stop`] to end. Dropping it asks, too.
 #[derive(Debug)]
-pub struct Stopper(watch::Sender<bool>);
+pub struct Stopper(DropGuard);
 
 impl Stopper {
     /// A stopper and the first of its listeners.
     pub fn new() -> (Self, Stop) {
-        let (sender, receiver) = watch::channel(false);
-        (Self(sender), Stop(receiver))
+        let token = CancellationToken::new();
+        let stop = Stop(token.clone());
+        (Self(token.drop_guard()), stop)
     }
 
     /// Asks; asking twice changes nothing.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.0.token().cancel();
     }
 }
 
 /// Hears the wish to stop. Clones hear it, too.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(CancellationToken);
 
 impl Stop {
+    pub(super) fn of(token: CancellationToken) -> Self {
+        Self(token)
+    }
+
     /// Whether it has been said, or nobody is left to say it.
     pub fn is_requested(&self) -> bool {
-        *self.0.borrow() || self.0.has_changed().is_err()
+        self.0.is_cancelled()
     }
 
     /// Waits until it is said, or until nobody is left to say it. Can be dropped and called anew.
     pub async fn requested(&mut self) {
-        // An error means that the stopper is gone, and with it whoever owned this task.
-        drop(self.0.wait_for(|requested| *requested).await);
+        self.0.cancelled().await;
     }
 }
 

@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep};
 
 use super::blame::Blame;
 use super::outcome::{FetchOutcome, Fetched, Unanswered};
-use crate::client::retry::Backoff;
 use crate::client::{
     Api, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError, SearchAnswer,
     SearchRequest,
@@ -27,6 +26,7 @@ use crate::session::{
 };
 use crate::task::clock::Chance;
 use crate::task::heartbeat::{Lane, Until};
+use crate::task::retry::Backoff;
 use crate::task::{Outage, Stop};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
@@ -373,7 +373,7 @@ impl<A: Api> Fetcher<A> {
         attempts.failed = attempts.failed.saturating_add(1);
         self.progress.failures.increment();
         let fraction = self.chance.fraction();
-        let delay = Backoff::for_requests().delay(attempts.failed, fraction, details.retry_after);
+        let delay = Backoff::REQUESTS.delay(attempts.failed, fraction, details.retry_after);
         let failure = RequestFailed {
             repository: Some(attempts.repository),
             endpoint: attempts.endpoint,

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep};
 use tracing::Level;
 
 use crate::client::RequestErrorKind;
-use crate::client::retry::{REQUEST_BASE, REQUEST_CAP, RETRY_AFTER_CAP};
 use crate::config::Config;
 use crate::signals::Signal;
+use crate::task::retry::{REQUEST_BASE, REQUEST_CAP, RETRY_AFTER_CAP};
 use crate::testing::{
     Call, HOUR, Logged, MINUTE, Outcome, Recorded, Rig, SECOND, Server, Trouble, assert_whole,
     configuration,

@@ -97,7 +97,7 @@
 //! | every event has an id that never changes, and an explanation | `telemetry::catalog::tests` |
 //! | a journal that is away or slow holds nobody up | `telemetry::journal::tests` |
 //! | the metrics are what is documented, and promtool accepts them | `status::metrics`, `tests/it/promtool.rs` |
-//! | what is wrong is told alike everywhere, at the second failure or after 5 s, and goes with the first success | `problems`, `status::wrong`, `tests/it/health.rs` |
+//! | what is wrong is told alike everywhere, at the second failure or after 5 s, and goes with the first success | `progress::problems`, `status::problem_list`, `tests/it/health.rs` |
 //! | the status endpoint holds nobody up and shows no secret | `status::http`, `tests/it/status.rs` |
 //! | a command believes only its own daemon, and finds it whatever else listens | `status::control`, `status::socket`, `tests/it/control.rs` |
 //! | the package installs, upgrades and purges, and systemd finds the daemon well-behaved | `tests/systemd`, which boots a Debian |

@@ -20,8 +20,8 @@ use crate::mirror::{AnyMirror, Nothing, Reader, SqliteMirror, SqliteOptions};
 use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
-use crate::status::control::{self, Origin};
-use crate::status::{Place, Serving, SummaryReader};
+use crate::status::control::{self, ControlOrigin};
+use crate::status::{ListenAddress, StatusEndpoint, SummaryReader};
 use crate::supervisor::{ExitReason, ReloadConfig, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
@@ -45,7 +45,7 @@ pub(super) struct Prepared {
     config: Config,
     client: Arc<Client>,
     mirror: AnyMirror,
-    control: Vec<control::Place>,
+    control: Vec<control::ControlAddress>,
     reload: ReloadConfig,
     notifier: Notifier,
     signals: mpsc::Receiver<Signal>,
@@ -72,7 +72,7 @@ impl Prepared {
         let (signals, listener) = Listener::start()
             .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
         let mirror = open(&config.mirror)?;
-        let origin = Origin { file, mirror: &config.mirror, environment: &environment };
+        let origin = ControlOrigin { file, mirror: &config.mirror, environment: &environment };
         let control = origin.of_daemon();
         let notifier = Notifier::of(&environment);
         let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
@@ -138,9 +138,15 @@ impl Prepared {
 
 /// What the daemon is asked, at `status.listen` and at its control sockets. A place that cannot be
 /// had is tried again while it serves: a mirror does not stop for its status page.
-pub(super) async fn serving(config: &Config, control: Vec<control::Place>) -> Arc<Serving> {
-    let places = control.into_iter().map(Place::Control).chain(Place::of(&config.status.listen));
-    Arc::new(Serving::at(places, config.mirror.shown(), figures(&config.mirror)).await)
+pub(super) async fn serving(
+    config: &Config,
+    control: Vec<control::ControlAddress>,
+) -> Arc<StatusEndpoint> {
+    let places = control
+        .into_iter()
+        .map(ListenAddress::Control)
+        .chain(ListenAddress::of(&config.status.listen));
+    Arc::new(StatusEndpoint::at(places, config.mirror.shown(), figures(&config.mirror)).await)
 }
 
 /// What reads the mirror's figures, where one is kept.

@@ -19,10 +19,10 @@ pub(super) fn completions(shell: Shell, mut command: Command) -> String {
 }
 
 /// A section of entries: what each is about, and what there is to say of it.
-type Section = (&'static str, &'static [(&'static str, &'static str)]);
+type ManSection = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// What no definition of a command says.
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [ManSection; 5] = [
     (
         "EXIT STATUS",
         &[

@@ -32,7 +32,7 @@ pub struct SimulateArgs {
 
     /// Repository with its number of items; repeatable [default: 10149]
     #[arg(long = "repository", value_name = "ID[:ITEMS]", value_parser = repository)]
-    repositories: Vec<Repository>,
+    repositories: Vec<RepositoryArg>,
 
     /// Items of each repository that names no number
     #[arg(long, default_value_t = 10_000, value_parser = items)]
@@ -195,7 +195,7 @@ pub async fn run(
 
 /// A repository as given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Repository {
+struct RepositoryArg {
     id: u64,
     items: Option<usize>,
 }
@@ -248,13 +248,13 @@ enum RefusalArg {
     Any,
 }
 
-fn repository(text: &str) -> Result<Repository, String> {
+fn repository(text: &str) -> Result<RepositoryArg, String> {
     let (id, count) = match text.split_once(':') {
         Some((id, count)) => (id, Some(count)),
         None => (text, None),
     };
     let id = id.parse().map_err(|_| format!("\"{id}\" is no repository number, such as 10149"))?;
-    Ok(Repository { id, items: count.map(items).transpose()? })
+    Ok(RepositoryArg { id, items: count.map(items).transpose()? })
 }
 
 fn base_path(text: &str) -> Result<String, String> {

@@ -11,10 +11,11 @@ use super::{Exit, daemon, output};
 use crate::config::{self, AskConfig, Environment, MirrorUrl};
 use crate::mirror::{self, MirrorSummary, Reader};
 use crate::progress::problems::{Problem, ProblemReport, Scope, Source};
-use crate::status::ask::{self, Answer, AskError};
-use crate::status::control::Origin;
-use crate::status::document::{Configured, Facts, HealthStatus, StatusDocument};
-use crate::status::page::{Plain, Surroundings};
+use crate::status::control::ControlOrigin;
+use crate::status::control_client::{self, ControlAnswer, ControlError};
+use crate::status::document::{HealthStatus, StatusDocument};
+use crate::status::page::{PageContext, PlainText};
+use crate::status::{ConfiguredRepository, DocumentInput, compose};
 use crate::task::clock;
 use crate::text::{CommandLine, visible_but};
 
@@ -29,7 +30,7 @@ pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
         // JSON stays what it is where hidden characters are escaped in it.
         visible_but(&received.unwrap_or_else(|| document.json()), &['\n']).into_owned()
     } else {
-        document.page(Surroundings {
+        document.page(PageContext {
             now_ms: clock::now_ms(),
             no_daemon: &no_daemon,
             release: &output::command_line(file).with(["approve-deletes"]),
@@ -66,25 +67,25 @@ fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
     let config = config::load_to_ask(file, environment).map_err(|faults| {
         Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
     })?;
-    let origin = Origin { file, mirror: &config.mirror, environment };
+    let origin = ControlOrigin { file, mirror: &config.mirror, environment };
     let runtime = daemon::runtime()?;
     let asked = runtime.block_on(async {
-        match ask::ask(origin, &config.status).await {
-            Err(error @ AskError::Nobody { .. }) => {
-                Err((error, ask::is_somebody_at(&config.status).await))
+        match control_client::ask(origin, &config.status).await {
+            Err(error @ ControlError::Nobody { .. }) => {
+                Err((error, control_client::is_somebody_at(&config.status).await))
             }
             asked => asked.map_err(|error| (error, false)),
         }
     });
     runtime.shutdown_background();
     let (error, somebody) = match asked {
-        Ok(Answer { document, json, .. }) => {
+        Ok(ControlAnswer { document, json, .. }) => {
             let received = Some(format!("{json:#}\n"));
             return Ok(Found { document, received, no_daemon: String::new() });
         }
         Err(error) => error,
     };
-    let is_another = matches!(error, AskError::Another { .. });
+    let is_another = matches!(error, ControlError::Another { .. });
     let command = output::command_line(file);
     let silence = unanswered(&error, somebody, &config, &command);
     match summary(&config.mirror) {
@@ -112,12 +113,12 @@ fn summary(mirror: &MirrorUrl) -> Result<MirrorSummary, String> {
 
 /// Why no daemon answered, and whether one runs all the same.
 fn unanswered(
-    error: &AskError,
+    error: &ControlError,
     somebody: bool,
     config: &AskConfig,
     command: &CommandLine,
 ) -> Silence {
-    let said = Plain(&output::chain(error)).to_string();
+    let said = PlainText(&output::chain(error)).to_string();
     let holder = match &config.mirror {
         MirrorUrl::Sqlite(path) => mirror::holder(path),
         _ => Ok(None),
@@ -128,7 +129,7 @@ fn unanswered(
         format!("see its log, and: {}", command.with(["doctor"]))
     };
     let (error, remedy, nobody_runs) = match (error, holder) {
-        (AskError::Another { .. }, _) => {
+        (ControlError::Another { .. }, _) => {
             let remedy = "name the configuration of that daemon with --config";
             (said, remedy.to_owned(), false)
         }
@@ -139,12 +140,12 @@ fn unanswered(
             };
             (format!("{process} keeps the mirror, but cannot be asked: {said}"), remedy, false)
         }
-        (AskError::Nobody { .. }, Ok(None)) if !somebody => {
+        (ControlError::Nobody { .. }, Ok(None)) if !somebody => {
             let start = format!("start it: {}", command.start());
             (format!("the daemon does not run: {said}"), start, true)
         }
-        (AskError::Nobody { .. }, Ok(None)) => {
-            let at = ask::place(&config.status);
+        (ControlError::Nobody { .. }, Ok(None)) => {
+            let at = control_client::address(&config.status);
             let error = format!(
                 "no daemon can be asked: {said}; somebody listens at status.listen ({at}), but \
                  that may be anybody"
@@ -174,13 +175,13 @@ fn document(
             halts: silence.nobody_runs,
         },
     };
-    let configured = config.repositories.iter().map(|repository| Configured {
+    let configured = config.repositories.iter().map(|repository| ConfiguredRepository {
         id: repository.id,
         name: repository.name.clone(),
         progress: None,
         last_certified: None,
     });
-    StatusDocument::new(Facts {
+    compose(DocumentInput {
         now_ms: clock::now_ms(),
         daemon: None,
         mirror_url: &config.mirror.shown(),

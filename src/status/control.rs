@@ -1,10 +1,10 @@
 //! The control socket: where it is, and who may be at either end of it.
 //!
 //! Commands ask the daemon there and nowhere else, because any account of the machine can listen at
-//! a TCP port before the daemon does and say what it likes. Both sides find the places by one rule,
+//! a TCP port before the daemon does and say what it likes. Both sides find the addresses by one rule,
 //! from the configuration file and what it says of the mirror:
 //!
-//! | place | where |
+//! | address | where |
 //! | --- | --- |
 //! | runtime directory | `control.sock` in `$RUNTIME_DIRECTORY`; a command, which is no part of the unit, also looks in `/run/ewmirror` for `/etc/ewmirror/ewmirror.toml` and in `/run/ewmirror-NAME` for `/etc/ewmirror/NAME.toml` |
 //! | beside the database | its path and `.sock` |
@@ -39,15 +39,15 @@ const ROOT: u32 = 0;
 
 /// Where one control socket is, or may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ControlAddress {
     pub(super) path: PathBuf,
-    kind: Kind,
+    kind: ControlAddressKind,
     /// The database, whose owner is believed.
     database: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ControlAddressKind {
     /// In a runtime directory.
     Runtime,
     /// Beside the database.
@@ -60,9 +60,9 @@ enum Kind {
     Status,
 }
 
-/// What the places follow from.
+/// What the addresses follow from.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
+pub struct ControlOrigin<'a> {
     /// The configuration file.
     pub file: &'a Path,
     /// `mirror.url`.
@@ -71,43 +71,43 @@ pub struct Origin<'a> {
     pub environment: &'a Environment,
 }
 
-impl Origin<'_> {
+impl ControlOrigin<'_> {
     /// Where the daemon listens. The database, if there is to be one, has been made.
-    pub fn of_daemon(&self) -> Vec<Place> {
-        let mut places: Vec<Place> =
+    pub fn of_daemon(&self) -> Vec<ControlAddress> {
+        let mut addresses: Vec<ControlAddress> =
             self.runtime().into_iter().chain(self.beside_database()).collect();
-        if places.is_empty() {
-            places.extend(self.of_user().into_iter().find(Place::has_folder));
+        if addresses.is_empty() {
+            addresses.extend(self.of_user().into_iter().find(ControlAddress::has_folder));
         }
-        places
+        addresses
     }
 
     /// Where a command looks.
-    pub fn of_command(&self, listen: &StatusListen) -> Vec<Place> {
-        let mut places: Vec<Place> = self.runtime().into_iter().collect();
-        places.extend(self.unit().filter(|place| !places.contains(place)));
-        places.extend(self.beside_database());
+    pub fn of_command(&self, listen: &StatusListen) -> Vec<ControlAddress> {
+        let mut addresses: Vec<ControlAddress> = self.runtime().into_iter().collect();
+        addresses.extend(self.unit().filter(|address| !addresses.contains(address)));
+        addresses.extend(self.beside_database());
         if self.database().is_none() {
-            places.extend(self.of_user());
+            addresses.extend(self.of_user());
         }
         if let StatusListen::Unix(path) = listen {
-            places.push(self.place(path.clone(), Kind::Status));
+            addresses.push(self.address(path.clone(), ControlAddressKind::Status));
         }
-        places
+        addresses
     }
 
-    fn place(&self, path: PathBuf, kind: Kind) -> Place {
-        Place { path, kind, database: self.database() }
+    fn address(&self, path: PathBuf, kind: ControlAddressKind) -> ControlAddress {
+        ControlAddress { path, kind, database: self.database() }
     }
 
-    fn runtime(&self) -> Option<Place> {
+    fn runtime(&self) -> Option<ControlAddress> {
         let folders = self.environment.get("RUNTIME_DIRECTORY")?.to_str()?;
         let folder = folders.split(':').next().filter(|folder| folder.starts_with('/'))?;
-        Some(self.place(Path::new(folder).join("control.sock"), Kind::Runtime))
+        Some(self.address(Path::new(folder).join("control.sock"), ControlAddressKind::Runtime))
     }
 
     /// What the shipped unit of this file has for a runtime directory.
-    fn unit(&self) -> Option<Place> {
+    fn unit(&self) -> Option<ControlAddress> {
         let file = std::path::absolute(self.file).ok()?;
         let name = file.file_name()?.to_str()?.strip_suffix(".toml")?;
         if file.parent()? != Path::new(CONFIGURATIONS) {
@@ -117,17 +117,17 @@ impl Origin<'_> {
             "ewmirror" => "/run/ewmirror".to_owned(),
             name => format!("/run/ewmirror-{name}"),
         };
-        Some(self.place(Path::new(&folder).join("control.sock"), Kind::Runtime))
+        Some(self.address(Path::new(&folder).join("control.sock"), ControlAddressKind::Runtime))
     }
 
-    fn beside_database(&self) -> Option<Place> {
+    fn beside_database(&self) -> Option<ControlAddress> {
         let database = self.database()?;
         let mut name = database.file_name()?.to_owned();
         name.push(".sock");
         if name.len() > LONGEST_NAME {
             name = format!("ewmirror-{:016x}.sock", xxh3_64(name.as_encoded_bytes())).into();
         }
-        Some(self.place(database.with_file_name(name), Kind::Database))
+        Some(self.address(database.with_file_name(name), ControlAddressKind::Database))
     }
 
     /// The database without links, so that one database has one socket.
@@ -142,7 +142,7 @@ impl Origin<'_> {
         Some(resolved.unwrap_or_else(|_| path.clone()))
     }
 
-    fn of_user(&self) -> Vec<Place> {
+    fn of_user(&self) -> Vec<ControlAddress> {
         let user = own();
         let file = fs::canonicalize(self.file).or_else(|_| std::path::absolute(self.file));
         let file = file.unwrap_or_else(|_| self.file.to_owned());
@@ -152,30 +152,31 @@ impl Origin<'_> {
         let given = given.filter(|folder| folder.is_absolute());
         let usual = PathBuf::from(format!("/run/user/{user}"));
         let made = PathBuf::from(format!("/tmp/ewmirror-{user}"));
-        let mut places: Vec<Place> = given
+        let mut addresses: Vec<ControlAddress> = given
             .into_iter()
             .chain([usual])
-            .map(|folder| self.place(folder.join(&name), Kind::User))
+            .map(|folder| self.address(folder.join(&name), ControlAddressKind::User))
             .collect();
-        places.dedup();
-        places.push(self.place(made.join(&name), Kind::Made));
-        places
+        addresses.dedup();
+        addresses.push(self.address(made.join(&name), ControlAddressKind::Made));
+        addresses
     }
 }
 
-impl Place {
+impl ControlAddress {
     /// Whether a lock says that nobody else makes a socket here at the same time.
     pub(super) fn is_locked(&self) -> bool {
-        self.kind == Kind::Database
+        self.kind == ControlAddressKind::Database
     }
 
     fn has_folder(&self) -> bool {
-        self.kind == Kind::Made || self.path.parent().is_some_and(Path::is_dir)
+        self.kind == ControlAddressKind::Made || self.path.parent().is_some_and(Path::is_dir)
     }
 
     /// Makes the folder where it is to be made, and sees that it is ours alone.
     pub(super) fn prepare(&self) -> io::Result<()> {
-        let Some(folder) = self.path.parent().filter(|_| self.kind == Kind::Made) else {
+        let Some(folder) = self.path.parent().filter(|_| self.kind == ControlAddressKind::Made)
+        else {
             return Ok(());
         };
         match DirBuilder::new().mode(0o700).create(folder) {
@@ -195,7 +196,7 @@ impl Place {
         if may_ask(user) {
             return true;
         }
-        if matches!(self.kind, Kind::User | Kind::Made) {
+        if matches!(self.kind, ControlAddressKind::User | ControlAddressKind::Made) {
             return false;
         }
         let owner = |path: &Path| fs::metadata(path).ok().map(|it| it.uid());
@@ -235,16 +236,16 @@ mod tests {
 
     const NONE: StatusListen = StatusListen::Off;
 
-    fn paths(places: &[Place]) -> Vec<String> {
-        places.iter().map(|place| place.path.display().to_string()).collect()
+    fn paths(addresses: &[ControlAddress]) -> Vec<String> {
+        addresses.iter().map(|address| address.path.display().to_string()).collect()
     }
 
     fn origin<'a>(
         file: &'a str,
         mirror: &'a MirrorUrl,
         environment: &'a Environment,
-    ) -> Origin<'a> {
-        Origin { file: Path::new(file), mirror, environment }
+    ) -> ControlOrigin<'a> {
+        ControlOrigin { file: Path::new(file), mirror, environment }
     }
 
     #[test]
@@ -276,7 +277,7 @@ mod tests {
         assert!(daemon[0].path.starts_with(folder.path()), "{daemon:?}");
         let command = origin("/a.toml", &MirrorUrl::None, &environment).of_command(&NONE);
         assert_eq!(command[0], daemon[0]);
-        assert_eq!(command.last().unwrap().kind, Kind::Made);
+        assert_eq!(command.last().unwrap().kind, ControlAddressKind::Made);
         let other = origin("/b.toml", &MirrorUrl::None, &environment).of_daemon();
         assert_ne!(other, daemon);
         let listen = StatusListen::Unix("/run/s.sock".into());
@@ -287,9 +288,9 @@ mod tests {
     #[test]
     fn a_long_name_has_a_short_socket() {
         let mirror = MirrorUrl::Sqlite(Path::new("/nonexistent").join("x".repeat(200)));
-        let places = origin("/a.toml", &mirror, &Environment::empty()).of_daemon();
-        assert!(paths(&places)[0].starts_with("/nonexistent/ewmirror-"), "{places:?}");
-        assert!(places[0].path.file_name().unwrap().len() < LONGEST_NAME);
+        let addresses = origin("/a.toml", &mirror, &Environment::empty()).of_daemon();
+        assert!(paths(&addresses)[0].starts_with("/nonexistent/ewmirror-"), "{addresses:?}");
+        assert!(addresses[0].path.file_name().unwrap().len() < LONGEST_NAME);
     }
 
     #[test]
@@ -297,9 +298,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mirror = MirrorUrl::Sqlite(folder.path().join("mirror.db"));
         let environment = Environment::empty();
-        for place in origin("/a.toml", &mirror, &environment).of_command(&NONE) {
-            assert!(place.believes(ROOT) && place.believes(own()));
-            assert!(!place.believes(4_000_000_000), "{place:?}");
+        for address in origin("/a.toml", &mirror, &environment).of_command(&NONE) {
+            assert!(address.believes(ROOT) && address.believes(own()));
+            assert!(!address.believes(4_000_000_000), "{address:?}");
         }
         // Anybody can make a folder below /tmp.
         assert_eq!(keeper(folder.path()), None);

@@ -5,20 +5,15 @@
 //! not known is null. A document of another version reads as far as it goes: what it lacks is taken as
 //! unknown, what it has more is passed over.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 pub use super::health::{HealthStatus, ProblemStatus};
 pub use super::held::HeldStatus;
-use super::held::shown;
 pub use super::ledger::PassStatus;
-use super::wrong::wrong;
-use crate::domain::RepositoryId;
-use crate::mirror::{CertifiedPass, ChangeHead, MirrorSummary, RepositorySummary};
-use crate::progress::problems::{Health, Problem};
-use crate::progress::{Activity, Progress, RepositoryProgress, SignIn, whole_millis};
-use crate::text::CommandLine;
+use crate::progress::{Progress, SignIn, whole_millis};
+
+/// Where the document is.
+pub const STATUS_PATH: &str = "/status";
 
 /// How things stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,92 +198,7 @@ pub struct ChangeStatus {
     pub item: String,
 }
 
-/// What a document is made of.
-#[derive(Clone, Debug)]
-pub struct Facts<'a> {
-    /// The time of day, in milliseconds since 1970 (UTC).
-    pub now_ms: i64,
-    /// The daemon, where one runs.
-    pub daemon: Option<DaemonStatus>,
-    /// `mirror.url`, with its passwords masked.
-    pub mirror_url: &'a str,
-    /// The mirror's figures, or why they are not known; `None` where nothing is kept.
-    pub summary: Option<Result<&'a MirrorSummary, String>>,
-    /// The repositories of the configuration.
-    pub repositories: Vec<Configured>,
-    /// How this program is called for this mirror.
-    pub command: &'a CommandLine,
-    /// What the daemon says is wrong; or that there is none.
-    pub problems: Vec<Problem>,
-    /// `status.max_age`, where a daemon runs.
-    pub max_age: Option<Duration>,
-    /// The host of `server.url`, where a daemon runs.
-    pub server: Option<&'a str>,
-}
-
-/// A repository of the configuration.
-#[derive(Clone, Debug)]
-pub struct Configured {
-    /// The vendor's number of it.
-    pub id: RepositoryId,
-    /// What people call it.
-    pub name: Option<String>,
-    /// How far the daemon is with it, where one runs.
-    pub progress: Option<RepositoryProgress>,
-    /// The last certified pass that the daemon has seen; the mirror, where one is kept, knows
-    /// better.
-    pub last_certified: Option<CertifiedPass>,
-}
-
 impl StatusDocument {
-    /// The document of this version.
-    pub fn new(facts: Facts<'_>) -> Self {
-        let signed_in = facts.daemon.as_ref().is_some_and(|daemon| daemon.signed_in);
-        let summary = facts.summary.as_ref().and_then(|summary| summary.as_ref().ok());
-        let kept = summary.map(|summary| summary.repositories.as_slice()).unwrap_or_default();
-        let latest = summary.map(|summary| summary.newest.as_slice()).unwrap_or_default();
-        let problems = wrong(&facts);
-        let read = facts.repositories.iter().filter(|it| it.progress.is_some());
-        let read: Vec<_> = read.map(|configured| configured.id).collect();
-        let health = Health::of(&problems, &read, signed_in).into();
-        let mut repositories: Vec<_> = facts
-            .repositories
-            .iter()
-            .map(|configured| {
-                let kept = kept.iter().find(|kept| kept.id == configured.id);
-                repository(configured, kept, signed_in, facts.now_ms)
-            })
-            .collect();
-        // Those that were taken out of the configuration: their items are still there.
-        for kept in kept {
-            if !facts.repositories.iter().any(|configured| configured.id == kept.id) {
-                let bare =
-                    Configured { id: kept.id, name: None, progress: None, last_certified: None };
-                repositories.push(repository(&bare, Some(kept), signed_in, facts.now_ms));
-            }
-        }
-        repositories.sort_by_key(|repository| repository.id);
-        Self {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            server: facts.server.map(str::to_owned),
-            max_age_ms: facts.max_age.map(whole_millis),
-            health,
-            problems: problems.iter().map(ProblemStatus::from).collect(),
-            mirror: MirrorStatus {
-                url: Some(facts.mirror_url.to_owned()),
-                database_bytes: summary.map(|it| it.database_bytes),
-                journal_bytes: summary.map(|it| it.journal_bytes),
-                last_sequence: summary.map(|it| it.last.0),
-                dropped_through: summary.map(|it| it.dropped_through.0),
-                error: facts.summary.and_then(Result::err),
-            },
-            daemon: facts.daemon,
-            repositories,
-            latest_changes: latest.iter().map(ChangeStatus::from).collect(),
-            command: Some(facts.command.with([])),
-        }
-    }
-
     /// What a repository is called: its number, and its name where it has one.
     pub fn called(&self, id: u64) -> String {
         let known = self.repositories.iter().find(|repository| repository.id == id);
@@ -332,77 +242,5 @@ impl DaemonStatus {
             requests: progress.requests.get(),
             restarts: progress.restarts.get(),
         }
-    }
-}
-
-fn repository(
-    configured: &Configured,
-    kept: Option<&RepositorySummary>,
-    signed_in: bool,
-    now_ms: i64,
-) -> RepositoryStatus {
-    let newest = kept.and_then(|kept| kept.passes.first());
-    let last_certified = kept.map_or(configured.last_certified, |kept| kept.certified);
-    let mut status = RepositoryStatus {
-        id: configured.id.0,
-        name: configured.name.clone(),
-        state: configured.progress.map(|progress| state(progress.activity, signed_in)),
-        iteration: newest.map(|pass| pass.iteration.0),
-        pages: newest.map(|pass| pass.figures.pages),
-        covered: None,
-        total: newest.map(|pass| pass.figures.last_total),
-        in_flight_limit: None,
-        page_interval_ms: None,
-        items: kept.map(|kept| kept.items),
-        // A clock that was set back is no reason for a negative age.
-        certified_age_ms: last_certified
-            .map(|pass| u64::try_from(now_ms.saturating_sub(pass.ended_ms)).unwrap_or_default()),
-        last_certified: last_certified.map(CertifiedStatus::from),
-        suspects: kept.map(|kept| kept.suspects),
-        held_deletions: kept.and_then(|kept| kept.held.as_ref()).map(HeldStatus::from),
-        passes: kept
-            .map(|kept| kept.passes.iter().map(PassStatus::from).collect())
-            .unwrap_or_default(),
-    };
-    // The daemon is ahead of the mirror by the page in hand.
-    if let Some(progress) = configured.progress {
-        status.iteration = Some(progress.iteration.0);
-        status.pages = Some(progress.pages);
-        status.covered = Some(progress.covered);
-        status.total = progress.total;
-        // Before its first pass no pager has said.
-        if progress.in_flight > 0 {
-            status.in_flight_limit = Some(progress.in_flight.into());
-            status.page_interval_ms = Some(whole_millis(progress.page_interval));
-        }
-    }
-    status
-}
-
-fn state(activity: Activity, signed_in: bool) -> StateStatus {
-    match activity {
-        Activity::Paging if signed_in => StateStatus::Paging,
-        // Pages cannot come without a session.
-        Activity::Paging | Activity::Waiting => StateStatus::Waiting,
-        Activity::Idle => StateStatus::Resting,
-        Activity::Stopped => StateStatus::Stopped,
-    }
-}
-
-impl From<&ChangeHead> for ChangeStatus {
-    fn from(change: &ChangeHead) -> Self {
-        Self {
-            sequence: change.sequence.0,
-            found_at_ms: change.ts_ms,
-            op: change.op.letter().to_owned(),
-            repository: change.repository.0,
-            item: shown(&change.item),
-        }
-    }
-}
-
-impl From<CertifiedPass> for CertifiedStatus {
-    fn from(pass: CertifiedPass) -> Self {
-        Self { iteration: pass.iteration.0, ended_at_ms: pass.ended_ms }
     }
 }

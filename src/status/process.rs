@@ -10,7 +10,7 @@ use procfs::process::{FDTarget, LimitValue, Process};
 
 /// This process, as far as is known.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ProcessFigures {
+pub(super) struct ProcessStatistics {
     /// Time on the processors, in user and in kernel mode.
     pub(super) cpu_seconds: Option<f64>,
     /// Memory that is in use.
@@ -24,12 +24,12 @@ pub(super) struct ProcessFigures {
 }
 
 /// How it stands now.
-pub(super) fn figures() -> ProcessFigures {
-    let Ok(process) = Process::myself() else { return ProcessFigures::default() };
+pub(super) fn statistics() -> ProcessStatistics {
+    let Ok(process) = Process::myself() else { return ProcessStatistics::default() };
     let stat = process.stat().ok();
     let ticks = procfs::ticks_per_second() as f64;
     let limit = process.limits().ok().map(|limits| limits.max_open_files.soft_limit);
-    ProcessFigures {
+    ProcessStatistics {
         cpu_seconds: stat.as_ref().map(|stat| (stat.utime + stat.stime) as f64 / ticks),
         resident_bytes: stat.as_ref().map(|stat| stat.rss * procfs::page_size()),
         virtual_bytes: stat.map(|stat| stat.vsize),
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn this_process_has_memory_and_open_files() {
-        let figures = figures();
+        let figures = statistics();
         assert!(figures.cpu_seconds.unwrap() >= 0.0);
         assert!(figures.resident_bytes.unwrap() > 1 << 20);
         assert!(figures.virtual_bytes.unwrap() >= figures.resident_bytes.unwrap());

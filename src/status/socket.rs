@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Mode;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-use super::endpoint::{BindError, What};
+use super::bind_error::{BindError, EndpointKind};
 
 /// The longest path that a socket's address holds; the kernel wants a zero after it.
 const LONGEST_ADDRESS: usize = 107;
@@ -33,20 +33,20 @@ impl Socket {
     /// Listens there. `alone`: nobody else can be about to do the same, because a lock says so;
     /// otherwise the folder is locked for as long as it takes. Needs a runtime.
     pub(super) async fn bind(
-        what: What,
+        what: EndpointKind,
         path: &Path,
         mode: u32,
         alone: bool,
     ) -> Result<Self, BindError> {
         let at = || path.display().to_string();
         let refused = |source| BindError::Refused { what, at: at(), source };
-        let reach = Reach::of(path).map_err(refused)?;
+        let reachable = ReachablePath::of(path).map_err(refused)?;
         let _turn = if alone { None } else { Some(turn(path).map_err(refused)?) };
         match fs::symlink_metadata(path) {
             Ok(there) if !there.file_type().is_socket() => {
                 return Err(BindError::NoSocket { what, at: at() });
             }
-            Ok(_) => match UnixStream::connect(&reach.path).await {
+            Ok(_) => match UnixStream::connect(&reachable.path).await {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                     fs::remove_file(path).map_err(refused)?;
                 }
@@ -64,7 +64,7 @@ impl Socket {
         // The file is made with the mode of the socket, less the umask: there is no moment at which
         // others could connect.
         rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode)).map_err(|it| refused(it.into()))?;
-        socket.bind(&reach.path).map_err(|error| match error.kind() {
+        socket.bind(&reachable.path).map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => BindError::Taken { what, at: at(), by: None },
             _ => refused(error),
         })?;
@@ -95,8 +95,8 @@ impl Drop for Socket {
 
 /// Connects to the socket at this path.
 pub(super) async fn connect(path: &Path) -> io::Result<UnixStream> {
-    let reach = Reach::of(path)?;
-    UnixStream::connect(&reach.path).await
+    let reachable = ReachablePath::of(path)?;
+    UnixStream::connect(&reachable.path).await
 }
 
 /// Gives a file that has just been made the rest of its mode, where the umask took some.
@@ -118,13 +118,13 @@ fn turn(path: &Path) -> io::Result<File> {
 }
 
 /// A path as a socket's address takes it.
-struct Reach {
+struct ReachablePath {
     path: PathBuf,
     /// What the path goes through.
     _folder: Option<File>,
 }
 
-impl Reach {
+impl ReachablePath {
     fn of(path: &Path) -> io::Result<Self> {
         use std::os::fd::AsRawFd as _;
         if path.as_os_str().len() <= LONGEST_ADDRESS {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     async fn bind(path: &Path) -> Result<Socket, BindError> {
-        Socket::bind(What::Control, path, 0o600, false).await
+        Socket::bind(EndpointKind::Control, path, 0o600, false).await
     }
 
     #[tokio::test]
@@ -158,7 +158,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         for mode in [0o600, 0o660] {
-            let socket = Socket::bind(What::Control, &path, mode, true).await.unwrap();
+            let socket = Socket::bind(EndpointKind::Control, &path, mode, true).await.unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
             drop(socket);
             assert!(!path.exists());

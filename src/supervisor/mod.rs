@@ -51,7 +51,7 @@ use crate::refresher::denials::Denials;
 use crate::refresher::{Refresher, RefresherSettings};
 use crate::session::SharedSession;
 use crate::signals::Signal;
-use crate::status::{self, Live, Serving, Shown, Watched};
+use crate::status::{self, LiveState, ShownSettings, StatusEndpoint, WatchedRepository};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
 use crate::task::heartbeat::{Heartbeat, Lane};
@@ -82,7 +82,7 @@ pub struct Supervision<A, M> {
     /// Ends in order after so long; `None`: never.
     pub run_for: Option<Duration>,
     /// The status endpoint; `None`: there is none.
-    pub status: Option<Arc<Serving>>,
+    pub status: Option<Arc<StatusEndpoint>>,
     /// Tells the service manager.
     pub notifier: Notifier,
     /// Signals, from wherever they come.
@@ -108,9 +108,9 @@ pub struct Supervisor<A, M> {
     rate_limit: Arc<RateLimit>,
     repositories: BTreeMap<RepositoryId, RepositoryTask<Instrumented<A>>>,
     /// The same, for those who look on.
-    watched: watch::Sender<Vec<Watched>>,
+    watched: watch::Sender<Vec<WatchedRepository>>,
     rules: watch::Sender<ChangeRetention>,
-    shown: watch::Sender<Shown>,
+    shown: watch::Sender<ShownSettings>,
     wakes: watch::Sender<u64>,
     source: watch::Sender<u64>,
     stopper: Stopper,
@@ -155,7 +155,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             rate_limit: Arc::new(RateLimit::new(given.config.max_requests_per_second)),
             repositories: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
-            shown: watch::Sender::new(Shown::of(&given.config)),
+            shown: watch::Sender::new(ShownSettings::of(&given.config)),
             watched: watch::Sender::default(),
             wakes: watch::Sender::new(0),
             source: watch::Sender::new(source(&given.config)),
@@ -334,7 +334,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             }
             TaskName::Status => {
                 let Some(serving) = &self.given.status else { return };
-                let live = Live {
+                let live = LiveState {
                     progress: Arc::clone(&self.given.progress),
                     repositories: self.watched.subscribe(),
                     shown: self.shown.subscribe(),
@@ -347,7 +347,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
 
     /// Tells those who look on which repositories there are.
     fn announce(&self) {
-        let watched = self.repositories.values().map(|repository| Watched {
+        let watched = self.repositories.values().map(|repository| WatchedRepository {
             settings: repository.settings.subscribe(),
             progress: repository.progress.subscribe(),
             counts: Arc::clone(&repository.fetcher.counts),
@@ -414,7 +414,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         }
         self.rate_limit.set(new.max_requests_per_second);
         self.rules.send_replace(rules(new));
-        self.shown.send_replace(Shown::of(new));
+        self.shown.send_replace(ShownSettings::of(new));
         self.session_settings.send_modify(|settings| {
             settings.session = new.session.clone();
             settings.logins += u64::from(changes.other_login);

@@ -62,7 +62,7 @@ pub(super) async fn tell(server: &Simulator, file: &Path, odds: serde_json::Valu
             sleep(LOOK_EVERY).await;
         }
         say("one item's story, attribute by attribute:");
-        show(file, &history, Shown::FromLast(" updated ")).await;
+        show(file, &history, ShownPart::FromLast(" updated ")).await;
     }
     sleep_until(begun + LOSS_AT).await;
     say("the list of the brands shrinks to a third: a permission has expired, or so it looks");
@@ -73,10 +73,10 @@ pub(super) async fn tell(server: &Simulator, file: &Path, odds: serde_json::Valu
         sleep(LOOK_EVERY).await;
     }
     say("nothing is deleted before somebody has looked:");
-    show(file, &list, Shown::First).await;
+    show(file, &list, ShownPart::First).await;
     sleep(THINKING).await;
     say("they are gone for good, and are approved:");
-    show(file, &approve, Shown::First).await;
+    show(file, &approve, ShownPart::First).await;
     std::future::pending().await
 }
 
@@ -96,20 +96,20 @@ fn happen(server: &Simulator, call_name: &str, body: &serde_json::Value) {
 
 /// Which lines are shown of those that a command prints.
 #[derive(Clone, Copy)]
-enum Shown {
+enum ShownPart {
     First,
     /// From the last that has these words in it.
     FromLast(&'static str),
 }
 
 /// Runs a command and shows it and some lines of what it prints.
-async fn show(file: &Path, arguments: &[&str], which: Shown) {
+async fn show(file: &Path, arguments: &[&str], which: ShownPart) {
     let command = output::command_line(file).with(arguments.iter().copied());
     let told = ask(file, arguments).await.unwrap_or_default();
     let mut text = format!("  $ {command}\n");
     let from = match which {
-        Shown::First => 0,
-        Shown::FromLast(words) => told
+        ShownPart::First => 0,
+        ShownPart::FromLast(words) => told
             .lines()
             .enumerate()
             .filter(|(_, line)| line.contains(words))

@@ -6,12 +6,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::report::Report;
+use super::report::DoctorReport;
 use crate::cli::output;
 use crate::config::{self, Environment, MirrorUrl, SecretPlace, StatusListen};
 use crate::mirror::{self, Examination, Holder, Integrity, OpenError, ReadError};
-use crate::status::ask::{self, Answer, AskError};
-use crate::status::control::Origin;
+use crate::status::control::ControlOrigin;
+use crate::status::control_client::{self, ControlAnswer, ControlError};
 use crate::status::document::{DaemonStatus, SignInStatus};
 use crate::task::clock;
 use crate::telemetry;
@@ -34,7 +34,7 @@ const CONTROL: &str = "control socket";
 const SYSTEMD: &str = "systemd";
 
 /// Where the password comes from.
-pub(super) fn credential(report: &mut Report, file: &Path, environment: &Environment) {
+pub(super) fn credential(report: &mut DoctorReport, file: &Path, environment: &Environment) {
     let (path, what) = match config::password_place(file, environment) {
         Some(SecretPlace::Credential(path)) => (path, "systemd credential"),
         Some(SecretPlace::Unit(path)) => (path, "what the unit hands to the daemon,"),
@@ -77,7 +77,7 @@ pub(super) fn credential(report: &mut Report, file: &Path, environment: &Environ
 }
 
 /// The disk and the database of the mirror.
-pub(super) fn mirror(report: &mut Report, mirror: Option<&MirrorUrl>) {
+pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorUrl>) {
     let path = match mirror {
         Some(MirrorUrl::Sqlite(path)) => path,
         other => {
@@ -105,7 +105,7 @@ pub(super) fn mirror(report: &mut Report, mirror: Option<&MirrorUrl>) {
     }
 }
 
-fn disk(report: &mut Report, path: &Path) {
+fn disk(report: &mut DoctorReport, path: &Path) {
     // The daemon makes the last folder itself.
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
     let folder = folder.unwrap_or(Path::new("."));
@@ -128,7 +128,7 @@ fn disk(report: &mut Report, path: &Path) {
     }
 }
 
-fn database(report: &mut Report, path: &Path, examination: &Examination) {
+fn database(report: &mut DoctorReport, path: &Path, examination: &Examination) {
     let Examination { schema_version, database_bytes, journal_bytes, integrity } = examination;
     let holder = match mirror::holder(path) {
         Ok(None) => "nobody has it open to write".to_owned(),
@@ -159,7 +159,7 @@ fn database(report: &mut Report, path: &Path, examination: &Examination) {
 
 /// Whether the daemon runs, since when, and whether it can be asked.
 pub(super) async fn daemon(
-    report: &mut Report,
+    report: &mut DoctorReport,
     file: &Path,
     mirror: Option<&MirrorUrl>,
     status: Option<&StatusListen>,
@@ -174,8 +174,9 @@ pub(super) async fn daemon(
         MirrorUrl::Sqlite(path) => mirror::holder(path).ok().flatten(),
         _ => None,
     };
-    let error = match ask::ask(Origin { file, mirror, environment }, status).await {
-        Ok(Answer { document, at, user, .. }) => {
+    let error = match control_client::ask(ControlOrigin { file, mirror, environment }, status).await
+    {
+        Ok(ControlAnswer { document, at, user, .. }) => {
             if let Some(daemon) = &document.daemon {
                 running(report, daemon, &document.version);
             }
@@ -193,11 +194,11 @@ pub(super) async fn daemon(
             report.warn(DAEMON, &found, "it cannot be asked, see below");
             report.warn(CONTROL, &said, unasked(&error));
         }
-        (AskError::Nobody { .. }, None) if !matches!(mirror, MirrorUrl::Sqlite(_)) => {
+        (ControlError::Nobody { .. }, None) if !matches!(mirror, MirrorUrl::Sqlite(_)) => {
             report.skip(DAEMON, "no mirror is kept whose lock could tell");
             report.skip(CONTROL, &said);
         }
-        (AskError::Nobody { .. }, None) => {
+        (ControlError::Nobody { .. }, None) => {
             not_running(report, "nobody has the database");
             report.skip(CONTROL, "the daemon does not run");
         }
@@ -209,20 +210,20 @@ pub(super) async fn daemon(
 }
 
 /// What to do about a daemon that cannot be asked.
-fn unasked(error: &AskError) -> &'static str {
+fn unasked(error: &ControlError) -> &'static str {
     match error {
         _ if error.is_forbidden() => "run this as root, or as the daemon's user",
-        AskError::Nobody { .. } => {
+        ControlError::Nobody { .. } => {
             "see its log for \"control socket unavailable\": journalctl -u ewmirror; where nothing \
              is said, restart it (`ewmirror once` and older daemons have none)"
         }
-        AskError::Another { .. } => "give each daemon a RuntimeDirectory of its own",
-        AskError::Stranger { .. } => "ask that account what it does there, and end it",
+        ControlError::Another { .. } => "give each daemon a RuntimeDirectory of its own",
+        ControlError::Stranger { .. } => "ask that account what it does there, and end it",
         _ => "see its log: journalctl -u ewmirror",
     }
 }
 
-fn running(report: &mut Report, daemon: &DaemonStatus, version: &str) {
+fn running(report: &mut DoctorReport, daemon: &DaemonStatus, version: &str) {
     let uptime = Duration::from_millis(daemon.uptime_ms);
     let since = moment(clock::now().checked_sub(uptime).unwrap_or(SystemTime::UNIX_EPOCH));
     let found = format!("version {version} runs{since}, process {}", daemon.pid);
@@ -240,13 +241,13 @@ fn running(report: &mut Report, daemon: &DaemonStatus, version: &str) {
     }
 }
 
-fn not_running(report: &mut Report, why: &str) {
+fn not_running(report: &mut DoctorReport, why: &str) {
     let remedy = "systemctl start ewmirror, and see its log: journalctl -u ewmirror";
     report.warn(DAEMON, &format!("does not run: {why}"), remedy);
 }
 
 /// Whether systemd runs this machine, and its journal listens.
-pub(super) fn systemd(report: &mut Report) {
+pub(super) fn systemd(report: &mut DoctorReport) {
     if !Path::new("/run/systemd/system").is_dir() {
         report.skip(SYSTEMD, "this machine does not run it");
         return;

@@ -13,7 +13,7 @@ mod server;
 
 use std::path::Path;
 
-use self::report::Report;
+use self::report::DoctorReport;
 use super::{Exit, daemon};
 use crate::config::{self, AskConfig, Config, Environment, Fault, Loaded, MirrorUrl, StatusListen};
 
@@ -23,7 +23,7 @@ pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let mut report = Report::new(environment);
+    let mut report = DoctorReport::new(environment);
     let known = configuration(&mut report, file, environment);
     machine::credential(&mut report, file, environment);
     runtime.block_on(async {
@@ -63,7 +63,7 @@ impl Known {
     }
 }
 
-fn configuration(report: &mut Report, file: &Path, environment: &Environment) -> Known {
+fn configuration(report: &mut DoctorReport, file: &Path, environment: &Environment) -> Known {
     const CHECK: &str = "configuration";
     match config::load(file, environment) {
         Ok(Loaded { config, warnings }) => {

@@ -7,7 +7,7 @@ use crate::config::Environment;
 const WIDTH: usize = 16;
 
 /// What has been said so far.
-pub(super) struct Report {
+pub(super) struct DoctorReport {
     /// Whether a terminal shows it.
     colour: bool,
     failed: bool,
@@ -15,7 +15,7 @@ pub(super) struct Report {
     unwritten: Option<String>,
 }
 
-impl Report {
+impl DoctorReport {
     pub(super) fn new(environment: &Environment) -> Self {
         Self { colour: output::colour_on_stdout(environment), failed: false, unwritten: None }
     }

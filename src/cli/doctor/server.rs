@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::Known;
-use super::report::Report;
+use super::report::DoctorReport;
 use crate::cli::online::{self, FirstPage};
 use crate::cli::{daemon, output};
 use crate::client::route::{Route, route};
@@ -33,7 +33,7 @@ const LOGIN: &str = "login";
 const CLOCK: &str = "clock";
 
 /// Looks at everything between here and the first pages.
-pub(super) async fn check(report: &mut Report, known: &Known, environment: &Environment) {
+pub(super) async fn check(report: &mut DoctorReport, known: &Known, environment: &Environment) {
     match known {
         Known::All(config) => {
             let route = route(&config.server, environment);
@@ -68,7 +68,12 @@ pub(super) async fn check(report: &mut Report, known: &Known, environment: &Envi
 }
 
 /// Looks a name up and connects to it; returns whether that is possible.
-async fn connect(report: &mut Report, route: Option<&Route>, url: &Url, within: Duration) -> bool {
+async fn connect(
+    report: &mut DoctorReport,
+    route: Option<&Route>,
+    url: &Url,
+    within: Duration,
+) -> bool {
     let Some(Route { host, port, proxy }) = route else {
         report.fail(NAMES, "the address has no host or port", "correct server.url or server.proxy");
         report.skip(TCP, "there is no host");
@@ -133,7 +138,7 @@ fn listed(addresses: &[SocketAddr]) -> String {
     }
 }
 
-fn proxy(report: &mut Report, route: Option<&Route>) {
+fn proxy(report: &mut DoctorReport, route: Option<&Route>) {
     let Some(Route { host, port, proxy: Some(proxy) }) = route else {
         report.ok(PROXY, "none is used");
         return;
@@ -150,7 +155,7 @@ fn proxy(report: &mut Report, route: Option<&Route>) {
 
 /// Signs in, which shows how TLS stands; reads the first pages; signs out.
 async fn signed_in(
-    report: &mut Report,
+    report: &mut DoctorReport,
     config: &Config,
     route: Option<&Route>,
     environment: &Environment,
@@ -194,7 +199,7 @@ async fn signed_in(
 
 /// What the login shows of TLS; returns whether it was no obstacle.
 fn tls(
-    report: &mut Report,
+    report: &mut DoctorReport,
     config: &Config,
     client: &Client,
     login: &Result<SharedSession, Failure>,
@@ -234,7 +239,7 @@ fn tls(
 }
 
 async fn first_page(
-    report: &mut Report,
+    report: &mut DoctorReport,
     client: &Client,
     session: &SharedSession,
     repository: &RepositoryConfig,
@@ -272,7 +277,7 @@ async fn first_page(
     }
 }
 
-fn clock(report: &mut Report, client: &Client) {
+fn clock(report: &mut DoctorReport, client: &Client) {
     let Some(ahead) = client.clock_ahead_s() else {
         report.skip(CLOCK, "the server does not say the time");
         return;
@@ -287,13 +292,13 @@ fn clock(report: &mut Report, client: &Client) {
     }
 }
 
-fn skip_from_login(report: &mut Report, config: &Config, why: &str) {
+fn skip_from_login(report: &mut DoctorReport, config: &Config, why: &str) {
     report.skip(LOGIN, why);
     skip_repositories(report, config, why);
     report.skip(CLOCK, why);
 }
 
-fn skip_repositories(report: &mut Report, config: &Config, why: &str) {
+fn skip_repositories(report: &mut DoctorReport, config: &Config, why: &str) {
     for repository in &config.repositories {
         let (page, item_id) = checks(repository);
         report.skip(&page, why);

@@ -21,7 +21,7 @@ const LARGEST_FILE: u64 = 64 << 10;
 
 /// The names of this machine.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct OwnHosts {
     /// Those that this machine resolves by itself, whatever the network says.
     own: BTreeSet<String>,
     /// Those that a name server may know it by: good for an address that others reach, too, and
@@ -29,7 +29,7 @@ pub(super) struct Names {
     known: BTreeSet<String>,
 }
 
-impl Names {
+impl OwnHosts {
     /// The machine's, as they are now.
     pub(super) fn of_machine() -> Self {
         let name = rustix::system::uname();
@@ -75,7 +75,7 @@ impl Names {
 pub(super) fn refusal<B>(
     request: &Request<B>,
     met: Option<IpAddr>,
-    names: &Names,
+    names: &OwnHosts,
 ) -> Option<(StatusCode, &'static str)> {
     const MISDIRECTED: (StatusCode, &str) = (
         StatusCode::MISDIRECTED_REQUEST,
@@ -95,7 +95,7 @@ pub(super) fn refusal<B>(
     (!ours).then_some(MISDIRECTED)
 }
 
-fn is_ours(host: &str, met: IpAddr, names: &Names) -> bool {
+fn is_ours(host: &str, met: IpAddr, names: &OwnHosts) -> bool {
     if host.contains('@') {
         return false;
     }
@@ -124,10 +124,10 @@ mod tests {
     const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     const LAN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
 
-    fn names() -> Names {
+    fn names() -> OwnHosts {
         let hosts = "127.0.0.1 localhost\n127.0.1.1 web1.corp.example web1 # web1.old.example\n\
                      ::1 web10.corp.example web1.\n";
-        Names::new("Web1", hosts, "nameserver 10.0.0.1\nsearch lab.example. corp.example\n")
+        OwnHosts::new("Web1", hosts, "nameserver 10.0.0.1\nsearch lab.example. corp.example\n")
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_machine_without_a_name_has_none() {
         for nameless in ["", "(none)"] {
-            assert_eq!(Names::new(nameless, "", "search corp.example"), Names::default());
+            assert_eq!(OwnHosts::new(nameless, "", "search corp.example"), OwnHosts::default());
         }
     }
 }

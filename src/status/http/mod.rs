@@ -1,4 +1,4 @@
-//! The endpoint: connections, their limits, and whom it answers. What it answers is in `desk`.
+//! The endpoint: connections, their limits, and whom it answers. What it answers is in `handler`.
 //!
 //! | route | answers |
 //! | --- | --- |
@@ -9,16 +9,16 @@
 //! | `GET /metrics` | the metrics |
 //!
 //! Guarantees: it changes nothing and holds up nobody. At most [`CONNECTIONS`] are open at once at
-//! each place, so that whoever uses up the one for browsers keeps no command from asking;
+//! each address, so that whoever uses up the one for browsers keeps no command from asking;
 //! the next ones wait in the system's queue, where those who are open and have asked nothing for
 //! [`ASK_WITHIN`] make room for them; each is cut off after [`CONNECTION_WITHIN`], whether it sends,
 //! reads or does neither, and is for one request. All who ask within a second get one and
 //! the same text, so that a client that reads nothing holds a share of it and no memory of its own.
 //!
-//! A place that cannot be had is tried again until it can; the others are served meanwhile. Which
+//! An address that cannot be had is tried again until it can; the others are served meanwhile. Which
 //! hosts a request may name is in `hosts`.
 
-mod desk;
+mod handler;
 mod hosts;
 
 use std::convert::Infallible;
@@ -34,14 +34,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use self::desk::Desk;
-use super::door;
-use super::endpoint::{Endpoint, Stream};
-use super::{Live, Serving};
+use self::handler::Handler;
+use super::endpoint::{ClientStream, Listener};
+use super::listener;
+use super::live::LiveState;
+use super::served::StatusEndpoint;
 use crate::task::Stop;
-
-/// Where the document is.
-pub const STATUS_PATH: &str = "/status";
 
 /// More at once than any site has scrapers, and few enough for the files that a process may open.
 const CONNECTIONS: usize = 32;
@@ -67,40 +65,41 @@ const LARGEST_HEAD: usize = 8192;
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// Serves until told to stop, and then ends at once.
-pub async fn serve(serving: Arc<Serving>, live: Live, mut stop: Stop) {
-    let desk = Arc::new(Desk::new(&serving, live.clone()));
-    let mut doors = JoinSet::new();
-    for number in 0..serving.doors.len() {
-        let (serving, desk, live) = (Arc::clone(&serving), Arc::clone(&desk), live.clone());
-        doors.spawn(async move {
-            let endpoint = door::opened(&serving, &serving.doors[number], &live).await;
-            attend(endpoint, &desk).await;
+pub async fn serve(serving: Arc<StatusEndpoint>, live: LiveState, mut stop: Stop) {
+    let handler = Arc::new(Handler::new(&serving, live.clone()));
+    let mut listeners = JoinSet::new();
+    for number in 0..serving.listeners.len() {
+        let (serving, handler, live) = (Arc::clone(&serving), Arc::clone(&handler), live.clone());
+        listeners.spawn(async move {
+            let endpoint =
+                listener::opened(&serving.listeners, &serving.listeners[number], &live).await;
+            attend(endpoint, &handler).await;
         });
     }
     loop {
         tokio::select! {
             biased;
             () = stop.requested() => break,
-            // No door ends by itself but with a panic: the supervisor counts it and starts anew.
-            Some(Err(error)) = doors.join_next() => {
+            // No listener ends by itself but with a panic: the supervisor counts it and starts anew.
+            Some(Err(error)) = listeners.join_next() => {
                 if error.is_panic() {
                     std::panic::resume_unwind(error.into_panic());
                 }
             }
         }
     }
-    doors.shutdown().await;
+    listeners.shutdown().await;
 }
 
-/// Attends to those who come to one place.
-async fn attend(endpoint: &Endpoint, desk: &Arc<Desk>) {
+/// Attends to those who come to one address.
+async fn attend(endpoint: &Listener, handler: &Arc<Handler>) {
     let mut connections = JoinSet::new();
-    let mut guests: Vec<Guest> = Vec::new();
+    let mut clients: Vec<ClientConnection> = Vec::new();
     loop {
-        guests.retain(|guest| !guest.task.is_finished());
+        clients.retain(|client| !client.task.is_finished());
         let has_room = connections.len() < CONNECTIONS;
         // They stand in the order in which they came.
-        let idle = guests.iter().find(|guest| !guest.has_asked()).filter(|_| !has_room);
+        let idle = clients.iter().find(|client| !client.has_asked()).filter(|_| !has_room);
         tokio::select! {
             biased;
             Some(ended) = connections.join_next() => {
@@ -109,32 +108,32 @@ async fn attend(endpoint: &Endpoint, desk: &Arc<Desk>) {
                     std::panic::resume_unwind(error.into_panic());
                 }
             }
-            () = shown_out(idle) => {}
+            () = close_idle(idle) => {}
             accepted = accepted(endpoint), if has_room => {
-                let (desk, asked) = (Arc::clone(desk), Arc::default());
+                let (handler, asked) = (Arc::clone(handler), Arc::default());
                 let hears = Arc::clone(&asked);
                 let task = match accepted {
-                    Stream::Tcp(stream, met) => {
-                        connections.spawn(connection(stream, Some(met), desk, hears))
+                    ClientStream::Tcp(stream, met) => {
+                        connections.spawn(connection(stream, Some(met), handler, hears))
                     }
-                    Stream::Unix(stream) => {
-                        connections.spawn(connection(stream, None, desk, hears))
+                    ClientStream::Unix(stream) => {
+                        connections.spawn(connection(stream, None, handler, hears))
                     }
                 };
-                guests.push(Guest { since: Instant::now(), asked, task });
+                clients.push(ClientConnection { since: Instant::now(), asked, task });
             }
         }
     }
 }
 
 /// Somebody who has connected.
-struct Guest {
+struct ClientConnection {
     since: Instant,
     asked: Arc<AtomicBool>,
     task: AbortHandle,
 }
 
-impl Guest {
+impl ClientConnection {
     fn has_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
@@ -142,19 +141,19 @@ impl Guest {
 
 /// Ends a connection that has had the time to ask something, unless it has done so meanwhile; never
 /// where there is none.
-async fn shown_out(idle: Option<&Guest>) {
-    let Some(guest) = idle else { return std::future::pending().await };
-    sleep_until(guest.since + ASK_WITHIN).await;
+async fn close_idle(idle: Option<&ClientConnection>) {
+    let Some(client) = idle else { return std::future::pending().await };
+    sleep_until(client.since + ASK_WITHIN).await;
     // It may be we who were late: a question that lies there already is heard first.
     for _ in 0..HEARINGS {
         yield_now().await;
     }
-    if !guest.has_asked() {
-        guest.task.abort();
+    if !client.has_asked() {
+        client.task.abort();
     }
 }
 
-async fn accepted(endpoint: &Endpoint) -> Stream {
+async fn accepted(endpoint: &Listener) -> ClientStream {
     loop {
         match endpoint.accept().await {
             Ok(stream) => return stream,
@@ -163,14 +162,18 @@ async fn accepted(endpoint: &Endpoint) -> Stream {
     }
 }
 
-async fn connection<S>(stream: S, met: Option<IpAddr>, desk: Arc<Desk>, asked: Arc<AtomicBool>)
-where
+async fn connection<S>(
+    stream: S,
+    met: Option<IpAddr>,
+    handler: Arc<Handler>,
+    asked: Arc<AtomicBool>,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(desk.answer(&request, met).await) }
+        let handler = Arc::clone(&handler);
+        async move { Ok::<_, Infallible>(handler.answer(&request, met).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -15,10 +15,10 @@ use crate::config::StatusListen;
 use crate::domain::{Iteration, RepositoryId};
 use crate::mirror::{MirrorSummary, RepositorySummary};
 use crate::progress::{Activity, LastCertified, Progress, RepositoryProgress, SignIn};
-use crate::status::control::Origin;
+use crate::status::control::ControlOrigin;
 use crate::status::document::{StateStatus, StatusDocument};
-use crate::status::figures::tests::summary;
-use crate::status::{Place, Shown, SummaryReader, Watched, control};
+use crate::status::summary::tests::summary;
+use crate::status::{ListenAddress, ShownSettings, SummaryReader, WatchedRepository, control};
 use crate::task::Stopper;
 use crate::testing::configuration;
 
@@ -31,8 +31,8 @@ struct Served {
     task: JoinSet<()>,
     runtime: Runtime,
     _settings: watch::Sender<Arc<crate::config::RepositoryConfig>>,
-    _watched: watch::Sender<Vec<Watched>>,
-    shown: watch::Sender<Shown>,
+    _watched: watch::Sender<Vec<WatchedRepository>>,
+    shown: watch::Sender<ShownSettings>,
 }
 
 impl Served {
@@ -42,7 +42,7 @@ impl Served {
 
     fn start_with(
         listen: &StatusListen,
-        control: Vec<control::Place>,
+        control: Vec<control::ControlAddress>,
         summary: Option<SummaryReader>,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -50,15 +50,17 @@ impl Served {
             .enable_all()
             .build()
             .unwrap();
-        let places = Place::of(listen).into_iter().chain(control.into_iter().map(Place::Control));
+        let places = ListenAddress::of(listen)
+            .into_iter()
+            .chain(control.into_iter().map(ListenAddress::Control));
         let mirror_url = "sqlite:///m.db".to_owned();
-        let serving = Arc::new(runtime.block_on(Serving::at(places, mirror_url, summary)));
+        let serving = Arc::new(runtime.block_on(StatusEndpoint::at(places, mirror_url, summary)));
         let address = matches!(listen, StatusListen::Tcp(_))
-            .then(|| serving.doors[0].endpoint().unwrap().address());
+            .then(|| serving.listeners[0].bound().unwrap().address());
         let config = configuration(&[7], "");
         let settings = watch::Sender::new(Arc::new(config.repositories[0].clone()));
         let repository = watch::Sender::new(RepositoryProgress::START);
-        let watched = Watched {
+        let watched = WatchedRepository {
             settings: settings.subscribe(),
             progress: repository.subscribe(),
             counts: Arc::default(),
@@ -66,8 +68,8 @@ impl Served {
         let watched = watch::Sender::new(vec![watched]);
         let progress = Arc::new(Progress::new());
         let max_age = Duration::from_secs(24 * 60 * 60);
-        let shown = watch::Sender::new(Shown { max_age, server: "pim".to_owned() });
-        let live = Live {
+        let shown = watch::Sender::new(ShownSettings { max_age, server: "pim".to_owned() });
+        let live = LiveState {
             progress: Arc::clone(&progress),
             repositories: watched.subscribe(),
             shown: shown.subscribe(),
@@ -288,7 +290,7 @@ fn clients_that_use_up_the_endpoint_keep_no_command_from_asking() {
     let runtime = [("RUNTIME_DIRECTORY", directory.path().as_os_str())];
     let environment = crate::config::Environment::from_pairs(runtime);
     let (file, mirror) = (Path::new("/a.toml"), crate::config::MirrorUrl::None);
-    let origin = Origin { file, mirror: &mirror, environment: &environment };
+    let origin = ControlOrigin { file, mirror: &mirror, environment: &environment };
     let listen = StatusListen::Tcp("127.0.0.1:0".parse().unwrap());
     let served = Served::start_with(&listen, origin.of_daemon(), None);
     let idle: Vec<_> = (0..600).map(|_| served.connect()).collect();

@@ -21,8 +21,8 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::document::{HealthStatus, RepositoryStatus, SignInStatus, StatusDocument};
-use super::process::ProcessFigures;
-use super::ready;
+use super::process::ProcessStatistics;
+use super::readiness;
 use crate::domain::RepositoryId;
 use crate::metrics::calls::{Call, CallOutcome};
 use crate::progress::problems::Scope;
@@ -36,7 +36,7 @@ const SERVER: &str = Scope::Server.name();
 
 /// What there is to tell at one moment.
 #[derive(Debug)]
-pub(super) struct Snapshot {
+pub(super) struct MetricsInput {
     /// How things stand.
     pub(super) document: StatusDocument,
     /// The counters of the process.
@@ -48,11 +48,11 @@ pub(super) struct Snapshot {
     /// When the process began, in milliseconds since 1970 (UTC).
     pub(super) began_ms: i64,
     /// What the system knows of it.
-    pub(super) process: ProcessFigures,
+    pub(super) process: ProcessStatistics,
 }
 
 /// The text of all metrics.
-pub(super) fn text(snapshot: Snapshot) -> String {
+pub(super) fn text(snapshot: MetricsInput) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
@@ -60,41 +60,41 @@ pub(super) fn text(snapshot: Snapshot) -> String {
     text
 }
 
-impl Collector for Snapshot {
+impl Collector for MetricsInput {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut sheet = Sheet(encoder);
-        self.reading(&mut sheet)?;
-        self.requests(&mut sheet)?;
-        self.session(&mut sheet)?;
-        self.standing(&mut sheet)?;
-        self.mirror(&mut sheet)?;
-        self.process(&mut sheet)
+        let mut encoder = MetricsEncoder(encoder);
+        self.reading(&mut encoder)?;
+        self.requests(&mut encoder)?;
+        self.session(&mut encoder)?;
+        self.standing(&mut encoder)?;
+        self.mirror(&mut encoder)?;
+        self.process(&mut encoder)
     }
 }
 
-impl Snapshot {
+impl MetricsInput {
     /// What pagers have done.
-    fn reading(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        sheet.counter("ewmirror_pages", "Pages read.", self.each(|it| it.pages.get()))?;
+    fn reading(&self, encoder: &mut MetricsEncoder<'_>) -> fmt::Result {
+        encoder.counter("ewmirror_pages", "Pages read.", self.each(|it| it.pages.get()))?;
         let items = self.each(|it| it.items.get());
-        sheet.counter("ewmirror_items_read", "Items read, however often.", items)?;
+        encoder.counter("ewmirror_items_read", "Items read, however often.", items)?;
         let changes = self.counts.iter().flat_map(|(id, it)| {
             [("create", &it.created), ("update", &it.updated), ("delete", &it.deleted)]
                 .map(|(op, count)| (of(*id).and("op", op), count.get()))
         });
-        sheet.counter("ewmirror_changes", "Changes written to the mirror.", changes)?;
+        encoder.counter("ewmirror_changes", "Changes written to the mirror.", changes)?;
         let passes = self.counts.iter().flat_map(|(id, it)| {
             [("true", &it.certified), ("false", &it.uncertified)]
                 .map(|(certified, count)| (of(*id).and("certified", certified), count.get()))
         });
-        sheet.counter("ewmirror_passes", "Passes completed.", passes)?;
+        encoder.counter("ewmirror_passes", "Passes completed.", passes)?;
         let took = self.counts.iter().map(|(id, it)| (of(*id), &it.pass_took));
         let help = "How long passes took; one that was taken up again counts from then on.";
-        sheet.histogram("ewmirror_pass_duration", help, took)
+        encoder.histogram("ewmirror_pass_duration", help, took)
     }
 
     /// What the server was asked, and what came of it.
-    fn requests(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    fn requests(&self, encoder: &mut MetricsEncoder<'_>) -> fmt::Result {
         let calls = &self.progress.calls;
         let counts = Call::ALL.into_iter().flat_map(|call| {
             CallOutcome::ALL.map(|outcome| {
@@ -102,36 +102,40 @@ impl Snapshot {
                 (labels, calls.count(call, outcome))
             })
         });
-        sheet.counter("ewmirror_requests", "Requests to the server that ended.", counts)?;
+        encoder.counter("ewmirror_requests", "Requests to the server that ended.", counts)?;
         let took = Call::ALL.into_iter().map(|it| (by("endpoint", it.name()), calls.took(it)));
         let help = "How long requests took, whatever came of them.";
-        sheet.histogram("ewmirror_request_duration", help, took)?;
+        encoder.histogram("ewmirror_request_duration", help, took)?;
         let retries = [(none(), self.progress.retries.get())];
         let help = "Requests sent again after a refusal or a failure.";
-        sheet.counter("ewmirror_request_retries", help, retries)?;
+        encoder.counter("ewmirror_request_retries", help, retries)?;
         let refusals = [(none(), self.progress.refusals.get())];
         let help = "Requests for pages and items that the server refused to their session.";
-        sheet.counter("ewmirror_refusals", help, refusals)
+        encoder.counter("ewmirror_refusals", help, refusals)
     }
 
     /// How the daemon is signed in.
-    fn session(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    fn session(&self, encoder: &mut MetricsEncoder<'_>) -> fmt::Result {
         let logins = [(none(), self.progress.logins.get())];
-        sheet.counter("ewmirror_logins", "Logins that gave a session.", logins)?;
+        encoder.counter("ewmirror_logins", "Logins that gave a session.", logins)?;
         let tokens = [(none(), self.progress.rest_tokens.get())];
-        sheet.counter("ewmirror_rest_tokens_renewed", "REST tokens taken from answers.", tokens)?;
+        encoder.counter(
+            "ewmirror_rest_tokens_renewed",
+            "REST tokens taken from answers.",
+            tokens,
+        )?;
         let daemon = self.document.daemon.as_ref();
         let signed_in = daemon.map(|it| (none(), u64::from(it.signed_in)));
-        sheet.gauge("ewmirror_signed_in", None, "Whether there is a session.", signed_in)?;
+        encoder.gauge("ewmirror_signed_in", None, "Whether there is a session.", signed_in)?;
         let denied = daemon.map(|it| (none(), u64::from(it.sign_in == SignInStatus::Denied)));
         let help = "Whether the server does not accept the login.";
-        sheet.gauge("ewmirror_login_denied", None, help, denied)?;
+        encoder.gauge("ewmirror_login_denied", None, help, denied)?;
         let reachable = !self.document.problems.iter().any(|it| it.scope == SERVER);
         let help = "Whether the server can be reached, as far as anybody has tried.";
         let reachable = [(none(), u64::from(reachable))];
-        sheet.gauge("ewmirror_server_reachable", None, help, reachable)?;
+        encoder.gauge("ewmirror_server_reachable", None, help, reachable)?;
         let age = self.progress.session_age().map(|age| (none(), age.as_secs_f64()));
-        sheet.gauge(
+        encoder.gauge(
             "ewmirror_session_age",
             Some(&Unit::Seconds),
             "Age of the latest session.",
@@ -139,55 +143,55 @@ impl Snapshot {
         )?;
         let age = self.progress.rest_token_age().map(|age| (none(), age.as_secs_f64()));
         let help = "Age of the REST token.";
-        sheet.gauge("ewmirror_rest_token_age", Some(&Unit::Seconds), help, age)
+        encoder.gauge("ewmirror_rest_token_age", Some(&Unit::Seconds), help, age)
     }
 
     /// What is wrong, and how the repositories stand.
-    fn standing(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    fn standing(&self, encoder: &mut MetricsEncoder<'_>) -> fmt::Result {
         let problems = Scope::ALL.map(|scope| {
             let found = self.document.problems.iter().filter(|it| it.scope == scope.name());
             (by("scope", scope.name()), found.count() as u64)
         });
         let help = "Things that are wrong at the moment; ewmirror status names them.";
-        sheet.gauge("ewmirror_problems", None, help, problems)?;
+        encoder.gauge("ewmirror_problems", None, help, problems)?;
         let failing = self.document.health == HealthStatus::Failing;
         let help = "Whether something is wrong and nothing goes on.";
-        sheet.gauge("ewmirror_failing", None, help, [(none(), u64::from(failing))])?;
+        encoder.gauge("ewmirror_failing", None, help, [(none(), u64::from(failing))])?;
         let named = self.read().map(|it| {
             let name = it.name.clone().unwrap_or_default();
             (of(RepositoryId(it.id)).and("name", name), 1_u64)
         });
         let help = "A repository of the configuration and its name.";
-        sheet.gauge("ewmirror_repository_info", None, help, named)?;
+        encoder.gauge("ewmirror_repository_info", None, help, named)?;
         let ready = self
             .read()
-            .map(|it| (of(RepositoryId(it.id)), u64::from(ready::is_ready(it, self.max_age))));
+            .map(|it| (of(RepositoryId(it.id)), u64::from(readiness::is_ready(it, self.max_age))));
         let help = "Whether the last certified pass is no older than status.max_age.";
-        sheet.gauge("ewmirror_repository_ready", None, help, ready)?;
+        encoder.gauge("ewmirror_repository_ready", None, help, ready)?;
         let seconds = Some(&Unit::Seconds);
         let ended = self.known(|it| it.last_certified.map(|it| in_seconds(it.ended_at_ms)));
         let help = "When the last certified pass ended, since 1970 (UTC).";
-        sheet.gauge("ewmirror_last_certified_pass_timestamp", seconds, help, ended)?;
+        encoder.gauge("ewmirror_last_certified_pass_timestamp", seconds, help, ended)?;
         let age = self.known(|it| it.certified_age_ms.map(|age| age as f64 / 1000.0));
         let help = "Time since the last certified pass ended.";
-        sheet.gauge("ewmirror_last_certified_pass_age", seconds, help, age)?;
+        encoder.gauge("ewmirror_last_certified_pass_age", seconds, help, age)?;
         let covered = self.known(|it| it.covered);
         let help = "Positions of the list that the pass under way, or the last one, has read.";
-        sheet.gauge("ewmirror_pass_covered_items", None, help, covered)?;
+        encoder.gauge("ewmirror_pass_covered_items", None, help, covered)?;
         let total = self.known(|it| it.total);
         let help = "Items that the server announced last.";
-        sheet.gauge("ewmirror_pass_announced_items", None, help, total)?;
+        encoder.gauge("ewmirror_pass_announced_items", None, help, total)?;
         let limit = self.known(|it| it.in_flight_limit);
         let help = "Page requests that may be under way at once.";
-        sheet.gauge("ewmirror_in_flight_limit", None, help, limit)?;
+        encoder.gauge("ewmirror_in_flight_limit", None, help, limit)?;
         let interval = self.known(|it| it.page_interval_ms.map(|ms| ms as f64 / 1000.0));
         let help = "The least time between two page requests.";
-        sheet.gauge("ewmirror_page_interval", seconds, help, interval)
+        encoder.gauge("ewmirror_page_interval", seconds, help, interval)
     }
 
     /// What the mirror holds.
-    fn mirror(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        sheet.gauge(
+    fn mirror(&self, encoder: &mut MetricsEncoder<'_>) -> fmt::Result {
+        encoder.gauge(
             "ewmirror_mirror_items",
             None,
             "Items in the mirror.",
@@ -195,53 +199,53 @@ impl Snapshot {
         )?;
         let suspects = self.known(|it| it.suspects);
         let help = "Items that the last certified pass did not see, nor any other since.";
-        sheet.gauge("ewmirror_suspect_items", None, help, suspects)?;
+        encoder.gauge("ewmirror_suspect_items", None, help, suspects)?;
         // A repository whose items are known is in the mirror, and has none held unless told.
         let deletions = self.known(|it| {
             let waiting = it.held_deletions.as_ref().map(|deletions| deletions.waiting);
             it.items.map(|_| waiting.unwrap_or_default())
         });
         let help = "Deletions held back that wait for ewmirror approve-deletes.";
-        sheet.gauge("ewmirror_held_deletions", None, help, deletions)?;
+        encoder.gauge("ewmirror_held_deletions", None, help, deletions)?;
         let mirror = &self.document.mirror;
         let (database, journal) = (mirror.database_bytes, mirror.journal_bytes);
         let kept = database.is_some() || mirror.error.is_some();
         let readable = kept.then(|| (none(), u64::from(mirror.error.is_none())));
         let help = "Whether the mirror's database can be read.";
-        sheet.gauge("ewmirror_mirror_readable", None, help, readable)?;
+        encoder.gauge("ewmirror_mirror_readable", None, help, readable)?;
         let bytes = Some(&Unit::Bytes);
         let size = database.map(|size| (none(), size));
-        sheet.gauge("ewmirror_database_size", bytes, "Size of the mirror's database.", size)?;
+        encoder.gauge("ewmirror_database_size", bytes, "Size of the mirror's database.", size)?;
         let size = journal.map(|size| (none(), size));
-        sheet.gauge("ewmirror_journal_size", bytes, "Size of the database's journal.", size)
+        encoder.gauge("ewmirror_journal_size", bytes, "Size of the database's journal.", size)
     }
 
     /// The process itself.
-    fn process(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    fn process(&self, encoder: &mut MetricsEncoder<'_>) -> fmt::Result {
         let restarts = [(none(), self.progress.restarts.get())];
         let help = "Tasks started again after a panic.";
-        sheet.counter("ewmirror_task_restarts", help, restarts)?;
+        encoder.counter("ewmirror_task_restarts", help, restarts)?;
         let uptime = [(none(), self.progress.uptime().as_secs_f64())];
         let (seconds, bytes) = (Some(&Unit::Seconds), Some(&Unit::Bytes));
-        sheet.gauge("ewmirror_uptime", seconds, "Time since the start.", uptime)?;
+        encoder.gauge("ewmirror_uptime", seconds, "Time since the start.", uptime)?;
         let build = [(by("version", self.document.version.clone()), 1_u64)];
-        sheet.gauge("ewmirror_build_info", None, "The version that runs.", build)?;
+        encoder.gauge("ewmirror_build_info", None, "The version that runs.", build)?;
         // These names are the same for all programs.
-        let ProcessFigures { cpu_seconds, resident_bytes, virtual_bytes, open_fds, max_fds } =
+        let ProcessStatistics { cpu_seconds, resident_bytes, virtual_bytes, open_fds, max_fds } =
             self.process;
         let cpu = cpu_seconds.map(|it| (none(), it));
-        sheet.counter("process_cpu_seconds", "Time on the processors.", cpu)?;
+        encoder.counter("process_cpu_seconds", "Time on the processors.", cpu)?;
         let resident = resident_bytes.map(|it| (none(), it));
-        sheet.gauge("process_resident_memory", bytes, "Memory in use.", resident)?;
+        encoder.gauge("process_resident_memory", bytes, "Memory in use.", resident)?;
         let size = virtual_bytes.map(|it| (none(), it));
-        sheet.gauge("process_virtual_memory", bytes, "Memory that is mapped.", size)?;
+        encoder.gauge("process_virtual_memory", bytes, "Memory that is mapped.", size)?;
         let open = open_fds.map(|it| (none(), it));
-        sheet.gauge("process_open_fds", None, "Files and sockets that are open.", open)?;
+        encoder.gauge("process_open_fds", None, "Files and sockets that are open.", open)?;
         let most = max_fds.map(|it| (none(), it));
-        sheet.gauge("process_max_fds", None, "Files and sockets that may be open.", most)?;
+        encoder.gauge("process_max_fds", None, "Files and sockets that may be open.", most)?;
         let began = [(none(), in_seconds(self.began_ms))];
         let help = "When the process began, since 1970 (UTC).";
-        sheet.gauge("process_start_time", seconds, help, began)
+        encoder.gauge("process_start_time", seconds, help, began)
     }
 
     /// A counter of each repository.
@@ -295,9 +299,9 @@ fn in_seconds(millis: i64) -> f64 {
 }
 
 /// The text being written.
-struct Sheet<'a>(DescriptorEncoder<'a>);
+struct MetricsEncoder<'a>(DescriptorEncoder<'a>);
 
-impl Sheet<'_> {
+impl MetricsEncoder<'_> {
     fn counter<V: EncodeCounterValue>(
         &mut self,
         name: &str,

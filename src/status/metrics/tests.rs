@@ -6,9 +6,10 @@ use super::*;
 use crate::domain::Iteration;
 use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary};
 use crate::progress::RepositoryProgress;
-use crate::status::document::{Configured, DaemonStatus, Facts};
-use crate::status::figures::tests::summary;
+use crate::status::document::DaemonStatus;
 use crate::status::process;
+use crate::status::summary::tests::summary;
+use crate::status::{ConfiguredRepository, DocumentInput, compose};
 use crate::text::CommandLine;
 
 /// Each metric with its type and its labels, a line each.
@@ -20,12 +21,12 @@ fn document(
     progress: &Progress,
     summary: Option<Result<&MirrorSummary, String>>,
 ) -> StatusDocument {
-    StatusDocument::new(Facts {
+    compose(DocumentInput {
         now_ms: NOW_MS,
         daemon: Some(DaemonStatus::of(progress)),
         mirror_url: "sqlite:///m.db",
         summary,
-        repositories: vec![Configured {
+        repositories: vec![ConfiguredRepository {
             id: RepositoryId(10149),
             name: Some("Products \"A\\B\"\n".to_owned()),
             progress: Some(RepositoryProgress {
@@ -62,14 +63,14 @@ fn kept() -> MirrorSummary {
     MirrorSummary { database_bytes: 4096, repositories: vec![repository], ..summary() }
 }
 
-fn snapshot(progress: Progress, document: StatusDocument) -> Snapshot {
-    Snapshot {
+fn snapshot(progress: Progress, document: StatusDocument) -> MetricsInput {
+    MetricsInput {
         document,
         progress: Arc::new(progress),
         counts: vec![(RepositoryId(10149), Arc::default())],
         max_age: Duration::from_secs(60),
         began_ms: NOW_MS - 1500,
-        process: process::figures(),
+        process: process::statistics(),
     }
 }
 
@@ -117,7 +118,7 @@ fn the_metrics_are_these() {
 #[test]
 fn what_is_not_known_has_no_sample_and_keeps_its_family() {
     let mut nothing = snapshot(Progress::new(), document(&Progress::new(), None));
-    nothing.process = ProcessFigures::default();
+    nothing.process = ProcessStatistics::default();
     nothing.counts.clear();
     let text = text(nothing);
     let types = |text: &str| -> Vec<String> {

@@ -19,7 +19,7 @@ use crate::text::is_hidden;
 
 /// What a page needs beside its document.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct PageContext<'a> {
     /// The time of day, in milliseconds since 1970 (UTC).
     pub now_ms: i64,
     /// What to say of a daemon that did not answer.
@@ -32,8 +32,8 @@ pub struct Surroundings<'a> {
 
 impl StatusDocument {
     /// The page.
-    pub fn page(&self, around: Surroundings<'_>) -> String {
-        let mut page = Page(String::new());
+    pub fn page(&self, around: PageContext<'_>) -> String {
+        let mut page = TextPage(String::new());
         page.wrong(self, around);
         if let Some(daemon) = &self.daemon {
             page.daemon(daemon, &self.version, around.now_ms);
@@ -55,14 +55,14 @@ const PLAIN: &str = "\u{1b}[0m";
 const DELETES: &str = Scope::Deletes.name();
 
 /// The text being written.
-struct Page(String);
+struct TextPage(String);
 
-impl Page {
+impl TextPage {
     fn line(&mut self, line: fmt::Arguments<'_>) {
         writeln!(self.0, "{line}").expect("a string takes any text");
     }
 
-    fn wrong(&mut self, document: &StatusDocument, around: Surroundings<'_>) {
+    fn wrong(&mut self, document: &StatusDocument, around: PageContext<'_>) {
         let (words, colour_of_them) = match document.health {
             _ if document.daemon.is_none() => (around.no_daemon, RED),
             HealthStatus::Ok => return,
@@ -74,17 +74,17 @@ impl Page {
         };
         let paint = |on| if around.colour { on } else { "" };
         let (begin, end) = (paint(colour_of_them), paint(PLAIN));
-        self.line(format_args!("{begin}{}{end}", Plain(words)));
+        self.line(format_args!("{begin}{}{end}", PlainText(words)));
         for problem in &document.problems {
             if problem.error == words {
-                self.line(format_args!("    {}", Plain(&problem.remedy)));
+                self.line(format_args!("    {}", PlainText(&problem.remedy)));
                 continue;
             }
             let about = match problem.repository {
                 Some(id) => document.called(id),
                 None => problem.scope.clone(),
             };
-            let (about, error) = (Plain(&about), Plain(&problem.error));
+            let (about, error) = (PlainText(&about), PlainText(&problem.error));
             self.line(format_args!("{begin}  {about}: {error}{end}"));
             let mut when = format!("for {}", span(Duration::from_millis(problem.since_ms)));
             if problem.failures > 1 && problem.scope != DELETES {
@@ -99,7 +99,7 @@ impl Page {
                 None => {}
             }
             self.line(format_args!("    {when}"));
-            self.line(format_args!("    {}", Plain(&problem.remedy)));
+            self.line(format_args!("    {}", PlainText(&problem.remedy)));
         }
         if document.daemon.is_some() {
             self.0.push('\n');
@@ -117,13 +117,13 @@ impl Page {
                 let out = Duration::from_millis(daemon.signed_out_ms.unwrap_or_default());
                 format!("NOT signed in for {}: the session was refused", span(out))
             }
-            SignInStatus::Denied => format!("SIGN-IN DENIED: {}", Plain(reason)),
+            SignInStatus::Denied => format!("SIGN-IN DENIED: {}", PlainText(reason)),
             SignInStatus::Unknown if daemon.signed_in => "signed in".to_owned(),
             SignInStatus::Unknown => "not signed in".to_owned(),
         };
         self.line(format_args!(
             "ewmirror {} runs since {} ({}), pid {}, {session}",
-            Plain(version),
+            PlainText(version),
             moment(since),
             span(uptime),
             daemon.pid,
@@ -145,7 +145,7 @@ impl Page {
 
     fn mirror(&mut self, mirror: &MirrorStatus) {
         let url = mirror.url.as_deref().unwrap_or("unknown");
-        let mut line = format!("mirror {}", Plain(url));
+        let mut line = format!("mirror {}", PlainText(url));
         if let (Some(database), Some(journal)) = (mirror.database_bytes, mirror.journal_bytes) {
             let (database, journal) = (ByteSize::b(database), ByteSize::b(journal));
             write!(line, ": {database}, journal {journal}").expect("a string takes any text");
@@ -157,14 +157,14 @@ impl Page {
             write!(line, ", changes up to {dropped} dropped").expect("a string takes any text");
         }
         if let Some(error) = &mirror.error {
-            write!(line, ": {}", Plain(error)).expect("a string takes any text");
+            write!(line, ": {}", PlainText(error)).expect("a string takes any text");
         }
         self.line(format_args!("{line}"));
     }
 
-    fn repository(&mut self, repository: &RepositoryStatus, live: bool, around: Surroundings<'_>) {
+    fn repository(&mut self, repository: &RepositoryStatus, live: bool, around: PageContext<'_>) {
         self.0.push('\n');
-        let name = repository.name.as_deref().map(|name| format!(" {}", Plain(name)));
+        let name = repository.name.as_deref().map(|name| format!(" {}", PlainText(name)));
         let mut headline = format!("{}{}: ", repository.id, name.unwrap_or_default());
         match (repository.certified_age_ms, repository.last_certified) {
             (Some(age), Some(pass)) => {
@@ -207,9 +207,9 @@ impl Page {
                 _ if first.len() as u64 >= *waiting => format!(", of items {}", first.join(", ")),
                 _ => format!(", of items {}, ...", first.join(", ")),
             };
-            let items = Plain(&items);
+            let items = PlainText(&items);
             self.line(format_args!("  HELD BACK: {deletions}{since}{pass}{items}"));
-            let release = format!("{} --repository {repository}", Plain(release));
+            let release = format!("{} --repository {repository}", PlainText(release));
             self.line(format_args!("    see them: {release} --list"));
             self.line(format_args!("    if they are right: {release}"));
         }
@@ -278,7 +278,7 @@ fn row(pass: &PassStatus) -> [String; 8] {
     let verdict = match (&pass.doubt, pass.ended_at_ms) {
         (_, None) => String::new(),
         _ if pass.certified => "yes".to_owned(),
-        (Some(doubt), _) => format!("no: {}", Plain(doubt)),
+        (Some(doubt), _) => format!("no: {}", PlainText(doubt)),
         (None, _) => "no".to_owned(),
     };
     [
@@ -321,9 +321,9 @@ fn counted(number: u64, what: &str) -> String {
 
 /// A text in which hidden characters are spaces.
 #[derive(Clone, Copy, Debug)]
-pub struct Plain<'a>(pub &'a str);
+pub struct PlainText<'a>(pub &'a str);
 
-impl fmt::Display for Plain<'_> {
+impl fmt::Display for PlainText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|it| f.write_char(if is_hidden(it) { ' ' } else { it }))
     }

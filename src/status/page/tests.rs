@@ -7,14 +7,15 @@ use crate::mirror::{
     RepositorySummary, Tally,
 };
 use crate::progress::{Activity, RepositoryProgress};
-use crate::status::document::{Configured, Facts, ProblemStatus};
+use crate::status::document::ProblemStatus;
+use crate::status::{ConfiguredRepository, DocumentInput, compose};
 use crate::text::CommandLine;
 
 /// 2026-03-01T12:00:00Z.
 const NOW_MS: i64 = 1_772_366_400_000;
 const MINUTE_MS: i64 = 60_000;
 
-const AROUND: Surroundings<'_> = Surroundings {
+const AROUND: PageContext<'_> = PageContext {
     now_ms: NOW_MS,
     no_daemon: "the daemon does not run: nobody listens at 127.0.0.1:9464",
     release: "ewmirror approve-deletes",
@@ -104,7 +105,7 @@ fn daemon() -> DaemonStatus {
     }
 }
 
-fn facts(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> Facts<'_> {
+fn input(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> DocumentInput<'_> {
     let progress = daemon.as_ref().map(|_| RepositoryProgress {
         activity: Activity::Paging,
         iteration: Iteration(13),
@@ -114,12 +115,12 @@ fn facts(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> Facts<'_> {
         total: Some(10_432),
         ..RepositoryProgress::START
     });
-    Facts {
+    DocumentInput {
         now_ms: NOW_MS,
         daemon,
         mirror_url: "sqlite:///var/lib/ewmirror/mirror.db",
         summary: Some(Ok(summary)),
-        repositories: vec![Configured {
+        repositories: vec![ConfiguredRepository {
             id: RepositoryId(10149),
             name: Some("Products".to_owned()),
             progress,
@@ -156,7 +157,7 @@ const WAITING: &str = "  \
 
 #[test]
 fn a_page_with_a_daemon_reads_like_this() {
-    let page = StatusDocument::new(facts(&summary(), Some(daemon()))).page(AROUND);
+    let page = compose(input(&summary(), Some(daemon()))).page(AROUND);
     let expected = format!(
         "DEGRADED: not all goes on as it should
 {WAITING}
@@ -176,7 +177,7 @@ mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last cha
 
 #[test]
 fn a_page_of_the_database_alone_reads_like_this() {
-    let page = StatusDocument::new(facts(&summary(), None)).page(AROUND);
+    let page = compose(input(&summary(), None)).page(AROUND);
     let expected = format!(
         "the daemon does not run: nobody listens at 127.0.0.1:9464
 {WAITING}mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last change 10440
@@ -192,7 +193,7 @@ fn a_page_of_the_database_alone_reads_like_this() {
 
 #[test]
 fn what_is_wrong_comes_first_with_its_cause_and_what_to_do_and_nothing_of_it_is_obeyed() {
-    let mut document = StatusDocument::new(facts(&summary(), Some(daemon())));
+    let mut document = compose(input(&summary(), Some(daemon())));
     let server = ProblemStatus {
         scope: "server".to_owned(),
         since_ms: 185_000,
@@ -214,7 +215,7 @@ FAILING: nothing goes on
     for 3m, 12 times in a row; next try now
     check server.url \n\newmirror ";
     assert!(plain.starts_with(begins), "{plain}");
-    let coloured = document.page(Surroundings { colour: true, ..AROUND });
+    let coloured = document.page(PageContext { colour: true, ..AROUND });
     assert!(coloured.starts_with("\u{1b}[1;31mFAILING: nothing goes on\u{1b}[0m\n"), "{coloured}");
     document.health = HealthStatus::Ok;
     document.problems.clear();
@@ -223,7 +224,7 @@ FAILING: nothing goes on
 
 #[test]
 fn trouble_is_loud() {
-    let mut document = StatusDocument::new(facts(&summary(), Some(daemon())));
+    let mut document = compose(input(&summary(), Some(daemon())));
     let daemon = document.daemon.as_mut().unwrap();
     daemon.restarts = 2;
     (daemon.signed_in, daemon.sign_in) = (false, SignInStatus::Denied);
@@ -254,7 +255,7 @@ fn the_document_is_this_json() {
     let mut summary = summary();
     summary.repositories.remove(0);
     summary.repositories[0].passes.truncate(1);
-    let document = StatusDocument::new(facts(&summary, Some(daemon())));
+    let document = compose(input(&summary, Some(daemon())));
     let expected = r#"{
   "version": "VERSION",
   "server": null,
@@ -370,26 +371,26 @@ fn the_document_is_this_json() {
 
 #[test]
 fn without_a_mirror_the_daemon_knows_its_own_passes() {
-    let mut facts = facts_of_none();
-    let document = StatusDocument::new(facts.clone());
+    let mut input = facts_of_none();
+    let document = compose(input.clone());
     let repository = &document.repositories[0];
     assert_eq!(repository.certified_age_ms, Some(60_000));
     assert_eq!((repository.items, repository.suspects), (None, None));
     // Without a session nothing is paged.
-    facts.daemon = Some(DaemonStatus::default());
-    let document = StatusDocument::new(facts);
+    input.daemon = Some(DaemonStatus::default());
+    let document = compose(input);
     assert_eq!(document.repositories[0].state, Some(StateStatus::Waiting));
 }
 
-fn facts_of_none() -> Facts<'static> {
+fn facts_of_none() -> DocumentInput<'static> {
     let last_certified =
         Some(CertifiedPass { iteration: Iteration(1), ended_ms: NOW_MS - MINUTE_MS });
-    Facts {
+    DocumentInput {
         now_ms: NOW_MS,
         daemon: Some(daemon()),
         mirror_url: "none",
         summary: None,
-        repositories: vec![Configured {
+        repositories: vec![ConfiguredRepository {
             id: RepositoryId(1),
             name: None,
             progress: Some(RepositoryProgress {

@@ -27,29 +27,29 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const KEPT: Duration = Duration::from_secs(60);
 
 /// What a reading came to.
-type Figure = Result<Arc<MirrorSummary>, String>;
+type SummaryResult = Result<Arc<MirrorSummary>, String>;
 
-pub(super) struct Figures {
+pub(super) struct SummaryCache {
     read: SummaryReader,
     /// Held by whoever reads, until it has read: giving up on it does not start another.
     turn: Arc<Semaphore>,
     /// The latest reading. A plain mutex: it is held to copy it, and never across an await.
-    latest: Arc<Mutex<Option<(Instant, Figure)>>>,
+    latest: Arc<Mutex<Option<(Instant, SummaryResult)>>>,
 }
 
-impl Figures {
+impl SummaryCache {
     pub(super) fn new(read: SummaryReader) -> Self {
         Self { read, turn: Arc::new(Semaphore::new(1)), latest: Arc::default() }
     }
 
     /// The figures: at most [`FRESH`] old, or at most [`KEPT`] where reading them takes too long.
-    pub(super) async fn get(&self) -> Figure {
+    pub(super) async fn get(&self) -> SummaryResult {
         let late = || Err(format!("the mirror did not answer within {} s", PATIENCE.as_secs()));
         let in_time = timeout(PATIENCE, self.fresh_or_read()).await;
         in_time.unwrap_or_else(|_| self.younger_than(KEPT).unwrap_or_else(late))
     }
 
-    async fn fresh_or_read(&self) -> Figure {
+    async fn fresh_or_read(&self) -> SummaryResult {
         if let Some(fresh) = self.younger_than(FRESH) {
             return fresh;
         }
@@ -69,7 +69,7 @@ impl Figures {
         reading.await.unwrap_or_else(|_| Err("reading the mirror failed".to_owned()))
     }
 
-    fn younger_than(&self, age: Duration) -> Option<Figure> {
+    fn younger_than(&self, age: Duration) -> Option<SummaryResult> {
         let latest = locked(&self.latest);
         latest.as_ref().filter(|(at, _)| at.elapsed() < age).map(|(_, figure)| figure.clone())
     }
@@ -103,7 +103,7 @@ pub(super) mod tests {
     async fn many_who_ask_within_a_second_are_one_reading() {
         let readings = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&readings);
-        let figures = Figures::new(Arc::new(move || {
+        let figures = SummaryCache::new(Arc::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
             Ok(MirrorSummary { journal_bytes: 7, ..summary() })
         }));
@@ -122,7 +122,7 @@ pub(super) mod tests {
         let held = Mutex::new(held);
         let readings = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&readings);
-        let figures = Figures::new(Arc::new(move || {
+        let figures = SummaryCache::new(Arc::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
             assert!(locked(&held).recv().is_err(), "nothing is sent");
             Ok(summary())
@@ -140,7 +140,7 @@ pub(super) mod tests {
         let held = Mutex::new(held);
         let readings = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&readings);
-        let figures = Figures::new(Arc::new(move || {
+        let figures = SummaryCache::new(Arc::new(move || {
             let nth = counted.fetch_add(1, Ordering::Relaxed);
             // All but the first are slow.
             if nth > 0 {

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::document::{HealthStatus, ProblemStatus, RepositoryStatus, StatusDocument};
+use super::problem_list::shown;
 
 /// Whether a repository has a certified pass no older than this.
 pub(super) fn is_ready(repository: &RepositoryStatus, max_age: Duration) -> bool {
@@ -48,12 +49,6 @@ pub(super) fn failing(document: &StatusDocument) -> String {
         }
     }
     lines
-}
-
-/// A duration in whole seconds, or as it is where it is shorter than one.
-pub(super) fn shown(duration: Duration) -> humantime::FormattedDuration {
-    let whole = Duration::from_secs(duration.as_secs());
-    humantime::format_duration(if whole.is_zero() { duration } else { whole })
 }
 
 #[cfg(test)]

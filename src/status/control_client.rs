@@ -1,7 +1,7 @@
 //! Asking a running daemon how things stand, over its control socket.
 //!
 //! Guarantees: an answer, or the reason why there is none, within [`CONNECT_WITHIN`] and
-//! [`ANSWER_WITHIN`] for each place that is tried, whoever listens there; of an answer at most
+//! [`ANSWER_WITHIN`] for each address that is tried, whoever listens there; of an answer at most
 //! [`LARGEST_ANSWER`] is read. Only a daemon that may answer is believed: see
 //! [`control`](super::control).
 
@@ -22,9 +22,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::control::{Origin, Place};
+use super::control::{ControlAddress, ControlOrigin};
+use super::document::STATUS_PATH;
 use super::document::StatusDocument;
-use super::http::STATUS_PATH;
 use super::{endpoint, socket};
 use crate::config::StatusListen;
 
@@ -40,7 +40,7 @@ const LARGEST_ANSWER: usize = 16 << 20;
 
 /// A daemon's answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ControlAnswer {
     /// What of it this version understands.
     pub document: StatusDocument,
     /// All of it.
@@ -53,7 +53,7 @@ pub struct Answer {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum ControlError {
     /// Nobody is there.
     #[error("nobody listens at {at}")]
     Nobody {
@@ -104,7 +104,7 @@ pub enum AskError {
     },
 }
 
-impl AskError {
+impl ControlError {
     /// How much an error says: of several the one that says most is told.
     fn weight(&self) -> u8 {
         match self {
@@ -127,12 +127,15 @@ impl AskError {
 }
 
 /// `status.listen`, for people.
-pub fn place(listen: &StatusListen) -> String {
-    endpoint::Place::of(listen).map_or_else(|| "off".to_owned(), |place| place.shown())
+pub fn address(listen: &StatusListen) -> String {
+    endpoint::ListenAddress::of(listen).map_or_else(|| "off".to_owned(), |address| address.shown())
 }
 
-/// Asks the daemon of this configuration, at each place where it may be.
-pub async fn ask(origin: Origin<'_>, listen: &StatusListen) -> Result<Answer, AskError> {
+/// Asks the daemon of this configuration, at each address where it may be.
+pub async fn ask(
+    origin: ControlOrigin<'_>,
+    listen: &StatusListen,
+) -> Result<ControlAnswer, ControlError> {
     ask_at(&origin.of_command(listen), &origin.mirror.shown()).await
 }
 
@@ -143,15 +146,15 @@ pub async fn is_somebody_at(listen: &StatusListen) -> bool {
     matches!(timeout(CONNECT_WITHIN, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
-async fn ask_at(places: &[Place], ours: &str) -> Result<Answer, AskError> {
-    let (mut nobody, mut worst) = (Vec::new(), None::<AskError>);
-    for place in places {
-        let error = match ask_one(place).await {
+async fn ask_at(addresses: &[ControlAddress], ours: &str) -> Result<ControlAnswer, ControlError> {
+    let (mut nobody, mut worst) = (Vec::new(), None::<ControlError>);
+    for address in addresses {
+        let error = match ask_one(address).await {
             Ok(answer) if answer.document.mirror.url.as_deref() == Some(ours) => return Ok(answer),
-            Ok(Answer { document, at, .. }) => {
-                AskError::Another { at, document: Box::new(document), ours: ours.to_owned() }
+            Ok(ControlAnswer { document, at, .. }) => {
+                ControlError::Another { at, document: Box::new(document), ours: ours.to_owned() }
             }
-            Err(AskError::Nobody { at }) => {
+            Err(ControlError::Nobody { at }) => {
                 nobody.push(at);
                 continue;
             }
@@ -161,43 +164,43 @@ async fn ask_at(places: &[Place], ours: &str) -> Result<Answer, AskError> {
             worst = Some(error);
         }
     }
-    Err(worst.unwrap_or_else(|| AskError::Nobody { at: nobody.join(", nor at ") }))
+    Err(worst.unwrap_or_else(|| ControlError::Nobody { at: nobody.join(", nor at ") }))
 }
 
-async fn ask_one(place: &Place) -> Result<Answer, AskError> {
-    let at = place.path.display().to_string();
-    let stream = match timeout(CONNECT_WITHIN, socket::connect(&place.path)).await {
+async fn ask_one(address: &ControlAddress) -> Result<ControlAnswer, ControlError> {
+    let at = address.path.display().to_string();
+    let stream = match timeout(CONNECT_WITHIN, socket::connect(&address.path)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error))
             if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
         {
-            return Err(AskError::Nobody { at });
+            return Err(ControlError::Nobody { at });
         }
-        Ok(Err(source)) => return Err(AskError::Barred { at, source }),
-        Err(_) => return Err(AskError::Late { at, within: CONNECT_WITHIN }),
+        Ok(Err(source)) => return Err(ControlError::Barred { at, source }),
+        Err(_) => return Err(ControlError::Late { at, within: CONNECT_WITHIN }),
     };
     let user = match stream.peer_cred() {
         Ok(peer) => peer.uid(),
-        Err(source) => return Err(AskError::Barred { at, source }),
+        Err(source) => return Err(ControlError::Barred { at, source }),
     };
-    if !place.believes(user) {
-        return Err(AskError::Stranger { at, user });
+    if !address.believes(user) {
+        return Err(ControlError::Stranger { at, user });
     }
     answer(at, user, stream).await
 }
 
-async fn answer(at: String, user: u32, stream: UnixStream) -> Result<Answer, AskError> {
-    let strange = |what: String| AskError::Strange { at: at.clone(), what };
+async fn answer(at: String, user: u32, stream: UnixStream) -> Result<ControlAnswer, ControlError> {
+    let strange = |what: String| ControlError::Strange { at: at.clone(), what };
     let json = match timeout(ANSWER_WITHIN, exchange(stream)).await {
         Ok(Ok(body)) => serde_json::from_slice::<Value>(&body),
         Ok(Err(what)) => return Err(strange(what)),
-        Err(_) => return Err(AskError::Late { at, within: ANSWER_WITHIN }),
+        Err(_) => return Err(ControlError::Late { at, within: ANSWER_WITHIN }),
     };
     // The parser's own words could repeat what a stranger said.
     let json = json.map_err(|_| strange("it sends no JSON".to_owned()))?;
     let document = StatusDocument::deserialize(&json)
         .map_err(|_| strange("its JSON is no status document".to_owned()))?;
-    Ok(Answer { document, json, at, user })
+    Ok(ControlAnswer { document, json, at, user })
 }
 
 /// One request and its whole answer; the error says what was strange.
@@ -260,16 +263,16 @@ mod tests {
             });
         }
 
-        async fn ask(&self) -> Result<Answer, AskError> {
+        async fn ask(&self) -> Result<ControlAnswer, ControlError> {
             let runtime = [("RUNTIME_DIRECTORY", self.folder.path().as_os_str())];
             let environment = Environment::from_pairs(runtime);
             let (file, mirror) = (self.folder.path().join("a.toml"), MirrorUrl::None);
-            let origin = Origin { file: &file, mirror: &mirror, environment: &environment };
+            let origin = ControlOrigin { file: &file, mirror: &mirror, environment: &environment };
             ask(origin, &StatusListen::Off).await
         }
     }
 
-    async fn asked(body: &str) -> Result<Answer, String> {
+    async fn asked(body: &str) -> Result<ControlAnswer, String> {
         let there = There::new();
         there.parrot(&format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}"));
         there.ask().await.map_err(|error| {
@@ -333,7 +336,7 @@ mod tests {
         let there = There::new();
         let _deaf = UnixListener::bind(there.path()).unwrap();
         let error = there.ask().await.unwrap_err();
-        assert!(matches!(error, AskError::Late { .. }), "{error}");
+        assert!(matches!(error, ControlError::Late { .. }), "{error}");
     }
 
     #[tokio::test]
@@ -341,7 +344,7 @@ mod tests {
         let there = There::new();
         for _ in 0..2 {
             let error = there.ask().await.unwrap_err();
-            assert!(matches!(error, AskError::Nobody { .. }), "{error}");
+            assert!(matches!(error, ControlError::Nobody { .. }), "{error}");
             drop(UnixListener::bind(there.path()));
         }
     }

@@ -16,14 +16,15 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::STATUS_PATH;
-use super::hosts::{self, Names};
+use super::hosts::{self, OwnHosts};
 use crate::mirror::CertifiedPass;
 use crate::progress::whole_millis;
-use crate::status::document::{Configured, DaemonStatus, Facts, StatusDocument};
-use crate::status::figures::Figures;
-use crate::status::metrics::{self, Snapshot};
-use crate::status::{Live, Serving, process, ready, web};
+use crate::status::compose::compose;
+use crate::status::document::{DaemonStatus, STATUS_PATH, StatusDocument};
+use crate::status::input::{ConfiguredRepository, DocumentInput};
+use crate::status::metrics::{self, MetricsInput};
+use crate::status::summary::SummaryCache;
+use crate::status::{LiveState, StatusEndpoint, process, readiness, web};
 use crate::task::clock;
 
 /// Where the page for people is.
@@ -47,33 +48,33 @@ const FRESH: Duration = Duration::from_secs(1);
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// What answers requests.
-pub(super) struct Desk {
-    live: Live,
+pub(super) struct Handler {
+    live: LiveState,
     mirror_url: String,
-    figures: Option<Figures>,
-    names: Names,
+    figures: Option<SummaryCache>,
+    names: OwnHosts,
     /// When the process began, in milliseconds since 1970 (UTC).
     began_ms: i64,
-    seen: Latest<Arc<Seen>>,
-    metrics: Latest<Bytes>,
+    seen: Cached<Arc<RenderedDocument>>,
+    metrics: Cached<Bytes>,
 }
 
 /// How things stood at one moment.
-struct Seen {
+struct RenderedDocument {
     document: StatusDocument,
     text: Bytes,
 }
 
-impl Desk {
-    pub(super) fn new(serving: &Serving, live: Live) -> Self {
+impl Handler {
+    pub(super) fn new(serving: &StatusEndpoint, live: LiveState) -> Self {
         Self {
             mirror_url: serving.mirror_url.clone(),
-            figures: serving.summary.clone().map(Figures::new),
-            names: Names::of_machine(),
+            figures: serving.summary.clone().map(SummaryCache::new),
+            names: OwnHosts::of_machine(),
             began_ms: before(clock::now_ms(), live.progress.uptime()),
             live,
-            seen: Latest::new(),
-            metrics: Latest::new(),
+            seen: Cached::new(),
+            metrics: Cached::new(),
         }
     }
 
@@ -107,8 +108,8 @@ impl Desk {
     async fn readiness(&self) -> Response<Full<Bytes>> {
         let max_age = self.live.shown.borrow().max_age;
         let seen = self.seen().await;
-        let mut lacking = ready::failing(&seen.document);
-        lacking.push_str(&ready::lacking(&seen.document, max_age));
+        let mut lacking = readiness::failing(&seen.document);
+        lacking.push_str(&readiness::lacking(&seen.document, max_age));
         if lacking.is_empty() {
             return plain(StatusCode::OK, "ready\n");
         }
@@ -125,19 +126,19 @@ impl Desk {
             let counts = watched.iter().map(|repository| {
                 (repository.settings.borrow().id, Arc::clone(&repository.counts))
             });
-            Bytes::from(metrics::text(Snapshot {
+            Bytes::from(metrics::text(MetricsInput {
                 document: seen.document.clone(),
                 progress: Arc::clone(&self.live.progress),
                 counts: counts.collect(),
                 max_age: self.live.shown.borrow().max_age,
                 began_ms: self.began_ms,
-                process: process::figures(),
+                process: process::statistics(),
             }))
         })
     }
 
     /// How things stand, or stood less than [`FRESH`] ago.
-    async fn seen(&self) -> Arc<Seen> {
+    async fn seen(&self) -> Arc<RenderedDocument> {
         if let Some(seen) = self.seen.fresh() {
             return seen;
         }
@@ -147,7 +148,7 @@ impl Desk {
         };
         self.seen.fresh_or(|| {
             let shown = self.live.shown.borrow().clone();
-            let document = StatusDocument::new(Facts {
+            let document = compose(DocumentInput {
                 now_ms: clock::now_ms(),
                 daemon: Some(DaemonStatus::of(&self.live.progress)),
                 mirror_url: &self.mirror_url,
@@ -162,11 +163,11 @@ impl Desk {
                 server: Some(&shown.server),
             });
             let text = Bytes::from(document.json());
-            Arc::new(Seen { document, text })
+            Arc::new(RenderedDocument { document, text })
         })
     }
 
-    fn repositories(&self) -> Vec<Configured> {
+    fn repositories(&self) -> Vec<ConfiguredRepository> {
         let now_ms = clock::now_ms();
         let watched = self.live.repositories.borrow();
         let configured = watched.iter().map(|repository| {
@@ -177,7 +178,7 @@ impl Desk {
                 ended_ms: before(now_ms, pass.ended.elapsed()),
             });
             let (id, name) = (settings.id, settings.name.clone());
-            Configured { id, name, progress: Some(progress), last_certified }
+            ConfiguredRepository { id, name, progress: Some(progress), last_certified }
         });
         configured.collect()
     }
@@ -190,9 +191,9 @@ fn before(now_ms: i64, ago: Duration) -> i64 {
 
 /// What was made last. A plain mutex: it is held for as long as it takes to make it, and never
 /// across an await.
-struct Latest<T>(Mutex<Option<(Instant, T)>>);
+struct Cached<T>(Mutex<Option<(Instant, T)>>);
 
-impl<T: Clone> Latest<T> {
+impl<T: Clone> Cached<T> {
     fn new() -> Self {
         Self(Mutex::new(None))
     }

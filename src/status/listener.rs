@@ -1,6 +1,6 @@
-//! Opens the places that the daemon listens at, again and again until it can.
+//! Opens the addresses that the daemon listens at, again and again until it can.
 //!
-//! Guarantees: no place that cannot be had ends or delays anything; what cannot be opened is told
+//! Guarantees: no address that cannot be had ends or delays anything; what cannot be opened is told
 //! once in the log, stands among the problems for as long as it lasts, and its end is told once.
 
 use std::sync::OnceLock;
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::endpoint::{BindError, Endpoint, Place, What};
-use super::{Live, Serving};
+use super::bind_error::{BindError, EndpointKind};
+use super::endpoint::{ListenAddress, Listener};
+use super::live::LiveState;
 use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::telemetry::event;
 
@@ -19,53 +20,57 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// A place, and who listens there once that is so.
+/// An address, and who listens there once that is so.
 #[derive(Debug)]
-pub(super) struct Door {
-    place: Place,
-    endpoint: OnceLock<Endpoint>,
+pub(super) struct RetryingListener {
+    address: ListenAddress,
+    bound: OnceLock<Listener>,
 }
 
-impl Door {
-    /// Tries once; the place is tried again by whoever serves there.
-    pub(super) async fn new(place: Place) -> Self {
-        let door = Self { place, endpoint: OnceLock::new() };
+impl RetryingListener {
+    /// Tries once; the address is tried again by whoever serves there.
+    pub(super) async fn new(address: ListenAddress) -> Self {
+        let listener = Self { address, bound: OnceLock::new() };
         // What is wrong is told at the next try, which follows at once.
-        drop(door.open().await);
-        door
+        drop(listener.open().await);
+        listener
     }
 
     /// Who listens there already.
-    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
-        self.endpoint.get()
+    pub(super) fn bound(&self) -> Option<&Listener> {
+        self.bound.get()
     }
 
-    async fn open(&self) -> Result<&Endpoint, BindError> {
-        if let Some(open) = self.endpoint.get() {
+    async fn open(&self) -> Result<&Listener, BindError> {
+        if let Some(open) = self.bound.get() {
             return Ok(open);
         }
-        let bound = self.place.bind().await?;
-        Ok(self.endpoint.get_or_init(|| bound))
+        let listener = self.address.bind().await?;
+        Ok(self.bound.get_or_init(|| listener))
     }
 }
 
-/// Who listens at this door, once it is open.
-pub(super) async fn opened<'a>(serving: &'a Serving, door: &'a Door, live: &Live) -> &'a Endpoint {
-    let what = door.place.what();
+/// The listener, once it is open.
+pub(super) async fn opened<'a>(
+    listeners: &'a [RetryingListener],
+    listener: &'a RetryingListener,
+    live: &LiveState,
+) -> &'a Listener {
+    let what = listener.address.what();
     let (begun, mut wait, mut failures, mut told) = (Instant::now(), FIRST_WAIT, 0, false);
     loop {
-        let error = match door.open().await {
+        let error = match listener.open().await {
             Ok(open) => {
                 if told {
                     live.progress.problems.over(source(what));
-                    available(what, &door.place.shown(), begun.elapsed(), failures);
+                    available(what, &listener.address.shown(), begun.elapsed(), failures);
                 }
                 return open;
             }
             Err(error) => error,
         };
         failures += 1;
-        if has_another(serving, what) {
+        if has_another(listeners, what) {
             // The daemon can be asked, and that is all that counts.
             if told {
                 live.progress.problems.over(source(what));
@@ -88,31 +93,35 @@ pub(super) async fn opened<'a>(serving: &'a Serving, door: &'a Door, live: &Live
     }
 }
 
-/// Whether the daemon is reached for the same purpose at another place.
-fn has_another(serving: &Serving, what: What) -> bool {
-    serving.doors.iter().any(|door| door.place.what() == what && door.endpoint().is_some())
+/// Whether the daemon is reached for the same purpose at another address.
+fn has_another(listeners: &[RetryingListener], what: EndpointKind) -> bool {
+    listeners.iter().any(|listener| listener.address.what() == what && listener.bound().is_some())
 }
 
-fn source(what: What) -> Source {
+fn source(what: EndpointKind) -> Source {
     match what {
         // Changes are fetched there, so that it is a delivery to somebody else.
-        What::Status => Source { scope: Scope::Feed, repository: None, what: "status endpoint" },
+        EndpointKind::Status => {
+            Source { scope: Scope::Feed, repository: None, what: "status endpoint" }
+        }
         // What stands in its way is on this machine.
-        What::Control => Source { scope: Scope::Mirror, repository: None, what: "control socket" },
+        EndpointKind::Control => {
+            Source { scope: Scope::Mirror, repository: None, what: "control socket" }
+        }
     }
 }
 
-fn unavailable(what: What, error: &BindError) {
+fn unavailable(what: EndpointKind, error: &BindError) {
     match what {
-        What::Status => event::status_unavailable(error, error.remedy()),
-        What::Control => event::control_unavailable(error, error.remedy()),
+        EndpointKind::Status => event::status_unavailable(error, error.remedy()),
+        EndpointKind::Control => event::control_unavailable(error, error.remedy()),
     }
 }
 
-fn available(what: What, at: &str, away: Duration, failures: u64) {
+fn available(what: EndpointKind, at: &str, away: Duration, failures: u64) {
     match what {
-        What::Status => event::status_available(at, away, failures),
-        What::Control => event::control_available(at, away, failures),
+        EndpointKind::Status => event::status_available(at, away, failures),
+        EndpointKind::Control => event::control_available(at, away, failures),
     }
 }
 
@@ -129,9 +138,10 @@ mod tests {
 
     use super::*;
     use crate::progress::Progress;
+    use crate::status::StatusEndpoint;
 
-    fn live() -> Live {
-        Live {
+    fn live() -> LiveState {
+        LiveState {
             progress: Arc::new(Progress::new()),
             repositories: watch::Sender::default().subscribe(),
             shown: watch::Sender::default().subscribe(),
@@ -141,8 +151,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_had_is_a_problem_until_it_can() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let place = Place::Tcp(taken.local_addr().unwrap());
-        let serving = Serving::at([place], String::new(), None).await;
+        let address = ListenAddress::Tcp(taken.local_addr().unwrap());
+        let serving = StatusEndpoint::at([address], String::new(), None).await;
         let (live, begun) = (live(), Instant::now());
         let told = async {
             while live.progress.problems.told().is_empty() {
@@ -158,8 +168,9 @@ mod tests {
             assert!((10..20).contains(&failures), "{failures}");
             drop(taken);
         };
-        let (open, ()) = tokio::join!(opened(&serving, &serving.doors[0], &live), told);
-        assert_eq!(Place::Tcp(open.address()), serving.doors[0].place);
+        let (open, ()) =
+            tokio::join!(opened(&serving.listeners, &serving.listeners[0], &live), told);
+        assert_eq!(ListenAddress::Tcp(open.address()), serving.listeners[0].address);
         assert!(begun.elapsed() < 12 * LONGEST_WAIT, "{:?}", begun.elapsed());
         assert_eq!(live.progress.problems.told(), []);
     }
@@ -170,17 +181,18 @@ mod tests {
         let runtime = [("RUNTIME_DIRECTORY", "/nonexistent/ewmirror")];
         let environment = crate::config::Environment::from_pairs(runtime);
         let mirror = crate::config::MirrorUrl::Sqlite(folder.path().join("mirror.db"));
-        let origin = crate::status::control::Origin {
+        let origin = crate::status::control::ControlOrigin {
             file: std::path::Path::new("/a.toml"),
             mirror: &mirror,
             environment: &environment,
         };
-        let places = origin.of_daemon().into_iter().map(Place::Control);
-        let serving = Serving::at(places, String::new(), None).await;
+        let addresses = origin.of_daemon().into_iter().map(ListenAddress::Control);
+        let serving = StatusEndpoint::at(addresses, String::new(), None).await;
         let live = live();
-        let [never, other] = &serving.doors[..] else { panic!("there are two") };
-        assert!(other.endpoint().is_some());
-        let waited = tokio::time::timeout(LONGEST_WAIT, opened(&serving, never, &live)).await;
+        let [never, other] = &serving.listeners[..] else { panic!("there are two") };
+        assert!(other.bound().is_some());
+        let waited =
+            tokio::time::timeout(LONGEST_WAIT, opened(&serving.listeners, never, &live)).await;
         assert!(waited.is_err());
         assert_eq!(live.progress.problems.told(), []);
     }

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use super::document::{Configured, Facts};
-use super::ready::shown;
+use super::input::{ConfiguredRepository, DocumentInput};
 use crate::domain::RepositoryId;
 use crate::mirror::RepositorySummary;
 use crate::progress::problems::{
@@ -21,24 +20,24 @@ const OVERDUE: ProblemKind = ProblemKind { scope: Scope::Repository, what: "over
 const FIGURES: Source = Source { scope: Scope::Mirror, repository: None, what: "figures" };
 
 /// All that is wrong, worst first.
-pub(super) fn wrong(facts: &Facts<'_>) -> Vec<Problem> {
-    let mut found = facts.problems.clone();
-    match &facts.summary {
+pub(super) fn wrong(input: &DocumentInput<'_>) -> Vec<Problem> {
+    let mut found = input.problems.clone();
+    match &input.summary {
         Some(Ok(summary)) => {
             // The mirror knows of an approval before the daemon does.
             found.retain(|problem| problem.source.scope != Scope::Deletes);
             let kept = summary.repositories.iter();
-            found.extend(kept.filter_map(|kept| held(kept, facts.now_ms, facts.command)));
+            found.extend(kept.filter_map(|kept| held(kept, input.now_ms, input.command)));
         }
         // Without a daemon there is nothing to be told where the figures cannot be read.
-        Some(Err(error)) if facts.daemon.is_some() => found.push(unreadable(error)),
+        Some(Err(error)) if input.daemon.is_some() => found.push(unreadable(error)),
         Some(Err(_)) | None => {}
     }
-    if let (Some(daemon), Some(max_age)) = (&facts.daemon, facts.max_age) {
+    if let (Some(daemon), Some(max_age)) = (&input.daemon, input.max_age) {
         let uptime = Duration::from_millis(daemon.uptime_ms);
-        let read = facts.repositories.iter().filter(|it| it.progress.is_some());
+        let read = input.repositories.iter().filter(|it| it.progress.is_some());
         found.extend(read.filter_map(|configured| {
-            let age = certified_age(configured, facts);
+            let age = certified_age(configured, input);
             overdue(configured.id, age, uptime, max_age)
         }));
     }
@@ -46,11 +45,11 @@ pub(super) fn wrong(facts: &Facts<'_>) -> Vec<Problem> {
     found
 }
 
-fn certified_age(configured: &Configured, facts: &Facts<'_>) -> Option<Duration> {
-    let summary = facts.summary.as_ref().and_then(|summary| summary.as_ref().ok());
+fn certified_age(configured: &ConfiguredRepository, input: &DocumentInput<'_>) -> Option<Duration> {
+    let summary = input.summary.as_ref().and_then(|summary| summary.as_ref().ok());
     let kept = summary.and_then(|it| it.repositories.iter().find(|it| it.id == configured.id));
     let pass = kept.map_or(configured.last_certified, |kept| kept.certified)?;
-    let age = facts.now_ms.saturating_sub(pass.ended_ms);
+    let age = input.now_ms.saturating_sub(pass.ended_ms);
     Some(Duration::from_millis(u64::try_from(age).unwrap_or_default()))
 }
 
@@ -99,24 +98,30 @@ fn unreadable(error: &str) -> Problem {
     Problem { source: FIGURES, since: Duration::ZERO, failures: 1, report }
 }
 
+/// A duration in whole seconds, or as it is where it is shorter than one.
+pub(super) fn shown(duration: Duration) -> humantime::FormattedDuration {
+    let whole = Duration::from_secs(duration.as_secs());
+    humantime::format_duration(if whole.is_zero() { duration } else { whole })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary};
     use crate::progress::RepositoryProgress;
     use crate::status::document::DaemonStatus;
-    use crate::status::figures::tests::summary;
+    use crate::status::summary::tests::summary;
 
     const NOW_MS: i64 = 1_772_366_400_000;
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn facts(summary: Result<&MirrorSummary, String>) -> Facts<'_> {
-        Facts {
+    fn input(summary: Result<&MirrorSummary, String>) -> DocumentInput<'_> {
+        DocumentInput {
             now_ms: NOW_MS,
             daemon: Some(DaemonStatus { uptime_ms: 7_200_000, ..DaemonStatus::default() }),
             mirror_url: "sqlite:///m.db",
             summary: Some(summary),
-            repositories: vec![Configured {
+            repositories: vec![ConfiguredRepository {
                 id: RepositoryId(7),
                 name: None,
                 progress: Some(RepositoryProgress::START),
@@ -146,12 +151,12 @@ mod tests {
     #[test]
     fn deletions_wait_until_they_are_released_whatever_the_daemon_knows() {
         let (waiting, released) = (kept(Some(HOUR), false), kept(Some(HOUR), true));
-        let found = wrong(&facts(Ok(&waiting)));
+        let found = wrong(&input(Ok(&waiting)));
         assert_eq!((found.len(), found[0].source.scope), (1, Scope::Deletes));
         assert_eq!((found[0].since, found[0].failures), (Duration::from_secs(60), 7));
         let approve = "if so: ewmirror approve-deletes --repository 7";
         assert!(found[0].report.remedy.ends_with(approve), "{}", found[0].report.remedy);
-        let known = Facts { problems: found, ..facts(Ok(&released)) };
+        let known = DocumentInput { problems: found, ..input(Ok(&released)) };
         assert_eq!(wrong(&known), []);
     }
 
@@ -159,7 +164,7 @@ mod tests {
     fn a_pass_is_overdue_once_it_is_older_than_allowed_or_none_came_for_as_long() {
         let errors = |certified: Option<Duration>| {
             let kept = kept(certified, true);
-            let found = wrong(&facts(Ok(&kept)));
+            let found = wrong(&input(Ok(&kept)));
             found.into_iter().map(|it| (it.since, it.report.error)).collect::<Vec<_>>()
         };
         assert_eq!(errors(Some(HOUR)), []);
@@ -171,10 +176,10 @@ mod tests {
 
     #[test]
     fn a_mirror_that_a_daemon_cannot_read_is_a_problem() {
-        let mut facts = facts(Err("the disk is gone".to_owned()));
-        facts.max_age = None;
-        assert!(wrong(&facts)[0].report.error.ends_with("cannot be read: the disk is gone"));
-        facts.daemon = None;
-        assert_eq!(wrong(&facts), []);
+        let mut input = input(Err("the disk is gone".to_owned()));
+        input.max_age = None;
+        assert!(wrong(&input)[0].report.error.ends_with("cannot be read: the disk is gone"));
+        input.daemon = None;
+        assert_eq!(wrong(&input), []);
     }
 }

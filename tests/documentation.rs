@@ -18,7 +18,7 @@ use std::process::Command;
 
 use toml::de::DeTable;
 
-use self::pages::{Page, exists, pages, read, slug};
+use self::pages::{Page, exists, pages, read, slug, sources};
 
 /// The README is a first page: what is longer belongs in `docs`.
 const MOST_LINES: usize = 100;
@@ -90,7 +90,7 @@ fn the_tables_of_keys_are_the_shipped_configuration() {
             waiting.insert(key.to_owned());
         }
     }
-    let reload = read("src/supervisor/reload.rs").text;
+    let reload = sources();
     let fixed = reload.split("fn differs").nth(1).unwrap().split("];").next().unwrap();
     let fixed = fixed.split('"').skip(1).step_by(2).map(str::to_owned).collect();
     assert_eq!(waiting, fixed, "keys that wait for a restart");
@@ -198,6 +198,43 @@ fn every_command_that_is_printed_is_understood() {
 }
 
 #[test]
+fn every_reason_and_every_error_that_is_explained_is_one_that_the_program_has() {
+    let (sources, operate) = (sources(), read("docs/operate.md"));
+    let reasons = operate.rows("| `reason` begins with |").into_iter().map(|row| row[0].clone());
+    // What begins a point in bold is what somebody has read, and looks for.
+    let errors = operate.text.lines().filter_map(|line| line.strip_prefix("- **"));
+    let errors = errors.flat_map(|line| {
+        let bold = line.split("**").next().unwrap_or_default();
+        bold.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    });
+    let mut faults = String::new();
+    let explained: Vec<_> = reasons.chain(errors).collect();
+    assert!(explained.len() > 20, "{explained:?}");
+    for said in explained.iter().filter(|said| !said.contains('=')) {
+        for part in said.split("...").map(str::trim) {
+            if !sources.contains(part) {
+                writeln!(faults, "{said}: the program never says {part}").unwrap();
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn the_table_of_layers_is_the_one_that_is_held() {
+    let tidy = read("tests/tidy.rs").text;
+    let layers = tidy.split("const LAYERS").nth(1).unwrap().split("];\n").next().unwrap();
+    let layers = layers.lines().filter(|line| line.trim_start().starts_with("&[\""));
+    let names = |text: &str, mark| text.split(mark).skip(1).step_by(2).map(str::to_owned).collect();
+    let held: Vec<BTreeSet<String>> = layers.map(|line| names(line, '"')).collect();
+    let rows = read("docs/architecture.md").rows("| layer |");
+    let mut told: Vec<BTreeSet<String>> =
+        rows.iter().rev().map(|row| names(&row[1], '`')).collect();
+    assert_eq!(told.remove(0), BTreeSet::from(["simulator".to_owned()]), "it stands at the side");
+    assert_eq!(held, told, "layers of tests/tidy.rs (left) and of docs/architecture.md (right)");
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     let mut faults = String::new();
     for page in pages() {
@@ -252,8 +289,7 @@ fn every_flag_of_a_bench_and_every_test_that_is_named_exists() {
     for flag in flags {
         assert!(benches.contains(&format!("\"{flag}\"")), "{flag}");
     }
-    let costs = read("src/pager/window.rs").text;
-    assert!(costs.contains("overlap_costs"), "docs/guarantees.md names a test overlap_costs");
+    assert!(sources().contains("overlap_costs"), "docs/guarantees.md names a test overlap_costs");
 }
 
 #[test]
@@ -319,24 +355,28 @@ fn the_workflow_runs_the_gate() {
     assert!(!workflow.contains('\t'), "YAML takes no tabs");
 }
 
-/// A page as it is used in many tests.
 impl Page {
-    /// The rows of all tables whose head begins so, each cell without the marks of code.
-    fn table(&self, head: &str) -> Vec<Vec<String>> {
+    /// The rows of all tables whose head begins so.
+    fn rows(&self, head: &str) -> Vec<Vec<String>> {
         let (mut rows, mut inside) = (Vec::new(), false);
         for line in self.text.lines() {
-            inside = line.starts_with('|') && (inside || line.starts_with(head));
-            if inside && line.starts_with("| `") {
+            let begins = line.starts_with(head);
+            inside = line.starts_with('|') && (inside || begins);
+            if inside && !begins && !line.starts_with("| ---") {
                 let cells = line.trim_matches('|').split('|');
-                let bare =
-                    |cell: &str| match cell.strip_prefix('`').and_then(|it| it.split_once('`')) {
-                        Some((code, "")) => code.to_owned(),
-                        _ => cell.to_owned(),
-                    };
-                rows.push(cells.map(|cell| bare(cell.trim())).collect());
+                rows.push(cells.map(|cell| cell.trim().to_owned()).collect());
             }
         }
         assert!(!rows.is_empty(), "{} has no table {head}", self.name);
         rows
+    }
+
+    /// The same, without the marks of a cell that is code and nothing else.
+    fn table(&self, head: &str) -> Vec<Vec<String>> {
+        let bare = |cell: String| match cell.strip_prefix('`').and_then(|it| it.split_once('`')) {
+            Some((code, "")) => code.to_owned(),
+            _ => cell,
+        };
+        self.rows(head).into_iter().map(|row| row.into_iter().map(bare).collect()).collect()
     }
 }

@@ -54,6 +54,24 @@ pub(crate) fn read(name: &str) -> Page {
     Page { name: name.to_owned(), text: text.unwrap_or_else(|error| panic!("{name}: {error}")) }
 }
 
+/// All sources of the program, one after the other; a text that goes on on the next line is whole.
+pub(crate) fn sources() -> String {
+    let (mut folders, mut sources) = (vec![top().join("src")], String::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a source folder can be read") {
+            let path = entry.expect("a folder lists its entries").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&fs::read_to_string(path).expect("a source can be read"));
+            }
+        }
+    }
+    let mut parts = sources.split("\\\n");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| whole + part.trim_start())
+}
+
 /// Whether the tree has such a file or folder.
 pub(crate) fn exists(name: &str) -> bool {
     top().join(name).exists()

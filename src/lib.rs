@@ -65,10 +65,10 @@
 //! | any answers at all end a pass | `pager::proof::pass::tests` |
 //! | a pass killed and taken up again proves as much as any | `pager::proof::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
-//! | no deletion is false, whatever is searched for; too many are held back; a release is for what was announced, or for what is named of it | `pager::proof::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
+//! | no deletion is false, whatever is searched for; too many are held back; an approval is for what was announced, or for what is named of it | `pager::proof::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
 //! | items are compared as JSON, exactly | `canonical::tests` |
 //! | a strange, newer or locked database is left byte for byte as it was | `mirror::sqlite::tests` |
-//! | the journal is bounded, whoever reads | `mirror::sqlite::tests`, `tests/it/asking` |
+//! | the WAL is bounded, whoever reads | `mirror::sqlite::tests`, `tests/it/asking` |
 //! | an export is one instant, ordered, in constant memory, and holds nobody up | `mirror::sqlite::read::tests`, `cli::spool`, `tests/it/asking` |
 //! | many refusals at one moment are one login; a stale REST token, or one that another overtook, is ignored | `session::tests`, `refresher::tests` |
 //! | a token that ends costs no page: 72 hours on a paused clock | `pager::tests`, `supervisor::tests` |

@@ -26,7 +26,7 @@ pub(crate) struct Look {
     /// MiB.
     database: f64,
     /// MiB.
-    journal: f64,
+    wal: f64,
     /// Of who follows the changes, in MiB.
     follower: f64,
     passes: u64,
@@ -52,7 +52,7 @@ impl Look {
             files: daemon.fd_count()? as f64,
             threads: memory.threads as f64,
             database: number(&status["mirror"]["database_bytes"]) as f64 / MIB,
-            journal: number(&status["mirror"]["journal_bytes"]) as f64 / MIB,
+            wal: number(&status["mirror"]["wal_bytes"]) as f64 / MIB,
             follower: kib(follower.vmrss),
             passes: repositories.iter().map(|it| number(&it["iteration"])).sum(),
             certified: repositories
@@ -74,7 +74,7 @@ impl Look {
             self.files,
             self.threads,
             self.database,
-            self.journal,
+            self.wal,
             self.follower,
             self.passes,
             self.certified,
@@ -94,7 +94,7 @@ const FIGURES: [Figure; 6] = [
     ("open files", |look| look.files, 0.0, 3.0),
     ("threads", |look| look.threads, 0.0, 0.0),
     ("database, MiB", |look| look.database, 0.1, 0.5),
-    ("journal, MiB", |look| look.journal, 0.1, 4.0),
+    ("WAL, MiB", |look| look.wal, 0.1, 4.0),
     ("resident memory of the follower, MiB", |look| look.follower, 0.1, 2.0),
 ];
 

@@ -5,7 +5,7 @@
 //! Meanwhile somebody asks for its status, somebody follows its changes, and now and then somebody
 //! exports. Every so often the processes are looked at, and each look is a line of a table. At the
 //! end the world comes to rest, and the last third of the looks is held against the one before it:
-//! memory, files, threads, database and journal must not have grown by more than is stated beside
+//! memory, files, threads, database and WAL must not have grown by more than is stated beside
 //! each. The mirror must be what the server has, the changes that were followed must fold to it, and
 //! no item may have been told as deleted and found again.
 //!

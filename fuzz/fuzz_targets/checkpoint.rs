@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ewmirror::json::JsonPointer;
 use ewmirror::domain::{ItemId, IdSet};
-use ewmirror::mirror::{Interrupted, PassFigures};
+use ewmirror::mirror::{Interrupted, PassStatistics};
 use ewmirror::pager::proof::checkpoint::{self, ListId};
 use ewmirror::pager::proof::overlap::ItemDigest;
 use ewmirror::pager::proof::pass::{Pass, PassSettings};
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     let state = checkpoint::state(&pass, list);
     let stored = |state: &[u8], seen: Vec<Vec<u8>>| Interrupted {
         saved_ms: 0,
-        figures: PassFigures::default(),
+        statistics: PassStatistics::default(),
         state: state.to_vec(),
         seen,
     };

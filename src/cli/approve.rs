@@ -1,4 +1,4 @@
-//! `ewmirror approve-deletes`: shows and releases deletions that the guard held back.
+//! `ewmirror approve-deletes`: shows and approves deletions that the guard held back.
 //!
 //! It deletes nothing: it leaves word in the database, which the daemon heeds at the end of its
 //! next certified pass. Those that are not named wait on.
@@ -13,7 +13,7 @@ use super::{Exit, history};
 use crate::config::Environment;
 use crate::domain::envelope::BareId;
 use crate::domain::{ItemId, RepositoryId, item};
-use crate::mirror::{self, Release, Waiting};
+use crate::mirror::{self, ApprovalOutcome, PendingDeletions};
 
 /// The flags of `ewmirror approve-deletes`.
 #[derive(Args, Debug)]
@@ -48,13 +48,13 @@ fn names(text: &str) -> Result<Names, String> {
     }
 }
 
-/// Shows or releases what is held back of a repository.
+/// Shows or approves what is held back of a repository.
 pub(super) fn run(file: &Path, environment: &Environment, args: &ApproveArgs) -> Exit {
     let given: Vec<String> = args.items.iter().flat_map(|names| names.0.clone()).collect();
     let named = (!given.is_empty()).then_some(given.as_slice());
     let done = Asked::of(file, environment).and_then(|asked| {
         let repository = asked.find(&args.repository)?;
-        if args.list { list(&asked, repository, named) } else { release(&asked, repository, named) }
+        if args.list { list(&asked, repository, named) } else { approve(&asked, repository, named) }
     });
     match done {
         Ok(()) => Exit::Done,
@@ -62,21 +62,21 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &ApproveArgs) ->
     }
 }
 
-fn release(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) -> Result<(), Exit> {
+fn approve(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) -> Result<(), Exit> {
     asked.expect(&asked.reader()?, repository)?;
-    let release = mirror::release(&asked.path, repository, named);
-    match release.map_err(|error| ask::failed(&error))? {
-        Release::NothingHeld => Err(nothing_held(repository)),
-        Release::Unknown(unknown) => Err(not_held(repository, &unknown)),
-        Release::Done { released, waiting } => {
-            let deletions = if released == 1 { "deletion" } else { "deletions" };
+    let approve = mirror::approve(&asked.path, repository, named);
+    match approve.map_err(|error| ask::failed(&error))? {
+        ApprovalOutcome::NothingHeld => Err(nothing_held(repository)),
+        ApprovalOutcome::Unknown(unknown) => Err(not_held(repository, &unknown)),
+        ApprovalOutcome::Done { approved, waiting } => {
+            let deletions = if approved == 1 { "deletion" } else { "deletions" };
             let wait = match waiting {
                 0 => String::new(),
                 1 => "; 1 other waits on".to_owned(),
                 waiting => format!("; {waiting} others wait on"),
             };
             match output::data(&format!(
-                "released {released} {deletions} of repository {repository}: the next certified \
+                "approved {approved} {deletions} of repository {repository}: the next certified \
                  pass makes them{wait}\n"
             )) {
                 Exit::Done => Ok(()),
@@ -92,8 +92,8 @@ fn list(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) -> Re
     let mut reader = asked.reader()?;
     asked.expect(&reader, repository)?;
     let failed = |error| ask::failed(&error);
-    let Some(Waiting { mut items, since_ms }) =
-        reader.waiting_deletions(repository).map_err(failed)?
+    let Some(PendingDeletions { mut items, since_ms }) =
+        reader.pending_deletions(repository).map_err(failed)?
     else {
         return named.map_or(Ok(()), |_| Err(nothing_held(repository)));
     };
@@ -133,7 +133,7 @@ fn nothing_held(repository: RepositoryId) -> Exit {
 
 fn not_held(repository: RepositoryId, unknown: &[String]) -> Exit {
     Exit::Failed(format!(
-        "not held back in repository {repository}, and nothing is released: {}; --list shows \
+        "not held back in repository {repository}, and nothing is approved: {}; --list shows \
          those that are",
         ask::listed(unknown.iter().map(|name| output::visible(name)))
     ))

@@ -16,7 +16,7 @@ use crate::config::{
     self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, RepositoryConfig,
     Warning,
 };
-use crate::mirror::{AnyMirror, Nothing, Reader, SqliteMirror, SqliteOptions};
+use crate::mirror::{AnyMirror, NoMirror, Reader, SqliteMirror, SqliteOptions};
 use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
@@ -162,7 +162,7 @@ fn figures(mirror: &MirrorUrl) -> Option<SummaryReader> {
 /// Opens the mirror that is configured.
 pub(super) fn open(url: &MirrorUrl) -> Result<AnyMirror, Exit> {
     match url {
-        MirrorUrl::None => Ok(AnyMirror::Nothing(Nothing)),
+        MirrorUrl::None => Ok(AnyMirror::None(NoMirror)),
         MirrorUrl::Sqlite(path) => {
             let mirror = SqliteMirror::open(path, SqliteOptions::default()).map_err(|error| {
                 Exit::Failed(format!("{}; {}", output::chain(&error), error.remedy()))

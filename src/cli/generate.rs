@@ -79,7 +79,7 @@ const SECTIONS: [ManSection; 5] = [
             ),
             (
                 "/var/lib/ewmirror/mirror.db",
-                "The mirror, for root alone, with its journal mirror.db-wal and its lock \
+                "The mirror, for root alone, with its WAL mirror.db-wal and its lock \
                  mirror.db.lock. The template's is in /var/lib/ewmirror-NAME.",
             ),
             (

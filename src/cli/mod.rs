@@ -78,7 +78,7 @@ enum Command {
     Changes(ChangesArgs),
     /// Print the changes of one item, attribute by attribute
     History(HistoryArgs),
-    /// Show or release deletions that were held back because they were too many
+    /// Show or approve deletions that were held back because they were too many
     ApproveDeletes(ApproveArgs),
     /// Run an EnterWorks look-alike on loopback, for trying things out
     Simulate(Box<SimulateArgs>),

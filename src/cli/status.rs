@@ -33,7 +33,7 @@ pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
         document.page(PageContext {
             now_ms: clock::now_ms(),
             no_daemon: &no_daemon,
-            release: &output::command_line(file).with(["approve-deletes"]),
+            approve: &output::command_line(file).with(["approve-deletes"]),
             colour: output::colour_on_stdout(environment),
         })
     };
@@ -119,8 +119,8 @@ fn unanswered(
     command: &CommandLine,
 ) -> Silence {
     let said = PlainText(&output::chain(error)).to_string();
-    let holder = match &config.mirror {
-        MirrorUrl::Sqlite(path) => mirror::holder(path),
+    let lock_owner = match &config.mirror {
+        MirrorUrl::Sqlite(path) => mirror::lock_owner(path),
         _ => Ok(None),
     };
     let remedy = if error.is_forbidden() {
@@ -128,13 +128,13 @@ fn unanswered(
     } else {
         format!("see its log, and: {}", command.with(["doctor"]))
     };
-    let (error, remedy, nobody_runs) = match (error, holder) {
+    let (error, remedy, nobody_runs) = match (error, lock_owner) {
         (ControlError::Another { .. }, _) => {
             let remedy = "name the configuration of that daemon with --config";
             (said, remedy.to_owned(), false)
         }
-        (_, Ok(Some(holder))) => {
-            let process = match holder.process {
+        (_, Ok(Some(lock_owner))) => {
+            let process = match lock_owner.process {
                 Some(process) => format!("process {process}"),
                 None => "a process".to_owned(),
             };

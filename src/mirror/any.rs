@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    EndOfPass, Mirror, MirrorError, Nothing, PageOfItems, Recalled, SqliteMirror, Suspicion, Tally,
+    ChangeCounts, EndOfPass, Mirror, MirrorError, NoMirror, PageOfItems, ResumePoint, SqliteMirror,
+    Suspects,
 };
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 
@@ -13,7 +14,7 @@ use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 #[derive(Debug)]
 pub enum AnyMirror {
     /// `none`.
-    Nothing(Nothing),
+    None(NoMirror),
     /// `sqlite:`.
     Sqlite(SqliteMirror),
 }
@@ -22,7 +23,7 @@ pub enum AnyMirror {
 macro_rules! whichever {
     ($any:expr, $mirror:ident => $call:expr) => {
         match $any {
-            AnyMirror::Nothing($mirror) => $call.await,
+            AnyMirror::None($mirror) => $call.await,
             AnyMirror::Sqlite($mirror) => $call.await,
         }
     };
@@ -31,13 +32,13 @@ macro_rules! whichever {
 impl Mirror for AnyMirror {
     fn file(&self) -> Option<&Path> {
         match self {
-            Self::Nothing(mirror) => mirror.file(),
+            Self::None(mirror) => mirror.file(),
             Self::Sqlite(mirror) => mirror.file(),
         }
     }
 
-    async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
-        whichever!(self, mirror => mirror.recall(repository))
+    async fn load(&self, repository: RepositoryId) -> Result<ResumePoint, MirrorError> {
+        whichever!(self, mirror => mirror.load(repository))
     }
 
     async fn begin_pass(
@@ -49,12 +50,12 @@ impl Mirror for AnyMirror {
         whichever!(self, mirror => mirror.begin_pass(repository, iteration, ts_ms))
     }
 
-    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
+    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
         whichever!(self, mirror => mirror.write_page(page))
     }
 
-    async fn suspicion(&self, repository: RepositoryId) -> Result<Suspicion, MirrorError> {
-        whichever!(self, mirror => mirror.suspicion(repository))
+    async fn suspects(&self, repository: RepositoryId) -> Result<Suspects, MirrorError> {
+        whichever!(self, mirror => mirror.suspects(repository))
     }
 
     async fn unseen(
@@ -77,12 +78,12 @@ impl Mirror for AnyMirror {
         whichever!(self, mirror => mirror.delete(repository, iteration, ts_ms, items))
     }
 
-    async fn end_pass(&self, end: EndOfPass) -> Result<Tally, MirrorError> {
+    async fn end_pass(&self, end: EndOfPass) -> Result<ChangeCounts, MirrorError> {
         whichever!(self, mirror => mirror.end_pass(end))
     }
 
-    async fn released(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        whichever!(self, mirror => mirror.released(repository))
+    async fn approved(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
+        whichever!(self, mirror => mirror.approved(repository))
     }
 
     async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {

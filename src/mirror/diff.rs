@@ -8,37 +8,39 @@ use crate::json::{JsonPointer, canonical};
 
 /// What the mirror has under an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum StoredVersion {
     /// Nothing, or an item that was deleted.
-    Nothing,
+    Absent,
     /// An item with this digest.
-    Item(u64),
+    Present(u64),
 }
 
 /// How items are compared.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules<'a> {
+pub(super) struct ComparisonRules<'a> {
     /// Whether any pass over the repository has come to its end.
     pub(super) first_pass_done: bool,
     /// Members left out.
     pub(super) ignore: &'a [JsonPointer],
 }
 
-impl Rules<'_> {
+impl ComparisonRules<'_> {
     /// What has happened to an item; `None`: nothing. `stored` fetches the body that the mirror
     /// has, and is asked only where the digests differ.
     pub(super) fn judge<E>(
         self,
         item: &Item,
-        known: Known,
+        known: StoredVersion,
         stored: impl FnOnce() -> Result<Vec<u8>, E>,
     ) -> Result<Option<Op>, E> {
         Ok(match known {
-            Known::Item(digest) if digest == item.digest => None,
-            Known::Item(_) if canonical::same(&stored()?, &item.bytes, self.ignore) => None,
-            Known::Item(_) => Some(Op::Update),
-            Known::Nothing if self.first_pass_done => Some(Op::Create),
-            Known::Nothing => Some(Op::Read),
+            StoredVersion::Present(digest) if digest == item.digest => None,
+            StoredVersion::Present(_) if canonical::same(&stored()?, &item.bytes, self.ignore) => {
+                None
+            }
+            StoredVersion::Present(_) => Some(Op::Update),
+            StoredVersion::Absent if self.first_pass_done => Some(Op::Create),
+            StoredVersion::Absent => Some(Op::Read),
         })
     }
 }
@@ -49,7 +51,7 @@ impl Rules<'_> {
 pub(super) fn rows(page: &PageOfItems) -> impl Iterator<Item = (&Item, bool)> {
     let mut last: HashMap<&ItemId, (usize, bool)> = HashMap::with_capacity(page.items.len());
     for (place, item) in page.items.iter().enumerate() {
-        let first = page.first_sight.get(place).copied().unwrap_or(false);
+        let first = page.newly_seen.get(place).copied().unwrap_or(false);
         let (last, sight) = last.entry(&item.id).or_default();
         *last = place;
         *sight |= first;
@@ -73,12 +75,12 @@ mod tests {
     }
 
     fn judged(
-        known: Known,
+        known: StoredVersion,
         body: &'static str,
         stored: &str,
         ignore: &[JsonPointer],
     ) -> Option<Op> {
-        let rules = Rules { first_pass_done: true, ignore };
+        let rules = ComparisonRules { first_pass_done: true, ignore };
         let stored = || Ok::<_, Infallible>(stored.as_bytes().to_vec());
         rules.judge(&item(body), known, stored).unwrap()
     }
@@ -86,23 +88,23 @@ mod tests {
     #[test]
     fn what_was_not_there_is_read_until_a_pass_is_done_and_created_afterwards() {
         for (first_pass_done, op) in [(false, Op::Read), (true, Op::Create)] {
-            let rules = Rules { first_pass_done, ignore: &[] };
-            let judged = rules.judge(&item("{}"), Known::Nothing, || Err(()));
+            let rules = ComparisonRules { first_pass_done, ignore: &[] };
+            let judged = rules.judge(&item("{}"), StoredVersion::Absent, || Err(()));
             assert_eq!(judged, Ok(Some(op)));
         }
     }
 
     #[test]
     fn the_stored_body_is_asked_for_only_where_the_digests_differ() {
-        let rules = Rules { first_pass_done: true, ignore: &[] };
-        let known = Known::Item(item("{}").digest);
+        let rules = ComparisonRules { first_pass_done: true, ignore: &[] };
+        let known = StoredVersion::Present(item("{}").digest);
         assert_eq!(rules.judge(&item("{}"), known, || Err("asked")), Ok(None));
         assert_eq!(rules.judge(&item("{ }"), known, || Err("asked")), Err("asked"));
     }
 
     #[test]
     fn another_spelling_and_an_ignored_member_are_no_update() {
-        let known = Known::Item(0);
+        let known = StoredVersion::Present(0);
         let ignore = ["/a".parse().unwrap()];
         assert_eq!(judged(known, r#"{"a":1,"b":2}"#, r#"{"b":2.0,"a":1}"#, &[]), None);
         assert_eq!(judged(known, r#"{"a":1,"b":2}"#, r#"{"b":2}"#, &[]), Some(Op::Update));

@@ -21,10 +21,10 @@ use crate::json::JsonPointer;
 
 pub use any::AnyMirror;
 pub use sqlite::{
-    Bounds, CertifiedPass, ChangeHead, ChangesPage, Examination, HeldSummary, History, Holder,
-    Integrity, ItemsPage, LedgerEntry, MirrorSummary, OpenError, ReadError, Reader, Release,
-    RepositorySummary, Snapshot, SqliteMirror, SqliteOptions, Waiting, check_folder, examine,
-    holder, release,
+    ApprovalOutcome, CertifiedPass, ChangeHead, ChangesPage, Examination, HeldSummary, Integrity,
+    ItemHistory, ItemsPage, LedgerEntry, LockOwner, LogBounds, MirrorSummary, OpenError,
+    PendingDeletions, ReadError, Reader, RepositorySummary, Snapshot, SqliteMirror, SqliteOptions,
+    approve, check_folder, examine, lock_owner,
 };
 
 /// One page of a pass, as the pager hands it on: in the order of the list, each exactly once.
@@ -40,11 +40,11 @@ pub struct PageOfItems {
     pub items: Vec<Item>,
     /// For each item whether this pass sees its id for the first time. Only these can count as
     /// unchanged, so that a pass counts each item once, however its windows overlap.
-    pub first_sight: Vec<bool>,
+    pub newly_seen: Vec<bool>,
     /// Members left out of the comparison with what the mirror has.
     pub ignore: Arc<[JsonPointer]>,
     /// What the ledger says of the pass, this page included.
-    pub figures: PassFigures,
+    pub statistics: PassStatistics,
     /// How to go on after this page.
     pub checkpoint: Checkpoint,
 }
@@ -60,7 +60,7 @@ pub struct Checkpoint {
 
 /// What the pager knows of a pass, for the ledger. Counts since the pass began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PassFigures {
+pub struct PassStatistics {
     /// Pages read.
     pub pages: u64,
     /// Page requests sent, failed and refused ones included.
@@ -79,7 +79,7 @@ pub struct PassFigures {
 
 /// What a page, or a pass, changed in the mirror.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ChangeCounts {
     /// Items that were not there.
     pub created: u64,
     /// Items that were different.
@@ -90,8 +90,8 @@ pub struct Tally {
     pub unchanged: u64,
 }
 
-impl Tally {
-    /// Adds another tally to this one.
+impl ChangeCounts {
+    /// Adds another changed to this one.
     pub fn add(&mut self, other: Self) {
         self.created += other.created;
         self.updated += other.updated;
@@ -102,7 +102,7 @@ impl Tally {
 
 /// Where the mirror stands with a repository when a pager begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recalled {
+pub struct ResumePoint {
     /// The pass to run: the one that was interrupted, or the one after the last.
     pub iteration: Iteration,
     /// What there is of the interrupted pass; `None` where there was none or no page of it.
@@ -115,7 +115,7 @@ pub struct Interrupted {
     /// When its last page was written, in milliseconds since 1970 (UTC).
     pub saved_ms: i64,
     /// What the ledger says of it.
-    pub figures: PassFigures,
+    pub statistics: PassStatistics,
     /// The state of the last checkpoint.
     pub state: Vec<u8>,
     /// The ids seen, as one part for each page.
@@ -124,54 +124,54 @@ pub struct Interrupted {
 
 /// What is known of items that certified passes did not see.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Suspicion {
+pub struct Suspects {
     /// Items in the mirror, suspects included.
     pub items: u64,
     /// Suspects: not seen by the last certified pass, nor by any other since.
     pub suspects: IdSet,
     /// Deletions that were held back.
-    pub held: Option<Held>,
+    pub held: Option<HeldDeletions>,
 }
 
 /// Deletions held back because they were too many.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Held {
+pub struct HeldDeletions {
     /// Which.
     pub items: IdSet,
     /// How many were announced.
     pub announced: u64,
-    /// Those of them that the operator has released.
-    pub released: IdSet,
+    /// Those of them that the operator has approved.
+    pub approved: IdSet,
     /// Whether the operator has picked those: the others are then held back until they are seen or
-    /// released, too, however few they are.
+    /// approved, too, however few they are.
     pub picked: bool,
 }
 
-impl Held {
+impl HeldDeletions {
     /// Those that wait for the operator.
     pub fn waiting(&self) -> IdSet {
         let mut waiting = self.items.clone();
-        waiting.subtract(&self.released);
+        waiting.subtract(&self.approved);
         waiting
     }
 
-    /// Releases all of them, or those of these that are held back; the others wait on.
-    pub fn release(&mut self, picked: Option<&IdSet>) {
+    /// Approves all of them, or those of these that are held back; the others wait on.
+    pub fn approve(&mut self, picked: Option<&IdSet>) {
         self.picked = picked.is_some();
         match picked {
-            None => self.released = self.items.clone(),
+            None => self.approved = self.items.clone(),
             Some(picked) => {
-                let mut released = picked.clone();
-                released.intersect(&self.items);
-                self.released.unite(released);
+                let mut approved = picked.clone();
+                approved.intersect(&self.items);
+                self.approved.unite(approved);
             }
         }
     }
 
     /// Takes over what the operator has said of those that were held back before, and are again.
-    pub fn heed(&mut self, before: &Self) {
-        self.released.unite(before.released.clone());
-        self.released.intersect(&self.items);
+    pub fn carry_over(&mut self, before: &Self) {
+        self.approved.unite(before.approved.clone());
+        self.approved.intersect(&self.items);
         self.picked |= before.picked;
     }
 }
@@ -186,13 +186,13 @@ pub struct EndOfPass {
     /// When it ended, in milliseconds since 1970 (UTC).
     pub ts_ms: i64,
     /// What the ledger says of it.
-    pub figures: PassFigures,
+    pub statistics: PassStatistics,
     /// Why it is not certified; `None`: it is.
-    pub doubt: Option<String>,
+    pub reason: Option<String>,
     /// The suspects from now on.
     pub suspects: IdSet,
     /// What is held back from now on.
-    pub held: Option<Held>,
+    pub held: Option<HeldDeletions>,
 }
 
 /// A mirror that could not be read or written.
@@ -222,20 +222,18 @@ pub enum MirrorError {
         words: String,
     },
     /// Its file is not the one that was opened.
-    #[error("the database {} has been {} while it was in use", path.display(), fate.words())]
+    #[error("the database {} has been {} while it was in use", path.display(), loss.words())]
     Moved {
         /// Where it was.
         path: PathBuf,
         /// What became of it.
-        fate: Fate,
+        loss: FileLoss,
     },
-    /// Somebody reads from one old state of the database and so keeps its journal from being
-    /// worked off.
-    #[error(
-        "the mirror's journal has reached {bytes} bytes, because somebody keeps reading from it"
-    )]
-    JournalFull {
-        /// The journal's size.
+    /// Somebody reads from one old state of the database and so keeps its WAL from being
+    /// checkpointed.
+    #[error("the mirror's WAL has reached {bytes} bytes, because somebody keeps reading from it")]
+    WalFull {
+        /// The WAL's size.
         bytes: u64,
     },
     /// Whoever writes has ended.
@@ -245,14 +243,14 @@ pub enum MirrorError {
 
 /// What became of a database's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum FileLoss {
     /// There is none.
     Deleted,
     /// There is another one.
     Replaced,
 }
 
-impl Fate {
+impl FileLoss {
     fn words(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
@@ -285,9 +283,7 @@ impl MirrorError {
             Self::Store(_) => {
                 "see that the disk has room and that the database and its folder can be written"
             }
-            Self::JournalFull { .. } => {
-                "end the program that keeps a transaction open in the database"
-            }
+            Self::WalFull { .. } => "end the program that keeps a transaction open in the database",
             Self::Closed => "restart the daemon",
         }
     }
@@ -306,10 +302,10 @@ impl MirrorError {
 pub trait Mirror: Send + Sync + 'static {
     /// Where a repository stands. Called once before anything else is asked about it, and again
     /// after a pager has failed.
-    fn recall(
+    fn load(
         &self,
         repository: RepositoryId,
-    ) -> impl Future<Output = Result<Recalled, MirrorError>> + Send;
+    ) -> impl Future<Output = Result<ResumePoint, MirrorError>> + Send;
 
     /// Begins a pass, or begins it over: any checkpoint of the repository is forgotten, and an
     /// earlier pass that never ended is closed in the ledger as given up.
@@ -324,13 +320,13 @@ pub trait Mirror: Send + Sync + 'static {
     fn write_page(
         &self,
         page: Arc<PageOfItems>,
-    ) -> impl Future<Output = Result<Tally, MirrorError>> + Send;
+    ) -> impl Future<Output = Result<ChangeCounts, MirrorError>> + Send;
 
     /// What is known of items that were not seen.
-    fn suspicion(
+    fn suspects(
         &self,
         repository: RepositoryId,
-    ) -> impl Future<Output = Result<Suspicion, MirrorError>> + Send;
+    ) -> impl Future<Output = Result<Suspects, MirrorError>> + Send;
 
     /// The items of the copy that are not in `seen`, in the order of their ids: at most `limit` of
     /// those after `after`.
@@ -352,12 +348,15 @@ pub trait Mirror: Send + Sync + 'static {
     ) -> impl Future<Output = Result<u64, MirrorError>> + Send;
 
     /// Ends a pass: writes the ledger and forgets the checkpoint. Returns what the pass changed in
-    /// all. What is held again stays released where it was: the operator may have released it while
-    /// the pass ended ([`Held::heed`]).
-    fn end_pass(&self, end: EndOfPass) -> impl Future<Output = Result<Tally, MirrorError>> + Send;
+    /// all. What is held again stays approved where it was: the operator may have approved it while
+    /// the pass ended ([`HeldDeletions::carry_over`]).
+    fn end_pass(
+        &self,
+        end: EndOfPass,
+    ) -> impl Future<Output = Result<ChangeCounts, MirrorError>> + Send;
 
-    /// Whether the operator has released any of the deletions that are held back.
-    fn released(
+    /// Whether the operator has approved any of the deletions that are held back.
+    fn approved(
         &self,
         repository: RepositoryId,
     ) -> impl Future<Output = Result<bool, MirrorError>> + Send;
@@ -383,23 +382,23 @@ pub trait Mirror: Send + Sync + 'static {
 /// `mirror.url = "none"`: pages are read and told of, and nothing is kept, so nothing is known to
 /// be new or changed and all tallies are zero.
 #[derive(Clone, Copy, Debug)]
-pub struct Nothing;
+pub struct NoMirror;
 
-impl Mirror for Nothing {
-    async fn recall(&self, _: RepositoryId) -> Result<Recalled, MirrorError> {
-        Ok(Recalled { iteration: Iteration::FIRST, interrupted: None })
+impl Mirror for NoMirror {
+    async fn load(&self, _: RepositoryId) -> Result<ResumePoint, MirrorError> {
+        Ok(ResumePoint { iteration: Iteration::FIRST, interrupted: None })
     }
 
     async fn begin_pass(&self, _: RepositoryId, _: Iteration, _: i64) -> Result<(), MirrorError> {
         Ok(())
     }
 
-    async fn write_page(&self, _: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
-        Ok(Tally::default())
+    async fn write_page(&self, _: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
+        Ok(ChangeCounts::default())
     }
 
-    async fn suspicion(&self, _: RepositoryId) -> Result<Suspicion, MirrorError> {
-        Ok(Suspicion::default())
+    async fn suspects(&self, _: RepositoryId) -> Result<Suspects, MirrorError> {
+        Ok(Suspects::default())
     }
 
     async fn unseen(
@@ -422,11 +421,11 @@ impl Mirror for Nothing {
         Ok(0)
     }
 
-    async fn end_pass(&self, _: EndOfPass) -> Result<Tally, MirrorError> {
-        Ok(Tally::default())
+    async fn end_pass(&self, _: EndOfPass) -> Result<ChangeCounts, MirrorError> {
+        Ok(ChangeCounts::default())
     }
 
-    async fn released(&self, _: RepositoryId) -> Result<bool, MirrorError> {
+    async fn approved(&self, _: RepositoryId) -> Result<bool, MirrorError> {
         Ok(false)
     }
 

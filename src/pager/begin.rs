@@ -17,7 +17,7 @@ use super::proof::pass::Pass;
 use super::request::unreadable::ReportedRecords;
 use crate::client::Api;
 use crate::config::RepositoryConfig;
-use crate::mirror::{Interrupted, Mirror, PassFigures};
+use crate::mirror::{Interrupted, Mirror, PassStatistics};
 use crate::progress::Activity;
 use crate::task::clock;
 use crate::telemetry::event;
@@ -32,7 +32,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
     ) -> Option<CurrentPass> {
         let settings = pass_settings(&config.paging);
         let list = ListId::new(source, &config.search, &config.item_id);
-        let figures = interrupted.as_ref().map_or_else(PassFigures::default, |it| it.figures);
+        let statistics =
+            interrupted.as_ref().map_or_else(PassStatistics::default, |it| it.statistics);
         let resumed = interrupted.and_then(|interrupted| {
             // A clock that was set back says as little about the age as one that was set forward.
             let age = Duration::from_millis(clock::now_ms().abs_diff(interrupted.saved_ms));
@@ -46,8 +47,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
             }
         });
         let (pass, requests_then) = if let Some(pass) = resumed {
-            event::pass_resumed(config.id, self.iteration, figures.pages, pass.covered());
-            (pass, figures.requests)
+            event::pass_resumed(config.id, self.iteration, statistics.pages, pass.covered());
+            (pass, statistics.requests)
         } else {
             self.store.begin_pass(self.iteration, clock::now_ms()).await?;
             (Pass::new(settings), 0)

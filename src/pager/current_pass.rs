@@ -17,7 +17,7 @@ use super::request::unreadable::ReportedRecords;
 use crate::client::{Fingerprints, SearchAnswer, SearchRequest, UnreadableItem};
 use crate::config::{PagingConfig, RepositoryConfig};
 use crate::domain::{IdSet, Item, Iteration};
-use crate::mirror::{Checkpoint, PageOfItems, PassFigures};
+use crate::mirror::{Checkpoint, PageOfItems, PassStatistics};
 use crate::progress::problems::ProblemReport;
 use crate::telemetry::event::{self, PageRead, WindowUnreadable};
 
@@ -163,9 +163,9 @@ impl CurrentPass {
     }
 
     /// What the ledger says of it; `requests` is what the counter of requests stands at.
-    pub(super) fn figures(&self, requests: u64) -> PassFigures {
+    pub(super) fn statistics(&self, requests: u64) -> PassStatistics {
         let counts = self.pass.counts();
-        PassFigures {
+        PassStatistics {
             pages: counts.pages,
             requests: self.requests_then + (requests - self.requests_before),
             first_total: counts.first_total,
@@ -202,9 +202,9 @@ impl CurrentPass {
             iteration: self.iteration,
             ts_ms,
             items,
-            first_sight: newly_seen,
+            newly_seen,
             ignore: Arc::clone(&self.config.ignore),
-            figures: self.figures(requests),
+            statistics: self.statistics(requests),
             checkpoint: Checkpoint {
                 state: checkpoint::state(&self.pass, self.list),
                 seen: checkpoint::seen(&fresh),

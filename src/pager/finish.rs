@@ -24,8 +24,8 @@ use crate::task::heartbeat::Until;
 use crate::telemetry::event::{self, PassComplete};
 
 /// How often the mirror is asked during the pause whether deletions that are held back have been
-/// released: the operator waits for it.
-const ASK_FOR_RELEASE: Duration = Duration::from_secs(1);
+/// approved: the operator waits for it.
+const ASK_FOR_APPROVAL: Duration = Duration::from_secs(1);
 
 /// From how many passes in a row on it is told that they are not certified: one may meet a list
 /// that moves, two mean something.
@@ -51,7 +51,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             PassVerdict::Certified => None,
             PassVerdict::NotCertified(reason) => Some(reason),
         };
-        let figures = current.figures(self.pager.fetcher.counts.requests.get());
+        let statistics = current.statistics(self.pager.fetcher.counts.requests.get());
         let rules = *self.pager.rules.borrow();
         let reconciliation = Reconciliation {
             fetcher: &self.pager.fetcher,
@@ -77,18 +77,18 @@ impl<A: Api, M: Mirror> Run<A, M> {
         if reason.is_none() {
             self.tell_lasting_suspects();
         }
-        // Once any are released, there is nothing to wait for but the next certified pass.
-        self.holds = reconciled.held.as_ref().is_some_and(|held| held.released.is_empty());
+        // Once any are approved, there is nothing to wait for but the next certified pass.
+        self.holds = reconciled.held.as_ref().is_some_and(|held| held.approved.is_empty());
         let end = EndOfPass {
             repository: current.config.id,
             iteration: self.iteration,
             ts_ms: clock::now_ms(),
-            figures,
-            doubt: reason.map(|reason| reason.to_string()),
+            statistics,
+            reason: reason.map(|reason| reason.to_string()),
             suspects: reconciled.suspects,
             held: reconciled.held,
         };
-        let tally = self.store.end_pass(&end).await?;
+        let changed = self.store.end_pass(&end).await?;
         match news {
             Some(News::Held { of }) => {
                 let command = &self.pager.fetcher.progress.command;
@@ -100,7 +100,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
             None => {}
         }
         self.report_held(end.held.as_ref().map_or(0, |held| held.waiting().count()));
-        let in_a_row = self.report_uncertified(end.doubt.as_deref());
+        let in_a_row = self.report_uncertified(end.reason.as_deref());
         let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.passes.increment();
         if reason.is_none() {
@@ -114,13 +114,13 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let complete = PassComplete {
             repository: current.config.id,
             iteration: self.iteration,
-            pages: figures.pages,
-            requests: figures.requests,
-            items: figures.distinct,
-            created: tally.created,
-            updated: tally.updated,
-            deleted: tally.deleted,
-            unchanged: tally.unchanged,
+            pages: statistics.pages,
+            requests: statistics.requests,
+            items: statistics.distinct,
+            created: changed.created,
+            updated: changed.updated,
+            deleted: changed.deleted,
+            unchanged: changed.unchanged,
             suspects,
             held,
             elapsed,
@@ -225,8 +225,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 changed = self.pager.wakes.changed() => return changed.ok(),
                 changed = self.pager.settings.changed() => changed.ok()?,
                 () = rested(begun, pass_interval) => return Some(()),
-                () = sleep(ASK_FOR_RELEASE), if self.holds => {
-                    if self.store.released().await? {
+                () = sleep(ASK_FOR_APPROVAL), if self.holds => {
+                    if self.store.approved().await? {
                         let problems = &self.pager.fetcher.progress.problems;
                         problems.over(problems::HELD.of(self.store.repository));
                         return Some(());

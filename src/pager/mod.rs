@@ -41,7 +41,7 @@ use self::retrying_mirror::RetryingMirror;
 use crate::client::{Api, SearchRequest};
 use crate::config::RepositoryConfig;
 use crate::domain::{IdSet, Iteration};
-use crate::mirror::{Interrupted, Mirror, Tally};
+use crate::mirror::{ChangeCounts, Interrupted, Mirror};
 use crate::progress::{Activity, RepositoryProgress};
 use crate::task::heartbeat::{Lane, Until};
 use crate::task::{Stop, Stopper};
@@ -114,11 +114,11 @@ impl<A: Api, M: Mirror> Pager<A, M> {
             stop: self.stop.clone(),
             lane: Arc::clone(&self.lane),
         };
-        let Some(recalled) = store.load().await else { return };
+        let Some(resume_point) = store.load().await else { return };
         // After a panic the supervisor names the pass after the one that failed: what a defect left
         // of it is not to be trusted.
         let asked = self.progress.borrow().iteration;
-        let interrupted = recalled.interrupted.filter(|_| asked <= recalled.iteration);
+        let interrupted = resume_point.interrupted.filter(|_| asked <= resume_point.iteration);
         let (cancel, cancelled) = Stopper::new();
         Run {
             pace: Pace::new(self.fetcher.limiter.interval()),
@@ -130,7 +130,7 @@ impl<A: Api, M: Mirror> Pager<A, M> {
             cancelled,
             cadence: Cadence::default(),
             fingerprints: FingerprintCache::default(),
-            iteration: recalled.iteration.max(asked),
+            iteration: resume_point.iteration.max(asked),
             holds: false,
             still_there: IdSet::new(),
             lasting: 0,
@@ -148,7 +148,7 @@ struct Run<A, M> {
     /// still carry a REST token.
     flights: JoinSet<Flight>,
     /// The page being written, if one is.
-    writes: JoinSet<(PendingWrite, Option<Tally>)>,
+    writes: JoinSet<(PendingWrite, Option<ChangeCounts>)>,
     /// Ends their waits.
     cancel: Stopper,
     cancelled: Stop,
@@ -156,7 +156,7 @@ struct Run<A, M> {
     cadence: Cadence,
     fingerprints: FingerprintCache,
     iteration: Iteration,
-    /// Whether deletions are held back, which the operator may release during the pause.
+    /// Whether deletions are held back, which the operator may approve during the pause.
     holds: bool,
     /// Suspects that the server had at the end of the last certified pass.
     still_there: IdSet,
@@ -189,7 +189,9 @@ impl<A: Api, M: Mirror> Run<A, M> {
         self.now(Activity::Stopped);
     }
 
-    async fn next_written(&mut self) -> Option<Result<(PendingWrite, Option<Tally>), JoinError>> {
+    async fn next_written(
+        &mut self,
+    ) -> Option<Result<(PendingWrite, Option<ChangeCounts>), JoinError>> {
         self.pager.lane.wait(Until::OtherLanes, self.writes.join_next()).await
     }
 

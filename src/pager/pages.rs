@@ -15,7 +15,7 @@ use super::request::fetch::Fetcher;
 use super::request::outcome::{FetchOutcome, Fetched};
 use super::{Flight, Run, joined, words};
 use crate::client::Api;
-use crate::mirror::{Mirror, Tally};
+use crate::mirror::{ChangeCounts, Mirror};
 use crate::task::clock;
 use crate::telemetry::event::{self, PageRead};
 
@@ -71,16 +71,16 @@ impl<A: Api, M: Mirror> Run<A, M> {
     pub(super) fn written(
         &mut self,
         current: &CurrentPass,
-        written: Result<(PendingWrite, Option<Tally>), JoinError>,
+        written: Result<(PendingWrite, Option<ChangeCounts>), JoinError>,
     ) -> bool {
-        let Some((PendingWrite { read, taken }, Some(tally))) = joined(written) else {
+        let Some((PendingWrite { read, taken }, Some(changed))) = joined(written) else {
             return false;
         };
         let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
-        totals.created.add(tally.created);
-        totals.updated.add(tally.updated);
-        counts.created.add(tally.created);
-        counts.updated.add(tally.updated);
+        totals.created.add(changed.created);
+        totals.updated.add(changed.updated);
+        counts.created.add(changed.created);
+        counts.updated.add(changed.updated);
         self.tell(&read);
         if let AnswerOutcome::Replanned(reason) = taken {
             event::stepped_back(read.repository, read.iteration, read.page, words(reason));

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: nothing is deleted but what a certified pass did not see and what then the server
 //! says is gone, or (where it cannot be asked so) a second certified pass did not see either, or the
-//! operator has released; and never more at once than `[deletes]` allows. What the server still has
+//! operator has approved; and never more at once than `[deletes]` allows. What the server still has
 //! though its list lacks it stays, and stays a suspect. A wish to stop ends it between two steps,
 //! and whoever takes the pass up again reconciles it from the beginning: what was deleted meanwhile is
 //! no longer missing.
@@ -23,7 +23,7 @@ use crate::client::{Api, ItemRequest, Presence};
 use crate::config::DeletesConfig;
 use crate::domain::{IdSet, ItemId, Iteration};
 use crate::json::JsonPointer;
-use crate::mirror::{Held, Mirror, Suspicion};
+use crate::mirror::{HeldDeletions, Mirror, Suspects};
 use crate::task::heartbeat::Until;
 use crate::task::{Stop, clock};
 use crate::telemetry::event;
@@ -66,7 +66,7 @@ pub(super) struct Reconciled {
     pub(super) suspects: IdSet,
     /// Those of the suspects that the server still has.
     pub(super) still_there: IdSet,
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<HeldDeletions>,
     /// To be told once the mirror knows it: an operator may act on it at once.
     pub(super) news: Option<News>,
 }
@@ -93,12 +93,12 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
     /// After a pass that is not certified: whoever was seen is no suspect any more, and no
     /// permission to delete it holds.
     pub(super) async fn of_any_pass(&self) -> Option<Reconciled> {
-        let Suspicion { mut suspects, held, .. } = self.store.suspicion().await?;
+        let Suspects { mut suspects, held, .. } = self.store.suspects().await?;
         suspects.subtract(&self.seen);
         let was_held = held.is_some();
         let held = held.and_then(|mut held| {
             held.items.subtract(&self.seen);
-            held.released.subtract(&self.seen);
+            held.approved.subtract(&self.seen);
             held.announced = held.items.count();
             (held.announced > 0).then_some(held)
         });
@@ -110,7 +110,7 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
 
     /// After a certified pass: deletes what is gone. `None` if told to stop before the end.
     pub(super) async fn of_certified_pass(&self) -> Option<Reconciled> {
-        let known = self.store.suspicion().await?;
+        let known = self.store.suspects().await?;
         // Deleted is not there again.
         let any_back = known.held.as_ref().is_some_and(|held| {
             let mut missing = held.items.clone();
@@ -129,16 +129,16 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         Some(reconciled)
     }
 
-    async fn reconcile(&self, known: Suspicion) -> Option<Reconciled> {
-        let Suspicion { items, suspects: suspected, held } = known;
+    async fn reconcile(&self, known: Suspects) -> Option<Reconciled> {
+        let Suspects { items, suspects: suspected, held } = known;
         let held = held.unwrap_or_default();
         let waiting = held.waiting();
-        let Held { released, picked, .. } = held;
+        let HeldDeletions { approved, picked, .. } = held;
         // The operator has been through them and left these out: they are not ours to judge.
         let left_out = if picked { waiting.clone() } else { IdSet::new() };
-        let mut decided = released.clone();
+        let mut decided = approved.clone();
         decided.unite(left_out.clone());
-        let mut missing = Missing { items, missing: 0, released: 0 };
+        let mut missing = Missing { items, missing: 0, approved: 0 };
         let (mut rest, mut still_out) = (IdSet::new(), IdSet::new());
         let mut after = None;
         while let Some(ids) = self.next_missing(&mut after).await? {
@@ -148,14 +148,15 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
                     rest.insert(id);
                     continue;
                 }
-                missing.released += 1;
+                missing.approved += 1;
                 if left_out.contains(id) {
                     still_out.insert(id);
                 }
             }
         }
-        self.delete_released(&released).await?;
-        let mut held = Held { items: still_out.clone(), picked, ..Held::default() };
+        self.delete_approved(&approved).await?;
+        let mut held =
+            HeldDeletions { items: still_out.clone(), picked, ..HeldDeletions::default() };
         let still_out_count = still_out.count();
         let mut reconciled = Reconciled::default();
         if judge(missing, self.allowed) == Judgement::Hold {
@@ -167,7 +168,7 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         reconciled.suspects.unite(still_out);
         held.announced = held.items.count();
         // The same again is known by now.
-        let of = items - (missing.released - still_out_count);
+        let of = items - (missing.approved - still_out_count);
         reconciled.news =
             (held.items != waiting && held.announced > 0).then_some(News::Held { of });
         reconciled.held = (held.announced > 0).then_some(held);
@@ -182,16 +183,16 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         Some(Some(ids))
     }
 
-    async fn delete_released(&self, released: &IdSet) -> Option<()> {
-        if released.is_empty() {
+    async fn delete_approved(&self, approved: &IdSet) -> Option<()> {
+        if approved.is_empty() {
             return Some(());
         }
         let (mut after, mut count) = (None, 0);
         while let Some(mut ids) = self.next_missing(&mut after).await? {
-            ids.retain(|id| released.contains(id));
+            ids.retain(|id| approved.contains(id));
             count += self.delete(ids).await?;
         }
-        event::deletions_released(self.store.repository, self.iteration, count);
+        event::approved_deletions_made(self.store.repository, self.iteration, count);
         Some(())
     }
 

@@ -11,7 +11,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
-use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
+use crate::mirror::{
+    ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, ResumePoint, Suspects,
+};
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::task::clock::Chance;
@@ -49,20 +51,20 @@ impl<M: Mirror> RetryingMirror<M> {
         }
     }
 
-    pub(super) async fn load(&self) -> Option<Recalled> {
-        self.until_done(|| self.mirror.recall(self.repository)).await
+    pub(super) async fn load(&self) -> Option<ResumePoint> {
+        self.until_done(|| self.mirror.load(self.repository)).await
     }
 
     pub(super) async fn begin_pass(&self, iteration: Iteration, ts_ms: i64) -> Option<()> {
         self.until_done(|| self.mirror.begin_pass(self.repository, iteration, ts_ms)).await
     }
 
-    pub(super) async fn write_page(&self, page: Arc<PageOfItems>) -> Option<Tally> {
+    pub(super) async fn write_page(&self, page: Arc<PageOfItems>) -> Option<ChangeCounts> {
         self.until_done(|| self.mirror.write_page(Arc::clone(&page))).await
     }
 
-    pub(super) async fn suspicion(&self) -> Option<Suspicion> {
-        self.until_done(|| self.mirror.suspicion(self.repository)).await
+    pub(super) async fn suspects(&self) -> Option<Suspects> {
+        self.until_done(|| self.mirror.suspects(self.repository)).await
     }
 
     pub(super) async fn unseen(
@@ -88,12 +90,12 @@ impl<M: Mirror> RetryingMirror<M> {
         self.until_done(call).await
     }
 
-    pub(super) async fn end_pass(&self, end: &EndOfPass) -> Option<Tally> {
+    pub(super) async fn end_pass(&self, end: &EndOfPass) -> Option<ChangeCounts> {
         self.until_done(|| self.mirror.end_pass(end.clone())).await
     }
 
-    pub(super) async fn released(&self) -> Option<bool> {
-        self.until_done(|| self.mirror.released(self.repository)).await
+    pub(super) async fn approved(&self) -> Option<bool> {
+        self.until_done(|| self.mirror.approved(self.repository)).await
     }
 
     pub(super) async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Option<bool> {

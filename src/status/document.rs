@@ -109,8 +109,8 @@ pub struct MirrorStatus {
     pub url: Option<String>,
     /// The size of the database.
     pub database_bytes: Option<u64>,
-    /// The size of its journal.
-    pub journal_bytes: Option<u64>,
+    /// The size of its WAL.
+    pub wal_bytes: Option<u64>,
     /// The newest change; 0: there has been none.
     pub last_sequence: Option<u64>,
     /// Changes up to this one have been dropped; 0: none.

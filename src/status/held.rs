@@ -21,8 +21,8 @@ pub struct HeldStatus {
     pub iteration: Option<u64>,
     /// When it did.
     pub since_at_ms: Option<i64>,
-    /// Whether the operator has released all of them.
-    pub released: bool,
+    /// Whether the operator has approved all of them.
+    pub approved: bool,
     /// How many wait for the operator.
     pub waiting: u64,
     /// The first of these, some of them: the beginning of the id where that is long.
@@ -35,8 +35,8 @@ impl From<&HeldSummary> for HeldStatus {
             count: held.count,
             iteration: held.iteration.map(|iteration| iteration.0),
             since_at_ms: held.since_ms,
-            released: held.released >= held.count,
-            waiting: held.count.saturating_sub(held.released),
+            approved: held.approved >= held.count,
+            waiting: held.count.saturating_sub(held.approved),
             first: held.first.iter().map(shown).collect(),
         }
     }

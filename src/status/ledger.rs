@@ -27,31 +27,31 @@ pub struct PassStatus {
     pub suspects: u64,
     pub held: u64,
     pub certified: bool,
-    pub doubt: Option<String>,
+    pub reason: Option<String>,
 }
 
 impl From<&LedgerEntry> for PassStatus {
     fn from(pass: &LedgerEntry) -> Self {
-        let LedgerEntry { figures, tally, .. } = pass;
+        let LedgerEntry { statistics, changed, .. } = pass;
         Self {
             iteration: pass.iteration.0,
             started_at_ms: pass.started_ms,
             ended_at_ms: pass.ended_ms,
-            pages: figures.pages,
-            requests: figures.requests,
-            first_total: figures.first_total,
-            last_total: figures.last_total,
-            distinct_ids: figures.distinct,
-            repeats: figures.repeats,
-            step_backs: figures.step_backs,
-            created: tally.created,
-            updated: tally.updated,
-            deleted: tally.deleted,
-            unchanged: tally.unchanged,
+            pages: statistics.pages,
+            requests: statistics.requests,
+            first_total: statistics.first_total,
+            last_total: statistics.last_total,
+            distinct_ids: statistics.distinct,
+            repeats: statistics.repeats,
+            step_backs: statistics.step_backs,
+            created: changed.created,
+            updated: changed.updated,
+            deleted: changed.deleted,
+            unchanged: changed.unchanged,
             suspects: pass.suspects,
             held: pass.held,
             certified: pass.certified,
-            doubt: pass.doubt.clone(),
+            reason: pass.reason.clone(),
         }
     }
 }

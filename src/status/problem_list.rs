@@ -55,7 +55,7 @@ fn certified_age(configured: &ConfiguredRepository, input: &DocumentInput<'_>) -
 
 fn held(kept: &RepositorySummary, now_ms: i64, command: &CommandLine) -> Option<Problem> {
     let held = kept.held.as_ref()?;
-    let waiting = held.count.checked_sub(held.released).filter(|waiting| *waiting > 0)?;
+    let waiting = held.count.checked_sub(held.approved).filter(|waiting| *waiting > 0)?;
     let since = held.since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
     Some(Problem {
         source: problems::HELD.of(kept.id),
@@ -134,14 +134,14 @@ mod tests {
         }
     }
 
-    fn kept(certified_ago: Option<Duration>, released: bool) -> MirrorSummary {
+    fn kept(certified_ago: Option<Duration>, approved: bool) -> MirrorSummary {
         let certified = certified_ago.map(|ago| CertifiedPass {
             iteration: crate::domain::Iteration(1),
             ended_ms: NOW_MS - i64::try_from(ago.as_millis()).unwrap(),
         });
         let since_ms = Some(NOW_MS - 60_000);
-        let (released, first) = (if released { 7 } else { 0 }, Vec::new());
-        let held = Some(HeldSummary { count: 7, iteration: None, since_ms, released, first });
+        let (approved, first) = (if approved { 7 } else { 0 }, Vec::new());
+        let held = Some(HeldSummary { count: 7, iteration: None, since_ms, approved, first });
         let id = RepositoryId(7);
         let repository =
             RepositorySummary { id, items: 42, certified, suspects: 0, held, passes: Vec::new() };
@@ -149,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn deletions_wait_until_they_are_released_whatever_the_daemon_knows() {
-        let (waiting, released) = (kept(Some(HOUR), false), kept(Some(HOUR), true));
+    fn deletions_wait_until_they_are_approved_whatever_the_daemon_knows() {
+        let (waiting, approved) = (kept(Some(HOUR), false), kept(Some(HOUR), true));
         let found = wrong(&input(Ok(&waiting)));
         assert_eq!((found.len(), found[0].source.scope), (1, Scope::Deletes));
         assert_eq!((found[0].since, found[0].failures), (Duration::from_secs(60), 7));
         let approve = "if so: ewmirror approve-deletes --repository 7";
         assert!(found[0].report.remedy.ends_with(approve), "{}", found[0].report.remedy);
-        let known = DocumentInput { problems: found, ..input(Ok(&released)) };
+        let known = DocumentInput { problems: found, ..input(Ok(&approved)) };
         assert_eq!(wrong(&known), []);
     }
 

@@ -91,7 +91,7 @@ pub(super) mod tests {
     pub(in crate::status) fn summary() -> MirrorSummary {
         MirrorSummary {
             database_bytes: 0,
-            journal_bytes: 0,
+            wal_bytes: 0,
             last: Sequence(0),
             dropped_through: Sequence(0),
             newest: Vec::new(),
@@ -105,10 +105,10 @@ pub(super) mod tests {
         let counted = Arc::clone(&readings);
         let figures = SummaryCache::new(Arc::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
-            Ok(MirrorSummary { journal_bytes: 7, ..summary() })
+            Ok(MirrorSummary { wal_bytes: 7, ..summary() })
         }));
         let (a, b) = tokio::join!(figures.get(), figures.get());
-        assert_eq!((a.unwrap().journal_bytes, b.unwrap().journal_bytes), (7, 7));
+        assert_eq!((a.unwrap().wal_bytes, b.unwrap().wal_bytes), (7, 7));
         assert!(figures.get().await.is_ok());
         assert_eq!(readings.load(Ordering::Relaxed), 1);
         tokio::time::sleep(FRESH).await;
@@ -146,11 +146,11 @@ pub(super) mod tests {
             if nth > 0 {
                 assert!(locked(&held).recv().is_err(), "nothing is sent");
             }
-            Ok(MirrorSummary { journal_bytes: nth as u64, ..summary() })
+            Ok(MirrorSummary { wal_bytes: nth as u64, ..summary() })
         }));
-        assert_eq!(figures.get().await.unwrap().journal_bytes, 0);
+        assert_eq!(figures.get().await.unwrap().wal_bytes, 0);
         tokio::time::sleep(FRESH).await;
-        assert_eq!(figures.get().await.unwrap().journal_bytes, 0);
+        assert_eq!(figures.get().await.unwrap().wal_bytes, 0);
         assert_eq!(readings.load(Ordering::Relaxed), 2);
         // Not for ever.
         if let Some((at, _)) = locked(&figures.latest).as_mut() {
@@ -158,6 +158,6 @@ pub(super) mod tests {
         }
         assert_eq!(figures.get().await.unwrap_err(), "the mirror did not answer within 1 s");
         drop(release);
-        assert_eq!(figures.get().await.unwrap().journal_bytes, 1);
+        assert_eq!(figures.get().await.unwrap().wal_bytes, 1);
     }
 }

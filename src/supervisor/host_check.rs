@@ -16,7 +16,7 @@ use crate::progress::problems::{ProblemReport, Scope, Source};
 const DISK: Source = Source { scope: Scope::Mirror, repository: None, what: "disk" };
 const CLOCK: Source = Source { scope: Scope::Mirror, repository: None, what: "clock" };
 
-/// Free space below which a disk fills that has a tenth left: what a journal may grow to while it is
+/// Free space below which a disk fills that has a tenth left: what a WAL may grow to while it is
 /// read, and as much again.
 const LITTLE: u64 = 1 << 30;
 

@@ -10,21 +10,21 @@ use bytes::Bytes;
 
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    EndOfPass, Interrupted, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally,
+    ChangeCounts, EndOfPass, Interrupted, Mirror, MirrorError, PageOfItems, ResumePoint, Suspects,
 };
 
 /// The mirror.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<RepositoryId, Kept>>);
+pub(crate) struct Memory(Mutex<BTreeMap<RepositoryId, StoredRepository>>);
 
 /// What is kept of a repository.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct StoredRepository {
     pub(crate) items: BTreeMap<ItemId, Bytes>,
-    pub(crate) suspicion: Suspicion,
+    pub(crate) suspects: Suspects,
     /// The pass begun last, and whether it has ended.
     pass: Option<(Iteration, bool)>,
-    tally: Tally,
+    changed: ChangeCounts,
     pub(crate) interrupted: Option<Interrupted>,
     pub(crate) ends: Vec<EndOfPass>,
     /// `drop_changes` was called so.
@@ -33,22 +33,28 @@ pub(crate) struct Kept {
 
 impl Memory {
     /// Looks at what is kept of a repository, or changes it.
-    pub(crate) fn with<T>(&self, repository: RepositoryId, look: impl FnOnce(&mut Kept) -> T) -> T {
+    pub(crate) fn with<T>(
+        &self,
+        repository: RepositoryId,
+        look: impl FnOnce(&mut StoredRepository) -> T,
+    ) -> T {
         look(self.lock().entry(repository).or_default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RepositoryId, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RepositoryId, StoredRepository>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Mirror for Memory {
-    async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
+    async fn load(&self, repository: RepositoryId) -> Result<ResumePoint, MirrorError> {
         Ok(self.with(repository, |kept| match kept.pass {
-            None => Recalled { iteration: Iteration::FIRST, interrupted: None },
-            Some((iteration, true)) => Recalled { iteration: iteration.next(), interrupted: None },
+            None => ResumePoint { iteration: Iteration::FIRST, interrupted: None },
+            Some((iteration, true)) => {
+                ResumePoint { iteration: iteration.next(), interrupted: None }
+            }
             Some((iteration, false)) => {
-                Recalled { iteration, interrupted: kept.interrupted.clone() }
+                ResumePoint { iteration, interrupted: kept.interrupted.clone() }
             }
         }))
     }
@@ -62,40 +68,40 @@ impl Mirror for Memory {
         self.with(repository, |kept| {
             kept.pass = Some((iteration, false));
             kept.interrupted = None;
-            kept.tally = Tally::default();
+            kept.changed = ChangeCounts::default();
         });
         Ok(())
     }
 
-    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
+    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
         Ok(self.with(page.repository, |kept| {
-            let mut tally = Tally::default();
-            for (item, first) in page.items.iter().zip(&page.first_sight) {
+            let mut changed = ChangeCounts::default();
+            for (item, first) in page.items.iter().zip(&page.newly_seen) {
                 match kept.items.insert(item.id.clone(), item.bytes.clone()) {
-                    None => tally.created += 1,
-                    Some(old) if old != item.bytes => tally.updated += 1,
-                    Some(_) => tally.unchanged += u64::from(*first),
+                    None => changed.created += 1,
+                    Some(old) if old != item.bytes => changed.updated += 1,
+                    Some(_) => changed.unchanged += u64::from(*first),
                 }
             }
-            kept.tally.add(tally);
+            kept.changed.add(changed);
             let mut seen = kept.interrupted.take().map(|it| it.seen).unwrap_or_default();
             if !page.checkpoint.seen.is_empty() {
                 seen.push(page.checkpoint.seen.clone());
             }
             kept.interrupted = Some(Interrupted {
                 saved_ms: page.ts_ms,
-                figures: page.figures,
+                statistics: page.statistics,
                 state: page.checkpoint.state.clone(),
                 seen,
             });
-            tally
+            changed
         }))
     }
 
-    async fn suspicion(&self, repository: RepositoryId) -> Result<Suspicion, MirrorError> {
-        Ok(self.with(repository, |kept| Suspicion {
+    async fn suspects(&self, repository: RepositoryId) -> Result<Suspects, MirrorError> {
+        Ok(self.with(repository, |kept| Suspects {
             items: kept.items.len() as u64,
-            ..kept.suspicion.clone()
+            ..kept.suspects.clone()
         }))
     }
 
@@ -121,30 +127,30 @@ impl Mirror for Memory {
     ) -> Result<u64, MirrorError> {
         Ok(self.with(repository, |kept| {
             let there = items.iter().filter(|id| kept.items.remove(id).is_some()).count() as u64;
-            kept.tally.deleted += there;
+            kept.changed.deleted += there;
             there
         }))
     }
 
-    async fn end_pass(&self, end: EndOfPass) -> Result<Tally, MirrorError> {
+    async fn end_pass(&self, end: EndOfPass) -> Result<ChangeCounts, MirrorError> {
         Ok(self.with(end.repository, |kept| {
             kept.pass = Some((end.iteration, true));
             kept.interrupted = None;
-            kept.suspicion.suspects = end.suspects.clone();
-            let before = std::mem::replace(&mut kept.suspicion.held, end.held.clone());
-            if let (Some(held), Some(before)) = (&mut kept.suspicion.held, before) {
-                held.heed(&before);
+            kept.suspects.suspects = end.suspects.clone();
+            let before = std::mem::replace(&mut kept.suspects.held, end.held.clone());
+            if let (Some(held), Some(before)) = (&mut kept.suspects.held, before) {
+                held.carry_over(&before);
             }
             kept.ends.push(end);
-            kept.tally
+            kept.changed
         }))
     }
 
-    async fn released(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        let released = |kept: &mut Kept| {
-            kept.suspicion.held.as_ref().is_some_and(|it| !it.released.is_empty())
+    async fn approved(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
+        let approved = |kept: &mut StoredRepository| {
+            kept.suspects.held.as_ref().is_some_and(|it| !it.approved.is_empty())
         };
-        Ok(self.with(repository, released))
+        Ok(self.with(repository, approved))
     }
 
     async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {

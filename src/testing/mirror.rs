@@ -9,7 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::Memory;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
-use crate::mirror::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
+use crate::mirror::{
+    ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, ResumePoint, Suspects,
+};
 
 /// One page as it was handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +74,8 @@ impl WatchfulMirror {
 }
 
 impl Mirror for WatchfulMirror {
-    async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
-        self.memory.recall(repository).await
+    async fn load(&self, repository: RepositoryId) -> Result<ResumePoint, MirrorError> {
+        self.memory.load(repository).await
     }
 
     async fn begin_pass(
@@ -85,8 +87,8 @@ impl Mirror for WatchfulMirror {
         self.memory.begin_pass(repository, iteration, ts_ms).await
     }
 
-    async fn suspicion(&self, repository: RepositoryId) -> Result<Suspicion, MirrorError> {
-        self.memory.suspicion(repository).await
+    async fn suspects(&self, repository: RepositoryId) -> Result<Suspects, MirrorError> {
+        self.memory.suspects(repository).await
     }
 
     async fn unseen(
@@ -109,19 +111,19 @@ impl Mirror for WatchfulMirror {
         self.memory.delete(repository, iteration, ts_ms, items).await
     }
 
-    async fn end_pass(&self, end: EndOfPass) -> Result<Tally, MirrorError> {
+    async fn end_pass(&self, end: EndOfPass) -> Result<ChangeCounts, MirrorError> {
         self.memory.end_pass(end).await
     }
 
-    async fn released(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        self.memory.released(repository).await
+    async fn approved(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
+        self.memory.approved(repository).await
     }
 
     async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {
         self.memory.drop_changes(now_ms, keep).await
     }
 
-    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
+    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
         let trouble = locked(&self.script).pop_front();
         match trouble {
             Some(Trouble::Fail) => return Err(MirrorError::Store("disk full".into())),

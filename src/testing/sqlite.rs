@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use super::Server;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, SqliteMirror, SqliteOptions, Suspicion,
-    Tally,
+    ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, ResumePoint, SqliteMirror,
+    SqliteOptions, Suspects,
 };
 use crate::task::clock;
 
@@ -72,12 +72,12 @@ fn millis(time: Duration) -> i64 {
 }
 
 impl Mirror for SqliteInTime {
-    async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
-        let mut recalled = self.at_once(self.mirror.recall(repository)).await?;
-        if let Some(interrupted) = &mut recalled.interrupted {
+    async fn load(&self, repository: RepositoryId) -> Result<ResumePoint, MirrorError> {
+        let mut resume_point = self.at_once(self.mirror.load(repository)).await?;
+        if let Some(interrupted) = &mut resume_point.interrupted {
             interrupted.saved_ms -= self.ahead_ms();
         }
-        Ok(recalled)
+        Ok(resume_point)
     }
 
     async fn begin_pass(
@@ -89,13 +89,13 @@ impl Mirror for SqliteInTime {
         self.at_once(self.mirror.begin_pass(repository, iteration, self.now_ms())).await
     }
 
-    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
+    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
         let page = PageOfItems { ts_ms: self.now_ms(), ..PageOfItems::clone(&page) };
         self.at_once(self.mirror.write_page(Arc::new(page))).await
     }
 
-    async fn suspicion(&self, repository: RepositoryId) -> Result<Suspicion, MirrorError> {
-        self.at_once(self.mirror.suspicion(repository)).await
+    async fn suspects(&self, repository: RepositoryId) -> Result<Suspects, MirrorError> {
+        self.at_once(self.mirror.suspects(repository)).await
     }
 
     async fn unseen(
@@ -120,13 +120,13 @@ impl Mirror for SqliteInTime {
         self.at_once(self.mirror.delete(repository, iteration, self.now_ms(), items)).await
     }
 
-    async fn end_pass(&self, end: EndOfPass) -> Result<Tally, MirrorError> {
+    async fn end_pass(&self, end: EndOfPass) -> Result<ChangeCounts, MirrorError> {
         let end = EndOfPass { ts_ms: self.now_ms(), ..end };
         self.at_once(self.mirror.end_pass(end)).await
     }
 
-    async fn released(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        self.at_once(self.mirror.released(repository)).await
+    async fn approved(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
+        self.at_once(self.mirror.approved(repository)).await
     }
 
     async fn drop_changes(&self, _: i64, keep: Duration) -> Result<bool, MirrorError> {

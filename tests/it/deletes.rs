@@ -63,7 +63,7 @@ fn a_server_that_looks_empty_empties_nothing() {
 }
 
 #[test]
-fn while_the_guard_holds_all_else_goes_on_and_the_operator_releases_it() {
+fn while_the_guard_holds_all_else_goes_on_and_the_operator_approves_it() {
     let (sim, kept, daemon) = mirrored();
     edit(&sim, json!({"clear": 0.75}));
     let gone = (ITEMS * 3 / 4) as u64;
@@ -78,8 +78,8 @@ fn while_the_guard_holds_all_else_goes_on_and_the_operator_releases_it() {
     // No pass is asked for: it is due as soon as there is something to be done.
     let mark = daemon.mark();
     assert!(kept.approve(1).join("\n").contains(&gone.to_string()));
-    let released = daemon.wait_from(mark, |it| it.is("deletions released"));
-    assert_eq!(released.number("count"), gone);
+    let approved = daemon.wait_from(mark, |it| it.is("approved deletions made"));
+    assert_eq!(approved.number("count"), gone);
     let pass = daemon.wait_from(mark, |it| it.is_of("pass complete", 1));
     assert_eq!((pass.number("deleted"), pass.number("held")), (gone, 0), "{}", pass.line);
     let ended = daemon.stop();
@@ -91,7 +91,7 @@ fn while_the_guard_holds_all_else_goes_on_and_the_operator_releases_it() {
 }
 
 #[test]
-fn a_release_is_of_what_was_announced_and_of_no_more() {
+fn a_approval_is_of_what_was_announced_and_of_no_more() {
     let (sim, kept, daemon) = mirrored();
     let there = ids(&sim);
     edit(&sim, json!({"clear": 300}));
@@ -115,7 +115,7 @@ fn a_release_is_of_what_was_announced_and_of_no_more() {
 }
 
 #[test]
-fn the_operator_sees_what_is_held_and_releases_some_of_it() {
+fn the_operator_sees_what_is_held_and_approves_some_of_it() {
     let (sim, kept, daemon) = mirrored();
     let there = ids(&sim);
     edit(&sim, json!({"clear": 100}));
@@ -137,8 +137,8 @@ fn the_operator_sees_what_is_held_and_releases_some_of_it() {
     let named: Vec<String> = there[..90].iter().map(ToString::to_string).collect();
     let mark = daemon.mark();
     kept.lines(&[&approve[..], &["--items", &named.join(",")]].concat());
-    let released = daemon.wait_from(mark, |it| it.is("deletions released"));
-    assert_eq!(released.number("count"), 90);
+    let approved = daemon.wait_from(mark, |it| it.is("approved deletions made"));
+    assert_eq!(approved.number("count"), 90);
     daemon.wait_from(mark, |it| it.is_of("pass complete", 1) && it.number("deleted") == 90);
     // Ten of what is left would be few enough to be deleted without a word; they were left out.
     for _ in 0..2 {
@@ -154,7 +154,7 @@ fn the_operator_sees_what_is_held_and_releases_some_of_it() {
 }
 
 #[test]
-fn a_release_while_pass_follows_pass_is_never_lost() {
+fn a_approval_while_pass_follows_pass_is_never_lost() {
     let sim = Sim::start(repositories(&[(1, 60)]));
     let kept = Kept::new(&sim);
     let mut setup = kept.setup();
@@ -171,8 +171,8 @@ fn a_release_while_pass_follows_pass_is_never_lost() {
         let approved = daemon.mark();
         daemon.wait_from(mark, |it| {
             let lost = it.index > approved + 2000;
-            assert!(!lost, "round {round}: passes go by and the release is not heeded");
-            it.is("deletions released")
+            assert!(!lost, "round {round}: passes go by and the approval is not heeded");
+            it.is("approved deletions made")
         });
     }
     daemon.stop();

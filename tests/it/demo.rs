@@ -98,8 +98,8 @@ fn the_demo_shows_its_page_an_outage_a_history_and_held_deletions() {
         "deletions held",
         " approve-deletes --repository 10150 --list",
         "{\"repository\":10150,\"item\":",
-        "released ",
-        "deletions released",
+        "approved ",
+        "approved deletions made",
     ] {
         demo.wait_for(says(line));
     }

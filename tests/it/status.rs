@@ -335,7 +335,7 @@ fn database(path: &Path) -> rusqlite::Result<()> {
     connection.execute_batch(
         "INSERT INTO repository VALUES (1, 250, 1, 1, 1772366400000);
              INSERT INTO pass (repository, iteration, started_ms, ended_ms, pages, distinct_ids,
-                 created, certified, doubt) VALUES
+                 created, certified, reason) VALUES
                  (1, 1, 1772366300000, 1772366400000, 3, 250, 250, 1, NULL),
                  (1, 2, 1772366500000, NULL, 2, 200, 0, 0, NULL);",
     )?;

@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 use super::report::DoctorReport;
 use crate::cli::output;
 use crate::config::{self, Environment, MirrorUrl, SecretPlace, StatusListen};
-use crate::mirror::{self, Examination, Holder, Integrity, OpenError, ReadError};
+use crate::mirror::{self, Examination, Integrity, LockOwner, OpenError, ReadError};
 use crate::status::control::ControlOrigin;
 use crate::status::control_client::{self, ControlAnswer, ControlError};
 use crate::status::document::{DaemonStatus, SignInStatus};
 use crate::task::clock;
 use crate::telemetry;
 
-/// Free space below which the disk is called full: what a journal may grow to while it is read, and
+/// Free space below which the disk is called full: what a WAL may grow to while it is read, and
 /// as much again.
 const LITTLE_SPACE: u64 = 1 << 30;
 
@@ -129,18 +129,20 @@ fn disk(report: &mut DoctorReport, path: &Path) {
 }
 
 fn database(report: &mut DoctorReport, path: &Path, examination: &Examination) {
-    let Examination { schema_version, database_bytes, journal_bytes, integrity } = examination;
-    let holder = match mirror::holder(path) {
+    let Examination { schema_version, database_bytes, wal_bytes, integrity } = examination;
+    let lock_owner = match mirror::lock_owner(path) {
         Ok(None) => "nobody has it open to write".to_owned(),
-        Ok(Some(Holder { process: Some(process), .. })) => format!("process {process} writes it"),
+        Ok(Some(LockOwner { process: Some(process), .. })) => {
+            format!("process {process} writes it")
+        }
         Ok(Some(_)) => "another process writes it".to_owned(),
         Err(error) => format!("who writes it is not known ({error})"),
     };
     let found = format!(
-        "{}: schema version {schema_version}, {}, journal {}, {holder}",
+        "{}: schema version {schema_version}, {}, WAL {}, {lock_owner}",
         path.display(),
         shown(*database_bytes),
-        shown(*journal_bytes)
+        shown(*wal_bytes)
     );
     match integrity {
         Integrity::Sound => report.ok(DATABASE, &format!("{found}, sound")),
@@ -171,7 +173,7 @@ pub(super) async fn daemon(
         return;
     };
     let held = match mirror {
-        MirrorUrl::Sqlite(path) => mirror::holder(path).ok().flatten(),
+        MirrorUrl::Sqlite(path) => mirror::lock_owner(path).ok().flatten(),
         _ => None,
     };
     let error = match control_client::ask(ControlOrigin { file, mirror, environment }, status).await
@@ -187,7 +189,7 @@ pub(super) async fn daemon(
     };
     let said = output::visible(&output::chain(&error));
     match (&error, held) {
-        (_, Some(Holder { process, since })) => {
+        (_, Some(LockOwner { process, since })) => {
             let process = process.map_or_else(|| "another".to_owned(), |it| it.to_string());
             let since = since.map(moment).unwrap_or_default();
             let found = format!("process {process} has the database{since}");

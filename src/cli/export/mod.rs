@@ -1,6 +1,6 @@
 //! `ewmirror export`: the mirror of a repository on stdout, as of one instant.
 //!
-//! One instant needs one snapshot, and a snapshot keeps the daemon's journal from being worked off.
+//! One instant needs one snapshot, and a snapshot keeps the daemon's WAL from being checkpointed.
 //! So a thread of its own reads as fast as it can and lets go of the snapshot; what the reader of
 //! stdout cannot take by then waits in a file ([`spool`]). Neither memory nor the snapshot's time
 //! grows with how slow that reader is.

@@ -17,7 +17,7 @@ use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
 use crate::config::Environment;
 use crate::domain::{Change, ItemId, Op, RepositoryId, Sequence};
-use crate::mirror::{History, ReadError, Reader};
+use crate::mirror::{ItemHistory, ReadError, Reader};
 
 /// The end of the year 9999 in milliseconds since 1970, beyond which no date is written.
 const LAST_DATE_MS: u64 = 253_402_300_799_999;
@@ -67,7 +67,7 @@ fn note_dropped(through: Sequence) {
 }
 
 /// The history of the integer of this name, if the mirror has one, or else of the text.
-fn find(reader: &mut Reader, repository: RepositoryId, item: &str) -> Result<History, Exit> {
+fn find(reader: &mut Reader, repository: RepositoryId, item: &str) -> Result<ItemHistory, Exit> {
     for id in ItemId::meanings(item) {
         let found = reader.history(repository, &id);
         if let Some(history) = found.map_err(|error: ReadError| ask::failed(&error))? {

@@ -13,7 +13,7 @@ use super::*;
 use crate::domain::{Change, Op, Sequence};
 
 /// A kind of mirror.
-pub(super) trait Kind {
+pub(super) trait ImplementationUnderTest {
     /// The mirror.
     type Mirror: Mirror;
 
@@ -21,15 +21,15 @@ pub(super) trait Kind {
     fn open(&self) -> Self::Mirror;
 
     /// Looks into it without its help.
-    fn look(&self) -> Look;
+    fn look(&self) -> MirrorContent;
 
     /// Says the operator's word on what is held back, beside the one who writes.
-    fn release(&self, repository: RepositoryId, named: Option<&[ItemId]>) -> Release;
+    fn approve(&self, repository: RepositoryId, named: Option<&[ItemId]>) -> ApprovalOutcome;
 }
 
 /// What is in a mirror.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Look {
+pub(super) struct MirrorContent {
     /// The copy.
     pub(super) items: BTreeMap<(u64, ItemId), Vec<u8>>,
     /// Deleted items that are remembered.
@@ -41,7 +41,7 @@ pub(super) struct Look {
 }
 
 /// Does the steps, and compares what is then in the mirror with the model, after each.
-pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: Kind>(
+pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: ImplementationUnderTest>(
     kind: &K,
     steps: Vec<Step>,
 ) {
@@ -86,12 +86,12 @@ struct Passes {
     last: Option<u64>,
     under_way: bool,
     any_done: bool,
-    tally: Tally,
-    figures: PassFigures,
+    changed: ChangeCounts,
+    statistics: PassStatistics,
     saved: Option<(i64, Vec<u8>)>,
     seen: Vec<Vec<u8>>,
     suspects: IdSet,
-    held: Option<Held>,
+    held: Option<HeldDeletions>,
 }
 
 impl Passes {
@@ -107,20 +107,20 @@ impl Passes {
         let iteration = self.iteration();
         if !self.under_way {
             (self.last, self.under_way) = (Some(iteration), true);
-            (self.tally, self.figures) = Default::default();
+            (self.changed, self.statistics) = Default::default();
         }
         iteration
     }
 }
 
 impl Model {
-    async fn step<K: Kind>(&mut self, kind: &K, mirror: &K::Mirror, step: Step) {
+    async fn step<K: ImplementationUnderTest>(&mut self, kind: &K, mirror: &K::Mirror, step: Step) {
         let now = self.now;
         match step {
             Step::Begin { repository } => {
                 let passes = self.passes.entry(repository).or_default();
                 let iteration = passes.enter();
-                (passes.tally, passes.figures) = Default::default();
+                (passes.changed, passes.statistics) = Default::default();
                 (passes.saved, passes.seen) = Default::default();
                 let (repository, iteration) = (RepositoryId(repository), Iteration(iteration));
                 mirror.begin_pass(repository, iteration, now).await.unwrap();
@@ -137,19 +137,19 @@ impl Model {
                         deleted += 1;
                     }
                 }
-                self.passes.entry(repository).or_default().tally.deleted += deleted;
+                self.passes.entry(repository).or_default().changed.deleted += deleted;
                 let (repository, iteration) = (RepositoryId(repository), Iteration(iteration));
                 let told = mirror.delete(repository, iteration, now, items).await.unwrap();
                 assert_eq!(told, deleted);
             }
-            Step::End { repository, doubt, suspects, held } => {
+            Step::End { repository, reason, suspects, held } => {
                 let passes = self.passes.entry(repository).or_default();
                 let iteration = Iteration(passes.enter());
                 passes.suspects = suspects.iter().collect();
                 let before = passes.held.take();
                 passes.held = (held && !passes.suspects.is_empty()).then(|| {
                     let items = passes.suspects.clone();
-                    Held { announced: items.count(), items, ..Held::default() }
+                    HeldDeletions { announced: items.count(), items, ..HeldDeletions::default() }
                 });
                 (passes.under_way, passes.any_done) = (false, true);
                 (passes.saved, passes.seen) = Default::default();
@@ -157,26 +157,29 @@ impl Model {
                     repository: RepositoryId(repository),
                     iteration,
                     ts_ms: now,
-                    figures: passes.figures,
-                    doubt,
+                    statistics: passes.statistics,
+                    reason,
                     suspects: passes.suspects.clone(),
                     held: passes.held.clone(),
                 };
-                // Released meanwhile: not to be taken back.
+                // Approved meanwhile: not to be taken back.
                 if let (Some(held), Some(before)) = (&mut passes.held, before) {
                     for id in all_ids().filter(|id| held.items.contains(id)) {
-                        if before.released.contains(&id) {
-                            held.released.insert(&id);
+                        if before.approved.contains(&id) {
+                            held.approved.insert(&id);
                         }
                     }
                     held.picked = before.picked;
                 }
-                assert_eq!(mirror.end_pass(end).await.unwrap(), passes.tally);
+                assert_eq!(mirror.end_pass(end).await.unwrap(), passes.changed);
             }
-            Step::Release { repository, named } => {
-                let told = kind.release(RepositoryId(repository), named.as_deref());
+            Step::ApprovalOutcome { repository, named } => {
+                let told = kind.approve(RepositoryId(repository), named.as_deref());
                 let held = self.passes.get_mut(&repository).and_then(|it| it.held.as_mut());
-                assert_eq!(told, held.map_or(Release::NothingHeld, |it| released(it, named)));
+                assert_eq!(
+                    told,
+                    held.map_or(ApprovalOutcome::NothingHeld, |it| approved(it, named))
+                );
             }
             Step::Unseen { repository, seen, after, limit } => {
                 let seen: IdSet = seen.iter().collect();
@@ -214,16 +217,16 @@ impl Model {
         let passes = self.passes.entry(repository).or_default();
         let (iteration, first_op) =
             (passes.enter(), if passes.any_done { Op::Create } else { Op::Read });
-        let figures = &mut passes.figures;
-        figures.pages += 1;
-        figures.requests += 2;
-        figures.distinct += rows.len() as u64;
-        let figures = *figures;
+        let statistics = &mut passes.statistics;
+        statistics.pages += 1;
+        statistics.requests += 2;
+        statistics.distinct += rows.len() as u64;
+        let statistics = *statistics;
         let state = vec![u8::try_from(self.now).unwrap()];
         passes.saved = Some((self.now, state.clone()));
         passes.seen.extend((!seen.is_empty()).then(|| seen.clone()));
 
-        let mut tally = Tally::default();
+        let mut changed = ChangeCounts::default();
         for (place, (id, body, _)) in rows.iter().enumerate() {
             let twins = || rows.iter().enumerate().filter(|(_, row)| row.0 == *id);
             if twins().any(|(other, _)| other > place) {
@@ -232,27 +235,27 @@ impl Model {
             let known = self.items.get(&(repository, id.clone())).map(|(value, _)| *value);
             let op = match known {
                 Some(value) if value == body.value => {
-                    tally.unchanged += u64::from(twins().any(|(_, row)| row.2));
+                    changed.unchanged += u64::from(twins().any(|(_, row)| row.2));
                     continue;
                 }
                 Some(_) => Op::Update,
                 None => first_op,
             };
-            *(if known.is_some() { &mut tally.updated } else { &mut tally.created }) += 1;
+            *(if known.is_some() { &mut changed.updated } else { &mut changed.created }) += 1;
             self.change(repository, id, op, Some(*body));
         }
-        self.passes.entry(repository).or_default().tally.add(tally);
+        self.passes.entry(repository).or_default().changed.add(changed);
         let page = PageOfItems {
             repository: RepositoryId(repository),
             iteration: Iteration(iteration),
             ts_ms: self.now,
-            first_sight: rows.iter().map(|row| row.2).collect(),
+            newly_seen: rows.iter().map(|row| row.2).collect(),
             items: rows.into_iter().map(|(id, body, _)| Item::new(id, body.bytes())).collect(),
             ignore: Arc::new(["/ignored".parse().unwrap()]),
-            figures,
+            statistics,
             checkpoint: Checkpoint { state, seen },
         };
-        assert_eq!(mirror.write_page(Arc::new(page)).await.unwrap(), tally);
+        assert_eq!(mirror.write_page(Arc::new(page)).await.unwrap(), changed);
     }
 
     fn change(&mut self, repository: u64, id: &ItemId, op: Op, body: Option<Body>) {
@@ -277,25 +280,25 @@ impl Model {
         let nothing = Passes::default();
         let passes = self.passes.get(&repository).unwrap_or(&nothing);
         let saved = passes.saved.clone().filter(|_| passes.under_way);
-        let recalled = mirror.recall(RepositoryId(repository)).await.unwrap();
-        assert_eq!(recalled.iteration, Iteration(passes.iteration()));
+        let resume_point = mirror.load(RepositoryId(repository)).await.unwrap();
+        assert_eq!(resume_point.iteration, Iteration(passes.iteration()));
         let interrupted = saved.map(|(saved_ms, state)| {
-            let (figures, seen) = (passes.figures, passes.seen.clone());
-            Interrupted { saved_ms, figures, state, seen }
+            let (statistics, seen) = (passes.statistics, passes.seen.clone());
+            Interrupted { saved_ms, statistics, state, seen }
         });
-        assert_eq!(recalled.interrupted, interrupted);
+        assert_eq!(resume_point.interrupted, interrupted);
         let there = self.items.keys().filter(|(of, _)| *of == repository);
-        let suspicion = Suspicion {
+        let suspects = Suspects {
             items: there.count() as u64,
             suspects: passes.suspects.clone(),
             held: passes.held.clone(),
         };
-        assert_eq!(mirror.suspicion(RepositoryId(repository)).await.unwrap(), suspicion);
-        let released = passes.held.as_ref().is_some_and(|held| !held.released.is_empty());
-        assert_eq!(mirror.released(RepositoryId(repository)).await.unwrap(), released);
+        assert_eq!(mirror.suspects(RepositoryId(repository)).await.unwrap(), suspects);
+        let approved = passes.held.as_ref().is_some_and(|held| !held.approved.is_empty());
+        assert_eq!(mirror.approved(RepositoryId(repository)).await.unwrap(), approved);
     }
 
-    fn look(&self) -> Look {
+    fn look(&self) -> MirrorContent {
         let key = |change: &Change| (change.repository.0, change.item.clone());
         let (old, retained) = self.log.split_at(self.dropped);
         // A body is needed by the item that has it and by the next change of the item.
@@ -305,7 +308,7 @@ impl Model {
             change.op != Op::Delete && next.is_none_or(|next| next.sequence.0 > self.dropped as u64)
         });
         let remembered = retained.iter().map(key).filter(|key| !self.items.contains_key(key));
-        Look {
+        MirrorContent {
             items: self
                 .items
                 .iter()
@@ -323,10 +326,10 @@ impl Model {
 }
 
 /// Puts down in the model what the operator says; what he should be told.
-fn released(held: &mut Held, named: Option<Vec<ItemId>>) -> Release {
+fn approved(held: &mut HeldDeletions, named: Option<Vec<ItemId>>) -> ApprovalOutcome {
     let Some(named) = named else {
-        (held.released, held.picked) = (held.items.clone(), false);
-        return Release::Done { released: held.items.count(), waiting: 0 };
+        (held.approved, held.picked) = (held.items.clone(), false);
+        return ApprovalOutcome::Done { approved: held.items.count(), waiting: 0 };
     };
     // A name means the number, where that is held, or else the text.
     let meant = |id: &ItemId| {
@@ -337,15 +340,15 @@ fn released(held: &mut Held, named: Option<Vec<ItemId>>) -> Release {
     let unknown: Vec<String> =
         named.iter().filter(|id| meant(id).is_none()).map(ToString::to_string).collect();
     if !unknown.is_empty() {
-        return Release::Unknown(unknown);
+        return ApprovalOutcome::Unknown(unknown);
     }
     let meant: BTreeSet<ItemId> = named.iter().filter_map(meant).collect();
     for id in &meant {
-        held.released.insert(id);
+        held.approved.insert(id);
     }
     held.picked = true;
-    let waiting = held.items.count() - held.released.count();
-    Release::Done { released: meant.len() as u64, waiting }
+    let waiting = held.items.count() - held.approved.count();
+    ApprovalOutcome::Done { approved: meant.len() as u64, waiting }
 }
 
 fn fold(

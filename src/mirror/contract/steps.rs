@@ -22,13 +22,13 @@ pub(in crate::mirror) enum Step {
     },
     End {
         repository: u64,
-        doubt: Option<String>,
+        reason: Option<String>,
         suspects: Vec<ItemId>,
         /// Whether what is not seen is held back.
         held: bool,
     },
-    /// The operator releases what is held back: all, or these.
-    Release {
+    /// The operator approves what is held back: all, or these.
+    ApprovalOutcome {
         repository: u64,
         named: Option<Vec<ItemId>>,
     },
@@ -79,10 +79,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (1_u64..3, ids(6))
             .prop_map(|(repository, items)| Step::Delete { repository, items }),
         2 => (1_u64..3, prop::option::of("[a-z]{1,5}"), ids(5), any::<bool>()).prop_map(
-            |(repository, doubt, suspects, held)| Step::End { repository, doubt, suspects, held }
+            |(repository, reason, suspects, held)| Step::End { repository, reason, suspects, held }
         ),
         2 => (1_u64..3, prop::option::of(ids(3)))
-            .prop_map(|(repository, named)| Step::Release { repository, named }),
+            .prop_map(|(repository, named)| Step::ApprovalOutcome { repository, named }),
         2 => (1_u64..3, ids(5), prop::option::of(any_id()), 0_usize..8).prop_map(
             |(repository, seen, after, limit)| Step::Unseen { repository, seen, after, limit }
         ),

@@ -31,7 +31,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Another daemon has it.
-    #[error("the database {} is in use by {}", path.display(), holder(*.process))]
+    #[error("the database {} is in use by {}", path.display(), lock_owner(*.process))]
     InUse {
         /// The database.
         path: PathBuf,
@@ -76,13 +76,13 @@ pub enum OpenError {
         /// Ours.
         known: u32,
     },
-    /// There is no database, but the journal of one.
-    #[error("there is no database {}, but the journal of one, {}", path.display(), journal.display())]
+    /// There is no database, but the WAL of one.
+    #[error("there is no database {}, but the WAL of one, {}", path.display(), wal.display())]
     Orphan {
         /// The database.
         path: PathBuf,
-        /// Its journal.
-        journal: PathBuf,
+        /// Its WAL.
+        wal: PathBuf,
     },
     /// SQLite would not open it or bring it up to date.
     #[error("the database {} cannot be opened", path.display())]
@@ -94,7 +94,7 @@ pub enum OpenError {
     },
     /// Its file system does not let programs share it.
     #[error("the database {} is where programs cannot share a file", path.display())]
-    NoJournal {
+    NoWal {
         /// The database.
         path: PathBuf,
     },
@@ -136,7 +136,7 @@ impl OpenError {
                 "move the file away, or name another one in mirror.url"
             }
             Self::Orphan { .. } => {
-                "put the database back to which it belongs, or move the journal away"
+                "put the database back to which it belongs, or move the WAL away"
             }
             Self::Newer { .. } => "run the later version, or name another file in mirror.url",
             Self::Sqlite { source, .. } => match source.sqlite_error_code() {
@@ -149,12 +149,12 @@ impl OpenError {
                     "see that the disk has room and that the database and its folder can be written"
                 }
             },
-            Self::NoJournal { .. } => "put it on a disk of this machine",
+            Self::NoWal { .. } => "put it on a disk of this machine",
             Self::Thread { .. } => "raise the limit of tasks, or end other programs",
         }
     }
 }
 
-fn holder(process: Option<u32>) -> String {
+fn lock_owner(process: Option<u32>) -> String {
     process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
 }

@@ -27,8 +27,8 @@ pub struct Examination {
     pub schema_version: u32,
     /// The size of the database file, in bytes.
     pub database_bytes: u64,
-    /// The size of its journal, in bytes.
-    pub journal_bytes: u64,
+    /// The size of its WAL, in bytes.
+    pub wal_bytes: u64,
     /// Whether it is sound.
     pub integrity: Integrity,
 }
@@ -46,7 +46,7 @@ pub enum Integrity {
 
 /// Who may write a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct LockOwner {
     /// The process, if it said so.
     pub process: Option<u32>,
     /// When it took the lock.
@@ -62,12 +62,12 @@ pub struct Holder {
 pub fn examine(path: &Path, within: Duration) -> Result<Examination, ReadError> {
     let mut reader = Reader::open(path)?;
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let mut journal = path.as_os_str().to_owned();
-    journal.push("-wal");
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
     Ok(Examination {
         schema_version: SCHEMA_VERSION,
         database_bytes: size(path),
-        journal_bytes: size(Path::new(&journal)),
+        wal_bytes: size(Path::new(&wal)),
         integrity: quick_check(reader.connection(), within)?,
     })
 }
@@ -80,7 +80,7 @@ pub fn examine(path: &Path, within: Duration) -> Result<Examination, ReadError> 
 /// # Errors
 ///
 /// A lock file that cannot be opened or asked; one that is not there is nobody's.
-pub fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
+pub fn lock_owner(path: &Path) -> std::io::Result<Option<LockOwner>> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut file = match File::open(open::lock_file(&path)) {
         Ok(file) => file,
@@ -93,7 +93,7 @@ pub fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
             let mut text = String::new();
             // Who says nothing has it all the same.
             let process = file.read_to_string(&mut text).ok();
-            Ok(Some(Holder {
+            Ok(Some(LockOwner {
                 process: process.and_then(|_| text.trim().parse().ok()),
                 since: file.metadata().and_then(|metadata| metadata.modified()).ok(),
             }))
@@ -135,13 +135,13 @@ mod tests {
     fn a_database_is_sound_and_says_who_has_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mirror.db");
-        assert_eq!(holder(&path).unwrap(), None);
+        assert_eq!(lock_owner(&path).unwrap(), None);
         let mirror = SqliteMirror::open(&path, SqliteOptions::default()).unwrap();
-        let held = holder(&path).unwrap().unwrap();
+        let held = lock_owner(&path).unwrap().unwrap();
         assert_eq!(held.process, Some(std::process::id()));
         assert!(held.since.is_some());
         drop(mirror);
-        assert_eq!(holder(&path).unwrap(), None);
+        assert_eq!(lock_owner(&path).unwrap(), None);
         let found = examine(&path, Duration::from_secs(60)).unwrap();
         assert_eq!(found.integrity, Integrity::Sound);
         assert!(found.database_bytes > 0);

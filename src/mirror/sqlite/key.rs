@@ -38,9 +38,9 @@ pub(super) fn range_of(id: &ItemId) -> usize {
 
 /// An id on its way into a statement.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key<'a>(pub(super) &'a ItemId);
+pub(super) struct SqlItemId<'a>(pub(super) &'a ItemId);
 
-impl ToSql for Key<'_> {
+impl ToSql for SqlItemId<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self.0 {
             ItemId::Integer(number) => match i64::try_from(*number) {
@@ -54,9 +54,9 @@ impl ToSql for Key<'_> {
 
 /// An id on its way out of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OwnedKey(pub(super) ItemId);
+pub(super) struct OwnedSqlItemId(pub(super) ItemId);
 
-impl FromSql for OwnedKey {
+impl FromSql for OwnedSqlItemId {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let id = match value {
             ValueRef::Integer(number) => ItemId::Integer(i128::from(number)),

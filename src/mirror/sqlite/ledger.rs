@@ -2,54 +2,58 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::store::{Durability, Store};
+use super::store::{Durability, WriteConnection};
 use super::suspects;
 use crate::domain::{IdSet, Iteration, RepositoryId};
 use crate::mirror::{
-    EndOfPass, Held, Interrupted, MirrorError, PageOfItems, PassFigures, Recalled, Tally,
+    ChangeCounts, EndOfPass, HeldDeletions, Interrupted, MirrorError, PageOfItems, PassStatistics,
+    ResumePoint,
 };
 
 /// Passes of one repository that the ledger keeps.
 const KEPT: u32 = 1000;
 
 /// Where a repository stands.
-pub(super) fn recall(store: &mut Store, repository: RepositoryId) -> Result<Recalled, MirrorError> {
+pub(super) fn load(
+    store: &mut WriteConnection,
+    repository: RepositoryId,
+) -> Result<ResumePoint, MirrorError> {
     let repository = repository.0.cast_signed();
     store.read(|transaction| {
-        let last: Option<(i64, bool, PassFigures)> = transaction
+        let last: Option<(i64, bool, PassStatistics)> = transaction
             .prepare_cached(
                 "SELECT pages, requests, first_total, last_total, distinct_ids, repeats, step_backs,
                  iteration, ended_ms IS NOT NULL FROM pass WHERE repository = ?1
                  ORDER BY ended_ms IS NULL DESC, iteration DESC LIMIT 1",
             )?
-            .query_row([repository], |row| Ok((row.get(7)?, row.get(8)?, figures(row)?)))
+            .query_row([repository], |row| Ok((row.get(7)?, row.get(8)?, statistics(row)?)))
             .optional()?;
-        let Some((iteration, ended, figures)) = last else {
-            return Ok(Recalled { iteration: Iteration::FIRST, interrupted: None });
+        let Some((iteration, ended, statistics)) = last else {
+            return Ok(ResumePoint { iteration: Iteration::FIRST, interrupted: None });
         };
         let iteration = Iteration(iteration.cast_unsigned());
         if ended {
-            return Ok(Recalled { iteration: iteration.next(), interrupted: None });
+            return Ok(ResumePoint { iteration: iteration.next(), interrupted: None });
         }
         let checkpoint: Option<(i64, Vec<u8>)> = transaction
             .prepare_cached("SELECT saved_ms, state FROM checkpoint WHERE repository = ?1")?
             .query_row([repository], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((saved_ms, state)) = checkpoint else {
-            return Ok(Recalled { iteration, interrupted: None });
+            return Ok(ResumePoint { iteration, interrupted: None });
         };
         let seen = transaction
             .prepare_cached("SELECT ids FROM seen WHERE repository = ?1 ORDER BY page")?
             .query_map([repository], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        let interrupted = Some(Interrupted { saved_ms, figures, state, seen });
-        Ok(Recalled { iteration, interrupted })
+        let interrupted = Some(Interrupted { saved_ms, statistics, state, seen });
+        Ok(ResumePoint { iteration, interrupted })
     })
 }
 
-fn figures(row: &Row<'_>) -> rusqlite::Result<PassFigures> {
+fn statistics(row: &Row<'_>) -> rusqlite::Result<PassStatistics> {
     let number = |column: usize| row.get(column).map(i64::cast_unsigned);
-    Ok(PassFigures {
+    Ok(PassStatistics {
         pages: number(0)?,
         requests: number(1)?,
         first_total: number(2)?,
@@ -62,7 +66,7 @@ fn figures(row: &Row<'_>) -> rusqlite::Result<PassFigures> {
 
 /// Begins a pass, or begins it over.
 pub(super) fn begin(
-    store: &mut Store,
+    store: &mut WriteConnection,
     repository: RepositoryId,
     iteration: Iteration,
     ts_ms: i64,
@@ -71,7 +75,7 @@ pub(super) fn begin(
     store.write(Durability::Lazy, |transaction| {
         transaction
             .prepare_cached(
-                "UPDATE pass SET ended_ms = ?2, certified = 0, doubt = 'given up'
+                "UPDATE pass SET ended_ms = ?2, certified = 0, reason = 'given up'
                  WHERE repository = ?1 AND ended_ms IS NULL",
             )?
             .execute((repository, ts_ms))?;
@@ -86,27 +90,30 @@ pub(super) fn begin(
 }
 
 /// Ends a pass; what it changed in all.
-pub(super) fn end(store: &mut Store, end: &EndOfPass) -> Result<Tally, MirrorError> {
+pub(super) fn end(
+    store: &mut WriteConnection,
+    end: &EndOfPass,
+) -> Result<ChangeCounts, MirrorError> {
     let repository = end.repository.0.cast_signed();
     let iteration = end.iteration.0.cast_signed();
-    let certified = end.doubt.is_none();
+    let certified = end.reason.is_none();
     // Synced: it is told to the world as done.
     store.write(Durability::Synced, |transaction| {
-        count(transaction, end.repository, end.iteration, end.ts_ms, Tally::default())?;
-        set_figures(transaction, end.repository, end.iteration, &end.figures)?;
+        count(transaction, end.repository, end.iteration, end.ts_ms, ChangeCounts::default())?;
+        set_figures(transaction, end.repository, end.iteration, &end.statistics)?;
         let suspects = end.suspects.count().cast_signed();
         let held = end.held.as_ref().map_or(0, |held| held.items.count()).cast_signed();
-        let tally = transaction
+        let changed = transaction
             .prepare_cached(
-                "UPDATE pass SET ended_ms = ?3, suspects = ?4, held = ?5, certified = ?6, doubt = ?7
+                "UPDATE pass SET ended_ms = ?3, suspects = ?4, held = ?5, certified = ?6, reason = ?7
                  WHERE repository = ?1 AND iteration = ?2
                  RETURNING created, updated, deleted, unchanged",
             )?
             .query_row(
-                (repository, iteration, end.ts_ms, suspects, held, certified, &end.doubt),
+                (repository, iteration, end.ts_ms, suspects, held, certified, &end.reason),
                 |row| {
                     let number = |column: usize| row.get(column).map(i64::cast_unsigned);
-                    Ok(Tally {
+                    Ok(ChangeCounts {
                         created: number(0)?,
                         updated: number(1)?,
                         deleted: number(2)?,
@@ -137,7 +144,7 @@ pub(super) fn end(store: &mut Store, end: &EndOfPass) -> Result<Tally, MirrorErr
                   ORDER BY iteration DESC LIMIT 1 OFFSET ?2)",
             )?
             .execute((repository, KEPT))?;
-        Ok(tally)
+        Ok(changed)
     })
 }
 
@@ -147,17 +154,17 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
     let mut announced = (end.iteration.0.cast_signed(), end.ts_ms);
     // What the operator has said since the pass looked must not be lost.
     if let (Some(held), Some(before)) = (&mut held, held_before(transaction, end.repository)?) {
-        held.heed(&before.held);
+        held.carry_over(&before.held);
         if held.items.is_subset(&before.held.items) {
             announced = before.announced;
         }
     }
     let held = held.as_ref();
-    let released = held.map(|held| &held.released).filter(|released| !released.is_empty());
+    let approved = held.map(|held| &held.approved).filter(|approved| !approved.is_empty());
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO suspicion (repository, suspects, suspect_count, held,
-             held_count, held_iteration, held_ms, released_items, released_count, picked)
+            "INSERT OR REPLACE INTO suspects (repository, suspects, suspect_count, held,
+             held_count, held_iteration, held_ms, approved_items, approved_count, picked)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute((
@@ -168,8 +175,8 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
             held.map_or(0, |held| held.announced).cast_signed(),
             held.map(|_| announced.0),
             held.map(|_| announced.1),
-            released.map(IdSet::to_bytes),
-            released.map_or(0, IdSet::count).cast_signed(),
+            approved.map(IdSet::to_bytes),
+            approved.map_or(0, IdSet::count).cast_signed(),
             held.is_some_and(|held| held.picked),
         ))?;
     Ok(())
@@ -177,7 +184,7 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
 
 /// What was held back when the pass began to end.
 struct HeldBefore {
-    held: Held,
+    held: HeldDeletions,
     /// The pass that announced it, and when.
     announced: (i64, i64),
 }
@@ -186,9 +193,9 @@ fn held_before(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
 ) -> Result<Option<HeldBefore>, MirrorError> {
-    let Some(held) = suspects::suspicion_in(transaction, repository)?.held else { return Ok(None) };
+    let Some(held) = suspects::suspects_in(transaction, repository)?.held else { return Ok(None) };
     let announced = transaction
-        .prepare_cached("SELECT held_iteration, held_ms FROM suspicion WHERE repository = ?1")?
+        .prepare_cached("SELECT held_iteration, held_ms FROM suspects WHERE repository = ?1")?
         .query_row([repository.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Some(HeldBefore { held, announced }))
 }
@@ -199,7 +206,7 @@ pub(super) fn count(
     repository: RepositoryId,
     iteration: Iteration,
     ts_ms: i64,
-    tally: Tally,
+    changed: ChangeCounts,
 ) -> Result<(), MirrorError> {
     transaction
         .prepare_cached(
@@ -213,10 +220,10 @@ pub(super) fn count(
             repository.0.cast_signed(),
             iteration.0.cast_signed(),
             ts_ms,
-            tally.created.cast_signed(),
-            tally.updated.cast_signed(),
-            tally.deleted.cast_signed(),
-            tally.unchanged.cast_signed(),
+            changed.created.cast_signed(),
+            changed.updated.cast_signed(),
+            changed.deleted.cast_signed(),
+            changed.unchanged.cast_signed(),
         ))?;
     Ok(())
 }
@@ -226,7 +233,7 @@ pub(super) fn set_figures(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
     iteration: Iteration,
-    figures: &PassFigures,
+    statistics: &PassStatistics,
 ) -> Result<(), MirrorError> {
     transaction
         .prepare_cached(
@@ -237,13 +244,13 @@ pub(super) fn set_figures(
         .execute((
             repository.0.cast_signed(),
             iteration.0.cast_signed(),
-            figures.pages.cast_signed(),
-            figures.requests.cast_signed(),
-            figures.first_total.cast_signed(),
-            figures.last_total.cast_signed(),
-            figures.distinct.cast_signed(),
-            figures.repeats.cast_signed(),
-            figures.step_backs.cast_signed(),
+            statistics.pages.cast_signed(),
+            statistics.requests.cast_signed(),
+            statistics.first_total.cast_signed(),
+            statistics.last_total.cast_signed(),
+            statistics.distinct.cast_signed(),
+            statistics.repeats.cast_signed(),
+            statistics.step_backs.cast_signed(),
         ))?;
     Ok(())
 }
@@ -260,7 +267,7 @@ pub(super) fn save_checkpoint(
     if !page.checkpoint.seen.is_empty() {
         transaction
             .prepare_cached("INSERT OR REPLACE INTO seen VALUES (?1, ?2, ?3)")?
-            .execute((repository, page.figures.pages.cast_signed(), &page.checkpoint.seen))?;
+            .execute((repository, page.statistics.pages.cast_signed(), &page.checkpoint.seen))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::key::Key;
+use super::key::SqlItemId;
 use crate::domain::{ItemId, RepositoryId};
 use crate::mirror::MirrorError;
 
@@ -15,11 +15,11 @@ const STRANGERS: usize = 1;
 
 /// A row of the copy: an item, or what is left of one that was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(super) struct StoredRow {
     /// The sequence of its latest change.
     pub(super) sequence: i64,
     /// Its digest, its bits taken as signed; `None`: it was deleted.
-    pub(super) hash: Option<i64>,
+    pub(super) digest: Option<i64>,
 }
 
 /// What there is under each of these distinct ids, in their order.
@@ -27,15 +27,15 @@ pub(super) fn stored(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
     ids: &[&ItemId],
-) -> Result<Vec<Option<Stored>>, MirrorError> {
+) -> Result<Vec<Option<StoredRow>>, MirrorError> {
     if let Some(stored) = along(transaction, repository, ids)? {
         return Ok(stored);
     }
     let mut find = transaction
-        .prepare_cached("SELECT sequence, hash FROM item WHERE repository = ?1 AND id = ?2")?;
+        .prepare_cached("SELECT sequence, digest FROM item WHERE repository = ?1 AND id = ?2")?;
     let mut one = |id: &&ItemId| {
-        find.query_row((repository.0.cast_signed(), Key(id)), |row| {
-            Ok(Stored { sequence: row.get(0)?, hash: row.get(1)? })
+        find.query_row((repository.0.cast_signed(), SqlItemId(id)), |row| {
+            Ok(StoredRow { sequence: row.get(0)?, digest: row.get(1)? })
         })
         .optional()
     };
@@ -47,7 +47,7 @@ fn along(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
     ids: &[&ItemId],
-) -> Result<Option<Vec<Option<Stored>>>, MirrorError> {
+) -> Result<Option<Vec<Option<StoredRow>>>, MirrorError> {
     let number = |(place, id): (usize, &&ItemId)| match id {
         ItemId::Integer(number) => i64::try_from(*number).ok().map(|number| (number, place)),
         ItemId::Text(_) => None,
@@ -60,7 +60,7 @@ fn along(
         return Ok(None);
     };
     let mut stretch = transaction.prepare_cached(
-        "SELECT id, sequence, hash FROM item
+        "SELECT id, sequence, digest FROM item
          WHERE repository = ?1 AND id BETWEEN ?2 AND ?3 ORDER BY id",
     )?;
     let mut rows = stretch.query((repository.0.cast_signed(), first, last))?;
@@ -71,7 +71,7 @@ fn along(
         let id: i64 = row.get(0)?;
         while wanted.next_if(|(number, _)| *number < id).is_some() {}
         if let Some((_, place)) = wanted.next_if(|(number, _)| *number == id) {
-            stored[*place] = Some(Stored { sequence: row.get(1)?, hash: row.get(2)? });
+            stored[*place] = Some(StoredRow { sequence: row.get(1)?, digest: row.get(2)? });
         } else {
             strangers += 1;
             if strangers > ids.len() * STRANGERS {
@@ -88,17 +88,21 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
+    use crate::mirror::sqlite::schema::MIGRATIONS;
 
     const REPOSITORY: RepositoryId = RepositoryId(7);
 
     /// A copy that has these ids, each with itself for a sequence, every third one deleted.
     fn copy(ids: impl IntoIterator<Item = ItemId>) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../migrations/sqlite/0001_mirror.sql")).unwrap();
+        connection.execute_batch(&MIGRATIONS.concat()).unwrap();
         for (sequence, id) in (1_i64..).zip(ids) {
-            let hash = (sequence % 3 != 0).then_some(-sequence);
+            let digest = (sequence % 3 != 0).then_some(-sequence);
             connection
-                .execute("INSERT INTO item VALUES (7, ?1, ?2, ?3)", (Key(&id), sequence, hash))
+                .execute(
+                    "INSERT INTO item VALUES (7, ?1, ?2, ?3)",
+                    (SqlItemId(&id), sequence, digest),
+                )
                 .unwrap();
         }
         connection
@@ -137,12 +141,12 @@ mod tests {
             let mut copy = copy(there.iter().cloned());
             let transaction = copy.transaction().unwrap();
             let found = stored(&transaction, REPOSITORY, &wanted.iter().collect::<Vec<_>>());
-            let expected: Vec<Option<Stored>> = wanted
+            let expected: Vec<Option<StoredRow>> = wanted
                 .iter()
                 .map(|id| {
                     let place = there.iter().position(|it| it == id)?;
                     let sequence = i64::try_from(place).unwrap() + 1;
-                    Some(Stored { sequence, hash: (sequence % 3 != 0).then_some(-sequence) })
+                    Some(StoredRow { sequence, digest: (sequence % 3 != 0).then_some(-sequence) })
                 })
                 .collect();
             prop_assert_eq!(found.unwrap(), expected);

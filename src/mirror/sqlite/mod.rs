@@ -10,7 +10,6 @@
 
 mod error;
 mod examine;
-mod journal;
 mod key;
 mod ledger;
 mod lookup;
@@ -19,6 +18,7 @@ mod read;
 mod schema;
 mod store;
 mod suspects;
+mod wal;
 mod write;
 
 use std::any::Any;
@@ -31,14 +31,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::OpenError;
-pub use examine::{Examination, Holder, Integrity, examine, holder};
+pub use examine::{Examination, Integrity, LockOwner, examine, lock_owner};
 pub use read::{
-    Bounds, CertifiedPass, ChangeHead, ChangesPage, HeldSummary, History, ItemsPage, LedgerEntry,
-    MirrorSummary, ReadError, Reader, Release, RepositorySummary, Snapshot, Waiting, release,
+    ApprovalOutcome, CertifiedPass, ChangeHead, ChangesPage, HeldSummary, ItemHistory, ItemsPage,
+    LedgerEntry, LogBounds, MirrorSummary, PendingDeletions, ReadError, Reader, RepositorySummary,
+    Snapshot, approve,
 };
 
-use self::store::Store;
-use super::{EndOfPass, Mirror, MirrorError, PageOfItems, Recalled, Suspicion, Tally};
+use self::store::WriteConnection;
+use super::{ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, ResumePoint, Suspects};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 
 /// Calls that may wait for their turn; more wait outside. Each pager has one at a time.
@@ -56,20 +57,20 @@ pub fn check_folder(path: &Path) -> Result<(), OpenError> {
 /// How a database is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct SqliteOptions {
-    /// The size of the journal, in bytes, from which on nothing is written until whoever reads
-    /// from the database lets it be worked off.
-    pub journal_limit: u64,
+    /// The size of the WAL, in bytes, from which on nothing is written until whoever reads
+    /// from the database lets it be checkpointed.
+    pub wal_limit: u64,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { journal_limit: 512 << 20 }
+        Self { wal_limit: 512 << 20 }
     }
 }
 
-type Job = Box<dyn FnOnce(&mut Store) + Send>;
+type Job = Box<dyn FnOnce(&mut WriteConnection) + Send>;
 
-/// The mirror in a SQLite database. Dropping it finishes the call in hand, empties the journal if
+/// The mirror in a SQLite database. Dropping it finishes the call in hand, empties the WAL if
 /// nobody reads, and closes the database; that may take as long as one write.
 #[derive(Debug)]
 pub struct SqliteMirror {
@@ -100,10 +101,10 @@ impl SqliteMirror {
     /// Has the thread do something, and waits for it.
     async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Store) -> Result<T, MirrorError> + Send + 'static,
+        job: impl FnOnce(&mut WriteConnection) -> Result<T, MirrorError> + Send + 'static,
     ) -> Result<T, MirrorError> {
         let (reply, answer) = oneshot::channel();
-        let job = move |store: &mut Store| {
+        let job = move |store: &mut WriteConnection| {
             if reply.is_closed() {
                 return;
             }
@@ -130,7 +131,7 @@ impl Drop for SqliteMirror {
 }
 
 /// What the thread does.
-fn work(mut store: Store, mut queue: mpsc::Receiver<Job>) {
+fn work(mut store: WriteConnection, mut queue: mpsc::Receiver<Job>) {
     while let Some(job) = queue.blocking_recv() {
         job(&mut store);
     }
@@ -147,8 +148,8 @@ impl Mirror for SqliteMirror {
         Some(&self.path)
     }
 
-    async fn recall(&self, repository: RepositoryId) -> Result<Recalled, MirrorError> {
-        self.run(move |store| ledger::recall(store, repository)).await
+    async fn load(&self, repository: RepositoryId) -> Result<ResumePoint, MirrorError> {
+        self.run(move |store| ledger::load(store, repository)).await
     }
 
     async fn begin_pass(
@@ -160,12 +161,12 @@ impl Mirror for SqliteMirror {
         self.run(move |store| ledger::begin(store, repository, iteration, ts_ms)).await
     }
 
-    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<Tally, MirrorError> {
+    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
         self.run(move |store| write::page(store, &page)).await
     }
 
-    async fn suspicion(&self, repository: RepositoryId) -> Result<Suspicion, MirrorError> {
-        self.run(move |store| suspects::suspicion(store, repository)).await
+    async fn suspects(&self, repository: RepositoryId) -> Result<Suspects, MirrorError> {
+        self.run(move |store| suspects::suspects(store, repository)).await
     }
 
     async fn unseen(
@@ -189,12 +190,12 @@ impl Mirror for SqliteMirror {
         self.run(move |store| write::delete(store, repository, iteration, ts_ms, &items)).await
     }
 
-    async fn end_pass(&self, end: EndOfPass) -> Result<Tally, MirrorError> {
+    async fn end_pass(&self, end: EndOfPass) -> Result<ChangeCounts, MirrorError> {
         self.run(move |store| ledger::end(store, &end)).await
     }
 
-    async fn released(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        self.run(move |store| suspects::released(store, repository)).await
+    async fn approved(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
+        self.run(move |store| suspects::approved(store, repository)).await
     }
 
     async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {

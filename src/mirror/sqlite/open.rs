@@ -15,16 +15,16 @@ use rustix::io::Errno;
 
 use super::SqliteOptions;
 use super::error::OpenError;
-use super::journal::{self, Journal, PATIENCE};
 use super::schema::{self, Header, MIGRATIONS};
-use super::store::{self, Store};
+use super::store::{self, WriteConnection};
+use super::wal::{self, PATIENCE, WalLimit};
 
 /// Bytes of a page of the database: with bodies of 2 KB, the first pass takes three quarters of the
 /// time that it takes at 8 KiB, and the file five sixths of the room.
 const PAGE_SIZE: u32 = 16 << 10;
 
-/// Pages of the journal after which SQLite works it off by itself: 16 MB, a handful of our pages.
-const WORK_OFF_AFTER: u32 = 1000;
+/// Pages of the WAL after which SQLite checkpoints it by itself: 16 MB, a handful of our pages.
+const CHECKPOINT_AFTER: u32 = 1000;
 
 /// Memory for pages, in KiB; SQLite takes it as a negative number.
 const CACHE_KIB: i32 = 16 << 10;
@@ -33,21 +33,21 @@ const CACHE_KIB: i32 = 16 << 10;
 const STATEMENTS: usize = 64;
 
 /// Opens the database, and makes it if there is none.
-pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Store, OpenError> {
+pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<WriteConnection, OpenError> {
     let path = resolved(path)?;
     let lock = lock(&path)?;
     if schema::check_header(&path)? == Header::Blank {
-        let journal = journal::file(&path);
+        let wal = wal::file(&path);
         // SQLite would take it for left over, and delete it.
-        if fs::metadata(&journal).is_ok_and(|journal| journal.len() > 0) {
-            return Err(OpenError::Orphan { path, journal });
+        if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+            return Err(OpenError::Orphan { path, wal });
         }
         let mut file = OpenOptions::new();
         file.append(true).create(true).mode(0o600).open(&path).map_err(of_file(&path))?;
     }
-    let journal = Journal::new(&path, options.journal_limit);
-    let connection = connect(&path, &journal)?;
-    Ok(Store::new(connection, path, journal, lock))
+    let wal = WalLimit::new(&path, options.wal_limit);
+    let connection = connect(&path, &wal)?;
+    Ok(WriteConnection::new(connection, path, wal, lock))
 }
 
 /// What the folder of a database is called that systemd makes for a daemon: `ewmirror` and, for the
@@ -69,7 +69,7 @@ pub(super) fn folder_of(path: &Path) -> Result<&Path, OpenError> {
     Ok(folder)
 }
 
-/// The path without links, so that one database has one lock and one journal. Makes the folder where
+/// The path without links, so that one database has one lock and one WAL. Makes the folder where
 /// systemd would.
 fn resolved(path: &Path) -> Result<PathBuf, OpenError> {
     let name = path.file_name().ok_or_else(|| of_file(path)(io::ErrorKind::InvalidInput.into()))?;
@@ -152,13 +152,13 @@ pub(super) fn lock_file(path: &Path) -> PathBuf {
 
 /// Connects to a file that is blank or ours and whose lock we have, and leaves it with all its tables
 /// and in WAL mode.
-pub(super) fn connect(path: &Path, journal: &Journal) -> Result<Connection, OpenError> {
+pub(super) fn connect(path: &Path, wal: &WalLimit) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(of_sqlite(path))?;
     connection.busy_timeout(PATIENCE).map_err(of_sqlite(path))?;
-    let left_over = fs::metadata(journal::file(path)).is_ok_and(|journal| journal.len() > 0);
-    prepare(&mut connection, path, journal).inspect_err(|_| {
-        // Closing it would work the journal off into a database that we do not understand.
+    let left_over = fs::metadata(wal::file(path)).is_ok_and(|wal| wal.len() > 0);
+    prepare(&mut connection, path, wal).inspect_err(|_| {
+        // Closing it would checkpoint the WAL into a database that we do not understand.
         if left_over {
             store::leave_alone(&connection);
         }
@@ -167,15 +167,15 @@ pub(super) fn connect(path: &Path, journal: &Journal) -> Result<Connection, Open
 }
 
 /// Leaves a database with all its tables and in WAL mode.
-fn prepare(connection: &mut Connection, path: &Path, journal: &Journal) -> Result<(), OpenError> {
+fn prepare(connection: &mut Connection, path: &Path, wal: &WalLimit) -> Result<(), OpenError> {
     // Nothing but a blank file heeds it.
     connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(of_sqlite(path))?;
     bring_up_to_date(connection, path)?;
-    // Only now, so that the file itself, not a journal, says from its first moment what it is.
+    // Only now, so that the file itself, not a WAL, says from its first moment what it is.
     if switch_to_wal(connection).map_err(of_sqlite(path))? != "wal" {
-        return Err(OpenError::NoJournal { path: path.to_owned() });
+        return Err(OpenError::NoWal { path: path.to_owned() });
     }
-    tune(connection, journal).map_err(of_sqlite(path))
+    tune(connection, wal).map_err(of_sqlite(path))
 }
 
 /// Asks for WAL mode; returns the mode that it is then.
@@ -191,7 +191,7 @@ fn switch_to_wal(connection: &Connection) -> rusqlite::Result<String> {
     Ok(mode)
 }
 
-/// Judges the database again, as SQLite sees it: after a kill, a journal may say more than the
+/// Judges the database again, as SQLite sees it: after a kill, a WAL may say more than the
 /// file. Nobody else writes the tables, because we have the lock.
 fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
@@ -206,10 +206,10 @@ fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), Open
 }
 
 /// Sets what holds for the connection, not for the file.
-fn tune(connection: &Connection, journal: &Journal) -> rusqlite::Result<()> {
-    let size_limit = i64::try_from(journal.ease()).unwrap_or(i64::MAX);
+fn tune(connection: &Connection, wal: &WalLimit) -> rusqlite::Result<()> {
+    let size_limit = i64::try_from(wal.ease()).unwrap_or(i64::MAX);
     connection.pragma_update(None, "journal_size_limit", size_limit)?;
-    connection.pragma_update(None, "wal_autocheckpoint", WORK_OFF_AFTER)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_AFTER)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);

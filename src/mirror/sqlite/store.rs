@@ -2,9 +2,9 @@
 //!
 //! Before each of them it looks whether the file is still the one that was opened: SQLite would go
 //! on writing to a file that nobody can find any more. A database that is found to be damaged is left
-//! alone from then on: nothing is written, and its journal is not worked off. One that was moved gets
-//! what is in its journal, wherever it is now; what stands in its place is not touched, nor is the
-//! journal left beside that: SQLite knows a journal by its name alone, and would play it into whatever
+//! alone from then on: nothing is written, and its WAL is not checkpointed. One that was moved gets
+//! what is in its WAL, wherever it is now; what stands in its place is not touched, nor is the
+//! WAL left beside that: SQLite knows a WAL by its name alone, and would play it into whatever
 //! it finds there.
 
 use std::fs::{self, File};
@@ -16,9 +16,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::error::OpenError;
-use super::journal::{self, Journal};
 use super::open;
-use crate::mirror::{Fate, MirrorError};
+use super::wal::{self, WalLimit};
+use crate::mirror::{FileLoss, MirrorError};
 
 /// What must be on the disk when a transaction has been committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,37 +32,37 @@ pub(super) enum Durability {
 
 /// The connection of the one who writes.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct WriteConnection {
     // Fields are dropped in this order: the lock goes last.
     connection: Connection,
     /// Whether the connection is to be made anew. SQLite that cannot open one of its files to
     /// write, for want of a file descriptor, say, opens it to read and stays with that.
     read_only: bool,
-    journal: Journal,
+    wal: WalLimit,
     /// What the connection is set to.
     durability: Option<Durability>,
     path: PathBuf,
     /// The file system and the number of the file that is open.
     file: Option<(u64, u64)>,
-    /// Those of its journal, once there is one.
-    wal: Option<(u64, u64)>,
+    /// Those of its WAL, once there is one.
+    wal_file: Option<(u64, u64)>,
     /// What was said when the database was found to be damaged.
     damage: Option<String>,
     _lock: File,
 }
 
-impl Store {
+impl WriteConnection {
     /// A database that has just been opened.
-    pub(super) fn new(connection: Connection, path: PathBuf, journal: Journal, lock: File) -> Self {
-        let (file, wal) = (identity(&path), identity(&journal::file(&path)));
+    pub(super) fn new(connection: Connection, path: PathBuf, wal: WalLimit, lock: File) -> Self {
+        let (file, wal_file) = (identity(&path), identity(&wal::file(&path)));
         Self {
             connection,
             read_only: false,
-            journal,
+            wal,
             durability: None,
             path,
             file,
-            wal,
+            wal_file,
             damage: None,
             _lock: lock,
         }
@@ -87,7 +87,7 @@ impl Store {
     ) -> Result<T, MirrorError> {
         self.examined(|store| {
             store.recover()?;
-            store.journal.admit(&store.connection)?;
+            store.wal.admit(&store.connection)?;
             if store.durability != Some(durability) {
                 let mode = match durability {
                     Durability::Synced => "FULL",
@@ -100,8 +100,8 @@ impl Store {
                 store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let written = write(&transaction)?;
             transaction.commit()?;
-            store.wal = store.wal.or_else(|| identity(&journal::file(&store.path)));
-            store.journal.settle(&store.connection);
+            store.wal_file = store.wal_file.or_else(|| identity(&wal::file(&store.path)));
+            store.wal.settle(&store.connection);
             Ok(written)
         })
     }
@@ -116,8 +116,8 @@ impl Store {
         if let Some(words) = self.damage.clone() {
             return Err(MirrorError::Damaged { path: path(), words });
         }
-        if let Some(fate) = fate(&self.path, self.file) {
-            return Err(MirrorError::Moved { path: path(), fate });
+        if let Some(loss) = loss(&self.path, self.file) {
+            return Err(MirrorError::Moved { path: path(), loss });
         }
         call(self).map_err(|error| self.judged(error))
     }
@@ -152,9 +152,9 @@ impl Store {
             // Closed first, because SQLite shares what it has open among the connections of a
             // process. What stands in its place meanwhile is never asked.
             drop(std::mem::replace(&mut self.connection, Connection::open_in_memory()?));
-            (self.durability, self.wal) = (None, None);
+            (self.durability, self.wal_file) = (None, None);
             self.connection =
-                open::connect(&self.path, &self.journal).map_err(|error| match error {
+                open::connect(&self.path, &self.wal).map_err(|error| match error {
                     // For what it means to be seen.
                     OpenError::Sqlite { source, .. } => source.into(),
                     other => MirrorError::Store(Box::new(other)),
@@ -168,47 +168,47 @@ impl Store {
     }
 }
 
-impl Drop for Store {
+impl Drop for WriteConnection {
     fn drop(&mut self) {
         if self.damage.is_some() {
             return leave_alone(&self.connection);
         }
-        if fate(&self.path, self.file).is_none() {
+        if loss(&self.path, self.file).is_none() {
             // What is wrong with the disk shows at the next start.
-            return drop(journal::work_off(&self.connection));
+            return drop(wal::checkpoint(&self.connection));
         }
         leave_alone(&self.connection);
-        let wal = journal::file(&self.path);
+        let wal = wal::file(&self.path);
         // It may have been moved along, and another one may have come.
-        if self.wal.is_some()
-            && identity(&wal) == self.wal
-            && !journal::work_off(&self.connection).unwrap_or(false)
+        if self.wal_file.is_some()
+            && identity(&wal) == self.wal_file
+            && !wal::checkpoint(&self.connection).unwrap_or(false)
         {
             drop(fs::rename(&wal, aside(&wal)));
         }
     }
 }
 
-/// Where a journal goes that cannot be worked off and must not stay.
+/// Where a WAL goes that cannot be checkpointed and must not stay.
 fn aside(wal: &Path) -> PathBuf {
     let mut name = wal.as_os_str().to_owned();
     name.push(".left");
     name.into()
 }
 
-/// Has a database closed without its journal being worked off into it, or deleted.
+/// Has a database closed without its WAL being checkpointed into it, or deleted.
 pub(super) fn leave_alone(connection: &Connection) {
     // It fails for no switch that SQLite knows.
     drop(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
 }
 
 /// What became of the file that was opened; `None`: it is still there, or nobody can tell just now.
-fn fate(path: &Path, opened: Option<(u64, u64)>) -> Option<Fate> {
+fn loss(path: &Path, opened: Option<(u64, u64)>) -> Option<FileLoss> {
     match fs::metadata(path) {
         Ok(there) if opened.is_some_and(|opened| (there.dev(), there.ino()) != opened) => {
-            Some(Fate::Replaced)
+            Some(FileLoss::Replaced)
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Some(Fate::Deleted),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(FileLoss::Deleted),
         Ok(_) | Err(_) => None,
     }
 }

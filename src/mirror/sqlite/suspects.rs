@@ -2,51 +2,51 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::key::{self, Key, OwnedKey, RANGES, RESTS};
-use super::store::Store;
+use super::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
+use super::store::WriteConnection;
 use crate::domain::{IdSet, ItemId, RepositoryId};
-use crate::mirror::{Held, MirrorError, Suspicion};
+use crate::mirror::{HeldDeletions, MirrorError, Suspects};
 
 /// What is known of items that were not seen.
-pub(super) fn suspicion(
-    store: &mut Store,
+pub(super) fn suspects(
+    store: &mut WriteConnection,
     repository: RepositoryId,
-) -> Result<Suspicion, MirrorError> {
-    store.read(|transaction| suspicion_in(transaction, repository))
+) -> Result<Suspects, MirrorError> {
+    store.read(|transaction| suspects_in(transaction, repository))
 }
 
 /// The same, in a transaction that is under way.
-pub(super) fn suspicion_in(
+pub(super) fn suspects_in(
     transaction: &Connection,
     repository: RepositoryId,
-) -> Result<Suspicion, MirrorError> {
+) -> Result<Suspects, MirrorError> {
     let repository = repository.0.cast_signed();
     let items: Option<i64> = transaction
         .prepare_cached("SELECT items FROM repository WHERE id = ?1")?
         .query_row([repository], |row| row.get(0))
         .optional()?;
     let items = items.map_or(0, i64::cast_unsigned);
-    let mut suspicion = transaction.prepare_cached(
-        "SELECT suspects, held, held_count, released_items, picked FROM suspicion
+    let mut suspects = transaction.prepare_cached(
+        "SELECT suspects, held, held_count, approved_items, picked FROM suspects
              WHERE repository = ?1",
     )?;
-    let mut rows = suspicion.query([repository])?;
+    let mut rows = suspects.query([repository])?;
     let Some(row) = rows.next()? else {
-        return Ok(Suspicion { items, ..Suspicion::default() });
+        return Ok(Suspects { items, ..Suspects::default() });
     };
     let suspects = ids(&row.get::<_, Vec<u8>>(0)?)?;
     let held = match row.get::<_, Option<Vec<u8>>>(1)? {
-        Some(held) => Some(Held {
+        Some(held) => Some(HeldDeletions {
             items: ids(&held)?,
             announced: row.get::<_, i64>(2)?.cast_unsigned(),
-            released: row
+            approved: row
                 .get::<_, Option<Vec<u8>>>(3)?
                 .map_or_else(|| Ok(IdSet::new()), |it| ids(&it))?,
             picked: row.get(4)?,
         }),
         None => None,
     };
-    Ok(Suspicion { items, suspects, held })
+    Ok(Suspects { items, suspects, held })
 }
 
 pub(super) fn ids(bytes: &[u8]) -> Result<IdSet, MirrorError> {
@@ -56,7 +56,7 @@ pub(super) fn ids(bytes: &[u8]) -> Result<IdSet, MirrorError> {
 /// The items that are there and not in `seen`, in the order of their ids: at most `limit` of those
 /// behind `after`.
 pub(super) fn unseen(
-    store: &mut Store,
+    store: &mut WriteConnection,
     repository: RepositoryId,
     seen: &IdSet,
     after: Option<&ItemId>,
@@ -71,15 +71,15 @@ pub(super) fn unseen(
             let range = if rest.is_some() { RESTS[place] } else { range };
             let mut items = transaction.prepare_cached(&format!(
                 "SELECT id FROM item
-                 WHERE repository = ?1 AND hash IS NOT NULL AND {range} ORDER BY id"
+                 WHERE repository = ?1 AND digest IS NOT NULL AND {range} ORDER BY id"
             ))?;
             let mut rows = match rest {
-                Some(after) => items.query((repository, Key(after)))?,
+                Some(after) => items.query((repository, SqlItemId(after)))?,
                 None => items.query([repository])?,
             };
             while unseen.len() < limit {
                 let Some(row) = rows.next()? else { break };
-                let OwnedKey(id) = row.get(0)?;
+                let OwnedSqlItemId(id) = row.get(0)?;
                 if !seen.contains(&id) {
                     unseen.push(id);
                 }
@@ -90,16 +90,19 @@ pub(super) fn unseen(
     Ok(unseen)
 }
 
-/// Whether the operator has released any of what is held back.
-pub(super) fn released(store: &mut Store, repository: RepositoryId) -> Result<bool, MirrorError> {
+/// Whether the operator has approved any of what is held back.
+pub(super) fn approved(
+    store: &mut WriteConnection,
+    repository: RepositoryId,
+) -> Result<bool, MirrorError> {
     store.read(|transaction| {
-        let released = transaction
+        let approved = transaction
             .prepare_cached(
-                "SELECT released_count > 0 FROM suspicion
+                "SELECT approved_count > 0 FROM suspects
                  WHERE repository = ?1 AND held IS NOT NULL",
             )?
             .query_row([repository.0.cast_signed()], |row| row.get(0))
             .optional()?;
-        Ok(released.unwrap_or(false))
+        Ok(approved.unwrap_or(false))
     })
 }

@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::key::{Key, OwnedKey};
+use super::key::{OwnedSqlItemId, SqlItemId};
 use super::ledger;
-use super::lookup::{self, Stored};
-use super::store::{Durability, Store};
+use super::lookup::{self, StoredRow};
+use super::store::{Durability, WriteConnection};
 use crate::domain::{Item, ItemId, Iteration, Op, RepositoryId};
-use crate::mirror::diff::{self, Known, Rules};
-use crate::mirror::{MirrorError, PageOfItems, Tally};
+use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
+use crate::mirror::{ChangeCounts, MirrorError, PageOfItems};
 
 /// Changes dropped in one transaction: few enough for a page to wait for them.
 const DROPPED_AT_ONCE: u32 = 1000;
 
 /// What a page brings.
 #[derive(Debug, Default)]
-struct Difference<'a> {
-    found: Vec<Found<'a>>,
-    tally: Tally,
+struct PageChanges<'a> {
+    found: Vec<ItemChange<'a>>,
+    changed: ChangeCounts,
 }
 
 /// An item that is not as it was.
 #[derive(Debug)]
-struct Found<'a> {
+struct ItemChange<'a> {
     item: &'a Item,
     op: Op,
     /// The sequence of its last change, if it had one.
@@ -32,66 +32,69 @@ struct Found<'a> {
 }
 
 /// Takes one page.
-pub(super) fn page(store: &mut Store, page: &PageOfItems) -> Result<Tally, MirrorError> {
+pub(super) fn page(
+    store: &mut WriteConnection,
+    page: &PageOfItems,
+) -> Result<ChangeCounts, MirrorError> {
     // Looked for before the transaction that writes, because its durability depends on what is
     // found. Nobody else writes items.
-    let Difference { found, tally } = store.read(|transaction| difference(transaction, page))?;
+    let PageChanges { found, changed } = store.read(|transaction| changes_of(transaction, page))?;
     let durability = if found.is_empty() { Durability::Lazy } else { Durability::Synced };
     store.write(durability, |transaction| {
-        let of_pass = Log::new(page.repository, page.iteration, page.ts_ms);
-        of_pass.append(transaction, found.iter().map(Entry::of_found))?;
-        ledger::count(transaction, page.repository, page.iteration, page.ts_ms, tally)?;
-        ledger::set_figures(transaction, page.repository, page.iteration, &page.figures)?;
+        let of_pass = LogAppender::new(page.repository, page.iteration, page.ts_ms);
+        of_pass.append(transaction, found.iter().map(LogEntry::of_item))?;
+        ledger::count(transaction, page.repository, page.iteration, page.ts_ms, changed)?;
+        ledger::set_figures(transaction, page.repository, page.iteration, &page.statistics)?;
         ledger::save_checkpoint(transaction, page)?;
-        Ok(tally)
+        Ok(changed)
     })
 }
 
-fn difference<'a>(
+fn changes_of<'a>(
     transaction: &Transaction<'_>,
     page: &'a PageOfItems,
-) -> Result<Difference<'a>, MirrorError> {
+) -> Result<PageChanges<'a>, MirrorError> {
     let repository = page.repository.0.cast_signed();
     let first_pass_done = transaction
         .prepare_cached("SELECT first_pass_done FROM repository WHERE id = ?1")?
         .query_row([repository], |row| row.get(0))
         .optional()?
         .unwrap_or(false);
-    let rules = Rules { first_pass_done, ignore: &page.ignore };
+    let rules = ComparisonRules { first_pass_done, ignore: &page.ignore };
     let mut body = transaction.prepare_cached("SELECT after FROM change WHERE sequence = ?1")?;
-    let mut difference = Difference::default();
+    let mut page_changes = PageChanges::default();
     let rows: Vec<(&Item, bool)> = diff::rows(page).collect();
     let ids: Vec<&ItemId> = rows.iter().map(|(item, _)| &item.id).collect();
     let stored = lookup::stored(transaction, page.repository, &ids)?;
-    for ((item, first_sight), stored) in rows.into_iter().zip(stored) {
+    for ((item, newly_seen), stored) in rows.into_iter().zip(stored) {
         let previous = stored.map(|stored| stored.sequence);
         let known = stored
-            .and_then(|stored| stored.hash)
-            .map_or(Known::Nothing, |hash| Known::Item(hash.cast_unsigned()));
+            .and_then(|stored| stored.digest)
+            .map_or(StoredVersion::Absent, |digest| StoredVersion::Present(digest.cast_unsigned()));
         let stored = || body.query_row([previous], |row| row.get(0));
-        let tally = &mut difference.tally;
+        let changed = &mut page_changes.changed;
         match rules.judge(item, known, stored)? {
             Some(op) => {
-                *counter(tally, op) += 1;
-                difference.found.push(Found { item, op, previous });
+                *counter(changed, op) += 1;
+                page_changes.found.push(ItemChange { item, op, previous });
             }
-            None => tally.unchanged += u64::from(first_sight),
+            None => changed.unchanged += u64::from(newly_seen),
         }
     }
-    Ok(difference)
+    Ok(page_changes)
 }
 
-fn counter(tally: &mut Tally, op: Op) -> &mut u64 {
+fn counter(changed: &mut ChangeCounts, op: Op) -> &mut u64 {
     match op {
-        Op::Read | Op::Create => &mut tally.created,
-        Op::Update => &mut tally.updated,
-        Op::Delete => &mut tally.deleted,
+        Op::Read | Op::Create => &mut changed.created,
+        Op::Update => &mut changed.updated,
+        Op::Delete => &mut changed.deleted,
     }
 }
 
 /// Deletes items; those that are not there do not count.
 pub(super) fn delete(
-    store: &mut Store,
+    store: &mut WriteConnection,
     repository: RepositoryId,
     iteration: Iteration,
     ts_ms: i64,
@@ -102,26 +105,26 @@ pub(super) fn delete(
         ids.sort_unstable();
         ids.dedup();
         let stored = lookup::stored(transaction, repository, &ids)?;
-        let gone: Vec<Entry<'_>> = ids
+        let gone: Vec<LogEntry<'_>> = ids
             .into_iter()
             .zip(stored)
             .filter_map(|(id, stored)| {
-                let Stored { sequence, hash } = stored?;
-                hash?;
-                Some(Entry { id, op: Op::Delete, previous: Some(sequence), body: None })
+                let StoredRow { sequence, digest } = stored?;
+                digest?;
+                Some(LogEntry { id, op: Op::Delete, previous: Some(sequence), body: None })
             })
             .collect();
         let deleted = gone.len() as u64;
-        Log::new(repository, iteration, ts_ms).append(transaction, gone.into_iter())?;
-        let tally = Tally { deleted, ..Tally::default() };
-        ledger::count(transaction, repository, iteration, ts_ms, tally)?;
+        LogAppender::new(repository, iteration, ts_ms).append(transaction, gone.into_iter())?;
+        let changed = ChangeCounts { deleted, ..ChangeCounts::default() };
+        ledger::count(transaction, repository, iteration, ts_ms, changed)?;
         Ok(deleted)
     })
 }
 
 /// One change on its way into the log.
 #[derive(Debug)]
-struct Entry<'a> {
+struct LogEntry<'a> {
     id: &'a ItemId,
     op: Op,
     previous: Option<i64>,
@@ -129,22 +132,22 @@ struct Entry<'a> {
     body: Option<&'a Item>,
 }
 
-impl<'a> Entry<'a> {
-    fn of_found(found: &Found<'a>) -> Self {
-        let Found { item, op, previous } = *found;
+impl<'a> LogEntry<'a> {
+    fn of_item(found: &ItemChange<'a>) -> Self {
+        let ItemChange { item, op, previous } = *found;
         Self { id: &item.id, op, previous, body: Some(item) }
     }
 }
 
 /// The log, as one pass adds to it.
 #[derive(Debug)]
-struct Log {
+struct LogAppender {
     repository: i64,
     iteration: i64,
     ts_ms: i64,
 }
 
-impl Log {
+impl LogAppender {
     fn new(repository: RepositoryId, iteration: Iteration, ts_ms: i64) -> Self {
         let (repository, iteration) = (repository.0.cast_signed(), iteration.0.cast_signed());
         Self { repository, iteration, ts_ms }
@@ -154,7 +157,7 @@ impl Log {
     fn append<'a>(
         &self,
         transaction: &Transaction<'_>,
-        entries: impl Iterator<Item = Entry<'a>>,
+        entries: impl Iterator<Item = LogEntry<'a>>,
     ) -> Result<(), MirrorError> {
         let mut sequence = last_sequence(transaction)?;
         let mut more = 0;
@@ -162,16 +165,16 @@ impl Log {
             .prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         let mut item = transaction.prepare_cached(
             "INSERT INTO item VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash",
+             ON CONFLICT DO UPDATE SET sequence = excluded.sequence, digest = excluded.digest",
         )?;
-        for Entry { id, op, previous, body } in entries {
+        for LogEntry { id, op, previous, body } in entries {
             sequence += 1;
             more += match op {
                 Op::Read | Op::Create => 1,
                 Op::Update => 0,
                 Op::Delete => -1,
             };
-            let (key, after) = (Key(id), body.map(|item| &item.bytes[..]));
+            let (key, after) = (SqlItemId(id), body.map(|item| &item.bytes[..]));
             let digest = body.map(|item| item.digest.cast_signed());
             let Self { repository, iteration, ts_ms } = *self;
             change.execute((
@@ -205,10 +208,10 @@ fn last_sequence(transaction: &Transaction<'_>) -> Result<i64, MirrorError> {
 }
 
 /// A change that is old enough to go.
-struct Old {
+struct ExpiredChange {
     sequence: i64,
     repository: i64,
-    id: OwnedKey,
+    id: OwnedSqlItemId,
     op: String,
     previous: Option<i64>,
 }
@@ -216,7 +219,7 @@ struct Old {
 /// Drops changes found longer than `keep` ago, up to the first that is younger; whether there may
 /// be more.
 pub(super) fn drop_changes(
-    store: &mut Store,
+    store: &mut WriteConnection,
     now_ms: i64,
     keep: Duration,
 ) -> Result<bool, MirrorError> {
@@ -226,7 +229,7 @@ pub(super) fn drop_changes(
         let mut bury = transaction.prepare_cached(
             "DELETE FROM item WHERE repository = ?1 AND id = ?2 AND sequence = ?3",
         )?;
-        for Old { sequence, repository, id, op, previous } in &old {
+        for ExpiredChange { sequence, repository, id, op, previous } in &old {
             if let Some(previous) = previous {
                 forget.execute([previous])?;
             }
@@ -234,7 +237,7 @@ pub(super) fn drop_changes(
             // the `before` of the change after it.
             if op == Op::Delete.letter() {
                 forget.execute([sequence])?;
-                bury.execute((repository, Key(&id.0), sequence))?;
+                bury.execute((repository, SqlItemId(&id.0), sequence))?;
             }
         }
         if let Some(last) = old.last() {
@@ -250,7 +253,7 @@ fn oldest(
     transaction: &Transaction<'_>,
     now_ms: i64,
     keep: Duration,
-) -> Result<Vec<Old>, MirrorError> {
+) -> Result<Vec<ExpiredChange>, MirrorError> {
     let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
     let mut changes = transaction.prepare_cached(
         "SELECT sequence, repository, id, op, previous, ts_ms, iteration FROM change
@@ -273,7 +276,7 @@ fn oldest(
         if found_ms >= before_ms {
             break;
         }
-        old.push(Old {
+        old.push(ExpiredChange {
             sequence: row.get(0)?,
             repository: row.get(1)?,
             id: row.get(2)?,

@@ -100,7 +100,7 @@ pub fn resume(
 mod tests {
     use super::*;
     use crate::domain::ItemId;
-    use crate::mirror::PassFigures;
+    use crate::mirror::PassStatistics;
     use crate::pager::proof::overlap::ItemDigest;
 
     const SETTINGS: PassSettings = PassSettings { page_size: 10, overlap: true };
@@ -108,7 +108,7 @@ mod tests {
     fn taken_up(state: &[u8], list: ListId) -> Result<Pass, StartOver> {
         let interrupted = Interrupted {
             saved_ms: 0,
-            figures: PassFigures::default(),
+            statistics: PassStatistics::default(),
             state: state.to_vec(),
             seen: Vec::new(),
         };
@@ -141,8 +141,12 @@ mod tests {
         let settings = PassSettings { page_size: 20, overlap: true };
         let list = ListId::new(1, &Map::new(), &"/id".parse().unwrap());
         let state = state(&Pass::new(settings), list);
-        let interrupted =
-            Interrupted { saved_ms: 0, figures: PassFigures::default(), state, seen: Vec::new() };
+        let interrupted = Interrupted {
+            saved_ms: 0,
+            statistics: PassStatistics::default(),
+            state,
+            seen: Vec::new(),
+        };
         let limit = Duration::from_secs(60);
         let at = |age| resume(&interrupted, list, age, limit, settings).err();
         assert_eq!(at(limit), None);

@@ -15,11 +15,11 @@ pub struct Missing {
     pub items: u64,
     /// Items that the pass did not see.
     pub missing: u64,
-    /// Of these, those whose deletion was held back before and has been released by the operator.
-    pub released: u64,
+    /// Of these, those whose deletion was held back before and has been approved by the operator.
+    pub approved: u64,
 }
 
-/// What is to be done about the missing items that nobody has released.
+/// What is to be done about the missing items that nobody has approved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// Each is looked at.
@@ -33,12 +33,12 @@ pub enum Judgement {
 const HALF: f64 = 0.5;
 
 /// Judges how many are missing. More than `max_fraction` of what the mirror has besides the items
-/// released are too many, unless they are no more than `min_count`; and so are more than a half of
-/// it, where `max_fraction` does not allow more itself. The released ones do not count on either
+/// approved are too many, unless they are no more than `min_count`; and so are more than a half of
+/// it, where `max_fraction` does not allow more itself. The approved ones do not count on either
 /// side, so that a permission for some never makes room for others.
 pub fn judge(missing: Missing, allowed: DeletesConfig) -> Judgement {
-    let rest = missing.missing.saturating_sub(missing.released);
-    let items = missing.items.saturating_sub(missing.released);
+    let rest = missing.missing.saturating_sub(missing.approved);
+    let items = missing.items.saturating_sub(missing.approved);
     let more_than = |part: f64| {
         // A hair above the product, which for 0.29 of 100 items comes to 28.999999999999996.
         let most = (part * items as f64 + 1e-6).floor();
@@ -98,8 +98,8 @@ mod tests {
 
     use super::*;
 
-    fn missing(items: u64, missing: u64, released: u64) -> Missing {
-        Missing { items, missing, released }
+    fn missing(items: u64, missing: u64, approved: u64) -> Missing {
+        Missing { items, missing, approved }
     }
 
     fn allowed(max_fraction: f64, min_count: u64) -> DeletesConfig {
@@ -139,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_released_makes_no_room_for_more() {
-        // 75 of 100 were announced and released; meanwhile the other 25 went, too.
+    fn what_is_approved_makes_no_room_for_more() {
+        // 75 of 100 were announced and approved; meanwhile the other 25 went, too.
         let allowed = allowed(0.1, 0);
         assert_eq!(judge(missing(100, 75, 75), allowed), Judgement::Examine);
         assert_eq!(judge(missing(100, 77, 75), allowed), Judgement::Examine);
@@ -171,13 +171,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_more_than_allowed_is_ever_looked_at(
-            items in 0..1_000_000_u64, part in 0..=1000_u64, released in 0..=1000_u64,
+            items in 0..1_000_000_u64, part in 0..=1000_u64, approved in 0..=1000_u64,
             fraction in 0.0..=1.0, min_count in 0..1000_u64,
         ) {
             let lost = items * part / 1000;
-            let given = missing(items, lost, lost * released / 1000);
-            let rest = given.missing - given.released;
-            let left = (given.items - given.released) as f64;
+            let given = missing(items, lost, lost * approved / 1000);
+            let rest = given.missing - given.approved;
+            let left = (given.items - given.approved) as f64;
             let within = |part: f64| rest as f64 <= left * part + 1e-6;
             let few = within(fraction) || rest <= min_count;
             let examined = judge(given, allowed(fraction, min_count)) == Judgement::Examine;

@@ -27,16 +27,16 @@ fn kept(rig: &Rig) -> usize {
     rig.mirror.memory.with(REPOSITORY, |kept| kept.items.len())
 }
 
-/// Releases some of what is held back.
+/// Approves some of what is held back.
 fn pick(rig: &Rig, items: &IdSet) {
     rig.mirror.memory.with(REPOSITORY, |kept| {
-        kept.suspicion.held.as_mut().expect("nothing is held back").release(Some(items));
+        kept.suspects.held.as_mut().expect("nothing is held back").approve(Some(items));
     });
 }
 
-fn release(rig: &Rig) {
+fn approve(rig: &Rig) {
     rig.mirror.memory.with(REPOSITORY, |kept| {
-        kept.suspicion.held.as_mut().expect("nothing is held back").release(None);
+        kept.suspects.held.as_mut().expect("nothing is held back").approve(None);
     });
 }
 
@@ -167,7 +167,7 @@ async fn a_suspect_seen_by_a_pass_that_is_not_certified_is_none_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_many_deletions_are_held_back_until_they_are_released() {
+async fn too_many_deletions_are_held_back_until_they_are_approved() {
     let mut rig = mirrored().await;
     remove(&rig, 51..=250);
     for _ in 0..3 {
@@ -179,24 +179,24 @@ async fn too_many_deletions_are_held_back_until_they_are_released() {
     assert_eq!((held[0].level, held[0].number("count")), (Level::ERROR, 200));
     assert_eq!(rig.server.count(Call::Item), 0, "that many are not asked for");
     assert_eq!(kept(&rig), 250);
-    // Released while the pager pauses: the next pass begins by itself.
+    // Approved while the pager pauses: the next pass begins by itself.
     let before = Instant::now();
-    release(&rig);
+    approve(&rig);
     let complete = rig.events.nth("pass complete", 5).await;
     assert!(before.elapsed() < MINUTE);
     assert_eq!((complete.number("deleted"), complete.number("held")), (200, 0));
-    assert_eq!(rig.events.named("deletions released")[0].number("count"), 200);
+    assert_eq!(rig.events.named("approved deletions made")[0].number("count"), 200);
     assert!(rig.events.named("deletions no longer held").is_empty(), "they are not there again");
     assert_eq!(kept(&rig), 50);
     rig.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_is_for_what_was_announced_and_no_more() {
+async fn an_approval_is_for_what_was_announced_and_no_more() {
     let mut rig = mirrored().await;
     remove(&rig, 51..=250);
     next_pass(&rig).await;
-    release(&rig);
+    approve(&rig);
     // Meanwhile the rest goes, too.
     remove(&rig, 11..=50);
     let complete = next_pass(&rig).await;
@@ -223,7 +223,7 @@ async fn those_that_the_operator_leaves_out_wait_on_however_few_they_are() {
         assert_eq!((complete.number("held"), complete.number("suspects")), (5, 5));
         assert_eq!(kept(&rig), 55);
     }
-    assert_eq!(rig.events.named("deletions released")[0].number("count"), 195);
+    assert_eq!(rig.events.named("approved deletions made")[0].number("count"), 195);
     assert_eq!(rig.events.named("deletions held").len(), 1, "they are known");
     // What goes besides is judged by itself.
     remove(&rig, 1..=2);
@@ -232,7 +232,7 @@ async fn those_that_the_operator_leaves_out_wait_on_however_few_they_are() {
     // One is there again, and of the others the word holds that is said at last.
     rig.server.state().lists.get_mut(&REPOSITORY).unwrap().push(all[245].clone());
     assert_eq!(next_pass(&rig).await.number("held"), 4);
-    release(&rig);
+    approve(&rig);
     let complete = next_pass(&rig).await;
     assert_eq!((complete.number("deleted"), complete.number("held")), (4, 0));
     assert_eq!(kept(&rig), 49);
@@ -240,11 +240,11 @@ async fn those_that_the_operator_leaves_out_wait_on_however_few_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_released_does_not_count_against_what_goes_besides() {
+async fn what_was_approved_does_not_count_against_what_goes_besides() {
     let mut rig = mirrored().await;
     remove(&rig, 51..=250);
     next_pass(&rig).await;
-    release(&rig);
+    approve(&rig);
     remove(&rig, 1..=2);
     let complete = next_pass(&rig).await;
     assert_eq!((complete.number("deleted"), complete.number("held")), (202, 0));
@@ -284,27 +284,27 @@ async fn items_are_asked_for_ten_times_as_often_as_pages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_given_while_a_pass_ends_is_not_lost() {
+async fn an_approval_given_while_a_pass_ends_is_not_lost() {
     let mut rig = mirrored().await;
     remove(&rig, 51..=250);
     next_pass(&rig).await;
-    // The pass is under way, and its page of after the release is the last one.
+    // The pass is under way, and its page of after the approval is the last one.
     rig.server.hook(|asked| (asked.call == Call::Search).then_some(Outcome::Late(MINUTE)));
     rig.signal(Signal::NextPass).await;
     rig.run_for(SECOND).await;
-    release(&rig);
+    approve(&rig);
     let complete = rig.events.nth("pass complete", 3).await;
     assert_eq!((complete.number("deleted"), complete.number("held")), (200, 0));
     rig.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_does_not_outlive_the_return_of_the_items() {
+async fn an_approval_does_not_outlive_the_return_of_the_items() {
     let mut rig = mirrored().await;
     let all = rig.server.state().lists[&REPOSITORY].clone();
     remove(&rig, 51..=250);
     next_pass(&rig).await;
-    release(&rig);
+    approve(&rig);
     // They are there again, as a pass sees that is not certified.
     rig.server.state().lists.insert(REPOSITORY, all);
     rig.reload(Ok(config(&format!("{CALM}\noverlap = false")))).await;
@@ -347,12 +347,12 @@ async fn each_pass_counts_its_own_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_that_no_pass_can_use_does_not_end_every_rest() {
+async fn an_approval_that_no_pass_can_use_does_not_end_every_rest() {
     let mut rig = mirrored().await;
     remove(&rig, 51..=250);
     next_pass(&rig).await;
     rig.reload(Ok(config(&format!("{CALM}\noverlap = false")))).await;
-    release(&rig);
+    approve(&rig);
     rig.run_for(HOUR).await;
     let passes = rig.events.named("pass complete").len();
     assert!((10..=16).contains(&passes), "{passes} passes in an hour");

@@ -59,9 +59,9 @@ async fn a_pass_interrupted_again_and_again_still_ends() {
         assert!(restarts < 20, "it does not get on");
     }
     mirror.memory.with(REPOSITORY, |kept| {
-        assert_eq!(kept.ends[0].doubt, None);
-        assert_eq!(kept.ends[0].figures.distinct, ITEMS);
-        assert_eq!(kept.ends[0].figures.pages, mirror.pages(1).len() as u64);
+        assert_eq!(kept.ends[0].reason, None);
+        assert_eq!(kept.ends[0].statistics.distinct, ITEMS);
+        assert_eq!(kept.ends[0].statistics.pages, mirror.pages(1).len() as u64);
     });
     assert!(restarts > 5, "it was never interrupted");
 }

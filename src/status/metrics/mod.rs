@@ -208,7 +208,7 @@ impl MetricsInput {
         let help = "Deletions held back that wait for ewmirror approve-deletes.";
         encoder.gauge("ewmirror_held_deletions", None, help, deletions)?;
         let mirror = &self.document.mirror;
-        let (database, journal) = (mirror.database_bytes, mirror.journal_bytes);
+        let (database, wal) = (mirror.database_bytes, mirror.wal_bytes);
         let kept = database.is_some() || mirror.error.is_some();
         let readable = kept.then(|| (none(), u64::from(mirror.error.is_none())));
         let help = "Whether the mirror's database can be read.";
@@ -216,8 +216,8 @@ impl MetricsInput {
         let bytes = Some(&Unit::Bytes);
         let size = database.map(|size| (none(), size));
         encoder.gauge("ewmirror_database_size", bytes, "Size of the mirror's database.", size)?;
-        let size = journal.map(|size| (none(), size));
-        encoder.gauge("ewmirror_journal_size", bytes, "Size of the database's journal.", size)
+        let size = wal.map(|size| (none(), size));
+        encoder.gauge("ewmirror_wal_size", bytes, "Size of the database's WAL.", size)
     }
 
     /// The process itself.

@@ -55,7 +55,7 @@ fn kept() -> MirrorSummary {
             count: 7,
             iteration: None,
             since_ms: None,
-            released: 0,
+            approved: 0,
             first: Vec::new(),
         }),
         passes: Vec::new(),

@@ -24,8 +24,8 @@ pub struct PageContext<'a> {
     pub now_ms: i64,
     /// What to say of a daemon that did not answer.
     pub no_daemon: &'a str,
-    /// The command that releases deletions, without its `--repository`.
-    pub release: &'a str,
+    /// The command that approves deletions, without its `--repository`.
+    pub approve: &'a str,
     /// Whether what is wrong may be in colour.
     pub colour: bool,
 }
@@ -146,9 +146,9 @@ impl TextPage {
     fn mirror(&mut self, mirror: &MirrorStatus) {
         let url = mirror.url.as_deref().unwrap_or("unknown");
         let mut line = format!("mirror {}", PlainText(url));
-        if let (Some(database), Some(journal)) = (mirror.database_bytes, mirror.journal_bytes) {
-            let (database, journal) = (ByteSize::b(database), ByteSize::b(journal));
-            write!(line, ": {database}, journal {journal}").expect("a string takes any text");
+        if let (Some(database), Some(wal)) = (mirror.database_bytes, mirror.wal_bytes) {
+            let (database, wal) = (ByteSize::b(database), ByteSize::b(wal));
+            write!(line, ": {database}, WAL {wal}").expect("a string takes any text");
         }
         if let Some(last) = mirror.last_sequence {
             write!(line, ", last change {last}").expect("a string takes any text");
@@ -181,7 +181,7 @@ impl TextPage {
         headline.push_str(&activity(repository, live));
         self.line(format_args!("{headline}"));
         if let Some(held) = &repository.held_deletions {
-            self.held(repository.id, held, around.release);
+            self.held(repository.id, held, around.approve);
         }
         if let Some(suspects) = repository.suspects.filter(|suspects| *suspects > 0) {
             let suspects = counted(suspects, "suspect");
@@ -190,15 +190,15 @@ impl TextPage {
         self.passes(&repository.passes);
     }
 
-    fn held(&mut self, repository: u64, held: &HeldStatus, release: &str) {
-        let HeldStatus { count, iteration, since_at_ms, released, waiting, first } = held;
+    fn held(&mut self, repository: u64, held: &HeldStatus, approve: &str) {
+        let HeldStatus { count, iteration, since_at_ms, approved, waiting, first } = held;
         let (iteration, since_at_ms) = (*iteration, *since_at_ms);
-        let deletions = counted(if *released { *count } else { *waiting }, "deletion");
+        let deletions = counted(if *approved { *count } else { *waiting }, "deletion");
         let since = since_at_ms.map(|at| format!(" since {}", moment(at))).unwrap_or_default();
         let pass = iteration.map(|pass| format!(" (pass {pass})")).unwrap_or_default();
-        if *released {
+        if *approved {
             self.line(format_args!(
-                "  {deletions} held back{since}{pass} and released: the next certified \
+                "  {deletions} held back{since}{pass} and approved: the next certified \
                  pass does them"
             ));
         } else {
@@ -209,9 +209,9 @@ impl TextPage {
             };
             let items = PlainText(&items);
             self.line(format_args!("  HELD BACK: {deletions}{since}{pass}{items}"));
-            let release = format!("{} --repository {repository}", PlainText(release));
-            self.line(format_args!("    see them: {release} --list"));
-            self.line(format_args!("    if they are right: {release}"));
+            let approve = format!("{} --repository {repository}", PlainText(approve));
+            self.line(format_args!("    see them: {approve} --list"));
+            self.line(format_args!("    if they are right: {approve}"));
         }
     }
 
@@ -275,10 +275,10 @@ fn activity(repository: &RepositoryStatus, live: bool) -> String {
 
 fn row(pass: &PassStatus) -> [String; 8] {
     let ended = pass.ended_at_ms.map_or_else(|| "not yet".to_owned(), |at| moment(at).to_string());
-    let verdict = match (&pass.doubt, pass.ended_at_ms) {
+    let verdict = match (&pass.reason, pass.ended_at_ms) {
         (_, None) => String::new(),
         _ if pass.certified => "yes".to_owned(),
-        (Some(doubt), _) => format!("no: {}", PlainText(doubt)),
+        (Some(reason), _) => format!("no: {}", PlainText(reason)),
         (None, _) => "no".to_owned(),
     };
     [

@@ -3,8 +3,8 @@
 use super::*;
 use crate::domain::{ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::{
-    CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, PassFigures,
-    RepositorySummary, Tally,
+    CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary,
+    PassStatistics, RepositorySummary,
 };
 use crate::progress::{Activity, RepositoryProgress};
 use crate::status::document::ProblemStatus;
@@ -18,16 +18,16 @@ const MINUTE_MS: i64 = 60_000;
 const AROUND: PageContext<'_> = PageContext {
     now_ms: NOW_MS,
     no_daemon: "the daemon does not run: nobody listens at 127.0.0.1:9464",
-    release: "ewmirror approve-deletes",
+    approve: "ewmirror approve-deletes",
     colour: false,
 };
 
-fn entry(iteration: u64, ended_ms: Option<i64>, doubt: Option<&str>) -> LedgerEntry {
+fn entry(iteration: u64, ended_ms: Option<i64>, reason: Option<&str>) -> LedgerEntry {
     LedgerEntry {
         iteration: Iteration(iteration),
         started_ms: NOW_MS - 10 * MINUTE_MS,
         ended_ms,
-        figures: PassFigures {
+        statistics: PassStatistics {
             pages: 40 + iteration,
             requests: 60,
             first_total: 10_433,
@@ -36,11 +36,11 @@ fn entry(iteration: u64, ended_ms: Option<i64>, doubt: Option<&str>) -> LedgerEn
             repeats: 500,
             step_backs: 1,
         },
-        tally: Tally { created: 3, updated: 2, deleted: 1, unchanged: 10_427 },
+        changed: ChangeCounts { created: 3, updated: 2, deleted: 1, unchanged: 10_427 },
         suspects: 5,
         held: 0,
-        certified: doubt.is_none() && ended_ms.is_some(),
-        doubt: doubt.map(str::to_owned),
+        certified: reason.is_none() && ended_ms.is_some(),
+        reason: reason.map(str::to_owned),
     }
 }
 
@@ -57,7 +57,7 @@ fn summary() -> MirrorSummary {
             count: 4000,
             iteration: Some(Iteration(11)),
             since_ms: Some(NOW_MS - 60 * MINUTE_MS),
-            released: 1000,
+            approved: 1000,
             first: (5..10).map(ItemId::Integer).collect(),
         }),
         passes: vec![
@@ -76,7 +76,7 @@ fn summary() -> MirrorSummary {
     };
     MirrorSummary {
         database_bytes: 19_084_083,
-        journal_bytes: 4 << 20,
+        wal_bytes: 4 << 20,
         last: Sequence(10_440),
         dropped_through: Sequence(0),
         newest: vec![ChangeHead {
@@ -163,7 +163,7 @@ fn a_page_with_a_daemon_reads_like_this() {
 {WAITING}
 ewmirror {} runs since 2026-03-01T08:47:55Z (3h 12m), pid 61, signed in
 1 login, 700 page requests; 0 refused, 2 failed
-mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last change 10440
+mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, WAL 4.0 MiB, last change 10440
 
 3: no certified pass yet, 7 items; not read by this daemon
 
@@ -180,7 +180,7 @@ fn a_page_of_the_database_alone_reads_like_this() {
     let page = compose(input(&summary(), None)).page(AROUND);
     let expected = format!(
         "the daemon does not run: nobody listens at 127.0.0.1:9464
-{WAITING}mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, journal 4.0 MiB, last change 10440
+{WAITING}mirror sqlite:///var/lib/ewmirror/mirror.db: 18.2 MiB, WAL 4.0 MiB, last change 10440
 
 3: no certified pass yet, 7 items
 
@@ -236,14 +236,14 @@ fn trouble_is_loud() {
     };
     let repository = &mut document.repositories[1];
     repository.state = Some(StateStatus::Waiting);
-    repository.held_deletions.as_mut().unwrap().released = true;
+    repository.held_deletions.as_mut().unwrap().approved = true;
     let page = document.page(AROUND);
     for line in [
         "pid 61, SIGN-IN DENIED: no such user  \n",
         "\n2 task restarts after a defect of this program: please report it\n",
         "mirror.db: the mirror did not answer within 1 s\n",
         "; WAITING in pass 13, page 40, 4000 of 10432\n",
-        "\n  4000 deletions held back since 2026-03-01T11:00:00Z (pass 11) and released: the next \
+        "\n  4000 deletions held back since 2026-03-01T11:00:00Z (pass 11) and approved: the next \
          certified pass does them\n",
     ] {
         assert!(page.contains(line), "{line} in\n{page}");
@@ -291,7 +291,7 @@ fn the_document_is_this_json() {
   "mirror": {
     "url": "sqlite:///var/lib/ewmirror/mirror.db",
     "database_bytes": 19084083,
-    "journal_bytes": 4194304,
+    "wal_bytes": 4194304,
     "last_sequence": 10440,
     "dropped_through": 0,
     "error": null
@@ -318,7 +318,7 @@ fn the_document_is_this_json() {
         "count": 4000,
         "iteration": 11,
         "since_at_ms": 1772362800000,
-        "released": false,
+        "approved": false,
         "waiting": 3000,
         "first": [
           "5",
@@ -347,7 +347,7 @@ fn the_document_is_this_json() {
           "suspects": 5,
           "held": 0,
           "certified": false,
-          "doubt": null
+          "reason": null
         }
       ]
     }

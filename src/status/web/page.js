@@ -122,9 +122,9 @@ function alerts(status) {
   for (const repository of status.repositories) {
     const held = repository.held_deletions;
     if (!held) continue;
-    const title = `${named(repository)}: ${counted(held.released ? held.count : held.waiting, "deletion")} held back`;
-    if (held.released) {
-      found.push(alertOf("warn", title, "Released: the next certified pass makes them."));
+    const title = `${named(repository)}: ${counted(held.approved ? held.count : held.waiting, "deletion")} held back`;
+    if (held.approved) {
+      found.push(alertOf("warn", title, "Approved: the next certified pass makes them."));
     } else {
       const command = `${status.command} approve-deletes --repository ${repository.id}`;
       const more = held.waiting > held.first.length ? ", ..." : "";
@@ -199,7 +199,7 @@ function passes(repository) {
       make("td", { "data-label": "new", class: "number" }, number(pass.created)),
       make("td", { "data-label": "changed", class: "number" }, number(pass.updated)),
       make("td", { "data-label": "deleted", class: "number" }, number(pass.deleted))),
-    pass.doubt ? make("tr", {}, make("td", { class: "doubt", colspan: 7 }, pass.doubt)) : null,
+    pass.reason ? make("tr", {}, make("td", { class: "reason", colspan: 7 }, pass.reason)) : null,
   ]).filter((row) => row !== null);
   return make("div", { class: "wide" },
     make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
@@ -226,11 +226,11 @@ function card(status, repository) {
 }
 
 function mirror(status) {
-  const { url, database_bytes: database, journal_bytes: journal } = status.mirror;
+  const { url, database_bytes: database, wal_bytes: wal } = status.mirror;
   if (url === "none") return make("p", { class: "faint" }, "No mirror is kept.");
   const sizes = database === null
     ? "its size is not known"
-    : `database ${size(database)}, journal ${size(journal)}`;
+    : `database ${size(database)}, WAL ${size(wal)}`;
   return make("p", { class: "faint" }, `${url}: ${sizes}`);
 }
 

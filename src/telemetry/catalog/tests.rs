@@ -86,7 +86,7 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::pass_resumed(repository, iteration, 1, 1);
         event::pass_started_over(repository, iteration, &error);
         event::deletions_held(repository, iteration, 1, 1, &CommandLine::DEFAULT);
-        event::deletions_released(repository, iteration, 1);
+        event::approved_deletions_made(repository, iteration, 1);
         event::deletions_no_longer_held(repository, iteration);
         event::mirror_opened(Path::new("mirror.db"));
         event::stepped_back(repository, iteration, 1, "this");

@@ -122,14 +122,14 @@ pub fn deletions_held(
     );
 }
 
-/// Deletions that the operator had released were made.
-pub fn deletions_released(repository: RepositoryId, iteration: Iteration, count: u64) {
+/// Deletions that the operator had approved were made.
+pub fn approved_deletions_made(repository: RepositoryId, iteration: Iteration, count: u64) {
     info!(
         target: TARGET,
         repository = repository.0,
         iteration = iteration.0,
         count,
-        "deletions released"
+        "approved deletions made"
     );
 }
 

@@ -182,7 +182,7 @@ fn a_reader_that_stands_still_keeps_no_transaction_open_and_sees_one_instant() {
         if !busy {
             break;
         }
-        assert!(Instant::now() < deadline, "the export keeps the journal");
+        assert!(Instant::now() < deadline, "the export keeps the WAL");
         std::thread::park_timeout(Duration::from_millis(50));
     }
     let mut told = String::from_utf8(first.to_vec()).unwrap();

@@ -109,7 +109,7 @@ impl Mirror {
         let previous: Option<(i64, bool)> = self
             .writer
             .query_row(
-                "SELECT sequence, hash IS NOT NULL FROM item WHERE repository = ?1 AND id = ?2",
+                "SELECT sequence, digest IS NOT NULL FROM item WHERE repository = ?1 AND id = ?2",
                 (repository, &id),
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
@@ -203,7 +203,7 @@ fn wrong_flags_are_wrong_usage() {
 }
 
 #[test]
-fn held_deletions_are_released_and_counted() {
+fn held_deletions_are_approved_and_counted() {
     let mirror = Mirror::new();
     let question = ["approve-deletes", "--repository", "1"];
     let none = "ewmirror: no deletions are held back for repository 1\n";
@@ -211,10 +211,10 @@ fn held_deletions_are_released_and_counted() {
     kept::hold(&mirror.writer, 0..40);
     assert_eq!(
         mirror.answer(&question),
-        "released 40 deletions of repository 1: the next certified pass makes them\n"
+        "approved 40 deletions of repository 1: the next certified pass makes them\n"
     );
-    let released = "SELECT released_count FROM suspicion WHERE repository = 1";
-    assert_eq!(mirror.writer.query_row(released, [], |row| row.get::<_, i64>(0)).unwrap(), 40);
+    let approved = "SELECT approved_count FROM suspects WHERE repository = 1";
+    assert_eq!(mirror.writer.query_row(approved, [], |row| row.get::<_, i64>(0)).unwrap(), 40);
 }
 
 /// `approve-deletes` with more words.
@@ -223,7 +223,7 @@ fn ask<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn held_deletions_are_shown_as_they_are_and_released_by_name() {
+fn held_deletions_are_shown_as_they_are_and_approved_by_name() {
     let mirror = Mirror::new();
     assert_eq!(mirror.answer(&ask(&["--list"])), "");
     for id in 0..7 {
@@ -241,12 +241,12 @@ fn held_deletions_are_shown_as_they_are_and_released_by_name() {
     assert_eq!(mirror.answer(&ask(&["--list", "--items", "4,2"])), listed(&[2, 4]));
     for more in [&["--items", "2,9,x\u{1b}"][..], &["--list", "--items", "9,x\u{1b}"]] {
         let told = mirror.refusal(&ask(more), 1);
-        assert!(told.contains("nothing is released: 9, x\\u001b; --list shows"), "{told}");
+        assert!(told.contains("nothing is approved: 9, x\\u001b; --list shows"), "{told}");
     }
     assert_eq!(mirror.answer(&ask(&["--list"])), listed(&[2, 3, 4]), "nothing was approved");
     assert_eq!(
         mirror.answer(&ask(&["--items", "4", "--items", "2"])),
-        "released 2 deletions of repository 1: the next certified pass makes them; 1 other waits \
+        "approved 2 deletions of repository 1: the next certified pass makes them; 1 other waits \
          on\n"
     );
     assert_eq!(mirror.answer(&ask(&["--list"])), listed(&[3]), "what waits");

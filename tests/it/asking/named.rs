@@ -37,8 +37,8 @@ fn a_name_gets_the_answers_that_its_number_gets() {
         assert!(answer.contains("of the first") && !answer.contains("of the second"), "{answer}");
         assert_eq!(answer, mirror.answer(&by_number));
     }
-    let released = mirror.answer(&["approve-deletes", "--repository", NAME]);
-    assert!(released.starts_with("released 1 deletion of repository 1: "), "{released}");
+    let approved = mirror.answer(&["approve-deletes", "--repository", NAME]);
+    assert!(approved.starts_with("approved 1 deletion of repository 1: "), "{approved}");
 }
 
 #[test]

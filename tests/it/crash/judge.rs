@@ -51,7 +51,7 @@ fn judged(database: &Path) -> rusqlite::Result<Judged> {
         "WITH fold AS (
              SELECT repository, id, max(sequence) AS sequence, op FROM change GROUP BY 1, 2)
          SELECT count(*) FROM fold FULL JOIN item USING (repository, id)
-         WHERE fold.sequence IS NOT item.sequence OR (op = 'd') IS NOT (hash IS NULL)",
+         WHERE fold.sequence IS NOT item.sequence OR (op = 'd') IS NOT (digest IS NULL)",
     )?;
     assert_eq!(wrong, 0, "items are not what their last changes say");
     let wrong = number(
@@ -62,13 +62,13 @@ fn judged(database: &Path) -> rusqlite::Result<Judged> {
     assert_eq!(wrong, 0, "changes do not know those before them");
     let wrong = number(
         "SELECT count(*) FROM repository WHERE items IS NOT
-             (SELECT count(hash) FROM item WHERE item.repository = repository.id)",
+             (SELECT count(digest) FROM item WHERE item.repository = repository.id)",
     )?;
     assert_eq!(wrong, 0, "items are miscounted");
     let ended = number("SELECT count(*) FROM pass WHERE ended_ms IS NOT NULL")?;
     let mut items = connection.prepare(
         "SELECT CAST(after AS TEXT) FROM item JOIN change USING (sequence)
-         WHERE item.repository = 1 AND hash IS NOT NULL",
+         WHERE item.repository = 1 AND digest IS NOT NULL",
     )?;
     let items = items.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(Judged { last, ended, items })

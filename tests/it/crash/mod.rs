@@ -1,5 +1,5 @@
 //! The daemon killed, its writes failed and the power cut at every call that it makes on its
-//! database: opening, pages, the end of a pass, working off the journal, closing.
+//! database: opening, pages, the end of a pass, checkpointing the WAL, closing.
 //!
 //! strace records one run of `once` with all that it writes. Then the same run is killed, or fails,
 //! at each call that strace can aim at; and from the record is rebuilt what a write cut short or a
@@ -108,7 +108,7 @@ impl Scene {
         self.committed[index.saturating_sub(1)]
     }
 
-    /// The call after which nothing is left to be written but what the journal has.
+    /// The call after which nothing is left to be written but what the WAL has.
     fn last_commit(&self) -> usize {
         let of_journal = |call: &Call| call.file.as_deref() == Some("-wal");
         let written = |call: &Call| of_journal(call) && matches!(call.act, Act::Write { .. });
@@ -220,7 +220,7 @@ fn a_call_on_the_database_that_fails_is_told_of_and_made_again() {
             } else {
                 said.contains("mirror.db cannot be opened: ") && said.contains("; ")
             };
-            // SQLite does without the folder's sync, and what cannot be worked off now can be later.
+            // SQLite does without the folder's sync, and what cannot be checkpointed now can be later.
             let is_borne = aim.call.file.is_none() || aim.index > last_commit;
             assert!(is_told || is_borne, "{what}: {said}");
             told.fetch_add(usize::from(is_told), Ordering::Relaxed);

@@ -73,7 +73,7 @@ fn a_database_that_was_damaged_before_the_start_is_refused_and_left_byte_for_byt
     for_each(&cases, |(what, damaged, said)| {
         let kept = Kept::new(&sim);
         fs::write(kept.database(), damaged).unwrap();
-        // Twice: the first may have left a journal beside it.
+        // Twice: the first may have left a WAL beside it.
         for _ in 0..2 {
             let complaint = complaint(Daemon::run(&endless(&kept)));
             assert!(complaint.contains(said), "{what}: {complaint}");
@@ -116,9 +116,9 @@ fn a_database_that_goes_under_a_running_daemon_ends_it_and_what_came_is_left_alo
         let expected = format!("{} has been {what} while it was in use", kept.database().display());
         assert!(said.contains(&expected), "{said}");
         assert!(said.contains("stop the daemon before"), "{said}");
-        // A journal beside what came would be played into it.
-        let journal = fs::metadata(kept.beside("-wal")).map_or(0, |journal| journal.len());
-        assert_eq!(journal, 0, "{what}: the journal was left behind");
+        // A WAL beside what came would be played into it.
+        let wal = fs::metadata(kept.beside("-wal")).map_or(0, |wal| wal.len());
+        assert_eq!(wal, 0, "{what}: the WAL was left behind");
         if what == "deleted" {
             assert!(!kept.database().exists());
         } else {

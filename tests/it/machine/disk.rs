@@ -14,7 +14,7 @@ const MIB: usize = 1 << 20;
 /// Enough items for their copy to fill several MiB.
 const ITEMS: usize = 3000;
 
-/// Room for that, and for a journal that is worked off at 16 MiB.
+/// Room for that, and for a WAL that is checkpointed at 16 MiB.
 const ROOM: usize = 40 * MIB;
 
 /// Says that the mirror failed, for the first time since this place of the log.
@@ -69,11 +69,11 @@ fn a_disk_that_is_full_when_the_journal_is_worked_off_and_at_the_start_costs_not
     let daemon = Daemon::run(&kept.setup());
     daemon.wait_for_pass(1, 1);
     let ballast = disk.fill();
-    // It is worked off at the end, for which there is no room now.
-    let journal = kept.beside("-wal");
-    assert!(fs::metadata(&journal).unwrap().len() > MIB as u64);
+    // It is checkpointed at the end, for which there is no room now.
+    let wal = kept.beside("-wal");
+    assert!(fs::metadata(&wal).unwrap().len() > MIB as u64);
     assert!(daemon.stop().status.success());
-    assert!(fs::metadata(&journal).unwrap().len() > MIB as u64, "there was room after all");
+    assert!(fs::metadata(&wal).unwrap().len() > MIB as u64, "there was room after all");
 
     let mut setup = kept.setup();
     setup.paging = setup.paging.replace("'1h'", "'1ms'");

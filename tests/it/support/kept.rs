@@ -13,13 +13,14 @@ use super::daemon::{config_file, ewmirror, output};
 use super::{Setup, Sim};
 
 /// What makes a database of this version.
-pub(crate) const MIGRATIONS: [&str; 2] = [
+pub(crate) const MIGRATIONS: [&str; 3] = [
     include_str!("../../../src/mirror/migrations/sqlite/0001_mirror.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0002_release.sql"),
+    include_str!("../../../src/mirror/migrations/sqlite/0003_words.sql"),
 ];
 
 /// `user_version` of such a database.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// Puts down that the deletions of these items of repository 1 are held back, since pass 11.
 pub(crate) fn hold(connection: &rusqlite::Connection, items: std::ops::Range<i128>) {
@@ -29,7 +30,7 @@ pub(crate) fn hold(connection: &rusqlite::Connection, items: std::ops::Range<i12
     let count = i64::try_from(count).expect("a few");
     connection
         .execute(
-            "INSERT INTO suspicion VALUES (1, x'', 3, ?1, ?2, 11, 1772366400000, NULL, 0, 0)",
+            "INSERT INTO suspects VALUES (1, x'', 3, ?1, ?2, 11, 1772366400000, NULL, 0, 0)",
             (held.to_bytes(), count),
         )
         .expect("the database can be written");
@@ -110,7 +111,7 @@ impl Kept {
         lines.iter().map(read).collect()
     }
 
-    /// Releases the deletions that are held; what the command said on stdout.
+    /// Approves the deletions that are held; what the command said on stdout.
     pub(crate) fn approve(&self, repository: u64) -> Vec<String> {
         self.lines(&["approve-deletes", "--repository", &repository.to_string()])
     }

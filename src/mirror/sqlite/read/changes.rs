@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::super::key::{Key, OwnedKey};
+use super::super::key::{OwnedSqlItemId, SqlItemId};
 use super::{ReadError, Reader, bounds_in, optional, signed, whole};
 use crate::domain::{Change, ItemId, Iteration, Op, RepositoryId, Sequence};
 
@@ -29,7 +29,7 @@ pub struct ChangesPage {
 
 /// The changes of one item that are still in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct History {
+pub struct ItemHistory {
     /// Their sequences, the oldest first.
     pub sequences: Vec<Sequence>,
     /// Up to which sequence changes have been dropped, where some of them were this item's.
@@ -91,15 +91,15 @@ impl Reader {
         &mut self,
         repository: RepositoryId,
         item: &ItemId,
-    ) -> Result<Option<History>, ReadError> {
+    ) -> Result<Option<ItemHistory>, ReadError> {
         let transaction = self.connection.transaction()?;
         let latest = transaction
             .prepare_cached("SELECT sequence FROM item WHERE repository = ?1 AND id = ?2")?
-            .query_row((signed(repository.0), Key(item)), |row| whole(row, 0))
+            .query_row((signed(repository.0), SqlItemId(item)), |row| whole(row, 0))
             .optional()?;
         let Some(latest) = latest else { return Ok(None) };
         let bounds = bounds_in(&transaction)?;
-        let mut history = History { sequences: Vec::new(), dropped_through: None };
+        let mut history = ItemHistory { sequences: Vec::new(), dropped_through: None };
         let mut previous =
             transaction.prepare_cached("SELECT previous FROM change WHERE sequence = ?1")?;
         let mut next = Some(Sequence(latest));
@@ -154,7 +154,7 @@ struct LogRow {
 impl LogRow {
     fn read(row: &Row<'_>) -> Result<Self, ReadError> {
         let sequence = Sequence(whole(row, 0)?);
-        let OwnedKey(item) = row.get(2)?;
+        let OwnedSqlItemId(item) = row.get(2)?;
         let letter = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
         let op = Op::of_letter(letter)
             .ok_or(ReadError::Damaged { sequence, what: "its op is not known" })?;

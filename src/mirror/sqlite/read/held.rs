@@ -5,11 +5,11 @@ use std::path::Path;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
-use super::super::key::{self, Key, OwnedKey, RANGES, RESTS};
+use super::super::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
 use super::super::schema::{self, Header};
 use super::{ReadError, Reader, connect, signed};
 use crate::domain::{IdSet, ItemId, RepositoryId};
-use crate::mirror::Held;
+use crate::mirror::HeldDeletions;
 
 /// A page is full with so many bytes of bodies, and one item more.
 const PAGE_BYTES: usize = 4 << 20;
@@ -19,7 +19,7 @@ const LOOKED_AT: usize = 20_000;
 
 /// The deletions of one repository that wait for the operator.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Waiting {
+pub struct PendingDeletions {
     /// Which.
     pub items: IdSet,
     /// When they were announced, in milliseconds since 1970 (UTC).
@@ -37,15 +37,15 @@ pub struct ItemsPage {
 
 /// What became of the operator's word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Release {
+pub enum ApprovalOutcome {
     /// Nothing is held back.
     NothingHeld,
-    /// These are not held back; nothing was released.
+    /// These are not held back; nothing was approved.
     Unknown(Vec<String>),
     /// It holds.
     Done {
-        /// How many were released, those included that had been before.
-        released: u64,
+        /// How many were approved, those included that had been before.
+        approved: u64,
         /// How many wait on.
         waiting: u64,
     },
@@ -53,12 +53,13 @@ pub enum Release {
 
 impl Reader {
     /// The deletions of a repository that wait for the operator; `None` where none do.
-    pub fn waiting_deletions(
+    pub fn pending_deletions(
         &mut self,
         repository: RepositoryId,
-    ) -> Result<Option<Waiting>, ReadError> {
+    ) -> Result<Option<PendingDeletions>, ReadError> {
         let found = held_in(&self.connection, repository)?;
-        let waiting = found.map(|(held, since_ms)| Waiting { items: held.waiting(), since_ms });
+        let waiting =
+            found.map(|(held, since_ms)| PendingDeletions { items: held.waiting(), since_ms });
         Ok(waiting.filter(|waiting| !waiting.items.is_empty()))
     }
 
@@ -83,18 +84,18 @@ impl Reader {
             let range = if rest.is_some() { RESTS[place] } else { range };
             let mut ids = transaction.prepare_cached(&format!(
                 "SELECT id FROM item \
-                 WHERE repository = ?1 AND hash IS NOT NULL AND {range} ORDER BY id"
+                 WHERE repository = ?1 AND digest IS NOT NULL AND {range} ORDER BY id"
             ))?;
             let mut rows = match rest {
-                Some(after) => ids.query((signed(repository.0), Key(after)))?,
+                Some(after) => ids.query((signed(repository.0), SqlItemId(after)))?,
                 None => ids.query([signed(repository.0)])?,
             };
             while let Some(row) = rows.next()? {
-                let OwnedKey(id) = row.get(0)?;
+                let OwnedSqlItemId(id) = row.get(0)?;
                 looked_at += 1;
                 if set.contains(&id) {
                     let body: Vec<u8> =
-                        body.query_row((signed(repository.0), Key(&id)), |row| row.get(0))?;
+                        body.query_row((signed(repository.0), SqlItemId(&id)), |row| row.get(0))?;
                     bytes += body.len();
                     page.items.push((id.clone(), body));
                 }
@@ -108,62 +109,62 @@ impl Reader {
     }
 }
 
-/// Releases the deletions of a repository that the guard has held back: all, or those of these items
+/// Approves the deletions of a repository that the guard has held back: all, or those of these items
 /// if all of these are held. Writes one row, as soon as the daemon is between two of its
 /// transactions. As for [`Reader::open`], this process must have no connection to the file.
 ///
 /// # Errors
 ///
 /// As for [`Reader::open`], and a file that this user may not write.
-pub fn release(
+pub fn approve(
     path: &Path,
     repository: RepositoryId,
     named: Option<&[String]>,
-) -> Result<Release, ReadError> {
+) -> Result<ApprovalOutcome, ReadError> {
     if schema::check_header(path)? == Header::Blank {
         return Err(ReadError::Missing { path: path.to_owned() });
     }
-    release_in(&mut connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, repository, named)
+    approve_in(&mut connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, repository, named)
 }
 
 /// The same, with a connection that can write.
-pub(in crate::mirror::sqlite) fn release_in(
+pub(in crate::mirror::sqlite) fn approve_in(
     connection: &mut Connection,
     repository: RepositoryId,
     named: Option<&[String]>,
-) -> Result<Release, ReadError> {
+) -> Result<ApprovalOutcome, ReadError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let Some((mut held, _)) = held_in(&transaction, repository)? else {
-        return Ok(Release::NothingHeld);
+        return Ok(ApprovalOutcome::NothingHeld);
     };
-    let released = match named {
+    let approved = match named {
         None => {
-            held.release(None);
+            held.approve(None);
             held.announced
         }
         Some(named) => {
             let picked = match held.items.named(named) {
                 Ok(picked) => picked,
-                Err(unknown) => return Ok(Release::Unknown(unknown)),
+                Err(unknown) => return Ok(ApprovalOutcome::Unknown(unknown)),
             };
-            held.release(Some(&picked));
+            held.approve(Some(&picked));
             picked.count()
         }
     };
     transaction
         .prepare_cached(
-            "UPDATE suspicion SET released_items = ?2, released_count = ?3, picked = ?4 \
+            "UPDATE suspects SET approved_items = ?2, approved_count = ?3, picked = ?4 \
              WHERE repository = ?1",
         )?
         .execute(params![
             signed(repository.0),
-            Some(&held.released).filter(|released| !released.is_empty()).map(IdSet::to_bytes),
-            signed(held.released.count()),
+            Some(&held.approved).filter(|approved| !approved.is_empty()).map(IdSet::to_bytes),
+            signed(held.approved.count()),
             held.picked
         ])?;
     let waiting = held.waiting().count();
     transaction.commit()?;
-    Ok(Release::Done { released, waiting })
+    Ok(ApprovalOutcome::Done { approved, waiting })
 }
 
 /// The first of the deletions of a repository that wait for the operator: as far as they have numbers
@@ -180,11 +181,11 @@ pub(super) fn first_waiting(
         return Ok(first);
     }
     let mut items = connection.prepare_cached(
-        "SELECT id FROM item WHERE repository = ?1 AND hash IS NOT NULL ORDER BY id LIMIT ?2",
+        "SELECT id FROM item WHERE repository = ?1 AND digest IS NOT NULL ORDER BY id LIMIT ?2",
     )?;
     let mut rows = items.query((signed(repository.0), signed(LOOKED_AT as u64)))?;
     while let Some(row) = rows.next()?.filter(|_| first.len() < most) {
-        let OwnedKey(id) = row.get(0)?;
+        let OwnedSqlItemId(id) = row.get(0)?;
         if waiting.contains(&id) {
             first.push(id);
         }
@@ -196,7 +197,7 @@ pub(super) fn first_waiting(
 fn held_in(
     connection: &Connection,
     repository: RepositoryId,
-) -> Result<Option<(Held, Option<i64>)>, ReadError> {
+) -> Result<Option<(HeldDeletions, Option<i64>)>, ReadError> {
     let ids = |column: usize, bytes: Option<Vec<u8>>| match bytes {
         None => Ok(IdSet::new()),
         Some(bytes) => IdSet::from_bytes(&bytes).map_err(|error| {
@@ -205,14 +206,14 @@ fn held_in(
     };
     let held = connection
         .prepare_cached(
-            "SELECT held, held_count, held_ms, released_items, picked FROM suspicion \
+            "SELECT held, held_count, held_ms, approved_items, picked FROM suspects \
              WHERE repository = ?1 AND held IS NOT NULL AND held_count > 0",
         )?
         .query_row([signed(repository.0)], |row| {
-            let held = Held {
+            let held = HeldDeletions {
                 items: ids(0, row.get(0)?)?,
                 announced: super::whole(row, 1)?,
-                released: ids(3, row.get(3)?)?,
+                approved: ids(3, row.get(3)?)?,
                 picked: row.get(4)?,
             };
             Ok((held, row.get(2)?))

@@ -1,8 +1,8 @@
 //! Reading a mirror's database beside the daemon that writes it.
 //!
 //! A [`Reader`] has a connection of its own that cannot write. It never blocks the daemon: SQLite's
-//! journal lets one write while others read. What it could do is to keep the journal from being
-//! worked off, by reading from one old state for long; so each question is one short transaction.
+//! WAL lets one write while others read. What it could do is to keep the WAL from being
+//! checkpointed, by reading from one old state for long; so each question is one short transaction.
 //! The one exception is a [`Snapshot`], and who takes one must not wait for anybody while it lasts.
 //!
 //! Nothing here changes the file, brings it up to date, or waits for it to be there.
@@ -21,17 +21,17 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction};
 
-pub use changes::{ChangesPage, History};
+pub use changes::{ChangesPage, ItemHistory};
 pub use error::ReadError;
 #[cfg(test)]
-pub(super) use held::release_in;
-pub use held::{ItemsPage, Release, Waiting, release};
+pub(super) use held::approve_in;
+pub use held::{ApprovalOutcome, ItemsPage, PendingDeletions, approve};
 pub use summary::{
     CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,
 };
 
 use super::error::OpenError;
-use super::key::{OwnedKey, RANGES};
+use super::key::{OwnedSqlItemId, RANGES};
 use super::schema::{self, Header, SCHEMA_VERSION};
 use crate::domain::{ItemId, RepositoryId, Sequence};
 
@@ -52,7 +52,7 @@ pub struct Reader {
 
 /// Where the log begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct LogBounds {
     /// Changes up to this one have been dropped; 0: none.
     pub dropped_through: Sequence,
     /// The last change; 0: there was none yet.
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     /// Where the log begins and ends.
-    pub fn bounds(&mut self) -> Result<Bounds, ReadError> {
+    pub fn bounds(&mut self) -> Result<LogBounds, ReadError> {
         bounds_in(&self.connection.transaction()?)
     }
 
@@ -121,7 +121,7 @@ impl Reader {
     }
 }
 
-/// One state of a mirror. While it lasts the daemon's journal can only grow.
+/// One state of a mirror. While it lasts the daemon's WAL can only grow.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     transaction: Transaction<'a>,
@@ -144,11 +144,11 @@ impl Snapshot<'_> {
         for range in RANGES {
             let mut statement = self.transaction.prepare_cached(&format!(
                 "SELECT id, (SELECT after FROM change WHERE sequence = item.sequence) FROM item \
-                 WHERE repository = ?1 AND hash IS NOT NULL AND {range} ORDER BY id"
+                 WHERE repository = ?1 AND digest IS NOT NULL AND {range} ORDER BY id"
             ))?;
             let mut rows = statement.query([signed(repository.0)])?;
             while let Some(row) = rows.next()? {
-                let OwnedKey(id) = row.get(0)?;
+                let OwnedSqlItemId(id) = row.get(0)?;
                 let body = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
                 if let ControlFlow::Break(value) = each(&id, body) {
                     return Ok(ControlFlow::Break(value));
@@ -185,7 +185,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, ReadError> {
     Ok(connection)
 }
 
-fn bounds_in(transaction: &Transaction<'_>) -> Result<Bounds, ReadError> {
+fn bounds_in(transaction: &Transaction<'_>) -> Result<LogBounds, ReadError> {
     let mut statement = transaction.prepare_cached(
         "SELECT dropped_through, (SELECT max(sequence) FROM change) FROM log WHERE only = 1",
     )?;
@@ -193,7 +193,7 @@ fn bounds_in(transaction: &Transaction<'_>) -> Result<Bounds, ReadError> {
         let dropped_through = Sequence(whole(row, 0)?);
         let kept = optional(row, 1)?.map(Sequence);
         let last = kept.map_or(dropped_through, |kept| kept.max(dropped_through));
-        Ok(Bounds { dropped_through, last })
+        Ok(LogBounds { dropped_through, last })
     })?;
     Ok(bounds)
 }

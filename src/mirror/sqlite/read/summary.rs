@@ -1,4 +1,4 @@
-//! What a mirror holds, in figures: for `status`.
+//! What a mirror holds, in statistics: for `status`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::super::error::OpenError;
-use super::super::key::OwnedKey;
+use super::super::key::OwnedSqlItemId;
 use super::{ReadError, Reader, bounds_in, held, optional, signed, whole};
 use crate::domain::{ItemId, Iteration, Op, RepositoryId, Sequence};
-use crate::mirror::{PassFigures, Tally};
+use crate::mirror::{ChangeCounts, PassStatistics};
 
 /// How many entries of the ledger are told of each repository.
 const NEWEST_PASSES: i64 = 10;
@@ -22,13 +22,13 @@ const NEWEST_CHANGES: i64 = 20;
 /// How many of the deletions that are held back are named: enough to recognise what they are.
 const FIRST_HELD: usize = 5;
 
-/// A mirror in figures.
+/// A mirror in statistics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorSummary {
     /// The size of the database file, in bytes.
     pub database_bytes: u64,
-    /// The size of its journal, in bytes.
-    pub journal_bytes: u64,
+    /// The size of its WAL, in bytes.
+    pub wal_bytes: u64,
     /// The last change; 0: there was none yet.
     pub last: Sequence,
     /// Changes up to this one have been dropped; 0: none.
@@ -54,7 +54,7 @@ pub struct ChangeHead {
     pub item: ItemId,
 }
 
-/// A repository in figures.
+/// A repository in statistics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositorySummary {
     /// The repository.
@@ -89,8 +89,8 @@ pub struct HeldSummary {
     pub iteration: Option<Iteration>,
     /// When, in milliseconds since 1970 (UTC).
     pub since_ms: Option<i64>,
-    /// How many of them the operator has released.
-    pub released: u64,
+    /// How many of them the operator has approved.
+    pub approved: u64,
     /// Those of the others that come first, some of them.
     pub first: Vec<ItemId>,
 }
@@ -105,9 +105,9 @@ pub struct LedgerEntry {
     /// When it ended, likewise; `None` while it is under way.
     pub ended_ms: Option<i64>,
     /// What the pager counted.
-    pub figures: PassFigures,
+    pub statistics: PassStatistics,
     /// What it changed.
-    pub tally: Tally,
+    pub changed: ChangeCounts,
     /// Suspects at its end.
     pub suspects: u64,
     /// Deletions held back at its end.
@@ -115,16 +115,16 @@ pub struct LedgerEntry {
     /// Whether it proved that it missed nothing.
     pub certified: bool,
     /// Why it is not certified.
-    pub doubt: Option<String>,
+    pub reason: Option<String>,
 }
 
 impl Reader {
-    /// The mirror in figures, as of one moment but for the sizes of its files.
+    /// The mirror in statistics, as of one moment but for the sizes of its files.
     pub fn summary(&mut self) -> Result<MirrorSummary, ReadError> {
         let database = self.connection.path().map(PathBuf::from).unwrap_or_default();
-        let mut journal = OsString::from(&database);
-        journal.push("-wal");
-        let (database_bytes, journal_bytes) = (size(&database)?, size(Path::new(&journal))?);
+        let mut wal = OsString::from(&database);
+        wal.push("-wal");
+        let (database_bytes, wal_bytes) = (size(&database)?, size(Path::new(&wal))?);
         let transaction = self.connection.transaction()?;
         let bounds = bounds_in(&transaction)?;
         let mut statement = transaction.prepare_cached(
@@ -133,7 +133,7 @@ impl Reader {
         let repositories = statement.query_and_then([], |row| repository(&transaction, row))?;
         Ok(MirrorSummary {
             database_bytes,
-            journal_bytes,
+            wal_bytes,
             last: bounds.last,
             dropped_through: bounds.dropped_through,
             newest: newest(&transaction, bounds.dropped_through)?,
@@ -155,7 +155,7 @@ fn newest(
         let letter = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
         let op = Op::of_letter(letter)
             .ok_or(ReadError::Damaged { sequence, what: "its op is not known" })?;
-        let OwnedKey(item) = row.get(4)?;
+        let OwnedSqlItemId(item) = row.get(4)?;
         let repository = RepositoryId(whole(row, 3)?);
         Ok(ChangeHead { sequence, ts_ms: row.get(1)?, op, repository, item })
     })?;
@@ -175,32 +175,32 @@ fn repository(connection: &Connection, row: &Row<'_>) -> Result<RepositorySummar
     let certified = optional(row, 2)?
         .zip(row.get(3)?)
         .map(|(iteration, ended_ms)| CertifiedPass { iteration: Iteration(iteration), ended_ms });
-    let suspicion = connection
+    let suspects = connection
         .prepare_cached(
-            "SELECT suspect_count, held_count, held_iteration, held_ms, released_count \
-             FROM suspicion WHERE repository = ?1",
+            "SELECT suspect_count, held_count, held_iteration, held_ms, approved_count \
+             FROM suspects WHERE repository = ?1",
         )?
         .query_row([signed(id.0)], |row| {
             let held = HeldSummary {
                 count: whole(row, 1)?,
                 iteration: optional(row, 2)?.map(Iteration),
                 since_ms: row.get(3)?,
-                released: whole(row, 4)?,
+                approved: whole(row, 4)?,
                 first: Vec::new(),
             };
             Ok((whole(row, 0)?, held))
         })
         .optional()?;
-    let (suspects, held) = suspicion.map_or((0, None), |(suspects, held)| (suspects, Some(held)));
+    let (suspects, held) = suspects.map_or((0, None), |(suspects, held)| (suspects, Some(held)));
     let mut held = held.filter(|held| held.count > 0);
-    if let Some(held) = held.as_mut().filter(|held| held.released < held.count) {
+    if let Some(held) = held.as_mut().filter(|held| held.approved < held.count) {
         held.first = held::first_waiting(connection, id, FIRST_HELD)?;
     }
     let passes = connection
         .prepare_cached(
             "SELECT iteration, started_ms, ended_ms, pages, requests, first_total, last_total, \
              distinct_ids, repeats, step_backs, created, updated, deleted, unchanged, suspects, \
-             held, certified, doubt FROM pass WHERE repository = ?1 \
+             held, certified, reason FROM pass WHERE repository = ?1 \
              ORDER BY iteration DESC LIMIT ?2",
         )?
         .query_map([signed(id.0), NEWEST_PASSES], entry)?
@@ -213,7 +213,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
         iteration: Iteration(whole(row, 0)?),
         started_ms: row.get(1)?,
         ended_ms: row.get(2)?,
-        figures: PassFigures {
+        statistics: PassStatistics {
             pages: whole(row, 3)?,
             requests: whole(row, 4)?,
             first_total: whole(row, 5)?,
@@ -222,7 +222,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
             repeats: whole(row, 8)?,
             step_backs: whole(row, 9)?,
         },
-        tally: Tally {
+        changed: ChangeCounts {
             created: whole(row, 10)?,
             updated: whole(row, 11)?,
             deleted: whole(row, 12)?,
@@ -231,6 +231,6 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
         suspects: whole(row, 14)?,
         held: whole(row, 15)?,
         certified: row.get(16)?,
-        doubt: row.get(17)?,
+        reason: row.get(17)?,
     })
 }

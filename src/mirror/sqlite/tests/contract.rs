@@ -7,26 +7,26 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Place;
 use crate::domain::{Change, ItemId, Iteration, Op, RepositoryId, Sequence};
-use crate::mirror::Release;
-use crate::mirror::contract::{self, Kind, Look};
+use crate::mirror::ApprovalOutcome;
+use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent};
 use crate::mirror::sqlite::SqliteMirror;
-use crate::mirror::sqlite::key::OwnedKey;
-use crate::mirror::sqlite::read::release_in;
+use crate::mirror::sqlite::key::OwnedSqlItemId;
+use crate::mirror::sqlite::read::approve_in;
 
-impl Kind for Place {
+impl ImplementationUnderTest for Place {
     type Mirror = SqliteMirror;
 
     fn open(&self) -> SqliteMirror {
         self.open()
     }
 
-    fn release(&self, repository: RepositoryId, named: Option<&[ItemId]>) -> Release {
+    fn approve(&self, repository: RepositoryId, named: Option<&[ItemId]>) -> ApprovalOutcome {
         let mut connection = Connection::open(self.file()).unwrap();
         let named = named.map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
-        release_in(&mut connection, repository, named.as_deref()).unwrap()
+        approve_in(&mut connection, repository, named.as_deref()).unwrap()
     }
 
-    fn look(&self) -> Look {
+    fn look(&self) -> MirrorContent {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.file(), flags).unwrap();
         look(&connection).unwrap()
@@ -35,10 +35,10 @@ impl Kind for Place {
 
 type Row = (u64, ItemId, String, u64, i64, Option<u64>, Option<Vec<u8>>);
 
-fn look(connection: &Connection) -> rusqlite::Result<Look> {
+fn look(connection: &Connection) -> rusqlite::Result<MirrorContent> {
     let dropped_through =
         connection.query_row("SELECT dropped_through FROM log", [], |row| unsigned(row, 0))?;
-    let mut look = Look::default();
+    let mut look = MirrorContent::default();
     let mut rows = BTreeMap::new();
     let mut changes = connection.prepare("SELECT * FROM change")?;
     let mut found = changes.query([])?;
@@ -46,7 +46,7 @@ fn look(connection: &Connection) -> rusqlite::Result<Look> {
         let previous = row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned);
         let change: Row = (
             unsigned(row, 1)?,
-            row.get::<_, OwnedKey>(2)?.0,
+            row.get::<_, OwnedSqlItemId>(2)?.0,
             row.get(3)?,
             unsigned(row, 4)?,
             row.get(5)?,
@@ -73,16 +73,16 @@ fn look(connection: &Connection) -> rusqlite::Result<Look> {
             after: after.clone(),
         });
     }
-    let mut items = connection.prepare("SELECT repository, id, sequence, hash FROM item")?;
+    let mut items = connection.prepare("SELECT repository, id, sequence, digest FROM item")?;
     let mut found = items.query([])?;
     while let Some(row) = found.next()? {
-        let key = (unsigned(row, 0)?, row.get::<_, OwnedKey>(1)?.0);
+        let key = (unsigned(row, 0)?, row.get::<_, OwnedSqlItemId>(1)?.0);
         let change = &rows[&unsigned(row, 2)?];
         assert_eq!((change.0, &change.1), (key.0, &key.1));
         match row.get::<_, Option<i64>>(3)? {
-            Some(hash) => {
+            Some(digest) => {
                 let body = change.6.clone().unwrap();
-                assert_eq!(hash.cast_unsigned(), crate::domain::item::digest(&body));
+                assert_eq!(digest.cast_unsigned(), crate::domain::item::digest(&body));
                 look.items.insert(key, body);
             }
             None => assert!(look.tombstones.insert(key)),

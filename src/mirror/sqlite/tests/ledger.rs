@@ -7,8 +7,10 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId};
-use crate::mirror::sqlite::read::release_in;
-use crate::mirror::{Checkpoint, EndOfPass, Held, Mirror, PageOfItems, PassFigures, Release};
+use crate::mirror::sqlite::read::approve_in;
+use crate::mirror::{
+    ApprovalOutcome, Checkpoint, EndOfPass, HeldDeletions, Mirror, PageOfItems, PassStatistics,
+};
 
 const REPOSITORY: RepositoryId = RepositoryId(u64::MAX);
 
@@ -19,21 +21,21 @@ fn page(iteration: u64, items: i128) -> Arc<PageOfItems> {
         repository: REPOSITORY,
         iteration: Iteration(iteration),
         ts_ms: 5,
-        first_sight: vec![true; items.len()],
+        newly_seen: vec![true; items.len()],
         items,
         ignore: Arc::new([]),
-        figures: PassFigures { pages: 1, ..PassFigures::default() },
+        statistics: PassStatistics { pages: 1, ..PassStatistics::default() },
         checkpoint: Checkpoint::default(),
     })
 }
 
-fn end(iteration: u64, doubt: Option<&str>) -> EndOfPass {
+fn end(iteration: u64, reason: Option<&str>) -> EndOfPass {
     EndOfPass {
         repository: REPOSITORY,
         iteration: Iteration(iteration),
         ts_ms: 9,
-        figures: PassFigures::default(),
-        doubt: doubt.map(str::to_owned),
+        statistics: PassStatistics::default(),
+        reason: reason.map(str::to_owned),
         suspects: IdSet::new(),
         held: None,
     }
@@ -58,7 +60,7 @@ async fn the_ledger_tells_passes_that_were_given_up_doubted_and_certified() {
     mirror.begin_pass(REPOSITORY, Iteration(4), 4).await.unwrap();
     let passes = ask(
         &place,
-        "SELECT concat_ws(' ', iteration, started_ms, ended_ms, certified, doubt) FROM pass",
+        "SELECT concat_ws(' ', iteration, started_ms, ended_ms, certified, reason) FROM pass",
     );
     assert_eq!(passes, "1 1 2 0 given up; 2 2 9 0 it moved; 3 3 9 1; 4 4 0");
     let certified = "SELECT concat(certified_iteration, ' ', certified_ms) FROM repository";
@@ -74,7 +76,7 @@ async fn the_ledger_keeps_the_last_thousand_passes() {
                INSERT INTO pass (repository, iteration, started_ms, ended_ms)
                SELECT ?1, n, 0, 0 FROM n";
     connection.execute(sql, [REPOSITORY.0.cast_signed()]).unwrap();
-    let iteration = mirror.recall(REPOSITORY).await.unwrap().iteration;
+    let iteration = mirror.load(REPOSITORY).await.unwrap().iteration;
     assert_eq!(iteration, Iteration(1201));
     mirror.end_pass(end(1201, None)).await.unwrap();
     let kept = "SELECT concat(count(*), ' from ', min(iteration)) FROM pass";
@@ -147,31 +149,31 @@ async fn an_unchanged_page_writes_no_item_and_no_change() {
 }
 
 #[tokio::test]
-async fn a_release_given_between_two_ends_holds_for_those_that_are_still_held() {
+async fn an_approval_given_between_two_ends_holds_for_those_that_are_still_held() {
     let place = Place::new();
     let mirror = place.open();
     let held_of = |ids: std::ops::Range<i128>| {
         let ids: Vec<ItemId> = ids.map(ItemId::Integer).collect();
         let items: IdSet = ids.iter().collect();
-        Some(Held { announced: items.count(), items, ..Held::default() })
+        Some(HeldDeletions { announced: items.count(), items, ..HeldDeletions::default() })
     };
     mirror.end_pass(EndOfPass { held: held_of(0..5), ..end(1, None) }).await.unwrap();
-    assert!(!mirror.released(REPOSITORY).await.unwrap());
+    assert!(!mirror.approved(REPOSITORY).await.unwrap());
     let named = ["0", "3", "4"].map(str::to_owned);
     let mut connection = Connection::open(place.file()).unwrap();
-    let told = release_in(&mut connection, REPOSITORY, Some(&named)).unwrap();
-    assert_eq!(told, Release::Done { released: 3, waiting: 2 });
+    let told = approve_in(&mut connection, REPOSITORY, Some(&named)).unwrap();
+    assert_eq!(told, ApprovalOutcome::Done { approved: 3, waiting: 2 });
     mirror.end_pass(EndOfPass { held: held_of(0..5), ..end(2, None) }).await.unwrap();
-    assert!(mirror.released(REPOSITORY).await.unwrap());
+    assert!(mirror.approved(REPOSITORY).await.unwrap());
     mirror.end_pass(EndOfPass { held: held_of(0..4), ..end(2, None) }).await.unwrap();
-    assert!(mirror.released(REPOSITORY).await.unwrap(), "what is left of them");
-    let since = "SELECT '' || held_iteration FROM suspicion";
+    assert!(mirror.approved(REPOSITORY).await.unwrap(), "what is left of them");
+    let since = "SELECT '' || held_iteration FROM suspects";
     assert_eq!(ask(&place, since), "1", "the pass that announced them");
     mirror.end_pass(EndOfPass { held: held_of(0..6), ..end(3, None) }).await.unwrap();
     assert_eq!(ask(&place, since), "3");
-    let held = mirror.suspicion(REPOSITORY).await.unwrap().held.unwrap();
-    assert_eq!(held.released, [ItemId::Integer(0), ItemId::Integer(3)].iter().collect());
+    let held = mirror.suspects(REPOSITORY).await.unwrap().held.unwrap();
+    assert_eq!(held.approved, [ItemId::Integer(0), ItemId::Integer(3)].iter().collect());
     assert!(held.picked);
     mirror.end_pass(EndOfPass { held: held_of(1..3), ..end(4, None) }).await.unwrap();
-    assert!(!mirror.released(REPOSITORY).await.unwrap(), "none of those is left");
+    assert!(!mirror.approved(REPOSITORY).await.unwrap(), "none of those is left");
 }

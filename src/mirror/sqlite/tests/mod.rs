@@ -1,9 +1,9 @@
 //! Tests of the SQLite mirror: the contract of all mirrors, and what is SQLite's own.
 
 mod contract;
-mod journal;
 mod ledger;
 mod open;
+mod wal;
 
 use std::path::{Path, PathBuf};
 

@@ -10,7 +10,7 @@ use crate::domain::item::digest;
 use crate::domain::{IdSet, ItemId, RepositoryId};
 use crate::mirror::sqlite::error::OpenError;
 use crate::mirror::sqlite::schema::{self, APPLICATION_ID, Header, SCHEMA_VERSION};
-use crate::mirror::{Held, Mirror};
+use crate::mirror::{HeldDeletions, Mirror};
 
 fn refused(path: &Path) -> OpenError {
     SqliteMirror::open(path, SqliteOptions::default()).unwrap_err()
@@ -61,7 +61,7 @@ fn a_lock_that_is_something_else_is_left_as_it_is() {
 fn a_new_database_is_ours_alone_and_says_what_it_is_from_the_start() {
     let place = Place::new();
     let mirror = place.open();
-    // The file itself, not a journal. Reading it drops SQLite's locks, which nobody needs here.
+    // The file itself, not a WAL. Reading it drops SQLite's locks, which nobody needs here.
     let bytes = fs::read(place.file()).unwrap();
     assert_eq!(bytes[60..64], SCHEMA_VERSION.to_be_bytes());
     assert_eq!(bytes[68..72], APPLICATION_ID.to_be_bytes());
@@ -162,30 +162,33 @@ fn two_daemons_on_one_file_are_refused_and_told_who_has_it() {
 #[test]
 fn no_released_migration_is_ever_edited() {
     let digests: Vec<u64> = schema::MIGRATIONS.iter().map(|sql| digest(sql.as_bytes())).collect();
-    assert_eq!(digests, [4_244_440_805_526_751_129, 3_625_122_729_149_856_911]);
+    assert_eq!(
+        digests,
+        [4_244_440_805_526_751_129, 3_625_122_729_149_856_911, 16_819_744_772_591_163_817]
+    );
 }
 
 #[tokio::test]
-async fn what_an_earlier_version_released_stays_released() {
+async fn what_an_earlier_version_released_stays_approved() {
     let place = Place::new();
     let connection = Connection::open(place.file()).unwrap();
     connection.execute_batch(schema::MIGRATIONS[0]).unwrap();
     connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
     connection.pragma_update(None, "user_version", 1).unwrap();
     let items: IdSet = [ItemId::Integer(5), ItemId::Text("x".into())].iter().collect();
-    for (repository, released) in [(1, true), (2, false)] {
+    for (repository, approved) in [(1, true), (2, false)] {
         connection
             .execute(
                 "INSERT INTO suspicion VALUES (?1, ?2, 2, ?2, 2, 3, 4, ?3)",
-                (repository, items.to_bytes(), released),
+                (repository, items.to_bytes(), approved),
             )
             .unwrap();
     }
     drop(connection);
     let mirror = place.open();
-    for (repository, released) in [(1, items.clone()), (2, IdSet::new())] {
-        let known = mirror.suspicion(RepositoryId(repository)).await.unwrap();
-        let held = Held { items: items.clone(), announced: 2, released, picked: false };
+    for (repository, approved) in [(1, items.clone()), (2, IdSet::new())] {
+        let known = mirror.suspects(RepositoryId(repository)).await.unwrap();
+        let held = HeldDeletions { items: items.clone(), announced: 2, approved, picked: false };
         assert_eq!((known.suspects, known.held), (items.clone(), Some(held)));
     }
 }

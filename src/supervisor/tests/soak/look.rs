@@ -27,7 +27,7 @@ pub(super) struct Look {
     /// KiB.
     database: f64,
     /// KiB.
-    journal: f64,
+    wal: f64,
     /// KiB.
     resident: f64,
     files: f64,
@@ -42,7 +42,7 @@ type Figure = (&'static str, fn(&Look) -> f64, f64, f64);
 const OURS: [Figure; 3] = [
     ("tasks", |look| look.tasks, 0.0, 2.0),
     ("database, KiB", |look| look.database, 0.1, 48.0),
-    ("journal, KiB", |look| look.journal, 0.1, 64.0),
+    ("WAL, KiB", |look| look.wal, 0.1, 64.0),
 ];
 
 /// What is the process's.
@@ -60,7 +60,7 @@ impl Look {
             hour: began.elapsed().as_secs() / 3600,
             tasks: Handle::current().metrics().num_alive_tasks() as f64,
             database: size(database),
-            journal: size(&database.with_extension("db-wal")),
+            wal: size(&database.with_extension("db-wal")),
             ..Self::default()
         };
         if alone {
@@ -147,7 +147,7 @@ impl Looks {
                 look.hour,
                 look.tasks,
                 look.database,
-                look.journal,
+                look.wal,
                 look.resident,
                 look.files,
                 look.threads,

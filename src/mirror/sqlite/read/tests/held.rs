@@ -1,4 +1,4 @@
-//! Deletions that are held back: shown and released.
+//! Deletions that are held back: shown and approved.
 
 use super::*;
 
@@ -11,34 +11,37 @@ fn names(names: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_release_says_how_many_it_released_and_how_many_wait_on() {
+fn an_approval_says_how_many_it_approved_and_how_many_wait_on() {
     let made = Made::new();
     made.hold(ONE, 3, &[integer(1), integer(2), text("2"), text("x,y")], &[]);
     let Made { writer, path, _directory } = made;
     drop(writer);
-    let release =
-        |of, named: Option<&[&str]>| release(&path, of, named.map(names).as_deref()).unwrap();
+    let approve =
+        |of, named: Option<&[&str]>| approve(&path, of, named.map(names).as_deref()).unwrap();
     let summary = || {
         let summary = Reader::open(&path).unwrap().summary().unwrap();
         let held = summary.repositories[0].held.clone().unwrap();
-        (held.count, held.released, held.first)
+        (held.count, held.approved, held.first)
     };
-    assert_eq!(release(TWO, None), Release::NothingHeld);
-    assert_eq!(release(RepositoryId(3), Some(&["1"])), Release::NothingHeld);
-    let unknown = Release::Unknown(names(&["3", "01"]));
-    assert_eq!(release(ONE, Some(&["1", "3", "01"])), unknown);
+    assert_eq!(approve(TWO, None), ApprovalOutcome::NothingHeld);
+    assert_eq!(approve(RepositoryId(3), Some(&["1"])), ApprovalOutcome::NothingHeld);
+    let unknown = ApprovalOutcome::Unknown(names(&["3", "01"]));
+    assert_eq!(approve(ONE, Some(&["1", "3", "01"])), unknown);
     assert_eq!(summary(), (4, 0, vec![integer(1), integer(2), text("2")]));
-    assert_eq!(release(ONE, Some(&["2", "x,y"])), Release::Done { released: 2, waiting: 2 });
-    assert_eq!(release(ONE, Some(&["2"])), Release::Done { released: 1, waiting: 2 });
+    assert_eq!(
+        approve(ONE, Some(&["2", "x,y"])),
+        ApprovalOutcome::Done { approved: 2, waiting: 2 }
+    );
+    assert_eq!(approve(ONE, Some(&["2"])), ApprovalOutcome::Done { approved: 1, waiting: 2 });
     assert_eq!(summary(), (4, 2, vec![integer(1), text("2")]));
-    let waiting = Reader::open(&path).unwrap().waiting_deletions(ONE).unwrap().unwrap();
+    let waiting = Reader::open(&path).unwrap().pending_deletions(ONE).unwrap().unwrap();
     assert_eq!(
         (waiting.items, waiting.since_ms),
         ([integer(1), text("2")].iter().collect(), Some(600))
     );
-    assert_eq!(release(ONE, None), Release::Done { released: 4, waiting: 0 });
+    assert_eq!(approve(ONE, None), ApprovalOutcome::Done { approved: 4, waiting: 0 });
     assert_eq!(summary(), (4, 4, Vec::new()));
-    assert_eq!(Reader::open(&path).unwrap().waiting_deletions(ONE).unwrap(), None);
+    assert_eq!(Reader::open(&path).unwrap().pending_deletions(ONE).unwrap(), None);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn dropped_changes_are_an_error_and_what_is_left_is_whole() {
     made.drop_through(3);
     let mut reader = made.reader();
     let bounds = reader.bounds().unwrap();
-    assert_eq!(bounds, Bounds { dropped_through: Sequence(3), last: Sequence(4) });
+    assert_eq!(bounds, LogBounds { dropped_through: Sequence(3), last: Sequence(4) });
     let error = reader.changes(Some(Sequence(2)), None, 10).unwrap_err();
     assert_eq!(
         error.to_string(),

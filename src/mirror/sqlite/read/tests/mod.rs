@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::super::key::Key;
+use super::super::key::SqlItemId;
 use super::super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::*;
 use crate::domain::{IdSet, Iteration, Op};
@@ -38,20 +38,20 @@ impl Made {
         Self { writer, path, _directory: directory }
     }
 
-    /// Holds these deletions back, and releases some of them.
-    fn hold(&self, repository: RepositoryId, suspects: i64, held: &[ItemId], released: &[ItemId]) {
+    /// Holds these deletions back, and approves some of them.
+    fn hold(&self, repository: RepositoryId, suspects: i64, held: &[ItemId], approved: &[ItemId]) {
         let set = |ids: &[ItemId]| ids.iter().collect::<IdSet>().to_bytes();
         let count = |ids: &[ItemId]| i64::try_from(ids.len()).unwrap();
         self.writer
             .execute(
-                "INSERT INTO suspicion VALUES (?1, x'', ?2, ?3, ?4, 11, 600, ?5, ?6, 0)",
+                "INSERT INTO suspects VALUES (?1, x'', ?2, ?3, ?4, 11, 600, ?5, ?6, 0)",
                 (
                     signed(repository.0),
                     suspects,
                     set(held),
                     count(held),
-                    (!released.is_empty()).then(|| set(released)),
-                    count(released),
+                    (!approved.is_empty()).then(|| set(approved)),
+                    count(approved),
                 ),
             )
             .unwrap();
@@ -67,8 +67,8 @@ impl Made {
         let previous: Option<(i64, Option<i64>)> = self
             .writer
             .query_row(
-                "SELECT sequence, hash FROM item WHERE repository = ?1 AND id = ?2",
-                (repository, Key(id)),
+                "SELECT sequence, digest FROM item WHERE repository = ?1 AND id = ?2",
+                (repository, SqlItemId(id)),
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()
@@ -86,13 +86,13 @@ impl Made {
         self.writer
             .execute(
                 "INSERT INTO change VALUES (?1, ?2, ?3, ?4, 7, ?5, ?6, ?7)",
-                (signed(sequence), repository, Key(id), op.letter(), 1000, previous, body),
+                (signed(sequence), repository, SqlItemId(id), op.letter(), 1000, previous, body),
             )
             .unwrap();
         self.writer
             .execute(
                 "INSERT OR REPLACE INTO item VALUES (?1, ?2, ?3, ?4)",
-                (repository, Key(id), signed(sequence), body.map(|_| 5)),
+                (repository, SqlItemId(id), signed(sequence), body.map(|_| 5)),
             )
             .unwrap();
         sequence
@@ -175,7 +175,7 @@ fn the_items_of_a_repository_are_found_through_the_index() {
     let made = Made::new();
     for range in RANGES {
         let plan = format!(
-            "EXPLAIN QUERY PLAN SELECT id FROM item WHERE repository = 1 AND hash IS NOT NULL \
+            "EXPLAIN QUERY PLAN SELECT id FROM item WHERE repository = 1 AND digest IS NOT NULL \
              AND {range} ORDER BY id"
         );
         let plan: String = made.writer.query_row(&plan, [], |row| row.get(3)).unwrap();
@@ -247,7 +247,7 @@ fn a_summary_has_the_figures_of_each_repository() {
             .unwrap();
     }
     let summary = made.reader().summary().unwrap();
-    assert!(summary.database_bytes > 0 && summary.journal_bytes > 0, "{summary:?}");
+    assert!(summary.database_bytes > 0 && summary.wal_bytes > 0, "{summary:?}");
     assert_eq!((summary.last, summary.dropped_through), (Sequence(1), Sequence(0)));
     let [one, two] = &summary.repositories[..] else { panic!("{summary:?}") };
     assert_eq!((one.id, one.items, one.suspects), (ONE, 1, 3));
@@ -258,7 +258,7 @@ fn a_summary_has_the_figures_of_each_repository() {
             count: 3,
             iteration: Some(Iteration(11)),
             since_ms: Some(600),
-            released: 1,
+            approved: 1,
             // The others are known by their hashes alone, and are no items any more.
             first: vec![integer(8)],
         })
@@ -268,12 +268,15 @@ fn a_summary_has_the_figures_of_each_repository() {
     let [under_way, certified, doubtful, ..] = &one.passes[..] else { panic!("{one:?}") };
     assert_eq!((under_way.ended_ms, certified.ended_ms), (None, Some(11)));
     assert!(certified.certified && !doubtful.certified);
-    assert_eq!(doubtful.doubt.as_deref(), Some("a gap"));
-    let (figures, tally) = (certified.figures, certified.tally);
-    assert_eq!((figures.pages, figures.requests, figures.step_backs), (2, 3, 8));
-    assert_eq!((figures.first_total, figures.last_total), (4, 5));
-    assert_eq!((figures.distinct, figures.repeats), (6, 7));
-    assert_eq!((tally.created, tally.updated, tally.deleted, tally.unchanged), (9, 10, 11, 12));
+    assert_eq!(doubtful.reason.as_deref(), Some("a gap"));
+    let (statistics, changed) = (certified.statistics, certified.changed);
+    assert_eq!((statistics.pages, statistics.requests, statistics.step_backs), (2, 3, 8));
+    assert_eq!((statistics.first_total, statistics.last_total), (4, 5));
+    assert_eq!((statistics.distinct, statistics.repeats), (6, 7));
+    assert_eq!(
+        (changed.created, changed.updated, changed.deleted, changed.unchanged),
+        (9, 10, 11, 12)
+    );
     assert_eq!((certified.suspects, certified.held), (13, 14));
     assert_eq!((two.id, &two.held, two.passes.len()), (TWO, &None, 0));
 }
@@ -285,7 +288,7 @@ fn what_is_no_mirror_of_this_version_is_refused_and_stays_untouched() {
         let error = Reader::open(path).unwrap_err();
         assert!(!error.remedy().is_empty());
         assert_eq!(fs::read(path).ok(), before);
-        assert_eq!(release(path, ONE, None).unwrap_err().to_string(), error.to_string());
+        assert_eq!(approve(path, ONE, None).unwrap_err().to_string(), error.to_string());
         error
     };
     let directory = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use serde_json::Map;
 use self::world::{World, position};
 use super::*;
 use crate::domain::ItemId;
-use crate::mirror::{Interrupted, PassFigures};
+use crate::mirror::{Interrupted, PassStatistics};
 use crate::pager::proof::checkpoint::{self, ListId};
 
 /// What the adversary likes to do in one pass.
@@ -224,7 +224,7 @@ fn play(game: &Game, rng: &mut Rng) -> Option<Outcome> {
     let list = ListId::new(1, &Map::new(), &"/itemId".parse().expect("a pointer"));
     let mut stored = Interrupted {
         saved_ms: 0,
-        figures: PassFigures::default(),
+        statistics: PassStatistics::default(),
         state: checkpoint::state(&pass, list),
         seen: vec![],
     };

@@ -1,4 +1,4 @@
-//! Tests of the journal's bounds, and of calls that go wrong.
+//! Tests of the WAL's bounds, and of calls that go wrong.
 
 use std::fs;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::domain::{Item, ItemId, Iteration, RepositoryId};
-use crate::mirror::{Checkpoint, Mirror, MirrorError, PageOfItems, PassFigures, Tally};
+use crate::mirror::{ChangeCounts, Checkpoint, Mirror, MirrorError, PageOfItems, PassStatistics};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -20,9 +20,9 @@ fn page(number: i128) -> Arc<PageOfItems> {
         iteration: Iteration::FIRST,
         ts_ms: 1,
         items: vec![Item::new(ItemId::Integer(number), body.into())],
-        first_sight: vec![true],
+        newly_seen: vec![true],
         ignore: Arc::new([]),
-        figures: PassFigures::default(),
+        statistics: PassStatistics::default(),
         checkpoint: Checkpoint::default(),
     })
 }
@@ -30,7 +30,7 @@ fn page(number: i128) -> Arc<PageOfItems> {
 #[tokio::test]
 async fn a_reader_that_stays_stops_the_writing_before_the_journal_fills_the_disk() {
     let place = Place::new();
-    let mirror = SqliteMirror::open(&place.file(), SqliteOptions { journal_limit: LIMIT }).unwrap();
+    let mirror = SqliteMirror::open(&place.file(), SqliteOptions { wal_limit: LIMIT }).unwrap();
     mirror.write_page(page(0)).await.unwrap();
     let reader = Connection::open(place.file()).unwrap();
     reader.execute_batch("BEGIN; SELECT * FROM item;").unwrap();
@@ -43,17 +43,17 @@ async fn a_reader_that_stays_stops_the_writing_before_the_journal_fills_the_disk
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, MirrorError::JournalFull { bytes } if bytes >= LIMIT), "{error}");
+    assert!(matches!(error, MirrorError::WalFull { bytes } if bytes >= LIMIT), "{error}");
     for _ in 0..20 {
         mirror.write_page(page(written)).await.unwrap_err();
     }
     let bytes = fs::metadata(place.beside("-wal")).unwrap().len();
     assert!((LIMIT..LIMIT + LIMIT / 8).contains(&bytes), "{bytes}");
-    assert!(mirror.recall(RepositoryId(1)).await.is_ok(), "it can still be read");
+    assert!(mirror.load(RepositoryId(1)).await.is_ok(), "it can still be read");
 
     reader.execute_batch("COMMIT").unwrap();
-    let tally = mirror.write_page(page(written)).await.unwrap();
-    assert_eq!(tally, Tally { created: 1, ..Tally::default() });
+    let changed = mirror.write_page(page(written)).await.unwrap();
+    assert_eq!(changed, ChangeCounts { created: 1, ..ChangeCounts::default() });
     let bytes = fs::metadata(place.beside("-wal")).unwrap().len();
     assert!(bytes < LIMIT / 8, "{bytes}");
 }
@@ -75,7 +75,7 @@ async fn a_call_that_panics_is_undone_and_the_next_one_works() {
         .await
         .unwrap_err();
     assert!(format!("{error:?}").contains("in the middle of it"), "{error:?}");
-    assert_eq!(mirror.suspicion(RepositoryId(1)).await.unwrap().items, 1);
+    assert_eq!(mirror.suspects(RepositoryId(1)).await.unwrap().items, 1);
     assert_eq!(mirror.write_page(page(0)).await.unwrap().unchanged, 1);
 }
 
@@ -90,9 +90,9 @@ async fn a_connection_that_can_only_read_any_more_is_made_anew() {
     told.await.unwrap();
     let error = mirror.write_page(page(1)).await.unwrap_err();
     assert!(format!("{error:?}").contains("readonly"), "{error:?}");
-    let tally = mirror.write_page(page(1)).await.unwrap();
-    assert_eq!(tally, Tally { created: 1, ..Tally::default() });
-    assert_eq!(mirror.suspicion(RepositoryId(1)).await.unwrap().items, 2);
+    let changed = mirror.write_page(page(1)).await.unwrap();
+    assert_eq!(changed, ChangeCounts { created: 1, ..ChangeCounts::default() });
+    assert_eq!(mirror.suspects(RepositoryId(1)).await.unwrap().items, 2);
 }
 
 #[tokio::test]
@@ -111,5 +111,5 @@ async fn a_call_whose_caller_is_gone_before_its_turn_is_not_made() {
     };
     let (held_up, ()) = tokio::join!(busy, abandoned);
     held_up.unwrap();
-    assert_eq!(mirror.suspicion(RepositoryId(1)).await.unwrap().items, 0);
+    assert_eq!(mirror.suspects(RepositoryId(1)).await.unwrap().items, 0);
 }

@@ -1,9 +1,9 @@
-//! The bounds of the database's journal.
+//! The bounds of the database's WAL.
 //!
-//! SQLite appends what is written to a journal (`-wal`), works it off into the database now and
+//! SQLite appends what is written to a WAL (`-wal`), checkpoints it into the database now and
 //! then, and begins it anew once nobody reads from it. A reader that keeps its transaction open
-//! prevents that, so the journal would grow as long as the reader stays. Hence a size from which on
-//! we ask for it to be worked off, and a limit from which on nothing is written. It exceeds the
+//! prevents that, so the WAL would grow as long as the reader stays. Hence a size from which on
+//! we ask for it to be checkpointed, and a limit from which on nothing is written. It exceeds the
 //! limit by one transaction at most. No reader is ever waited for.
 
 use std::fs;
@@ -18,12 +18,12 @@ use crate::mirror::MirrorError;
 /// one row.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The limit is this many times the size from which on the journal is asked to be worked off.
+/// The limit is this many times the size from which on the WAL is asked to be checkpointed.
 const STEPS: u64 = 8;
 
-/// The journal of one database.
+/// The WAL of one database.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct WalLimit {
     file: PathBuf,
     /// Bytes.
     limit: u64,
@@ -32,8 +32,8 @@ pub(super) struct Journal {
     ask_at: u64,
 }
 
-impl Journal {
-    /// The journal of the database in this file, with links resolved, as SQLite does.
+impl WalLimit {
+    /// The WAL of the database in this file, with links resolved, as SQLite does.
     pub(super) fn new(database: &Path, limit: u64) -> Self {
         Self { file: file(database), limit, ask_at: limit / STEPS }
     }
@@ -47,17 +47,17 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// It has reached its limit and cannot be worked off now, because somebody reads or because
+    /// It has reached its limit and cannot be checkpointed now, because somebody reads or because
     /// the disk says no.
     pub(super) fn admit(&self, connection: &Connection) -> Result<(), MirrorError> {
         let bytes = self.bytes();
-        if bytes < self.limit || work_off(connection)? {
+        if bytes < self.limit || checkpoint(connection)? {
             return Ok(());
         }
-        Err(MirrorError::JournalFull { bytes })
+        Err(MirrorError::WalFull { bytes })
     }
 
-    /// After a write: has it worked off where it has grown.
+    /// After a write: has it checkpointed where it has grown.
     pub(super) fn settle(&mut self, connection: &Connection) {
         let bytes = self.bytes();
         if bytes < self.ask_at {
@@ -67,28 +67,28 @@ impl Journal {
             return;
         }
         // What is wrong with the disk shows at the next write.
-        let rest = if work_off(connection).unwrap_or(false) { 0 } else { bytes };
+        let rest = if checkpoint(connection).unwrap_or(false) { 0 } else { bytes };
         self.ask_at = rest + self.ease();
     }
 
     fn bytes(&self) -> u64 {
-        fs::metadata(&self.file).map_or(0, |journal| journal.len())
+        fs::metadata(&self.file).map_or(0, |wal| wal.len())
     }
 }
 
-/// The journal beside a database, with links resolved.
+/// The WAL beside a database, with links resolved.
 pub(super) fn file(database: &Path) -> PathBuf {
     let mut file = database.as_os_str().to_owned();
     file.push("-wal");
     file.into()
 }
 
-/// Has the journal worked off and emptied if nobody reads from it; whether it is empty now.
+/// Has the WAL checkpointed and emptied if nobody reads from it; whether it is empty now.
 ///
 /// # Errors
 ///
 /// The disk said no.
-pub(super) fn work_off(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(Duration::ZERO)?;
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     connection.busy_timeout(PATIENCE)?;
@@ -101,7 +101,7 @@ mod tests {
 
     const EASE: u64 = 50_000;
 
-    /// A database whose journal only [`Journal`] has worked off, in a folder of its own.
+    /// A database whose WAL only [`WalLimit`] has checkpointed, in a folder of its own.
     fn database() -> (tempfile::TempDir, PathBuf, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mirror.db");
@@ -114,9 +114,9 @@ mod tests {
         (folder, file, writer)
     }
 
-    /// Writes until the journal has this size.
-    fn grow(writer: &Connection, journal: &Journal, bytes: u64) {
-        while journal.bytes() < bytes {
+    /// Writes until the WAL has this size.
+    fn grow(writer: &Connection, wal: &WalLimit, bytes: u64) {
+        while wal.bytes() < bytes {
             writer.execute("INSERT INTO text VALUES (zeroblob(3000))", []).unwrap();
         }
     }
@@ -130,49 +130,49 @@ mod tests {
     #[test]
     fn it_is_worked_off_at_an_eighth_of_the_limit_and_tried_again_an_eighth_after_a_vain_try() {
         let (_folder, file, writer) = database();
-        let mut journal = Journal::new(&file, EASE * STEPS);
-        assert_eq!((journal.ease(), journal.ask_at), (EASE, EASE));
-        grow(&writer, &journal, EASE / 2);
-        journal.settle(&writer);
-        assert!(journal.bytes() >= EASE / 2, "worked off too early");
-        grow(&writer, &journal, EASE);
-        journal.settle(&writer);
-        assert_eq!((journal.bytes(), journal.ask_at), (0, EASE));
+        let mut wal = WalLimit::new(&file, EASE * STEPS);
+        assert_eq!((wal.ease(), wal.ask_at), (EASE, EASE));
+        grow(&writer, &wal, EASE / 2);
+        wal.settle(&writer);
+        assert!(wal.bytes() >= EASE / 2, "checkpointed too early");
+        grow(&writer, &wal, EASE);
+        wal.settle(&writer);
+        assert_eq!((wal.bytes(), wal.ask_at), (0, EASE));
 
         let reader = reader(&file);
-        grow(&writer, &journal, EASE);
-        let bytes = journal.bytes();
-        journal.settle(&writer);
-        assert_eq!((journal.bytes(), journal.ask_at), (bytes, bytes + EASE));
+        grow(&writer, &wal, EASE);
+        let bytes = wal.bytes();
+        wal.settle(&writer);
+        assert_eq!((wal.bytes(), wal.ask_at), (bytes, bytes + EASE));
         drop(reader);
-        journal.settle(&writer);
-        assert_eq!((journal.bytes(), journal.ask_at), (bytes, bytes + EASE), "asked too early");
-        grow(&writer, &journal, bytes + EASE);
-        journal.settle(&writer);
-        assert_eq!((journal.bytes(), journal.ask_at), (0, EASE));
+        wal.settle(&writer);
+        assert_eq!((wal.bytes(), wal.ask_at), (bytes, bytes + EASE), "asked too early");
+        grow(&writer, &wal, bytes + EASE);
+        wal.settle(&writer);
+        assert_eq!((wal.bytes(), wal.ask_at), (0, EASE));
     }
 
     #[test]
     fn vain_tries_are_forgotten_once_it_is_small_again() {
         let (_folder, file, writer) = database();
-        let mut journal = Journal::new(&file, EASE * STEPS);
-        journal.ask_at = 3 * EASE;
-        grow(&writer, &journal, EASE);
-        journal.settle(&writer);
-        assert_eq!(journal.ask_at, 3 * EASE);
-        assert!(work_off(&writer).unwrap());
-        journal.settle(&writer);
-        assert_eq!(journal.ask_at, EASE);
+        let mut wal = WalLimit::new(&file, EASE * STEPS);
+        wal.ask_at = 3 * EASE;
+        grow(&writer, &wal, EASE);
+        wal.settle(&writer);
+        assert_eq!(wal.ask_at, 3 * EASE);
+        assert!(checkpoint(&writer).unwrap());
+        wal.settle(&writer);
+        assert_eq!(wal.ask_at, EASE);
     }
 
     #[test]
     fn at_its_limit_nothing_is_admitted_while_a_reader_stays() {
         let (_folder, file, writer) = database();
         let _reader = reader(&file);
-        grow(&writer, &Journal::new(&file, 0), EASE);
-        let bytes = Journal::new(&file, 0).bytes();
-        assert!(Journal::new(&file, bytes + 1).admit(&writer).is_ok());
-        let full = Journal::new(&file, bytes).admit(&writer);
-        assert!(matches!(full, Err(MirrorError::JournalFull { bytes: full }) if full == bytes));
+        grow(&writer, &WalLimit::new(&file, 0), EASE);
+        let bytes = WalLimit::new(&file, 0).bytes();
+        assert!(WalLimit::new(&file, bytes + 1).admit(&writer).is_ok());
+        let full = WalLimit::new(&file, bytes).admit(&writer);
+        assert!(matches!(full, Err(MirrorError::WalFull { bytes: full }) if full == bytes));
     }
 }

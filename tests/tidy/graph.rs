@@ -117,7 +117,8 @@ impl Uses {
         for start in ["crate::", "super::"] {
             for (at, _) in rest.match_indices(start) {
                 let follows = |it: char| it.is_alphanumeric() || it == '_' || it == ':';
-                if at > 0 && rest[..at].ends_with(follows) {
+                // A visibility is no import.
+                if rest[..at].ends_with(follows) || rest[..at].ends_with("pub(in ") {
                     continue;
                 }
                 let path: String = rest[at..].chars().take_while(|it| follows(*it)).collect();

@@ -13,7 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DemoArgs, Exit, daemon, output};
+use self::story::BRANDS_ID;
+use super::arguments::DemoArgs;
+use super::{Exit, daemon, output};
 use crate::client::{Client, ClientSettings};
 use crate::config::{self, Config, Environment, LogLevel};
 use crate::pager::PassLimit;
@@ -25,12 +27,6 @@ use crate::simulator::{
 use crate::supervisor::{ExitReason, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
-
-/// The repository that loses most of its items.
-const BRANDS_ID: u64 = 10_150;
-
-/// The same as a flag has it.
-const BRANDS: &str = "10150";
 
 /// What the daemon of the demo is told; the URL is added. Paces are a human's: a page a second, and a
 /// pass in eight.

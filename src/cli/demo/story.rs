@@ -13,9 +13,14 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{BRANDS, BRANDS_ID};
 use crate::cli::output;
 use crate::simulator::Simulator;
+
+/// The repository that loses most of its items.
+pub(super) const BRANDS_ID: u64 = 10_150;
+
+/// The same as a flag has it.
+const BRANDS: &str = "10150";
 
 /// This program, also where its file has been replaced since it started.
 const OURSELVES: &str = "/proc/self/exe";

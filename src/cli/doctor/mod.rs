@@ -8,14 +8,16 @@
 //! so that `sudo ewmirror doctor` needs no more.
 
 mod machine;
+mod readable_config;
 mod report;
 mod server;
 
 use std::path::Path;
 
+use self::readable_config::ReadableConfig;
 use self::report::DoctorReport;
 use super::{Exit, daemon};
-use crate::config::{self, AskConfig, Config, Environment, Fault, Loaded, MirrorUrl, StatusListen};
+use crate::config::{self, Environment, Fault, Loaded};
 
 /// Makes all checks. Ends with 0 where none failed, with 2 where the configuration is faulty.
 pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
@@ -34,36 +36,14 @@ pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
     // A name that is still being looked up must not hold up the end.
     runtime.shutdown_background();
     machine::systemd(&mut report);
-    report.end(matches!(known, Known::All(_)))
+    report.end(matches!(known, ReadableConfig::All(_)))
 }
 
-/// What the configuration says, as far as it holds.
-enum Known {
-    All(Box<Config>),
-    /// The parts that asking the mirror takes hold, others do not.
-    Some(Box<AskConfig>),
-    Nothing,
-}
-
-impl Known {
-    fn mirror(&self) -> Option<&MirrorUrl> {
-        match self {
-            Self::All(config) => Some(&config.mirror),
-            Self::Some(config) => Some(&config.mirror),
-            Self::Nothing => None,
-        }
-    }
-
-    fn status(&self) -> Option<&StatusListen> {
-        match self {
-            Self::All(config) => Some(&config.status.listen),
-            Self::Some(config) => Some(&config.status),
-            Self::Nothing => None,
-        }
-    }
-}
-
-fn configuration(report: &mut DoctorReport, file: &Path, environment: &Environment) -> Known {
+fn configuration(
+    report: &mut DoctorReport,
+    file: &Path,
+    environment: &Environment,
+) -> ReadableConfig {
     const CHECK: &str = "configuration";
     match config::load(file, environment) {
         Ok(Loaded { config, warnings }) => {
@@ -75,7 +55,7 @@ fn configuration(report: &mut DoctorReport, file: &Path, environment: &Environme
             for warning in warnings {
                 report.warn(CHECK, &warning.key, &warning.message);
             }
-            Known::All(Box::new(config))
+            ReadableConfig::All(Box::new(config))
         }
         Err(faults) => {
             for Fault { key, value, origin, problem, remedy } in &faults {
@@ -84,7 +64,7 @@ fn configuration(report: &mut DoctorReport, file: &Path, environment: &Environme
                 report.fail(CHECK, &format!("{origin}: {key}{problem}"), remedy);
             }
             config::load_what_holds(file, environment)
-                .map_or(Known::Nothing, |config| Known::Some(Box::new(config)))
+                .map_or(ReadableConfig::Nothing, |config| ReadableConfig::Some(Box::new(config)))
         }
     }
 }

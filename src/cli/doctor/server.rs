@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use url::Url;
 
-use super::Known;
+use super::readable_config::ReadableConfig;
 use super::report::DoctorReport;
 use crate::cli::online::{self, FirstPage};
 use crate::cli::{daemon, output};
@@ -33,9 +33,13 @@ const LOGIN: &str = "login";
 const CLOCK: &str = "clock";
 
 /// Looks at everything between here and the first pages.
-pub(super) async fn check(report: &mut DoctorReport, known: &Known, environment: &Environment) {
+pub(super) async fn check(
+    report: &mut DoctorReport,
+    known: &ReadableConfig,
+    environment: &Environment,
+) {
     match known {
-        Known::All(config) => {
+        ReadableConfig::All(config) => {
             let route = route(&config.server, environment);
             let within = config.server.connect_timeout;
             let connected = connect(report, route.as_ref(), &config.server.url, within).await;
@@ -48,7 +52,7 @@ pub(super) async fn check(report: &mut DoctorReport, known: &Known, environment:
                 skip_from_login(report, config, WHY);
             }
         }
-        Known::Some(config) => {
+        ReadableConfig::Some(config) => {
             let url = &config.server;
             let direct = url.host_str().zip(url.port_or_known_default()).map(|(host, port)| {
                 let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -59,7 +63,7 @@ pub(super) async fn check(report: &mut DoctorReport, known: &Known, environment:
                 report.skip(check, "the configuration is faulty");
             }
         }
-        Known::Nothing => {
+        ReadableConfig::Nothing => {
             for check in [NAMES, TCP, TLS, PROXY, LOGIN, "repositories", CLOCK] {
                 report.skip(check, "the configuration is faulty");
             }

@@ -5,6 +5,7 @@
 //! takes a secret.
 
 mod read;
+mod target;
 
 use std::error::Error;
 use std::fmt;
@@ -17,13 +18,11 @@ pub use self::read::{
     ItemUnreadable, PageRead, PagesRead, WINDOW_REMEDY, WindowUnreadable, item_unreadable,
     item_unreadable_again, page_read, page_read_in_haste, pages_read, window_unreadable,
 };
+pub use self::target::TARGET;
 use crate::domain::{Iteration, RepositoryId};
 use crate::progress::whole_millis;
 use crate::session::Generation;
 use crate::text::CommandLine;
-
-/// The target of all events.
-pub const TARGET: &str = "ewmirror";
 
 /// What a pass came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

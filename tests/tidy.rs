@@ -32,12 +32,12 @@ const ASIDE: (&str, &[&str]) = ("simulator", &["task"]);
 
 /// Words that stand in the named files only.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("reqwest", &["src/client/"]),
+    ("reqwest", &["src/http/"]),
     ("cookie_store", &["src/http/cookies/"]),
     ("signal_hook", &["src/signals.rs"]),
     ("prometheus_client", &["src/status/metrics/"]),
     ("procfs", &["src/status/process.rs"]),
-    ("hyper::", &["src/simulator/", "src/client/", "src/status/"]),
+    ("hyper::", &["src/simulator/", "src/http/", "src/status/"]),
     ("io::stdout", &["src/cli/output.rs"]),
     ("io::stderr", &["src/cli/output.rs", "src/cli/daemon.rs"]),
     ("println!", &["src/cli/output.rs"]),
@@ -58,8 +58,10 @@ const PURE: &[&str] = &[
     "src/json/canonical/mod.rs",
     "src/client/redact.rs",
     "src/client/encodings.rs",
-    "src/client/retry.rs",
+    "src/http/rate_limit.rs",
     "src/client/verdict.rs",
+    "src/http/charset.rs",
+    "src/http/redirect.rs",
     "src/client/wire.rs",
     "src/domain/change.rs",
     "src/text/command_line.rs",

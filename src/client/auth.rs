@@ -1,19 +1,19 @@
 //! Signing in, asking whether the session stands, signing out.
 
 use bytes::Bytes;
-use reqwest::Method;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE,
-};
 
-use super::SessionStatus;
+use super::api::SessionStatus;
 use super::error::{ApiEndpoint, Failure};
 use super::exchange::{ApiRequest, Exchanged, exchange};
 use super::settings::{Settings, plain, sensitive};
 use super::sign_in;
 use super::verdict::{self, TokenCookies};
 use crate::config::LoginMethod;
+use crate::http::Method;
 use crate::http::cookies::{self, Cookies};
+use crate::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE,
+};
 use crate::session::Tokens;
 use crate::task::clock;
 

@@ -2,8 +2,8 @@
 //!
 //! A [`Failure`] says which of three very different things happened, because the caller does a
 //! different thing for each: a refusal asks for a new session, a denial for patience (accounts get
-//! locked), and a failed request is simply tried again. A [`ClientError`] is a fault of the
-//! configuration that no retry mends.
+//! locked), and a failed request is simply tried again. A [`SetupError`](crate::http::SetupError) is a
+//! fault of the configuration that no retry mends.
 //!
 //! Guarantees: no `Display` and no `Debug` here shows a password, token, cookie or the query of a
 //! URL; texts that came from the server are redacted, escaped and cut before they get here. Sources
@@ -11,11 +11,10 @@
 
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tls_fault::TlsFault;
+use crate::http::{HttpError, HttpErrorKind, TimeoutKind, TlsFault};
 use crate::progress::problems::Reached;
 
 /// One of the vendor's calls, by the name that logs and metrics use.
@@ -188,9 +187,9 @@ pub struct RequestError {
     /// The least time that the server asks us to wait.
     pub retry_after: Option<Duration>,
     /// Which host and port was to be reached, and by which way; of a connection that failed.
-    pub(super) tried: Option<Arc<str>>,
+    tried: Option<Arc<str>>,
     /// Whether the server has never answered by plain http, by which it was asked.
-    pub(super) mute: bool,
+    mute: bool,
     /// What the HTTP library said, without the URL. Shared, so that an error can be cloned.
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -207,6 +206,19 @@ impl RequestError {
             tried: None,
             mute: false,
             source: None,
+        }
+    }
+
+    /// The same for a call that failed below the vendor's calls.
+    pub(super) fn from_http(endpoint: ApiEndpoint, error: HttpError) -> Self {
+        let HttpError { kind, status, retry_after, tried, mute, source } = error;
+        Self {
+            status,
+            retry_after,
+            tried: tried.map(Into::into),
+            mute,
+            source: source.map(Into::into),
+            ..Self::new(endpoint, kind.into())
         }
     }
 
@@ -319,6 +331,20 @@ pub enum RequestErrorKind {
     Other,
 }
 
+impl From<HttpErrorKind> for RequestErrorKind {
+    fn from(kind: HttpErrorKind) -> Self {
+        match kind {
+            HttpErrorKind::Connect => Self::Connect,
+            HttpErrorKind::Timeout(which) => Self::Timeout(which),
+            HttpErrorKind::Tls(fault) => Self::Tls(fault),
+            HttpErrorKind::Interrupted => Self::Interrupted,
+            HttpErrorKind::TooLarge { limit } => Self::TooLarge { limit },
+            HttpErrorKind::Malformed { what } => Self::WrongShape { what },
+            HttpErrorKind::Other => Self::Other,
+        }
+    }
+}
+
 impl RequestErrorKind {
     /// What the operator can do about it, where there is something.
     pub fn remedy(&self) -> Option<&'static str> {
@@ -382,55 +408,4 @@ impl fmt::Display for RequestErrorKind {
             Self::Other => f.write_str("request error"),
         }
     }
-}
-
-/// Which of the time-outs ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TimeoutKind {
-    /// `server.connect_timeout`.
-    Connect,
-    /// `server.request_timeout`.
-    Request,
-    /// `server.idle_timeout`.
-    Idle,
-}
-
-/// A setting that no client can be built from. Each text names the key and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// A file cannot be read.
-    #[error("{key}: cannot read {}: check that it exists and that this user may read it", path.display())]
-    Unreadable {
-        /// The configuration key.
-        key: &'static str,
-        /// The file it names.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A file holds something else than it should.
-    #[error("{key}: {} {what}", path.display())]
-    Unusable {
-        /// The configuration key.
-        key: &'static str,
-        /// The file it names.
-        path: PathBuf,
-        /// What is wrong, and what to do.
-        what: &'static str,
-    },
-    /// The proxy cannot be used.
-    #[error("server.proxy: write it as http://, https://, socks5:// or socks5h://host:port")]
-    Proxy,
-    /// An https server on a machine that trusts nobody.
-    #[error(
-        "server.url: https needs certificate authorities, and this machine has none: \
-         install its ca-certificates package or set server.ca_file"
-    )]
-    NoAuthorities,
-    /// The HTTP library did not accept the settings, for a reason that we did not foresee.
-    #[error("the HTTP client cannot be set up")]
-    Setup {
-        /// What the library said.
-        source: Box<dyn Error + Send + Sync>,
-    },
 }

@@ -4,20 +4,21 @@
 //! They hand over what came and hand back what it was taken for, and decide nothing themselves.
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::api::SessionStatus;
+use super::item_call::{ItemRequest, Presence};
 use super::page::{self, PageQuery};
 use super::redact::Redactor;
-use super::redirect::{Redirect, redirect};
+use super::repository_list::{self, RepositoryList};
+use super::search_call::SearchAnswer;
 use super::sign_in;
-use super::verdict::{self, ForeignRedirect, Reply, Verdict};
-use super::{
-    ItemRequest, Presence, RepositoryList, SearchAnswer, SessionStatus, auth, presence,
-    repository_list,
-};
+use super::verdict::{self, Reply, Verdict};
+use super::{auth, presence};
 use crate::domain::Item;
+use crate::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use crate::http::{ForeignRedirect, Redirect, redirect};
 use crate::json::JsonPointer;
 use crate::session::Tokens;
 

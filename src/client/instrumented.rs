@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Api, Failure, ItemRequest, Presence, SearchAnswer, SearchRequest, SessionStatus};
+use super::api::{Api, SessionStatus};
+use super::error::Failure;
+use super::item_call::{ItemRequest, Presence};
+use super::search_call::{SearchAnswer, SearchRequest};
 use crate::metrics::calls::{Call, CallOutcome, Calls};
 use crate::session::{Credentials, Tokens};
 

@@ -5,7 +5,6 @@ use std::future::pending;
 use std::panic::resume_unwind;
 
 use bytes::Bytes;
-use reqwest::Method;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use tokio::task::spawn_blocking;
@@ -13,10 +12,13 @@ use tokio::task::spawn_blocking;
 use super::auth::{signed, token_cookies};
 use super::error::{ApiEndpoint, Failure, RequestError, RequestErrorKind};
 use super::exchange::{ApiRequest, exchange};
+use super::item_call::{ItemRequest, Presence};
 use super::page::{self, PageQuery};
+use super::presence;
+use super::search_call::{SearchAnswer, SearchRequest};
 use super::settings::Settings;
 use super::verdict::{Reply, secret};
-use super::{ItemRequest, Presence, SearchAnswer, SearchRequest, presence};
+use crate::http::Method;
 use crate::session::Tokens;
 
 /// The members of a search that are ours to set.

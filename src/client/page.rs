@@ -13,12 +13,12 @@ use serde_json::value::RawValue;
 use super::error::RequestErrorKind;
 use super::fingerprint::{Fingerprints, Split};
 use super::lenient::LenientValue;
+use super::search_call::{SearchAnswer, UnreadableItem};
 use super::unreadable::{self, ListRecord, SplitList, UnreadableRecord};
 use super::verdict::{
     Reply, Verdict, accepted_as, admitted, secret, success, successful, wrong_shape,
 };
 use super::wire::{self, ApiEnvelope, ItemFault, ItemList, LocatedItem, PageData};
-use super::{SearchAnswer, UnreadableItem};
 use crate::config::Secret;
 use crate::domain::item;
 use crate::json::JsonPointer;

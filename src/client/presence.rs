@@ -10,9 +10,10 @@
 use serde_json::value::RawValue;
 
 use super::error::{RefusalShape, RequestErrorKind};
+use super::item_call::{ItemRequest, Presence};
 use super::verdict::{self, Reply, Verdict};
+use super::walk;
 use super::wire::{self, ApiEnvelope};
-use super::{ItemRequest, Presence, walk};
 
 /// A member in which the item may stand, and the members inside it in which it may.
 struct ItemPlace {

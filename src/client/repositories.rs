@@ -1,11 +1,10 @@
 //! Asking what repositories there are.
 
-use reqwest::Method;
-
 use super::auth::signed;
 use super::error::{ApiEndpoint, Failure};
+use super::repository_list::{self, RepositoryList};
 use super::settings::Settings;
-use super::{RepositoryList, repository_list};
+use crate::http::Method;
 use crate::session::Tokens;
 
 /// `GET webcm/rest/api/repositories` (seen).

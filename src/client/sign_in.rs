@@ -9,10 +9,11 @@
 
 use super::error::{RequestError, RequestErrorKind};
 use super::verdict::{
-    ForeignRedirect, Reply, TokenCookies, Verdict, asks_to_sign_in, is_empty, is_html, parsed,
-    reason, reason_in, secret, speaks_of_signing_in, success, title, wrong_shape,
+    Reply, TokenCookies, Verdict, asks_to_sign_in, is_empty, is_html, parsed, reason, reason_in,
+    secret, speaks_of_signing_in, success, title, wrong_shape,
 };
 use super::wire::{self, ApiEnvelope};
+use crate::http::ForeignRedirect;
 use crate::session::Tokens;
 
 /// How many characters of an answer that is no JSON are told as the server's words.

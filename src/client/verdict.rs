@@ -8,11 +8,12 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::SessionStatus;
+use super::api::SessionStatus;
 use super::error::{RefusalShape, RequestErrorKind};
 use super::lenient::LenientValue;
 use super::wire::{self, ApiEnvelope};
 use crate::config::Secret;
+use crate::http::ForeignRedirect;
 
 /// What came back, as far as it matters for the meaning.
 #[derive(Clone, Debug)]
@@ -27,15 +28,6 @@ pub(super) struct Reply {
     pub(super) foreign_redirect: Option<ForeignRedirect>,
     /// The body; of an answer that is no success only the beginning.
     pub(super) body: Bytes,
-}
-
-/// Where a redirect leads that we do not follow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ForeignRedirect {
-    /// Scheme, host, port and path, if they could be read.
-    pub(super) target: Option<String>,
-    /// Whether that is a page of the same server that asks people to sign in.
-    pub(super) sign_in: bool,
 }
 
 /// The meaning of an answer. Reasons are the server's own words, not yet fit to be shown.

@@ -13,9 +13,10 @@ use super::readable_config::ReadableConfig;
 use super::report::DoctorReport;
 use crate::cli::online::{self, FirstPage};
 use crate::cli::{daemon, output};
-use crate::client::route::{Route, route};
-use crate::client::{Api as _, CLOCKS_APART_S, Client, ClientError, Failure, RequestErrorKind};
+use crate::client::{Api as _, CLOCKS_APART_S, Client, Failure, RequestErrorKind};
 use crate::config::{Config, Environment, RepositoryConfig};
+use crate::http::SetupError;
+use crate::http::route::{Route, route};
 use crate::session::SharedSession;
 
 /// How long a name and a connection are waited for where no configuration says.
@@ -168,7 +169,7 @@ async fn signed_in(
         Ok(client) => client,
         Err(error) => {
             // Its text has the remedy.
-            let check = if matches!(error, ClientError::Proxy) { PROXY } else { TLS };
+            let check = if matches!(error, SetupError::Proxy) { PROXY } else { TLS };
             report.fail(check, &output::chain(&error), "then try again");
             skip_from_login(report, config, "there is no client");
             return;

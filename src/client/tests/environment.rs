@@ -93,7 +93,7 @@ async fn child_without_authorities() {
     let secure = Server::start_tls(authority.server("127.0.0.1"), |_| json(PAGE)).await;
     let mut setup = Setup::new(&secure.url());
     let error = Client::new(&setup.settings()).unwrap_err();
-    assert!(matches!(error, ClientError::NoAuthorities), "{error:?}");
+    assert!(matches!(error, SetupError::NoAuthorities), "{error:?}");
     assert!(error.to_string().contains("server.ca_file"), "{error}");
     setup.server.ca_file = Some(authority.ca_file());
     search_at(&setup).await.unwrap();

@@ -31,7 +31,9 @@ use self::server::{Server, json};
 use super::*;
 use crate::config::{Environment, LoginConfig, LoginMethod, Secret, ServerConfig, Transport};
 use crate::domain::{ItemId, RepositoryId};
-use crate::session::Generation;
+use crate::http::{SetupError, TimeoutKind, TlsFault};
+use crate::json::JsonPointer;
+use crate::session::{Credentials, Generation, Tokens};
 
 /// Secrets that must be found nowhere but in the requests that need them.
 const PASSWORD: &str = "MARKER-pass\"word&1";

@@ -4,7 +4,8 @@ use super::server::{Server, Step, answer, head, json};
 use super::verdicts::reply;
 use super::*;
 use crate::client::presence;
-use crate::client::verdict::{ForeignRedirect, Reply, Verdict};
+use crate::client::verdict::{Reply, Verdict};
+use crate::http::ForeignRedirect;
 
 /// The verdict on a reply about item 5.
 fn judged(reply: &Reply) -> Verdict<Presence> {

@@ -1,5 +1,7 @@
 //! Searching, and what counts as a refusal of it.
 
+use serde_json::Value;
+
 use super::server::{Server, answer, json};
 use super::*;
 

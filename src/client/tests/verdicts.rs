@@ -1,9 +1,12 @@
 //! The verdict on any reply, as a table over status and body, without a socket.
 
+use bytes::Bytes;
+
 use super::*;
 use crate::client::page::{PageQuery, search};
 use crate::client::sign_in::{login, token};
-use crate::client::verdict::{ForeignRedirect, Reply, TokenCookies, Verdict};
+use crate::client::verdict::{Reply, TokenCookies, Verdict};
+use crate::http::ForeignRedirect;
 
 pub(super) fn reply(status: u16, body: &str) -> Reply {
     let content_type = "application/json".to_owned();

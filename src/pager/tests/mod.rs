@@ -175,7 +175,7 @@ async fn failed_requests_back_off_within_their_bounds_and_are_told_with_the_dela
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_failure_is_tried_again() {
-    use crate::client::{TimeoutKind, TlsFault};
+    use crate::http::{TimeoutKind, TlsFault};
     let kinds = [
         RequestErrorKind::Connect,
         RequestErrorKind::Timeout(TimeoutKind::Connect),

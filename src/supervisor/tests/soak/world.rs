@@ -9,8 +9,9 @@ use fastrand::Rng;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::client::{RequestErrorKind, TimeoutKind};
+use crate::client::RequestErrorKind;
 use crate::domain::{ItemId, RepositoryId};
+use crate::http::TimeoutKind;
 use crate::testing::{Asked, Call, ItemCall, Outcome, SECOND, Server, revised};
 
 pub(super) const REPOSITORIES: [u64; 2] = [1, 2];

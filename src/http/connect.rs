@@ -1,7 +1,7 @@
 //! Setting up connections: TLS, authorities, client certificate, proxies, time-outs.
 //!
 //! Files are read here, once, and checked as far as can be without a server, so that a wrong file
-//! is a [`ClientError`] that names its key and not a puzzle at the first request.
+//! is a [`SetupError`] that names its key and not a puzzle at the first request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::encoding::ACCEPTED;
-use super::error::ClientError;
 use super::pem;
+use super::setup_error::SetupError;
 use super::trust::{Trust, TrustAnybody};
 use crate::config::ServerConfig;
 
@@ -36,19 +36,19 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The two ways in which requests go.
-pub(super) struct Connections {
+pub(crate) struct Connections {
     /// Over a connection that is there already, if one is idle.
-    pub(super) pooled: reqwest::Client,
+    pub(crate) pooled: reqwest::Client,
     /// Each over a new connection of its own.
-    pub(super) fresh: reqwest::Client,
+    pub(crate) fresh: reqwest::Client,
 }
 
 /// Builds both.
-pub(super) fn connections(server: &ServerConfig) -> Result<Connections, ClientError> {
+pub(crate) fn connections(server: &ServerConfig) -> Result<Connections, SetupError> {
     let tls = tls(server)?;
     let build = |builder: ClientBuilder| {
         let built = builder.tls_backend_preconfigured(tls.clone()).build();
-        built.map_err(|error| ClientError::Setup { source: Box::new(error.without_url()) })
+        built.map_err(|error| SetupError::Setup { source: Box::new(error.without_url()) })
     };
     let pooled = build(builder(server)?.pool_idle_timeout(POOL_IDLE))?;
     let fresh = build(builder(server)?.pool_max_idle_per_host(0))?;
@@ -56,7 +56,7 @@ pub(super) fn connections(server: &ServerConfig) -> Result<Connections, ClientEr
 }
 
 /// The proxy's password, which must never be shown: as it is and as it stands in the URL.
-pub(super) fn proxy_passwords(server: &ServerConfig) -> Vec<String> {
+pub(crate) fn proxy_passwords(server: &ServerConfig) -> Vec<String> {
     let url = server.proxy.as_ref().and_then(|proxy| Url::parse(proxy.expose()).ok());
     let Some(written) = url.as_ref().and_then(Url::password) else {
         return Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn proxy_passwords(server: &ServerConfig) -> Vec<String> {
     plain.chain([written.to_owned()]).collect()
 }
 
-fn builder(server: &ServerConfig) -> Result<ClientBuilder, ClientError> {
+fn builder(server: &ServerConfig) -> Result<ClientBuilder, SetupError> {
     let accepted = (ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
@@ -91,9 +91,9 @@ fn builder(server: &ServerConfig) -> Result<ClientBuilder, ClientError> {
 }
 
 /// Whom to trust, what to show, and which versions of HTTP to offer.
-fn tls(server: &ServerConfig) -> Result<ClientConfig, ClientError> {
+fn tls(server: &ServerConfig) -> Result<ClientConfig, SetupError> {
     let provider = Arc::new(default_provider());
-    let unforeseen = |error: rustls::Error| ClientError::Setup { source: Box::new(error) };
+    let unforeseen = |error: rustls::Error| SetupError::Setup { source: Box::new(error) };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unforeseen)?;
@@ -106,7 +106,7 @@ fn tls(server: &ServerConfig) -> Result<ClientConfig, ClientError> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         roots.add_parsable_certificates(known.iter().cloned());
         if roots.is_empty() && server.url.scheme() == "https" {
-            return Err(ClientError::NoAuthorities);
+            return Err(SetupError::NoAuthorities);
         }
         if roots.is_empty() {
             // A bare machine, and a server that needs none. Should it redirect to https, the error
@@ -128,21 +128,21 @@ fn tls(server: &ServerConfig) -> Result<ClientConfig, ClientError> {
     Ok(config)
 }
 
-fn proxy(server: &ServerConfig) -> Result<Option<Proxy>, ClientError> {
+fn proxy(server: &ServerConfig) -> Result<Option<Proxy>, SetupError> {
     let Some(proxy) = &server.proxy else {
         return Ok(None);
     };
     // Checked here, since the library takes what it does not understand for no proxy at all.
-    let url = Url::parse(proxy.expose()).map_err(|_| ClientError::Proxy)?;
+    let url = Url::parse(proxy.expose()).map_err(|_| SetupError::Proxy)?;
     let known = matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h");
     if !known || url.host_str().is_none_or(str::is_empty) {
-        return Err(ClientError::Proxy);
+        return Err(SetupError::Proxy);
     }
     let no_proxy = if server.no_proxy.is_empty() {
         NoProxy::from_env()
     } else {
         NoProxy::from_string(&server.no_proxy.join(","))
     };
-    let proxy = Proxy::all(url).map_err(|_| ClientError::Proxy)?;
+    let proxy = Proxy::all(url).map_err(|_| SetupError::Proxy)?;
     Ok(Some(proxy.no_proxy(no_proxy)))
 }

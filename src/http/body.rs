@@ -17,18 +17,18 @@ const RESERVED: u64 = 1024 * 1024;
 
 /// How long, how silent, how large.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BodyLimits {
+pub(crate) struct BodyLimits {
     /// When the request's time is over.
-    pub(super) deadline: Instant,
+    pub(crate) deadline: Instant,
     /// How long the body may be silent between two chunks.
-    pub(super) idle: Duration,
+    pub(crate) idle: Duration,
     /// The largest body, in bytes after decompression.
-    pub(super) size: u64,
+    pub(crate) size: u64,
 }
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
-pub(super) enum BodyError {
+pub(crate) enum BodyError {
     /// The request's time is over.
     Deadline,
     /// Silent for too long.
@@ -40,7 +40,7 @@ pub(super) enum BodyError {
 }
 
 /// Reads the whole body.
-pub(super) async fn read(response: Response, limits: BodyLimits) -> Result<Bytes, BodyError> {
+pub(crate) async fn read(response: Response, limits: BodyLimits) -> Result<Bytes, BodyError> {
     let mut coming = BodyStream::of(response);
     let claimed = coming.claimed().unwrap_or_default();
     if claimed > limits.size {
@@ -69,7 +69,7 @@ pub(super) async fn read(response: Response, limits: BodyLimits) -> Result<Bytes
 
 /// Reads the beginning of a body whose status has already said what matters: whatever goes wrong,
 /// what came until then is good enough, and the status is not lost over it.
-pub(super) async fn beginning(response: Response, limits: BodyLimits) -> Bytes {
+pub(crate) async fn beginning(response: Response, limits: BodyLimits) -> Bytes {
     let mut coming = BodyStream::of(response);
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = chunk(&mut coming, limits).await {

@@ -8,34 +8,34 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError};
 
-use super::error::{RequestErrorKind, TimeoutKind};
+use super::error::{HttpErrorKind, TimeoutKind};
 use super::tls_fault::TlsFault;
 use super::trust::calls_itself_an_authority;
 
 /// The kind of an error met while sending a request or reading its answer.
-pub(super) fn kind(error: &reqwest::Error) -> RequestErrorKind {
+pub(crate) fn kind(error: &reqwest::Error) -> HttpErrorKind {
     let layers = layers(error);
     if let Some(tls) = layers.iter().find_map(|layer| layer.downcast_ref()) {
-        return RequestErrorKind::Tls(tls_fault(tls));
+        return HttpErrorKind::Tls(tls_fault(tls));
     }
     if error.is_connect() && error.is_timeout() {
-        return RequestErrorKind::Timeout(TimeoutKind::Connect);
+        return HttpErrorKind::Timeout(TimeoutKind::Connect);
     }
     if error.is_connect() {
-        return RequestErrorKind::Connect;
+        return HttpErrorKind::Connect;
     }
     match layers.iter().find_map(|layer| http_fault(*layer)) {
         Some(kind) => kind,
-        None => RequestErrorKind::Other,
+        None => HttpErrorKind::Other,
     }
 }
 
 /// The kind of an error of the decoders, each of which has a way of its own to say that a body is
 /// damaged. One that ends too early was cut.
-pub(super) fn decoding(error: &io::Error) -> RequestErrorKind {
+pub(crate) fn decoding(error: &io::Error) -> HttpErrorKind {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => RequestErrorKind::Interrupted,
-        _ => wrong_shape("it cannot be decompressed"),
+        io::ErrorKind::UnexpectedEof => HttpErrorKind::Interrupted,
+        _ => malformed("it cannot be decompressed"),
     }
 }
 
@@ -57,15 +57,15 @@ fn layers(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
     layers
 }
 
-fn http_fault(layer: &(dyn Error + 'static)) -> Option<RequestErrorKind> {
+fn http_fault(layer: &(dyn Error + 'static)) -> Option<HttpErrorKind> {
     if let Some(error) = layer.downcast_ref::<hyper::Error>() {
         if error.is_parse() {
-            return Some(wrong_shape("it is not HTTP"));
+            return Some(malformed("it is not HTTP"));
         }
         // Closed, reset, cancelled: all of these ended before the answer did, unless the layer
         // beneath knows better.
         let cut = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-        return cut.then_some(RequestErrorKind::Interrupted);
+        return cut.then_some(HttpErrorKind::Interrupted);
     }
     match layer.downcast_ref::<io::Error>()?.kind() {
         io::ErrorKind::UnexpectedEof
@@ -73,7 +73,7 @@ fn http_fault(layer: &(dyn Error + 'static)) -> Option<RequestErrorKind> {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::NotConnected
-        | io::ErrorKind::TimedOut => Some(RequestErrorKind::Interrupted),
+        | io::ErrorKind::TimedOut => Some(HttpErrorKind::Interrupted),
         _ => None,
     }
 }
@@ -119,6 +119,6 @@ fn tls_fault(error: &rustls::Error) -> TlsFault {
     }
 }
 
-fn wrong_shape(what: &str) -> RequestErrorKind {
-    RequestErrorKind::WrongShape { what: what.to_owned() }
+fn malformed(what: &str) -> HttpErrorKind {
+    HttpErrorKind::Malformed { what: what.to_owned() }
 }

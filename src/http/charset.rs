@@ -10,7 +10,7 @@ use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 
 /// An answer's body as UTF-8, without a byte order mark. The error says what was odd.
-pub(super) fn utf8(body: Bytes, declared: Option<&str>) -> Result<Bytes, String> {
+pub(crate) fn utf8(body: Bytes, declared: Option<&str>) -> Result<Bytes, String> {
     match body.get(..2) {
         _ if body.starts_with(b"\xef\xbb\xbf") => return Ok(body.slice(3..)),
         Some([0xff, 0xfe]) => return converted(&body.slice(2..), UTF_16LE),

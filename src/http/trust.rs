@@ -20,14 +20,14 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 
 /// Trusts authorities, and certificates that it knows.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     authorities: Arc<WebPkiServerVerifier>,
     known: Vec<CertificateDer<'static>>,
 }
 
 impl Trust {
     /// Trusts these authorities, and these certificates where the server itself shows one of them.
-    pub(super) fn new(
+    pub(crate) fn new(
         authorities: RootCertStore,
         known: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
@@ -108,13 +108,13 @@ fn is_of_issuer(fault: &CertificateError) -> bool {
 }
 
 /// The library has no type for this, only a name.
-pub(super) fn calls_itself_an_authority(fault: &str) -> bool {
+pub(crate) fn calls_itself_an_authority(fault: &str) -> bool {
     fault.contains("CaUsedAsEndEntity")
 }
 
 /// Trusts anybody, for `server.accept_invalid_certificates`.
 #[derive(Debug)]
-pub(super) struct TrustAnybody(pub(super) Arc<CryptoProvider>);
+pub(crate) struct TrustAnybody(pub(crate) Arc<CryptoProvider>);
 
 impl ServerCertVerifier for TrustAnybody {
     fn verify_server_cert(

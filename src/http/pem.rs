@@ -1,7 +1,7 @@
 //! Certificates and keys out of files, as people make them: with a byte order mark, with the line
 //! ends of Windows, in UTF-16 as its shell writes them.
 //!
-//! Each fault is a [`ClientError`] that names the key and the file, and says what should be there.
+//! Each fault is a [`SetupError`] that names the key and the file, and says what should be there.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::error::ClientError;
+use super::setup_error::SetupError;
 
 /// A certificate chain and the key of its first certificate.
-pub(super) struct Identity {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
+pub(crate) struct Identity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 /// The certificates of `server.ca_file`.
-pub(super) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
     const KEY: &str = "server.ca_file";
-    let unusable = |what| ClientError::Unusable { key: KEY, path: path.to_owned(), what };
+    let unusable = |what| SetupError::Unusable { key: KEY, path: path.to_owned(), what };
     let pem = read(KEY, path)?;
     let mut checked = RootCertStore::empty();
     let mut authorities = Vec::new();
@@ -41,13 +41,13 @@ pub(super) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, C
 
 /// What is in `server.client_identity_file`. Whether key and certificate belong together shows only
 /// in use: see [`no_pair`].
-pub(super) fn identity(path: &Path) -> Result<Identity, ClientError> {
+pub(crate) fn identity(path: &Path) -> Result<Identity, SetupError> {
     let pem = read(IDENTITY, path)?;
     let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
     let key = PrivateKeyDer::from_pem_slice(&pem);
     match (chain, key) {
         (Ok(chain), Ok(key)) if !chain.is_empty() => Ok(Identity { chain, key }),
-        _ => Err(ClientError::Unusable {
+        _ => Err(SetupError::Unusable {
             key: IDENTITY,
             path: path.to_owned(),
             what: "must hold the client's certificate chain and its private key, unencrypted, as PEM",
@@ -56,8 +56,8 @@ pub(super) fn identity(path: &Path) -> Result<Identity, ClientError> {
 }
 
 /// The error where key and certificate do not belong together.
-pub(super) fn no_pair(path: &Path) -> ClientError {
-    ClientError::Unusable {
+pub(crate) fn no_pair(path: &Path) -> SetupError {
+    SetupError::Unusable {
         key: IDENTITY,
         path: path.to_owned(),
         what: "holds a key that does not belong to its first certificate",
@@ -66,8 +66,8 @@ pub(super) fn no_pair(path: &Path) -> ClientError {
 
 const IDENTITY: &str = "server.client_identity_file";
 
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, ClientError> {
-    let bytes = std::fs::read(path).map_err(|source| ClientError::Unreadable {
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, SetupError> {
+    let bytes = std::fs::read(path).map_err(|source| SetupError::Unreadable {
         key,
         path: path.to_owned(),
         source,

@@ -25,7 +25,7 @@ pub enum TlsFault {
 
 impl TlsFault {
     /// What the operator can do about it, where there is something.
-    pub(super) fn remedy(self) -> Option<&'static str> {
+    pub(crate) fn remedy(self) -> Option<&'static str> {
         match self {
             Self::UntrustedIssuer => Some(
                 "set server.ca_file to a PEM file with the CA that issued the server's certificate, \

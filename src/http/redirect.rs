@@ -11,14 +11,21 @@
 
 use url::Url;
 
-use super::verdict::ForeignRedirect;
-
 /// Words in the path of a page that asks people to sign in.
 const SIGN_IN: [&str; 6] = ["login", "logon", "signin", "sign-in", "sso", "saml"];
 
+/// Where a redirect leads that we do not follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ForeignRedirect {
+    /// Scheme, host, port and path, if they could be read.
+    pub(crate) target: Option<String>,
+    /// Whether that is a page of the same server that asks people to sign in.
+    pub(crate) sign_in: bool,
+}
+
 /// Where an answer sends us.
 #[derive(Debug, PartialEq)]
-pub(super) enum Redirect {
+pub(crate) enum Redirect {
     /// Nowhere: it is an answer.
     None,
     /// To the same thing at the same server.
@@ -28,7 +35,7 @@ pub(super) enum Redirect {
 }
 
 /// What an answer with this status and this `Location` to a request to `from` means.
-pub(super) fn redirect(from: &Url, status: u16, location: Option<&str>) -> Redirect {
+pub(crate) fn redirect(from: &Url, status: u16, location: Option<&str>) -> Redirect {
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return Redirect::None;
     }
@@ -46,7 +53,7 @@ pub(super) fn redirect(from: &Url, status: u16, location: Option<&str>) -> Redir
 }
 
 /// What is told of a redirect that is not followed.
-pub(super) fn foreign_redirect(from: &Url, target: &Url) -> ForeignRedirect {
+pub(crate) fn foreign_redirect(from: &Url, target: &Url) -> ForeignRedirect {
     // A page for people of the very server that we talk to: the session is not good there.
     let sign_in = is_same_server(from, target) && asks_to_sign_in(from, target);
     ForeignRedirect { target: shown(target), sign_in }

@@ -18,35 +18,35 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpInfo;
 
 use super::classify;
-use super::error::RequestErrorKind;
+use super::error::HttpErrorKind;
 
 /// How many connections are remembered: more than requests are ever under way at once.
 const REMEMBERED: usize = 256;
 
 /// The local ends of connections that have answered.
 #[derive(Debug, Default)]
-pub(super) struct Reuse {
+pub(crate) struct Reuse {
     /// The latest first. A plain lock, held for looking through a few addresses.
     answered: Mutex<VecDeque<SocketAddr>>,
 }
 
 impl Reuse {
     /// Notes that a connection has answered.
-    pub(super) fn answered(&self, response: &reqwest::Response) {
+    pub(crate) fn answered(&self, response: &reqwest::Response) {
         if let Some(local) = response.extensions().get::<HttpInfo>().map(HttpInfo::local_addr) {
             self.note(local);
         }
     }
 
     /// Whether any connection has answered.
-    pub(super) fn is_any(&self) -> bool {
+    pub(crate) fn is_any(&self) -> bool {
         !self.lock().is_empty()
     }
 
     /// Whether a request failed because a connection that had answered before was closed under it.
     /// Forgets that connection.
-    pub(super) fn was_closed(&self, error: &reqwest::Error) -> bool {
-        if classify::kind(error) != RequestErrorKind::Interrupted {
+    pub(crate) fn was_closed(&self, error: &reqwest::Error) -> bool {
+        if classify::kind(error) != HttpErrorKind::Interrupted {
             return false;
         }
         let Some(local) = local_end(error) else { return false };

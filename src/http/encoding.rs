@@ -21,7 +21,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
 /// What requests say can be read.
-pub(super) const ACCEPTED: &str = "zstd,gzip,br";
+pub(crate) const ACCEPTED: &str = "zstd,gzip,br";
 
 /// How much is decoded at once.
 const CHUNK: usize = 16 * 1024;
@@ -36,7 +36,7 @@ const MEMBERS: usize = 65_536;
 type RawBody = StreamReader<BodyDataStream<UnsyncBoxBody<Bytes, io::Error>>, Bytes>;
 
 /// A body that is still under way.
-pub(super) enum BodyStream {
+pub(crate) enum BodyStream {
     /// As it came.
     Plain(Response),
     /// Decoded.
@@ -45,7 +45,7 @@ pub(super) enum BodyStream {
 
 /// Why there is no more of a body.
 #[derive(Debug)]
-pub(super) enum BodyFault {
+pub(crate) enum BodyFault {
     /// The connection broke.
     Connection(reqwest::Error),
     /// The body is not what its encoding says, or ends before it should.
@@ -53,7 +53,7 @@ pub(super) enum BodyFault {
 }
 
 /// Decodes a body.
-pub(super) struct Decoded {
+pub(crate) struct Decoded {
     decoder: Decoder,
     buffer: BytesMut,
 }
@@ -68,7 +68,7 @@ enum Decoder {
 
 impl BodyStream {
     /// The body of this answer, decoded as its header says.
-    pub(super) fn of(response: Response) -> Self {
+    pub(crate) fn of(response: Response) -> Self {
         let encoding = response.headers().get(CONTENT_ENCODING).and_then(|it| it.to_str().ok());
         let named = encoding.unwrap_or_default().trim().to_ascii_lowercase();
         let decoder = match named.as_str() {
@@ -85,7 +85,7 @@ impl BodyStream {
     }
 
     /// Its length, as the server claims it; of a body that is decoded nobody knows it.
-    pub(super) fn claimed(&self) -> Option<u64> {
+    pub(crate) fn claimed(&self) -> Option<u64> {
         match self {
             Self::Plain(response) => response.content_length(),
             Self::Decoded(_) => None,
@@ -93,7 +93,7 @@ impl BodyStream {
     }
 
     /// The next piece. Nothing is lost where the caller does not wait for it to the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyFault> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyFault> {
         match self {
             Self::Plain(response) => response.chunk().await.map_err(BodyFault::Connection),
             Self::Decoded(decoded) => decoded.chunk().await.map_err(fault),

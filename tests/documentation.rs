@@ -5,6 +5,8 @@
 
 #[path = "documentation/events.rs"]
 mod events;
+#[path = "documentation/members.rs"]
+mod members;
 #[path = "documentation/pages.rs"]
 mod pages;
 #[path = "documentation/shell.rs"]
@@ -69,6 +71,16 @@ fn labels(list: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_table_of_the_status_document_is_its_members() {
+    let table = read("docs/log-and-metrics.md").table("| member |");
+    let told: Vec<_> = table.into_iter().map(|row| row[0].clone()).collect();
+    let mut members = members::of("StatusDocument", &sources());
+    let mut sorted = told.clone();
+    (members.sort(), sorted.sort());
+    assert_eq!(members, sorted, "members (left) and the table of members (right)");
+}
+
+#[test]
 fn the_tables_of_keys_are_the_shipped_configuration() {
     let shipped = shipped_keys();
     let rows = read("docs/configure.md").table("| key |");
@@ -126,6 +138,8 @@ fn every_key_that_is_named_exists() {
     known.extend(secrets.collect::<Vec<_>>());
     let sections: BTreeSet<_> =
         known.iter().filter_map(|key| key.split('.').next()).map(str::to_owned).collect();
+    // The status document has a section of the same name as the configuration.
+    known.extend(members::of("StatusDocument", &sources()));
     let mut faults = String::new();
     for page in pages() {
         for span in page.spans() {

@@ -79,7 +79,10 @@ const PURE: &[&str] = &[
     "src/pager/proof/normalise.rs",
     "src/pager/proof/overlap.rs",
     "src/pager/request/fingerprints.rs",
-    "src/pager/proof/pass/mod.rs",
+    "src/pager/proof/pass/end.rs",
+    "src/pager/proof/pass/join.rs",
+    "src/pager/proof/pass/state.rs",
+    "src/pager/proof/pass/unanswered.rs",
     "src/pager/proof/pass/verdict.rs",
     "src/pager/proof/window.rs",
     "src/refresher/schedule.rs",
@@ -101,8 +104,7 @@ const IMPURE: &[&str] =
 
 /// The most lines of a file; the exceptions may shrink, not grow.
 const LONGEST: usize = 450;
-const LONGER: &[(&str, usize)] =
-    &[("src/pager/proof/pass/tests.rs", 460), ("src/supervisor/tests/mod.rs", 480)];
+const LONGER: &[(&str, usize)] = &[("src/supervisor/tests/mod.rs", 480)];
 
 #[test]
 fn modules_import_only_what_is_below_them() {

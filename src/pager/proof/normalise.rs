@@ -18,19 +18,19 @@ const COMPARED: usize = 8 * 1024 * 1024;
 
 /// An answer as the one after it is compared with.
 #[derive(Debug, Default)]
-pub(in crate::pager) struct Before {
+pub(crate) struct Before {
     items: Vec<Item>,
     /// What the proof knows each of them by.
     digests: Vec<u64>,
 }
 
 impl Before {
-    pub(in crate::pager) fn new(items: Vec<Item>, digests: Vec<u64>) -> Self {
+    pub(crate) fn new(items: Vec<Item>, digests: Vec<u64>) -> Self {
         Self { items, digests }
     }
 
     /// The rows of an answer, known by the digests of the answer before where they are the same.
-    pub(in crate::pager) fn rows(&self, items: &[Item], ignore: &[JsonPointer]) -> Vec<ItemDigest> {
+    pub(crate) fn rows(&self, items: &[Item], ignore: &[JsonPointer]) -> Vec<ItemDigest> {
         let mut rows: Vec<ItemDigest> = items
             .iter()
             .map(|item| ItemDigest { id: item.id.clone(), digest: item.digest })
@@ -61,7 +61,7 @@ impl Before {
     }
 
     /// Whether it has this item.
-    pub(in crate::pager) fn has(&self, id: &ItemId) -> bool {
+    pub(crate) fn has(&self, id: &ItemId) -> bool {
         self.items.iter().any(|item| item.id == *id)
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 /// Paces the page requests of one repository.
 #[derive(Debug)]
-pub(in crate::pager) struct Pace {
+pub(crate) struct Pace {
     period: Duration,
     /// `None` where nothing is to be waited for.
     interval: Option<Interval>,
@@ -19,14 +19,14 @@ pub(in crate::pager) struct Pace {
 }
 
 impl Pace {
-    pub(in crate::pager) fn new(period: Duration) -> Self {
+    pub(crate) fn new(period: Duration) -> Self {
         let mut pace = Self { period, interval: None, last: None };
         pace.start();
         pace
     }
 
     /// Another pace, counted from the latest request.
-    pub(in crate::pager) fn set(&mut self, period: Duration) {
+    pub(crate) fn set(&mut self, period: Duration) {
         if self.period != period {
             self.period = period;
             self.start();
@@ -35,7 +35,7 @@ impl Pace {
 
     /// A request was sent then: later than it was let through, where it had to wait for a session
     /// or was sent again.
-    pub(in crate::pager) fn sent(&mut self, at: Instant) {
+    pub(crate) fn sent(&mut self, at: Instant) {
         if self.last.is_some_and(|last| last < at) {
             self.last = Some(at);
             self.start();
@@ -43,7 +43,7 @@ impl Pace {
     }
 
     /// The longest that [`Pace::tick`] takes.
-    pub(in crate::pager) fn period(&self) -> Duration {
+    pub(crate) fn period(&self) -> Duration {
         self.period
     }
 
@@ -58,7 +58,7 @@ impl Pace {
         });
     }
 
-    pub(in crate::pager) async fn tick(&mut self) {
+    pub(crate) async fn tick(&mut self) {
         if let Some(interval) = &mut self.interval {
             interval.tick().await;
         }
@@ -67,7 +67,7 @@ impl Pace {
 }
 
 /// The pause between two passes, on the same kind of timer as the pages.
-pub(in crate::pager) async fn rested(begun: Instant, pass_interval: Duration) {
+pub(crate) async fn rested(begun: Instant, pass_interval: Duration) {
     if !pass_interval.is_zero() {
         let mut timer = interval_at(begun + pass_interval, pass_interval);
         timer.tick().await;

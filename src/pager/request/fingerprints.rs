@@ -18,7 +18,7 @@ const ROWS: usize = 1_310_720;
 
 /// The fingerprints of one repository, by the window that was asked for.
 #[derive(Debug, Default)]
-pub(in crate::pager) struct FingerprintCache {
+pub(crate) struct FingerprintCache {
     cached: HashMap<Window, CachedFingerprints>,
     rows: usize,
 }
@@ -32,12 +32,12 @@ struct CachedFingerprints {
 
 impl FingerprintCache {
     /// What the answer to this window was like.
-    pub(in crate::pager) fn of(&self, window: Window) -> Option<Arc<Fingerprints>> {
+    pub(crate) fn of(&self, window: Window) -> Option<Arc<Fingerprints>> {
         self.cached.get(&window).map(|cached| Arc::clone(&cached.fingerprints))
     }
 
     /// Keeps what the answer to this window was like in this pass, if there is room.
-    pub(in crate::pager) fn keep(
+    pub(crate) fn keep(
         &mut self,
         window: Window,
         fingerprints: Arc<Fingerprints>,
@@ -53,7 +53,7 @@ impl FingerprintCache {
     }
 
     /// Makes room after a pass: windows that it did not ask for will hardly be asked for again.
-    pub(in crate::pager) fn end_pass(&mut self, iteration: Iteration) {
+    pub(crate) fn end_pass(&mut self, iteration: Iteration) {
         self.cached.retain(|_, cached| cached.iteration == iteration);
         self.rows = self.cached.values().map(|cached| cached.fingerprints.len()).sum();
     }

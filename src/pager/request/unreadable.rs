@@ -14,11 +14,11 @@ const ALOUD: usize = 10;
 
 /// Which records of a pass have been told of, by their digests.
 #[derive(Debug, Default)]
-pub(in crate::pager) struct ReportedRecords(HashSet<u64>);
+pub(crate) struct ReportedRecords(HashSet<u64>);
 
 impl ReportedRecords {
     /// Tells of the records of an answer whose window begins at this position.
-    pub(in crate::pager) fn report(
+    pub(crate) fn report(
         &mut self,
         (repository, iteration): (RepositoryId, Iteration),
         start: u64,

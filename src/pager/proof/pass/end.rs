@@ -4,10 +4,11 @@
 //! that the server announces ends none. One that is too low is found, because the last window
 //! reaches past it, and read on beyond; then it is the certificate that is lost, not the items.
 
-use super::{
-    AnswerOutcome, Pass, PassVerdict, PendingWindow, RereadReason, RowRange, STEP_BACKS,
-    UncertifiedReason, Window,
-};
+use super::state::{Pass, PendingWindow, STEP_BACKS};
+use super::terms::{AnswerOutcome, RereadReason};
+use super::verdict::{PassVerdict, UncertifiedReason};
+use crate::pager::proof::overlap::RowRange;
+use crate::pager::proof::window::Window;
 
 /// A page of so few rows is believed to be the last one: nobody sets a largest page size like this,
 /// and no window that begins inside so few rows reaches past them.

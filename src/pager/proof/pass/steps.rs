@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use super::state::STEP_BACKS;
 use super::*;
-use crate::domain::ItemId;
+use crate::domain::{IdSet, ItemId};
+use crate::pager::proof::overlap::{ItemDigest, Overlap};
+use crate::pager::proof::window::{self, Window};
 
 fn overlapping(page_size: u32) -> PassSettings {
     PassSettings { page_size, overlap: true }

@@ -5,76 +5,14 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
+use super::moving_list::{Move, MovingList};
 use super::*;
 use crate::domain::ItemId;
-
-/// What happens to the list between two requests.
-#[derive(Clone, Copy, Debug)]
-enum Move {
-    /// A new item at this place (as a fraction of the length, in thousandths).
-    Insert(u16),
-    /// The item at this place goes.
-    Delete(u16),
-    /// The item at this place is changed and moves to the front, as in a list by last change.
-    Touch(u16),
-    /// The item at this place moves to the front with the bytes that it had.
-    Lift(u16),
-    /// The item at this place is changed and moves to the end.
-    Sink(u16),
-}
-
-/// A list of ids with a count of their changes, and which of them have kept their places.
-pub(super) struct World {
-    list: Vec<(i128, u64)>,
-    steady: HashSet<i128>,
-    next: i128,
-}
-
-impl World {
-    pub(super) fn new(items: usize) -> Self {
-        let list: Vec<_> = (0..items as i128).map(|id| (id, 0)).collect();
-        Self { steady: list.iter().map(|item| item.0).collect(), next: items as i128, list }
-    }
-
-    fn apply(&mut self, change: Move) {
-        let place = |thousandths: u16, len: usize| usize::from(thousandths) * len / 1000;
-        match change {
-            Move::Insert(at) => {
-                let at = place(at, self.list.len() + 1);
-                self.list.insert(at, (self.next, 0));
-                self.next += 1;
-            }
-            Move::Delete(at) | Move::Touch(at) | Move::Lift(at) | Move::Sink(at) => {
-                if self.list.is_empty() {
-                    return;
-                }
-                let (id, changes) = self.list.remove(place(at, self.list.len()));
-                self.steady.remove(&id);
-                match change {
-                    Move::Touch(_) => self.list.insert(0, (id, changes + 1)),
-                    Move::Lift(_) => self.list.insert(0, (id, changes)),
-                    Move::Sink(_) => self.list.push((id, changes + 1)),
-                    Move::Insert(_) | Move::Delete(_) => {}
-                }
-            }
-        }
-    }
-
-    pub(super) fn answer(&self, window: Window, cap: u32) -> (Vec<ItemDigest>, u64) {
-        let size = window.size.min(cap);
-        let window = Window { size, ..window };
-        let from = usize::try_from(window.start()).unwrap().min(self.list.len());
-        let to = usize::try_from(window.end()).unwrap().min(self.list.len());
-        let rows = self.list[from..to]
-            .iter()
-            .map(|(id, changes)| ItemDigest { id: ItemId::Integer(*id), digest: *changes })
-            .collect();
-        (rows, self.list.len() as u64)
-    }
-}
+use crate::pager::proof::overlap::ItemDigest;
+use crate::pager::proof::window::{self, Window};
 
 /// Everything that a pass read, and how it ended.
-struct Outcome {
+struct PassRun {
     read: HashSet<i128>,
     verdict: PassVerdict,
     requests: u64,
@@ -84,13 +22,13 @@ struct Outcome {
 /// Runs one pass with this many requests under way, answered in any order: before each answer the
 /// next moves happen, and `order` picks which of the requests under way is answered.
 fn run(
-    world: &mut World,
+    world: &mut MovingList,
     settings: PassSettings,
     in_flight: usize,
     cap: u32,
     mut moves: impl FnMut(u64) -> Vec<Move>,
     mut order: impl FnMut(usize) -> usize,
-) -> Outcome {
+) -> PassRun {
     let mut pass = Pass::new(settings);
     let mut under_way: Vec<WindowRequest> = vec![];
     let mut answered: Vec<(Ticket, Vec<ItemDigest>, u64)> = vec![];
@@ -129,7 +67,7 @@ fn run(
         }
     }
     let verdict = pass.verdict().expect("a pass without requests under way has ended");
-    Outcome { read, verdict, requests, counts: pass.counts() }
+    PassRun { read, verdict, requests, counts: pass.counts() }
 }
 
 fn overlapping(page_size: u32) -> PassSettings {
@@ -154,7 +92,7 @@ fn storm(
     prop::collection::vec(prop::collection::vec(change, 0..=most), 1..40)
 }
 
-fn assert_certificate_true(world: &World, outcome: &Outcome) {
+fn assert_certificate_true(world: &MovingList, outcome: &PassRun) {
     if outcome.verdict == PassVerdict::Certified {
         let missed: Vec<_> = world.steady.difference(&outcome.read).collect();
         assert!(missed.is_empty(), "certified, but missed {missed:?} ({:?})", outcome.counts);
@@ -169,7 +107,7 @@ proptest! {
         items in 0_usize..400, page_size in 1_u32..80, calm in 0_u64..8,
         storm in storm(any_move(), 4), in_flight in 1_usize..9, picks in any::<u64>(),
     ) {
-        let mut world = World::new(items);
+        let mut world = MovingList::new(items);
         let mut chance = fastrand::Rng::with_seed(picks);
         let outcome = run(
             &mut world, overlapping(page_size), in_flight, u32::MAX,
@@ -190,7 +128,7 @@ proptest! {
             (0_u16..1000).prop_map(Move::Delete),
         ], 6),
     ) {
-        let mut world = World::new(items);
+        let mut world = MovingList::new(items);
         let outcome = run(
             &mut world, overlapping(page_size), 1, u32::MAX,
             // A list that grew faster than it is read for ever would be read for ever.
@@ -207,7 +145,7 @@ proptest! {
         items in 0_usize..400, page_size in 12_u32..80, cap in 12_u32..90,
         in_flight in 1_usize..9, picks in any::<u64>(),
     ) {
-        let mut world = World::new(items);
+        let mut world = MovingList::new(items);
         let mut chance = fastrand::Rng::with_seed(picks);
         let outcome = run(
             &mut world, overlapping(page_size), in_flight, cap, |_| vec![], |len| chance.usize(..len),
@@ -279,26 +217,26 @@ fn a_server_that_ignores_the_page_number_is_found_out_at_once() {
 
 #[test]
 fn plain_pages_are_the_vendors_and_are_not_certified_beyond_one_page() {
-    let mut world = World::new(45);
+    let mut world = MovingList::new(45);
     let settings = PassSettings { page_size: 20, overlap: false };
     let outcome = run(&mut world, settings, 1, u32::MAX, |_| vec![], |_| 0);
     assert_eq!((outcome.requests, outcome.read.len()), (3, 45));
     assert_eq!(outcome.verdict, PassVerdict::NotCertified(UncertifiedReason::PlainPages));
-    let outcome = run(&mut World::new(20), settings, 1, u32::MAX, |_| vec![], |_| 0);
+    let outcome = run(&mut MovingList::new(20), settings, 1, u32::MAX, |_| vec![], |_| 0);
     assert_eq!((outcome.requests, outcome.verdict), (2, PassVerdict::Certified));
-    let outcome = run(&mut World::new(19), settings, 1, u32::MAX, |_| vec![], |_| 0);
+    let outcome = run(&mut MovingList::new(19), settings, 1, u32::MAX, |_| vec![], |_| 0);
     assert_eq!((outcome.requests, outcome.verdict), (2, PassVerdict::Certified));
 }
 
 #[test]
 fn an_empty_repository_takes_one_request() {
-    let outcome = run(&mut World::new(0), overlapping(20), 8, u32::MAX, |_| vec![], |_| 0);
+    let outcome = run(&mut MovingList::new(0), overlapping(20), 8, u32::MAX, |_| vec![], |_| 0);
     assert_eq!((outcome.requests, outcome.verdict), (1, PassVerdict::Certified));
 }
 
 #[test]
 fn a_deletion_early_in_the_list_costs_a_step_back_and_no_item() {
-    let mut world = World::new(100);
+    let mut world = MovingList::new(100);
     let outcome = run(
         &mut world,
         overlapping(20),
@@ -314,7 +252,7 @@ fn a_deletion_early_in_the_list_costs_a_step_back_and_no_item() {
 
 #[test]
 fn a_server_that_caps_the_page_size_is_paged_at_its_own_size() {
-    let outcome = run(&mut World::new(1000), overlapping(200), 1, 50, |_| vec![], |_| 0);
+    let outcome = run(&mut MovingList::new(1000), overlapping(200), 1, 50, |_| vec![], |_| 0);
     assert_eq!(outcome.verdict, PassVerdict::Certified);
     assert!(outcome.requests < 30, "{} requests", outcome.requests);
 }
@@ -323,7 +261,7 @@ fn a_server_that_caps_the_page_size_is_paged_at_its_own_size() {
 fn a_deletion_of_any_length_up_to_one_and_a_half_pages_is_stepped_back_over() {
     for (page_size, items, every) in [(20, 400, 1), (100, 1500, 3), (1000, 12_000, 97)] {
         for deleted in (1..=page_size as usize * 3 / 2).step_by(every) {
-            let mut world = World::new(items);
+            let mut world = MovingList::new(items);
             let outcome = run(
                 &mut world,
                 overlapping(page_size),
@@ -345,7 +283,7 @@ fn a_deletion_of_any_length_up_to_one_and_a_half_pages_is_stepped_back_over() {
 #[test]
 fn a_page_cut_to_just_the_length_of_the_last_one_does_not_end_the_pass() {
     // Positions 99 to 159 are asked for as page 2 at 99; cut to 60 it is 60 to 120 that come.
-    let world = World::new(159);
+    let world = MovingList::new(159);
     let mut pass = Pass::new(overlapping(100));
     let (mut read, mut asked) = (HashSet::new(), 0);
     while let Some(request) = pass.plan() {
@@ -361,7 +299,7 @@ fn a_page_cut_to_just_the_length_of_the_last_one_does_not_end_the_pass() {
 #[test]
 fn an_announced_total_that_is_too_high_costs_few_requests_and_the_certificate() {
     for (items, page_size) in [(5_000, 1000), (50, 100), (2_500, 1000)] {
-        let world = World::new(items);
+        let world = MovingList::new(items);
         let mut pass = Pass::new(overlapping(page_size));
         let mut asked = 0;
         while let Some(request) = pass.plan() {
@@ -378,7 +316,7 @@ fn an_announced_total_that_is_too_high_costs_few_requests_and_the_certificate() 
 
 #[test]
 fn an_empty_answer_where_items_are_announced_is_no_end_however_much_moves() {
-    let world = World::new(1000);
+    let world = MovingList::new(1000);
     let mut pass = Pass::new(overlapping(100));
     let mut asked = 0;
     while let Some(request) = pass.plan() {
@@ -398,7 +336,7 @@ fn an_empty_answer_where_items_are_announced_is_no_end_however_much_moves() {
 
 #[test]
 fn a_server_that_ignores_the_page_number_is_found_out_though_its_list_moves() {
-    let mut world = World::new(500);
+    let mut world = MovingList::new(500);
     let mut pass = Pass::new(overlapping(50));
     while let Some(request) = pass.plan() {
         world.apply(Move::Insert(0));
@@ -411,7 +349,7 @@ fn a_server_that_ignores_the_page_number_is_found_out_though_its_list_moves() {
 
 #[test]
 fn insertions_that_make_a_page_the_one_before_over_again_are_no_repetition() {
-    let mut world = World::new(500);
+    let mut world = MovingList::new(500);
     let advance = usize::try_from(window::next_overlapping(50, 50, 1).window.start()).unwrap();
     let outcome = run(
         &mut world,
@@ -427,7 +365,7 @@ fn insertions_that_make_a_page_the_one_before_over_again_are_no_repetition() {
 
 #[test]
 fn while_a_range_is_read_again_nothing_else_is_asked_for() {
-    let mut world = World::new(200);
+    let mut world = MovingList::new(200);
     let mut pass = Pass::new(overlapping(20));
     for round in 0..2 {
         let request = pass.plan().unwrap();

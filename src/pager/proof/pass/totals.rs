@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::tests::World;
+use super::moving_list::MovingList;
 use super::*;
+use crate::pager::proof::window::Window;
 
 /// What a server announces in place of the number of items.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,7 @@ proptest! {
         items in 0_usize..400, page_size in 12_u32..80, cap in 12_u32..160, lie in any_lie(),
         overlap in any::<bool>(), in_flight in 1_usize..9,
     ) {
-        let world = World::new(items);
+        let world = MovingList::new(items);
         let mut pass = Pass::new(PassSettings { page_size, overlap });
         let (mut read, mut asked, mut lied) = (HashSet::new(), 0, false);
         while pass.verdict().is_none() {
@@ -76,7 +77,7 @@ proptest! {
 /// A pass over a list at rest, whose server announces at most so many items and sends at most so
 /// many at once.
 fn capped(items: usize, page_size: u32, total: u64, page: u32) -> (Pass, usize) {
-    let world = World::new(items);
+    let world = MovingList::new(items);
     let mut pass = Pass::new(PassSettings { page_size, overlap: true });
     let mut asked = 0;
     while let Some(request) = pass.plan() {

@@ -4,9 +4,11 @@
 //! further up, and may still be certified; any other such window ends the pass, and its range is the
 //! reason why nothing is certified.
 
-use super::{
-    AnswerOutcome, Pass, RereadReason, RowRange, STEP_BACKS, Ticket, UncertifiedReason, window,
-};
+use super::state::{Pass, STEP_BACKS};
+use super::terms::{AnswerOutcome, RereadReason, Ticket};
+use super::verdict::UncertifiedReason;
+use crate::pager::proof::overlap::RowRange;
+use crate::pager::proof::window;
 
 impl Pass {
     /// Takes note that the oldest planned window is not answered, where the list has this total by

@@ -6,24 +6,26 @@
 //! stay the same while everything moves, a server that now and then cuts a page to exactly the
 //! length that looks right. Every seed is one pass, so what it finds can be told by its seed.
 
-mod world;
+mod list;
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Map;
 
-use self::world::{World, position};
+use self::list::{AdversaryList, position};
 use super::*;
 use crate::domain::ItemId;
 use crate::mirror::{Interrupted, PassStatistics};
 use crate::pager::proof::checkpoint::{self, ListId};
+use crate::pager::proof::overlap::ItemDigest;
+use crate::pager::proof::window::Window;
 
 /// What the adversary likes to do in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
+enum Attack {
     /// Nothing at all.
-    Rest,
+    None,
     /// Anything anywhere.
     Anywhere,
     /// Bursts at the edges of the window and of the answer before it.
@@ -40,15 +42,15 @@ enum Style {
     All,
 }
 
-const STYLES: [Style; 8] = [
-    Style::Rest,
-    Style::Anywhere,
-    Style::Edges,
-    Style::Overlap,
-    Style::Shared,
-    Style::Stride,
-    Style::Swap,
-    Style::All,
+const ATTACKS: [Attack; 8] = [
+    Attack::None,
+    Attack::Anywhere,
+    Attack::Edges,
+    Attack::Overlap,
+    Attack::Shared,
+    Attack::Stride,
+    Attack::Swap,
+    Attack::All,
 ];
 
 /// How the server cuts pages to another size than asked for.
@@ -68,11 +70,11 @@ struct Game {
     items: usize,
     settings: PassSettings,
     in_flight: usize,
-    style: Style,
+    attack: Attack,
     cap: Cap,
     /// Moves happen before one request in so many.
     calm: u32,
-    /// The most moves of one burst, where the style does not say.
+    /// The most moves of one burst, where the attack does not say.
     burst: usize,
     /// Whether items move to the front without any change to their bytes.
     lifts: bool,
@@ -110,7 +112,7 @@ impl Game {
             items,
             settings: PassSettings { page_size, overlap: true },
             in_flight: if lifts || rng.bool() { 1 } else { rng.usize(2..=16) },
-            style: STYLES[rng.usize(..STYLES.len())],
+            attack: ATTACKS[rng.usize(..ATTACKS.len())],
             cap,
             calm: rng.u32(1..6),
             burst: rng.usize(1..6),
@@ -124,17 +126,17 @@ impl Game {
 }
 
 /// What one pass came to.
-struct Outcome {
+struct GameResult {
     verdict: PassVerdict,
     /// Items that kept their places and were in no answer.
     missed: usize,
 }
 
 /// Moves the list before this window is answered; `edge` is where the answers so far end.
-fn harm(game: &Game, world: &mut World, rng: &mut Rng, window: Window, edge: usize) {
-    let style = match game.style {
-        Style::All => STYLES[rng.usize(..STYLES.len())],
-        style => style,
+fn harm(game: &Game, world: &mut AdversaryList, rng: &mut Rng, window: Window, edge: usize) {
+    let attack = match game.attack {
+        Attack::All => ATTACKS[rng.usize(..ATTACKS.len())],
+        attack => attack,
     };
     let start = position(window.start());
     let some = rng.usize(1..=game.burst);
@@ -142,15 +144,15 @@ fn harm(game: &Game, world: &mut World, rng: &mut Rng, window: Window, edge: usi
     let anywhere = |rng: &mut Rng| rng.usize(..=len);
     let near = |rng: &mut Rng, place: usize| (place + rng.usize(..5)).saturating_sub(2);
     let about = |rng: &mut Rng, count: usize| (count + rng.usize(..3)).saturating_sub(1);
-    match style {
-        Style::Rest | Style::All => {}
-        Style::Anywhere => {
+    match attack {
+        Attack::None | Attack::All => {}
+        Attack::Anywhere => {
             for _ in 0..some {
                 let at = anywhere(rng);
                 one(game, world, rng, at);
             }
         }
-        Style::Edges => {
+        Attack::Edges => {
             let place = [start, edge, position(window.end()), 0, len][rng.usize(..5)];
             let what = rng.u8(..6);
             for _ in 0..some {
@@ -158,9 +160,9 @@ fn harm(game: &Game, world: &mut World, rng: &mut Rng, window: Window, edge: usi
                 one_of(game, world, what, at);
             }
         }
-        Style::Overlap | Style::Stride => {
-            let width = match style {
-                Style::Overlap => edge.saturating_sub(start),
+        Attack::Overlap | Attack::Stride => {
+            let width = match attack {
+                Attack::Overlap => edge.saturating_sub(start),
                 _ => window.size as usize,
             };
             let before = if rng.bool() { 0 } else { rng.usize(..=start.min(len)) };
@@ -176,7 +178,7 @@ fn harm(game: &Game, world: &mut World, rng: &mut Rng, window: Window, edge: usi
                 }
             }
         }
-        Style::Shared => {
+        Attack::Shared => {
             let what = rng.u8(1..6);
             let keep = usize::from(rng.bool());
             for at in (start + keep..edge).rev() {
@@ -187,7 +189,7 @@ fn harm(game: &Game, world: &mut World, rng: &mut Rng, window: Window, edge: usi
                 one(game, world, rng, at);
             }
         }
-        Style::Swap => {
+        Attack::Swap => {
             let (here, there) = (anywhere(rng), anywhere(rng));
             let (here, there) = [(here, there), (0, len), (len, 0), (start, edge)][rng.usize(..4)];
             for _ in 0..some * 3 {
@@ -198,11 +200,11 @@ fn harm(game: &Game, world: &mut World, rng: &mut Rng, window: Window, edge: usi
     }
 }
 
-fn one(game: &Game, world: &mut World, rng: &mut Rng, at: usize) {
+fn one(game: &Game, world: &mut AdversaryList, rng: &mut Rng, at: usize) {
     one_of(game, world, rng.u8(..6), at);
 }
 
-fn one_of(game: &Game, world: &mut World, what: u8, at: usize) {
+fn one_of(game: &Game, world: &mut AdversaryList, what: u8, at: usize) {
     match what {
         0 => world.insert(at),
         1 => drop(world.take_out(at)),
@@ -214,8 +216,8 @@ fn one_of(game: &Game, world: &mut World, what: u8, at: usize) {
 }
 
 /// Plays one pass; `None` if it does not end.
-fn play(game: &Game, rng: &mut Rng) -> Option<Outcome> {
-    let mut world = World::new(game.items);
+fn play(game: &Game, rng: &mut Rng) -> Option<GameResult> {
+    let mut world = AdversaryList::new(game.items);
     let mut pass = Pass::new(game.settings);
     let mut under_way: Vec<WindowRequest> = vec![];
     let mut answered: Vec<(Ticket, Vec<ItemDigest>, u64)> = vec![];
@@ -279,10 +281,10 @@ fn play(game: &Game, rng: &mut Rng) -> Option<Outcome> {
         answered.retain(|(ticket, ..)| pass.wants(*ticket));
     }
     let missed = read.iter().zip(&world.steady).filter(|(read, steady)| !**read && **steady);
-    Some(Outcome { verdict: pass.verdict()?, missed: missed.count() })
+    Some(GameResult { verdict: pass.verdict()?, missed: missed.count() })
 }
 
-fn cap(game: &Game, rng: &mut Rng, world: &World, window: Window) -> u32 {
+fn cap(game: &Game, rng: &mut Rng, world: &AdversaryList, window: Window) -> u32 {
     match game.cap {
         Cap::Always(cap) => cap,
         Cap::Sometimes(chance) if rng.u8(..100) < chance => rng.u32(1..=window.size),
@@ -296,7 +298,7 @@ fn cap(game: &Game, rng: &mut Rng, world: &World, window: Window) -> u32 {
 
 /// What many passes came to.
 #[derive(Debug, Default)]
-struct Tally {
+struct SearchTally {
     /// Passes over lists that moved, and how many of them were certified.
     moved: u64,
     moved_certified: u64,
@@ -311,7 +313,7 @@ struct Tally {
     quiet_doubted: Vec<u64>,
 }
 
-impl Tally {
+impl SearchTally {
     fn assert_faultless(&self) {
         assert!(self.wrong.is_empty(), "certified, but missed items: {self:?}");
         assert!(self.endless.is_empty(), "did not end: {self:?}");
@@ -319,8 +321,8 @@ impl Tally {
     }
 }
 
-fn search(seeds: impl Iterator<Item = u64>, mut change: impl FnMut(&mut Game)) -> Tally {
-    let mut tally = Tally::default();
+fn search(seeds: impl Iterator<Item = u64>, mut change: impl FnMut(&mut Game)) -> SearchTally {
+    let mut tally = SearchTally::default();
     for seed in seeds {
         let mut rng = Rng::with_seed(seed);
         let mut game = Game::any(&mut rng);
@@ -330,7 +332,7 @@ fn search(seeds: impl Iterator<Item = u64>, mut change: impl FnMut(&mut Game)) -
             continue;
         };
         let certified = outcome.verdict == PassVerdict::Certified;
-        if game.style != Style::Rest {
+        if game.attack != Attack::None {
             tally.moved += 1;
             tally.moved_certified += u64::from(certified);
         } else if !certified && game.settings.page_size >= 20 && matches!(game.cap, Cap::Never) {
@@ -394,7 +396,7 @@ fn a_total_that_is_capped_deceives_no_pass_over_a_list_that_moves() {
 #[test]
 fn pages_cut_now_and_then_never_deceive_a_pass_over_a_list_at_rest() {
     let tally = search(0..3_000, |game| {
-        game.style = Style::Rest;
+        game.attack = Attack::None;
         if matches!(game.cap, Cap::Never | Cap::Always(_)) {
             game.cap = Cap::Disguised(50);
         }
@@ -407,7 +409,7 @@ fn gentle_movement_leaves_nearly_every_pass_certified() {
     let tally = search(0..1_500, |game| {
         game.cap = Cap::Never;
         game.settings.page_size = game.settings.page_size.max(20);
-        game.style = Style::Anywhere;
+        game.attack = Attack::Anywhere;
         game.burst = 4;
         game.calm = 1;
         game.in_flight = game.in_flight.min(4);

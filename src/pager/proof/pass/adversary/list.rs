@@ -1,15 +1,17 @@
 //! The list that the adversary moves.
 
-use super::*;
+use crate::domain::ItemId;
+use crate::pager::proof::overlap::ItemDigest;
+use crate::pager::proof::window::Window;
 
 /// A list of ids with a count of their changes, and which of them have kept their places.
-pub(super) struct World {
+pub(super) struct AdversaryList {
     pub(super) list: Vec<(usize, u64)>,
     /// By id: whether the item was there from the beginning and neither went nor moved.
     pub(super) steady: Vec<bool>,
 }
 
-impl World {
+impl AdversaryList {
     pub(super) fn new(items: usize) -> Self {
         Self { list: (0..items).map(|id| (id, 0)).collect(), steady: vec![true; items] }
     }

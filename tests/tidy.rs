@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 
 #[path = "tidy/graph.rs"]
 mod graph;
+#[path = "tidy/words.rs"]
+mod words;
 
 /// The modules of the crate, layer by layer, the lowest first: a module imports those of the layers
 /// below its own, and none beside it or above it.
@@ -167,6 +169,29 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
+fn a_type_name_stands_for_one_thing() {
+    let faults = words::types_that_stand_twice(&sources("src"));
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
+fn retired_words_stay_retired() {
+    let mut texts: Vec<_> = ["src", "tests/it", "benches", "fuzz/src", "fuzz/fuzz_targets"]
+        .into_iter()
+        .flat_map(sources)
+        .collect();
+    for folder in ["docs", "config", "systemd", ".github"] {
+        texts.extend(files(folder, |path| path.extension().is_none_or(|it| it != "json")));
+    }
+    texts.extend(
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "Cargo.toml"]
+            .map(|name| Source::read(Path::new(name))),
+    );
+    let faults = words::retired(&texts);
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+#[test]
 fn each_concern_stays_in_its_place() {
     let mut faults = String::new();
     for source in sources("src") {
@@ -270,20 +295,25 @@ fn test_modules() -> &'static [String] {
 
 /// All Rust files below a folder, by name.
 fn sources(folder: &str) -> Vec<Source> {
+    files(folder, |path| path.extension().is_some_and(|extension| extension == "rs"))
+}
+
+/// The files below a folder that are wanted, by name.
+fn files(folder: &str, is_wanted: impl Fn(&Path) -> bool) -> Vec<Source> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut folders, mut files) = (vec![top.join(folder)], Vec::<PathBuf>::new());
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a source folder can be read") {
+        for entry in fs::read_dir(folder).expect("a folder of ours can be read") {
             let path = entry.expect("a folder lists its entries").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if is_wanted(&path) {
                 files.push(path);
             }
         }
     }
     files.sort();
-    assert!(!files.is_empty(), "no sources in {folder}");
+    assert!(!files.is_empty(), "no files in {folder}");
     files
         .iter()
         .map(|file| Source::read(file.strip_prefix(top).expect("it is below the top")))

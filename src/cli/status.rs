@@ -12,7 +12,7 @@ use crate::config::{self, AskConfig, Environment, MirrorUrl};
 use crate::mirror::{self, MirrorSummary, Reader};
 use crate::progress::problems::{Problem, ProblemReport, Scope, Source};
 use crate::status::control::ControlOrigin;
-use crate::status::control_client::{self, ControlAnswer, ControlError};
+use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
 use crate::status::document::{HealthStatus, StatusDocument};
 use crate::status::page::{PageContext, PlainText};
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
@@ -71,7 +71,7 @@ fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
     let runtime = daemon::runtime()?;
     let asked = runtime.block_on(async {
         match control_client::ask(origin, &config.status).await {
-            Err(error @ ControlError::Nobody { .. }) => {
+            Err(error @ ControlRequestError::Nobody { .. }) => {
                 Err((error, control_client::is_somebody_at(&config.status).await))
             }
             asked => asked.map_err(|error| (error, false)),
@@ -85,7 +85,7 @@ fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
         }
         Err(error) => error,
     };
-    let is_another = matches!(error, ControlError::Another { .. });
+    let is_another = matches!(error, ControlRequestError::Another { .. });
     let command = output::command_line(file);
     let silence = unanswered(&error, somebody, &config, &command);
     match summary(&config.mirror) {
@@ -113,7 +113,7 @@ fn summary(mirror: &MirrorUrl) -> Result<MirrorSummary, String> {
 
 /// Why no daemon answered, and whether one runs all the same.
 fn unanswered(
-    error: &ControlError,
+    error: &ControlRequestError,
     somebody: bool,
     config: &AskConfig,
     command: &CommandLine,
@@ -129,7 +129,7 @@ fn unanswered(
         format!("see its log, and: {}", command.with(["doctor"]))
     };
     let (error, remedy, nobody_runs) = match (error, lock_owner) {
-        (ControlError::Another { .. }, _) => {
+        (ControlRequestError::Another { .. }, _) => {
             let remedy = "name the configuration of that daemon with --config";
             (said, remedy.to_owned(), false)
         }
@@ -140,11 +140,11 @@ fn unanswered(
             };
             (format!("{process} keeps the mirror, but cannot be asked: {said}"), remedy, false)
         }
-        (ControlError::Nobody { .. }, Ok(None)) if !somebody => {
+        (ControlRequestError::Nobody { .. }, Ok(None)) if !somebody => {
             let start = format!("start it: {}", command.start());
             (format!("the daemon does not run: {said}"), start, true)
         }
-        (ControlError::Nobody { .. }, Ok(None)) => {
+        (ControlRequestError::Nobody { .. }, Ok(None)) => {
             let at = control_client::address(&config.status);
             let error = format!(
                 "no daemon can be asked: {said}; somebody listens at status.listen ({at}), but \

@@ -53,7 +53,7 @@ pub struct ControlAnswer {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum ControlError {
+pub enum ControlRequestError {
     /// Nobody is there.
     #[error("nobody listens at {at}")]
     Nobody {
@@ -104,7 +104,7 @@ pub enum ControlError {
     },
 }
 
-impl ControlError {
+impl ControlRequestError {
     /// How much an error says: of several the one that says most is told.
     fn weight(&self) -> u8 {
         match self {
@@ -135,7 +135,7 @@ pub fn address(listen: &StatusListen) -> String {
 pub async fn ask(
     origin: ControlOrigin<'_>,
     listen: &StatusListen,
-) -> Result<ControlAnswer, ControlError> {
+) -> Result<ControlAnswer, ControlRequestError> {
     ask_at(&origin.of_command(listen), &origin.mirror.shown()).await
 }
 
@@ -146,15 +146,20 @@ pub async fn is_somebody_at(listen: &StatusListen) -> bool {
     matches!(timeout(CONNECT_WITHIN, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
-async fn ask_at(addresses: &[ControlAddress], ours: &str) -> Result<ControlAnswer, ControlError> {
-    let (mut nobody, mut worst) = (Vec::new(), None::<ControlError>);
+async fn ask_at(
+    addresses: &[ControlAddress],
+    ours: &str,
+) -> Result<ControlAnswer, ControlRequestError> {
+    let (mut nobody, mut worst) = (Vec::new(), None::<ControlRequestError>);
     for address in addresses {
         let error = match ask_one(address).await {
             Ok(answer) if answer.document.mirror.url.as_deref() == Some(ours) => return Ok(answer),
-            Ok(ControlAnswer { document, at, .. }) => {
-                ControlError::Another { at, document: Box::new(document), ours: ours.to_owned() }
-            }
-            Err(ControlError::Nobody { at }) => {
+            Ok(ControlAnswer { document, at, .. }) => ControlRequestError::Another {
+                at,
+                document: Box::new(document),
+                ours: ours.to_owned(),
+            },
+            Err(ControlRequestError::Nobody { at }) => {
                 nobody.push(at);
                 continue;
             }
@@ -164,37 +169,41 @@ async fn ask_at(addresses: &[ControlAddress], ours: &str) -> Result<ControlAnswe
             worst = Some(error);
         }
     }
-    Err(worst.unwrap_or_else(|| ControlError::Nobody { at: nobody.join(", nor at ") }))
+    Err(worst.unwrap_or_else(|| ControlRequestError::Nobody { at: nobody.join(", nor at ") }))
 }
 
-async fn ask_one(address: &ControlAddress) -> Result<ControlAnswer, ControlError> {
+async fn ask_one(address: &ControlAddress) -> Result<ControlAnswer, ControlRequestError> {
     let at = address.path.display().to_string();
     let stream = match timeout(CONNECT_WITHIN, socket::connect(&address.path)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error))
             if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
         {
-            return Err(ControlError::Nobody { at });
+            return Err(ControlRequestError::Nobody { at });
         }
-        Ok(Err(source)) => return Err(ControlError::Barred { at, source }),
-        Err(_) => return Err(ControlError::Late { at, within: CONNECT_WITHIN }),
+        Ok(Err(source)) => return Err(ControlRequestError::Barred { at, source }),
+        Err(_) => return Err(ControlRequestError::Late { at, within: CONNECT_WITHIN }),
     };
     let user = match stream.peer_cred() {
         Ok(peer) => peer.uid(),
-        Err(source) => return Err(ControlError::Barred { at, source }),
+        Err(source) => return Err(ControlRequestError::Barred { at, source }),
     };
     if !address.believes(user) {
-        return Err(ControlError::Stranger { at, user });
+        return Err(ControlRequestError::Stranger { at, user });
     }
     answer(at, user, stream).await
 }
 
-async fn answer(at: String, user: u32, stream: UnixStream) -> Result<ControlAnswer, ControlError> {
-    let strange = |what: String| ControlError::Strange { at: at.clone(), what };
+async fn answer(
+    at: String,
+    user: u32,
+    stream: UnixStream,
+) -> Result<ControlAnswer, ControlRequestError> {
+    let strange = |what: String| ControlRequestError::Strange { at: at.clone(), what };
     let json = match timeout(ANSWER_WITHIN, exchange(stream)).await {
         Ok(Ok(body)) => serde_json::from_slice::<Value>(&body),
         Ok(Err(what)) => return Err(strange(what)),
-        Err(_) => return Err(ControlError::Late { at, within: ANSWER_WITHIN }),
+        Err(_) => return Err(ControlRequestError::Late { at, within: ANSWER_WITHIN }),
     };
     // The parser's own words could repeat what a stranger said.
     let json = json.map_err(|_| strange("it sends no JSON".to_owned()))?;
@@ -263,7 +272,7 @@ mod tests {
             });
         }
 
-        async fn ask(&self) -> Result<ControlAnswer, ControlError> {
+        async fn ask(&self) -> Result<ControlAnswer, ControlRequestError> {
             let runtime = [("RUNTIME_DIRECTORY", self.folder.path().as_os_str())];
             let environment = Environment::from_pairs(runtime);
             let (file, mirror) = (self.folder.path().join("a.toml"), MirrorUrl::None);
@@ -336,7 +345,7 @@ mod tests {
         let there = There::new();
         let _deaf = UnixListener::bind(there.path()).unwrap();
         let error = there.ask().await.unwrap_err();
-        assert!(matches!(error, ControlError::Late { .. }), "{error}");
+        assert!(matches!(error, ControlRequestError::Late { .. }), "{error}");
     }
 
     #[tokio::test]
@@ -344,7 +353,7 @@ mod tests {
         let there = There::new();
         for _ in 0..2 {
             let error = there.ask().await.unwrap_err();
-            assert!(matches!(error, ControlError::Nobody { .. }), "{error}");
+            assert!(matches!(error, ControlRequestError::Nobody { .. }), "{error}");
             drop(UnixListener::bind(there.path()));
         }
     }

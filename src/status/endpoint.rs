@@ -35,7 +35,7 @@ pub enum ListenAddress {
 
 /// An address that is listened at.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(super) enum BoundListener {
     Tcp(TcpListener),
     Socket(Socket),
     Control(Socket),
@@ -76,12 +76,12 @@ impl ListenAddress {
     }
 
     /// Listens. Needs a runtime.
-    pub(super) async fn bind(&self) -> Result<Listener, BindError> {
+    pub(super) async fn bind(&self) -> Result<BoundListener, BindError> {
         match self {
-            Self::Tcp(address) => tcp(*address).await.map(Listener::Tcp),
+            Self::Tcp(address) => tcp(*address).await.map(BoundListener::Tcp),
             Self::Socket(path) => {
                 let socket = Socket::bind(EndpointKind::Status, path, STATUS_MODE, false).await;
-                socket.map(Listener::Socket)
+                socket.map(BoundListener::Socket)
             }
             Self::Control(address) => {
                 address.prepare().map_err(|source| BindError::Refused {
@@ -92,7 +92,7 @@ impl ListenAddress {
                 let alone = address.is_locked();
                 let socket =
                     Socket::bind(EndpointKind::Control, &address.path, CONTROL_MODE, alone).await;
-                socket.map(Listener::Control)
+                socket.map(BoundListener::Control)
             }
         }
     }
@@ -111,7 +111,7 @@ async fn tcp(address: SocketAddr) -> Result<TcpListener, BindError> {
     }
 }
 
-impl Listener {
+impl BoundListener {
     /// The next one who connects, and who may. Can be dropped and called anew.
     pub(super) async fn accept(&self) -> io::Result<ClientStream> {
         match self {

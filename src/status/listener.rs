@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::bind_error::{BindError, EndpointKind};
-use super::endpoint::{ListenAddress, Listener};
+use super::endpoint::{BoundListener, ListenAddress};
 use super::live::LiveState;
 use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::telemetry::event;
@@ -24,7 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct RetryingListener {
     address: ListenAddress,
-    bound: OnceLock<Listener>,
+    bound: OnceLock<BoundListener>,
 }
 
 impl RetryingListener {
@@ -37,11 +37,11 @@ impl RetryingListener {
     }
 
     /// Who listens there already.
-    pub(super) fn bound(&self) -> Option<&Listener> {
+    pub(super) fn bound(&self) -> Option<&BoundListener> {
         self.bound.get()
     }
 
-    async fn open(&self) -> Result<&Listener, BindError> {
+    async fn open(&self) -> Result<&BoundListener, BindError> {
         if let Some(open) = self.bound.get() {
             return Ok(open);
         }
@@ -55,7 +55,7 @@ pub(super) async fn opened<'a>(
     listeners: &'a [RetryingListener],
     listener: &'a RetryingListener,
     live: &LiveState,
-) -> &'a Listener {
+) -> &'a BoundListener {
     let what = listener.address.what();
     let (begun, mut wait, mut failures, mut told) = (Instant::now(), FIRST_WAIT, 0, false);
     loop {

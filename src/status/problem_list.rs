@@ -110,7 +110,7 @@ mod tests {
     use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary};
     use crate::progress::RepositoryProgress;
     use crate::status::document::DaemonStatus;
-    use crate::status::summary::tests::summary;
+    use crate::testing::summary;
 
     const NOW_MS: i64 = 1_772_366_400_000;
     const HOUR: Duration = Duration::from_secs(3600);

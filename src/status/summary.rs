@@ -80,24 +80,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
 
     use super::*;
-    use crate::domain::Sequence;
-
-    /// An empty mirror.
-    pub(in crate::status) fn summary() -> MirrorSummary {
-        MirrorSummary {
-            database_bytes: 0,
-            wal_bytes: 0,
-            last: Sequence(0),
-            dropped_through: Sequence(0),
-            newest: Vec::new(),
-            repositories: Vec::new(),
-        }
-    }
+    use crate::testing::summary;
 
     #[tokio::test]
     async fn many_who_ask_within_a_second_are_one_reading() {

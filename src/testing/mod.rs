@@ -11,6 +11,9 @@ mod script;
 mod server;
 mod sqlite;
 
+use crate::domain::Sequence;
+use crate::mirror::MirrorSummary;
+
 pub(crate) use self::memory::Memory;
 pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
 pub(crate) use self::recorder::{Recorded, Recorder};
@@ -31,4 +34,16 @@ pub(crate) fn assert_whole(pages: &[Delivered], items: i128) {
         covered = last;
     }
     assert_eq!(covered, items, "the end is missing");
+}
+
+/// An empty mirror.
+pub(crate) fn summary() -> MirrorSummary {
+    MirrorSummary {
+        database_bytes: 0,
+        wal_bytes: 0,
+        last: Sequence(0),
+        dropped_through: Sequence(0),
+        newest: Vec::new(),
+        repositories: Vec::new(),
+    }
 }

@@ -11,7 +11,7 @@ use crate::cli::output;
 use crate::config::{self, Environment, MirrorUrl, SecretPlace, StatusListen};
 use crate::mirror::{self, Examination, Integrity, LockOwner, OpenError, ReadError};
 use crate::status::control::ControlOrigin;
-use crate::status::control_client::{self, ControlAnswer, ControlError};
+use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
 use crate::status::document::{DaemonStatus, SignInStatus};
 use crate::task::clock;
 use crate::telemetry;
@@ -196,11 +196,11 @@ pub(super) async fn daemon(
             report.warn(DAEMON, &found, "it cannot be asked, see below");
             report.warn(CONTROL, &said, unasked(&error));
         }
-        (ControlError::Nobody { .. }, None) if !matches!(mirror, MirrorUrl::Sqlite(_)) => {
+        (ControlRequestError::Nobody { .. }, None) if !matches!(mirror, MirrorUrl::Sqlite(_)) => {
             report.skip(DAEMON, "no mirror is kept whose lock could tell");
             report.skip(CONTROL, &said);
         }
-        (ControlError::Nobody { .. }, None) => {
+        (ControlRequestError::Nobody { .. }, None) => {
             not_running(report, "nobody has the database");
             report.skip(CONTROL, "the daemon does not run");
         }
@@ -212,15 +212,15 @@ pub(super) async fn daemon(
 }
 
 /// What to do about a daemon that cannot be asked.
-fn unasked(error: &ControlError) -> &'static str {
+fn unasked(error: &ControlRequestError) -> &'static str {
     match error {
         _ if error.is_forbidden() => "run this as root, or as the daemon's user",
-        ControlError::Nobody { .. } => {
+        ControlRequestError::Nobody { .. } => {
             "see its log for \"control socket unavailable\": journalctl -u ewmirror; where nothing \
              is said, restart it (`ewmirror once` and older daemons have none)"
         }
-        ControlError::Another { .. } => "give each daemon a RuntimeDirectory of its own",
-        ControlError::Stranger { .. } => "ask that account what it does there, and end it",
+        ControlRequestError::Another { .. } => "give each daemon a RuntimeDirectory of its own",
+        ControlRequestError::Stranger { .. } => "ask that account what it does there, and end it",
         _ => "see its log: journalctl -u ewmirror",
     }
 }

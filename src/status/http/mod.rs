@@ -35,7 +35,7 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::handler::Handler;
-use super::endpoint::{ClientStream, Listener};
+use super::endpoint::{BoundListener, ClientStream};
 use super::listener;
 use super::live::LiveState;
 use super::served::StatusEndpoint;
@@ -92,7 +92,7 @@ pub async fn serve(serving: Arc<StatusEndpoint>, live: LiveState, mut stop: Stop
 }
 
 /// Attends to those who come to one address.
-async fn attend(endpoint: &Listener, handler: &Arc<Handler>) {
+async fn attend(endpoint: &BoundListener, handler: &Arc<Handler>) {
     let mut connections = JoinSet::new();
     let mut clients: Vec<ClientConnection> = Vec::new();
     loop {
@@ -153,7 +153,7 @@ async fn close_idle(idle: Option<&ClientConnection>) {
     }
 }
 
-async fn accepted(endpoint: &Listener) -> ClientStream {
+async fn accepted(endpoint: &BoundListener) -> ClientStream {
     loop {
         match endpoint.accept().await {
             Ok(stream) => return stream,

@@ -17,10 +17,10 @@ use crate::mirror::{MirrorSummary, RepositorySummary};
 use crate::progress::{Activity, LastCertified, Progress, RepositoryProgress, SignIn};
 use crate::status::control::ControlOrigin;
 use crate::status::document::{StateStatus, StatusDocument};
-use crate::status::summary::tests::summary;
 use crate::status::{ListenAddress, ShownSettings, SummaryReader, WatchedRepository, control};
 use crate::task::Stopper;
 use crate::testing::configuration;
+use crate::testing::summary;
 
 /// A running endpoint.
 struct Served {

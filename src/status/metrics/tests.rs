@@ -8,8 +8,8 @@ use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary
 use crate::progress::RepositoryProgress;
 use crate::status::document::DaemonStatus;
 use crate::status::process;
-use crate::status::summary::tests::summary;
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
+use crate::testing::summary;
 use crate::text::CommandLine;
 
 /// Each metric with its type and its labels, a line each.

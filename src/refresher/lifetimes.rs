@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use crate::task::Backoff;
+
 /// A session that ends sooner has been cut short, however fast requests follow each other: by then
 /// another program that asks once a second has noticed that its own has ended, and signed in.
 const SHORT: Duration = Duration::from_secs(3);
@@ -21,11 +23,8 @@ const SHORT_TOLD: u32 = 3;
 /// So many brief ones in a row are told.
 const BRIEF_TOLD: u32 = 30;
 
-/// The first wait; it doubles with each such session.
-const BASE: Duration = Duration::from_secs(1);
-
-/// What it grows to.
-const CAP: Duration = Duration::from_secs(300);
+/// The waits before the next login.
+const PAUSES: Backoff = Backoff::steady(Duration::from_secs(1), Duration::from_secs(300));
 
 /// How the sessions of late have fared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,11 +102,7 @@ impl SessionLifetimes {
 
 /// The wait after so many bad sessions in a row.
 fn pause(count: u32) -> Duration {
-    match count {
-        0 => Duration::ZERO,
-        // Beyond 2^16 seconds the cap has long been reached.
-        count => BASE.saturating_mul(1 << (count - 1).min(16)).min(CAP),
-    }
+    if count == 0 { Duration::ZERO } else { PAUSES.ceiling(count) }
 }
 
 #[cfg(test)]
@@ -129,7 +124,7 @@ mod tests {
     #[test]
     fn sessions_that_never_serve_are_made_ever_more_rarely() {
         assert_eq!(pauses(&[0; 10], false), [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
-        assert_eq!(pause(u32::MAX), CAP);
+        assert_eq!(pause(u32::MAX), PAUSES.cap);
     }
 
     #[test]

@@ -1,18 +1,11 @@
 //! What the refresher says of what failed: to the log, and to whoever looks.
 
-use std::convert::Infallible;
-use std::future::pending;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::Refresher;
 use super::denials::CountedDenial;
-use crate::client::{Api, RequestError};
+use crate::client::RequestError;
 use crate::progress::problems::{ProblemReport, Reached, Scope, Source};
 use crate::progress::{Progress, SignIn};
-use crate::session::{SessionReports, SharedSession};
-use crate::task::Outage;
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// What to do about a login that is denied.
@@ -26,41 +19,55 @@ const FAILED_REMEDY: &str = "see in the server's own log why; ewmirror doctor lo
 pub(super) const LOGIN: Source = Source { scope: Scope::Login, repository: None, what: "login" };
 pub(super) const REAUTH: Source = Source { scope: Scope::Login, repository: None, what: "reauth" };
 
-impl<A: Api> Refresher<A> {
-    /// Tells that a login was denied, with the beginning of the answer and the remedy where there
-    /// are some.
-    pub(super) fn denied(
-        &self,
-        denied: CountedDenial,
-        endpoint: &'static str,
-        error: &dyn std::error::Error,
-        (answer, remedy): (Option<&str>, Option<&'static str>),
-        words: String,
-    ) {
-        event::request_failed_for_good(&RequestFailed {
-            repository: None,
-            endpoint,
-            attempt: denied.number,
-            retry_in: denied.wait,
-            error,
-            answer,
-            remedy: remedy.or(Some(DENIED_REMEDY)),
-        });
-        let report = report(error, remedy.or(Some(DENIED_REMEDY)), denied.wait);
-        self.progress.problems.server_answered();
-        self.progress.problems.repeated(LOGIN, denied.number.into(), report);
-        self.progress.set_sign_in(SignIn::Denied(words));
-    }
+/// A login that was denied, as it is told.
+pub(super) struct DenialReport<'a> {
+    /// Which denial it is, and how long nothing is tried.
+    pub(super) counted: CountedDenial,
+    /// The call.
+    pub(super) endpoint: &'static str,
+    /// What is said of it.
+    pub(super) error: &'a dyn std::error::Error,
+    /// The beginning of the answer, where it says more.
+    pub(super) answer: Option<&'a str>,
+    /// What to do, where that is known better than in general.
+    pub(super) remedy: Option<&'static str>,
+    /// The server's own words, or else ours.
+    pub(super) words: String,
+}
 
-    /// Notes a failure. These calls cost a server next to nothing: where no answer comes to them,
-    /// it is the server that is away.
-    pub(super) fn note(&self, source: Source, error: &RequestError, report: ProblemReport) {
-        let reached = match error.reached() {
-            Reached::Answered => Reached::Answered,
-            Reached::Connected | Reached::Nobody => Reached::Nobody,
-        };
-        self.progress.problems.request_failed(source, reached, report);
-    }
+/// Tells that a login was denied; returns how long to wait.
+pub(super) fn denied(progress: &Progress, denial: DenialReport<'_>) -> Duration {
+    let DenialReport { counted, endpoint, error, answer, remedy, words } = denial;
+    let remedy = remedy.or(Some(DENIED_REMEDY));
+    event::request_failed_for_good(&RequestFailed {
+        repository: None,
+        endpoint,
+        attempt: counted.number,
+        retry_in: counted.wait,
+        error,
+        answer,
+        remedy,
+    });
+    let report = report(error, remedy, counted.wait);
+    progress.problems.server_answered();
+    progress.problems.repeated(LOGIN, counted.number.into(), report);
+    progress.set_sign_in(SignIn::Denied(words));
+    counted.wait
+}
+
+/// Notes a failure. These calls cost a server next to nothing: where no answer comes to them, it is
+/// the server that is away.
+pub(super) fn request_failed(
+    progress: &Progress,
+    source: Source,
+    error: &RequestError,
+    report: ProblemReport,
+) {
+    let reached = match error.reached() {
+        Reached::Answered => Reached::Answered,
+        Reached::Connected | Reached::Nobody => Reached::Nobody,
+    };
+    progress.problems.request_failed(source, reached, report);
 }
 
 /// What is to be said of an answer that is none.
@@ -89,35 +96,11 @@ pub(super) fn failed(error: &RequestError, attempt: u32, retry_in: Duration) -> 
     }
 }
 
-/// Tells of a failure as loudly as the outage that it belongs to allows.
-pub(super) fn tell(outage: &mut Outage, now: Instant, failure: &RequestFailed<'_>) {
-    if outage.failed(now) {
+/// Tells of a failure: aloud where its outage allows that.
+pub(super) fn tell(is_told: bool, failure: &RequestFailed<'_>) {
+    if is_told {
         event::request_failed(failure);
     } else {
         event::request_failed_again(failure);
     }
-}
-
-/// For as long as a login is under way or waited for: once the session is refused that it is to
-/// replace, nobody is signed in any more. Nobody asks meanwhile, so a suspicion is believed. What a
-/// denial said stays the last word.
-pub(super) async fn told_of_refusal(
-    session: &SharedSession,
-    progress: &Progress,
-    heard: SessionReports,
-) -> Infallible {
-    let mut reports = session.reports();
-    let current = session.current().map(|current| current.generation);
-    // Before the first session there is none to be refused.
-    if let Some(current) = current {
-        let news =
-            |now: &SessionReports| now.refused >= current || now.suspicions > heard.suspicions;
-        if reports.wait_for(news).await.is_ok() {
-            session.end(current);
-            if *progress.sign_in().borrow() == SignIn::SignedIn {
-                progress.set_sign_in(SignIn::Renewing);
-            }
-        }
-    }
-    pending().await
 }

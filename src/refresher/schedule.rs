@@ -50,8 +50,8 @@ pub enum RenewalReason {
 }
 
 impl RenewalReason {
-    /// The reason as the log gives it.
-    pub fn reason(self) -> &'static str {
+    /// Its name in the log.
+    pub fn name(self) -> &'static str {
         match self {
             Self::First => "first",
             Self::Aged => "expiring",

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use super::host_check;
+use super::state::Supervisor;
 use super::status_line::{RepositoryStatus, SignInStatus, status_line};
-use super::{Supervisor, host_check};
+
 use crate::client::Api;
 use crate::mirror::Mirror;
 use crate::progress::SignIn;
@@ -26,7 +28,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(10);
 const CHECKS_PER_WATCHDOG: u32 = 3;
 
 /// How often the service manager is told what the daemon is doing, at most.
-const TELL_EVERY: Duration = Duration::from_secs(5);
+const STATUS_EVERY: Duration = Duration::from_secs(5);
 
 impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// When to look.
@@ -40,7 +42,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
 
     /// Looks whether any task hangs; where none does, says so.
     pub(super) fn check_health(&mut self) {
-        let tasks = self.heartbeats.iter().map(|(name, heartbeat)| (*name, heartbeat.lanes()));
+        let tasks = self.tasks.lanes();
         let report = self.watchdog.check(tasks, self.session.standing(), Instant::now());
         for hang in report.newly_hung {
             event::task_hangs(&hang.task.to_string(), hang.silent);
@@ -54,7 +56,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     }
 
     /// Tells which keys wait for a restart, and that none does.
-    pub(super) fn note_waiting(&self, keys: &[&'static str]) {
+    pub(super) fn note_restart_needed(&self, keys: &[&'static str]) {
         for key in keys {
             event::restart_needed(key);
         }
@@ -80,7 +82,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     }
 
     /// Tells what the daemon is doing, where that is not known yet.
-    pub(super) fn tell(&mut self) {
+    pub(super) fn report_status(&mut self) {
         // It may not have been this news' turn yet.
         self.note_sign_in();
         let now = Instant::now();
@@ -98,15 +100,15 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         });
         let problems = self.given.progress.problems.told();
         let line = status_line(&problems, &repositories.collect::<Vec<_>>(), session);
-        if line != self.told && self.given.notifier.status(&line) {
-            self.told = line;
+        if line != self.last_status_line && self.given.notifier.status(&line) {
+            self.last_status_line = line;
         }
     }
 }
 
 /// When to tell.
-pub(super) fn tell_every() -> Interval {
-    every(TELL_EVERY)
+pub(super) fn status_every() -> Interval {
+    every(STATUS_EVERY)
 }
 
 /// The first time at once; what was missed is not made up for.

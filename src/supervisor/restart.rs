@@ -7,13 +7,11 @@ use tokio::time::Instant;
 
 use super::tasks::TaskName;
 use crate::progress::problems::{ProblemReport, Scope, Source};
+use crate::task::Backoff;
 
-/// The wait after the first failure; it doubles with each further one.
-const FIRST: Duration = Duration::from_secs(1);
-
-/// What the wait grows to: a defect that strikes at once each time costs little, and one that has
-/// gone with the data that caused it does not cost much time.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The waits after failures in a row. The cap: a defect that strikes at once each time costs little,
+/// and one that has gone with the data that caused it does not cost much time.
+const WAITS: Backoff = Backoff::steady(Duration::from_secs(1), Duration::from_secs(60));
 
 /// A task that has run for so long is taken to be well again.
 const WELL_AFTER: Duration = Duration::from_secs(600);
@@ -72,8 +70,7 @@ impl Restarts {
             }
             _ => 1,
         };
-        // Beyond 2^6 seconds the longest wait has been reached.
-        let after = FIRST.saturating_mul(1 << (failures - 1).min(6)).min(LONGEST);
+        let after = WAITS.ceiling(failures);
         self.records.insert(name, RestartRecord { failures, last: now, due: Some(now + after) });
         Restart { failures, after }
     }
@@ -116,6 +113,6 @@ mod tests {
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         let restart = restarts.failed(TaskName::Refresher, now + WELL_AFTER);
-        assert_eq!(restart, Restart { failures: 1, after: FIRST });
+        assert_eq!(restart, Restart { failures: 1, after: WAITS.base });
     }
 }

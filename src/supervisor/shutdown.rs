@@ -1,16 +1,19 @@
-//! How it can end; and the end itself, in order and within [`super::STOP_WITHIN`].
+//! How it can end; and the end itself, in order and within [`STOP_WITHIN`].
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Supervisor;
+use super::state::Supervisor;
 use crate::client::{Api, Failure};
 use crate::config::LoginMethod;
 use crate::mirror::Mirror;
 use crate::progress::RepositoryProgress;
 use crate::telemetry::event;
+
+/// The longest that a stop takes.
+pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long pages under way may take to come home once a stop is asked for.
 pub(super) const PAGERS_WITHIN: Duration = Duration::from_secs(3);
@@ -61,13 +64,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         GiveUpReason::Unanswered { since: self.given.progress.since_page(), what: what.join("; ") }
     }
 
+    /// Stops every task, and logs out.
     pub(super) async fn stop(mut self) {
         self.given.notifier.stopping();
         self.given.notifier.status("stopping");
-        self.stopper.stop();
-        for repository in self.repositories.values() {
-            repository.stopper.stop();
-        }
+        self.cancellation.cancel();
         let all_ended = async { while self.tasks.next_end().await.is_some() {} };
         if timeout(PAGERS_WITHIN, all_ended).await.is_err() {
             for name in self.tasks.running() {

@@ -1,12 +1,17 @@
 //! A set of named tasks: no task without a name, an owner that joins it, and a known end.
+//!
+//! Not `tokio_util::task::JoinMap`: it would abort the task that has a name already where another of
+//! that name is started, while a page of the old one may be being written; it has no place for a
+//! heartbeat; and its feature brings a second version of `hashbrown`, to save a map of ours.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 
 use tokio::task::{Id, JoinSet};
 
 use crate::domain::RepositoryId;
+use crate::task::heartbeat::{Heartbeat, TaskLanes};
 
 /// The tasks that the supervisor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,14 +49,26 @@ pub enum TaskEnd {
 #[derive(Debug, Default)]
 pub struct Tasks {
     set: JoinSet<()>,
-    names: HashMap<Id, TaskName>,
+    running: HashMap<Id, Running>,
+}
+
+/// A task that runs.
+#[derive(Debug)]
+struct Running {
+    name: TaskName,
+    heartbeat: Option<Heartbeat>,
 }
 
 impl Tasks {
-    /// Starts a task.
-    pub fn start(&mut self, name: TaskName, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task; with its heartbeat, where anybody is to look at that.
+    pub fn start(
+        &mut self,
+        name: TaskName,
+        heartbeat: Option<Heartbeat>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         let handle = self.set.spawn(task);
-        self.names.insert(handle.id(), name);
+        self.running.insert(handle.id(), Running { name, heartbeat });
     }
 
     /// The next end of a task; `None` where none runs. Can be dropped and called anew.
@@ -62,28 +79,37 @@ impl Tasks {
                 Err(error) if error.is_panic() => (error.id(), TaskEnd::Panicked),
                 Err(error) => (error.id(), TaskEnd::Aborted),
             };
-            if let Some(name) = self.names.remove(&id) {
-                return Some((name, end));
+            if let Some(ended) = self.running.remove(&id) {
+                return Some((ended.name, end));
             }
         }
     }
 
     /// Whether a task of this name runs.
     pub fn runs(&self, name: TaskName) -> bool {
-        self.names.values().any(|running| *running == name)
+        self.running.values().any(|running| running.name == name)
     }
 
     /// The tasks that still run, in a stable order.
     pub fn running(&self) -> Vec<TaskName> {
-        let mut names: Vec<_> = self.names.values().copied().collect();
+        let mut names: Vec<_> = self.running.values().map(|running| running.name).collect();
         names.sort_unstable();
         names
+    }
+
+    /// What the tasks were last heard of that have a heartbeat, in a stable order.
+    pub fn lanes(&self) -> BTreeMap<TaskName, TaskLanes> {
+        let heard = self.running.values().filter_map(|running| {
+            let heartbeat = running.heartbeat.as_ref()?;
+            Some((running.name, heartbeat.lanes()))
+        });
+        heard.collect()
     }
 
     /// Ends all tasks at their next await, and waits for that.
     pub async fn abort(&mut self) {
         self.set.shutdown().await;
-        self.names.clear();
+        self.running.clear();
     }
 }
 
@@ -95,10 +121,10 @@ mod tests {
     async fn each_end_is_told_with_the_name_of_its_task() {
         let mut tasks = Tasks::default();
         let pager = TaskName::Pager(RepositoryId(7));
-        tasks.start(pager, async {});
+        tasks.start(pager, None, async {});
         assert!(tasks.runs(pager));
         assert_eq!(tasks.next_end().await, Some((pager, TaskEnd::Finished)));
-        tasks.start(TaskName::Refresher, async { panic!("on purpose") });
+        tasks.start(TaskName::Refresher, None, async { panic!("on purpose") });
         assert_eq!(tasks.next_end().await, Some((TaskName::Refresher, TaskEnd::Panicked)));
         assert_eq!(tasks.next_end().await, None);
     }
@@ -106,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn an_abort_leaves_nothing_running() {
         let mut tasks = Tasks::default();
-        tasks.start(TaskName::Refresher, std::future::pending());
+        tasks.start(TaskName::Refresher, None, std::future::pending());
         assert_eq!(tasks.running(), [TaskName::Refresher]);
         tasks.abort().await;
         assert_eq!(tasks.running(), []);

@@ -12,6 +12,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::sync::watch::error::RecvError;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -22,6 +23,14 @@ use super::stop::Stop;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the task was told to stop")]
 pub struct Stopped;
+
+/// A channel that has lost its sender belongs to an owner that is gone, and with it whoever would
+/// stop the task.
+impl From<RecvError> for Stopped {
+    fn from(_: RecvError) -> Self {
+        Self
+    }
+}
 
 /// Stops tasks, or a part of one: explicitly, or by being dropped.
 #[derive(Debug)]

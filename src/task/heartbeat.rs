@@ -29,6 +29,9 @@ pub enum Until {
 impl Until {
     /// No time at all: the lane works.
     pub const AT_ONCE: Self = Self::Within(Duration::ZERO);
+
+    /// For ever: what is waited for is not this program's to bring about.
+    pub const UNLIMITED: Self = Self::Within(Duration::MAX);
 }
 
 /// What a lane was last heard of.

@@ -1,0 +1,100 @@
+//! How each task begins, and what follows from its end.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::restart;
+use super::state::Supervisor;
+use super::tasks::{TaskEnd, TaskName};
+use crate::client::Api;
+use crate::mirror::Mirror;
+use crate::pager::{Pager, PassLimit};
+use crate::progress::Activity;
+use crate::refresher::Refresher;
+use crate::status::{self, LiveState};
+use crate::telemetry::event;
+
+impl<A: Api, M: Mirror> Supervisor<A, M> {
+    /// Starts a task, if what it is for is still there.
+    pub(super) fn start(&mut self, name: TaskName) {
+        match name {
+            TaskName::Refresher => {
+                let context = self.cancellation.task();
+                let heartbeat = context.heartbeat();
+                let refresher = Refresher {
+                    api: Arc::clone(&self.api),
+                    session: Arc::clone(&self.session),
+                    settings: self.session_settings.subscribe(),
+                    denials: Arc::clone(&self.denials),
+                    chance: Arc::clone(&self.given.chance),
+                    progress: Arc::clone(&self.given.progress),
+                    context,
+                };
+                self.tasks.start(name, Some(heartbeat), refresher.run());
+            }
+            TaskName::Pager(id) => {
+                let Some(repository) = self.repositories.get(&id) else { return };
+                let context = repository.cancellation.task();
+                let heartbeat = context.heartbeat();
+                let pager = Pager {
+                    fetcher: Arc::clone(&repository.fetcher),
+                    mirror: Arc::clone(&self.given.mirror),
+                    settings: repository.settings.subscribe(),
+                    rules: self.rules.subscribe(),
+                    wakes: self.wakes.subscribe(),
+                    source: self.source.subscribe(),
+                    progress: repository.progress.clone(),
+                    passes: self.given.passes,
+                    stop: context.stop(),
+                    lane: Arc::new(context.into_lane()),
+                };
+                self.tasks.start(name, Some(heartbeat), pager.run());
+            }
+            TaskName::Status => {
+                let Some(serving) = &self.given.status else { return };
+                let live = LiveState {
+                    progress: Arc::clone(&self.given.progress),
+                    repositories: self.watched.subscribe(),
+                    shown: self.shown.subscribe(),
+                };
+                let serving = Arc::clone(serving);
+                let serve = status::http::serve(serving, live, self.cancellation.stop());
+                // Nobody has to ask it anything, so that nobody waits for its signs of life.
+                self.tasks.start(name, None, serve);
+            }
+        }
+    }
+
+    /// Sees to what follows from the end of a task.
+    pub(super) fn task_ended(&mut self, name: TaskName, end: TaskEnd) {
+        match (name, end) {
+            (_, TaskEnd::Panicked) => {
+                if let TaskName::Pager(id) = name
+                    && let Some(repository) = self.repositories.get(&id)
+                {
+                    repository.progress.send_modify(|progress| {
+                        progress.activity = Activity::Waiting;
+                        progress.iteration = progress.iteration.next();
+                    });
+                }
+                let restart = self.restarts.failed(name, Instant::now());
+                let (times, report) = (restart.failures.into(), restart.report(name));
+                self.given.progress.problems.repeated(restart::source(name), times, report);
+                event::task_failed(&name.to_string(), restart.failures, restart.after);
+            }
+            // A repository taken out by a reload and put back by another, before its pager ended.
+            (TaskName::Pager(id), _)
+                if self.given.passes == PassLimit::Endless
+                    && self.repositories.contains_key(&id) =>
+            {
+                self.start(name);
+            }
+            // Its last words about a repository that is no longer read.
+            (TaskName::Pager(id), _) if !self.repositories.contains_key(&id) => {
+                self.given.progress.problems.forget(id);
+            }
+            _ => {}
+        }
+    }
+}

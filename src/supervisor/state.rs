@@ -1,0 +1,148 @@
+//! What the supervisor keeps, and what it keeps for each repository.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::host_check::HostCheck;
+use super::reload::StartupSettings;
+use super::restart::Restarts;
+use super::supervision::Supervision;
+use super::task_settings::{rules, source};
+use super::tasks::Tasks;
+use super::watchdog::Watchdog;
+use crate::client::{Api, Instrumented};
+use crate::config::RepositoryConfig;
+use crate::domain::RepositoryId;
+use crate::mirror::Mirror;
+use crate::pager::request::fetch::Fetcher;
+use crate::pager::{ChangeRetention, Limiter, RateLimit};
+use crate::progress::{RepositoryCounts, RepositoryProgress, SignIn};
+use crate::refresher::RefresherSettings;
+use crate::refresher::denials::Denials;
+use crate::session::SharedSession;
+use crate::status::{ShownSettings, WatchedRepository};
+use crate::task::{Cancellation, Outage};
+
+/// The supervisor.
+#[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
+pub struct Supervisor<A, M> {
+    pub(super) given: Supervision<A, M>,
+    pub(super) api: Arc<Instrumented<A>>,
+    pub(super) session: Arc<SharedSession>,
+    pub(super) session_settings: watch::Sender<RefresherSettings>,
+    /// Of logins; here, so that a refresher that is started anew knows of them.
+    pub(super) denials: Arc<Denials>,
+    /// The bound on requests of all repositories together.
+    pub(super) rate_limit: Arc<RateLimit>,
+    pub(super) repositories: BTreeMap<RepositoryId, RepositoryTask<Instrumented<A>>>,
+    /// The same, for those who look on.
+    pub(super) watched: watch::Sender<Vec<WatchedRepository>>,
+    pub(super) rules: watch::Sender<ChangeRetention>,
+    pub(super) shown: watch::Sender<ShownSettings>,
+    pub(super) wakes: watch::Sender<u64>,
+    pub(super) source: watch::Sender<u64>,
+    /// Stops every task.
+    pub(super) cancellation: Cancellation,
+    pub(super) tasks: Tasks,
+    pub(super) restarts: Restarts,
+    pub(super) watchdog: Watchdog,
+    pub(super) host_check: HostCheck,
+    /// What the process started with.
+    pub(super) fixed: StartupSettings,
+    /// What the service manager was told last.
+    pub(super) last_status_line: String,
+    pub(super) sign_in: watch::Receiver<SignIn>,
+    /// How signing in stands, and since when.
+    pub(super) signing_in: (SignIn, Instant),
+}
+
+/// What the supervisor keeps for a repository, whether or not its pager runs just now.
+pub(super) struct RepositoryTask<A> {
+    pub(super) fetcher: Arc<Fetcher<A>>,
+    pub(super) settings: watch::Sender<Arc<RepositoryConfig>>,
+    pub(super) progress: watch::Sender<RepositoryProgress>,
+    /// Stops this pager alone.
+    pub(super) cancellation: Cancellation,
+}
+
+impl<A: Api, M: Mirror> Supervisor<A, M> {
+    /// Prepares everything; nothing runs yet.
+    pub fn new(given: Supervision<A, M>) -> Self {
+        let sign_in = given.progress.sign_in();
+        let calls = Arc::clone(&given.progress.calls);
+        let mut supervisor = Self {
+            api: Arc::new(Instrumented::new(Arc::clone(&given.api), calls)),
+            session: Arc::new(SharedSession::new()),
+            session_settings: watch::Sender::new(RefresherSettings::first(
+                given.config.session.clone(),
+            )),
+            denials: Arc::default(),
+            rate_limit: Arc::new(RateLimit::new(given.config.max_requests_per_second)),
+            repositories: BTreeMap::new(),
+            rules: watch::Sender::new(rules(&given.config)),
+            shown: watch::Sender::new(ShownSettings::of(&given.config)),
+            watched: watch::Sender::default(),
+            wakes: watch::Sender::new(0),
+            source: watch::Sender::new(source(&given.config)),
+            cancellation: Cancellation::new(),
+            tasks: Tasks::default(),
+            restarts: Restarts::default(),
+            watchdog: Watchdog::default(),
+            host_check: HostCheck::default(),
+            fixed: StartupSettings::of(&given.config),
+            last_status_line: String::new(),
+            sign_in,
+            signing_in: (SignIn::Trying, Instant::now()),
+            given,
+        };
+        for config in supervisor.given.config.repositories.clone() {
+            supervisor.add(config);
+        }
+        supervisor.announce();
+        supervisor
+    }
+
+    /// How far each repository is, as it changes.
+    pub fn repositories(&self) -> Vec<(RepositoryId, watch::Receiver<RepositoryProgress>)> {
+        self.repositories
+            .iter()
+            .map(|(id, repository)| (*id, repository.progress.subscribe()))
+            .collect()
+    }
+
+    /// Takes a repository on.
+    pub(super) fn add(&mut self, config: RepositoryConfig) {
+        let id = config.id;
+        let fetcher = Arc::new(Fetcher {
+            api: Arc::clone(&self.api),
+            session: Arc::clone(&self.session),
+            chance: Arc::clone(&self.given.chance),
+            progress: Arc::clone(&self.given.progress),
+            counts: Arc::new(RepositoryCounts::new()),
+            limiter: Limiter::new(&config.paging, Arc::clone(&self.rate_limit)),
+            outage: Mutex::new(Outage::default()),
+            served: AtomicU64::new(0),
+        });
+        let repository = RepositoryTask {
+            fetcher,
+            settings: watch::Sender::new(Arc::new(config)),
+            progress: watch::Sender::new(RepositoryProgress::START),
+            cancellation: self.cancellation.child(),
+        };
+        self.repositories.insert(id, repository);
+    }
+
+    /// Tells those who look on which repositories there are.
+    pub(super) fn announce(&self) {
+        let watched = self.repositories.values().map(|repository| WatchedRepository {
+            settings: repository.settings.subscribe(),
+            progress: repository.progress.subscribe(),
+            counts: Arc::clone(&repository.fetcher.counts),
+        });
+        self.watched.send_replace(watched.collect());
+    }
+}

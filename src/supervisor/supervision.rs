@@ -1,0 +1,49 @@
+//! What the supervisor is given.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::pager::PassLimit;
+use crate::progress::Progress;
+use crate::signals::Signal;
+use crate::status::StatusEndpoint;
+use crate::systemd::Notifier;
+use crate::task::clock::Chance;
+
+/// What a reload gives the supervisor: the configuration that holds from now on.
+pub type ReloadConfig =
+    Box<dyn FnMut(&Config) -> Result<Config, Box<dyn Error + Send + Sync>> + Send>;
+
+/// What is to be supervised.
+#[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
+pub struct Supervision<A, M> {
+    /// The server.
+    pub api: Arc<A>,
+    /// Where pages go.
+    pub mirror: Arc<M>,
+    /// The configuration to start with.
+    pub config: Config,
+    /// How long pagers run.
+    pub passes: PassLimit,
+    /// Gives up at once on a wrong password, and where no page comes for so long, not counting
+    /// that pages are asked for only so often; `None`: never.
+    pub patience: Option<Duration>,
+    /// Ends in order after so long; `None`: never.
+    pub run_for: Option<Duration>,
+    /// The status endpoint; `None`: there is none.
+    pub status: Option<Arc<StatusEndpoint>>,
+    /// Tells the service manager.
+    pub notifier: Notifier,
+    /// Signals, from wherever they come.
+    pub signals: mpsc::Receiver<Signal>,
+    /// Reads the configuration again and applies what the supervisor does not.
+    pub reload: ReloadConfig,
+    /// What the process has done.
+    pub progress: Arc<Progress>,
+    /// Jitter.
+    pub chance: Arc<Chance>,
+}

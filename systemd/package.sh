@@ -3,7 +3,7 @@
 # the same package. Needs cargo-deb and lintian. An argument is the revision of the package, 1
 # without one.
 set -euo pipefail
-# Files in the package are readable whoever makes it.
+# Files in the package are readable by everybody, no matter who makes it.
 umask 022
 cd "$(dirname "$0")/.."
 

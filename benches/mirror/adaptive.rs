@@ -26,7 +26,7 @@ const ITEMS: usize = 400_000;
 const PAGE_SIZE: usize = 20;
 /// How often the other client asks.
 const FOREIGN_EVERY: Duration = Duration::from_millis(100);
-/// What comes before does not count: whoever begins with one request has found its pace by then.
+/// What comes before does not count: a pager that begins with one request has found its pace by then.
 const WARM_UP: Duration = Duration::from_secs(10);
 /// Requests at once that are as good as no limit at all.
 const MANY: usize = 64;

@@ -51,7 +51,7 @@ pub(crate) fn serve(arguments: &Arguments) -> Fallible<()> {
     let latency = Duration::from_millis(arguments.number("--latency-ms")? as u64);
     let site =
         Rc::new(Site { catalog: RefCell::new(catalog), latency, first_search: Cell::new(None) });
-    // The pipe's other end is held by whoever started this process.
+    // The process that started this one holds the pipe's other end.
     std::thread::spawn(|| {
         drop(io::stdin().read_to_end(&mut Vec::new()));
         end_with_parent();

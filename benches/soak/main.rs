@@ -46,7 +46,7 @@ const EXPORT_EVERY: Duration = Duration::from_secs(180);
 
 /// How long the daemon may take for two certified passes over a world at rest, and a follower for
 /// the last changes: many times what it takes.
-const TO_SETTLE: Duration = Duration::from_secs(600);
+const TO_CATCH_UP: Duration = Duration::from_secs(600);
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -126,7 +126,7 @@ fn soak(arguments: &Arguments) -> Fallible<bool> {
     let mut verdict = looks.judge();
     println!("\nexports: {exports}; logins: {}", status["daemon"]["logins"]);
     soaked.calm()?;
-    settle(&soaked, &mut fold)?;
+    catch_up(&soaked, &mut fold)?;
     println!("changes followed: {}", fold.told());
     verdict &= exact(&mut soaked, &fold)?;
     if verdict {
@@ -155,13 +155,13 @@ fn follow(soaked: &Soaked, fold: &mut Fold, within: Duration) -> Fallible<()> {
 
 /// Waits until each repository has had a certified pass that began after this moment and left no
 /// suspect, and until all changes have been followed.
-fn settle(soaked: &Soaked, fold: &mut Fold) -> Fallible<()> {
+fn catch_up(soaked: &Soaked, fold: &mut Fold) -> Fallible<()> {
     let begun = Instant::now();
     let at_rest: BTreeMap<u64, u64> = passes(&soaked.status()?).collect();
-    while begun.elapsed() < TO_SETTLE {
+    while begun.elapsed() < TO_CATCH_UP {
         follow(soaked, fold, ASK_EVERY)?;
         let status = soaked.status()?;
-        let settled = status["repositories"].as_array().is_some_and(|repositories| {
+        let caught_up = status["repositories"].as_array().is_some_and(|repositories| {
             repositories.iter().all(|it| {
                 let certified = it["last_certified"]["iteration"].as_u64().unwrap_or_default();
                 let id = it["id"].as_u64().unwrap_or_default();
@@ -172,7 +172,7 @@ fn settle(soaked: &Soaked, fold: &mut Fold) -> Fallible<()> {
                     && it["held_deletions"].is_null()
             })
         });
-        if settled && status["mirror"]["last_sequence"].as_u64() == Some(fold.last()) {
+        if caught_up && status["mirror"]["last_sequence"].as_u64() == Some(fold.last()) {
             return Ok(());
         }
     }

@@ -1,4 +1,4 @@
-//! The processes: the look-alike server, the daemon, and whoever asks it. All are the same program.
+//! The processes: the look-alike server, the daemon, and the commands that ask it. All are the same program.
 //!
 //! They live in a folder on the disk of the build, which is left there where something failed.
 

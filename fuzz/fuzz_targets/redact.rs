@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(shown.chars().count() <= 200 * 10 + 6, "{} characters", shown.len());
         }
     }
-    // Whoever does not know it still sees nothing of what is called a secret.
+    // A reader who does not know it still sees nothing of what is called a secret.
     if !body.contains(['"', '\\']) {
         let json = format!("{{\"token\":\"{}\"}}", SECRET);
         let shown = fuzzing::redacted(&[], json.as_bytes()).expect("there is something in it");

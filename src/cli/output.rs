@@ -17,7 +17,7 @@ use crate::text::CommandLine;
 /// What is gathered before it is written to stdout, in bytes.
 const STDOUT_BUFFER: usize = 64 << 10;
 
-/// Writes data to stdout. Whoever reads it may have had enough: a closed pipe is a normal end.
+/// Writes data to stdout. The reader may have had enough: a closed pipe is a normal end.
 pub(super) fn data(text: &str) -> Exit {
     let mut stdout = Stdout::new();
     match stdout.write(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -27,7 +27,7 @@ pub(super) fn data(text: &str) -> Exit {
 }
 
 /// Stdout for much data. Both calls fail with the end that the command then comes to: where
-/// whoever reads it has had enough, that is a normal one.
+/// the reader has had enough, that is a normal one.
 #[derive(Debug)]
 pub(super) struct Stdout(BufWriter<StdoutLock<'static>>);
 

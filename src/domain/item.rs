@@ -9,8 +9,8 @@ use crate::domain::ItemId;
 
 /// An item: its id and its bytes exactly as they came, never re-serialised or re-ordered.
 ///
-/// The bytes are a view into the answer that carried them, so a page's items cost no copy; whoever
-/// keeps one item for long should copy it out, or it keeps the whole answer alive.
+/// The bytes are a view into the answer that carried them, so a page's items cost no copy. Code
+/// that keeps one item for long should copy it out, or the item keeps the whole answer alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The item's id, read at the configured place.

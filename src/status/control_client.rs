@@ -1,7 +1,7 @@
 //! Asking a running daemon how things stand, over its control socket.
 //!
 //! Guarantees: an answer, or the reason why there is none, within [`CONNECT_WITHIN`] and
-//! [`ANSWER_WITHIN`] for each address that is tried, whoever listens there; of an answer at most
+//! [`ANSWER_WITHIN`] for each address that is tried, no matter who listens there; of an answer at most
 //! [`LARGEST_ANSWER`] is read. Only a daemon that may answer is believed: see
 //! [`control`](super::control).
 
@@ -140,7 +140,7 @@ pub async fn ask(
 }
 
 /// Whether somebody accepts connections at `status.listen`. Who that is nobody can tell: it is a
-/// reason to doubt that no daemon runs, and no more.
+/// sign that a daemon may run after all, and no more.
 pub async fn is_somebody_at(listen: &StatusListen) -> bool {
     let StatusListen::Tcp(address) = listen else { return false };
     matches!(timeout(CONNECT_WITHIN, TcpStream::connect(address)).await, Ok(Ok(_)))

@@ -143,7 +143,7 @@ pub struct RepositoryStatus {
     pub page_interval_ms: Option<u64>,
     /// Items in the mirror.
     pub items: Option<u64>,
-    /// The headline: how long ago the last certified pass ended; null: there is none yet.
+    /// How long ago the last certified pass ended; null: there is none yet.
     pub certified_age_ms: Option<u64>,
     /// That pass.
     pub last_certified: Option<CertifiedStatus>,

@@ -1,8 +1,8 @@
 //! Places that the daemon listens at: the one that is configured, for browsers and scrapers, and
 //! its control sockets, for its own commands.
 //!
-//! An address that cannot be had is no reason to end or to wait: [`ListenAddress::bind`] says why, and whoever
-//! serves tries it again.
+//! An address that cannot be had is no reason to end or to wait: [`ListenAddress::bind`] says why, and the
+//! serving task tries again.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};

@@ -28,7 +28,7 @@ pub(super) struct RetryingListener {
 }
 
 impl RetryingListener {
-    /// Tries once; the address is tried again by whoever serves there.
+    /// Tries once; the serving task tries the address again.
     pub(super) async fn new(address: ListenAddress) -> Self {
         let listener = Self { address, bound: OnceLock::new() };
         // What is wrong is told at the next try, which follows at once.

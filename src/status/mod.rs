@@ -2,7 +2,7 @@
 //!
 //! One document, whether the daemon answers or the database alone. Everything here only reads:
 //! no request changes anything, waits for a task, or holds one up. No secret is in a document,
-//! because none is handed to whoever makes it.
+//! because none is handed to the code that makes it.
 
 mod bind_error;
 mod compose;

@@ -1,7 +1,7 @@
 //! What is wrong, as the mirror's figures and the daemon together have it. Pure.
 //!
-//! Most of it the daemon has noted where it happened. Three things show in the mirror alone, whoever
-//! looks: deletions that wait for the operator, passes that are too old, and that it cannot be read.
+//! Most of it the daemon has noted where it happened. Three things show in the mirror alone, with or
+//! without a daemon: deletions that wait for the operator, passes that are too old, and that it cannot be read.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The mirror's figures, read for whoever asks, and no more often than is good for the disk.
+//! The mirror's summary, read for every client, and no more often than is good for the disk.
 //!
 //! One reading at a time, at most one a second, however many ask. A reading that takes long holds
 //! up nobody beyond [`PATIENCE`]: who asks meanwhile gets what the one before it came to, unless
@@ -31,7 +31,7 @@ type SummaryResult = Result<Arc<MirrorSummary>, String>;
 
 pub(super) struct SummaryCache {
     read: SummaryReader,
-    /// Held by whoever reads, until it has read: giving up on it does not start another.
+    /// Held by the reading under way until it ends: giving up on it does not start another.
     turn: Arc<Semaphore>,
     /// The latest reading. A plain mutex: it is held to copy it, and never across an await.
     latest: Arc<Mutex<Option<(Instant, SummaryResult)>>>,
@@ -54,7 +54,7 @@ impl SummaryCache {
             return fresh;
         }
         let turn = Arc::clone(&self.turn).acquire_owned().await;
-        // Whoever had the turn before may have read it meanwhile.
+        // The one who had the turn before may have read it meanwhile.
         if let Some(fresh) = self.younger_than(FRESH) {
             return fresh;
         }

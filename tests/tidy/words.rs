@@ -64,12 +64,17 @@ const KEPT_FOR: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
+/// What SQLite calls its files and settings.
+const NAMES_OF_OTHERS: [&str; 3] = ["-journal", "journal_mode", "journal_size_limit"];
+
 /// Retired words in what people read: sources, documentation, units and configuration.
 pub(crate) fn retired(texts: &[Source]) -> String {
     let mut faults = String::new();
     for source in texts {
         for (number, line) in source.text.lines().enumerate() {
-            let words = words(line);
+            let words = words(
+                &NAMES_OF_OTHERS.iter().fold(line.to_owned(), |line, name| line.replace(name, "")),
+            );
             for (word, instead) in RETIRED {
                 if words.iter().any(|it| is_form_of(it, word)) {
                     writeln!(faults, "{}:{}: {word} ({instead})", source.name, number + 1).unwrap();

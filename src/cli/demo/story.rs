@@ -45,7 +45,7 @@ const SHOWN_LINES: usize = 4;
 /// The most characters of a line that are shown.
 const SHOWN_CHARACTERS: usize = 160;
 
-/// Makes it all happen; whoever calls it ends it when the daemon has ended.
+/// Makes all of it happen. The caller ends it when the daemon has ended.
 pub(super) async fn tell(server: &Simulator, file: &Path, odds: serde_json::Value) -> Infallible {
     let begun = Instant::now();
     sleep_until(begun + CHANGE_AT).await;

@@ -1,8 +1,8 @@
 //! How much a comparison may cost. Pure.
 //!
 //! A value is read again at each level above it where the two differ, so a text of megabytes that is
-//! nested deeply, or made of tiny members, could take minutes and gigabytes. Whoever compares for
-//! all repositories must not.
+//! nested deeply, or made of tiny members, could take minutes and gigabytes. One comparison
+//! must not hold up all repositories for that long.
 
 /// So many times the text may be read: as often as it has levels, for a server that writes members
 /// in another order on each of eight.

@@ -1,6 +1,6 @@
 //! Which hosts a request may name.
 //!
-//! There is no password: whoever reaches the endpoint can read it. A web page is not to be among
+//! There is no password: every client that reaches the endpoint can read it. A web page is not to be among
 //! them: a page can have its own name resolve to any address (DNS rebinding) and would then be
 //! allowed to read the answer. So over TCP a name must be one that nobody else can point anywhere:
 //! an IP address, `localhost`, or this machine's own. A request that names none at all is from no

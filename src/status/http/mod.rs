@@ -9,7 +9,7 @@
 //! | `GET /metrics` | the metrics |
 //!
 //! Guarantees: it changes nothing and holds up nobody. At most [`CONNECTIONS`] are open at once at
-//! each address, so that whoever uses up the one for browsers keeps no command from asking;
+//! each address, so that clients that use up the one for browsers keep no command from asking;
 //! the next ones wait in the system's queue, where those who are open and have asked nothing for
 //! [`ASK_WITHIN`] make room for them; each is cut off after [`CONNECTION_WITHIN`], whether it sends,
 //! reads or does neither, and is for one request. All who ask within a second get one and
@@ -181,7 +181,7 @@ async fn connection<S>(
         .max_buf_size(LARGEST_HEAD)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // Whoever goes away early, speaks no HTTP or is late has only itself to blame.
+    // A client that goes away early, speaks no HTTP or is late has only itself to blame.
     drop(timeout(CONNECTION_WITHIN, served).await);
 }
 

@@ -86,7 +86,7 @@ fn full() -> String {
 }
 
 /// What of a text is an interface.
-fn outline(text: &str) -> String {
+fn names_and_kinds(text: &str) -> String {
     let mut families = Vec::new();
     for line in text.lines() {
         if let Some(family) = line.strip_prefix("# TYPE ") {
@@ -111,8 +111,8 @@ fn outline(text: &str) -> String {
 
 #[test]
 fn the_metrics_are_these() {
-    let outline = outline(&full());
-    assert_eq!(outline, GOLDEN, "the text (left) and tests/it/metrics.txt (right):\n{outline}");
+    let found = names_and_kinds(&full());
+    assert_eq!(found, GOLDEN, "the text (left) and tests/it/metrics.txt (right):\n{found}");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn the_numbers_are_those_of_the_counters_and_of_the_document() {
         "ewmirror_mirror_items{repository=\"10149\"} 42",
         "ewmirror_mirror_readable 1",
         "ewmirror_database_size_bytes 4096",
-        "ewmirror_journal_size_bytes 0",
+        "ewmirror_wal_size_bytes 0",
         "ewmirror_pass_covered_items{repository=\"10149\"} 40",
         "ewmirror_in_flight_limit{repository=\"10149\"} 6",
         "ewmirror_page_interval_seconds{repository=\"10149\"} 1.5",

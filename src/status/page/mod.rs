@@ -1,7 +1,7 @@
 //! The status document as a page for people.
 //!
 //! What is wrong comes first, with its cause, since when, the next try and what to do; the next line
-//! says whether the daemon runs; then each repository begins with its headline, the
+//! says whether the daemon runs; then each repository begins with its first line, the
 //! age of its last certified pass. Whatever comes from elsewhere (names, reasons, words of the
 //! server) is shown without control characters: a terminal must not obey it.
 
@@ -165,21 +165,21 @@ impl TextPage {
     fn repository(&mut self, repository: &RepositoryStatus, live: bool, around: PageContext<'_>) {
         self.0.push('\n');
         let name = repository.name.as_deref().map(|name| format!(" {}", PlainText(name)));
-        let mut headline = format!("{}{}: ", repository.id, name.unwrap_or_default());
+        let mut first_line = format!("{}{}: ", repository.id, name.unwrap_or_default());
         match (repository.certified_age_ms, repository.last_certified) {
             (Some(age), Some(pass)) => {
                 let age = span(Duration::from_millis(age));
                 let pass = pass.iteration;
-                write!(headline, "last certified pass {age} ago (pass {pass})")
+                write!(first_line, "last certified pass {age} ago (pass {pass})")
             }
-            _ => write!(headline, "no certified pass yet"),
+            _ => write!(first_line, "no certified pass yet"),
         }
         .expect("a string takes any text");
         if let Some(items) = repository.items {
-            write!(headline, ", {items} items").expect("a string takes any text");
+            write!(first_line, ", {items} items").expect("a string takes any text");
         }
-        headline.push_str(&activity(repository, live));
-        self.line(format_args!("{headline}"));
+        first_line.push_str(&activity(repository, live));
+        self.line(format_args!("{first_line}"));
         if let Some(held) = &repository.held_deletions {
             self.held(repository.id, held, around.approve);
         }

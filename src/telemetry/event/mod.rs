@@ -53,8 +53,8 @@ pub struct PassComplete {
     pub elapsed: Duration,
 }
 
-/// A pass has ended: certified, unless there is a doubt.
-pub fn pass_complete(pass: &PassComplete, doubt: Option<&dyn fmt::Display>) {
+/// A pass has ended: certified, unless there is a reason against it.
+pub fn pass_complete(pass: &PassComplete, reason: Option<&dyn fmt::Display>) {
     info!(
         target: TARGET,
         repository = pass.repository.0,
@@ -69,8 +69,8 @@ pub fn pass_complete(pass: &PassComplete, doubt: Option<&dyn fmt::Display>) {
         suspects = pass.suspects,
         held = pass.held,
         elapsed_ms = whole_millis(pass.elapsed),
-        certified = doubt.is_none(),
-        reason = doubt.map(tracing::field::display),
+        certified = reason.is_none(),
+        reason = reason.map(tracing::field::display),
         "pass complete"
     );
 }

@@ -169,7 +169,7 @@ impl Visit for Fields {
     }
 }
 
-/// A value as whoever reads the journal can stand it; its lines stay.
+/// A value with nothing in it that a reader of the journal could not see; its lines stay.
 fn seen(value: &str) -> String {
     visible_but(value, &['\n']).into_owned()
 }

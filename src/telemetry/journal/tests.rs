@@ -20,7 +20,7 @@ impl Place {
         self.0.path().join("socket")
     }
 
-    /// Listens there; whoever listened before has gone.
+    /// Listens there; the listener before it has gone.
     fn listen(&self) -> UnixDatagram {
         drop(fs::remove_file(self.path()));
         let socket = UnixDatagram::bind(self.path()).unwrap();

@@ -1,7 +1,7 @@
 //! A configuration: all that is wrong with it, or what it says.
 #![no_main]
 
-use ewmirror::config::{Config, Environment, Faults, Loaded, MirrorUrl, load_text};
+use ewmirror::config::{Config, ConfigErrors, Environment, Loaded, MirrorUrl, load_text};
 use libfuzzer_sys::fuzz_target;
 
 const PASSWORD: &str = "Wr0ng-H0rse";
@@ -14,12 +14,12 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     match load(text) {
-        Err(faults) => sound(text, &faults),
+        Err(errors) => sound(text, &errors),
         Ok(Loaded { config, warnings }) => {
             let effective = config.effective();
             assert!(!effective.contains(PASSWORD) && !effective.contains(CLIENT_SECRET));
-            let again = load(&effective).unwrap_or_else(|faults| {
-                panic!("the effective form has faults:\n{faults}\n{effective}")
+            let again = load(&effective).unwrap_or_else(|errors| {
+                panic!("the effective form has errors:\n{errors}\n{effective}")
             });
             assert_eq!(without_secrets(&config), without_secrets(&again.config));
             assert_eq!(effective, again.config.effective());
@@ -30,24 +30,24 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn load(text: &str) -> Result<Loaded, Faults> {
+fn load(text: &str) -> Result<Loaded, ConfigErrors> {
     let variables =
         [("EWMIRROR_LOGIN__PASSWORD", PASSWORD), ("EWMIRROR_LOGIN__CLIENT_SECRET", CLIENT_SECRET)];
     load_text(text, "fuzz.toml", &Environment::from_pairs(variables))
 }
 
-/// Each fault says what is wrong and what to do, at a place that there is, and is fit to be shown.
-fn sound(text: &str, faults: &Faults) {
-    assert_eq!(Err(faults), load(text).as_ref().map(|_| ()), "other faults the second time");
-    assert!(faults.iter().count() > 0);
-    for fault in faults {
-        assert!(!fault.problem.is_empty() && !fault.remedy.is_empty(), "{fault:?}");
-        let told = fault.to_string();
+/// Each error says what is wrong and what to do, at a place that there is, and is fit to be shown.
+fn sound(text: &str, errors: &ConfigErrors) {
+    assert_eq!(Err(errors), load(text).as_ref().map(|_| ()), "other faults the second time");
+    assert!(errors.iter().count() > 0);
+    for error in errors {
+        assert!(!error.error.is_empty() && !error.hint.is_empty(), "{error:?}");
+        let told = error.to_string();
         assert!(!told.contains(PASSWORD) && !told.contains(CLIENT_SECRET));
         assert!(told.chars().all(|it| it == '\n' || !it.is_control()), "{told:?}");
         assert!(told.len() < 4_000, "{} bytes: {told}", told.len());
-        if let ewmirror::config::Origin::File { place: Some(place), .. } = &fault.origin {
-            assert!(place.line <= text.lines().count() + 1, "line {}", place.line);
+        if let ewmirror::config::SettingSource::File { location: Some(at), .. } = &error.source {
+            assert!(at.line <= text.lines().count() + 1, "line {}", at.line);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::num::{IntErrorKind, ParseIntError};
 use std::path::{Path, PathBuf};
 
 use super::{Exit, output};
-use crate::config::{self, AskConfig, Environment, MirrorUrl, RepositoryConfig};
+use crate::config::{self, Environment, MirrorUrl, QueryConfig, RepositoryConfig};
 use crate::domain::RepositoryId;
 use crate::mirror::{ReadError, Reader};
 
@@ -20,7 +20,7 @@ const LONGEST_NAME: usize = 80;
 /// A configured mirror.
 pub(super) struct Asked {
     /// What the configuration says of it.
-    pub(super) config: AskConfig,
+    pub(super) config: QueryConfig,
     /// Its database.
     pub(super) path: PathBuf,
 }
@@ -28,7 +28,7 @@ pub(super) struct Asked {
 impl Asked {
     /// The mirror of a configuration.
     pub(super) fn of(file: &Path, environment: &Environment) -> Result<Self, Exit> {
-        let config = config::load_to_ask(file, environment).map_err(|faults| {
+        let config = config::load_for_queries(file, environment).map_err(|faults| {
             Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
         })?;
         let path = match &config.mirror {

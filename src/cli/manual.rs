@@ -1,13 +1,20 @@
-//! The manual page of the configuration file, in roff, made from the file that is shipped: what
-//! stands there about a key is what stands here.
-//!
-//! A paragraph of the file is a run of lines without an empty one: comments, and then what they
-//! are about, a section or keys. It knows no TOML beyond that.
+//! The manual page of the configuration file, in roff, made from the table of keys: what stands in
+//! the commented file about a key is what stands here.
 
 use clap_mangen::roff::{Roff, bold, roman};
 
-/// The configuration as it is shipped, every key in it.
-const SHIPPED: &str = include_str!("../../config/ewmirror.toml");
+use crate::config::{ConfigKey, Requirement, SCHEMA, SectionSchema};
+
+/// What holds for all keys.
+const DESCRIPTION: [&str; 3] = [
+    "What has neither a default nor a mark of being optional must be set. `ewmirror check` tells \
+     every fault of the file at once; `systemctl reload ewmirror` (or SIGHUP) makes the daemon read \
+     it again.",
+    "Any key but those of [[repository]] can also be set by an environment variable, which then \
+     comes before the file: EWMIRROR_, the section, two underscores, the key, all in upper case, \
+     such as EWMIRROR_PAGING__PAGE_SIZE.",
+    "Durations need a unit: \"500ms\", \"60s\", \"5m\", \"23h\" (m is minutes). So do sizes: \"64MiB\".",
+];
 
 /// The page `ewmirror.toml(5)`.
 pub(super) fn configuration() -> String {
@@ -19,61 +26,43 @@ pub(super) fn configuration() -> String {
     page.control("SH", ["SYNOPSIS"]);
     page.text([roman("/etc/ewmirror/ewmirror.toml")]);
     page.control("SH", ["DESCRIPTION"]);
-    let mut paragraphs = SHIPPED.split("\n\n");
-    let head = paragraphs.next().unwrap_or_default();
-    // Its first line is a title, and the page has one.
-    for paragraph in head.split("\n#\n").skip(1) {
+    for paragraph in DESCRIPTION {
         page.control("PP", []);
-        prose(&mut page, paragraph.lines().map(text));
+        page.text([roman(paragraph)]);
     }
-    for paragraph in paragraphs {
-        entry(&mut page, paragraph);
+    for section in SCHEMA.0 {
+        entries(&mut page, section);
     }
     page.control("SH", ["SEE ALSO"]);
     page.text([bold("ewmirror"), roman("(1), "), bold("systemd.exec"), roman("(5)")]);
     page.render()
 }
 
-/// One paragraph of the file below its head.
-fn entry(page: &mut Roff, paragraph: &str) {
-    let mut told = Vec::new();
-    let mut keys = Vec::new();
-    for line in paragraph.lines() {
-        if line.starts_with('[') {
-            page.control("SH", [line]);
-            prose(page, told.drain(..));
-        } else if let Some(key) = key(line) {
-            keys.push(key);
-        } else {
-            told.push(text(line));
-        }
+fn entries(page: &mut Roff, section: &SectionSchema) {
+    page.control("SH", [section.header().as_str()]);
+    prose(page, section.doc);
+    for key in section.keys {
+        page.control("TP", []);
+        page.text([bold(head(key))]);
+        prose(page, key.doc);
     }
-    for (number, key) in keys.into_iter().enumerate() {
-        page.control(if number == 0 { "TP" } else { "TQ" }, []);
-        page.text([bold(key)]);
-    }
-    prose(page, told);
 }
 
-/// `in_flight = 1`, also where it is commented out: prose has a space after its mark.
-fn key(line: &str) -> Option<&str> {
-    let line = line.strip_prefix('#').unwrap_or(line);
-    line.starts_with(|first: char| first.is_ascii_lowercase()).then_some(line)
-}
-
-/// A line of prose without its mark.
-fn text(line: &str) -> &str {
-    line.strip_prefix('#').map_or(line, |line| line.strip_prefix(' ').unwrap_or(line))
-}
-
-/// Lines of prose; one that begins with spaces stands on a line of its own.
-fn prose<'a>(page: &mut Roff, lines: impl IntoIterator<Item = &'a str>) {
-    for line in lines {
-        if line.starts_with(' ') {
-            page.control("br", []);
-        }
-        page.text([roman(line.trim_start())]);
+/// What stands above the words about a key: the key with its default or an example.
+fn head(key: &ConfigKey) -> String {
+    let name = key.name();
+    match key.requirement {
+        _ if key.is_secret() => key.variable(),
+        Requirement::Default(value) => format!("{name} = {value}"),
+        Requirement::Optional(example) => format!("{name} = {example} (optional)"),
+        Requirement::Required { example, .. } => format!("{name} = {example} (must be set)"),
     }
+}
+
+fn prose(page: &mut Roff, lines: &[&str]) {
+    page.text(
+        lines.iter().flat_map(|line| [roman(line.trim_start()), roman("\n")]).collect::<Vec<_>>(),
+    );
 }
 
 #[cfg(test)]
@@ -81,27 +70,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_every_section_and_every_key_of_the_file() {
+    fn the_page_has_every_section_and_every_key() {
         let page = configuration().replace("\\-", "-");
-        for line in SHIPPED.lines() {
-            let wanted = match key(line) {
-                Some(key) => key.split(" = ").next().unwrap(),
-                None if line.starts_with('[') => line,
-                None => continue,
-            };
-            assert!(page.contains(wanted), "{wanted}");
+        for section in SCHEMA.0 {
+            assert!(page.contains(&format!(".SH {}", section.header())), "{page}");
+            for key in section.keys {
+                let name = if key.is_secret() { key.variable() } else { key.name().to_owned() };
+                assert!(page.contains(&format!(".TP\n\\fB{name}")), "{name}: {page}");
+            }
         }
-        assert!(page.contains(".SH [paging]"), "{page}");
         assert!(page.contains(".TP\n\\fBpage_size = 200\\fR\n"), "{page}");
     }
 
     #[test]
-    fn the_page_says_of_a_key_what_the_file_says() {
+    fn the_page_says_of_a_key_what_the_table_says() {
         let page = configuration();
-        for line in SHIPPED.lines().filter(|line| key(line).is_none() && line.starts_with("# ")) {
-            let words = line.trim_start_matches(['#', ' ']);
-            let plain = words.chars().all(|letter| letter.is_alphanumeric() || letter == ' ');
-            assert!(!plain || page.contains(words), "{words}");
+        let keys = SCHEMA.0.iter().flat_map(|section| section.keys);
+        for line in keys.flat_map(|key| key.doc) {
+            let plain = line.chars().all(|letter| letter.is_alphanumeric() || letter == ' ');
+            assert!(!plain || page.contains(line.trim()), "{line}");
         }
     }
 }

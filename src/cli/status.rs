@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Exit, daemon, output};
-use crate::config::{self, AskConfig, Environment, MirrorUrl};
+use crate::config::{self, Environment, MirrorUrl, QueryConfig};
 use crate::mirror::{self, MirrorSummary, Reader};
 use crate::progress::problems::{Problem, ProblemReport, Scope, Source};
 use crate::status::control::ControlOrigin;
@@ -64,7 +64,7 @@ struct Silence {
 }
 
 fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
-    let config = config::load_to_ask(file, environment).map_err(|faults| {
+    let config = config::load_for_queries(file, environment).map_err(|faults| {
         Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
     })?;
     let origin = ControlOrigin { file, mirror: &config.mirror, environment };
@@ -115,7 +115,7 @@ fn summary(mirror: &MirrorUrl) -> Result<MirrorSummary, String> {
 fn unanswered(
     error: &ControlRequestError,
     somebody: bool,
-    config: &AskConfig,
+    config: &QueryConfig,
     command: &CommandLine,
 ) -> Silence {
     let said = PlainText(&output::chain(error)).to_string();
@@ -159,7 +159,7 @@ fn unanswered(
 
 /// The document of the database alone.
 fn document(
-    config: &AskConfig,
+    config: &QueryConfig,
     summary: &MirrorSummary,
     command: &CommandLine,
     silence: &Silence,

@@ -1,18 +1,32 @@
 //! Where things are: the server, a proxy, the mirror's database, the status endpoint.
 //!
-//! Pure functions. A URL may carry a password, so no rejection here repeats the text, and
-//! [`shown`] is what a fault may show of it.
+//! Pure functions. A URL may carry a password, so no error here repeats the text.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use toml::Value;
 use url::{Host, Url};
 
-use super::units::{Parsed, Raw, Rejection};
-use super::{MirrorUrl, Secret, StatusListen};
+use super::codec::{Codec, Input, Parsed, invalid};
+use super::secret::Secret;
+use super::sensitivity::{self, Sensitivity};
+use super::values::{MirrorUrl, StatusListen};
 
-/// What stands for a secret wherever a configuration is shown.
-pub(super) const MASK: &str = "***";
+/// `server.url`: http or https, and a path that ends in one slash.
+pub(super) const SERVER_URL: Codec<Url> =
+    Codec::new(server, |url| Value::String(url.to_string()), Sensitivity::Url);
+
+/// `server.proxy`.
+pub(super) const PROXY_URL: Codec<Secret> =
+    Codec::new(proxy, |url| Value::String(sensitivity::masked(url)), Sensitivity::Url);
+
+/// `mirror.url`.
+pub(super) const MIRROR_URL: Codec<MirrorUrl> =
+    Codec::new(mirror, |url| Value::String(url.shown()), Sensitivity::Url);
+
+/// `status.listen`.
+pub(super) const LISTEN: Codec<StatusListen> = Codec::new(status, shown, Sensitivity::Plain);
 
 /// The paths that the daemon appends to the base URL itself, and that people paste along with it.
 const OWN_PATHS: [&str; 2] = ["/webcm/", "/enable-api/"];
@@ -20,40 +34,39 @@ const OWN_PATHS: [&str; 2] = ["/webcm/", "/enable-api/"];
 /// The longest path of a Unix socket that Linux takes, in bytes, without the closing NUL.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// `server.url`: http or https, and a path that ends in one slash.
-pub(super) fn server(raw: Raw<'_>) -> Parsed<Url> {
-    const EXAMPLE: &str = "\"https://enterworks.example.com\"";
-    let remedy = format!("write the server's base URL, such as {EXAMPLE}");
-    let text = raw.text(EXAMPLE)?;
-    let mut url = Url::parse(text)
-        .map_err(|error| Rejection::new(format!("is not a URL: {error}"), remedy.clone()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(Rejection::new("is neither http nor https", remedy));
+/// A URL of one of these schemes that names a host.
+fn url(text: &str, schemes: &[&str], wrong_scheme: &str, hint: &str) -> Parsed<Url> {
+    match Url::parse(text) {
+        Err(error) => invalid(format!("is not a URL: {error}"), hint),
+        Ok(url) if !schemes.contains(&url.scheme()) => invalid(wrong_scheme, hint),
+        Ok(url) if url.host().is_none() => invalid("names no host", hint),
+        Ok(url) => Ok(url),
     }
-    if url.host().is_none() {
-        return Err(Rejection::new("names no host", remedy));
-    }
+}
+
+fn server(input: Input<'_>) -> Parsed<Url> {
+    const HINT: &str = "write the server's base URL, such as \"https://enterworks.example.com\"";
+    let text = input.text("\"https://enterworks.example.com\"")?;
+    let mut url = url(text, &["http", "https"], "is neither http nor https", HINT)?;
     if !url.username().is_empty() || url.password().is_some() {
-        let remedy = "take it out of the URL: login.username and the password's own places hold it";
-        return Err(Rejection::new("holds a user or password", remedy));
+        let hint = "take it out of the URL: login.username and the password's own places hold it";
+        return invalid("holds a user or password", hint);
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Rejection::new("holds a query or fragment", "end the URL after its path"));
+        return invalid("holds a query or fragment", "end the URL after its path");
     }
     let path = format!("{}/", url.path().trim_end_matches('/'));
     url.set_path(&path);
     if let Some(own) = OWN_PATHS.into_iter().find(|own| path.ends_with(own)) {
-        // All of them, so that what the remedy says is right the first time.
+        // All of them, so that what the hint says is right the first time.
         let mut base = path.clone();
         while let Some(before) = OWN_PATHS.iter().find_map(|own| base.strip_suffix(own)) {
             base = format!("{}/", before.trim_end_matches('/'));
         }
         url.set_path(&base);
         let base = url.as_str().trim_end_matches('/');
-        return Err(Rejection::new(
-            format!("ends in {own}, which ewmirror appends by itself"),
-            format!("write {base:?}"),
-        ));
+        let error = format!("ends in {own}, which ewmirror appends by itself");
+        return invalid(error, format!("write {base:?}"));
     }
     Ok(url)
 }
@@ -68,20 +81,11 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// `server.proxy`.
-pub(super) fn proxy(raw: Raw<'_>) -> Parsed<Secret> {
-    const EXAMPLE: &str = "\"http://proxy.example.com:3128\"";
-    let remedy = format!("write http, https, socks5 or socks5h and the host, such as {EXAMPLE}");
-    let text = raw.text(EXAMPLE)?;
-    let url = Url::parse(text)
-        .map_err(|error| Rejection::new(format!("is not a URL: {error}"), remedy.clone()))?;
-    if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") {
-        return Err(Rejection::new("has an unknown scheme", remedy));
-    }
-    if url.host().is_none() {
-        return Err(Rejection::new("names no host", remedy));
-    }
-    Ok(Secret::new(text))
+fn proxy(input: Input<'_>) -> Parsed<Secret> {
+    const HINT: &str = "write http, https, socks5 or socks5h and the host, such as \"http://proxy.example.com:3128\"";
+    let text = input.text("\"http://proxy.example.com:3128\"")?;
+    let schemes = ["http", "https", "socks5", "socks5h"];
+    url(text, &schemes, "has an unknown scheme", HINT).map(|_| Secret::new(text))
 }
 
 /// Whether the URL of a proxy has a password in it.
@@ -90,24 +94,26 @@ pub(super) fn has_password(proxy: &Secret) -> bool {
 }
 
 /// The URL of a proxy with this password in it.
-pub(super) fn with_password(proxy: &Secret, password: &Secret) -> Parsed<Secret> {
-    let remedy = "write the user alone there, such as \"http://user@proxy.example.com:3128\"";
-    let mut url = Url::parse(proxy.expose())
-        .map_err(|error| Rejection::new(format!("is not a URL: {error}"), remedy))?;
-    if url.password().is_some() {
-        return Err(Rejection::new("has a password in it, and there is another one", remedy));
+pub(super) fn with_password(proxy: &Secret, password: &str) -> Parsed<String> {
+    const HINT: &str = "write the user alone there, such as \"http://user@proxy.example.com:3128\"";
+    match Url::parse(proxy.expose()) {
+        Err(error) => invalid(format!("is not a URL: {error}"), HINT),
+        Ok(url) if url.password().is_some() => {
+            invalid("has a password in it, and there is another one", HINT)
+        }
+        Ok(mut url) => {
+            if url.username().is_empty() || url.set_password(Some(password)).is_err() {
+                return invalid("names no user that the password could be of", HINT);
+            }
+            Ok(url.into())
+        }
     }
-    if url.username().is_empty() || url.set_password(Some(password.expose())).is_err() {
-        return Err(Rejection::new("names no user that the password could be of", remedy));
-    }
-    Ok(Secret::new(url.as_str()))
 }
 
-/// `mirror.url`.
-pub(super) fn mirror(raw: Raw<'_>) -> Parsed<MirrorUrl> {
-    const REMEDY: &str = "write \"none\", \"sqlite:///var/lib/ewmirror/mirror.db\" or \
-                          \"postgres://user@host/database\"";
-    let text = raw.text("\"none\"")?;
+fn mirror(input: Input<'_>) -> Parsed<MirrorUrl> {
+    const HINT: &str = "write \"none\", \"sqlite:///var/lib/ewmirror/mirror.db\" or \
+                        \"postgres://user@host/database\"";
+    let text = input.text("\"none\"")?;
     if text == "none" {
         return Ok(MirrorUrl::None);
     }
@@ -116,91 +122,53 @@ pub(super) fn mirror(raw: Raw<'_>) -> Parsed<MirrorUrl> {
         // for options.
         let path = path.strip_prefix("//").unwrap_or_default();
         return if !path.starts_with('/') || path.ends_with('/') {
-            Err(Rejection::new("names no file by its absolute path", REMEDY))
+            invalid("names no file by its absolute path", HINT)
         } else if path.contains('?') {
-            Err(Rejection::new("holds a question mark", REMEDY))
+            invalid("holds a question mark", HINT)
         } else {
             Ok(MirrorUrl::Sqlite(PathBuf::from(path)))
         };
     }
-    let url = Url::parse(text)
-        .map_err(|error| Rejection::new(format!("is not a URL: {error}"), REMEDY))?;
-    match url.scheme() {
-        "postgres" | "postgresql" if text.contains("://") => {
+    match Url::parse(text) {
+        Err(error) => invalid(format!("is not a URL: {error}"), HINT),
+        Ok(url) if ["postgres", "postgresql"].contains(&url.scheme()) && text.contains("://") => {
             Ok(MirrorUrl::Postgres(Secret::new(text)))
         }
-        _ => Err(Rejection::new("is none of the kinds of mirror", REMEDY)),
+        Ok(_) => invalid("is none of the kinds of mirror", HINT),
     }
 }
 
-/// `status.listen`.
-pub(super) fn status(raw: Raw<'_>) -> Parsed<StatusListen> {
-    const REMEDY: &str = "write \"off\", an IP address and a port such as \"127.0.0.1:9464\", or \
-                          \"unix:/run/ewmirror/status.sock\"";
-    let text = raw.text("\"127.0.0.1:9464\"")?;
+fn status(input: Input<'_>) -> Parsed<StatusListen> {
+    const HINT: &str = "write \"off\", an IP address and a port such as \"127.0.0.1:9464\", or \
+                        \"unix:/run/ewmirror/status.sock\"";
+    let text = input.text("\"127.0.0.1:9464\"")?;
     if text == "off" {
         return Ok(StatusListen::Off);
     }
     if let Some(path) = text.strip_prefix("unix:") {
         return if !Path::new(path).is_absolute() || path.ends_with('/') {
-            Err(Rejection::new("names no socket by its absolute path", REMEDY))
+            invalid("names no socket by its absolute path", HINT)
         } else if path.len() > LONGEST_SOCKET_PATH {
-            let problem = format!("is longer than the {LONGEST_SOCKET_PATH} bytes of a socket");
-            Err(Rejection::new(problem, REMEDY))
+            invalid(format!("is longer than the {LONGEST_SOCKET_PATH} bytes of a socket"), HINT)
         } else {
             Ok(StatusListen::Unix(PathBuf::from(path)))
         };
     }
     // The one host name whose address is known without asking anybody.
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-    local
-        .map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .or_else(|| text.parse().ok())
-        .map(StatusListen::Tcp)
-        .ok_or_else(|| Rejection::new("is no address to listen at", REMEDY))
+    let address = local.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    match address.or_else(|| text.parse().ok()) {
+        Some(address) => Ok(StatusListen::Tcp(address)),
+        None => invalid("is no address to listen at", HINT),
+    }
 }
 
-/// What of a URL a fault may show: nothing of user, password, query and fragment, nor of a text
-/// that is no URL, such as `host=db password=...`. A password may hold any of the characters that
-/// mark where it ends, so the cut is at the last `@`.
-pub(super) fn shown(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://")?;
-    if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+') {
-        return None;
-    }
-    let (user, rest) = match rest.rsplit_once('@') {
-        Some((_, rest)) => (format!("{MASK}@"), rest),
-        None => (String::new(), rest),
-    };
-    let place = rest.split(['?', '#']).next().unwrap_or_default();
-    let cut = if place.len() < rest.len() { format!("?{MASK}") } else { String::new() };
-    Some(format!("{scheme}://{user}{place}{cut}"))
-}
-
-/// A URL that is right, as the effective configuration shows it: the same but for its passwords,
-/// and still a URL that would be taken.
-pub(super) fn masked(secret: &Secret) -> String {
-    let Ok(mut url) = Url::parse(secret.expose()) else { return MASK.to_owned() };
-    let hidden = url.password().is_none() || url.set_password(Some(MASK)).is_ok();
-    let pairs: Vec<(String, String)> = url
-        .query_pairs()
-        .map(|(name, value)| {
-            // `password` and `sslpassword` are PostgreSQL's.
-            let secret = name.to_lowercase().contains("pass");
-            (name.into_owned(), if secret { MASK.to_owned() } else { value.into_owned() })
-        })
-        .collect();
-    if pairs.iter().any(|(_, value)| value == MASK) {
-        url.query_pairs_mut().clear().extend_pairs(pairs);
-    }
-    if !hidden {
-        return MASK.to_owned();
-    }
-    if url.password().is_none() && url.query().is_none() {
-        // Nothing hidden: as it was written.
-        return secret.expose().to_owned();
-    }
-    url.into()
+fn shown(listen: &StatusListen) -> Value {
+    Value::String(match listen {
+        StatusListen::Off => "off".to_owned(),
+        StatusListen::Tcp(address) => address.to_string(),
+        StatusListen::Unix(path) => format!("unix:{}", path.display()),
+    })
 }
 
 #[cfg(test)]
@@ -209,9 +177,9 @@ mod tests {
 
     use super::*;
 
-    fn read<T>(parse: impl Fn(Raw<'_>) -> Parsed<T>, text: &str) -> Result<T, String> {
+    fn read<T>(parse: impl Fn(Input<'_>) -> Parsed<T>, text: &str) -> Result<T, String> {
         let kind = ValueKind::from(text);
-        parse(Raw { kind: &kind, variable: false }).map_err(|rejection| rejection.problem)
+        parse(Input { kind: &kind, is_variable: false }).map_err(|found| found.error)
     }
 
     #[test]
@@ -224,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_server_url_of_another_kind_is_refused() {
-        for (text, problem) in [
+        for (text, error) in [
             ("ftp://h", "is neither http nor https"),
             ("h.example.com:8090", "is neither http nor https"),
             ("enterworks", "is not a URL: relative URL without a base"),
@@ -234,30 +202,8 @@ mod tests {
             ("https://h/#a", "holds a query or fragment"),
             ("https://h:99999", "is not a URL: invalid port number"),
         ] {
-            assert_eq!(read(server, text), Err(problem.to_owned()), "{text}");
+            assert_eq!(read(server, text), Err(error.to_owned()), "{text}");
         }
-    }
-
-    #[test]
-    fn what_a_fault_shows_of_a_url_holds_no_secret() {
-        let shown = |text| shown(text).unwrap_or_default();
-        assert_eq!(shown("https://h/a"), "https://h/a");
-        assert_eq!(shown("https://u:p@h/a"), "https://***@h/a");
-        assert_eq!(shown("https://u:p?a#s@s@h/a?t=secret"), "https://***@h/a?***");
-        assert_eq!(shown("u:p@h"), "");
-        assert_eq!(shown("host=db password=secret"), "");
-        assert_eq!(shown("u:p://x"), "");
-    }
-
-    #[test]
-    fn a_masked_url_is_still_a_url() {
-        let masked = |text| masked(&Secret::new(text));
-        assert_eq!(masked("http://proxy:3128"), "http://proxy:3128");
-        assert_eq!(masked("socks5h://u:p@proxy:1"), "socks5h://u:***@proxy:1");
-        assert_eq!(masked("postgres:///db?host=/run"), "postgres:///db?host=/run");
-        let told = masked("postgres://u@h/db?sslmode=require&password=hunter2");
-        assert!(told.contains("sslmode=require") && !told.contains("hunter2"), "{told}");
-        assert!(read(mirror, &told).is_ok());
     }
 
     #[test]
@@ -278,6 +224,8 @@ mod tests {
         for text in ["postgres://u:p@h/d", "postgresql://h/d", "postgres:///d?host=/run"] {
             assert_eq!(read(mirror, text), Ok(MirrorUrl::Postgres(Secret::new(text))));
         }
+        let masked = sensitivity::masked(&Secret::new("postgres://u:p@h/d?password=hunter2"));
+        assert!(read(mirror, &masked).is_ok(), "{masked}");
         for text in ["sqlite:mirror.db", "sqlite://mirror.db", "sqlite:///a/", "sqlite:///a?m=1"] {
             assert!(read(mirror, text).is_err(), "{text}");
         }

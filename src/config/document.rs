@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use config::{Map, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults, Origin, Place};
+use super::error::{ConfigError, ConfigErrors, Location, SettingSource};
 
 /// The most syntax errors told at once: what follows the first few is mostly their echo, as is
 /// whatever follows the first of a line.
@@ -22,51 +22,45 @@ const TOLD_ERRORS: usize = 5;
 pub(super) struct Document {
     /// Its values, in the order of the file.
     pub(super) table: Map<String, Value>,
-    places: Places,
+    /// Where each stands.
+    pub(super) locations: Locations,
 }
 
 /// Where each key of a file stands.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Locations {
     file: String,
-    by_path: HashMap<String, Place>,
+    by_path: HashMap<String, Location>,
 }
 
-impl Places {
-    /// The origin of the value at this path.
-    pub(super) fn origin(&self, path: &str) -> Origin {
-        Origin::File { name: self.file.clone(), place: self.by_path.get(path).copied() }
+impl Locations {
+    /// The source of the value at this path.
+    pub(super) fn source(&self, path: &str) -> SettingSource {
+        let location = self.by_path.get(path).copied();
+        SettingSource::File { name: self.file.clone(), location }
     }
 }
 
 impl Document {
-    /// Parses TOML; `file` is the name under which faults are told.
-    pub(super) fn parse(text: &str, file: &str) -> Result<Self, Faults> {
-        let lines = Lines::of(text);
+    /// Parses TOML; `file` is the name under which errors are told.
+    pub(super) fn parse(text: &str, file: &str) -> Result<Self, ConfigErrors> {
+        let lines = LineIndex::of(text);
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut errors: Vec<_> = errors
             .iter()
-            .map(|error| (error.span().map(|span| lines.place(span.start)), error.message()))
+            .map(|error| (error.span().map(|span| lines.location(span.start)), error.message()))
             .collect();
-        errors.dedup_by_key(|(place, _)| place.map(|place| place.line));
-        let faults = errors.into_iter().take(TOLD_ERRORS).map(|(place, message)| Fault {
-            key: String::new(),
-            value: None,
-            origin: Origin::File { name: file.to_owned(), place },
-            problem: format!("is not TOML: {message}"),
-            remedy: "correct the syntax: text stands in quotes, a section in brackets".to_owned(),
+        errors.dedup_by_key(|(location, _)| location.map(|it| it.line));
+        let hint = "correct the syntax: text stands in quotes, a section in brackets";
+        let told = errors.into_iter().take(TOLD_ERRORS).map(|(location, message)| {
+            ConfigError::of_file(file, location, format!("is not TOML: {message}"), hint)
         });
-        if let Some(faults) = Faults::new(faults.collect()) {
-            return Err(faults);
+        if let Some(errors) = ConfigErrors::new(told.collect()) {
+            return Err(errors);
         }
-        let mut reading = Reading { lines, by_path: HashMap::new() };
-        let table = reading.table("", table.into_inner());
-        Ok(Self { table, places: Places { file: file.to_owned(), by_path: reading.by_path } })
-    }
-
-    /// The values, and where each stands.
-    pub(super) fn into_parts(self) -> (Map<String, Value>, Places) {
-        (self.table, self.places)
+        let mut walk = Walk { lines, by_path: HashMap::new() };
+        let table = walk.table("", table.into_inner());
+        Ok(Self { table, locations: Locations { file: file.to_owned(), by_path: walk.by_path } })
     }
 }
 
@@ -84,75 +78,69 @@ pub(super) fn element(parent: &str, index: usize) -> String {
 }
 
 /// Where the lines of a text begin.
-pub(super) struct Lines<'a> {
+pub(super) struct LineIndex<'a> {
     text: &'a str,
     starts: Vec<usize>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineIndex<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         let newlines = text.match_indices('\n').map(|(position, _)| position.saturating_add(1));
         Self { text, starts: std::iter::once(0).chain(newlines).collect() }
     }
 
-    pub(super) fn place(&self, offset: usize) -> Place {
+    pub(super) fn location(&self, offset: usize) -> Location {
         let line = self.starts.partition_point(|start| *start <= offset).max(1);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
         let before = self.text.get(start..offset).unwrap_or_default();
-        Place { line, column: before.chars().count().saturating_add(1) }
+        Location { line, column: before.chars().count().saturating_add(1) }
     }
 }
 
 /// The walk over the parsed text.
-struct Reading<'a> {
-    lines: Lines<'a>,
-    by_path: HashMap<String, Place>,
+struct Walk<'a> {
+    lines: LineIndex<'a>,
+    by_path: HashMap<String, Location>,
 }
 
-impl Reading<'_> {
+impl Walk<'_> {
     fn table(&mut self, path: &str, table: DeTable<'_>) -> Map<String, Value> {
-        table
-            .into_iter()
-            .map(|(name, value)| {
-                let place = self.lines.place(name.span().start);
-                let name = name.into_inner().into_owned();
-                let path = joined(path, &name);
-                self.by_path.insert(path.clone(), place);
-                let value = self.value(&path, value.into_inner());
-                (name, Value::new(None, value))
-            })
-            .collect()
+        let members = table.into_iter().map(|(name, value)| {
+            let start = name.span().start;
+            let name = name.into_inner().into_owned();
+            let value = self.value(joined(path, &name), start, value.into_inner());
+            (name, value)
+        });
+        members.collect()
     }
 
-    fn value(&mut self, path: &str, value: DeValue<'_>) -> ValueKind {
-        match value {
+    /// The value at this path, whose key stands at this offset.
+    fn value(&mut self, path: String, offset: usize, value: DeValue<'_>) -> Value {
+        let kind = match value {
             DeValue::String(text) => ValueKind::String(text.into_owned()),
-            DeValue::Boolean(truth) => ValueKind::Boolean(truth),
+            DeValue::Boolean(flag) => ValueKind::Boolean(flag),
             DeValue::Datetime(time) => ValueKind::String(time.to_string()),
             DeValue::Integer(integer) => whole(integer.as_str(), integer.radix()),
             // The parser let only what is a float in TOML pass, which Rust's reading includes.
             DeValue::Float(float) => {
                 ValueKind::Float(float.as_str().parse().unwrap_or(f64::INFINITY))
             }
-            DeValue::Table(table) => ValueKind::Table(self.table(path, table)),
-            DeValue::Array(array) => ValueKind::Array(
-                array
-                    .into_iter()
-                    .enumerate()
-                    .map(|(index, value)| {
-                        let path = element(path, index);
-                        let place = self.lines.place(value.span().start);
-                        self.by_path.insert(path.clone(), place);
-                        Value::new(None, self.value(&path, value.into_inner()))
-                    })
-                    .collect(),
-            ),
-        }
+            DeValue::Table(table) => ValueKind::Table(self.table(&path, table)),
+            DeValue::Array(array) => {
+                let elements = array.into_iter().enumerate().map(|(index, value)| {
+                    let start = value.span().start;
+                    self.value(element(&path, index), start, value.into_inner())
+                });
+                ValueKind::Array(elements.collect())
+            }
+        };
+        self.by_path.insert(path, self.lines.location(offset));
+        Value::new(None, kind)
     }
 }
 
 /// An integer. One beyond 64 bits, which TOML does not allow, becomes one of 128 bits, so that
-/// whoever reads the key refuses it under the key's name.
+/// whoever parses the key refuses it under the key's name.
 fn whole(digits: &str, radix: u32) -> ValueKind {
     match i64::from_str_radix(digits, radix) {
         Ok(number) => ValueKind::I64(number),
@@ -167,8 +155,8 @@ mod tests {
     #[test]
     fn each_value_has_the_place_of_its_key() {
         let text = "[server]\n  url = 'x'\n\n[[repository]]\nid = 1\n[[repository]]\n'ä b' = 2\n";
-        let (_, places) = Document::parse(text, "f").unwrap().into_parts();
-        let at = |path| places.origin(path).to_string();
+        let locations = Document::parse(text, "f").unwrap().locations;
+        let at = |path| locations.source(path).to_string();
         assert_eq!(at("server"), "f:1:2");
         assert_eq!(at("server.url"), "f:2:3");
         assert_eq!(at("repository[1]"), "f:4:1");
@@ -179,8 +167,8 @@ mod tests {
     #[test]
     fn a_syntax_error_tells_its_place_and_not_its_line() {
         let text = "[login]\nusername = \"ä\"\nurl = hunter2 hunter3\nfoo = \"hunter4\n";
-        let faults = Document::parse(text, "f.toml").unwrap_err();
-        let told = format!("{faults} {faults:?}");
+        let errors = Document::parse(text, "f.toml").unwrap_err();
+        let told = format!("{errors} {errors:?}");
         assert!(!told.contains("hunter"), "{told}");
         assert!(told.contains("f.toml:3:7: is not TOML: "), "{told}");
         assert!(told.contains("f.toml:4:"), "{told}");

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::guarded;
+use super::trusted_file;
 
 /// The variable that stands in place of `--config`.
 pub(super) const CONFIGURATION: &str = "EWMIRROR_CONFIG";
@@ -52,7 +52,7 @@ impl Environment {
     /// daemon, if there is one: whoever looks into what the daemon does signs in as it does.
     #[must_use]
     pub(super) fn with_unit_of(mut self, file: &Path) -> Self {
-        self.unit_password = guarded::unit_password(file);
+        self.unit_password = trusted_file::unit_password(file);
         self
     }
 

@@ -1,93 +1,83 @@
 //! `search` of a repository: members that go into each search request untouched.
 //!
 //! Names keep their case and order, integers all 64 bits, floats their exact value; a date becomes
-//! its text. What JSON cannot say (not-a-number, infinity) is a fault, and so are the members that
+//! its text. What JSON cannot say (not-a-number, infinity) is an error, and so are the members that
 //! the daemon sets itself.
 
 use config::{Map, Value, ValueKind};
 use serde_json::Value as Json;
 
+use super::codec::{Codec, Input, InvalidValue, Parsed};
 use super::document::{element, joined};
-use super::fault::clipped;
-use super::keys::Exposure;
-use super::reader::{Read, Reader, Reported, shown};
-use super::units::{Rejection, name_of};
+use super::sensitivity::Sensitivity;
 
 /// Members of a search request that are the daemon's to set (vendor).
 const RESERVED: [&str; 3] = ["repositoryId", "page", "pageSize"];
 
-/// Reads the table at `path`; an empty one where there is none.
-pub(super) fn read(reader: &mut Reader, path: &str) -> Read<serde_json::Map<String, Json>> {
-    let table = match reader.raw(path) {
-        None => return Ok(serde_json::Map::new()),
-        Some(ValueKind::Table(table)) => table.clone(),
-        Some(other) => {
-            let value = shown(other, Exposure::Plain);
-            let problem = format!("is {}, not a table", name_of(other));
-            let remedy = "write a table of members, such as { savedSetId = 7 }";
-            return Err(reader.fault(path, value, Rejection::new(problem, remedy)));
-        }
+/// The members; what is wrong with each single one is what [`errors`] finds.
+pub(super) const SEARCH: Codec<serde_json::Map<String, Json>> = Codec::new(
+    parse,
+    |members| toml::Value::try_from(members).unwrap_or_else(|_| toml::Table::new().into()),
+    Sensitivity::Plain,
+);
+
+fn parse(input: Input<'_>) -> Parsed<serde_json::Map<String, Json>> {
+    let ValueKind::Table(table) = input.kind else {
+        return input.is_not("a table", "write a table of members, such as { savedSetId = 7 }");
     };
-    let reserved = RESERVED.iter().filter(|name| table.contains_key(**name));
-    let mut sound = Ok(());
-    for name in reserved {
-        let problem = "is a member that ewmirror sets itself";
-        let remedy = "take it out; id and page_size are keys of [[repository]]";
-        let rejection = Rejection::new(problem, remedy);
-        sound = Err(fault(reader, path, &joined(path, name), rejection));
+    members(table, "", &mut |_, _| {}).ok_or_else(|| InvalidValue::new("is faulty", "see there"))
+}
+
+/// What is wrong with single members of the setting at `path`, each with its own path.
+pub(super) fn errors(path: &str, table: &Map<String, Value>) -> Vec<(String, InvalidValue)> {
+    let mut errors = Vec::new();
+    for name in RESERVED.iter().filter(|name| table.contains_key(**name)) {
+        let hint = "take it out; id and page_size are keys of [[repository]]";
+        let found = InvalidValue::new("is a member that ewmirror sets itself", hint);
+        errors.push((joined(path, name), found));
     }
-    let members = members(reader, path, path, table);
-    sound.and(members)
+    members(table, path, &mut |path, found| errors.push((path.to_owned(), found)));
+    errors
 }
 
+type Tell<'a> = dyn FnMut(&str, InvalidValue) + 'a;
+
+/// A table as JSON; `None` where a member cannot be said in it. Every member is looked at, so that
+/// each is told of.
 fn members(
-    reader: &mut Reader,
-    root: &str,
+    table: &Map<String, Value>,
     path: &str,
-    table: Map<String, Value>,
-) -> Read<serde_json::Map<String, Json>> {
-    // Every member is read before the first failure ends it, so that each fault is told.
-    let read: Vec<_> = table
-        .into_iter()
-        .map(|(name, value)| {
-            json(reader, root, &joined(path, &name), value.kind).map(|json| (name, json))
-        })
+    tell: &mut Tell<'_>,
+) -> Option<serde_json::Map<String, Json>> {
+    let all: Vec<_> = table
+        .iter()
+        .map(|(name, value)| Some((name.clone(), json(&value.kind, &joined(path, name), tell)?)))
         .collect();
-    read.into_iter().collect()
+    all.into_iter().collect()
 }
 
-fn json(reader: &mut Reader, root: &str, path: &str, kind: ValueKind) -> Read<Json> {
+fn json(kind: &ValueKind, path: &str, tell: &mut Tell<'_>) -> Option<Json> {
     match kind {
-        ValueKind::Boolean(truth) => Ok(Json::Bool(truth)),
-        ValueKind::I64(number) => Ok(Json::from(number)),
-        ValueKind::String(text) => Ok(Json::String(text)),
-        ValueKind::Table(table) => members(reader, root, path, table).map(Json::Object),
+        ValueKind::Boolean(flag) => Some(Json::Bool(*flag)),
+        ValueKind::I64(number) => Some(Json::from(*number)),
+        ValueKind::String(text) => Some(Json::String(text.clone())),
+        ValueKind::Table(table) => members(table, path, tell).map(Json::Object),
         ValueKind::Array(list) => {
-            let read: Vec<_> = list
-                .into_iter()
-                .enumerate()
-                .map(|(index, value)| json(reader, root, &element(path, index), value.kind))
-                .collect();
-            read.into_iter().collect::<Read<Vec<_>>>().map(Json::Array)
+            let elements = list.iter().enumerate();
+            let all: Vec<_> =
+                elements.map(|(at, value)| json(&value.kind, &element(path, at), tell)).collect();
+            all.into_iter().collect::<Option<Vec<_>>>().map(Json::Array)
         }
-        ValueKind::Float(number) => {
-            serde_json::Number::from_f64(number).map(Json::Number).ok_or_else(|| {
-                let rejection = Rejection::new("cannot be said in JSON", "write a finite number");
-                fault(reader, root, path, rejection)
-            })
+        ValueKind::Float(number) if number.is_finite() => Some(Json::from(*number)),
+        ValueKind::Float(_) => {
+            tell(path, InvalidValue::new("cannot be said in JSON", "write a finite number"));
+            None
         }
         ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) | ValueKind::Nil => {
-            let rejection = Rejection::new(
-                "is beyond the 64 bits of an integer in TOML",
-                "write it in quotes if the server takes it as text",
-            );
-            Err(fault(reader, root, path, rejection))
+            let error = "is beyond the 64 bits of an integer in TOML";
+            let hint = "write it in quotes if the server takes it as text";
+            tell(path, InvalidValue::new(error, hint));
+            None
         }
     }
-}
-
-/// The origin of a member is that of the whole `search`.
-fn fault(reader: &mut Reader, root: &str, path: &str, rejection: Rejection) -> Reported {
-    let origin = reader.origin(root);
-    reader.fault_at(&clipped(path), origin, None, rejection)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// A password or token. `Debug` says nothing of it, there is no `Display` and no `Serialize`; the
 /// only way to the text is [`Secret::expose`], which is easy to search for.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
 impl Secret {

@@ -1,34 +1,22 @@
-//! What a new configuration changes. Pure.
+//! What a new configuration changes, key by key as the table of keys has it. Pure.
 
-use crate::config::{Config, LogFormat, MirrorUrl, RepositoryConfig, StatusListen};
+use crate::config::{Config, ConfigKey, OnReload, RepositoryConfig, SCHEMA};
 use crate::domain::RepositoryId;
 
-/// What of a configuration holds from the start of the process to its end.
+/// The configuration that the process started with: some of it holds to the end.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StartupSettings {
-    mirror: MirrorUrl,
-    listen: StatusListen,
-    format: LogFormat,
-}
+pub struct StartupSettings(Config);
 
 impl StartupSettings {
-    /// That of a configuration.
+    /// Those of a configuration.
     pub fn of(config: &Config) -> Self {
-        Self {
-            mirror: config.mirror.clone(),
-            listen: config.status.listen.clone(),
-            format: config.log.format,
-        }
+        Self(config.clone())
     }
 
-    /// The keys by which another one differs: they wait for a restart.
-    pub fn differs(&self, new: &Self) -> Vec<&'static str> {
-        let keys = [
-            ("mirror.url", self.mirror != new.mirror),
-            ("status.listen", self.listen != new.listen),
-            ("log.format", self.format != new.format),
-        ];
-        keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect()
+    /// The keys that wait for a restart to become what they are in another configuration.
+    fn differs(&self, new: &Config) -> Vec<&'static str> {
+        let changed = self.0.changed(new).into_iter();
+        changed.filter(|key| key.on_reload == OnReload::Restart).map(|key| key.path).collect()
     }
 }
 
@@ -58,33 +46,28 @@ pub struct ConfigChanges {
 
 /// What is different in `new`, in a process that started with `fixed`.
 pub fn changes(fixed: &StartupSettings, old: &Config, new: &Config) -> ConfigChanges {
-    let mut changes = ConfigChanges::default();
-    changes.starts_over =
-        old.server.url != new.server.url || old.login.username != new.login.username;
-    changes.other_login = changes.starts_over || old.login != new.login;
-    changes.other_way = old.server != new.server;
-    changes.signs_in_anew = changes.other_login || old.session.transport != new.session.transport;
-    let altered = StartupSettings::of(old).differs(&StartupSettings::of(new));
-    changes.need_restart = fixed.differs(&StartupSettings::of(new));
-    let applied = [
-        ("server", old.server != new.server),
-        ("login", old.login != new.login),
-        ("session", old.session != new.session),
-        (
-            "paging.max_requests_per_second",
-            old.max_requests_per_second != new.max_requests_per_second,
-        ),
-        ("changes", old.changes != new.changes),
-        ("status.max_age", old.status.max_age != new.status.max_age),
-        ("log.level", old.log.level != new.log.level),
-    ];
-    changes.keys = applied
-        .iter()
-        .filter(|(_, differs)| *differs)
-        .map(|(key, _)| *key)
-        .chain(altered)
-        .map(str::to_owned)
-        .collect();
+    let mut changes =
+        ConfigChanges { need_restart: fixed.differs(new), ..ConfigChanges::default() };
+    let changed = old.changed(new);
+    for key in &changed {
+        let (other_way, starts_over, other_login, signs_in_anew) = match key.on_reload {
+            OnReload::NewServer => (true, true, true, true),
+            OnReload::NewUser => (false, true, true, true),
+            OnReload::NewLogin => (false, false, true, true),
+            OnReload::NewSession => (false, false, false, true),
+            OnReload::Reconnect => (true, false, false, false),
+            OnReload::Live | OnReload::Repository | OnReload::Restart => continue,
+        };
+        changes.other_way |= other_way;
+        changes.starts_over |= starts_over;
+        changes.other_login |= other_login;
+        changes.signs_in_anew |= signs_in_anew;
+    }
+    let (waiting, applied): (Vec<&ConfigKey>, _) =
+        changed.into_iter().partition(|key| key.on_reload == OnReload::Restart);
+    changes.keys = applied.into_iter().map(told).map(str::to_owned).collect();
+    changes.keys.dedup();
+    changes.keys.extend(waiting.into_iter().map(|key| key.path.to_owned()));
 
     for config in &new.repositories {
         match old.repositories.iter().find(|other| other.id == config.id) {
@@ -105,6 +88,16 @@ pub fn changes(fixed: &StartupSettings, old: &Config, new: &Config) -> ConfigCha
     let repositories: Vec<String> = come.chain(kept).chain(gone).collect();
     changes.keys.extend(repositories);
     changes
+}
+
+/// How a change that applies at once is told: by its section, where all of that applies at once.
+fn told(key: &'static ConfigKey) -> &'static str {
+    let at_once =
+        |key: &ConfigKey| !matches!(key.on_reload, OnReload::Restart | OnReload::Repository);
+    match SCHEMA.section(key.section()) {
+        Some(section) if section.keys.iter().all(at_once) => section.name,
+        _ => key.path,
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::config::{Chosen, Config, Rate};
+use crate::config::{AutoOr, Config, Rate};
 use crate::pager::ChangeRetention;
 use crate::pager::rate::adaptive::LONGEST_PAUSE;
 
@@ -24,8 +24,8 @@ pub(super) fn between_pages(config: &Config) -> Duration {
     let own = config.repositories.iter().map(|repository| {
         let paging = &repository.paging;
         let interval = match paging.page_interval {
-            Chosen::Fixed(interval) => interval,
-            Chosen::Auto => LONGEST_PAUSE,
+            AutoOr::Value(interval) => interval,
+            AutoOr::Auto => LONGEST_PAUSE,
         };
         interval.max(each(paging.max_requests_per_second))
     });

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::report::DoctorReport;
 use crate::cli::output;
-use crate::config::{self, Environment, MirrorUrl, SecretPlace, StatusListen};
+use crate::config::{self, Environment, MirrorUrl, SecretSource, StatusListen};
 use crate::mirror::{self, Examination, Integrity, LockOwner, OpenError, ReadError};
 use crate::status::control::ControlOrigin;
 use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
@@ -35,11 +35,11 @@ const SYSTEMD: &str = "systemd";
 
 /// Where the password comes from.
 pub(super) fn credential(report: &mut DoctorReport, file: &Path, environment: &Environment) {
-    let (path, what) = match config::password_place(file, environment) {
-        Some(SecretPlace::Credential(path)) => (path, "systemd credential"),
-        Some(SecretPlace::Unit(path)) => (path, "what the unit hands to the daemon,"),
-        Some(SecretPlace::File(path)) => (path, "login.password_file"),
-        Some(SecretPlace::Variable(name)) => {
+    let (path, what) = match config::password_source(file, environment) {
+        Some(SecretSource::Credential(path)) => (path, "systemd credential"),
+        Some(SecretSource::Unit(path)) => (path, "what the unit hands to the daemon,"),
+        Some(SecretSource::File(path)) => (path, "login.password_file"),
+        Some(SecretSource::Variable(name)) => {
             report.ok(CREDENTIAL, &format!("environment variable {name}"));
             return;
         }

@@ -17,7 +17,7 @@ use std::path::Path;
 use self::readable_config::ReadableConfig;
 use self::report::DoctorReport;
 use super::{Exit, daemon};
-use crate::config::{self, Environment, Fault, Loaded};
+use crate::config::{self, ConfigError, Environment, Loaded};
 
 /// Makes all checks. Ends with 0 where none failed, with 2 where the configuration is faulty.
 pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
@@ -57,13 +57,13 @@ fn configuration(
             }
             ReadableConfig::All(Box::new(config))
         }
-        Err(faults) => {
-            for Fault { key, value, origin, problem, remedy } in &faults {
+        Err(errors) => {
+            for ConfigError { key, value, source, error, hint } in &errors {
                 let value = value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
                 let key = if key.is_empty() { String::new() } else { format!("{key}{value}: ") };
-                report.fail(CHECK, &format!("{origin}: {key}{problem}"), remedy);
+                report.fail(CHECK, &format!("{source}: {key}{error}"), hint);
             }
-            config::load_what_holds(file, environment)
+            config::load_for_queries_leniently(file, environment)
                 .map_or(ReadableConfig::Nothing, |config| ReadableConfig::Some(Box::new(config)))
         }
     }

@@ -1,12 +1,12 @@
 //! How much of the configuration holds.
 
-use crate::config::{AskConfig, Config, MirrorUrl, StatusListen};
+use crate::config::{Config, MirrorUrl, QueryConfig, StatusListen};
 
 /// What the configuration says, as far as it holds.
 pub(super) enum ReadableConfig {
     All(Box<Config>),
     /// The parts that asking the mirror takes hold, others do not.
-    Some(Box<AskConfig>),
+    Some(Box<QueryConfig>),
     Nothing,
 }
 

@@ -1,6 +1,6 @@
 //! The configuration as a whole: what loads, what is refused, what is never shown.
 
-mod faults;
+mod errors;
 mod properties;
 mod search;
 mod secrets;
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::domain::RepositoryId;
 
 /// The least that a file must say.
 pub(super) const LEAST: &str = "\
@@ -30,20 +31,20 @@ pub(super) fn environment(more: &[(&str, &str)]) -> Environment {
 
 /// What a text means, which must be right.
 pub(super) fn loaded(toml: &str, environment: &Environment) -> Loaded {
-    load_text(toml, "test.toml", environment).unwrap_or_else(|faults| panic!("{faults}"))
+    load_text(toml, "test.toml", environment).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// The faults of a text, which must have some.
-pub(super) fn faults(toml: &str, environment: &Environment) -> Vec<Fault> {
+/// The errors of a text, which must have some.
+pub(super) fn errors(toml: &str, environment: &Environment) -> Vec<ConfigError> {
     match load_text(toml, "test.toml", environment) {
         Ok(loaded) => panic!("loaded: {loaded:?}"),
-        Err(faults) => faults.into_iter().collect(),
+        Err(errors) => errors.into_iter().collect(),
     }
 }
 
-/// The keys of some faults.
-pub(super) fn keys_of(faults: &[Fault]) -> Vec<&str> {
-    faults.iter().map(|fault| fault.key.as_str()).collect()
+/// The keys of some errors.
+pub(super) fn keys_of(errors: &[ConfigError]) -> Vec<&str> {
+    errors.iter().map(|error| error.key.as_str()).collect()
 }
 
 fn config(toml: &str, more: &[(&str, &str)]) -> Config {
@@ -119,10 +120,10 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             ignore: [].into(),
             paging: PagingConfig {
                 page_size: count(200),
-                page_interval: Chosen::Fixed(seconds(1)),
+                page_interval: AutoOr::Value(seconds(1)),
                 pass_interval: seconds(300),
                 overlap: true,
-                in_flight: Chosen::Fixed(count(1)),
+                in_flight: AutoOr::Value(count(1)),
                 max_requests_per_second: None,
                 resume_within: seconds(3600),
             },
@@ -147,8 +148,8 @@ fn the_file_is_laid_over_the_defaults_and_variables_over_the_file() {
     let toml = format!("{LEAST}[paging]\npage_size = 100\nin_flight = 2\n");
     let paging = &config(&toml, &[("EWMIRROR_PAGING__PAGE_SIZE", "50")]).repositories[0].paging;
     assert_eq!(paging.page_size, count(50), "the variable");
-    assert_eq!(paging.in_flight, Chosen::Fixed(count(2)), "the file");
-    assert_eq!(paging.page_interval, Chosen::Fixed(seconds(1)), "the default");
+    assert_eq!(paging.in_flight, AutoOr::Value(count(2)), "the file");
+    assert_eq!(paging.page_interval, AutoOr::Value(seconds(1)), "the default");
 }
 
 #[test]
@@ -175,7 +176,7 @@ fn a_variable_is_read_as_what_its_key_needs() {
     assert_eq!(config.server.max_response_size, 1 << 20);
     assert_eq!(config.login.username, "4711");
     assert!(!config.repositories[0].paging.overlap);
-    assert_eq!(config.repositories[0].paging.in_flight, Chosen::Fixed(count(4)));
+    assert_eq!(config.repositories[0].paging.in_flight, AutoOr::Value(count(4)));
     assert_eq!(config.changes, ChangesConfig { keep: Some(seconds(90 * 86_400)) });
     let deletes = DeletesConfig { max_fraction: 0.25, min_count: 25 };
     assert_eq!(config.repositories[0].deletes, deletes);
@@ -240,10 +241,10 @@ fn every_paging_key_can_be_set_for_one_repository() {
         repositories[1].paging,
         PagingConfig {
             page_size: count(20),
-            page_interval: Chosen::Fixed(seconds(60)),
+            page_interval: AutoOr::Value(seconds(60)),
             pass_interval: Duration::ZERO,
             overlap: false,
-            in_flight: Chosen::Fixed(count(3)),
+            in_flight: AutoOr::Value(count(3)),
             max_requests_per_second: Some(Rate(0.5)),
             resume_within: seconds(7200),
         }
@@ -260,7 +261,7 @@ fn auto_is_laid_over_a_number_and_a_number_over_auto() {
     let paging =
         config.repositories.iter().map(|it| (it.paging.in_flight, it.paging.page_interval));
     let expected =
-        [(Chosen::Fixed(count(3)), Chosen::Fixed(seconds(2))), (Chosen::Auto, Chosen::Auto)];
+        [(AutoOr::Value(count(3)), AutoOr::Value(seconds(2))), (AutoOr::Auto, AutoOr::Auto)];
     assert_eq!(paging.collect::<Vec<_>>(), expected);
 }
 

@@ -36,7 +36,8 @@ fn value() -> impl Strategy<Value = String> {
 
 /// Any subset of the keys of a section, each with any value.
 fn section(header: &'static str, name: &'static str) -> impl Strategy<Value = String> {
-    let names = keys::names_in(name);
+    let section = SCHEMA.section(name).unwrap();
+    let names: Vec<_> = section.all_keys().map(ConfigKey::name).collect();
     let count = names.len();
     prop::collection::vec(prop::option::of(value()), count).prop_map(move |values| {
         let mut text = format!("{header}\n");
@@ -78,10 +79,10 @@ proptest! {
 
     #[test]
     fn any_values_are_read_or_refused_under_their_keys(text in file()) {
-        if let Err(faults) = load_text(&text, "test.toml", &environment(&[])) {
-            for fault in &faults {
-                prop_assert!(!fault.key.is_empty(), "{}\n{}", fault, text);
-                prop_assert!(!fault.problem.is_empty() && !fault.remedy.is_empty());
+        if let Err(errors) = load_text(&text, "test.toml", &environment(&[])) {
+            for error in &errors {
+                prop_assert!(!error.key.is_empty(), "{}\n{}", error, text);
+                prop_assert!(!error.error.is_empty() && !error.hint.is_empty());
             }
         }
     }
@@ -93,15 +94,15 @@ proptest! {
 
     #[test]
     fn any_variable_is_read_or_refused(
-        index in 0..keys::KEYS.len(),
+        key in prop::sample::select(SCHEMA.keys().collect::<Vec<_>>()),
         text in prop_oneof![".{0,20}", "[0-9.]{1,20}(s|MiB)?"],
     ) {
         prop_assume!(!text.contains('\0'));
-        let name = keys::KEYS[index].variable();
+        let name = key.variable();
         let variables = environment(&[(&name, &text)]);
-        if let Err(faults) = load_text(LEAST, "test.toml", &variables) {
-            for fault in &faults {
-                let told = fault.to_string();
+        if let Err(errors) = load_text(LEAST, "test.toml", &variables) {
+            for error in &errors {
+                let told = error.to_string();
                 prop_assert!(told.contains("login.") || told.starts_with(&name), "{}", told);
             }
         }

@@ -39,7 +39,7 @@ fn every_type_of_toml_becomes_its_like_in_json() {
 #[test]
 fn what_json_cannot_say_is_a_fault_that_names_the_member() {
     let line = "search = { a = nan, b = { c = [1, inf] }, d = 9223372036854775808, page = 2 }";
-    let found = faults(&format!("{LEAST}{line}\n"), &environment(&[]));
+    let found = errors(&format!("{LEAST}{line}\n"), &environment(&[]));
     assert_eq!(
         keys_of(&found),
         [

@@ -30,7 +30,7 @@ impl Places {
         path
     }
 
-    fn load(&self, variables: &[(&str, &str)]) -> Result<Loaded, Faults> {
+    fn load(&self, variables: &[(&str, &str)]) -> Result<Loaded, ConfigErrors> {
         let directory = self.path("");
         let credentials = [("CREDENTIALS_DIRECTORY", directory.as_str())];
         let variables = credentials.iter().chain(variables).copied();
@@ -95,16 +95,16 @@ fn an_unusable_secret_is_a_fault_and_no_other_is_taken_for_it() {
     let places = Places::new();
     let variable = ("EWMIRROR_LOGIN__PASSWORD", "from the variable");
     let told = |variables: &[(&str, &str)]| {
-        let faults: Vec<_> = places.load(variables).unwrap_err().into_iter().collect();
-        assert_eq!(faults.len(), 1, "{faults:?}");
-        faults[0].to_string()
+        let errors: Vec<_> = places.load(variables).unwrap_err().into_iter().collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        errors[0].to_string()
     };
     let missing = places.path("missing");
     let told_missing = told(&[("EWMIRROR_LOGIN__PASSWORD_FILE", &missing), variable]);
     assert!(told_missing.starts_with("EWMIRROR_LOGIN__PASSWORD_FILE: login.password_file = "));
     assert!(told_missing.contains("cannot be read: No such file"), "{told_missing}");
     assert!(told(&[("EWMIRROR_LOGIN__PASSWORD", "")]).contains("an empty secret"));
-    for (content, problem) in [
+    for (content, expected) in [
         (&b"\n"[..], "holds an empty secret"),
         (b"\xff", "is not UTF-8"),
         (b"\xff\xfep\0\n\0", "is UTF-16, not UTF-8"),
@@ -121,7 +121,7 @@ fn an_unusable_secret_is_a_fault_and_no_other_is_taken_for_it() {
         places.put("password", content, 0o400);
         let told = told(&[variable]);
         assert!(told.starts_with("credential /"), "{told}");
-        assert!(told.contains(&format!("login.password: {problem}")), "{told}");
+        assert!(told.contains(&format!("login.password: {expected}")), "{told}");
         assert!(!told.contains("hunter"), "{told}");
     }
 }
@@ -129,12 +129,12 @@ fn an_unusable_secret_is_a_fault_and_no_other_is_taken_for_it() {
 #[test]
 fn a_secret_in_the_file_is_a_fault_that_says_where_to_put_it() {
     let toml = LEAST.replace("[login]", "[login]\npassword = 'hunter2'\nclient_secret = 7734");
-    let found = faults(&toml, &Environment::empty());
+    let found = errors(&toml, &Environment::empty());
     assert_eq!(keys_of(&found), ["login.password", "login.client_secret"]);
     let told = format!("{} {} {found:?}", found[0], found[1]);
     assert!(!told.contains(MARKER) && !told.contains("7734"), "{told}");
-    assert!(found[0].remedy.contains("EWMIRROR_LOGIN__PASSWORD"), "{told}");
-    assert!(found[1].remedy.contains("EWMIRROR_LOGIN__CLIENT_SECRET"), "{told}");
+    assert!(found[0].hint.contains("EWMIRROR_LOGIN__PASSWORD"), "{told}");
+    assert!(found[1].hint.contains("EWMIRROR_LOGIN__CLIENT_SECRET"), "{told}");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_configuration_that_others_can_write_or_that_is_no_file_is_refused_at_once()
     let variables = [("EWMIRROR_LOGIN__PASSWORD", "p")];
     let told = |path: &str| {
         let loaded = load(Path::new(path), &Environment::from_pairs(variables));
-        loaded.map(|_| ()).map_err(|faults| faults.to_string())
+        loaded.map(|_| ()).map_err(|errors| errors.to_string())
     };
     assert_eq!(told(&places.put("sound.toml", format!("\u{feff}{LEAST}"), 0o644)), Ok(()));
     let open = told(&places.put("open.toml", LEAST, 0o646)).unwrap_err();
@@ -267,11 +267,11 @@ pass = '{m}'
         ("EWMIRROR_LOGIN_PASSWORD", m),
         ("EWMIRROR_REPOSITORY__PASSWORD", m),
     ]);
-    let found = faults(&toml, &environment);
+    let found = errors(&toml, &environment);
     assert_eq!(found.len(), 14, "{:?}", keys_of(&found));
     // The top-level key itself is told: it is a name, and names are not secret.
-    for fault in found.iter().filter(|fault| fault.key != m) {
-        let told = format!("{fault} {fault:?}");
+    for error in found.iter().filter(|error| error.key != m) {
+        let told = format!("{error} {error:?}");
         assert!(!told.contains(m), "{told}");
     }
     let misplaced = [
@@ -290,7 +290,7 @@ pass = '{m}'
         "[login]\nmethod = 'oauth'\nclient_secret_file = 'hunter2'\n".to_owned(),
     ];
     for toml in misplaced.into_iter().chain(instead_of_a_file) {
-        let found = faults(&toml, &Environment::empty());
+        let found = errors(&toml, &Environment::empty());
         assert!(!format!("{found:?}").contains(m), "{toml}: {found:?}");
     }
 }
@@ -308,11 +308,13 @@ password_file = '/nonexistent'
 id = 10149
 ";
     let file = places.put("ewmirror.toml", text, 0o600);
-    let config = load_to_ask(Path::new(&file), &Environment::empty()).unwrap();
+    let config = load_for_queries(Path::new(&file), &Environment::empty()).unwrap();
     assert_eq!(config.server.as_str(), "https://pim.example.com/");
     assert_eq!(config.repositories[0].id, RepositoryId(10_149));
     let file = places.put("ewmirror.toml", "[server]\nurl = 'ftp://h'\nport = 7\n", 0o600);
-    let faults: Vec<_> =
-        load_to_ask(Path::new(&file), &Environment::empty()).unwrap_err().into_iter().collect();
-    assert_eq!(keys_of(&faults), ["server.url", "server.port", "repository"]);
+    let errors: Vec<_> = load_for_queries(Path::new(&file), &Environment::empty())
+        .unwrap_err()
+        .into_iter()
+        .collect();
+    assert_eq!(keys_of(&errors), ["server.url", "server.port", "repository"]);
 }

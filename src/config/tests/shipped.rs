@@ -5,6 +5,58 @@ use super::*;
 const EWMIRROR: &str = include_str!("../../../config/ewmirror.toml");
 const VENDOR_EXAMPLE: &str = include_str!("../../../config/vendor-example.toml");
 
+/// What stands above the first section of the commented file.
+const HEAD: &str = "\
+# ewmirror: configuration
+#
+# Every key is here. What is not commented out must be set for your site, or stands at its default
+# and may be taken out. `ewmirror check` tells every fault of this file at once; `systemctl reload
+# ewmirror` (or SIGHUP) makes the daemon read it again.
+#
+# Any key but those of [[repository]] can also be set by an environment variable, which then comes
+# before this file: EWMIRROR_, the section, two underscores, the key, all in upper case, such as
+# EWMIRROR_PAGING__PAGE_SIZE.
+#
+# Durations need a unit: \"500ms\", \"60s\", \"5m\", \"23h\" (m is minutes). So do sizes: \"64MiB\".
+";
+
+/// The commented file as the table has it.
+fn commented() -> String {
+    let mut file = HEAD.to_owned();
+    let comment =
+        |lines: &[&str]| lines.iter().map(|line| format!("#{line}\n")).collect::<String>();
+    for section in SCHEMA.0 {
+        file += &format!("\n{}{}\n", comment(section.doc), section.header());
+        for key in section.keys {
+            let (name, doc) = (key.name(), comment(key.doc));
+            file += &match key.requirement {
+                // A secret has no line: it must not stand in the file.
+                _ if key.is_secret() => format!("{doc}#\n"),
+                Requirement::Default(value) => format!("{doc}{name} = {value}\n\n"),
+                Requirement::Required { example, .. } => format!("{doc}{name} = {example}\n\n"),
+                Requirement::Optional(example) => format!("{doc}#{name} = {example}\n\n"),
+            };
+        }
+        file.truncate(file.trim_end().len());
+        file.push('\n');
+    }
+    file
+}
+
+#[test]
+fn the_installed_file_is_the_table() {
+    let (commented, path) =
+        (commented(), concat!(env!("CARGO_MANIFEST_DIR"), "/config/ewmirror.toml"));
+    if Environment::of_process().get("UPDATE").is_some() {
+        std::fs::write(path, &commented).unwrap();
+    }
+    let shipped = std::fs::read_to_string(path).unwrap();
+    assert!(
+        shipped == commented,
+        "UPDATE=1 cargo test --lib config::tests::shipped writes it anew"
+    );
+}
+
 #[test]
 fn the_installed_file_holds_and_says_what_holds_anyway() {
     let loaded = loaded(EWMIRROR, &environment(&[]));
@@ -20,13 +72,13 @@ fn the_installed_file_holds_and_says_what_holds_anyway() {
 fn the_installed_file_explains_every_key() {
     let lines: Vec<_> = EWMIRROR.lines().map(|line| line.trim_start_matches(['#', ' '])).collect();
     let written = |name: &str| lines.iter().any(|line| line.starts_with(&format!("{name} = ")));
-    for key in keys::KEYS {
+    for key in SCHEMA.keys() {
         let stated = written(key.name());
         // A secret has no line: it must not stand in the file.
-        assert_eq!(stated, key.exposure != keys::Exposure::Hidden, "{}", key.path);
+        assert_eq!(stated, !key.is_secret(), "{}", key.path);
     }
-    for name in keys::names_in(keys::REPOSITORY) {
-        assert!(written(name), "repository.{name}");
+    for key in SCHEMA.section("repository").unwrap().all_keys() {
+        assert!(written(key.name()), "repository.{}", key.name());
     }
 }
 
@@ -56,7 +108,7 @@ fn the_vendors_example_is_the_vendors_example() {
     assert_eq!(repositories[0].id, RepositoryId(10149));
     assert!(repositories[0].search.is_empty());
     assert_eq!(repositories[0].paging.page_size, count(20));
-    assert_eq!(repositories[0].paging.page_interval, Chosen::Fixed(seconds(60)));
+    assert_eq!(repositories[0].paging.page_interval, AutoOr::Value(seconds(60)));
     assert!(!repositories[0].paging.overlap);
-    assert_eq!(repositories[0].paging.in_flight, Chosen::Fixed(count(1)));
+    assert_eq!(repositories[0].paging.in_flight, AutoOr::Value(count(1)));
 }

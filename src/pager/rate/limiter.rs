@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::adaptive::{AdaptiveConcurrency, Sent};
 use super::rate_limit::RateLimit;
-use crate::config::{Chosen, MOST_IN_FLIGHT, PagingConfig};
+use crate::config::{AutoOr, MOST_IN_FLIGHT, PagingConfig};
 use crate::task::heartbeat::{Lane, Until};
 
 /// The limiter of one repository.
@@ -35,19 +35,19 @@ pub struct Limiter {
 #[derive(Debug)]
 struct LimiterState {
     adaptive: AdaptiveConcurrency,
-    in_flight: Chosen<u32>,
-    page_interval: Chosen<Duration>,
+    in_flight: AutoOr<u32>,
+    page_interval: AutoOr<Duration>,
 }
 
 impl LimiterState {
     fn is_auto(&self) -> bool {
-        self.in_flight == Chosen::Auto || self.page_interval == Chosen::Auto
+        self.in_flight == AutoOr::Auto || self.page_interval == AutoOr::Auto
     }
 
     fn limit(&self) -> u32 {
         match self.in_flight {
-            Chosen::Fixed(most) if !self.is_auto() => most,
-            Chosen::Fixed(_) | Chosen::Auto => self.adaptive.limit(),
+            AutoOr::Value(most) if !self.is_auto() => most,
+            AutoOr::Value(_) | AutoOr::Auto => self.adaptive.limit(),
         }
     }
 }
@@ -90,8 +90,8 @@ impl Limiter {
     pub fn interval(&self) -> Duration {
         let state = self.state();
         match state.page_interval {
-            Chosen::Fixed(interval) => interval,
-            Chosen::Auto => state.adaptive.interval(),
+            AutoOr::Value(interval) => interval,
+            AutoOr::Auto => state.adaptive.interval(),
         }
     }
 
@@ -152,10 +152,10 @@ impl Drop for Permit<'_> {
     }
 }
 
-fn in_flight(paging: &PagingConfig) -> Chosen<u32> {
+fn in_flight(paging: &PagingConfig) -> AutoOr<u32> {
     match paging.in_flight {
-        Chosen::Fixed(number) => Chosen::Fixed(number.get()),
-        Chosen::Auto => Chosen::Auto,
+        AutoOr::Value(number) => AutoOr::Value(number.get()),
+        AutoOr::Auto => AutoOr::Auto,
     }
 }
 
@@ -163,7 +163,7 @@ fn in_flight(paging: &PagingConfig) -> Chosen<u32> {
 /// is left to the pager.
 fn most(paging: &PagingConfig) -> u32 {
     match in_flight(paging) {
-        Chosen::Fixed(number) => number,
-        Chosen::Auto => MOST_IN_FLIGHT,
+        AutoOr::Value(number) => number,
+        AutoOr::Auto => MOST_IN_FLIGHT,
     }
 }

@@ -11,7 +11,7 @@ use tracing::Level;
 
 use super::{ExitReason, GiveUpReason, STOP_WITHIN};
 use crate::client::RequestErrorKind;
-use crate::config::Chosen;
+use crate::config::AutoOr;
 use crate::signals::Signal;
 use crate::testing::{
     Call, HOUR, MINUTE, Outcome, Rig, SECOND, Server, Trouble, assert_whole, configuration,
@@ -467,7 +467,7 @@ async fn a_changed_repository_keeps_its_iteration_and_its_neighbours_go_on() {
     let mut rig = Rig::new(two(), configuration(&[1, 2], CALM)).start();
     rig.mirror.taken(6).await;
     let mut changed = configuration(&[1, 2], CALM);
-    changed.repositories[0].paging.page_interval = Chosen::Fixed(3 * SECOND);
+    changed.repositories[0].paging.page_interval = AutoOr::Value(3 * SECOND);
     rig.reload(Ok(changed)).await;
     rig.run_for(MINUTE).await;
     for repository in [1, 2] {

@@ -1,27 +1,27 @@
 //! What is wrong with a configuration, and what is merely doubtful.
 //!
-//! A [`Fault`] names its key, where the value came from, the value, the problem and the remedy.
-//! Its texts hold no secret: whoever makes one decides what of a value may be shown, so `Display`
-//! and `Debug` may go anywhere. Control characters of foreign text are escaped and long text is
-//! cut, so that a broken file cannot scramble a terminal.
+//! A [`ConfigError`] names its key, where the value came from, the value, what is wrong and what
+//! would be right. Its texts hold no secret: whoever makes one decides what of a value may be shown,
+//! so `Display` and `Debug` may go anywhere. Control characters of foreign text are escaped and long
+//! text is cut, so that a broken file cannot scramble a terminal.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// The most characters of a foreign key or value that a fault repeats: enough to recognise it, and
+/// The most characters of a foreign key or value that an error repeats: enough to recognise it, and
 /// it still fits on a line.
 const SHOWN_CHARACTERS: usize = 80;
 
-/// Where a value came from. The order is the order in which faults are told: the file from top to
+/// Where a setting came from. The order is the order in which errors are told: the file from top to
 /// bottom, variables by name, what is set nowhere last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum SettingSource {
     /// The configuration file.
     File {
         /// The file as the caller named it.
         name: String,
         /// The place in it; none where the file as a whole is meant.
-        place: Option<Place>,
+        location: Option<Location>,
     },
     /// An environment variable.
     Variable(String),
@@ -31,11 +31,11 @@ pub enum Origin {
     Default,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { name, place: Some(place) } => write!(f, "{name}:{place}"),
-            Self::File { name, place: None } | Self::Variable(name) => f.write_str(name),
+            Self::File { name, location: Some(at) } => write!(f, "{name}:{at}"),
+            Self::File { name, location: None } | Self::Variable(name) => f.write_str(name),
             Self::Credential(path) => write!(f, "credential {}", path.display()),
             Self::Default => f.write_str("not set"),
         }
@@ -44,14 +44,14 @@ impl fmt::Display for Origin {
 
 /// A place in a text, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     /// The line.
     pub line: usize,
     /// The character in the line.
     pub column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -59,55 +59,61 @@ impl fmt::Display for Place {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigError {
     /// The key, such as `paging.page_size`; in the second `[[repository]]` of the file
     /// `repository[2].page_size`. Empty where the file as a whole cannot be read.
     pub key: String,
     /// The value, where one was given and where it may be shown: never a secret.
     pub value: Option<String>,
     /// Where the value came from.
-    pub origin: Origin,
+    pub source: SettingSource,
     /// What is wrong with it.
-    pub problem: String,
+    pub error: String,
     /// What would be right.
-    pub remedy: String,
+    pub hint: String,
 }
 
-impl fmt::Display for Fault {
+impl ConfigError {
+    /// That a file, or a place in it, cannot be read at all.
+    pub(super) fn of_file(
+        name: &str,
+        location: Option<Location>,
+        error: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let source = SettingSource::File { name: name.to_owned(), location };
+        Self { key: String::new(), value: None, source, error: error.into(), hint: hint.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.origin != Origin::Default {
-            write!(f, "{}: ", self.origin)?;
+        if self.source != SettingSource::Default {
+            write!(f, "{}: ", self.source)?;
         }
-        if !self.key.is_empty() {
-            f.write_str(&self.key)?;
-            if let Some(value) = &self.value {
-                write!(f, " = {value}")?;
-            }
-            f.write_str(": ")?;
+        match (&self.key, &self.value) {
+            (key, _) if key.is_empty() => {}
+            (key, Some(value)) => write!(f, "{key} = {value}: ")?,
+            (key, None) => write!(f, "{key}: ")?,
         }
-        write!(f, "{}\n    {}", self.problem, self.remedy)
+        write!(f, "{}\n    {}", self.error, self.hint)
     }
 }
 
-/// Everything that is wrong with one configuration; at least one fault.
+/// Everything that is wrong with one configuration; at least one error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
+pub struct ConfigErrors(Vec<ConfigError>);
 
-impl Faults {
-    /// All faults, in the order in which they are told; `None` where there is none.
-    pub(super) fn new(mut faults: Vec<Fault>) -> Option<Self> {
+impl ConfigErrors {
+    /// All errors, in the order in which they are told; `None` where there is none.
+    pub(super) fn new(mut errors: Vec<ConfigError>) -> Option<Self> {
         // A stable sort: what has no place of its own keeps the order of the keys.
-        faults.sort_by(|a, b| a.origin.cmp(&b.origin));
-        (!faults.is_empty()).then_some(Self(faults))
+        errors.sort_by(|a, b| a.source.cmp(&b.source));
+        (!errors.is_empty()).then_some(Self(errors))
     }
 
-    /// The only fault there is.
-    pub(super) fn one(fault: Fault) -> Self {
-        Self(vec![fault])
-    }
-
-    /// Each fault, in a stable order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
+    /// Each error, in a stable order.
+    pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }
 
@@ -120,37 +126,38 @@ impl Faults {
     }
 }
 
-impl IntoIterator for Faults {
-    type Item = Fault;
-    type IntoIter = std::vec::IntoIter<Fault>;
+impl From<ConfigError> for ConfigErrors {
+    fn from(only: ConfigError) -> Self {
+        Self(vec![only])
+    }
+}
+
+impl IntoIterator for ConfigErrors {
+    type Item = ConfigError;
+    type IntoIter = std::vec::IntoIter<ConfigError>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
 }
 
-impl<'a> IntoIterator for &'a Faults {
-    type Item = &'a Fault;
-    type IntoIter = std::slice::Iter<'a, Fault>;
+impl<'a> IntoIterator for &'a ConfigErrors {
+    type Item = &'a ConfigError;
+    type IntoIter = std::slice::Iter<'a, ConfigError>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, fault) in self.0.iter().enumerate() {
-            if number > 0 {
-                f.write_str("\n")?;
-            }
-            fault.fmt(f)?;
-        }
-        Ok(())
+        let told: Vec<_> = self.iter().map(ToString::to_string).collect();
+        f.write_str(&told.join("\n"))
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ConfigErrors {}
 
 /// Something that works but that an operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
-//! Every class of fault, and all of them at once.
+//! Every class of error, and all of them at once.
 
 use super::*;
 
-/// The first fault of a text, which must have only one.
-fn only(toml: &str, more: &[(&str, &str)]) -> Fault {
-    let mut found = faults(toml, &environment(more));
+/// The first error of a text, which must have only one.
+fn only(toml: &str, more: &[(&str, &str)]) -> ConfigError {
+    let mut found = errors(toml, &environment(more));
     assert_eq!(found.len(), 1, "{found:#?}");
     found.remove(0)
 }
@@ -39,7 +39,7 @@ level = 'loud'
         ("EWMIRROR_PAGING__IN_FLIGHT", "many"),
         ("EWMIRROR_LOGIN__PASSWORD", "pass"),
     ]);
-    let found = faults(toml, &environment);
+    let found = errors(toml, &environment);
     assert_eq!(
         keys_of(&found),
         [
@@ -100,10 +100,10 @@ fn the_same_faults_are_told_in_the_same_order_every_time() {
 
 #[test]
 fn an_empty_file_lacks_what_has_no_default() {
-    let found = faults("", &Environment::empty());
+    let found = errors("", &Environment::empty());
     assert_eq!(keys_of(&found), ["server.url", "login.username", "login.password", "repository"]);
-    assert!(found.iter().all(|fault| fault.problem == "is not set"), "{found:#?}");
-    let password = &found[2].remedy;
+    assert!(found.iter().all(|error| error.error == "is not set"), "{found:#?}");
+    let password = &found[2].hint;
     for place in ["credential \"password\"", "login.password_file", "EWMIRROR_LOGIN__PASSWORD"] {
         assert!(password.contains(place), "{password}");
     }
@@ -111,7 +111,7 @@ fn an_empty_file_lacks_what_has_no_default() {
 
 #[test]
 fn a_value_of_the_wrong_type_is_a_fault() {
-    for (section, line, problem) in [
+    for (section, line, expected) in [
         ("server", "no_proxy = 'localhost'", "is text, not a list"),
         ("server", "no_proxy = [1]", "holds a whole number"),
         ("server", "accept_invalid_certificates = 1", "is a whole number, not true or false"),
@@ -128,16 +128,16 @@ fn a_value_of_the_wrong_type_is_a_fault() {
         ("log", "level = 3", "is a whole number, not text"),
     ] {
         let toml = with(section, line);
-        let fault = only(&toml, &[]);
+        let error = only(&toml, &[]);
         let key = line.split(' ').next().unwrap();
-        assert_eq!((fault.key, fault.problem), (format!("{section}.{key}"), problem.to_owned()));
-        assert!(matches!(fault.origin, Origin::File { place: Some(_), .. }), "{toml}");
+        assert_eq!((error.key, error.error), (format!("{section}.{key}"), expected.to_owned()));
+        assert!(matches!(error.source, SettingSource::File { location: Some(_), .. }), "{toml}");
     }
 }
 
 #[test]
 fn an_impossible_value_is_a_fault() {
-    for (section, line, problem) in [
+    for (section, line, expected) in [
         ("server", "connect_timeout = '0s'", "is too short"),
         ("server", "max_response_size = '63KiB'", "is too small"),
         ("server", "proxy = 'socks4://p:1'", "has an unknown scheme"),
@@ -170,7 +170,7 @@ fn an_impossible_value_is_a_fault() {
         ("status", "max_age = '0s'", "is too short"),
         ("log", "format = ''", "is empty"),
     ] {
-        assert_eq!(only(&with(section, line), &[]).problem, problem, "{line}");
+        assert_eq!(only(&with(section, line), &[]).error, expected, "{line}");
     }
 }
 
@@ -182,16 +182,16 @@ fn a_url_with_the_daemon_s_own_path_is_a_fault_that_names_the_one_to_write() {
         ("https://pim:8443/ew/enable-api/", "/enable-api/", "https://pim:8443/ew"),
         ("https://pim//webcm/enable-api", "/enable-api/", "https://pim"),
     ] {
-        let fault = only(LEAST, &[("EWMIRROR_SERVER__URL", url)]);
+        let error = only(LEAST, &[("EWMIRROR_SERVER__URL", url)]);
         assert_eq!(
-            fault.to_string(),
+            error.to_string(),
             format!(
                 "\
 EWMIRROR_SERVER__URL: server.url = {url:?}: ends in {end}, which ewmirror appends by itself
     write {base:?}"
             )
         );
-        // What the remedy says helps.
+        // What the hint says helps.
         let url = config(LEAST, &[("EWMIRROR_SERVER__URL", base)]).server.url;
         assert_eq!(url.as_str(), format!("{base}/"));
     }
@@ -208,7 +208,7 @@ fn a_repository_is_checked_like_the_rest() {
 test.toml:7:1: repository[2].id: is not set
     write the repository's number"
     );
-    for (lines, key, problem) in [
+    for (lines, key, expected) in [
         ("id = 0", "id", "is too small"),
         ("id = 'x'", "id", "is text, not a whole number"),
         ("id = 2\nitem_id = 'itemId'", "item_id", "does not begin with a slash"),
@@ -237,9 +237,9 @@ test.toml:7:1: repository[2].id: is not set
         ("id = 2\nitem_id = 'id'\nignore = ['/itemId']", "item_id", "does not begin with a slash"),
         ("id = 2\nsearch = 7", "search", "is a whole number, not a table"),
     ] {
-        let fault = second(lines);
-        assert_eq!(fault.key, format!("repository[2].{key}"));
-        assert_eq!(fault.problem, problem);
+        let error = second(lines);
+        assert_eq!(error.key, format!("repository[2].{key}"));
+        assert_eq!(error.error, expected);
     }
 }
 
@@ -247,7 +247,7 @@ test.toml:7:1: repository[2].id: is not set
 fn a_fault_in_paging_hides_none_in_a_repository() {
     let toml = format!("{LEAST}in_flight = 0\n[paging]\npage_size = 0\n");
     assert_eq!(
-        keys_of(&faults(&toml, &environment(&[]))),
+        keys_of(&errors(&toml, &environment(&[]))),
         ["repository[1].in_flight", "paging.page_size"]
     );
 }
@@ -256,17 +256,17 @@ fn a_fault_in_paging_hides_none_in_a_repository() {
 fn repositories_are_a_list_of_sections() {
     let head = LEAST.split("[[").next().unwrap();
     for tail in ["[repository]\nid = 1", "[x]\n[repository.y]"] {
-        let found = faults(&format!("{head}{tail}"), &environment(&[]));
+        let found = errors(&format!("{head}{tail}"), &environment(&[]));
         assert!(keys_of(&found).contains(&"repository"), "{found:#?}");
     }
-    assert_eq!(only(&format!("repository = []\n{head}"), &[]).problem, "is empty");
-    let found = faults(&format!("repository = [1, {{ id = 2 }}, {{}}]\n{head}"), &environment(&[]));
+    assert_eq!(only(&format!("repository = []\n{head}"), &[]).error, "is empty");
+    let found = errors(&format!("repository = [1, {{ id = 2 }}, {{}}]\n{head}"), &environment(&[]));
     assert_eq!(keys_of(&found), ["repository[1]", "repository[3].id"]);
 }
 
 #[test]
 fn unknown_sections_and_keys_are_faults_with_the_nearest_name() {
-    for (toml, key, remedy) in [
+    for (toml, key, hint) in [
         (with("pageing", "page_size = 1"), "pageing", "did you mean [paging]?"),
         (with("paging", "Page_Size = 1"), "paging.Page_Size", "did you mean page_size?"),
         (with("log", "url = 'x'"), "log.url", "url belongs in [server]"),
@@ -280,24 +280,24 @@ fn unknown_sections_and_keys_are_faults_with_the_nearest_name() {
              [changes], [deletes], [status], [log]",
         ),
     ] {
-        let fault = only(&toml, &[]);
-        assert_eq!((fault.key.as_str(), fault.remedy.as_str()), (key, remedy));
-        assert_eq!(fault.problem, "is not known");
+        let error = only(&toml, &[]);
+        assert_eq!((error.key.as_str(), error.hint.as_str()), (key, hint));
+        assert_eq!(error.error, "is not known");
     }
-    let fault = only(&format!("log = 'info'\n{LEAST}"), &[]);
-    assert_eq!(fault.problem, "is a section, not a value");
+    let error = only(&format!("log = 'info'\n{LEAST}"), &[]);
+    assert_eq!(error.error, "is a section, not a value");
 }
 
 #[test]
 fn a_section_that_is_no_section_is_told_once() {
     let found =
-        faults("server = 1\n[login]\nusername = 'u'\n[[repository]]\nid = 1\n", &environment(&[]));
+        errors("server = 1\n[login]\nusername = 'u'\n[[repository]]\nid = 1\n", &environment(&[]));
     assert_eq!(keys_of(&found), ["server"]);
 }
 
 #[test]
 fn unknown_variables_are_faults_with_the_nearest_name() {
-    for (name, key, remedy) in [
+    for (name, key, hint) in [
         ("EWMIRROR_SERVER_URL", "server_url", "did you mean EWMIRROR_SERVER__URL?"),
         (
             "EWMIRROR_PAGING__PAGESIZE",
@@ -320,10 +320,10 @@ fn unknown_variables_are_faults_with_the_nearest_name() {
             "unset it, and write a [[repository]] in the file",
         ),
     ] {
-        let fault = only(LEAST, &[(name, "hunter2")]);
-        assert_eq!((fault.key.as_str(), fault.remedy.as_str()), (key, remedy));
-        assert_eq!(fault.origin, Origin::Variable(name.to_owned()));
-        assert_eq!(fault.value, None);
+        let error = only(LEAST, &[(name, "hunter2")]);
+        assert_eq!((error.key.as_str(), error.hint.as_str()), (key, hint));
+        assert_eq!(error.source, SettingSource::Variable(name.to_owned()));
+        assert_eq!(error.value, None);
     }
 }
 
@@ -337,47 +337,47 @@ fn a_variable_that_is_not_utf_8_is_a_fault() {
         (OsString::from("EWMIRROR_LOGIN__PASSWORD"), OsString::from("pass")),
     ]);
     let without_url = LEAST.replace("url", "# url");
-    let found = faults(&without_url, &environment);
+    let found = errors(&without_url, &environment);
     assert_eq!(keys_of(&found), ["server.url"]);
-    assert_eq!(found[0].problem, "is not UTF-8");
+    assert_eq!(found[0].error, "is not UTF-8");
 }
 
 #[test]
 fn oauth_needs_a_client() {
-    let fault = only(&with("login", "method = 'oauth'"), &[]);
-    assert_eq!((fault.key.as_str(), fault.problem.as_str()), ("login.client_id", "is not set"));
+    let error = only(&with("login", "method = 'oauth'"), &[]);
+    assert_eq!((error.key.as_str(), error.error.as_str()), ("login.client_id", "is not set"));
 }
 
 #[test]
 fn a_syntax_error_is_a_fault_of_the_file() {
-    let fault = only(&format!("{LEAST}x = = 1\n"), &[]);
-    assert_eq!(fault.key, "");
-    assert!(fault.to_string().starts_with("test.toml:7:"), "{fault}");
-    assert!(fault.problem.starts_with("is not TOML: "), "{fault}");
-    let fault = only(&format!("{LEAST}[server]\n"), &[]);
-    assert!(fault.problem.contains("duplicate key"), "{fault}");
+    let error = only(&format!("{LEAST}x = = 1\n"), &[]);
+    assert_eq!(error.key, "");
+    assert!(error.to_string().starts_with("test.toml:7:"), "{error}");
+    assert!(error.error.starts_with("is not TOML: "), "{error}");
+    let error = only(&format!("{LEAST}[server]\n"), &[]);
+    assert!(error.error.contains("duplicate key"), "{error}");
 }
 
 #[test]
 fn a_file_that_is_no_text_is_a_fault_of_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ewmirror.toml");
-    let problem = |bytes: &[u8]| {
+    let expected = |bytes: &[u8]| {
         std::fs::write(&file, bytes).unwrap();
-        let faults = load(&file, &environment(&[])).unwrap_err();
-        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        let errors = load(&file, &environment(&[])).unwrap_err();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
-    assert!(problem(b"[server]\nurl = '\xff'\n").contains("ewmirror.toml:2:8: is not UTF-8"));
-    assert!(problem(&vec![b'#'; (1 << 20) + 1]).contains("is larger than 1048576 bytes"));
-    let faults = load(directory.path(), &environment(&[])).unwrap_err();
-    assert!(faults.to_string().contains("cannot be read: it is a directory"), "{faults}");
+    assert!(expected(b"[server]\nurl = '\xff'\n").contains("ewmirror.toml:2:8: is not UTF-8"));
+    assert!(expected(&vec![b'#'; (1 << 20) + 1]).contains("is larger than 1048576 bytes"));
+    let errors = load(directory.path(), &environment(&[])).unwrap_err();
+    assert!(errors.to_string().contains("cannot be read: it is a directory"), "{errors}");
 }
 
 #[test]
 fn foreign_text_is_escaped_and_cut_in_a_fault() {
     let toml = with("log", &format!("level = \"\\u001b[2J{}\"", "x".repeat(500)));
-    let fault = only(&toml, &[]);
-    let value = fault.value.as_deref().unwrap();
+    let error = only(&toml, &[]);
+    let value = error.value.as_deref().unwrap();
     assert!(value.starts_with("\"\\u{1b}[2Jxxx"), "{value}");
     assert!(value.chars().count() < 100, "{value}");
 }

@@ -4,45 +4,51 @@
 //! somebody else can write is refused, because who can write the configuration can have the password
 //! sent to a server of his own, and who can write the password can lock the account.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::units::Rejection;
+use super::codec::{InvalidValue, Parsed, invalid};
 
 /// Where packages put configurations, and the units look for passwords.
 const UNIT_FOLDER: &str = "/etc/ewmirror";
 
-/// Reads a whole file of at most `limit` bytes; `remedy` is told where it is missing or is none.
-pub(super) fn read(path: &Path, limit: usize, remedy: &str) -> Result<Vec<u8>, Rejection> {
+/// Reads a whole file of at most `limit` bytes; `hint` is told where it is missing or is none.
+pub(super) fn read(path: &Path, limit: usize, hint: &str) -> Parsed<Vec<u8>> {
     let unreadable = |error: io::Error| {
-        let remedy = match error.kind() {
+        let hint = match error.kind() {
             io::ErrorKind::PermissionDenied => "run this with sudo, or as the user of the daemon",
-            _ => remedy,
+            _ => hint,
         };
-        Rejection::new(format!("cannot be read: {error}"), remedy)
+        InvalidValue::new(format!("cannot be read: {error}"), hint)
     };
     let file = open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         let kind = if metadata.is_dir() { "a directory" } else { "no regular file" };
-        return Err(Rejection::new(format!("cannot be read: it is {kind}"), remedy));
+        return invalid(format!("cannot be read: it is {kind}"), hint);
     }
-    if let Some(who) = foreign_hand(&metadata, us()) {
+    let (mode, owner, group) = (metadata.mode(), metadata.uid(), metadata.gid());
+    if let Some(who) = other_writer(mode, owner, group, own_user()) {
         let path = path.display();
-        let remedy = format!("chown root {path}; chmod go-w {path}; and see what it says now");
-        return Err(Rejection::new(format!("can be written by {who}"), remedy));
+        let hint = format!("chown root {path}; chmod go-w {path}; and see what it says now");
+        return invalid(format!("can be written by {who}"), hint);
     }
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > limit {
-        return Err(Rejection::new(format!("is larger than {limit} bytes"), remedy));
+        return invalid(format!("is larger than {limit} bytes"), hint);
     }
     Ok(bytes)
+}
+
+/// A text without what some editors put before UTF-8.
+pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// The file that holds the password for this configuration where the shipped units have it, if
@@ -78,16 +84,12 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The user that this process acts as; `None` where nobody says.
-fn us() -> Option<u32> {
+fn own_user() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|it| it.uid())
 }
 
-/// Who else can write a file than root and its owner, who is root or we.
-fn foreign_hand(metadata: &Metadata, us: Option<u32>) -> Option<String> {
-    writer(metadata.mode(), metadata.uid(), metadata.gid(), us)
-}
-
-fn writer(mode: u32, owner: u32, group: u32, us: Option<u32>) -> Option<String> {
+/// Who else can write a file than root and its owner, who is root or `us`.
+fn other_writer(mode: u32, owner: u32, group: u32, us: Option<u32>) -> Option<String> {
     let mode_text = format!("mode {:04o}", mode & 0o7777);
     // A group with the number of its owner is his own, as distributions make them.
     let foreign_group = group != 0 && group != owner;
@@ -140,10 +142,10 @@ mod tests {
             (0o600, 1001, 1001, Some("user 1001, who owns it")),
         ];
         for (mode, owner, group, who) in cases {
-            let found = writer(0o100_000 | mode, owner, group, Some(1000));
+            let found = other_writer(0o100_000 | mode, owner, group, Some(1000));
             assert_eq!(found.as_deref(), who, "{mode:o} {owner} {group}");
         }
-        assert_eq!(writer(0o600, 1001, 1001, None), None);
+        assert_eq!(other_writer(0o600, 1001, 1001, None), None);
     }
 
     #[test]
@@ -154,7 +156,7 @@ mod tests {
         assert!(made.success());
         for path in [fifo.as_path(), folder.path(), Path::new("/dev/null")] {
             let refused = read(path, 100, "name a file").unwrap_err();
-            assert!(refused.problem.starts_with("cannot be read: it is "), "{refused:?}");
+            assert!(refused.error.starts_with("cannot be read: it is "), "{refused:?}");
         }
     }
 }

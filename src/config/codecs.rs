@@ -1,0 +1,510 @@
+//! Numbers, durations, sizes, words and files: how each is parsed, and how it is shown.
+//!
+//! Pure functions, but for that of a file which must be there. A value from the file has a TOML type
+//! and must have the right one; a value from the environment is text and is read as what its key
+//! needs.
+
+use std::fmt::Display;
+use std::fs;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use config::ValueKind;
+use toml::Value;
+
+use super::codec::{Codec, Input, InvalidValue, Parsed, invalid};
+use super::error::quoted;
+use super::secret::Secret;
+use super::sensitivity::Sensitivity::{self, Plain};
+use super::sensitivity::{MASK, type_name};
+use super::similarity::nearest;
+use super::values::{AutoOr, Choice, MOST_IN_FLIGHT, Rate};
+use crate::domain::RepositoryId;
+use crate::json::{JsonPointer, PointerError};
+
+/// The longest time to wait: nothing that the daemon waits for lasts longer, and it catches `5M`, which
+/// is five months and was meant to be `5m`.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The shortest duration where none at all makes no sense: what the runtime's timer can tell apart.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// The cap on an answer, in bytes: a sign-in page or an error body must fit, and an answer is held in
+/// memory as a whole.
+const RESPONSE_SIZES: RangeInclusive<u64> = 64 << 10..=16 << 30;
+
+/// Requests a second: at least one in a quarter of an hour, and at most as many as the runtime's
+/// timer can tell apart.
+const RATES: RangeInclusive<f64> = 0.001..=1000.0;
+
+/// At 2 KB an item, the usual size, the largest page is an answer of 200 MB; what is larger is a
+/// slip.
+const LARGEST_PAGE: u32 = 100_000;
+
+/// Ids are integers in TOML, which has 63 bits for them; the vendor's are positive.
+const REPOSITORY_IDS: RangeInclusive<u64> = 1..=i64::MAX.unsigned_abs();
+
+/// More items than any repository has: a larger `min_count` is a slip.
+const MOST_DELETES: u64 = 1_000_000_000;
+
+/// Any text but the empty one.
+pub(super) const TEXT: Codec<String> =
+    Codec::new(|input| input.text("\"text\"").map(str::to_owned), |text| from_text(text), Plain);
+
+/// A secret, which stands in no file: what is parsed here has been found elsewhere.
+pub(super) const SECRET: Codec<Secret> =
+    Codec::new(|input| input.text("it").map(Secret::new), |_| from_text(MASK), Sensitivity::Secret);
+
+/// The path of a file that holds a secret.
+pub(super) const SECRET_FILE: Codec<PathBuf> = Codec::new(
+    |input| input.text("\"text\"").map(PathBuf::from),
+    |path| from_text(&path.to_string_lossy()),
+    Sensitivity::SecretFile,
+);
+
+/// A file that must be there and readable, but is not read here.
+pub(super) const READABLE_FILE: Codec<PathBuf> =
+    Codec::new(readable_file, |path| from_text(&path.to_string_lossy()), Plain);
+
+/// `true` or `false`.
+pub(super) const FLAG: Codec<bool> = Codec::new(flag, |flag| Value::Boolean(*flag), Plain);
+
+/// A number of items to ask for at once.
+pub(super) const PAGE_SIZE: Codec<NonZeroU32> = Codec::new(
+    |input| count(input, LARGEST_PAGE),
+    |size| Value::Integer(i64::from(size.get())),
+    Plain,
+);
+
+/// A number of requests under way at once.
+pub(super) const IN_FLIGHT: Codec<AutoOr<NonZeroU32>> = Codec::new(
+    |input| or_auto(input, |input| count(input, MOST_IN_FLIGHT)),
+    |number| shown_or_auto(number, |number| Value::Integer(i64::from(number.get()))),
+    Plain,
+);
+
+/// A number of items that may be deleted.
+pub(super) const DELETES: Codec<u64> =
+    Codec::new(|input| whole(input, 0..=MOST_DELETES), |count| integer(*count), Plain);
+
+/// The number of a repository.
+pub(super) const REPOSITORY_ID: Codec<RepositoryId> =
+    Codec::new(|input| whole(input, REPOSITORY_IDS).map(RepositoryId), |id| integer(id.0), Plain);
+
+/// So many a second; a fraction is fewer than one.
+pub(super) const RATE: Codec<Rate> = Codec::new(rate, |rate| Value::Float(rate.0), Plain);
+
+/// A part of a whole, from 0 to 1.
+pub(super) const FRACTION: Codec<f64> = Codec::new(fraction, |part| Value::Float(*part), Plain);
+
+/// A time to wait, of which none at all makes sense.
+pub(super) const PAUSE: Codec<Duration> = Codec::new(pause, from_duration, Plain);
+
+/// A time to wait, or `"auto"`.
+pub(super) const PAUSE_OR_AUTO: Codec<AutoOr<Duration>> =
+    Codec::new(|input| or_auto(input, pause), |pause| shown_or_auto(pause, from_duration), Plain);
+
+/// A time to wait that is not nothing.
+pub(super) const DURATION: Codec<Duration> =
+    Codec::new(|input| pause(input).and_then(not_nothing), from_duration, Plain);
+
+/// An age that something may reach, which can be years.
+pub(super) const AGE: Codec<Duration> =
+    Codec::new(|input| span(input).and_then(not_nothing), from_duration, Plain);
+
+/// The cap on an answer, in bytes.
+pub(super) const RESPONSE_SIZE: Codec<u64> =
+    Codec::new(response_size, |bytes| from_text(&shown_size(*bytes)), Plain);
+
+/// A list of words; in a variable separated by commas.
+pub(super) const WORDS: Codec<Vec<String>> = Codec::new(words, |words| words.clone().into(), Plain);
+
+/// A JSON pointer.
+pub(super) const POINTER: Codec<JsonPointer> =
+    Codec::new(pointer, |pointer| from_text(&pointer.to_string()), Plain);
+
+/// A list of JSON pointers.
+pub(super) const POINTERS: Codec<Arc<[JsonPointer]>> = Codec::new(
+    pointers,
+    |pointers| Value::Array(pointers.iter().map(|it| from_text(&it.to_string())).collect()),
+    Plain,
+);
+
+/// One of a few words.
+pub(super) const fn choice<T: Choice>() -> Codec<T> {
+    Codec::new(chosen::<T>, shown_choice::<T>, Plain)
+}
+
+fn from_text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn from_duration(duration: &Duration) -> Value {
+    from_text(&humantime::format_duration(*duration).to_string())
+}
+
+/// A number that TOML's integers have room for.
+fn integer(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn readable_file(input: Input<'_>) -> Parsed<PathBuf> {
+    let path = PathBuf::from(input.text("\"/etc/ewmirror/file.pem\"")?);
+    let hint = "name a file that the user of the daemon can read";
+    let unreadable = |error| InvalidValue::new(format!("cannot be read: {error}"), hint);
+    if !fs::metadata(&path).map_err(unreadable)?.is_file() {
+        return invalid("is not a file", hint);
+    }
+    fs::File::open(&path).map_err(unreadable)?;
+    Ok(path)
+}
+
+fn flag(input: Input<'_>) -> Parsed<bool> {
+    match input.kind {
+        ValueKind::Boolean(flag) => Ok(*flag),
+        _ => input.variable_as().map_or_else(
+            || input.is_not("true or false", format!("write true or false{}", input.unquoted())),
+            Ok,
+        ),
+    }
+}
+
+/// A whole number within bounds.
+fn whole(input: Input<'_>, bounds: RangeInclusive<u64>) -> Parsed<u64> {
+    let (least, most) = bounds.into_inner();
+    let hint = format!("write a whole number from {least} to {most}{}", input.unquoted());
+    let number = match input.kind {
+        ValueKind::I64(number) => Some(i128::from(*number)),
+        ValueKind::I128(number) => Some(*number),
+        _ => input.variable_as(),
+    };
+    match number {
+        None => input.is_not("a whole number", hint),
+        Some(number) if number > i128::from(most) => invalid("is too large", hint),
+        Some(number) => match u64::try_from(number) {
+            Ok(number) if number >= least => Ok(number),
+            _ => invalid("is too small", hint),
+        },
+    }
+}
+
+/// A number of things, at least one.
+fn count(input: Input<'_>, most: u32) -> Parsed<NonZeroU32> {
+    let number = whole(input, 1..=u64::from(most))?;
+    let number = u32::try_from(number).ok().and_then(NonZeroU32::new);
+    number.ok_or_else(|| InvalidValue::new("is too small", "write 1 or more"))
+}
+
+/// What `parse` parses, or the word `"auto"`.
+fn or_auto<T>(input: Input<'_>, parse: fn(Input<'_>) -> Parsed<T>) -> Parsed<AutoOr<T>> {
+    if matches!(input.kind, ValueKind::String(text) if text.trim() == "auto") {
+        return Ok(AutoOr::Auto);
+    }
+    parse(input).map(AutoOr::Value).map_err(|found| {
+        let hint = format!("{}, or \"auto\"", found.hint);
+        InvalidValue { hint, ..found }
+    })
+}
+
+fn shown_or_auto<T>(value: &AutoOr<T>, show: fn(&T) -> Value) -> Value {
+    match value {
+        AutoOr::Value(value) => show(value),
+        AutoOr::Auto => from_text("auto"),
+    }
+}
+
+/// Any number, a whole one too.
+fn number(input: Input<'_>) -> Option<f64> {
+    match input.kind {
+        ValueKind::Float(number) => Some(*number),
+        ValueKind::I64(number) => Some(*number as f64),
+        ValueKind::I128(number) => Some(*number as f64),
+        _ => input.variable_as(),
+    }
+}
+
+fn rate(input: Input<'_>) -> Parsed<Rate> {
+    let (least, most) = RATES.into_inner();
+    let unquoted = input.unquoted();
+    let hint = format!("write a number from {least} to {most}{unquoted}, such as 5 or 0.5");
+    match number(input) {
+        Some(number) if number > most => invalid("is too large", hint),
+        Some(number) if number < least => invalid("is too small", hint),
+        // Not a number is neither, and in no range.
+        Some(number) if !number.is_nan() => Ok(Rate(number)),
+        _ => input.is_not("a number", hint),
+    }
+}
+
+fn fraction(input: Input<'_>) -> Parsed<f64> {
+    const HINT: &str = "write a number from 0 to 1, such as 0.1 for a tenth";
+    match number(input) {
+        Some(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        Some(_) => invalid("is not between 0 and 1", HINT),
+        None => input.is_not("a number", HINT),
+    }
+}
+
+/// How a duration is written.
+const DURATION_HINT: &str = "write a number and its unit: \"500ms\", \"60s\", \"5m\", \"23h\"";
+
+fn pause(input: Input<'_>) -> Parsed<Duration> {
+    let duration = span(input)?;
+    if duration > LONGEST {
+        let longest = humantime::format_duration(LONGEST);
+        let hint = format!("{DURATION_HINT}; m is minutes, M is months");
+        return invalid(format!("is longer than {longest}"), hint);
+    }
+    Ok(duration)
+}
+
+fn not_nothing(duration: Duration) -> Parsed<Duration> {
+    if duration < SHORTEST {
+        return invalid("is too short", "write \"1ms\" or longer, such as \"60s\"");
+    }
+    Ok(duration)
+}
+
+/// A number and its unit of time.
+fn span(input: Input<'_>) -> Parsed<Duration> {
+    let text = with_unit(input, "60s", "s")?;
+    humantime::parse_duration(text).or_else(|_| invalid("is not a duration", DURATION_HINT))
+}
+
+fn response_size(input: Input<'_>) -> Parsed<u64> {
+    const HINT: &str = "write a number and its unit, from \"64KiB\" to \"16GiB\"";
+    let text = with_unit(input, "64MiB", "B")?;
+    let size: ByteSize = text.parse().or_else(|_| invalid("is not a size", HINT))?;
+    match size.as_u64() {
+        size if size < *RESPONSE_SIZES.start() => invalid("is too small", HINT),
+        size if size > *RESPONSE_SIZES.end() => invalid("is too large", HINT),
+        size => Ok(size),
+    }
+}
+
+/// A text that is more than a bare number.
+fn with_unit<'a>(input: Input<'a>, example: &str, unit: &str) -> Parsed<&'a str> {
+    let unitless = |number: &dyn Display| {
+        invalid("has no unit", format!("write \"{number}{unit}\" if that is what it means"))
+    };
+    if let ValueKind::I64(number) = input.kind {
+        return unitless(number);
+    }
+    let text = input.text(&quoted(example))?.trim();
+    if text.parse::<f64>().is_ok() { unitless(&text) } else { Ok(text) }
+}
+
+/// A size in the largest binary unit that is exact.
+fn shown_size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let exact = units.into_iter().find(|(bits, _)| bytes.trailing_zeros() >= *bits);
+    exact.map_or_else(|| format!("{bytes}B"), |(bits, unit)| format!("{}{unit}", bytes >> bits))
+}
+
+fn words(input: Input<'_>) -> Parsed<Vec<String>> {
+    const HINT: &str = "write a list of texts, such as [\"localhost\", \".example.com\"]";
+    match input.kind {
+        ValueKind::String(text) if input.is_variable => {
+            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+            Ok(words.map(str::to_owned).collect())
+        }
+        ValueKind::Array(list) => list
+            .iter()
+            .map(|value| match &value.kind {
+                ValueKind::String(word) if !word.is_empty() => Ok(word.clone()),
+                ValueKind::String(_) => invalid("holds an empty text", HINT),
+                other => invalid(format!("holds {}", type_name(other)), HINT),
+            })
+            .collect(),
+        _ => input.is_not("a list", HINT),
+    }
+}
+
+fn pointer(input: Input<'_>) -> Parsed<JsonPointer> {
+    input.text("\"/itemId\"")?.parse().or_else(|error: PointerError| {
+        invalid(error.to_string(), "write a JSON pointer, such as \"/itemId\" or \"/a/b\"")
+    })
+}
+
+/// What to write in place of pointers that are none, or that may not stand there.
+pub(super) const POINTERS_HINT: &str =
+    "write JSON pointers to other members, such as [\"/F_100999\"]";
+
+fn pointers(input: Input<'_>) -> Parsed<Arc<[JsonPointer]>> {
+    let pointer = |word: &String| {
+        word.parse().or_else(|error: PointerError| {
+            invalid(format!("holds {}, which {error}", quoted(word)), POINTERS_HINT)
+        })
+    };
+    words(input)?.iter().map(pointer).collect()
+}
+
+fn chosen<T: Choice>(input: Input<'_>) -> Parsed<T> {
+    let names = || T::CHOICES.iter().map(|(name, _)| *name);
+    let text = input.text(&names().next().map(quoted).unwrap_or_default())?;
+    if let Some((_, choice)) = T::CHOICES.iter().find(|(name, _)| *name == text) {
+        return Ok(*choice);
+    }
+    let all = names().map(quoted).collect::<Vec<_>>().join(", ");
+    let hint = match nearest(text, names()) {
+        Some(name) => format!("did you mean {name:?}? the choices are {all}"),
+        None => format!("write one of {all}"),
+    };
+    invalid("is not one of the choices", hint)
+}
+
+fn shown_choice<T: Choice>(choice: &T) -> Value {
+    let named = T::CHOICES.iter().find(|(_, named)| named == choice);
+    from_text(named.map_or("", |(name, _)| *name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LogLevel;
+
+    fn file(kind: &ValueKind) -> Input<'_> {
+        Input { kind, is_variable: false }
+    }
+
+    fn variable(kind: &ValueKind) -> Input<'_> {
+        Input { kind, is_variable: true }
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_an_end() {
+        let read = |text: &str| pause(file(&text.into())).map_err(|found| found.error);
+        assert_eq!(read("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(read("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(read("0s"), Ok(Duration::ZERO));
+        for (text, problem) in [
+            ("60", "has no unit"),
+            ("0", "has no unit"),
+            ("1.5", "has no unit"),
+            ("5M", "is longer than 30days"),
+            ("-5s", "is not a duration"),
+            ("soon", "is not a duration"),
+            ("", "is empty"),
+            ("999999999999999999999y", "is not a duration"),
+        ] {
+            assert_eq!(read(text), Err(problem.to_owned()), "{text}");
+        }
+        assert_eq!(
+            pause(file(&60.into())).unwrap_err().hint,
+            "write \"60s\" if that is what it means"
+        );
+        assert_eq!((DURATION.parse)(file(&"0s".into())).unwrap_err().error, "is too short");
+        assert_eq!(
+            (DURATION.parse)(file(&true.into())).unwrap_err().error,
+            "is true or false, not text"
+        );
+    }
+
+    #[test]
+    fn sizes_need_a_unit_and_lie_within_their_limits() {
+        let read = |text: &str| response_size(file(&text.into())).map_err(|it| it.error);
+        assert_eq!(read("64MiB"), Ok(64 << 20));
+        assert_eq!(read("64 KiB"), Ok(64 << 10));
+        assert_eq!(read("65536B"), Ok(64 << 10));
+        for (text, problem) in [
+            ("65536", "has no unit"),
+            ("63KiB", "is too small"),
+            ("17GiB", "is too large"),
+            ("99999999999999999999999999GiB", "is too large"),
+            ("-1MiB", "is not a size"),
+            ("nanMiB", "is not a size"),
+            ("64 parsecs", "is not a size"),
+        ] {
+            assert_eq!(read(text), Err(problem.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_strict_in_the_file_and_text_in_a_variable() {
+        let read = |input: Input<'_>| whole(input, 1..=64).map_err(|found| found.error);
+        assert_eq!(read(file(&7.into())), Ok(7));
+        assert_eq!(read(variable(&" 7 ".into())), Ok(7));
+        assert_eq!(read(file(&"7".into())), Err("is text, not a whole number".to_owned()));
+        assert_eq!(read(variable(&"7.5".into())), Err("is text, not a whole number".to_owned()));
+        assert_eq!(read(file(&0.into())), Err("is too small".to_owned()));
+        assert_eq!(read(file(&(-1).into())), Err("is too small".to_owned()));
+        assert_eq!(read(file(&65.into())), Err("is too large".to_owned()));
+        assert_eq!(read(file(&i128::MAX.into())), Err("is too large".to_owned()));
+    }
+
+    #[test]
+    fn a_part_is_a_finite_number_from_0_to_1() {
+        assert_eq!(fraction(file(&0.25.into())), Ok(0.25));
+        assert_eq!(fraction(file(&1.into())), Ok(1.0));
+        assert_eq!(fraction(variable(&"0.5".into())), Ok(0.5));
+        for wrong in [f64::NAN, f64::INFINITY, -0.1, 1.1] {
+            assert!(fraction(file(&wrong.into())).is_err(), "{wrong}");
+        }
+        assert!(fraction(variable(&"NaN".into())).is_err());
+        assert!(fraction(file(&2.into())).is_err());
+        assert!(fraction(file(&"0.5".into())).is_err());
+    }
+
+    #[test]
+    fn a_rate_is_a_number_above_nothing() {
+        let read = |input: Input<'_>| rate(input).map_err(|found| found.error);
+        assert_eq!(read(file(&0.5.into())), Ok(Rate(0.5)));
+        assert_eq!(read(file(&5.into())), Ok(Rate(5.0)));
+        assert_eq!(read(variable(&" 2.5 ".into())), Ok(Rate(2.5)));
+        for (wrong, problem) in [
+            (ValueKind::from(0), "is too small"),
+            ((-1.0).into(), "is too small"),
+            (f64::NEG_INFINITY.into(), "is too small"),
+            (1001.into(), "is too large"),
+            (i128::MAX.into(), "is too large"),
+            (f64::INFINITY.into(), "is too large"),
+            (f64::NAN.into(), "is a fraction, not a number"),
+            ("5".into(), "is text, not a number"),
+            (true.into(), "is true or false, not a number"),
+        ] {
+            assert_eq!(read(file(&wrong)), Err(problem.to_owned()), "{wrong:?}");
+        }
+        assert_eq!(Rate(0.5).interval(), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn auto_is_a_word_beside_what_is_read_otherwise() {
+        let read = |input: Input<'_>| or_auto(input, |input| count(input, 64));
+        assert_eq!(read(file(&"auto".into())), Ok(AutoOr::Auto));
+        assert_eq!(read(variable(&" auto ".into())), Ok(AutoOr::Auto));
+        assert_eq!(read(variable(&"7".into())), count(file(&7.into()), 64).map(AutoOr::Value));
+        let found = read(file(&"fast".into())).unwrap_err();
+        assert_eq!(found.error, "is text, not a whole number");
+        let hint = "write a whole number from 1 to 64, unquoted, or \"auto\"";
+        assert_eq!(found.hint, hint);
+    }
+
+    #[test]
+    fn a_wrong_choice_names_the_right_ones() {
+        let level = |text: &str| chosen::<LogLevel>(file(&text.into()));
+        assert_eq!(level("warn"), Ok(LogLevel::Warn));
+        let choices = r#""off", "error", "warn", "info", "debug", "trace""#;
+        let hint = level("warning").unwrap_err().hint;
+        assert_eq!(hint, format!("did you mean \"warn\"? the choices are {choices}"));
+        assert_eq!(level("loud").unwrap_err().hint, format!("write one of {choices}"));
+    }
+
+    #[test]
+    fn sizes_are_written_in_the_largest_exact_unit() {
+        assert_eq!(shown_size(64 << 20), "64MiB");
+        assert_eq!(shown_size(3 << 30), "3GiB");
+        assert_eq!(shown_size((64 << 10) + 1), "65537B");
+    }
+
+    #[test]
+    fn a_list_in_a_variable_is_split_at_its_commas() {
+        let list = words(variable(&"a, .b ,,c".into())).unwrap();
+        assert_eq!(list, ["a", ".b", "c"]);
+        assert_eq!(words(variable(&"".into())), Ok(Vec::new()));
+        assert!(words(file(&"a".into())).is_err());
+    }
+}

@@ -1,0 +1,182 @@
+//! The whole configuration: parsed, shown, and compared with another one.
+
+use std::fmt::Write as _;
+
+use url::Url;
+
+use super::address::{LISTEN, SERVER_URL};
+use super::codecs::RATE;
+use super::parser::{ParseResult, Parser};
+use super::schema::ConfigKey;
+use super::section::{ConfigSection, shown_field};
+use super::table::{
+    ChangesConfig, DeletesConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
+    RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
+};
+use super::values::{MirrorUrl, Rate, StatusListen};
+
+/// Everything that the configuration says, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[server]`: where the server is and how to reach it.
+    pub server: ServerConfig,
+    /// `[login]`: who signs in.
+    pub login: LoginConfig,
+    /// `[session]`: how the session is carried and renewed.
+    pub session: SessionConfig,
+    /// `paging.max_requests_per_second`: the most requests for pages and items that the server is
+    /// sent for all repositories together; `None`: no such bound.
+    pub max_requests_per_second: Option<Rate>,
+    /// `[[repository]]`: what is paged; at least one, ids unique.
+    pub repositories: Vec<RepositoryConfig>,
+    /// `[mirror]`: where the copy is kept.
+    pub mirror: MirrorUrl,
+    /// `[changes]`: how long the change log is kept.
+    pub changes: ChangesConfig,
+    /// `[status]`: where the status endpoint listens, and what it takes for ready.
+    pub status: StatusConfig,
+    /// `[log]`: what is said, and how.
+    pub log: LogConfig,
+}
+
+/// What it takes to ask a mirror about its items: of a whole configuration the parts that need no
+/// secret and no file that only the daemon can read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryConfig {
+    /// `server.url`, as in [`ServerConfig::url`].
+    pub server: Url,
+    /// `[[repository]]`: what is paged; at least one, ids unique.
+    pub repositories: Vec<RepositoryConfig>,
+    /// `[mirror]`: where the copy is kept.
+    pub mirror: MirrorUrl,
+    /// `[status]`: where browsers and scrapers ask a running daemon.
+    pub status: StatusListen,
+}
+
+impl Config {
+    /// Parses all sections, each before any fails.
+    pub(super) fn parse(parser: &mut Parser) -> ParseResult<Self> {
+        let server = once(parser);
+        let login = once(parser);
+        let session = once(parser);
+        let max_requests_per_second = shared_paging(parser);
+        let repositories = list(parser);
+        let mirror = once::<MirrorConfig>(parser);
+        let changes = once(parser);
+        let status = once(parser);
+        let log = once(parser);
+        Ok(Self {
+            server: server?,
+            login: login?,
+            session: session?,
+            max_requests_per_second: max_requests_per_second?,
+            repositories: repositories?,
+            mirror: mirror?.url,
+            changes: changes?,
+            status: status?,
+            log: log?,
+        })
+    }
+
+    /// The configuration as TOML, each key with the value in effect, also where that is its default,
+    /// so that what holds can be read off. Secrets are masked, and those that no file may hold are
+    /// comments. Loaded again, with the secrets given again, it is the same configuration.
+    ///
+    /// What `[paging]` and `[deletes]` say stands in each repository, where it takes effect.
+    pub fn effective(&self) -> String {
+        let mut page = String::new();
+        let rate = shown_field(&RATE, &self.max_requests_per_second);
+        let paging = rate.map(|rate| (PagingConfig::key("max_requests_per_second"), rate));
+        show_section(&mut page, &self.server);
+        show_section(&mut page, &self.login);
+        show_section(&mut page, &self.session);
+        for repository in &self.repositories {
+            show_section(&mut page, repository);
+        }
+        show(&mut page, &PagingConfig::SCHEMA.header(), paging);
+        show_section(&mut page, &MirrorConfig { url: self.mirror.clone() });
+        show_section(&mut page, &self.changes);
+        show_section(&mut page, &self.status);
+        show_section(&mut page, &self.log);
+        page
+    }
+
+    /// The keys with another value, but for those of repositories.
+    pub fn changed(&self, other: &Self) -> Vec<&'static ConfigKey> {
+        let mut changed = self.server.changed(&other.server);
+        changed.extend(self.login.changed(&other.login));
+        changed.extend(self.session.changed(&other.session));
+        if self.max_requests_per_second != other.max_requests_per_second {
+            changed.push(PagingConfig::key("max_requests_per_second"));
+        }
+        if self.mirror != other.mirror {
+            changed.push(MirrorConfig::key("url"));
+        }
+        changed.extend(self.changes.changed(&other.changes));
+        changed.extend(self.status.changed(&other.status));
+        changed.extend(self.log.changed(&other.log));
+        changed
+    }
+}
+
+impl QueryConfig {
+    /// Parses these parts alone.
+    pub(super) fn parse(parser: &mut Parser) -> ParseResult<Self> {
+        let server = parser.required("server", ServerConfig::key("url"), &SERVER_URL);
+        let shared = shared_paging(parser);
+        let repositories = list(parser);
+        let mirror = once::<MirrorConfig>(parser);
+        let status = parser.required("status", StatusConfig::key("listen"), &LISTEN);
+        shared?;
+        Ok(Self {
+            server: server?,
+            repositories: repositories?,
+            mirror: mirror?.url,
+            status: status?,
+        })
+    }
+}
+
+/// A section that stands once.
+fn once<S: ConfigSection>(parser: &mut Parser) -> ParseResult<S> {
+    S::parse(parser, S::SCHEMA.name)
+}
+
+/// The sections of a list.
+fn list<S: ConfigSection>(parser: &mut Parser) -> ParseResult<Vec<S>> {
+    let paths = parser.elements(S::SCHEMA.name);
+    // Every one is parsed before the first that is faulty ends it.
+    let all: Vec<_> = paths.iter().map(|path| S::parse(parser, path)).collect();
+    all.into_iter().collect()
+}
+
+/// Of `[paging]` and `[deletes]` what is not for each repository by itself: a bound on what the
+/// server gets is shared by all.
+fn shared_paging(parser: &mut Parser) -> ParseResult<Option<Rate>> {
+    let paging = once::<PagingConfig>(parser);
+    let deletes = once::<DeletesConfig>(parser);
+    parser.remove(PagingConfig::key("max_requests_per_second").path);
+    deletes?;
+    Ok(paging?.max_requests_per_second)
+}
+
+fn show_section<S: ConfigSection>(page: &mut String, section: &S) {
+    show(page, &S::SCHEMA.header(), section.shown());
+}
+
+/// Writes a section, unless nothing holds in it.
+fn show(
+    page: &mut String,
+    header: &str,
+    values: impl IntoIterator<Item = (&'static ConfigKey, toml::Value)>,
+) {
+    let line = |(key, value): (&'static ConfigKey, toml::Value)| {
+        let mark = if key.is_secret() { "# " } else { "" };
+        format!("{mark}{} = {value}\n", key.name())
+    };
+    let lines: String = values.into_iter().map(line).collect();
+    if !lines.is_empty() {
+        let gap = if page.is_empty() { "" } else { "\n" };
+        write!(page, "{gap}{header}\n{lines}").expect("a string takes any text");
+    }
+}

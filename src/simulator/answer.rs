@@ -11,7 +11,8 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Sleep;
 
-use super::faults::{Canned, SimulatedRefusal};
+use super::fault::SimulatedRefusal;
+use super::faults::Canned;
 use crate::task::clock;
 
 /// How many pieces a slow answer comes in.
@@ -267,6 +268,21 @@ impl Body for Delivery {
         self.promised.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
+
+/// An error that is nobody's refusal.
+pub(super) fn message(status: StatusCode, text: &str) -> SimulatedAnswer {
+    SimulatedAnswer::status_json(status, &json!({"status": status.as_u16(), "message": text}))
+}
+
+pub(super) const SWAGGER_PAGE: &str = "<!DOCTYPE html>
+<html><head><title>Swagger UI</title></head>
+<body><h1>EnterWorks look-alike</h1><p>POST /webcm/rest/api/items/search</p></body></html>
+";
+
+pub(super) const NOT_FOUND_PAGE: &str = "<!DOCTYPE html>
+<html><head><title>HTTP Status 404 - Not Found</title></head>
+<body><h1>HTTP Status 404 - Not Found</h1></body></html>
+";
 
 const SIGN_IN_PAGE: &str = "<!DOCTYPE html>
 <html><head><title>EnterWorks - Sign In</title></head>

@@ -14,15 +14,16 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::answer::{self, Delivery, SimulatedAnswer, Travel};
+use super::answer::{self, Delivery, SimulatedAnswer, Travel, message};
 use super::behaviour::SimulatedItemCall;
 use super::call::SimulatedCall;
 use super::churn::Rates;
-use super::faults::{Scripted, SimulatedEndpoint, SimulatedFault};
+use super::dataset;
+use super::fault::{SimulatedEndpoint, SimulatedFault};
+use super::faults::Scripted;
 use super::gates::HoldRequest;
 use super::options::{check_odds, check_rates};
-use super::routes::message;
-use super::{SimulatorShared, dataset};
+use super::state::SimulatorShared;
 
 /// How many items of the oracle are rendered at a time.
 const ORACLE_PIECE: usize = 100;
@@ -147,7 +148,7 @@ fn odds(shared: &SimulatorShared, call: &SimulatedCall) -> Result<Value, Control
         .into_iter()
         .map(|(name, probability)| Ok((name.parse::<SimulatedFault>()?, probability)))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error: super::UnknownFault| ControlError::wrong(error))?;
+        .map_err(|error: super::fault::UnknownFault| ControlError::wrong(error))?;
     check_odds(&odds).map_err(ControlError::wrong)?;
     shared.lock().faults.set_odds(odds);
     Ok(json!({}))

@@ -16,7 +16,8 @@ use fastrand::Rng;
 
 use super::catalog::mix;
 use super::churn::{Churn, ChurnEvent, Rates};
-use super::{Order, RepositoryOptions};
+use super::item::SimulatedItem;
+use super::options::{Order, RepositoryOptions};
 
 /// The first item id of the first repository.
 const FIRST_ITEM_ID: u64 = 5_000_000;
@@ -26,17 +27,6 @@ const IDS_PER_REPOSITORY: u64 = 100_000_000;
 const ID_GAP: u64 = 3;
 /// A repository takes no insertion beyond this many items ever made.
 const MOST_SLOTS: usize = 33_000_000;
-
-/// One item at one moment: all that is needed to render it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SimulatedItem {
-    /// The item's id.
-    pub(super) id: u64,
-    /// 1 for a new item, one more with each change.
-    pub(super) revision: u32,
-    /// The number of the repository's change that made this revision; the modification stamp.
-    pub(super) change: u32,
-}
 
 #[derive(Clone, Copy, Debug)]
 struct SimulatedRecord {

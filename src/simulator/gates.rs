@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use super::faults::SimulatedEndpoint;
+use super::fault::SimulatedEndpoint;
 
 /// Which request of a call is to be held.
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::SimulatedAnswer;
-use super::dataset::SimulatedItem;
+use super::item::SimulatedItem;
 
 /// What holds for the lists of all repositories.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::balancer::SelfRedirect;
 use super::churn::Rates;
-use super::faults::{SimulatedFault, SimulatedRefusal};
+use super::fault::{SimulatedFault, SimulatedRefusal};
 
 /// The most items a repository can start with.
 pub const MOST_ITEMS: usize = 10_000_000;

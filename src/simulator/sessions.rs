@@ -15,7 +15,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::Instant;
 
-use super::StaleRestToken;
+use super::options::StaleRestToken;
 
 /// The sessions of a server.
 #[derive(Debug)]

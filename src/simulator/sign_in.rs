@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::answer::SimulatedAnswer;
 use super::call::{SimulatedCall, parameter};
-use super::faults::SimulatedRefusal;
-use super::{LoginAnswer, SimulatorShared};
+use super::fault::SimulatedRefusal;
+use super::options::LoginAnswer;
+use super::state::SimulatorShared;
 
 /// Login as in vendor's example; name and password as query parameters are seen.
 pub(super) fn login(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {

@@ -12,9 +12,9 @@ pub(super) const FIRST_FIELD_ID: u64 = 1_004_600;
 
 /// One attribute.
 #[derive(Debug)]
-pub(in crate::simulator) struct CatalogField {
+pub(crate) struct CatalogField {
     /// What people call it.
-    pub(in crate::simulator) label: &'static str,
+    pub(crate) label: &'static str,
     /// Where its values come from.
     pub(super) values: Values,
 }
@@ -37,7 +37,7 @@ const fn field(label: &'static str, values: Values) -> CatalogField {
 }
 
 /// The attributes beside the two that are written per item.
-pub(in crate::simulator) const FIELDS: [CatalogField; 38] = [
+pub(crate) const FIELDS: [CatalogField; 38] = [
     field("Description (de)", Sentences(phrases::GERMAN)),
     field("Description (en)", Sentences(phrases::ENGLISH)),
     field("Description (fr)", Sentences(phrases::FRENCH)),

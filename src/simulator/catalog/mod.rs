@@ -19,7 +19,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use fastrand::Rng;
 
-use super::dataset::SimulatedItem;
+use super::item::SimulatedItem;
 pub(super) use fields::{CatalogField, FIELDS};
 use fields::{FIRST_FIELD_ID, Values};
 

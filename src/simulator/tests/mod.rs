@@ -7,14 +7,14 @@ mod vendor_client;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{
-    LoginAnswer, Options, Ordering, RepositoryOptions, SimulatedRefusal, Simulator,
-    SimulatorCounts, start,
+    LoginAnswer, Options, RepositoryOptions, SimulatedRefusal, Simulator, SimulatorCounts, start,
 };
 
 const LOGIN: &str = "/enable-api/login";

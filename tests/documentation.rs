@@ -78,11 +78,11 @@ fn labels(list: &str) -> BTreeSet<String> {
 #[test]
 fn the_table_of_the_status_document_is_its_members() {
     let table = read("docs/log-and-metrics.md").table("| member |");
-    let told: Vec<_> = table.into_iter().map(|row| row[0].clone()).collect();
+    let mut told: Vec<_> = table.into_iter().map(|row| row[0].clone()).collect();
     let mut members = members::of("StatusDocument", &sources());
-    let mut sorted = told.clone();
-    (members.sort(), sorted.sort());
-    assert_eq!(members, sorted, "members (left) and the table of members (right)");
+    members.sort();
+    told.sort();
+    assert_eq!(members, told, "members (left) and the table of members (right)");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn shipped_keys() -> BTreeMap<String, Option<String>> {
     let (mut keys, mut section) = (BTreeMap::new(), String::new());
     for line in read("config/ewmirror.toml").text.lines() {
         if line.starts_with('[') {
-            section = line.trim_matches(['[', ']']).to_owned();
+            line.trim_matches(['[', ']']).clone_into(&mut section);
             continue;
         }
         let (set, line) = match line.strip_prefix('#') {
@@ -197,7 +197,7 @@ fn every_configuration_in_a_command_passes_check() {
 #[test]
 fn every_command_that_is_printed_is_understood() {
     let (mut faults, mut seen) = (String::new(), 0);
-    for page in current().iter() {
+    for page in &current() {
         let blocks = page.blocks();
         let printed = blocks.iter().filter(|block| block.is_shell());
         let printed = printed.flat_map(|block| shell::commands(&block.lines));
@@ -284,7 +284,7 @@ fn every_page_can_be_found_from_the_readme() {
 #[test]
 fn every_path_that_is_named_exists() {
     let mut faults = String::new();
-    for page in current().iter() {
+    for page in &current() {
         let blocks = page.blocks();
         let printed = blocks.iter().filter(|block| block.is_shell());
         let printed = printed.flat_map(|block| block.lines.clone());

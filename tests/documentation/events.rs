@@ -12,7 +12,8 @@ pub(crate) fn logged() -> BTreeMap<String, BTreeSet<String>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/telemetry/event");
     let mut logged = BTreeMap::<String, BTreeSet<String>>::new();
     for entry in fs::read_dir(folder).expect("the events have a folder") {
-        let source = fs::read_to_string(entry.unwrap().path()).expect("a source can be read");
+        let path = entry.expect("a folder lists its entries").path();
+        let source = fs::read_to_string(path).expect("a source can be read");
         for arguments in calls(&source) {
             let (message, fields) = arguments.split_last().expect("an event has a message");
             let message = message.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
@@ -31,9 +32,7 @@ pub(crate) fn logged() -> BTreeMap<String, BTreeSet<String>> {
 fn calls(source: &str) -> Vec<Vec<String>> {
     let mut calls = Vec::new();
     for level in ["error!(", "warn!(", "info!(", "debug!(", "trace!(", "$level!("] {
-        for (at, _) in source.match_indices(level) {
-            calls.push(arguments(&source[at + level.len()..]));
-        }
+        calls.extend(source.split(level).skip(1).map(arguments));
     }
     calls
 }

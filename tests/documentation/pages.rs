@@ -88,7 +88,7 @@ pub(crate) fn normal(path: &Path) -> String {
         match component {
             Component::ParentDir => drop(parts.pop()),
             Component::Normal(part) => {
-                parts.push(part.to_str().expect("our files have plain names"))
+                parts.push(part.to_str().expect("our files have plain names"));
             }
             _ => {}
         }

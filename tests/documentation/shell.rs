@@ -75,7 +75,8 @@ fn words(line: &str) -> Vec<String> {
 pub(crate) fn try_out(arguments: &[String], whole: bool) -> Result<(), String> {
     // Help comes last, so that everything before it is read.
     let mut command = Command::new(env!("CARGO_BIN_EXE_ewmirror"));
-    let output = command.env_clear().args(arguments).arg("--help").output().unwrap();
+    let output = command.env_clear().args(arguments).arg("--help").output();
+    let output = output.expect("the program starts");
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }

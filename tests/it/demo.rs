@@ -129,4 +129,5 @@ fn the_demo_keeps_a_mirror_that_can_be_asked() {
     let mut command = ewmirror(["--config", file.to_str().unwrap(), "status"]);
     let told = String::from_utf8(output(&mut command).stdout).unwrap();
     assert!(told.contains("10150 Brands"), "{told}");
+    documents::assert_status_printed("README.md", &told);
 }

@@ -16,6 +16,22 @@ pub(crate) fn assert_printed(page: &str, mark: &str, events: &[Event]) {
     }
 }
 
+/// Asserts that `ewmirror status` prints the head of the table that is shown, and the line above it but
+/// for names and numbers.
+pub(crate) fn assert_status_printed(page: &str, told: &str) {
+    let shown = block(page, "<!-- status -->");
+    let words = |line: &str| -> String {
+        let line = line.split_once(": ").map_or(line, |(_, headline)| headline);
+        line.chars().filter(|letter| !letter.is_ascii_digit()).take_while(|it| *it != ';').collect()
+    };
+    let headline = told.lines().map(words).any(|line| line.starts_with("last certified pass "));
+    assert!(
+        headline && words(&shown[0]).starts_with("last certified pass s ago (pass ), "),
+        "{told}"
+    );
+    assert!(told.lines().any(|line| line == shown[1]), "{} in {told}", shown[1]);
+}
+
 /// The lines of the block of code below a mark.
 fn block(page: &str, mark: &str) -> Vec<String> {
     let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));

@@ -6,19 +6,17 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::bind_error::{BindError, EndpointKind};
 use super::endpoint::{BoundListener, ListenAddress};
 use super::live::LiveState;
 use crate::progress::problems::{ProblemReport, Scope, Source};
+use crate::task::{Backoff, Context, Stopped};
 use crate::telemetry::event;
 
-/// How long until the second try; each further one waits twice as long.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-
-/// The longest wait between two tries.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The waits between two tries.
+const WAITS: Backoff = Backoff::steady(Duration::from_secs(1), Duration::from_secs(30));
 
 /// An address, and who listens there once that is so.
 #[derive(Debug)]
@@ -50,26 +48,29 @@ impl RetryingListener {
     }
 }
 
-/// The listener, once it is open.
+/// The listener, once it is open; an error where the task is to stop before.
 pub(super) async fn opened<'a>(
     listeners: &'a [RetryingListener],
     listener: &'a RetryingListener,
     live: &LiveState,
-) -> &'a BoundListener {
+    context: &Context,
+) -> Result<&'a BoundListener, Stopped> {
     let what = listener.address.what();
-    let (begun, mut wait, mut failures, mut told) = (Instant::now(), FIRST_WAIT, 0, false);
+    let (begun, mut failures, mut told) = (Instant::now(), 0_u32, false);
     loop {
         let error = match listener.open().await {
             Ok(open) => {
                 if told {
                     live.progress.problems.over(source(what));
-                    available(what, &listener.address.shown(), begun.elapsed(), failures);
+                    let at = listener.address.shown();
+                    available(what, &at, begun.elapsed(), failures.into());
                 }
-                return open;
+                return Ok(open);
             }
             Err(error) => error,
         };
-        failures += 1;
+        failures = failures.saturating_add(1);
+        let wait = WAITS.ceiling(failures);
         if has_another(listeners, what) {
             // The daemon can be asked, and that is all that counts.
             if told {
@@ -88,8 +89,7 @@ pub(super) async fn opened<'a>(
             }
             told = true;
         }
-        sleep(wait).await;
-        wait = (2 * wait).min(LONGEST_WAIT);
+        context.sleep(wait).await?;
     }
 }
 
@@ -135,10 +135,12 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::sync::watch;
+    use tokio::time::sleep;
 
     use super::*;
     use crate::progress::Progress;
     use crate::status::StatusEndpoint;
+    use crate::task::Cancellation;
 
     fn live() -> LiveState {
         LiveState {
@@ -156,22 +158,25 @@ mod tests {
         let (live, begun) = (live(), Instant::now());
         let told = async {
             while live.progress.problems.told().is_empty() {
-                sleep(FIRST_WAIT / 10).await;
+                sleep(WAITS.base / 10).await;
             }
             let told = live.progress.problems.told().remove(0);
             assert_eq!((told.source.scope, told.source.repository), (Scope::Feed, None));
             assert!(told.report.error.contains("another program listens at "), "{told:?}");
             assert!(!told.report.halts && told.report.retry_in.is_some(), "{told:?}");
             // Long enough for the waits to have grown as far as they do.
-            sleep(10 * LONGEST_WAIT).await;
+            sleep(10 * WAITS.cap).await;
             let failures = live.progress.problems.told()[0].failures;
             assert!((10..20).contains(&failures), "{failures}");
             drop(taken);
         };
-        let (open, ()) =
-            tokio::join!(opened(&serving.listeners, &serving.listeners[0], &live), told);
+        let cancellation = Cancellation::new();
+        let context = cancellation.task();
+        let opened = opened(&serving.listeners, &serving.listeners[0], &live, &context);
+        let (open, ()) = tokio::join!(opened, told);
+        let open = open.unwrap();
         assert_eq!(ListenAddress::Tcp(open.address()), serving.listeners[0].address);
-        assert!(begun.elapsed() < 12 * LONGEST_WAIT, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < 12 * WAITS.cap, "{:?}", begun.elapsed());
         assert_eq!(live.progress.problems.told(), []);
     }
 
@@ -191,8 +196,10 @@ mod tests {
         let live = live();
         let [never, other] = &serving.listeners[..] else { panic!("there are two") };
         assert!(other.bound().is_some());
-        let waited =
-            tokio::time::timeout(LONGEST_WAIT, opened(&serving.listeners, never, &live)).await;
+        let cancellation = Cancellation::new();
+        let context = cancellation.task();
+        let opened = opened(&serving.listeners, never, &live, &context);
+        let waited = tokio::time::timeout(WAITS.cap, opened).await;
         assert!(waited.is_err());
         assert_eq!(live.progress.problems.told(), []);
     }

@@ -59,7 +59,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     shown: self.shown.subscribe(),
                 };
                 let serving = Arc::clone(serving);
-                let serve = status::http::serve(serving, live, self.cancellation.stop());
+                let serve = status::http::serve(serving, live, self.cancellation.task());
                 // Nobody has to ask it anything, so that nobody waits for its signs of life.
                 self.tasks.start(name, None, serve);
             }

@@ -47,7 +47,7 @@ fn each_fault_three_times_in_the_middle_of_a_pass_is_told_and_outlived() {
         assert_eq!(reconnected.len(), 1, "{fault}");
         assert_eq!(reconnected[0].number("failures"), 3, "{fault}");
         assert_eq!(reconnected[0].text("endpoint"), "search");
-        assert!(reconnected[0].number("away_ms") >= waited, "{}", reconnected[0].line);
+        assert!(reconnected[0].number("outage_ms") >= waited, "{}", reconnected[0].line);
         // After the third one the top of the list is asked for, unless the server wants patience.
         let top = u64::from(!matches!(*fault, "e429" | "e503"));
         assert_eq!(pass.number("requests"), pass.number("pages") + 3 + top, "{fault}");
@@ -155,7 +155,7 @@ fn a_server_that_goes_away_is_told_of_ever_more_rarely_until_it_is_back() {
     assert!(tries.number("retry_in_ms") <= 30_000);
     assert_eq!(back.number("failures"), failed.len() as u64);
     let away = back.at.duration_since(failed[0].at);
-    let told = Duration::from_millis(back.number("away_ms"));
+    let told = Duration::from_millis(back.number("outage_ms"));
     assert!(told.abs_diff(away) < Duration::from_secs(2), "{told:?} against {away:?}");
     // The new server does not know the old session: one refusal, one login.
     assert_eq!(ended.all("session renewed").len(), 1);
@@ -175,7 +175,7 @@ fn a_retry_after_is_the_least_that_is_waited() {
     let asked = failed.number("retry_in_ms");
     assert!((800..=4000).contains(&asked), "{}", failed.line);
     let back = ended.all("reconnected")[0];
-    assert!(back.number("away_ms") >= asked, "{} after {}", back.line, failed.line);
+    assert!(back.number("outage_ms") >= asked, "{} after {}", back.line, failed.line);
 }
 
 #[test]

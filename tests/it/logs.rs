@@ -95,7 +95,7 @@ fn states_and_failures_have_the_fields_of_the_contract() {
     let ended = daemon.stop();
     assert_numbers(ended.all("REST token renewed")[0], &["repository", "generation"]);
     let reconnected = ended.all("reconnected")[0];
-    let names = ["repository", "endpoint", "away_ms", "failures"];
+    let names = ["repository", "endpoint", "outage_ms", "failures"];
     assert_eq!(reconnected.names()[3..], names, "{}", reconnected.line);
     let renewed = ended.all("session renewed")[0];
     assert_eq!(renewed.names()[3..], ["generation", "reason", "elapsed_ms"], "{}", renewed.line);

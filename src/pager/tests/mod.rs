@@ -269,7 +269,7 @@ async fn ten_hours_away(in_flight: u32) {
     assert!(told.iter().all(|event| event.level >= Level::WARN));
 
     let back = rig.events.wait_for(|event| event.message == "reconnected" && event.is_of(1)).await;
-    let away = Duration::from_millis(back.number("away_ms"));
+    let away = Duration::from_millis(back.number("outage_ms"));
     assert!(away + 6 * SECOND >= 10 * HOUR && away <= 10 * HOUR + REQUEST_CAP, "{away:?}");
     assert!(back.at - until <= REQUEST_CAP + SECOND, "noticed late");
     rig.events.nth("pass complete", 1).await;

@@ -300,7 +300,7 @@ async fn a_reauth_that_fails_is_no_reason_to_sign_in() {
     rig.server.unhook();
     let back = rig.events.nth("reconnected", 1).await;
     assert_eq!(back.field("endpoint"), "reauth");
-    assert!(back.number("away_ms") >= 118 * 60_000, "{back:?}");
+    assert!(back.number("outage_ms") >= 118 * 60_000, "{back:?}");
     rig.stop().await;
 }
 

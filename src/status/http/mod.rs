@@ -39,7 +39,7 @@ use super::endpoint::{BoundListener, ClientStream};
 use super::listener;
 use super::live::LiveState;
 use super::served::StatusEndpoint;
-use crate::task::Stop;
+use crate::task::{Context, Until};
 
 /// More at once than any site has scrapers, and few enough for the files that a process may open.
 const CONNECTIONS: usize = 32;
@@ -65,29 +65,29 @@ const LARGEST_HEAD: usize = 8192;
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// Serves until told to stop, and then ends at once.
-pub async fn serve(serving: Arc<StatusEndpoint>, live: LiveState, mut stop: Stop) {
+pub async fn serve(serving: Arc<StatusEndpoint>, live: LiveState, context: Context) {
     let handler = Arc::new(Handler::new(&serving, live.clone()));
     let mut listeners = JoinSet::new();
     for number in 0..serving.listeners.len() {
         let (serving, handler, live) = (Arc::clone(&serving), Arc::clone(&handler), live.clone());
+        let lane = context.lane();
         listeners.spawn(async move {
-            let endpoint =
-                listener::opened(&serving.listeners, &serving.listeners[number], &live).await;
-            attend(endpoint, &handler).await;
+            let listener = &serving.listeners[number];
+            let opened = listener::opened(&serving.listeners, listener, &live, &lane).await;
+            if let Ok(endpoint) = opened {
+                lane.wait(Until::UNLIMITED, attend(endpoint, &handler)).await;
+            }
         });
     }
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.requested() => break,
-            // No listener ends by itself but with a panic: the supervisor counts it and starts anew.
-            Some(Err(error)) = listeners.join_next() => {
-                if error.is_panic() {
-                    std::panic::resume_unwind(error.into_panic());
-                }
-            }
+    // No listener ends by itself but with a panic: the supervisor counts it and starts anew.
+    while let Ok(Some(ended)) = context.run(Until::UNLIMITED, listeners.join_next()).await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
         }
     }
+    context.wait(Until::UNLIMITED, context.stopped()).await;
     listeners.shutdown().await;
 }
 

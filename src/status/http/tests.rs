@@ -18,7 +18,7 @@ use crate::progress::{Activity, LastCertified, Progress, RepositoryProgress, Sig
 use crate::status::control::ControlOrigin;
 use crate::status::document::{StateStatus, StatusDocument};
 use crate::status::{ListenAddress, ShownSettings, SummaryReader, WatchedRepository, control};
-use crate::task::Stopper;
+use crate::task::Cancellation;
 use crate::testing::configuration;
 use crate::testing::summary;
 
@@ -27,7 +27,7 @@ struct Served {
     address: Option<SocketAddr>,
     progress: Arc<Progress>,
     repository: watch::Sender<RepositoryProgress>,
-    stopper: Stopper,
+    cancellation: Cancellation,
     task: JoinSet<()>,
     runtime: Runtime,
     _settings: watch::Sender<Arc<crate::config::RepositoryConfig>>,
@@ -74,14 +74,14 @@ impl Served {
             repositories: watched.subscribe(),
             shown: shown.subscribe(),
         };
-        let (stopper, stop) = Stopper::new();
+        let cancellation = Cancellation::new();
         let mut task = JoinSet::new();
-        task.spawn_on(serve(serving, live, stop), runtime.handle());
+        task.spawn_on(serve(serving, live, cancellation.task()), runtime.handle());
         Self {
             address,
             progress,
             repository,
-            stopper,
+            cancellation,
             task,
             runtime,
             _settings: settings,
@@ -118,7 +118,7 @@ impl Served {
     /// Asks it to end; tells how long that took.
     fn stop(mut self) -> Duration {
         let begun = Clock::now();
-        self.stopper.stop();
+        self.cancellation.cancel();
         self.runtime.block_on(self.task.join_next()).unwrap().unwrap();
         begun.elapsed()
     }

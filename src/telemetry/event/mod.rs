@@ -256,14 +256,14 @@ pub fn request_failed_for_good(failure: &RequestFailed<'_>) {
 pub fn reconnected(
     repository: Option<RepositoryId>,
     endpoint: &str,
-    away: Duration,
+    outage: Duration,
     failures: u64,
 ) {
     info!(
         target: TARGET,
         repository = repository.map(|id| id.0),
         endpoint,
-        away_ms = whole_millis(away),
+        outage_ms = whole_millis(outage),
         failures,
         "reconnected"
     );
@@ -280,16 +280,16 @@ pub fn sign_in_delayed(generation: Generation, retry_in: Duration) {
 }
 
 /// Sessions ended soon after they began, again and again: how many in a row, how long the last one
-/// lived, how long the next login waits, and what to do.
+/// lasted, how long the next login waits, and what to do.
 pub fn sessions_cut_short(
     generation: Generation,
-    (sessions, lived, retry_in, remedy): (u32, Duration, Duration, &str),
+    (sessions, age, retry_in, remedy): (u32, Duration, Duration, &str),
 ) {
     warn!(
         target: TARGET,
         generation = generation.number(),
         sessions,
-        lived_ms = whole_millis(lived),
+        session_age_ms = whole_millis(age),
         retry_in_ms = whole_millis(retry_in),
         remedy,
         "sessions cut short"
@@ -332,9 +332,9 @@ pub fn status_unavailable(error: &dyn Error, remedy: &str) {
 }
 
 /// It can be had after all.
-pub fn status_available(listen: &str, away: Duration, failures: u64) {
-    let away_ms = whole_millis(away);
-    info!(target: TARGET, listen, away_ms, failures, "status endpoint available");
+pub fn status_available(listen: &str, outage: Duration, failures: u64) {
+    let outage_ms = whole_millis(outage);
+    info!(target: TARGET, listen, outage_ms, failures, "status endpoint available");
 }
 
 /// No control socket can be made: no command can ask the daemon how things stand.
@@ -343,9 +343,9 @@ pub fn control_unavailable(error: &dyn Error, remedy: &str) {
 }
 
 /// It can be made after all.
-pub fn control_available(listen: &str, away: Duration, failures: u64) {
-    let away_ms = whole_millis(away);
-    info!(target: TARGET, listen, away_ms, failures, "control socket available");
+pub fn control_available(listen: &str, outage: Duration, failures: u64) {
+    let outage_ms = whole_millis(outage);
+    info!(target: TARGET, listen, outage_ms, failures, "control socket available");
 }
 
 /// Something in the configuration that holds, but should not stay.
@@ -385,9 +385,9 @@ pub fn task_hangs(task: &str, since: Duration) {
     error!(target: TARGET, task, since_ms = whole_millis(since), "task hangs");
 }
 
-/// A panic anywhere, with its place in the source; its message only where it is a constant.
-pub fn panicked(thread: &str, place: &str, error: &str) {
-    error!(target: TARGET, thread, place, error, "panic");
+/// A panic anywhere, with its location in the source; its message only where it is a constant.
+pub fn panicked(thread: &str, location: &str, error: &str) {
+    error!(target: TARGET, thread, location, error, "panic");
 }
 
 /// The next pass was asked for by signal.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::proof::checkpoint::{self, ListId};
-use super::proof::normalise::Before;
+use super::proof::normalise::PreviousAnswer;
 use super::proof::pass::{
     AnswerOutcome, Pass, PassSettings, PassVerdict, Ticket, UncertifiedReason, WindowRequest,
 };
@@ -19,62 +19,136 @@ use crate::config::{PagingConfig, RepositoryConfig};
 use crate::domain::{IdSet, Item, Iteration};
 use crate::mirror::{Checkpoint, PageOfItems, PassStatistics};
 use crate::progress::problems::ProblemReport;
-use crate::telemetry::event::{self, PageRead, WindowUnreadable};
+use crate::telemetry::event::{self, WindowUnreadable};
 
 /// One pass under way.
 pub(super) struct CurrentPass {
     pub(super) iteration: Iteration,
     pub(super) pass: Pass,
-    pub(super) list: ListId,
+    list: ListId,
     pub(super) config: Arc<RepositoryConfig>,
     /// Of the configuration: shared by all requests of the pass.
-    pub(super) conditions: Arc<Map<String, Value>>,
+    conditions: Arc<Map<String, Value>>,
     pub(super) begun: Instant,
     /// Planned, but not yet sent.
-    pub(super) next: Option<WindowRequest>,
+    next: Option<WindowRequest>,
     /// What came of requests whose turn has not come.
-    pub(super) landed: HashMap<Ticket, FetchOutcome>,
+    arrived: HashMap<Ticket, FetchOutcome>,
     /// Why a window of it cannot be read, where that ended it.
     pub(super) unreadable: Option<ProblemReport>,
     /// The answer with which the next must share an item; empty at the beginning, and where the
     /// pass was taken up again.
-    pub(super) before: Before,
+    previous: PreviousAnswer,
     /// When it was asked for.
-    pub(super) before_begun: Option<Instant>,
+    previous_begun: Option<Instant>,
     /// The records told of that cannot be read.
     pub(super) reported: ReportedRecords,
-    /// Requests sent before it was interrupted.
-    pub(super) requests_then: u64,
-    /// What the counter of requests stood at when it was begun or taken up.
-    pub(super) requests_before: u64,
+    requests: RequestCount,
 }
 
-/// A page that is being written, and what is to be told once it is.
+/// How many requests a pass has made.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PendingWrite {
-    pub(super) read: PageRead,
-    pub(super) taken: AnswerOutcome,
+pub(super) struct RequestCount {
+    /// Requests sent before it was interrupted.
+    pub(super) before: u64,
+    /// What the counter of requests stood at when it was begun or taken up.
+    pub(super) counter_then: u64,
+}
+
+/// What new settings mean for a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SettingsChange {
+    /// Its windows stay what they are.
+    SamePlan,
+    /// Other windows are asked for from now on; requests under way are void.
+    OtherPlan,
+    /// It must start over.
+    OtherList,
 }
 
 impl CurrentPass {
+    /// A pass at its beginning, or one that goes on from here.
+    pub(super) fn new(
+        iteration: Iteration,
+        pass: Pass,
+        list: ListId,
+        config: Arc<RepositoryConfig>,
+        requests: RequestCount,
+    ) -> Self {
+        Self {
+            iteration,
+            pass,
+            list,
+            conditions: Arc::new(config.search.clone()),
+            config,
+            begun: Instant::now(),
+            next: None,
+            arrived: HashMap::new(),
+            unreadable: None,
+            previous: PreviousAnswer::default(),
+            previous_begun: None,
+            reported: ReportedRecords::default(),
+            requests,
+        }
+    }
+
+    /// Applies new settings; returns what of the pass still holds.
+    pub(super) fn apply(&mut self, config: Arc<RepositoryConfig>) -> SettingsChange {
+        let old = std::mem::replace(&mut self.config, config);
+        let new = &self.config;
+        if old.search != new.search || old.item_id != new.item_id {
+            return SettingsChange::OtherList;
+        }
+        let settings = pass_settings(&new.paging);
+        if pass_settings(&old.paging) == settings {
+            return SettingsChange::SamePlan;
+        }
+        self.pass.change_settings(settings);
+        // Or they would take up the room of those that are wanted now.
+        self.drop_void();
+        SettingsChange::OtherPlan
+    }
+
+    /// Takes note of what came of a request, if it is still wanted.
+    pub(super) fn arrive(&mut self, ticket: Ticket, outcome: FetchOutcome) {
+        if self.pass.wants(ticket) {
+            self.arrived.insert(ticket, outcome);
+        }
+    }
+
     /// The request to send next, if one is known to be needed.
-    pub(super) fn plan_next(&mut self) -> Option<WindowRequest> {
-        self.next = self.next.filter(|ask| self.pass.wants(ask.ticket));
+    fn plan_next(&mut self) -> Option<WindowRequest> {
+        self.next = self.next.filter(|planned| self.pass.wants(planned.ticket));
         if self.next.is_none() {
             self.next = self.pass.plan();
         }
         self.next
     }
 
+    /// Whether a request is known to be needed.
+    pub(super) fn has_next(&mut self) -> bool {
+        self.plan_next().is_some()
+    }
+
+    /// The request to send next, which is taken for sent.
+    pub(super) fn take_planned(&mut self) -> Option<WindowRequest> {
+        self.next.take()
+    }
+
+    /// How many answers wait for their turn.
+    pub(super) fn waiting(&self) -> usize {
+        self.arrived.len()
+    }
+
     pub(super) fn request(
         &self,
-        ask: WindowRequest,
+        planned: WindowRequest,
         fingerprints: Option<Arc<Fingerprints>>,
     ) -> SearchRequest {
         SearchRequest {
             repository: self.config.id,
-            page: ask.window.page,
-            page_size: ask.window.size,
+            page: planned.window.page,
+            page_size: planned.window.size,
             conditions: Arc::clone(&self.conditions),
             item_id: self.config.item_id.clone(),
             fingerprints,
@@ -84,7 +158,7 @@ impl CurrentPass {
     /// What came of the request whose turn it is, once something has.
     pub(super) fn awaited(&mut self) -> Option<(Ticket, FetchOutcome)> {
         let ticket = self.pass.awaited()?;
-        self.landed.remove(&ticket).map(|outcome| (ticket, outcome))
+        self.arrived.remove(&ticket).map(|outcome| (ticket, outcome))
     }
 
     /// Tells the pass, and where that ends it the operator, of a window that is not answered.
@@ -94,7 +168,7 @@ impl CurrentPass {
         self.drop_void();
         if let AnswerOutcome::Replanned(reason) = taken {
             let page = self.pass.counts().pages;
-            event::stepped_back(self.config.id, self.iteration, page, super::words(reason));
+            event::stepped_back(self.config.id, self.iteration, page, reason.name());
         }
         let Some(PassVerdict::NotCertified(UncertifiedReason::WindowUnreadable { from, to })) =
             self.pass.verdict()
@@ -121,10 +195,10 @@ impl CurrentPass {
     /// For each row of an answer whether the answer before it in the list, which was asked for
     /// later, has the item, too: the later reading counts.
     pub(super) fn superseded(&self, answer: &SearchAnswer, begun: Instant) -> Vec<bool> {
-        if self.before_begun.is_none_or(|before| before <= begun) {
+        if self.previous_begun.is_none_or(|before| before <= begun) {
             return vec![false; answer.items.len()];
         }
-        answer.items.iter().map(|item| self.before.has(&item.id)).collect()
+        answer.items.iter().map(|item| self.previous.has(&item.id)).collect()
     }
 
     /// Tells of the records of the answer whose turn has come that cannot be read.
@@ -140,7 +214,7 @@ impl CurrentPass {
         answer: &SearchAnswer,
         begun: Instant,
     ) -> AnswerOutcome {
-        let rows = self.before.rows(&answer.items, &self.config.ignore);
+        let rows = self.previous.rows(&answer.items, &self.config.ignore);
         let digests = rows.iter().map(|row| row.digest).collect();
         let mut rows = rows.into_iter();
         let places = answer.places().map(|item| item.and_then(|_| rows.next())).collect();
@@ -149,17 +223,17 @@ impl CurrentPass {
             self.pass.sighted(id);
         }
         if self.pass.latest_is_previous() {
-            self.before = Before::new(answer.items.clone(), digests);
-            self.before_begun = Some(begun);
+            self.previous = PreviousAnswer::new(answer.items.clone(), digests);
+            self.previous_begun = Some(begun);
         }
         self.drop_void();
         taken
     }
 
     /// Drops what came of requests that a change of plan has made void.
-    pub(super) fn drop_void(&mut self) {
-        let Self { pass, landed, .. } = self;
-        landed.retain(|ticket, _| pass.wants(*ticket));
+    fn drop_void(&mut self) {
+        let Self { pass, arrived, .. } = self;
+        arrived.retain(|ticket, _| pass.wants(*ticket));
     }
 
     /// What the ledger says of it; `requests` is what the counter of requests stands at.
@@ -167,7 +241,7 @@ impl CurrentPass {
         let counts = self.pass.counts();
         PassStatistics {
             pages: counts.pages,
-            requests: self.requests_then + (requests - self.requests_before),
+            requests: self.requests.before + (requests - self.requests.counter_then),
             first_total: counts.first_total,
             last_total: counts.last_total,
             distinct: counts.distinct,

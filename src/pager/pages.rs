@@ -1,44 +1,69 @@
-//! What comes back from the server on its way through the pass into the mirror, and into the log.
+//! The pages that have come, on their way through the pass into the mirror, and into the log.
 //!
 //! Guarantees: pages are taken in the order of the list, whatever order their answers came in, and
 //! written one at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::cadence::LogLine;
-use super::current_pass::{CurrentPass, PendingWrite};
+use super::cadence::{Cadence, LogLine};
+use super::current_pass::CurrentPass;
+use super::joined::joined;
 use super::proof::pass::AnswerOutcome;
 use super::request::fetch::Fetcher;
 use super::request::outcome::{FetchOutcome, Fetched};
-use super::{Flight, Run, joined, words};
+use super::retrying_mirror::RetryingMirror;
+use super::task::Pager;
 use crate::client::Api;
 use crate::mirror::{ChangeCounts, Mirror};
-use crate::task::clock;
+use crate::task::{Stopped, clock};
 use crate::telemetry::event::{self, PageRead};
 
-impl<A: Api, M: Mirror> Run<A, M> {
-    /// Takes note of what came back.
-    pub(super) fn land(&mut self, current: &mut CurrentPass, flight: Result<Flight, JoinError>) {
-        let Some((iteration, ask, outcome)) = joined(flight) else { return };
-        let Some(mut outcome) = outcome else { return };
-        self.pace.sent(outcome.begun());
-        if let FetchOutcome::Answered(fetched) = &mut outcome
-            && let Some(known) = fetched.answer.fingerprints.take()
-        {
-            self.fingerprints.keep(ask.window, known, iteration);
-        }
-        if iteration == self.iteration && current.pass.wants(ask.ticket) {
-            current.landed.insert(ask.ticket, outcome);
-        }
+/// The pages of one repository.
+pub(super) struct Pages<M> {
+    mirror: Arc<RetryingMirror<M>>,
+    /// The page being written, if one is.
+    writes: JoinSet<Written>,
+    cadence: Cadence,
+}
+
+/// A page that is being written, and what is to be told once it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PendingWrite {
+    read: PageRead,
+    outcome: AnswerOutcome,
+}
+
+/// What the writing of a page came to.
+pub(super) type Written = (PendingWrite, Result<ChangeCounts, Stopped>);
+
+impl<M: Mirror> Pages<M> {
+    /// None yet.
+    pub(super) fn new(mirror: &Arc<RetryingMirror<M>>) -> Self {
+        Self { mirror: Arc::clone(mirror), writes: JoinSet::new(), cadence: Cadence::default() }
+    }
+
+    pub(super) fn are_being_written(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
+    /// Waits until the page that is being written is; `None` where none is.
+    pub(super) async fn next_written(&mut self) -> Option<Result<Written, JoinError>> {
+        self.writes.join_next().await
+    }
+
+    /// Waits until no page is being written.
+    pub(super) async fn all_written(&mut self) {
+        while self.writes.join_next().await.is_some() {}
     }
 
     /// The page whose turn has come, if it is there and no other is being written: into the pass,
     /// and on its way into the mirror.
-    pub(super) fn take_next(&mut self, current: &mut CurrentPass) {
-        if !self.writes.is_empty() {
+    pub(super) fn take_next<A: Api>(&mut self, pager: &Pager<A, M>, current: &mut CurrentPass) {
+        if self.are_being_written() {
             return;
         }
         let Some((ticket, outcome)) = current.awaited() else { return };
@@ -51,64 +76,73 @@ impl<A: Api, M: Mirror> Run<A, M> {
         };
         let superseded = current.superseded(&answer, begun);
         current.tell_unreadable(&answer.unreadable);
-        let taken = current.take(ticket, &answer, begun);
+        let outcome = current.take(ticket, &answer, begun);
         let read = PageRead {
             repository: current.config.id,
-            iteration: self.iteration,
+            iteration: current.iteration,
             page: current.pass.counts().pages,
             items: answer.items.len() as u64,
             total: answer.total,
             elapsed,
         };
-        let requests = self.pager.fetcher.counts.requests.get();
-        let page = Arc::new(current.page(answer, &superseded, clock::now_ms(), requests));
-        let store = self.store.beside();
-        self.writes
-            .spawn(async move { (PendingWrite { read, taken }, store.write_page(page).await) });
+        let page = current.page(answer, &superseded, clock::now_ms(), pager.requests());
+        let (mirror, page, context) =
+            (Arc::clone(&self.mirror), Arc::new(page), pager.context.lane());
+        self.writes.spawn(async move {
+            (PendingWrite { read, outcome }, mirror.write_page(&context, page).await)
+        });
     }
 
-    /// A page is in the mirror: into the log. False where it is not, because of a wish to stop.
-    pub(super) fn written(
+    /// Takes note of a page that is in the mirror; `period` is the least time between two requests.
+    /// [`Stopped`] where the page is not, because of a wish to stop.
+    pub(super) fn written<A: Api>(
         &mut self,
+        pager: &Pager<A, M>,
         current: &CurrentPass,
-        written: Result<(PendingWrite, Option<ChangeCounts>), JoinError>,
-    ) -> bool {
-        let Some((PendingWrite { read, taken }, Some(changed))) = joined(written) else {
-            return false;
-        };
-        let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
+        period: Duration,
+        written: Result<Written, JoinError>,
+    ) -> Result<(), Stopped> {
+        let (PendingWrite { read, outcome }, changed) = joined(written).ok_or(Stopped)?;
+        let changed = changed?;
+        let Fetcher { progress: totals, counts, .. } = &*pager.fetcher;
         totals.created.add(changed.created);
         totals.updated.add(changed.updated);
         counts.created.add(changed.created);
         counts.updated.add(changed.updated);
-        self.tell(&read);
-        if let AnswerOutcome::Replanned(reason) = taken {
-            event::stepped_back(read.repository, read.iteration, read.page, words(reason));
+        self.tell(pager, period, &read);
+        if let AnswerOutcome::Replanned(reason) = outcome {
+            event::stepped_back(read.repository, read.iteration, read.page, reason.name());
         }
-        self.pager.progress.send_modify(|progress| {
-            progress.iteration = self.iteration;
+        pager.progress.send_modify(|progress| {
+            progress.iteration = current.iteration;
             progress.pages = read.page;
             progress.covered = current.pass.covered();
             progress.total = Some(read.total);
         });
-        true
+        Ok(())
     }
 
-    pub(super) fn tell(&mut self, page: &PageRead) {
-        let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
+    fn tell<A: Api>(&mut self, pager: &Pager<A, M>, period: Duration, page: &PageRead) {
+        let Fetcher { progress: totals, counts, .. } = &*pager.fetcher;
         totals.pages.increment();
         totals.items.add(page.items);
         counts.pages.increment();
         counts.items.add(page.items);
-        match self.cadence.page(Instant::now(), self.pace.period(), page) {
+        match self.cadence.page(Instant::now(), period, page) {
             LogLine::Own => event::page_read(page, totals.uptime()),
             LogLine::Summed => event::page_read_in_haste(page, totals.uptime()),
         }
     }
 
-    pub(super) fn tell_sum(&mut self) {
+    /// When the sum of the pages read is to be told; `None` where there is none.
+    pub(super) fn sum_due(&self) -> Option<Instant> {
+        self.cadence.due()
+    }
+
+    /// Tells the sum of the pages read, where there is one.
+    pub(super) fn tell_sum<A>(&mut self, pager: &Pager<A, M>) {
         if let Some(sum) = self.cadence.take(Instant::now()) {
-            event::pages_read(&sum, self.pager.fetcher.progress.uptime());
+            event::pages_read(&sum, pager.fetcher.progress.uptime());
         }
     }
 }

@@ -14,8 +14,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use super::proof::deletes::{Case, Finding, Judgement, Missing, judge};
 use super::request::fetch::Fetcher;
 use super::retrying_mirror::RetryingMirror;
@@ -24,8 +22,7 @@ use crate::config::DeletesConfig;
 use crate::domain::{IdSet, ItemId, Iteration};
 use crate::json::JsonPointer;
 use crate::mirror::{HeldDeletions, Mirror, Suspects};
-use crate::task::heartbeat::Until;
-use crate::task::{Stop, clock};
+use crate::task::{Context, Stopped, clock};
 use crate::telemetry::event;
 
 /// How many missing items are looked at before those of them that are gone are deleted: one
@@ -42,7 +39,7 @@ pub(super) const PROBES: usize = 3;
 /// What is reconciled.
 pub(super) struct Reconciliation<'a, A, M> {
     pub(super) fetcher: &'a Fetcher<A>,
-    pub(super) store: &'a RetryingMirror<M>,
+    pub(super) mirror: &'a RetryingMirror<M>,
     pub(super) iteration: Iteration,
     /// The ids that the pass has seen.
     pub(super) seen: Arc<IdSet>,
@@ -57,7 +54,7 @@ pub(super) struct Reconciliation<'a, A, M> {
     pub(super) still_there: &'a IdSet,
     /// The distance between two questions for an item.
     pub(super) pace: Duration,
-    pub(super) stop: Stop,
+    pub(super) context: &'a Context,
 }
 
 /// What is known from now on.
@@ -92,8 +89,8 @@ impl Reconciled {
 impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
     /// After a pass that is not certified: whoever was seen is no suspect any more, and no
     /// permission to delete it holds.
-    pub(super) async fn of_any_pass(&self) -> Option<Reconciled> {
-        let Suspects { mut suspects, held, .. } = self.store.suspects().await?;
+    pub(super) async fn of_any_pass(&self) -> Result<Reconciled, Stopped> {
+        let Suspects { mut suspects, held, .. } = self.mirror.suspects(self.context).await?;
         suspects.subtract(&self.seen);
         let was_held = held.is_some();
         let held = held.and_then(|mut held| {
@@ -105,12 +102,12 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         let news = (was_held && held.is_none()).then_some(News::NoLonger);
         let mut still_there = self.still_there.clone();
         still_there.subtract(&self.seen);
-        Some(Reconciled { suspects, still_there, held, news })
+        Ok(Reconciled { suspects, still_there, held, news })
     }
 
-    /// After a certified pass: deletes what is gone. `None` if told to stop before the end.
-    pub(super) async fn of_certified_pass(&self) -> Option<Reconciled> {
-        let known = self.store.suspects().await?;
+    /// After a certified pass: deletes what is gone.
+    pub(super) async fn of_certified_pass(&self) -> Result<Reconciled, Stopped> {
+        let known = self.mirror.suspects(self.context).await?;
         // Deleted is not there again.
         let any_back = known.held.as_ref().is_some_and(|held| {
             let mut missing = held.items.clone();
@@ -126,10 +123,10 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         if any_back && reconciled.held.is_none() {
             reconciled.news = Some(News::NoLonger);
         }
-        Some(reconciled)
+        Ok(reconciled)
     }
 
-    async fn reconcile(&self, known: Suspects) -> Option<Reconciled> {
+    async fn reconcile(&self, known: Suspects) -> Result<Reconciled, Stopped> {
         let Suspects { items, suspects: suspected, held } = known;
         let held = held.unwrap_or_default();
         let waiting = held.waiting();
@@ -139,13 +136,13 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         let mut decided = approved.clone();
         decided.unite(left_out.clone());
         let mut missing = Missing { items, missing: 0, approved: 0 };
-        let (mut rest, mut still_out) = (IdSet::new(), IdSet::new());
+        let (mut undecided, mut still_out) = (IdSet::new(), IdSet::new());
         let mut after = None;
         while let Some(ids) = self.next_missing(&mut after).await? {
             missing.missing += ids.len() as u64;
             for id in &ids {
                 if !decided.contains(id) {
-                    rest.insert(id);
+                    undecided.insert(id);
                     continue;
                 }
                 missing.approved += 1;
@@ -160,8 +157,8 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         let still_out_count = still_out.count();
         let mut reconciled = Reconciled::default();
         if judge(missing, self.allowed) == Judgement::Hold {
-            held.items.unite(rest.clone());
-            reconciled.suspects = rest;
+            held.items.unite(undecided.clone());
+            reconciled.suspects = undecided;
         } else {
             reconciled = self.examine(&suspected, &decided).await?;
         }
@@ -172,33 +169,36 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         reconciled.news =
             (held.items != waiting && held.announced > 0).then_some(News::Held { of });
         reconciled.held = (held.announced > 0).then_some(held);
-        Some(reconciled)
+        Ok(reconciled)
     }
 
-    /// The next of the mirror's items that the pass did not see; `Some(None)` at the end.
-    async fn next_missing(&self, after: &mut Option<ItemId>) -> Option<Option<Vec<ItemId>>> {
-        let ids = self.store.unseen(&self.seen, after.as_ref(), AT_ONCE).await?;
-        let Some(last) = ids.last() else { return Some(None) };
+    /// The next of the mirror's items that the pass did not see; `None` after the last.
+    async fn next_missing(
+        &self,
+        after: &mut Option<ItemId>,
+    ) -> Result<Option<Vec<ItemId>>, Stopped> {
+        let ids = self.mirror.unseen(self.context, &self.seen, after.as_ref(), AT_ONCE).await?;
+        let Some(last) = ids.last() else { return Ok(None) };
         *after = Some(last.clone());
-        Some(Some(ids))
+        Ok(Some(ids))
     }
 
-    async fn delete_approved(&self, approved: &IdSet) -> Option<()> {
+    async fn delete_approved(&self, approved: &IdSet) -> Result<(), Stopped> {
         if approved.is_empty() {
-            return Some(());
+            return Ok(());
         }
         let (mut after, mut count) = (None, 0);
         while let Some(mut ids) = self.next_missing(&mut after).await? {
             ids.retain(|id| approved.contains(id));
             count += self.delete(ids).await?;
         }
-        event::approved_deletions_made(self.store.repository, self.iteration, count);
-        Some(())
+        event::approved_deletions_made(self.mirror.repository, self.iteration, count);
+        Ok(())
     }
 
     /// Looks at each missing item that the operator has not decided about, deletes those that are
     /// gone, and returns the suspects.
-    async fn examine(&self, suspected: &IdSet, decided: &IdSet) -> Option<Reconciled> {
+    async fn examine(&self, suspected: &IdSet, decided: &IdSet) -> Result<Reconciled, Stopped> {
         let (mut after, mut reconciled) = (None, Reconciled::default());
         let mut believed = self.conditional.then_some(false);
         let mut without_answer = 0;
@@ -242,39 +242,34 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
             }
             self.delete(gone).await?;
         }
-        Some(reconciled)
+        Ok(reconciled)
     }
 
     /// Whether the server answers with an item that is there.
-    async fn answers_for_items(&self) -> Option<bool> {
+    async fn answers_for_items(&self) -> Result<bool, Stopped> {
         for probe in &self.probes {
             match self.ask(probe.clone()).await? {
-                Presence::Present => return Some(true),
+                Presence::Present => return Ok(true),
                 // It may have been deleted a moment ago.
                 Presence::Absent => {}
-                Presence::Unknown => return Some(false),
+                Presence::Unknown => return Ok(false),
             }
         }
-        Some(false)
+        Ok(false)
     }
 
-    async fn ask(&self, item: ItemId) -> Option<Presence> {
-        let (mut stop, lane) = (self.stop.clone(), &self.store.lane);
-        tokio::select! {
-            biased;
-            () = stop.requested() => return None,
-            () = sleep(self.pace) => {}
-            never = lane.waits(Until::Within(self.pace)) => match never {},
-        }
+    async fn ask(&self, item: ItemId) -> Result<Presence, Stopped> {
+        self.context.sleep(self.pace).await?;
         let request =
-            ItemRequest { repository: self.store.repository, item, item_id: self.item_id.clone() };
-        self.fetcher.ask(&request, stop, lane).await
+            ItemRequest { repository: self.mirror.repository, item, item_id: self.item_id.clone() };
+        self.fetcher.ask(&request, self.context).await
     }
 
-    async fn delete(&self, ids: Vec<ItemId>) -> Option<u64> {
-        let deleted = self.store.delete(self.iteration, clock::now_ms(), ids).await?;
+    async fn delete(&self, ids: Vec<ItemId>) -> Result<u64, Stopped> {
+        let deleted =
+            self.mirror.delete(self.context, self.iteration, clock::now_ms(), ids).await?;
         self.fetcher.progress.deleted.add(deleted);
         self.fetcher.counts.deleted.add(deleted);
-        Some(deleted)
+        Ok(deleted)
     }
 }

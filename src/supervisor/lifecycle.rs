@@ -9,7 +9,7 @@ use super::state::Supervisor;
 use super::tasks::{TaskEnd, TaskName};
 use crate::client::Api;
 use crate::mirror::Mirror;
-use crate::pager::{Pager, PassLimit};
+use crate::pager::{self, Pager, PassLimit};
 use crate::progress::Activity;
 use crate::refresher::Refresher;
 use crate::status::{self, LiveState};
@@ -41,15 +41,14 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     fetcher: Arc::clone(&repository.fetcher),
                     mirror: Arc::clone(&self.given.mirror),
                     settings: repository.settings.subscribe(),
-                    rules: self.rules.subscribe(),
+                    retention: self.rules.subscribe(),
                     wakes: self.wakes.subscribe(),
                     source: self.source.subscribe(),
                     progress: repository.progress.clone(),
                     passes: self.given.passes,
-                    stop: context.stop(),
-                    lane: Arc::new(context.into_lane()),
+                    context,
                 };
-                self.tasks.start(name, Some(heartbeat), pager.run());
+                self.tasks.start(name, Some(heartbeat), pager::run(pager));
             }
             TaskName::Status => {
                 let Some(serving) = &self.given.status else { return };

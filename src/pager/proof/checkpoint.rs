@@ -75,18 +75,18 @@ pub fn resume(
         return Err(StartOver::Stale);
     }
     // The format first: nothing after it is to be read in another one.
-    let Some((&FORMAT, rest)) = interrupted.state.split_first() else {
+    let Some((&FORMAT, hashed)) = interrupted.state.split_first() else {
         return Err(StartOver::Unreadable);
     };
-    let Some((hash, rest)) = rest.split_first_chunk::<HASH_BYTES>() else {
+    let Some((hash, stored)) = hashed.split_first_chunk::<HASH_BYTES>() else {
         return Err(StartOver::Unreadable);
     };
-    if u64::from_le_bytes(*hash) != xxh3_64(rest) {
+    if u64::from_le_bytes(*hash) != xxh3_64(stored) {
         return Err(StartOver::Unreadable);
     }
-    let (stored, pass): (ListId, Pass) =
-        postcard::from_bytes(rest).map_err(|_| StartOver::Unreadable)?;
-    if stored != list {
+    let (stored_list, pass): (ListId, Pass) =
+        postcard::from_bytes(stored).map_err(|_| StartOver::Unreadable)?;
+    if stored_list != list {
         return Err(StartOver::OtherList);
     }
     let mut ids = IdSet::new();

@@ -37,15 +37,16 @@ const HALF: f64 = 0.5;
 /// it, where `max_fraction` does not allow more itself. The approved ones do not count on either
 /// side, so that a permission for some never makes room for others.
 pub fn judge(missing: Missing, allowed: DeletesConfig) -> Judgement {
-    let rest = missing.missing.saturating_sub(missing.approved);
+    let undecided = missing.missing.saturating_sub(missing.approved);
     let items = missing.items.saturating_sub(missing.approved);
     let more_than = |part: f64| {
         // A hair above the product, which for 0.29 of 100 items comes to 28.999999999999996.
         let most = (part * items as f64 + 1e-6).floor();
-        rest as f64 > most
+        undecided as f64 > most
     };
     let DeletesConfig { max_fraction, min_count } = allowed;
-    let hold = more_than(max_fraction) && rest > min_count || more_than(max_fraction.max(HALF));
+    let hold =
+        more_than(max_fraction) && undecided > min_count || more_than(max_fraction.max(HALF));
     if hold { Judgement::Hold } else { Judgement::Examine }
 }
 
@@ -176,10 +177,10 @@ mod tests {
         ) {
             let lost = items * part / 1000;
             let given = missing(items, lost, lost * approved / 1000);
-            let rest = given.missing - given.approved;
+            let undecided = given.missing - given.approved;
             let left = (given.items - given.approved) as f64;
-            let within = |part: f64| rest as f64 <= left * part + 1e-6;
-            let few = within(fraction) || rest <= min_count;
+            let within = |part: f64| undecided as f64 <= left * part + 1e-6;
+            let few = within(fraction) || undecided <= min_count;
             let examined = judge(given, allowed(fraction, min_count)) == Judgement::Examine;
             prop_assert_eq!(examined, few && within(fraction.max(0.5)));
         }

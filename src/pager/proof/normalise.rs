@@ -18,13 +18,13 @@ const COMPARED: usize = 8 * 1024 * 1024;
 
 /// An answer as the one after it is compared with.
 #[derive(Debug, Default)]
-pub(crate) struct Before {
+pub(crate) struct PreviousAnswer {
     items: Vec<Item>,
     /// What the proof knows each of them by.
     digests: Vec<u64>,
 }
 
-impl Before {
+impl PreviousAnswer {
     pub(crate) fn new(items: Vec<Item>, digests: Vec<u64>) -> Self {
         Self { items, digests }
     }
@@ -91,7 +91,7 @@ mod tests {
         let known = digests(&before);
         let ignore: Vec<JsonPointer> =
             ignore.split_whitespace().map(|it| it.parse().unwrap()).collect();
-        let rows = Before::new(before, known.clone()).rows(&now, &ignore);
+        let rows = PreviousAnswer::new(before, known.clone()).rows(&now, &ignore);
         rows.iter().zip(known).map(|(row, known)| row.digest == known).collect()
     }
 
@@ -114,17 +114,17 @@ mod tests {
     fn a_digest_is_handed_on_from_answer_to_answer() {
         let (first, second) = (items(&[r#"{"a":1,"b":2}"#]), items(&[r#"{"b":2,"a":1}"#]));
         let known = digests(&first);
-        let rows = Before::new(first, known.clone()).rows(&second, &[]);
+        let rows = PreviousAnswer::new(first, known.clone()).rows(&second, &[]);
         let third = items(&[r#"{"a":1, "b":2}"#]);
         let handed_on = rows.iter().map(|row| row.digest).collect();
-        let rows = Before::new(second, handed_on).rows(&third, &[]);
+        let rows = PreviousAnswer::new(second, handed_on).rows(&third, &[]);
         assert_eq!(rows[0].digest, known[0]);
     }
 
     #[test]
     fn strangers_and_the_first_answer_are_known_by_their_own_digests() {
         let now = items(&["{}", "[]"]);
-        let rows = Before::default().rows(&now, &[]);
+        let rows = PreviousAnswer::default().rows(&now, &[]);
         assert_eq!(rows.iter().map(|row| row.digest).collect::<Vec<_>>(), digests(&now));
     }
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_own_items_only() {
-        let before = Before::new(items(&["{}"]), vec![0]);
+        let before = PreviousAnswer::new(items(&["{}"]), vec![0]);
         assert!(before.has(&ItemId::Integer(0)) && !before.has(&ItemId::Integer(1)));
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::adaptive::{AdaptiveConcurrency, Sent};
 use super::rate_limit::RateLimit;
 use crate::config::{AutoOr, MOST_IN_FLIGHT, PagingConfig};
-use crate::task::heartbeat::{Lane, Until};
+use crate::task::{Context, Stopped, Until};
 
 /// The limiter of one repository.
 #[derive(Debug)]
@@ -96,16 +96,21 @@ impl Limiter {
     }
 
     /// Waits until a request may be sent, which is then to be sent at once.
-    pub async fn acquire(&self, lane: &Lane) -> Permit<'_> {
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] where the task is to stop before.
+    pub async fn acquire(&self, context: &Context) -> Result<Permit<'_>, Stopped> {
         // Those before it are lanes of the same pager.
-        let _turn = lane.wait(Until::OtherLanes, self.turn.acquire()).await;
+        let _turn = context.run(Until::OtherLanes, self.turn.acquire()).await?;
         while !self.has_room() {
-            lane.wait(Until::OtherLanes, self.ended.notified()).await;
+            context.run(Until::OtherLanes, self.ended.notified()).await?;
         }
-        self.own.due(lane).await;
-        self.shared.acquire(lane).await;
+        self.own.due(context).await?;
+        self.shared.acquire(context).await?;
         self.own.sent();
-        Permit { limiter: self, sent: Some(self.state().adaptive.sent(Instant::now())) }
+        let sent = self.state().adaptive.sent(Instant::now());
+        Ok(Permit { limiter: self, sent: Some(sent) })
     }
 
     fn has_room(&self) -> bool {

@@ -67,7 +67,7 @@ impl Pace {
 }
 
 /// The pause between two passes, on the same kind of timer as the pages.
-pub(crate) async fn rested(begun: Instant, pass_interval: Duration) {
+pub(crate) async fn passed(begun: Instant, pass_interval: Duration) {
     if !pass_interval.is_zero() {
         let mut timer = interval_at(begun + pass_interval, pass_interval);
         timer.tick().await;

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::Rate;
-use crate::task::heartbeat::{Lane, Until};
+use crate::task::{Context, Stopped, Until};
 
 /// The bound, shared by all whom it is for.
 #[derive(Debug)]
@@ -45,38 +45,53 @@ impl RateLimit {
     }
 
     /// Waits until a request may be sent, and takes it for sent.
-    pub async fn acquire(&self, lane: &Lane) {
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] where the task is to stop before.
+    pub async fn acquire(&self, context: &Context) -> Result<(), Stopped> {
         let _in_line = InLine::enter(&self.waiting);
         let mut least = self.least.subscribe();
         let _turn = loop {
             let all = self.waiting.load(Ordering::Relaxed);
-            let until = Until::Within(least.borrow_and_update().unwrap_or_default() * all);
-            tokio::select! {
-                biased;
-                turn = self.turn.acquire() => break turn,
-                // To say anew how long it may take.
-                Ok(()) = least.changed() => {}
-                never = lane.waits(until) => match never {},
+            let limit = Until::Within(least.borrow_and_update().unwrap_or_default() * all);
+            let turn = async {
+                tokio::select! {
+                    biased;
+                    turn = self.turn.acquire() => Some(turn),
+                    // To say anew how long it may take.
+                    Ok(()) = least.changed() => None,
+                }
+            };
+            if let Some(turn) = context.run(limit, turn).await? {
+                break turn;
             }
         };
-        self.due(lane).await;
+        self.due(context).await?;
         self.sent();
+        Ok(())
     }
 
     /// Waits until a request may be sent; one at a time may wait so.
-    pub(super) async fn due(&self, lane: &Lane) {
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] where the task is to stop before.
+    pub(super) async fn due(&self, context: &Context) -> Result<(), Stopped> {
         let mut least = self.least.subscribe();
         loop {
-            let Some(between) = *least.borrow_and_update() else { return };
-            let Some(due) = self.last().map(|last| last + between) else { return };
+            let Some(between) = *least.borrow_and_update() else { return Ok(()) };
+            let Some(due) = self.last().map(|last| last + between) else { return Ok(()) };
             if due <= Instant::now() {
-                return;
+                return Ok(());
             }
-            tokio::select! {
-                () = sleep_until(due) => {}
-                Ok(()) = least.changed() => {}
-                never = lane.waits(Until::Within(between)) => match never {},
-            }
+            let changed = async {
+                tokio::select! {
+                    () = sleep_until(due) => {}
+                    Ok(()) = least.changed() => {}
+                }
+            };
+            context.run(Until::Within(between), changed).await?;
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::blame::Blame;
 use super::outcome::{FetchOutcome, Fetched, Unanswered};
@@ -25,9 +25,7 @@ use crate::session::{
     Credentials, RefusalOutcome, SessionSuspicion, SharedSession, SuspicionOutcome,
 };
 use crate::task::clock::Chance;
-use crate::task::heartbeat::{Lane, Until};
-use crate::task::retry::Backoff;
-use crate::task::{Outage, Stop};
+use crate::task::{Backoff, Context, Outage, Stopped, Until};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// Of so many refusals of one request in a row the first may lead to a new session where nobody can
@@ -121,25 +119,28 @@ enum Next {
 
 impl<A: Api> Fetcher<A> {
     /// Makes the request until it is answered, or until it is known that it never will be, because
-    /// the server answers the top of the same list (see `blame`); `None` if told to stop before.
+    /// the server answers the top of the same list (see `blame`).
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] where the task is to stop before.
     pub async fn fetch(
         &self,
         request: &SearchRequest,
-        mut stop: Stop,
-        lane: &Lane,
-    ) -> Option<FetchOutcome> {
+        context: &Context,
+    ) -> Result<FetchOutcome, Stopped> {
         let mut attempts = Attempts::of(request.repository, SEARCH);
         let top = SearchRequest { page: 1, page_size: 1, fingerprints: None, ..request.clone() };
         let mut blame = Blame::default();
         loop {
-            let (credentials, permit) = self.let_through(&mut stop, lane).await?;
+            let (credentials, permit) = self.let_through(context).await?;
             self.trying(&mut attempts);
             let begun = Instant::now();
             self.progress.requests.increment();
             self.counts.requests.increment();
             let until = Until::Within(self.api.time_out());
             let asked = if blame.asks_for_top() { &top } else { request };
-            match lane.wait(until, self.api.search(&credentials, asked)).await {
+            match context.wait(until, self.api.search(&credentials, asked)).await {
                 Ok(answer) if blame.asks_for_top() => {
                     // One item says nothing of how fast pages come, nor that this window does.
                     drop(permit);
@@ -152,7 +153,7 @@ impl<A: Api> Fetcher<A> {
                     permit.answered(answer.items.len());
                     self.succeeded(request.repository, &credentials, &answer);
                     let elapsed = begun.elapsed();
-                    return Some(FetchOutcome::Answered(Fetched { answer, begun, elapsed }));
+                    return Ok(FetchOutcome::Answered(Fetched { answer, begun, elapsed }));
                 }
                 Err(failure) => {
                     match &failure {
@@ -168,94 +169,67 @@ impl<A: Api> Fetcher<A> {
                         // The server is there, and the window is told of as what it is.
                         self.outage().forget();
                         self.progress.problems.over(source(request.repository, SEARCH));
-                        return Some(FetchOutcome::Unanswered(Unanswered {
-                            failure,
-                            total,
-                            begun,
-                        }));
+                        return Ok(FetchOutcome::Unanswered(Unanswered { failure, total, begun }));
                     }
-                    self.wait(next, &mut stop, lane).await?;
+                    self.wait(next, context).await?;
                 }
             }
         }
     }
 
     /// Asks whether the server still has an item, until it says something, but not for ever: a
-    /// pass must end also where a server has no good answer to this. `None` if told to stop before.
-    pub async fn ask(
-        &self,
-        request: &ItemRequest,
-        mut stop: Stop,
-        lane: &Lane,
-    ) -> Option<Presence> {
+    /// pass must end also where a server has no good answer to this.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] where the task is to stop before.
+    pub async fn ask(&self, request: &ItemRequest, context: &Context) -> Result<Presence, Stopped> {
         let mut attempts = Attempts::of(request.repository, ITEM);
         while attempts.failed < ASKED_AT_MOST && attempts.refused < ASKED_AT_MOST {
-            let (credentials, permit) = self.let_through(&mut stop, lane).await?;
+            let (credentials, permit) = self.let_through(context).await?;
             self.trying(&mut attempts);
             let until = Until::Within(self.api.time_out());
-            let asked = lane.wait(until, self.api.item(&credentials, request)).await;
+            let asked = context.wait(until, self.api.item(&credentials, request)).await;
             // An item is no page: how long it took says nothing of pages.
             drop(permit);
             match asked {
                 Ok(presence) => {
                     self.proved(&credentials);
                     self.reconnected(request.repository, ITEM);
-                    return Some(presence);
+                    return Ok(presence);
                 }
                 Err(failure) => {
                     let next = self.next_after(&failure, &credentials, &mut attempts);
-                    self.wait(next, &mut stop, lane).await?;
+                    self.wait(next, context).await?;
                 }
             }
         }
         // It is asked no more, and a second pass decides.
         self.progress.problems.over(source(request.repository, ITEM));
-        Some(Presence::Unknown)
+        Ok(Presence::Unknown)
     }
 
-    /// Waits before another try; `None` if told to stop before.
-    async fn wait(&self, next: Next, stop: &mut Stop, lane: &Lane) -> Option<()> {
+    async fn wait(&self, next: Next, context: &Context) -> Result<(), Stopped> {
         match next {
-            Next::AtOnce => Some(()),
-            Next::After(delay) => tokio::select! {
-                biased;
-                () = stop.requested() => None,
-                () = sleep(delay) => Some(()),
-                never = lane.waits(Until::Within(delay)) => match never {},
-            },
-            Next::Cleared(suspicion) => tokio::select! {
-                biased;
-                () = stop.requested() => None,
-                _ = self.session.cleared(suspicion) => Some(()),
-                never = lane.waits(Until::Session) => match never {},
-            },
-        }
-    }
-
-    /// Waits until a request may be sent; with the tokens of that moment.
-    async fn let_through(&self, stop: &mut Stop, lane: &Lane) -> Option<(Credentials, Permit<'_>)> {
-        loop {
-            // Not before there is a session: what the limiter has let through is sent at once.
-            self.credentials(stop, lane).await?;
-            let permit = tokio::select! {
-                biased;
-                () = stop.requested() => return None,
-                permit = self.limiter.acquire(lane) => permit,
-            };
-            if self.session.standing().is_some()
-                && let Some(credentials) = self.session.current()
-            {
-                return Some((credentials, permit));
+            Next::AtOnce => Ok(()),
+            Next::After(delay) => context.sleep(delay).await,
+            Next::Cleared(suspicion) => {
+                context.run(Until::Session, self.session.cleared(suspicion)).await.map(drop)
             }
         }
     }
 
-    async fn credentials(&self, stop: &mut Stop, lane: &Lane) -> Option<Credentials> {
-        tokio::select! {
-            biased;
-            () = stop.requested() => None,
-            credentials = self.session.credentials() => Some(credentials),
-            never = lane.waits(Until::Session) => match never {},
+    /// Waits until a request may be sent; with the tokens of that moment.
+    async fn let_through(&self, context: &Context) -> Result<(Credentials, Permit<'_>), Stopped> {
+        loop {
+            // Not before there is a session: what the limiter has let through is sent at once.
+            context.run(Until::Session, self.session.credentials()).await?;
+            let permit = self.limiter.acquire(context).await?;
+            if self.session.standing().is_some()
+                && let Some(credentials) = self.session.current()
+            {
+                return Ok((credentials, permit));
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod blame;
 pub mod fetch;
-pub(super) mod fingerprints;
+mod fingerprints;
+pub(super) mod in_flight;
 pub mod outcome;
 pub(super) mod unreadable;

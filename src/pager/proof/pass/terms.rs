@@ -55,6 +55,19 @@ pub enum RereadReason {
     ListShrank,
 }
 
+impl RereadReason {
+    /// The words that the log uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ListShrank => "list shrank",
+            Self::OverlapLost => "overlap lost",
+            Self::ShortPage => "short page",
+            Self::PageRepeated => "page repeated",
+            Self::TotalTooLow => "total too low",
+        }
+    }
+}
+
 /// What a pass has counted so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassCounts {

@@ -1,0 +1,60 @@
+//! The pause between two passes.
+
+use std::time::Duration;
+
+use tokio::sync::watch::error::RecvError;
+use tokio::time::{Instant, sleep};
+
+use super::rate::pace::passed;
+use super::retrying_mirror::RetryingMirror;
+use super::task::Pager;
+use crate::mirror::Mirror;
+use crate::progress::problems;
+use crate::task::{Stopped, Until};
+
+/// How often the mirror is asked during the pause whether deletions that are held back have been
+/// approved: the operator waits for it.
+const ASK_FOR_APPROVAL: Duration = Duration::from_secs(1);
+
+/// What may happen during the pause.
+enum Event {
+    Wake(Result<(), RecvError>),
+    Settings(Result<(), RecvError>),
+    Over,
+    AskForApproval,
+}
+
+/// Waits until the next pass is due; `holds` says whether deletions are held back, which the
+/// operator may approve meanwhile.
+pub(super) async fn pause<A, M: Mirror>(
+    pager: &mut Pager<A, M>,
+    mirror: &RetryingMirror<M>,
+    holds: bool,
+) -> Result<(), Stopped> {
+    let begun = Instant::now();
+    loop {
+        let pass_interval = pager.settings.borrow_and_update().paging.pass_interval;
+        let left = pass_interval.saturating_sub(begun.elapsed());
+        let Pager { context, wakes, settings, fetcher, .. } = &mut *pager;
+        let event = async {
+            tokio::select! {
+                biased;
+                woken = wakes.changed() => Event::Wake(woken),
+                changed = settings.changed() => Event::Settings(changed),
+                () = passed(begun, pass_interval) => Event::Over,
+                () = sleep(ASK_FOR_APPROVAL), if holds => Event::AskForApproval,
+            }
+        };
+        match context.run(Until::Within(left), event).await? {
+            Event::Wake(woken) => return woken.map_err(|_| Stopped),
+            Event::Settings(changed) => changed.map_err(|_| Stopped)?,
+            Event::Over => return Ok(()),
+            Event::AskForApproval => {
+                if mirror.approved(context).await? {
+                    fetcher.progress.problems.over(problems::HELD.of(mirror.repository));
+                    return Ok(());
+                }
+            }
+        }
+    }
+}

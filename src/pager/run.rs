@@ -1,0 +1,237 @@
+//! The run loop: pass after pass, and within a pass one event after the other.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinError;
+
+use super::begin::begin;
+use super::current_pass::{CurrentPass, SettingsChange};
+use super::finish::{Finish, Unresolved};
+use super::pages::{Pages, Written};
+use super::pause::pause;
+use super::request::in_flight::{InFlight, RequestEvent};
+use super::retrying_mirror::RetryingMirror;
+use super::task::{Pager, PassLimit};
+use crate::client::Api;
+use crate::domain::Iteration;
+use crate::mirror::{Interrupted, Mirror};
+use crate::progress::Activity;
+use crate::task::context::at;
+use crate::task::{Stopped, Until};
+
+/// Of the pages that may be under way at once, this many times as many are read ahead of one whose
+/// answer is late: enough for the others to stay busy, few enough to be held in memory.
+const READ_AHEAD: usize = 2;
+
+/// Runs pass after pass, the interrupted one first, until the pager has made its passes or is told
+/// to stop.
+pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
+    let mirror = Arc::new(RetryingMirror {
+        mirror: Arc::clone(&pager.mirror),
+        repository: pager.settings.borrow().id,
+        progress: Arc::clone(&pager.fetcher.progress),
+        chance: Arc::clone(&pager.fetcher.chance),
+    });
+    let Ok(resume_point) = mirror.load(&pager.context).await else { return };
+    // After a panic the supervisor names the pass after the one that failed: what a defect left
+    // of it is not to be trusted.
+    let asked = pager.progress.borrow().iteration;
+    let interrupted = resume_point.interrupted.filter(|_| asked <= resume_point.iteration);
+    let run = Run {
+        requests: InFlight::new(&pager.fetcher, &pager.context),
+        pages: Pages::new(&mirror),
+        mirror,
+        pager,
+        iteration: resume_point.iteration.max(asked),
+        unresolved: Unresolved::default(),
+    };
+    run.passes(interrupted).await;
+}
+
+/// A running pager: what lives longer than one pass.
+struct Run<A, M> {
+    pager: Pager<A, M>,
+    mirror: Arc<RetryingMirror<M>>,
+    requests: InFlight<A>,
+    pages: Pages<M>,
+    iteration: Iteration,
+    unresolved: Unresolved,
+}
+
+/// How a pass is over that was not stopped.
+enum PassEnd {
+    Complete,
+    /// The settings changed what is searched for, or where, or for whom.
+    Outdated,
+}
+
+/// What may happen in a pass.
+enum Event {
+    /// The wish to stop.
+    Stop,
+    /// Other settings, or none any more: the repository has been taken out.
+    Settings(Result<(), watch::error::RecvError>),
+    /// Another server or user.
+    Source,
+    /// It is time to tell the sum of the pages read.
+    SumDue,
+    Written(Result<Written, JoinError>),
+    Request(RequestEvent),
+}
+
+impl<A: Api, M: Mirror> Run<A, M> {
+    async fn passes(mut self, mut interrupted: Option<Interrupted>) {
+        loop {
+            let end = self.pass(interrupted.take()).await;
+            // Pages of the next pass are not summed up with those of this one, however it ended;
+            // and nothing else is asked of the mirror while a page is being written.
+            let written = self.pages.all_written();
+            self.pager.context.wait(Until::OtherLanes, written).await;
+            self.pages.tell_sum(&self.pager);
+            match end {
+                Err(Stopped) => break,
+                Ok(PassEnd::Outdated) => {}
+                Ok(PassEnd::Complete) if self.pager.passes == PassLimit::One => break,
+                Ok(PassEnd::Complete) => {
+                    self.requests.end_pass(self.iteration);
+                    self.pager.now(Activity::Idle);
+                    let holds = self.unresolved.holds;
+                    if pause(&mut self.pager, &self.mirror, holds).await.is_err() {
+                        break;
+                    }
+                }
+            }
+            self.iteration = self.iteration.next();
+        }
+        self.pager.now(Activity::Stopped);
+    }
+
+    /// One trip over the repository, or what is left of one. A wish to stop ends it once the pages
+    /// under way have come home.
+    async fn pass(&mut self, interrupted: Option<Interrupted>) -> Result<PassEnd, Stopped> {
+        let source = *self.pager.source.borrow_and_update();
+        let config = Arc::clone(&self.pager.settings.borrow_and_update());
+        // They may have changed during the pause.
+        self.pager.fetcher.limiter.set(&config.paging);
+        let mut current =
+            begin(&self.pager, &self.mirror, self.iteration, config, source, interrupted).await?;
+        loop {
+            let stopping = self.pager.context.is_stopped();
+            if !self.pages.are_being_written() {
+                if let Some(verdict) = current.pass.verdict() {
+                    self.pages.tell_sum(&self.pager);
+                    let finish = Finish {
+                        pager: &self.pager,
+                        mirror: &self.mirror,
+                        iteration: self.iteration,
+                        period: self.requests.period(),
+                    };
+                    finish.run(verdict, &mut current, &mut self.unresolved).await?;
+                    return Ok(PassEnd::Complete);
+                }
+                if stopping && self.requests.is_empty() {
+                    return Err(Stopped);
+                }
+            }
+            let may_send = self.keep_pace(&current) && !stopping && current.has_next();
+            match self.event(stopping, may_send).await {
+                Event::Stop => {}
+                Event::Settings(changed) => {
+                    changed.map_err(|_| Stopped)?;
+                    if !self.apply_settings(&mut current) {
+                        return Ok(PassEnd::Outdated);
+                    }
+                }
+                Event::Source => {
+                    self.requests.cancel(&self.pager.context);
+                    return Ok(PassEnd::Outdated);
+                }
+                Event::SumDue => self.pages.tell_sum(&self.pager),
+                Event::Written(written) => {
+                    // A page that stays unwritten ends the pass: nothing after it may be written.
+                    let period = self.requests.period();
+                    self.pages.written(&self.pager, &current, period, written)?;
+                    self.pages.take_next(&self.pager, &mut current);
+                }
+                Event::Request(RequestEvent::Ended(ended)) => {
+                    if let Some(answer) = self.requests.landed(ended)
+                        && answer.iteration == self.iteration
+                    {
+                        current.arrive(answer.ticket, answer.outcome);
+                    }
+                    self.pages.take_next(&self.pager, &mut current);
+                }
+                Event::Request(RequestEvent::MaySend) => self.send(&mut current),
+            }
+        }
+    }
+
+    /// Waits for what happens next.
+    async fn event(&mut self, stopping: bool, may_send: bool) -> Event {
+        let limit = self.limit(may_send);
+        let Self { pager, requests, pages, .. } = self;
+        let Pager { context, settings, source, .. } = pager;
+        let due = pages.sum_due();
+        let event = async {
+            tokio::select! {
+                // In this order: a repository that is taken out is stopped, and then loses its
+                // settings, while its pages under way still come home.
+                biased;
+                () = context.stopped(), if !stopping => Event::Stop,
+                changed = settings.changed(), if !stopping => Event::Settings(changed),
+                Ok(()) = source.changed(), if !stopping => Event::Source,
+                () = at(due) => Event::SumDue,
+                Some(written) = pages.next_written() => Event::Written(written),
+                event = requests.event(may_send) => Event::Request(event),
+            }
+        };
+        context.wait(limit, event).await
+    }
+
+    /// Takes up what the limiter allows by now; returns whether that is one more request.
+    fn keep_pace(&mut self, current: &CurrentPass) -> bool {
+        let limiter = &self.pager.fetcher.limiter;
+        let (limit, interval) = (limiter.limit(), limiter.interval());
+        self.requests.set_period(interval);
+        self.pager.progress.send_if_modified(|progress| {
+            let news = (progress.in_flight, progress.page_interval) != (limit, interval);
+            (progress.in_flight, progress.page_interval) = (limit, interval);
+            news
+        });
+        let limit = limit as usize;
+        let in_flight = self.requests.count();
+        in_flight < limit && in_flight + current.waiting() < limit * READ_AHEAD
+    }
+
+    /// How long nothing may happen in a pass.
+    fn limit(&self, may_send: bool) -> Until {
+        if !self.requests.is_empty() || self.pages.are_being_written() {
+            Until::OtherLanes
+        } else if may_send {
+            Until::Within(self.requests.period())
+        } else {
+            Until::AT_ONCE
+        }
+    }
+
+    /// Applies new settings to a pass under way; false where it must start over.
+    fn apply_settings(&mut self, current: &mut CurrentPass) -> bool {
+        let config = Arc::clone(&self.pager.settings.borrow_and_update());
+        let change = current.apply(Arc::clone(&config));
+        if change != SettingsChange::OtherList {
+            self.pager.fetcher.limiter.set(&config.paging);
+        }
+        if change != SettingsChange::SamePlan {
+            self.requests.cancel(&self.pager.context);
+        }
+        change != SettingsChange::OtherList
+    }
+
+    fn send(&mut self, current: &mut CurrentPass) {
+        if let Some(planned) = current.take_planned() {
+            let request = current.request(planned, self.requests.known(planned.window));
+            self.requests.send(&self.pager.context, self.iteration, planned, request);
+        }
+    }
+}

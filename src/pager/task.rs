@@ -1,0 +1,62 @@
+//! What the pager of one repository works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::request::fetch::Fetcher;
+use crate::config::RepositoryConfig;
+use crate::progress::{Activity, RepositoryProgress};
+use crate::task::Context;
+
+/// How long the pager runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassLimit {
+    /// Pass after pass, until told to stop.
+    Endless,
+    /// One.
+    One,
+}
+
+/// How long changes are kept, in the mirrors of all repositories.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChangeRetention {
+    /// `changes.keep`.
+    pub keep: Option<Duration>,
+}
+
+/// What the pager of one repository works with.
+#[derive(Debug)]
+pub struct Pager<A, M> {
+    /// What fetches its pages.
+    pub fetcher: Arc<Fetcher<A>>,
+    /// Where they go.
+    pub mirror: Arc<M>,
+    /// Its section of the configuration, as it changes.
+    pub settings: watch::Receiver<Arc<RepositoryConfig>>,
+    /// `[changes]`, as they change.
+    pub retention: watch::Receiver<ChangeRetention>,
+    /// Changes when the next pass is to begin without a pause.
+    pub wakes: watch::Receiver<u64>,
+    /// A hash of server and user. It changes when either is another one: a pass is of one list.
+    pub source: watch::Receiver<u64>,
+    /// Where it tells how far it is; also where it takes up the count of passes.
+    pub progress: watch::Sender<RepositoryProgress>,
+    /// How long it runs.
+    pub passes: PassLimit,
+    /// When to end, and its first lane.
+    pub context: Context,
+}
+
+impl<A, M> Pager<A, M> {
+    /// Tells what the pager does from now on.
+    pub(super) fn now(&self, activity: Activity) {
+        self.progress.send_modify(|progress| progress.activity = activity);
+    }
+
+    /// What the counter of requests stands at.
+    pub(super) fn requests(&self) -> u64 {
+        self.fetcher.counts.requests.get()
+    }
+}

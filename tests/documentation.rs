@@ -18,6 +18,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use ewmirror::config::{ConfigKey, OnReload, Requirement, SCHEMA};
 use toml::de::DeTable;
 
 use self::pages::{Page, exists, pages, read, slug, sources};
@@ -29,9 +30,6 @@ const MOST_WORDS: usize = 900;
 /// The folders at the top of the tree that documentation names files of.
 const FOLDERS: [&str; 8] =
     ["src/", "tests/", "docs/", "config/", "systemd/", "benches/", "fuzz/", ".ci/"];
-
-/// What a reload may do with a key.
-const RELOADS: [&str; 5] = ["at once", "signs in", "starts over", "pass", "restart"];
 
 /// The pages that say how things are now; the changelog says how they were, too.
 fn current() -> Vec<Page> {
@@ -86,63 +84,43 @@ fn the_table_of_the_status_document_is_its_members() {
 }
 
 #[test]
-fn the_tables_of_keys_are_the_shipped_configuration() {
-    let shipped = shipped_keys();
+fn the_tables_of_keys_are_the_table_that_the_program_has() {
+    let keys = SCHEMA.0.iter().flat_map(|section| section.keys);
+    let has: BTreeSet<_> = keys
+        .map(|key| {
+            let default = match key.requirement {
+                Requirement::Default(value) => value,
+                Requirement::Optional(_) => "not set",
+                Requirement::Required { .. } => "required",
+            };
+            (key.path.to_owned(), default.to_owned(), reload(key).to_owned())
+        })
+        .collect();
     let rows = read("docs/configure.md").table("| key |");
-    let told: BTreeSet<_> = rows.iter().map(|row| row[0].clone()).collect();
-    let keys: BTreeSet<_> = shipped.keys().cloned().collect();
-    assert_eq!(keys, told, "keys of config/ewmirror.toml (left) and of docs/configure.md (right)");
+    let told: BTreeSet<_> =
+        rows.iter().map(|row| (row[0].clone(), row[2].clone(), row[3].clone())).collect();
+    assert_eq!(has, told, "the table of keys (left) and those of docs/configure.md (right)");
     assert_eq!(rows.len(), told.len(), "a key stands there twice");
-    let mut waiting = BTreeSet::new();
-    for row in &rows {
-        let (key, default) = (row[0].as_str(), row[2].as_str());
-        let expected = match (key, shipped[key].as_deref()) {
-            ("server.url" | "login.username" | "repository.id", _) => "required",
-            (_, Some(value)) => value,
-            (_, None) => "not set",
-        };
-        assert_eq!(default, expected, "the default of {key}");
-        assert!(RELOADS.contains(&row[3].as_str()), "{key}: {}", row[3]);
-        if row[3] == "restart" {
-            waiting.insert(key.to_owned());
-        }
-    }
-    let reload = sources();
-    let fixed = reload.split("fn differs").nth(1).unwrap().split("];").next().unwrap();
-    let fixed = fixed.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-    assert_eq!(waiting, fixed, "keys that wait for a restart");
 }
 
-/// The keys of the shipped file, each with its default where it has one.
-fn shipped_keys() -> BTreeMap<String, Option<String>> {
-    let (mut keys, mut section) = (BTreeMap::new(), String::new());
-    for line in read("config/ewmirror.toml").text.lines() {
-        if line.starts_with('[') {
-            line.trim_matches(['[', ']']).clone_into(&mut section);
-            continue;
-        }
-        let (set, line) = match line.strip_prefix('#') {
-            Some(line) => (false, line),
-            None => (true, line),
-        };
-        // Prose has a space after its mark.
-        if let Some((name, value)) = line.split_once(" = ")
-            && line.starts_with(|first: char| first.is_ascii_lowercase())
-        {
-            keys.insert(format!("{section}.{name}"), set.then(|| value.to_owned()));
-        }
+/// What a reload does with a key, in the words of docs/configure.md.
+fn reload(key: &ConfigKey) -> &'static str {
+    match key.on_reload {
+        // A pass is over one list, in which items are known by one member.
+        _ if ["repository.item_id", "repository.search"].contains(&key.path) => "pass",
+        OnReload::Live | OnReload::Repository => "at once",
+        OnReload::Reconnect => "reconnects",
+        OnReload::NewSession | OnReload::NewLogin => "signs in",
+        OnReload::NewUser | OnReload::NewServer => "starts over",
+        OnReload::Restart => "restart",
     }
-    keys
 }
 
 #[test]
 fn every_key_that_is_named_exists() {
-    let mut known: BTreeSet<String> = shipped_keys().into_keys().collect();
-    // What a file may hold, a variable may hold instead.
-    let secrets = known.iter().filter_map(|key| key.strip_suffix("_file").map(str::to_owned));
-    known.extend(secrets.collect::<Vec<_>>());
-    let sections: BTreeSet<_> =
-        known.iter().filter_map(|key| key.split('.').next()).map(str::to_owned).collect();
+    let sections: BTreeSet<_> = SCHEMA.0.iter().map(|section| section.name).collect();
+    let keys = SCHEMA.0.iter().flat_map(|section| section.keys);
+    let mut known: BTreeSet<_> = keys.map(|key| key.path.to_owned()).collect();
     // The status document has a section of the same name as the configuration.
     known.extend(members::of("StatusDocument", &sources()));
     let mut faults = String::new();

@@ -1,6 +1,6 @@
 //! JSON pointers (RFC 6901) that name a member.
 //!
-//! A pointer is taken apart once, here; whoever walks an item only compares tokens. The empty
+//! A pointer is taken apart once, here; walking an item then only compares tokens. The empty
 //! pointer, which means the whole document, is refused: an item is not its own id.
 
 use std::fmt;

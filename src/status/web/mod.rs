@@ -20,8 +20,8 @@ pub(super) const PAGE: &[u8] = concat!(
 /// `Content-Security-Policy` of the page. A test tells the hashes after a change of the files.
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; \
-     style-src 'sha256-PEXQWmUSu4TJeThnRTz2h6Y/T0RE/QtJPbmg7oIQZVo='; \
-     script-src 'sha256-fRUm5rDEbBlVOCHFPnaxmzSHe222UDOGy058q5KHOYM='";
+     style-src 'sha256-ScLA9mzRYIsfVi+ki03+M8OblPMEKOPb5gZS2sB6KNw='; \
+     script-src 'sha256-PUYOXyg9n+L3rQyn83R2rE+NOivSQSglZmB/dsxs+6k='";
 
 #[cfg(test)]
 mod tests {

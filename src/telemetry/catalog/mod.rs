@@ -15,7 +15,7 @@ const IDS: [(&str, &str); 38] = [
     ("pass resumed", "6bc4464eb09872ca292b7a671130e10d"),
     ("pass started over", "9a88c9ddc2979d3af220b2d153a30b5a"),
     ("deletions held", "77545a286903e1b4834302d01a065e6b"),
-    ("approved deletions made", "2a3dc4f667481d1208d75b791f1e59c8"),
+    ("approved deletions made", "f9396e6d76ad07a5753554205e476ff6"),
     ("deletions no longer held", "cbb9373b7d39f91890d086099dc4346d"),
     ("mirror opened", "2d864ec5b5ade991773d2abb40dcdc6c"),
     ("stepped back", "e639b812250cf4eb385da5b4ae578370"),

@@ -28,7 +28,7 @@
 //!
 //! 1. [`pager::proof::pass::Pass::plan`] names the next window: a page number and a page size.
 //! 2. The pager waits for its interval and starts a request; up to `in_flight` are under way.
-//! 3. [`pager::request::fetch::Fetcher::fetch`] takes [`session::Credentials`], waiting for the refresher
+//! 3. [`pager::request::fetch`] takes [`session::Credentials`], waiting for the refresher
 //!    where there are none that hold, passes the limiter ([`pager::Limiter`]: how many at once, and how many
 //!    a second), and calls [`client::Api::search`].
 //! 4. The client sends it, reads the answer up to a cap, and judges it: an answer, a refusal, or a

@@ -13,7 +13,7 @@ use super::proof::deletes;
 use super::proof::pass::PassVerdict;
 use super::reconcile::{News, PROBES, Reconciled, Reconciliation};
 use super::report;
-use super::request::fetch::Fetcher;
+use super::request::fetcher::Fetcher;
 use super::retrying_mirror::RetryingMirror;
 use super::task::Pager;
 use crate::client::Api;
@@ -129,7 +129,7 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
                 progress.certified = Some(LastCertified { iteration, ended });
             }
         });
-        // Last, so that whoever has read of it is told the same when asking.
+        // Last, so that an operator who has read of it is told the same by `status`.
         event::pass_complete(&complete, reason.as_ref().map(|reason| reason as _));
         self.drop_old_changes(retention.keep).await
     }

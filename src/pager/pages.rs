@@ -13,7 +13,7 @@ use super::cadence::{Cadence, LogLine};
 use super::current_pass::CurrentPass;
 use super::joined::joined;
 use super::proof::pass::AnswerOutcome;
-use super::request::fetch::Fetcher;
+use super::request::fetcher::Fetcher;
 use super::request::outcome::{FetchOutcome, Fetched};
 use super::retrying_mirror::RetryingMirror;
 use super::task::Pager;

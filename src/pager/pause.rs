@@ -17,7 +17,7 @@ use crate::task::{Stopped, Until};
 const ASK_FOR_APPROVAL: Duration = Duration::from_secs(1);
 
 /// What may happen during the pause.
-enum Event {
+enum PauseEvent {
     Wake(Result<(), RecvError>),
     Settings(Result<(), RecvError>),
     Over,
@@ -39,17 +39,17 @@ pub(super) async fn pause<A, M: Mirror>(
         let event = async {
             tokio::select! {
                 biased;
-                woken = wakes.changed() => Event::Wake(woken),
-                changed = settings.changed() => Event::Settings(changed),
-                () = passed(begun, pass_interval) => Event::Over,
-                () = sleep(ASK_FOR_APPROVAL), if holds => Event::AskForApproval,
+                woken = wakes.changed() => PauseEvent::Wake(woken),
+                changed = settings.changed() => PauseEvent::Settings(changed),
+                () = passed(begun, pass_interval) => PauseEvent::Over,
+                () = sleep(ASK_FOR_APPROVAL), if holds => PauseEvent::AskForApproval,
             }
         };
         match context.run(Until::Within(left), event).await? {
-            Event::Wake(woken) => return woken.map_err(|_| Stopped),
-            Event::Settings(changed) => changed.map_err(|_| Stopped)?,
-            Event::Over => return Ok(()),
-            Event::AskForApproval => {
+            PauseEvent::Wake(woken) => return woken.map_err(|_| Stopped),
+            PauseEvent::Settings(changed) => changed.map_err(|_| Stopped)?,
+            PauseEvent::Over => return Ok(()),
+            PauseEvent::AskForApproval => {
                 if mirror.approved(context).await? {
                     fetcher.progress.problems.over(problems::HELD.of(mirror.repository));
                     return Ok(());

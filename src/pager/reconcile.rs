@@ -4,7 +4,7 @@
 //! says is gone, or (where it cannot be asked so) a second certified pass did not see either, or the
 //! operator has approved; and never more at once than `[deletes]` allows. What the server still has
 //! though its list lacks it stays, and stays a suspect. A wish to stop ends it between two steps,
-//! and whoever takes the pass up again reconciles it from the beginning: what was deleted meanwhile is
+//! and the pass is reconciled from the beginning once it is taken up again: what was deleted meanwhile is
 //! no longer missing.
 //!
 //! The server's word that an item is gone counts only if the same call, made just before and just
@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::proof::deletes::{Case, Finding, Judgement, Missing, judge};
-use super::request::fetch::Fetcher;
+use super::request::fetch::ask;
+use super::request::fetcher::Fetcher;
 use super::retrying_mirror::RetryingMirror;
 use crate::client::{Api, ItemRequest, Presence};
 use crate::config::DeletesConfig;
@@ -87,7 +88,7 @@ impl Reconciled {
 }
 
 impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
-    /// After a pass that is not certified: whoever was seen is no suspect any more, and no
+    /// After a pass that is not certified: an item that was seen is no suspect any more, and no
     /// permission to delete it holds.
     pub(super) async fn of_any_pass(&self) -> Result<Reconciled, Stopped> {
         let Suspects { mut suspects, held, .. } = self.mirror.suspects(self.context).await?;
@@ -262,7 +263,7 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         self.context.sleep(self.pace).await?;
         let request =
             ItemRequest { repository: self.mirror.repository, item, item_id: self.item_id.clone() };
-        self.fetcher.ask(&request, self.context).await
+        ask(self.fetcher, &request, self.context).await
     }
 
     async fn delete(&self, ids: Vec<ItemId>) -> Result<u64, Stopped> {

@@ -3,7 +3,7 @@
 //! Guarantees: a call that fails is made again by the one policy of trying again, and told of like
 //! any outage, first aloud and then ever more rarely; a wish to stop ends the waits between two
 //! calls, but no call; each wait says how long it may take. A mirror that no other try can help is
-//! told of to the supervisor, who ends everything.
+//! told of to the supervisor, which ends everything.
 
 use std::sync::Arc;
 use std::time::Duration;

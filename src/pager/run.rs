@@ -67,7 +67,7 @@ enum PassEnd {
 }
 
 /// What may happen in a pass.
-enum Event {
+enum PassEvent {
     /// The wish to stop.
     Stop,
     /// Other settings, or none any more: the repository has been taken out.
@@ -136,25 +136,25 @@ impl<A: Api, M: Mirror> Run<A, M> {
             }
             let may_send = self.keep_pace(&current) && !stopping && current.has_next();
             match self.event(stopping, may_send).await {
-                Event::Stop => {}
-                Event::Settings(changed) => {
+                PassEvent::Stop => {}
+                PassEvent::Settings(changed) => {
                     changed.map_err(|_| Stopped)?;
                     if !self.apply_settings(&mut current) {
                         return Ok(PassEnd::Outdated);
                     }
                 }
-                Event::Source => {
+                PassEvent::Source => {
                     self.requests.cancel(&self.pager.context);
                     return Ok(PassEnd::Outdated);
                 }
-                Event::SumDue => self.pages.tell_sum(&self.pager),
-                Event::Written(written) => {
+                PassEvent::SumDue => self.pages.tell_sum(&self.pager),
+                PassEvent::Written(written) => {
                     // A page that stays unwritten ends the pass: nothing after it may be written.
                     let period = self.requests.period();
                     self.pages.written(&self.pager, &current, period, written)?;
                     self.pages.take_next(&self.pager, &mut current);
                 }
-                Event::Request(RequestEvent::Ended(ended)) => {
+                PassEvent::Request(RequestEvent::Ended(ended)) => {
                     if let Some(answer) = self.requests.landed(ended)
                         && answer.iteration == self.iteration
                     {
@@ -162,13 +162,13 @@ impl<A: Api, M: Mirror> Run<A, M> {
                     }
                     self.pages.take_next(&self.pager, &mut current);
                 }
-                Event::Request(RequestEvent::MaySend) => self.send(&mut current),
+                PassEvent::Request(RequestEvent::MaySend) => self.send(&mut current),
             }
         }
     }
 
     /// Waits for what happens next.
-    async fn event(&mut self, stopping: bool, may_send: bool) -> Event {
+    async fn event(&mut self, stopping: bool, may_send: bool) -> PassEvent {
         let limit = self.limit(may_send);
         let Self { pager, requests, pages, .. } = self;
         let Pager { context, settings, source, .. } = pager;
@@ -178,12 +178,12 @@ impl<A: Api, M: Mirror> Run<A, M> {
                 // In this order: a repository that is taken out is stopped, and then loses its
                 // settings, while its pages under way still come home.
                 biased;
-                () = context.stopped(), if !stopping => Event::Stop,
-                changed = settings.changed(), if !stopping => Event::Settings(changed),
-                Ok(()) = source.changed(), if !stopping => Event::Source,
-                () = at(due) => Event::SumDue,
-                Some(written) = pages.next_written() => Event::Written(written),
-                event = requests.event(may_send) => Event::Request(event),
+                () = context.stopped(), if !stopping => PassEvent::Stop,
+                changed = settings.changed(), if !stopping => PassEvent::Settings(changed),
+                Ok(()) = source.changed(), if !stopping => PassEvent::Source,
+                () = at(due) => PassEvent::SumDue,
+                Some(written) = pages.next_written() => PassEvent::Written(written),
+                event = requests.event(may_send) => PassEvent::Request(event),
             }
         };
         context.wait(limit, event).await

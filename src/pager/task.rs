@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::request::fetch::Fetcher;
+use super::request::fetcher::Fetcher;
 use crate::config::RepositoryConfig;
 use crate::progress::{Activity, RepositoryProgress};
 use crate::task::Context;

@@ -18,7 +18,7 @@ use crate::client::{Api, Instrumented};
 use crate::config::RepositoryConfig;
 use crate::domain::RepositoryId;
 use crate::mirror::Mirror;
-use crate::pager::request::fetch::Fetcher;
+use crate::pager::request::fetcher::Fetcher;
 use crate::pager::{ChangeRetention, Limiter, RateLimit};
 use crate::progress::{RepositoryCounts, RepositoryProgress, SignIn};
 use crate::refresher::RefresherSettings;

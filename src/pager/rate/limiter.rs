@@ -2,9 +2,9 @@
 //!
 //! Guarantees: with `in_flight` or `page_interval` on `"auto"` no more of them are at the server
 //! than [`AdaptiveConcurrency`] allows, whatever waits to be sent again; no bound on requests a second is
-//! exceeded; who comes first goes first; and only one of a repository stands in the line that all
-//! repositories share, so that each has its turn there. The page interval itself is kept by whoever
-//! plans the requests.
+//! exceeded; requests go in the order in which they came; and only one of a repository stands
+//! in the line that all repositories share, so that each has its turn there. The page interval itself
+//! is kept by the part that plans the requests.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::task::{Context, Stopped, Until};
 pub struct Limiter {
     /// A plain mutex: held for a few instructions, never across an await.
     state: Mutex<LimiterState>,
-    /// Whoever has it is let through next.
+    /// The request that has it is let through next.
     turn: Semaphore,
     /// Tells that a request has ended.
     ended: Notify,
@@ -77,7 +77,7 @@ impl Limiter {
         } else {
             state.adaptive.begin_anew(most(paging));
         }
-        // Whoever waits looks at what holds now.
+        // The request that waits looks at what holds now.
         self.ended.notify_one();
     }
 

@@ -1,7 +1,7 @@
 //! A bound on requests a second.
 //!
 //! Guarantees: two requests are never closer than the bound says, also where it changes meanwhile:
-//! in any second there are at most as many as it allows, and one. Who waits longest goes first. What
+//! in any second there are at most as many as it allows, and one. The request that waits longest goes first. What
 //! is not made use of is not saved up.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +19,7 @@ use crate::task::{Context, Stopped, Until};
 pub struct RateLimit {
     /// The least time between two requests.
     least: watch::Sender<Option<Duration>>,
-    /// Whoever has it waits for the next moment; the others stand in line.
+    /// The request that has it waits for the next moment; the others stand in line.
     turn: Semaphore,
     /// How many stand in line or wait.
     waiting: AtomicU32,
@@ -105,7 +105,7 @@ impl RateLimit {
     }
 }
 
-/// One who waits, for as long as this lives.
+/// One request that waits, for as long as this lives.
 struct InLine<'a>(&'a AtomicU32);
 
 impl<'a> InLine<'a> {

@@ -1,10 +1,10 @@
 //! Whose fault it is that a window is not answered: the window's, or the server's. Pure.
 //!
 //! A window that has failed three times is suspected. Then the top of the list is asked for, and if
-//! that is answered the window once more, because the server may just have come back. Fails it again,
-//! the fault is the window's (a result window, a record that nobody can serialise, a server that
-//! refuses what lies past the end), and no waiting mends it. Fails the top as well, the server is
-//! away, and what failed before says nothing of the window.
+//! that is answered the window once more, because the server may just have come back. If the window
+//! fails again, the fault is the window's (a result window, a record that nobody can serialise, a
+//! server that refuses what lies past the end), and no waiting mends it. If the top fails as well,
+//! the server is away, and what failed before says nothing of the window.
 
 /// So many failures of a window make it suspect: fewer may be a hiccup, more cost the operator time.
 const FAILURES: u32 = 3;

@@ -63,7 +63,7 @@ impl FingerprintCache {
 mod tests {
     use super::*;
 
-    /// The outline of an answer with this many items.
+    /// The fingerprints of an answer with this many items.
     fn fingerprints(rows: usize) -> Arc<Fingerprints> {
         Arc::new(Fingerprints::of_rows(rows))
     }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_outline_takes_the_place_of_the_older() {
+    fn newer_fingerprints_take_the_place_of_the_older() {
         let mut cache = FingerprintCache::default();
         let window = Window { page: 1, size: 10 };
         for rows in [10, 7, 9] {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::fetch::Fetcher;
+use super::fetch::fetch;
+use super::fetcher::Fetcher;
 use super::fingerprints::FingerprintCache;
 use super::outcome::FetchOutcome;
 use crate::client::{Api, Fingerprints, SearchRequest};
@@ -96,7 +97,7 @@ impl<A: Api> InFlight<A> {
         let fetcher = Arc::clone(&self.fetcher);
         let context = context.lane_in(&self.cancellation);
         self.tasks
-            .spawn(async move { (iteration, planned, fetcher.fetch(&request, &context).await) });
+            .spawn(async move { (iteration, planned, fetch(&fetcher, &request, &context).await) });
     }
 
     /// The next event; for ever none where nothing is in flight and nothing may be sent. Can be

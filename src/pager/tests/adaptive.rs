@@ -25,7 +25,7 @@ fn times(sent: &[Logged], of: u64) -> Vec<Instant> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_repositories_together_never_exceed_the_lid() {
+async fn all_repositories_together_never_exceed_the_rate_limit() {
     let server = Server::new(&[(1, 300), (2, 300)]);
     // Requests that fail or are refused are sent again, and count again.
     server.hook(|asked| match asked.number % 7 {
@@ -54,7 +54,7 @@ async fn all_repositories_together_never_exceed_the_lid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repository_has_its_own_lid_below_that_of_all() {
+async fn a_repository_has_its_own_rate_limit_below_that_of_all() {
     let mut config = lidded(4.0);
     let own = configuration(&[1], "max_requests_per_second = 1").max_requests_per_second;
     config.repositories[0].paging.max_requests_per_second = own;
@@ -72,7 +72,7 @@ async fn a_repository_has_its_own_lid_below_that_of_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lid_holds_over_a_pass_taken_up_again() {
+async fn a_rate_limit_holds_over_a_pass_taken_up_again() {
     let rig = Rig::new(server(), lidded(2.0)).start();
     rig.mirror.taken(3).await;
     let (mirror, mut rig) = (Arc::clone(&rig.mirror), rig);

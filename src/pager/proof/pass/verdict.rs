@@ -141,15 +141,15 @@ mod tests {
                 asked += 1;
             }
             let reason = UncertifiedReason::TotalTooLow { position: 500, announced: 150 };
-            let doubted = PassVerdict::NotCertified(reason);
-            let expected = if certified { PassVerdict::Certified } else { doubted };
+            let uncertified = PassVerdict::NotCertified(reason);
+            let expected = if certified { PassVerdict::Certified } else { uncertified };
             assert_eq!(pass.verdict(), Some(expected));
             assert_eq!(pass.counts().distinct, 500, "what is there is read all the same");
         }
     }
 
     #[test]
-    fn a_doubt_names_the_place_and_the_numbers_that_it_goes_by() {
+    fn a_reason_names_the_place_and_the_numbers_that_it_goes_by() {
         let (position, announced) = (123, 456);
         for reason in [
             UncertifiedReason::OverlapLost { position },

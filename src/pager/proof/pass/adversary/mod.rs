@@ -298,7 +298,7 @@ fn cap(game: &Game, rng: &mut Rng, world: &AdversaryList, window: Window) -> u32
 
 /// What many passes came to.
 #[derive(Debug, Default)]
-struct SearchTally {
+struct SearchCounts {
     /// Passes over lists that moved, and how many of them were certified.
     moved: u64,
     moved_certified: u64,
@@ -310,40 +310,40 @@ struct SearchTally {
     endless: Vec<u64>,
     /// Seeds of passes over a list at rest that are not certified, though pages of this size
     /// overlap everywhere.
-    quiet_doubted: Vec<u64>,
+    quiet_uncertified: Vec<u64>,
 }
 
-impl SearchTally {
+impl SearchCounts {
     fn assert_faultless(&self) {
         assert!(self.wrong.is_empty(), "certified, but missed items: {self:?}");
         assert!(self.endless.is_empty(), "did not end: {self:?}");
-        assert!(self.quiet_doubted.is_empty(), "at rest, but not certified: {self:?}");
+        assert!(self.quiet_uncertified.is_empty(), "at rest, but not certified: {self:?}");
     }
 }
 
-fn search(seeds: impl Iterator<Item = u64>, mut change: impl FnMut(&mut Game)) -> SearchTally {
-    let mut tally = SearchTally::default();
+fn search(seeds: impl Iterator<Item = u64>, mut change: impl FnMut(&mut Game)) -> SearchCounts {
+    let mut counts = SearchCounts::default();
     for seed in seeds {
         let mut rng = Rng::with_seed(seed);
         let mut game = Game::any(&mut rng);
         change(&mut game);
         let Some(outcome) = play(&game, &mut rng) else {
-            tally.endless.push(seed);
+            counts.endless.push(seed);
             continue;
         };
         let certified = outcome.verdict == PassVerdict::Certified;
         if game.attack != Attack::None {
-            tally.moved += 1;
-            tally.moved_certified += u64::from(certified);
+            counts.moved += 1;
+            counts.moved_certified += u64::from(certified);
         } else if !certified && game.settings.page_size >= 20 && matches!(game.cap, Cap::Never) {
-            tally.quiet_doubted.push(seed);
+            counts.quiet_uncertified.push(seed);
         }
         if certified && outcome.missed > 0 {
-            tally.wrong.push(seed);
+            counts.wrong.push(seed);
         }
-        tally.missed += u64::from(outcome.missed > 0);
+        counts.missed += u64::from(outcome.missed > 0);
     }
-    tally
+    counts
 }
 
 /// A server that keeps to one page size, whatever that is.
@@ -355,10 +355,10 @@ fn steady_pages(game: &mut Game) {
 
 #[test]
 fn whatever_the_adversary_moves_a_certified_pass_missed_nothing() {
-    let tally = search(0..8_000, steady_pages);
-    tally.assert_faultless();
+    let counts = search(0..8_000, steady_pages);
+    counts.assert_faultless();
     // The adversary moves whole windows at once, and more pages are tiny than in any repository.
-    assert!(tally.moved_certified * 100 >= tally.moved * 60, "vacuous: {tally:?}");
+    assert!(counts.moved_certified * 100 >= counts.moved * 60, "vacuous: {counts:?}");
     // The same worlds, read by plain pages.
     let plain = search(0..1_500, |game| {
         steady_pages(game);
@@ -369,17 +369,17 @@ fn whatever_the_adversary_moves_a_certified_pass_missed_nothing() {
 
 #[test]
 fn a_pass_killed_and_taken_up_again_is_as_good_as_any() {
-    let tally = search(0..4_000, |game| {
+    let counts = search(0..4_000, |game| {
         steady_pages(game);
         game.kills = 15;
     });
-    tally.assert_faultless();
-    assert!(tally.moved_certified * 100 >= tally.moved * 55, "vacuous: {tally:?}");
+    counts.assert_faultless();
+    assert!(counts.moved_certified * 100 >= counts.moved * 55, "vacuous: {counts:?}");
 }
 
 #[test]
 fn a_total_that_is_capped_deceives_no_pass_over_a_list_that_moves() {
-    let tally = search(0..3_000, |game| {
+    let counts = search(0..3_000, |game| {
         steady_pages(game);
         if let Cap::Always(cap) = &mut game.cap {
             // Pages of one or two items are believed to be the last ones.
@@ -389,24 +389,24 @@ fn a_total_that_is_capped_deceives_no_pass_over_a_list_that_moves() {
         let pages = 1 + game.until % 3;
         game.most = u64::from(game.settings.page_size) * pages - u64::from(game.calm % 2);
     });
-    assert!(tally.wrong.is_empty() && tally.endless.is_empty(), "{tally:?}");
-    assert!(tally.moved_certified > 0 && tally.moved_certified < tally.moved, "{tally:?}");
+    assert!(counts.wrong.is_empty() && counts.endless.is_empty(), "{counts:?}");
+    assert!(counts.moved_certified > 0 && counts.moved_certified < counts.moved, "{counts:?}");
 }
 
 #[test]
 fn pages_cut_now_and_then_never_deceive_a_pass_over_a_list_at_rest() {
-    let tally = search(0..3_000, |game| {
+    let counts = search(0..3_000, |game| {
         game.attack = Attack::None;
         if matches!(game.cap, Cap::Never | Cap::Always(_)) {
             game.cap = Cap::Disguised(50);
         }
     });
-    tally.assert_faultless();
+    counts.assert_faultless();
 }
 
 #[test]
 fn gentle_movement_leaves_nearly_every_pass_certified() {
-    let tally = search(0..1_500, |game| {
+    let counts = search(0..1_500, |game| {
         game.cap = Cap::Never;
         game.settings.page_size = game.settings.page_size.max(20);
         game.attack = Attack::Anywhere;
@@ -414,8 +414,8 @@ fn gentle_movement_leaves_nearly_every_pass_certified() {
         game.calm = 1;
         game.in_flight = game.in_flight.min(4);
     });
-    tally.assert_faultless();
-    assert!(tally.moved_certified * 100 >= tally.moved * 97, "{tally:?}");
+    counts.assert_faultless();
+    assert!(counts.moved_certified * 100 >= counts.moved * 97, "{counts:?}");
 }
 
 #[test]

@@ -1,19 +1,13 @@
-//! What is wrong at the moment: written by whoever waits, tries again or gives up, read by whoever
-//! shows it.
-//!
-//! A task says that something failed, that something stands, or that it is over; nothing here decides
-//! what follows. A failure is told from the second in a row on, or once it has lasted for
-//! [`TOLD_AFTER`], so that one lost packet alarms nobody; a success ends it at once.
+//! All that is wrong at the moment.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::problem::{Problem, ProblemReport, Reached, Scope, Source, worst_first};
 use crate::domain::RepositoryId;
-use crate::text::CommandLine;
 
 /// How long a failure lasts before it is told although it was not repeated.
 pub const TOLD_AFTER: Duration = Duration::from_secs(5);
@@ -21,167 +15,8 @@ pub const TOLD_AFTER: Duration = Duration::from_secs(5);
 /// From how many failures in a row on they are told, however short they have lasted.
 const TOLD_FROM: u64 = 2;
 
-/// Deletions that wait for the operator.
-pub const HELD: ProblemKind = ProblemKind { scope: Scope::Deletes, what: "held" };
-
 /// The one way to the server, which all repositories share.
 const CONNECTION: Source = Source { scope: Scope::Server, repository: None, what: "connection" };
-
-/// What a problem is about. The order is that in which an operator should look: what stops most
-/// comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// The server cannot be reached, or does not answer.
-    Server,
-    /// Nobody can be signed in, or somebody else signs in with the same user.
-    Login,
-    /// The database, its disk, or the machine that both are on.
-    Mirror,
-    /// Deletions are held back.
-    Deletes,
-    /// One repository cannot be read, or its passes prove nothing.
-    Repository,
-    /// A delivery of changes to somebody else.
-    Feed,
-}
-
-impl Scope {
-    /// All of them, worst first.
-    pub const ALL: [Self; 6] =
-        [Self::Server, Self::Login, Self::Mirror, Self::Deletes, Self::Repository, Self::Feed];
-
-    /// The word that documents and metrics use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Login => "login",
-            Self::Mirror => "mirror",
-            Self::Deletes => "deletes",
-            Self::Repository => "repository",
-            Self::Feed => "feed",
-        }
-    }
-}
-
-/// Where a problem comes from; the next report from there replaces the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Source {
-    /// What it is about.
-    pub scope: Scope,
-    /// The repository, where it is one's own.
-    pub repository: Option<RepositoryId>,
-    /// What was tried or looked at, in one word of ours: `search`, `login`, `disk`.
-    pub what: &'static str,
-}
-
-/// Where problems of one kind come from, whichever repository has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProblemKind {
-    /// What they are about.
-    pub scope: Scope,
-    /// What was tried or looked at, in one word of ours.
-    pub what: &'static str,
-}
-
-impl ProblemKind {
-    /// That of one repository.
-    pub fn of(self, repository: RepositoryId) -> Source {
-        let Self { scope, what } = self;
-        Source { scope, repository: Some(repository), what }
-    }
-}
-
-/// What is to be said of deletions that wait for the operator, who asks with this command.
-pub fn held(repository: RepositoryId, count: u64, command: &CommandLine) -> ProblemReport {
-    let plural = if count == 1 { "" } else { "s" };
-    let list = command.list_deletes(repository);
-    let approve = command.approve_deletes(repository);
-    ProblemReport {
-        error: format!("{count} deletion{plural} held back: too many at once to be believed"),
-        remedy: format!("see which, and whether they are gone for good: {list}; if so: {approve}"),
-        retry_in: None,
-        halts: false,
-    }
-}
-
-/// How far a request came that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reached {
-    /// The server answered, whatever it said.
-    Answered,
-    /// There was a connection, and no answer came over it.
-    Connected,
-    /// There was no connection.
-    Nobody,
-}
-
-/// How things stand as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// Nothing is wrong.
-    Ok,
-    /// Something is wrong, and something goes on.
-    Degraded,
-    /// Nothing goes on.
-    Failing,
-}
-
-impl Health {
-    /// What these problems amount to, for who reads these repositories.
-    pub fn of(problems: &[Problem], read: &[RepositoryId], signed_in: bool) -> Self {
-        if problems.is_empty() {
-            return Self::Ok;
-        }
-        let halts_all = problems.iter().any(|problem| {
-            // A session that stands serves on, whatever becomes of the next login.
-            let serves = problem.source.scope == Scope::Login && signed_in;
-            problem.report.halts && problem.source.repository.is_none() && !serves
-        });
-        let is_halted = |id: &RepositoryId| {
-            let mut own = problems.iter().filter(|it| it.source.repository == Some(*id));
-            own.any(|problem| problem.report.halts)
-        };
-        let all_halted = !read.is_empty() && read.iter().all(is_halted);
-        if halts_all || all_halted { Self::Failing } else { Self::Degraded }
-    }
-}
-
-/// What is to be said of a problem. The texts are redacted and fit for a terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProblemReport {
-    /// What is wrong, and on what.
-    pub error: String,
-    /// What to do about it.
-    pub remedy: String,
-    /// How long until the next try, where there is one.
-    pub retry_in: Option<Duration>,
-    /// Whether what it is about stands still until it is over.
-    pub halts: bool,
-}
-
-/// One problem, as it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where it comes from.
-    pub source: Source,
-    /// For how long.
-    pub since: Duration,
-    /// How many times in a row; 1 for what stands.
-    pub failures: u64,
-    /// The latest report, with `retry_in` counted from now.
-    pub report: ProblemReport,
-}
-
-impl fmt::Display for Problem {
-    /// `repository 7: search refused: status 403; check that this user may read it`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ProblemReport { error, remedy, .. } = &self.report;
-        match self.source.repository {
-            Some(id) => write!(f, "repository {id}: {error}; {remedy}"),
-            None => write!(f, "{error}; {remedy}"),
-        }
-    }
-}
 
 /// All that is wrong at the moment.
 #[derive(Debug, Default)]
@@ -206,7 +41,7 @@ impl Problems {
     }
 
     /// Notes that a request to the server failed. One that reached nobody is a problem of the way
-    /// to the server, and the same one whoever meets it.
+    /// to the server, and the same one for every task that meets it.
     pub fn request_failed(&self, source: Source, reached: Reached, report: ProblemReport) {
         match reached {
             Reached::Answered => self.server_answered(),
@@ -234,8 +69,8 @@ impl Problems {
         self.entries().remove(&source);
     }
 
-    /// Notes that the server has answered somebody: whoever could not reach it was not alone with
-    /// that, and will learn so at the next try.
+    /// Notes that the server has answered a task: another one that could not reach the server learns
+    /// so at its next try.
     pub fn server_answered(&self) {
         self.entries().retain(|source, _| source.scope != Scope::Server);
     }
@@ -271,16 +106,9 @@ impl Problems {
         entries.insert(source, entry);
     }
 
-    fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<Source, ProblemEntry>> {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<Source, ProblemEntry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Puts problems in the order in which they are to be told.
-pub fn worst_first(problems: &mut [Problem]) {
-    problems.sort_by(|a, b| {
-        (a.source.scope, b.since, a.source).cmp(&(b.source.scope, a.since, b.source))
-    });
 }
 
 impl ProblemEntry {
@@ -306,6 +134,7 @@ impl ProblemEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::problems::Health;
     use crate::testing::SECOND;
 
     fn source(scope: Scope, repository: Option<u64>) -> Source {

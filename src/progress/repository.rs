@@ -1,0 +1,132 @@
+//! What was done for one repository, and how far its pager is.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::Iteration;
+use crate::metrics::{Counter, Histogram};
+
+/// From a repository of a few pages to one that takes more than a day.
+const PASS_BOUNDS: &[Duration] = &[
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+    Duration::from_secs(60 * 60),
+    Duration::from_secs(4 * 60 * 60),
+    Duration::from_secs(24 * 60 * 60),
+];
+
+/// What was counted of one repository, whatever became of its pager meanwhile.
+#[derive(Debug)]
+pub struct RepositoryCounts {
+    /// Page requests sent, answered or not.
+    pub requests: Counter,
+    /// Pages read.
+    pub pages: Counter,
+    /// Items read, however often.
+    pub items: Counter,
+    /// Items that the mirror did not have.
+    pub created: Counter,
+    /// Items that were different in the mirror.
+    pub updated: Counter,
+    /// Items deleted from the mirror.
+    pub deleted: Counter,
+    /// Passes completed and certified.
+    pub certified: Counter,
+    /// Passes completed and not certified.
+    pub uncertified: Counter,
+    /// How long passes took; one that was taken up again counts from then on.
+    pub pass_took: Histogram,
+}
+
+impl RepositoryCounts {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            requests: Counter::default(),
+            pages: Counter::default(),
+            items: Counter::default(),
+            created: Counter::default(),
+            updated: Counter::default(),
+            deleted: Counter::default(),
+            certified: Counter::default(),
+            uncertified: Counter::default(),
+            pass_took: Histogram::new(PASS_BOUNDS),
+        }
+    }
+}
+
+impl Default for RepositoryCounts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a pager does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It has not begun yet, or waits to be started again.
+    Waiting,
+    /// It reads pages.
+    Paging,
+    /// It waits between two passes.
+    Idle,
+    /// It has ended.
+    Stopped,
+}
+
+/// A certified pass that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastCertified {
+    /// Which.
+    pub iteration: Iteration,
+    /// When it ended.
+    pub ended: Instant,
+}
+
+/// How far one repository is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepositoryProgress {
+    /// What its pager does.
+    pub activity: Activity,
+    /// The pass under way, or the last one.
+    pub iteration: Iteration,
+    /// Pages read in it.
+    pub pages: u64,
+    /// Positions of the list that are read.
+    pub covered: u64,
+    /// Items that the server announced, once it has.
+    pub total: Option<u64>,
+    /// Passes completed.
+    pub passes: u64,
+    /// The last certified pass since the start.
+    pub certified: Option<LastCertified>,
+    /// Deletions that the last pass held back.
+    pub held: u64,
+    /// Passes in a row, since the start, that were not certified; the last one is among them.
+    pub uncertified_in_a_row: u64,
+    /// How many page requests may be under way at once; 0: not known yet.
+    pub in_flight: u32,
+    /// The least time between two of them.
+    pub page_interval: Duration,
+}
+
+impl RepositoryProgress {
+    /// Before the first page.
+    pub const START: Self = Self {
+        activity: Activity::Waiting,
+        iteration: Iteration::FIRST,
+        pages: 0,
+        covered: 0,
+        total: None,
+        passes: 0,
+        certified: None,
+        held: 0,
+        uncertified_in_a_row: 0,
+        in_flight: 0,
+        page_interval: Duration::ZERO,
+    };
+}

@@ -5,7 +5,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use toml::Value;
 use url::{Host, Url};
 
 use super::codec::{Codec, Input, Parsed, invalid};
@@ -14,19 +13,18 @@ use super::sensitivity::{self, Sensitivity};
 use super::values::{MirrorUrl, StatusListen};
 
 /// `server.url`: http or https, and a path that ends in one slash.
-pub(super) const SERVER_URL: Codec<Url> =
-    Codec::new(server, |url| Value::String(url.to_string()), Sensitivity::Url);
+pub(super) const SERVER_URL: Codec<Url> = Codec::text(server).with(Sensitivity::Url);
 
 /// `server.proxy`.
 pub(super) const PROXY_URL: Codec<Secret> =
-    Codec::new(proxy, |url| Value::String(sensitivity::masked(url)), Sensitivity::Url);
+    Codec::new(proxy, |url| sensitivity::masked(url).into()).with(Sensitivity::Url);
 
 /// `mirror.url`.
 pub(super) const MIRROR_URL: Codec<MirrorUrl> =
-    Codec::new(mirror, |url| Value::String(url.shown()), Sensitivity::Url);
+    Codec::new(mirror, |url| url.shown().into()).with(Sensitivity::Url);
 
 /// `status.listen`.
-pub(super) const LISTEN: Codec<StatusListen> = Codec::new(status, shown, Sensitivity::Plain);
+pub(super) const LISTEN: Codec<StatusListen> = Codec::text(status);
 
 /// The paths that the daemon appends to the base URL itself, and that people paste along with it.
 const OWN_PATHS: [&str; 2] = ["/webcm/", "/enable-api/"];
@@ -161,14 +159,6 @@ fn status(input: Input<'_>) -> Parsed<StatusListen> {
         Some(address) => Ok(StatusListen::Tcp(address)),
         None => invalid("is no address to listen at", HINT),
     }
-}
-
-fn shown(listen: &StatusListen) -> Value {
-    Value::String(match listen {
-        StatusListen::Off => "off".to_owned(),
-        StatusListen::Tcp(address) => address.to_string(),
-        StatusListen::Unix(path) => format!("unix:{}", path.display()),
-    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! How one kind of value is parsed and shown, and what can be wrong with it.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use config::ValueKind;
+use serde::Serialize;
+use toml::Value;
 
 use super::sensitivity::{Sensitivity, type_name};
 
@@ -30,18 +33,34 @@ pub(super) fn invalid<T>(error: impl Into<String>, hint: impl Into<String>) -> P
 /// A kind of value: from a setting to a type that cannot be wrong, and back to TOML.
 pub(super) struct Codec<T> {
     pub(super) parse: fn(Input<'_>) -> Parsed<T>,
-    pub(super) show: fn(&T) -> toml::Value,
+    pub(super) show: fn(&T) -> Value,
     /// What an error may repeat of such a value.
     pub(super) sensitivity: Sensitivity,
 }
 
 impl<T> Codec<T> {
-    pub(super) const fn new(
-        parse: fn(Input<'_>) -> Parsed<T>,
-        show: fn(&T) -> toml::Value,
-        sensitivity: Sensitivity,
-    ) -> Self {
-        Self { parse, show, sensitivity }
+    pub(super) const fn new(parse: fn(Input<'_>) -> Parsed<T>, show: fn(&T) -> Value) -> Self {
+        Self { parse, show, sensitivity: Sensitivity::Plain }
+    }
+
+    /// The same, of whose values an error may repeat less.
+    pub(super) const fn with(mut self, sensitivity: Sensitivity) -> Self {
+        self.sensitivity = sensitivity;
+        self
+    }
+}
+
+impl<T: Serialize> Codec<T> {
+    /// Of values that are the same in TOML.
+    pub(super) const fn plain(parse: fn(Input<'_>) -> Parsed<T>) -> Self {
+        Self::new(parse, |value| Value::try_from(value).expect("TOML can say what came from it"))
+    }
+}
+
+impl<T: Display> Codec<T> {
+    /// Of values that are text in TOML.
+    pub(super) const fn text(parse: fn(Input<'_>) -> Parsed<T>) -> Self {
+        Self::new(parse, |value| Value::String(value.to_string()))
     }
 }
 

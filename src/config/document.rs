@@ -58,9 +58,9 @@ impl Document {
         if let Some(errors) = ConfigErrors::new(told.collect()) {
             return Err(errors);
         }
-        let mut walk = Walk { lines, by_path: HashMap::new() };
-        let table = walk.table("", table.into_inner());
-        Ok(Self { table, locations: Locations { file: file.to_owned(), by_path: walk.by_path } })
+        let mut reader = DocumentReader { lines, by_path: HashMap::new() };
+        let table = reader.table("", table.into_inner());
+        Ok(Self { table, locations: Locations { file: file.to_owned(), by_path: reader.by_path } })
     }
 }
 
@@ -97,13 +97,13 @@ impl<'a> LineIndex<'a> {
     }
 }
 
-/// The walk over the parsed text.
-struct Walk<'a> {
+/// Turns the parsed text into values.
+struct DocumentReader<'a> {
     lines: LineIndex<'a>,
     by_path: HashMap<String, Location>,
 }
 
-impl Walk<'_> {
+impl DocumentReader<'_> {
     fn table(&mut self, path: &str, table: DeTable<'_>) -> Map<String, Value> {
         let members = table.into_iter().map(|(name, value)| {
             let start = name.span().start;
@@ -140,7 +140,7 @@ impl Walk<'_> {
 }
 
 /// An integer. One beyond 64 bits, which TOML does not allow, becomes one of 128 bits, so that
-/// whoever parses the key refuses it under the key's name.
+/// the codec of the key refuses it under the key's name.
 fn whole(digits: &str, radix: u32) -> ValueKind {
     match i64::from_str_radix(digits, radix) {
         Ok(number) => ValueKind::I64(number),

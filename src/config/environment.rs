@@ -49,7 +49,7 @@ impl Environment {
     }
 
     /// The same, with the password file that the shipped unit of this configuration hands to the
-    /// daemon, if there is one: whoever looks into what the daemon does signs in as it does.
+    /// daemon, if there is one: a command that looks into what the daemon does signs in as it does.
     #[must_use]
     pub(super) fn with_unit_of(mut self, file: &Path) -> Self {
         self.unit_password = trusted_file::unit_password(file);

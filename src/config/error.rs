@@ -1,8 +1,8 @@
 //! What is wrong with a configuration, and what is merely doubtful.
 //!
 //! A [`ConfigError`] names its key, where the value came from, the value, what is wrong and what
-//! would be right. Its texts hold no secret: whoever makes one decides what of a value may be shown,
-//! so `Display` and `Debug` may go anywhere. Control characters of foreign text are escaped and long
+//! would be right. Its texts hold no secret: what of a value may be shown is decided
+//! where one is made, so `Display` and `Debug` may go anywhere. Control characters of foreign text are escaped and long
 //! text is cut, so that a broken file cannot scramble a terminal.
 
 use std::fmt;
@@ -117,7 +117,7 @@ impl ConfigErrors {
         self.0.iter()
     }
 
-    /// How many there are, for a headline: `1 fault`, `3 faults`.
+    /// How many there are, for the first line: `1 fault`, `3 faults`.
     pub fn count(&self) -> String {
         match self.0.len() {
             1 => "1 fault".to_owned(),

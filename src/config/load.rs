@@ -5,7 +5,7 @@ use std::path::Path;
 use super::document::{Document, LineIndex};
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Warning};
-use super::merge::Merged;
+use super::merge::merge;
 use super::parser::{ParseResult, Parser, Reported};
 use super::rules;
 use super::settings::{Config, QueryConfig};
@@ -54,8 +54,8 @@ pub fn load_text(
     Ok(Loaded { config, warnings })
 }
 
-/// Loads what it takes to ask a mirror, so that whoever may read the mirror can, without the
-/// password. Keys must exist, as everywhere; of their values only those that are needed are parsed.
+/// Loads what it takes to ask a mirror, so that an account that may read the mirror can,
+/// without the password. Keys must exist, as everywhere; of their values only those that are needed are parsed.
 pub fn load_for_queries(
     file: &Path,
     environment: &Environment,
@@ -93,7 +93,7 @@ fn parser_of(file: &Path, environment: &Environment) -> Result<Parser, ConfigErr
 }
 
 fn parser(toml: &str, name: &str, environment: &Environment) -> Result<Parser, ConfigErrors> {
-    Ok(Parser::new(Merged::new(SCHEMA, Document::parse(toml, name)?, environment)))
+    Ok(merge(SCHEMA, Document::parse(toml, name)?, environment))
 }
 
 /// The text of a file, and what errors call it.

@@ -9,141 +9,120 @@
 //! Names of variables are checked here too: `config` would take any, in any case, and would quote
 //! one that is not UTF-8.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
 use config::{File, FileFormat, Map, Source, Value, ValueKind};
 
+use super::codec::InvalidValue;
 use super::document::{Document, Locations, element, joined};
 use super::environment::{CONFIGURATION, Environment};
-use super::error::{ConfigError, SettingSource, clipped};
+use super::error::{SettingSource, clipped};
+use super::parser::Parser;
 use super::schema::{Schema, SectionSchema, VARIABLE_PREFIX};
 
-/// Settings under their paths: `paging.page_size`, `repository[1].id`.
-pub(super) type Settings = BTreeMap<String, ValueKind>;
-
-/// What the layers come to.
-pub(super) struct Merged {
-    /// The settings in effect.
-    pub(super) settings: Settings,
-    /// Where each setting comes from that is not a default, and each element of a list.
-    pub(super) sources: BTreeMap<String, SettingSource>,
-    /// The paths of the elements of each list of sections: `repository[1]`.
-    pub(super) elements: BTreeMap<&'static str, Vec<String>>,
-    /// Settings and sections that an error has already been told of, so that they are not also
-    /// reported missing.
-    pub(super) reported: BTreeSet<String>,
-    /// Errors found so far.
-    pub(super) errors: Vec<ConfigError>,
-}
-
-impl Merged {
-    /// Lays the file and the environment over the defaults.
-    pub(super) fn new(schema: Schema, document: Document, environment: &Environment) -> Self {
-        let mut checker = Checker {
-            schema,
-            locations: document.locations,
-            file: Map::new(),
-            merged: Self {
-                settings: BTreeMap::new(),
-                sources: BTreeMap::new(),
-                elements: BTreeMap::new(),
-                reported: BTreeSet::new(),
-                errors: Vec::new(),
-            },
-        };
-        checker.check_file(document.table);
-        let variables = checker.checked_variables(environment);
-        let Checker { file, mut merged, .. } = checker;
-        merged.settings.extend(settings(schema, file, variables));
-        merged
+/// Lays the file and the environment over the defaults.
+pub(super) fn merge(schema: Schema, document: Document, environment: &Environment) -> Parser {
+    let mut merge = Merge { schema, locations: document.locations, parser: Parser::default() };
+    let file = merge.check_file(document.table);
+    let variables = merge.check_variables(environment);
+    let merged = config::Config::builder()
+        .add_source(File::from_str(&schema.defaults(), FileFormat::Toml))
+        .add_source(Layer(file))
+        .add_source(Layer(variables))
+        .build()
+        .and_then(|merged| merged.collect())
+        .expect("the layers are values already, and their root is a table");
+    for (section, value) in merged {
+        if let ValueKind::Table(table) = value.kind {
+            let members = table.into_iter();
+            let settings = members.map(|(name, value)| (joined(&section, &name), value.kind));
+            merge.parser.settings.extend(settings);
+        }
     }
+    merge.parser
 }
 
 /// Finds out what may go into the merge.
-struct Checker {
+struct Merge {
     schema: Schema,
     locations: Locations,
-    /// What of the file may be merged, under its paths.
-    file: Map<String, Value>,
-    merged: Merged,
+    parser: Parser,
 }
 
-impl Checker {
-    fn check_file(&mut self, table: Map<String, Value>) {
+impl Merge {
+    /// What of the file may be merged, under its paths.
+    fn check_file(&mut self, table: Map<String, Value>) -> Map<String, Value> {
+        let mut known = Map::new();
         for (name, value) in table {
             let path = joined("", &name);
-            let Some(section) = self.schema.section(&name) else {
-                self.report(&path, "is not known", self.schema.hint_for_section(&name));
-                continue;
-            };
-            if section.is_list {
-                self.check_list(section, value.kind);
-            } else {
-                self.check_section(section, &path, value.kind);
+            match self.schema.section(&name) {
+                None => self.report(&path, "is not known", self.schema.hint_for_section(&name)),
+                Some(section) if section.is_list => self.check_list(section, value.kind),
+                Some(section) => known.extend(self.check_section(section, &path, value.kind)),
             }
         }
+        known
     }
 
+    /// No other layer sets what stands in a list, so its settings are what they will be.
     fn check_list(&mut self, section: &'static SectionSchema, kind: ValueKind) {
-        let hint = write_section(section);
-        match kind {
-            ValueKind::Array(list) if list.is_empty() => {
-                self.report(section.name, "is empty", hint);
-            }
-            ValueKind::Array(list) => {
-                for (index, value) in list.into_iter().enumerate() {
-                    let path = element(section.name, index);
-                    self.merged.sources.insert(path.clone(), self.locations.source(&path));
-                    self.check_section(section, &path, value.kind);
-                    // Also where it was faulty: the others keep their numbers.
-                    self.merged.elements.entry(section.name).or_default().push(path);
-                }
-            }
-            _ => {
-                let error = format!("is a list of sections, one for each {}", section.name);
-                self.report(section.name, &error, hint);
-            }
+        let hint = || format!("write {} on a line and its keys below", section.header());
+        let ValueKind::Array(list) = kind else {
+            let error = format!("is a list of sections, one for each {}", section.name);
+            return self.report(section.name, error, hint());
+        };
+        if list.is_empty() {
+            self.report(section.name, "is empty", hint());
+        }
+        for (index, value) in list.into_iter().enumerate() {
+            let path = element(section.name, index);
+            self.parser.sources.insert(path.clone(), self.locations.source(&path));
+            let known = self.check_section(section, &path, value.kind).into_iter();
+            self.parser.settings.extend(known.map(|(path, value)| (path, value.kind)));
+            // Also where it was faulty: the others keep their numbers.
+            self.parser.elements.entry(section.name).or_default().push(path);
         }
     }
 
-    /// Sorts the members of one section into those that may be set there and errors.
-    fn check_section(&mut self, section: &SectionSchema, path: &str, kind: ValueKind) {
+    /// The members of one section that may be set there, under their paths.
+    fn check_section(
+        &mut self,
+        section: &SectionSchema,
+        path: &str,
+        kind: ValueKind,
+    ) -> Vec<(String, Value)> {
         let ValueKind::Table(table) = kind else {
-            return self.report(path, "is a section, not a value", write_section(section));
+            let hint = format!("write {} on a line and its keys below", section.header());
+            self.report(path, "is a section, not a value", hint);
+            return Vec::new();
         };
+        let mut known = Vec::new();
         for (name, value) in table {
             let path = joined(path, &name);
             match section.all_keys().find(|key| key.name() == name) {
+                Some(key) if key.is_secret() => {
+                    let (credential, variable) = (key.credential(), key.variable());
+                    let hint = format!(
+                        "take it out, and give it as the systemd credential \"{credential}\", in a \
+                         file named by {path}_file, or in {variable}"
+                    );
+                    self.report(&path, "is a secret and must not stand in this file", hint);
+                }
+                Some(_) => {
+                    self.parser.sources.insert(path.clone(), self.locations.source(&path));
+                    known.push((path, value));
+                }
                 // Its value is not shown: it may be a misspelt password.
                 None => {
                     let hint = self.schema.hint_for_key(section, &name);
                     self.report(&path, "is not known", hint);
                 }
-                Some(key) if key.is_secret() => {
-                    let hint = format!(
-                        "take it out, and give it as the systemd credential \"{}\", in a file \
-                         named by {path}_file, or in {}",
-                        key.credential(),
-                        key.variable()
-                    );
-                    self.report(&path, "is a secret and must not stand in this file", hint);
-                }
-                Some(_) => {
-                    self.merged.sources.insert(path.clone(), self.locations.source(&path));
-                    // No other layer sets what stands in a list.
-                    if section.is_list {
-                        self.merged.settings.insert(path, value.kind);
-                    } else {
-                        self.file.insert(path, value);
-                    }
-                }
             }
         }
+        known
     }
 
-    /// The variables that may go into the merge, by name.
-    fn checked_variables(&mut self, environment: &Environment) -> HashMap<String, String> {
-        let mut known = HashMap::new();
+    /// The variables that may be merged, under the paths of their keys.
+    fn check_variables(&mut self, environment: &Environment) -> Map<String, Value> {
+        let mut known = Map::new();
         for (name, value) in environment.iter() {
             let name = name.to_string_lossy();
             let Some(bare) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
@@ -152,53 +131,29 @@ impl Checker {
             }
             let source = SettingSource::Variable(clipped(&name));
             let key = self.schema.keys().find(|key| key.variable() == name);
-            let (path, error, hint) = match (key, value.to_str()) {
+            match (key, value.to_str()) {
                 (Some(key), Some(text)) => {
-                    self.merged.sources.insert(key.path.to_owned(), source);
-                    known.insert(name.into_owned(), text.to_owned());
-                    continue;
+                    self.parser.sources.insert(key.path.to_owned(), source);
+                    known.insert(key.path.to_owned(), Value::from(text));
                 }
                 (Some(key), None) => {
-                    self.merged.reported.insert(key.path.to_owned());
-                    (key.path.to_owned(), "is not UTF-8".to_owned(), "write it in UTF-8".to_owned())
+                    let found = InvalidValue::new("is not UTF-8", "write it in UTF-8");
+                    self.parser.report_at(key.path, source, None, found);
                 }
                 (None, _) => {
-                    let (error, hint) = self.unknown_variable(bare);
-                    (bare.to_lowercase().replace("__", "."), error, hint)
+                    let path = bare.to_lowercase().replace("__", ".");
+                    let found = self.schema.unknown_variable(bare);
+                    self.parser.report_stray(&path, source, None, found);
                 }
-            };
-            self.report_at(&path, source, &error, hint);
+            }
         }
         known
     }
 
-    fn unknown_variable(&self, bare: &str) -> (String, String) {
-        let list = self.schema.0.iter().filter(|section| section.is_list).find(|section| {
-            let rest = bare.strip_prefix(&section.name.to_uppercase());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        });
-        match list {
-            Some(list) => (
-                format!("{} cannot be set by a variable", list.header()),
-                format!("unset it, and write a {} in the file", list.header()),
-            ),
-            None => ("sets no known key".to_owned(), self.schema.hint_for_variable(bare)),
-        }
+    fn report(&mut self, path: &str, error: impl Into<String>, hint: String) {
+        let source = self.locations.source(path);
+        self.parser.report_at(path, source, None, InvalidValue::new(error, hint));
     }
-
-    fn report(&mut self, path: &str, error: &str, hint: String) {
-        self.merged.reported.insert(path.to_owned());
-        self.report_at(path, self.locations.source(path), error, hint);
-    }
-
-    fn report_at(&mut self, path: &str, source: SettingSource, error: &str, hint: String) {
-        let (key, error) = (clipped(path), error.to_owned());
-        self.merged.errors.push(ConfigError { key, value: None, source, error, hint });
-    }
-}
-
-fn write_section(section: &SectionSchema) -> String {
-    format!("write {} on a line and its keys below", section.header())
 }
 
 /// Whether Kubernetes made this variable: for a service called `ewmirror` it puts
@@ -210,11 +165,11 @@ fn is_service_link(bare: &str) -> bool {
         || bare.starts_with("PORT_")
 }
 
-/// Checked values of the file under their paths, as a layer of the `config` crate.
+/// Checked values under their paths, as a layer of the `config` crate.
 #[derive(Clone, Debug)]
-struct FileLayer(Map<String, Value>);
+struct Layer(Map<String, Value>);
 
-impl Source for FileLayer {
+impl Source for Layer {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
         Box::new(self.clone())
     }
@@ -222,31 +177,4 @@ impl Source for FileLayer {
     fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
         Ok(self.0.clone())
     }
-}
-
-/// The layers laid over each other.
-fn settings(
-    schema: Schema,
-    file: Map<String, Value>,
-    variables: HashMap<String, String>,
-) -> Settings {
-    let variables = config::Environment::with_prefix("EWMIRROR")
-        .prefix_separator("_")
-        .separator("__")
-        .source(Some(variables.into_iter().collect()));
-    let merged = config::Config::builder()
-        .add_source(File::from_str(&schema.defaults(), FileFormat::Toml))
-        .add_source(FileLayer(file))
-        .add_source(variables)
-        .build()
-        .and_then(|merged| merged.collect())
-        .expect("the layers are values already, and their root is a table");
-    let mut settings = Settings::new();
-    for (section, value) in merged {
-        if let ValueKind::Table(table) = value.kind {
-            let members = table.into_iter();
-            settings.extend(members.map(|(name, value)| (joined(&section, &name), value.kind)));
-        }
-    }
-    settings
 }

@@ -13,12 +13,12 @@
 
 mod address;
 mod codec;
-mod codecs;
 mod document;
 mod environment;
 mod error;
 mod load;
 mod merge;
+mod numbers;
 mod parser;
 mod rules;
 mod schema;
@@ -34,6 +34,7 @@ mod table;
 mod tests;
 mod trusted_file;
 mod values;
+mod words;
 
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Location, SettingSource, Warning};

@@ -3,11 +3,12 @@
 //! A faulty setting is told about once and yields [`Reported`]; the parsing goes on, so that one run
 //! finds every error.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use config::ValueKind;
 
 use super::codec::{Codec, Input, InvalidValue};
 use super::error::{ConfigError, ConfigErrors, SettingSource, Warning, clipped};
-use super::merge::Merged;
 use super::schema::{ConfigKey, Requirement};
 
 /// A setting is missing or wrong, and has been told about.
@@ -17,21 +18,24 @@ pub(super) struct Reported;
 /// The outcome of parsing a setting or a section.
 pub(super) type ParseResult<T> = Result<T, Reported>;
 
-/// Merged settings being parsed.
+/// Merged settings being parsed, each under its path: `paging.page_size`, `repository[1].id`.
+#[derive(Default)]
 pub(super) struct Parser {
-    merged: Merged,
+    pub(super) settings: BTreeMap<String, ValueKind>,
+    /// Where each setting comes from that is not a default, and each element of a list.
+    pub(super) sources: BTreeMap<String, SettingSource>,
+    /// The paths of the elements of each list of sections: `repository[1]`.
+    pub(super) elements: BTreeMap<&'static str, Vec<String>>,
+    /// Settings and sections that an error has already been told of.
+    reported: BTreeSet<String>,
+    errors: Vec<ConfigError>,
     warnings: Vec<Warning>,
 }
 
 impl Parser {
-    /// Starts with the errors found while merging.
-    pub(super) fn new(merged: Merged) -> Self {
-        Self { merged, warnings: Vec::new() }
-    }
-
     /// The paths of the elements of a list of sections.
     pub(super) fn elements(&self, list: &str) -> Vec<String> {
-        self.merged.elements.get(list).cloned().unwrap_or_default()
+        self.elements.get(list).cloned().unwrap_or_default()
     }
 
     /// A key of the section at this path that may be left out.
@@ -42,7 +46,7 @@ impl Parser {
         codec: &Codec<T>,
     ) -> ParseResult<Option<T>> {
         let path = self.resolve(section, key);
-        if self.merged.reported.contains(&path) {
+        if self.reported.contains(&path) {
             return Err(Reported);
         }
         match self.parse(&path, codec) {
@@ -80,7 +84,7 @@ impl Parser {
     /// in the section that its key comes from.
     fn resolve(&self, section: &str, key: &ConfigKey) -> String {
         let own = format!("{section}.{}", key.name());
-        let is_known = self.get(&own).is_some() || self.merged.reported.contains(&own);
+        let is_known = self.get(&own).is_some() || self.reported.contains(&own);
         if is_known { own } else { key.path.to_owned() }
     }
 
@@ -91,38 +95,38 @@ impl Parser {
 
     /// The value at this path before it is parsed.
     pub(super) fn get(&self, path: &str) -> Option<&ValueKind> {
-        self.merged.settings.get(path)
+        self.settings.get(path)
     }
 
     /// Puts another value in its place.
     pub(super) fn set(&mut self, path: &str, value: impl Into<ValueKind>) {
-        self.merged.settings.insert(path.to_owned(), value.into());
+        self.settings.insert(path.to_owned(), value.into());
     }
 
     /// Takes the value at this path out.
     pub(super) fn remove(&mut self, path: &str) {
-        self.merged.settings.remove(path);
+        self.settings.remove(path);
     }
 
     /// Where it comes from.
     pub(super) fn source(&self, path: &str) -> SettingSource {
-        self.merged.sources.get(path).cloned().unwrap_or(SettingSource::Default)
+        self.sources.get(path).cloned().unwrap_or(SettingSource::Default)
     }
 
     /// Whether somebody set it.
     pub(super) fn is_set(&self, path: &str) -> bool {
-        self.merged.sources.contains_key(path)
+        self.sources.contains_key(path)
     }
 
     /// Notes that an error has been told of this setting under another name.
     pub(super) fn mark_reported(&mut self, path: &str) {
-        self.merged.reported.insert(path.to_owned());
+        self.reported.insert(path.to_owned());
     }
 
     /// Reports that nobody set what somebody must, unless an error has already explained that.
     pub(super) fn report_missing(&mut self, path: &str, hint: &str) -> Reported {
         let section = path.rsplit_once('.').map_or(path, |(section, _)| section);
-        if self.merged.reported.contains(path) || self.merged.reported.contains(section) {
+        if self.reported.contains(path) || self.reported.contains(section) {
             return Reported;
         }
         // In an element of a list the place of its header is known.
@@ -149,15 +153,26 @@ impl Parser {
         value: Option<String>,
         found: InvalidValue,
     ) -> Reported {
+        self.mark_reported(path);
+        self.report_stray(path, source, value, found)
+    }
+
+    /// Reports what is no setting, whatever its name.
+    pub(super) fn report_stray(
+        &mut self,
+        path: &str,
+        source: SettingSource,
+        value: Option<String>,
+        found: InvalidValue,
+    ) -> Reported {
         let InvalidValue { error, hint } = found;
-        self.merged.reported.insert(path.to_owned());
-        self.merged.errors.push(ConfigError { key: clipped(path), value, source, error, hint });
+        self.errors.push(ConfigError { key: clipped(path), value, source, error, hint });
         Reported
     }
 
     /// How many errors there are so far.
     pub(super) fn error_count(&self) -> usize {
-        self.merged.errors.len()
+        self.errors.len()
     }
 
     /// Notes what works but should be known.
@@ -170,7 +185,7 @@ impl Parser {
         self,
         parsed: ParseResult<T>,
     ) -> Result<(T, Vec<Warning>), ConfigErrors> {
-        match (ConfigErrors::new(self.merged.errors), parsed) {
+        match (ConfigErrors::new(self.errors), parsed) {
             (None, Ok(value)) => Ok((value, self.warnings)),
             (Some(errors), _) => Err(errors),
             (None, Err(Reported)) => Err(ConfigErrors::from(ConfigError {

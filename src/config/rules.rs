@@ -7,9 +7,9 @@ use config::ValueKind;
 
 use super::address::{self, MIRROR_URL, PROXY_URL};
 use super::codec::InvalidValue;
-use super::codecs::{POINTER, POINTERS, POINTERS_HINT, REPOSITORY_ID, TEXT, choice};
 use super::environment::Environment;
 use super::error::{SettingSource, quoted};
+use super::numbers::REPOSITORY_ID;
 use super::parser::Parser;
 use super::search;
 use super::secrets::{SecretKey, mode_for_others, warn_if_exposed};
@@ -18,6 +18,7 @@ use super::sensitivity::{Sensitivity, masked};
 use super::settings::Config;
 use super::table::{LoginConfig, MirrorConfig, RepositoryConfig, ServerConfig, SessionConfig};
 use super::values::{LoginMethod, MirrorUrl};
+use super::words::{POINTER, POINTERS, POINTERS_HINT, TEXT, choice};
 
 /// How long a session lasts (vendor).
 const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -3,6 +3,7 @@
 //! A [`Schema`] is the one source for defaults, for the names of environment variables, for telling a
 //! misspelt key and for what the documentation must have.
 
+use super::codec::InvalidValue;
 use super::sensitivity::Sensitivity;
 use super::similarity::nearest;
 
@@ -49,6 +50,8 @@ pub enum OnReload {
     Live,
     /// It holds from now on for each repository that it applies to.
     Repository,
+    /// So too, and the pass of the repository starts over.
+    NewPass,
     /// Connections are made anew.
     Reconnect,
     /// The session is renewed.
@@ -165,18 +168,28 @@ impl Schema {
         })
     }
 
-    /// What to write in place of a variable that nobody knows; `wrong` is without the prefix.
-    pub(super) fn hint_for_variable(self, wrong: &str) -> String {
+    /// What is wrong with a variable that nobody knows; `bare` is its name without the prefix.
+    pub(super) fn unknown_variable(self, bare: &str) -> InvalidValue {
+        let is_in = |list: &&SectionSchema| {
+            let rest = bare.strip_prefix(&list.name.to_uppercase());
+            list.is_list && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        };
+        if let Some(list) = self.0.iter().find(is_in) {
+            let header = list.header();
+            let hint = format!("unset it, and write a {header} in the file");
+            return InvalidValue::new(format!("{header} cannot be set by a variable"), hint);
+        }
         let known: Vec<_> = self.keys().map(ConfigKey::variable).collect();
-        let bare = known.iter().filter_map(|name| name.strip_prefix(VARIABLE_PREFIX));
-        nearest(wrong, bare).map_or_else(
-            || {
-                "a variable is EWMIRROR_, the section, two underscores and the key, such as \
-                 EWMIRROR_SERVER__URL for server.url"
-                    .to_owned()
-            },
-            |name| format!("did you mean {VARIABLE_PREFIX}{name}?"),
-        )
+        let hint =
+            match nearest(bare, known.iter().filter_map(|it| it.strip_prefix(VARIABLE_PREFIX))) {
+                Some(name) => format!("did you mean {VARIABLE_PREFIX}{name}?"),
+                None => {
+                    "a variable is EWMIRROR_, the section, two underscores and the key, such as \
+                     EWMIRROR_SERVER__URL for server.url"
+                        .to_owned()
+                }
+            };
+        InvalidValue::new("sets no known key", hint)
     }
 
     /// Where a key belongs that stands in the wrong section.

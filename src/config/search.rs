@@ -9,17 +9,12 @@ use serde_json::Value as Json;
 
 use super::codec::{Codec, Input, InvalidValue, Parsed};
 use super::document::{element, joined};
-use super::sensitivity::Sensitivity;
 
 /// Members of a search request that are the daemon's to set (vendor).
 const RESERVED: [&str; 3] = ["repositoryId", "page", "pageSize"];
 
 /// The members; what is wrong with each single one is what [`errors`] finds.
-pub(super) const SEARCH: Codec<serde_json::Map<String, Json>> = Codec::new(
-    parse,
-    |members| toml::Value::try_from(members).unwrap_or_else(|_| toml::Table::new().into()),
-    Sensitivity::Plain,
-);
+pub(super) const SEARCH: Codec<serde_json::Map<String, Json>> = Codec::plain(parse);
 
 fn parse(input: Input<'_>) -> Parsed<serde_json::Map<String, Json>> {
     let ValueKind::Table(table) = input.kind else {

@@ -13,13 +13,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::codec::{Parsed, invalid};
-use super::codecs::SECRET_FILE;
 use super::environment::Environment;
 use super::error::SettingSource;
 use super::parser::{ParseResult, Parser};
 use super::schema::ConfigKey;
 use super::trusted_file;
 use super::values::SecretSource;
+use super::words::SECRET_FILE;
 
 /// The variable in which systemd names the directory of a service's credentials.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -140,7 +140,7 @@ pub(super) fn warn_if_exposed(parser: &mut Parser, key: &str, path: &Path) {
 
 /// The mode of a file that others than its owner can read.
 pub(super) fn mode_for_others(path: &Path) -> Option<u32> {
-    // Whoever needs the file has just found it to be there.
+    // The file was found to be there a moment ago.
     let mode = fs::metadata(path).ok()?.permissions().mode();
     (mode & READABLE_BY_OTHERS != 0).then_some(mode & 0o7777)
 }

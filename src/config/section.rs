@@ -27,7 +27,7 @@ pub(super) trait ConfigSection: Sized {
     /// The key of this name, which there must be.
     fn key(name: &str) -> &'static ConfigKey {
         let found = Self::SCHEMA.keys.iter().find(|key| key.name() == name);
-        found.expect("whoever asks names a row of the table")
+        found.expect("the caller names a row of the table")
     }
 }
 

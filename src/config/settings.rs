@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use url::Url;
 
 use super::address::{LISTEN, SERVER_URL};
-use super::codecs::RATE;
+use super::numbers::RATE;
 use super::parser::{ParseResult, Parser};
 use super::schema::ConfigKey;
 use super::section::{ConfigSection, shown_field};

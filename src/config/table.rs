@@ -11,10 +11,9 @@ use std::time::Duration;
 use url::Url;
 
 use super::address::{LISTEN, MIRROR_URL, PROXY_URL, SERVER_URL};
-use super::codecs::{
-    AGE, DELETES, DURATION, FLAG, FRACTION, IN_FLIGHT, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, POINTER,
-    POINTERS, RATE, READABLE_FILE, REPOSITORY_ID, RESPONSE_SIZE, SECRET, SECRET_FILE, TEXT, WORDS,
-    choice,
+use super::numbers::{
+    AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
+    REPOSITORY_ID, RESPONSE_SIZE,
 };
 use super::parser::{ParseResult, Parser};
 use super::schema::{ConfigKey, OnReload, Requirement, Schema, SectionSchema};
@@ -23,6 +22,9 @@ use super::secret::Secret;
 use super::section::{ConfigSection, differ, section, shown_field};
 use super::values::{
     AutoOr, LogFormat, LogLevel, LoginMethod, MirrorUrl, Rate, StatusListen, Transport,
+};
+use super::words::{
+    FLAG, POINTER, POINTERS, READABLE_FILE, SECRET, SECRET_FILE, TEXT, WORDS, choice,
 };
 use crate::domain::RepositoryId;
 use crate::json::JsonPointer;
@@ -77,7 +79,7 @@ section! {
         /// Hosts and domains reached without that proxy, such as ["localhost", ".example.com"];
         /// ["*"]: use no proxy at all, not even one of these variables.
         no_proxy: Vec<String> = WORDS, Default([]), Reconnect;
-        /// true takes any certificate for good: whoever sits between can read the password. For a
+        /// true takes any certificate for good: anybody on the way can read the password. For a
         /// trial only; ca_file is the right way to a self-signed certificate.
         accept_invalid_certificates: bool = FLAG, Default(false), Reconnect;
         /// How long it may take to get a connection.
@@ -159,11 +161,11 @@ section! {
         /// What people call it, for logs and status.
         name: Option<String> = TEXT, Optional("products"), Repository;
         /// Where an item carries its id: a JSON pointer, "/itemId" or, one level down, "/meta/id".
-        item_id: JsonPointer = POINTER, Default("/itemId"), Repository;
+        item_id: JsonPointer = POINTER, Default("/itemId"), NewPass;
         /// Members added to each search request as they are, to page through a part of the
         /// repository. ewmirror sets repositoryId, page and pageSize itself.
         search: serde_json::Map<String, serde_json::Value> =
-            SEARCH, Optional({ savedSetId = 7 }), Repository;
+            SEARCH, Optional({ savedSetId = 7 }), NewPass;
         /// Members that change on every read and mean nothing, as JSON pointers. They are left out
         /// when an item is compared with its copy: a change in them alone is no change.
         ignore: Arc<[JsonPointer]> = POINTERS, Optional(["/F_100999"]), Repository;
@@ -252,7 +254,7 @@ section! {
     pub section "status" => StatusConfig;
     fields {
         /// Where the endpoint listens: an address and port, "unix:/run/ewmirror/status.sock", or
-        /// "off". Whoever can reach it can read it. Commands such as "ewmirror status" ask
+        /// "off". Who can reach it can read it. Commands such as "ewmirror status" ask
         /// elsewhere, over a control socket that only root and the daemon's own account can use.
         listen: StatusListen = LISTEN, Default("127.0.0.1:9464"), Restart;
         /// How old the last certified pass of a repository may be for /readyz to answer that all is

@@ -76,7 +76,7 @@ fn password_beside(file: &Path, folder: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Opens without waiting for whoever may be at the other end.
+/// Opens without waiting for anybody at the other end.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_else_can_write_a_file_is_named() {
+    fn who_else_can_write_a_file_is_named() {
         let cases = [
             (0o644, 0, 0, None),
             (0o664, 0, 0, None),

@@ -1,5 +1,6 @@
 //! What values of the configuration can be, where the standard library has no type for them.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,80 +18,64 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
     const CHOICES: &'static [(&'static str, Self)];
 }
 
-/// How to sign in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginMethod {
+macro_rules! choices {
+    ($(#[$about:meta])+ $name:ident: $($(#[$doc:meta])+ $word:literal => $choice:ident,)+) => {
+        $(#[$about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])+ $choice,)+ }
+
+        impl Choice for $name {
+            const CHOICES: &[(&str, Self)] = &[$(($word, Self::$choice)),+];
+        }
+    };
+}
+
+choices! {
+    /// How to sign in.
+    LoginMethod:
     /// `POST enable-api/login` (vendor).
-    EnableApi,
+    "enable-api" => EnableApi,
     /// `POST webcm/rest/oauth/token` (seen).
-    Oauth,
+    "oauth" => Oauth,
 }
 
-impl Choice for LoginMethod {
-    const CHOICES: &[(&str, Self)] = &[("enable-api", Self::EnableApi), ("oauth", Self::Oauth)];
-}
-
-/// How requests carry the tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+choices! {
+    /// How requests carry the tokens.
+    Transport:
     /// As headers `ewtoken` and `epimresttoken` (vendor).
-    Headers,
+    "headers" => Headers,
     /// As cookies of these names (vendor says that either way works; seen).
-    Cookies,
+    "cookies" => Cookies,
 }
 
-impl Choice for Transport {
-    const CHOICES: &[(&str, Self)] = &[("headers", Self::Headers), ("cookies", Self::Cookies)];
-}
-
-/// `log.format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
+choices! {
+    /// How events are written.
+    LogFormat:
     /// Journald under systemd, text on a terminal, JSON otherwise.
-    Auto,
+    "auto" => Auto,
     /// Native journal entries.
-    Journald,
+    "journald" => Journald,
     /// Lines for people.
-    Text,
+    "text" => Text,
     /// One JSON object a line.
-    Json,
+    "json" => Json,
 }
 
-impl Choice for LogFormat {
-    const CHOICES: &[(&str, Self)] = &[
-        ("auto", Self::Auto),
-        ("journald", Self::Journald),
-        ("text", Self::Text),
-        ("json", Self::Json),
-    ];
-}
-
-/// `log.level`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
+choices! {
+    /// The least level that is written.
+    LogLevel:
     /// Nothing at all.
-    Off,
+    "off" => Off,
     /// A human must act.
-    Error,
+    "error" => Error,
     /// Unexpected, but handled.
-    Warn,
+    "warn" => Warn,
     /// Life, passes and pages at a human pace.
-    Info,
+    "info" => Info,
     /// The rest.
-    Debug,
+    "debug" => Debug,
     /// Everything.
-    Trace,
-}
-
-impl Choice for LogLevel {
-    const CHOICES: &[(&str, Self)] = &[
-        ("off", Self::Off),
-        ("error", Self::Error),
-        ("warn", Self::Warn),
-        ("info", Self::Info),
-        ("debug", Self::Debug),
-        ("trace", Self::Trace),
-    ];
+    "trace" => Trace,
 }
 
 /// A value, or `"auto"`: as fast as the server answers without trouble.
@@ -144,6 +129,16 @@ pub enum StatusListen {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl fmt::Display for StatusListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// Where a secret is taken from.

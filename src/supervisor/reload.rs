@@ -56,7 +56,9 @@ pub fn changes(fixed: &StartupSettings, old: &Config, new: &Config) -> ConfigCha
             OnReload::NewLogin => (false, false, true, true),
             OnReload::NewSession => (false, false, false, true),
             OnReload::Reconnect => (true, false, false, false),
-            OnReload::Live | OnReload::Repository | OnReload::Restart => continue,
+            OnReload::Live | OnReload::Restart => continue,
+            // Each repository is compared as a whole below.
+            OnReload::Repository | OnReload::NewPass => continue,
         };
         changes.other_way |= other_way;
         changes.starts_over |= starts_over;

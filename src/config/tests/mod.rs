@@ -2,6 +2,7 @@
 
 mod errors;
 mod properties;
+mod schema;
 mod search;
 mod secrets;
 mod shipped;

@@ -146,7 +146,7 @@ fn what_an_editor_leaves_around_a_password_is_no_part_of_it() {
     }
     let told = Places::new().load(&[("EWMIRROR_LOGIN__PASSWORD", "hunter2\n")]).unwrap_err();
     assert!(told.to_string().contains("ends in an empty line"), "{told}");
-    // In a variable a blank is meant: whoever sets one quotes it.
+    // In a variable a blank is meant: the operator who sets one quotes it.
     assert_eq!(Places::new().password(&[("EWMIRROR_LOGIN__PASSWORD", "hunter2 ")]), "hunter2 ");
 }
 
@@ -296,7 +296,7 @@ pass = '{m}'
 }
 
 #[test]
-fn whoever_asks_the_mirror_needs_no_secret_and_none_of_the_daemons_files() {
+fn a_query_of_the_mirror_needs_no_secret_and_none_of_the_daemons_files() {
     let places = Places::new();
     let text = "\
 [server]

@@ -1,15 +1,11 @@
-//! Numbers, durations, sizes, words and files: how each is parsed, and how it is shown.
+//! Numbers, durations and sizes: how each is parsed, and how it is shown.
 //!
-//! Pure functions, but for that of a file which must be there. A value from the file has a TOML type
-//! and must have the right one; a value from the environment is text and is read as what its key
-//! needs.
+//! Pure functions. A value from the file has a TOML type and must have the right one; a value from
+//! the environment is text and is read as what its key needs.
 
 use std::fmt::Display;
-use std::fs;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -18,13 +14,8 @@ use toml::Value;
 
 use super::codec::{Codec, Input, InvalidValue, Parsed, invalid};
 use super::error::quoted;
-use super::secret::Secret;
-use super::sensitivity::Sensitivity::{self, Plain};
-use super::sensitivity::{MASK, type_name};
-use super::similarity::nearest;
-use super::values::{AutoOr, Choice, MOST_IN_FLIGHT, Rate};
+use super::values::{AutoOr, MOST_IN_FLIGHT, Rate};
 use crate::domain::RepositoryId;
-use crate::json::{JsonPointer, PointerError};
 
 /// The longest time to wait: nothing that the daemon waits for lasts longer, and it catches `5M`, which
 /// is five months and was meant to be `5m`.
@@ -51,127 +42,56 @@ const REPOSITORY_IDS: RangeInclusive<u64> = 1..=i64::MAX.unsigned_abs();
 /// More items than any repository has: a larger `min_count` is a slip.
 const MOST_DELETES: u64 = 1_000_000_000;
 
-/// Any text but the empty one.
-pub(super) const TEXT: Codec<String> =
-    Codec::new(|input| input.text("\"text\"").map(str::to_owned), |text| from_text(text), Plain);
-
-/// A secret, which stands in no file: what is parsed here has been found elsewhere.
-pub(super) const SECRET: Codec<Secret> =
-    Codec::new(|input| input.text("it").map(Secret::new), |_| from_text(MASK), Sensitivity::Secret);
-
-/// The path of a file that holds a secret.
-pub(super) const SECRET_FILE: Codec<PathBuf> = Codec::new(
-    |input| input.text("\"text\"").map(PathBuf::from),
-    |path| from_text(&path.to_string_lossy()),
-    Sensitivity::SecretFile,
-);
-
-/// A file that must be there and readable, but is not read here.
-pub(super) const READABLE_FILE: Codec<PathBuf> =
-    Codec::new(readable_file, |path| from_text(&path.to_string_lossy()), Plain);
-
-/// `true` or `false`.
-pub(super) const FLAG: Codec<bool> = Codec::new(flag, |flag| Value::Boolean(*flag), Plain);
+/// How a duration is written.
+const DURATION_HINT: &str = "write a number and its unit: \"500ms\", \"60s\", \"5m\", \"23h\"";
 
 /// A number of items to ask for at once.
-pub(super) const PAGE_SIZE: Codec<NonZeroU32> = Codec::new(
-    |input| count(input, LARGEST_PAGE),
-    |size| Value::Integer(i64::from(size.get())),
-    Plain,
-);
+pub(super) const PAGE_SIZE: Codec<NonZeroU32> = Codec::plain(|input| count(input, LARGEST_PAGE));
 
 /// A number of requests under way at once.
 pub(super) const IN_FLIGHT: Codec<AutoOr<NonZeroU32>> = Codec::new(
     |input| or_auto(input, |input| count(input, MOST_IN_FLIGHT)),
-    |number| shown_or_auto(number, |number| Value::Integer(i64::from(number.get()))),
-    Plain,
+    |number| shown_or_auto(number, |number| i64::from(number.get()).into()),
 );
 
 /// A number of items that may be deleted.
-pub(super) const DELETES: Codec<u64> =
-    Codec::new(|input| whole(input, 0..=MOST_DELETES), |count| integer(*count), Plain);
+pub(super) const DELETES: Codec<u64> = Codec::plain(|input| whole(input, 0..=MOST_DELETES));
 
 /// The number of a repository.
 pub(super) const REPOSITORY_ID: Codec<RepositoryId> =
-    Codec::new(|input| whole(input, REPOSITORY_IDS).map(RepositoryId), |id| integer(id.0), Plain);
+    Codec::plain(|input| whole(input, REPOSITORY_IDS).map(RepositoryId));
 
 /// So many a second; a fraction is fewer than one.
-pub(super) const RATE: Codec<Rate> = Codec::new(rate, |rate| Value::Float(rate.0), Plain);
+pub(super) const RATE: Codec<Rate> = Codec::new(rate, |rate| rate.0.into());
 
 /// A part of a whole, from 0 to 1.
-pub(super) const FRACTION: Codec<f64> = Codec::new(fraction, |part| Value::Float(*part), Plain);
+pub(super) const FRACTION: Codec<f64> = Codec::plain(|input| {
+    const HINT: &str = "write a number from 0 to 1, such as 0.1 for a tenth";
+    match number(input) {
+        Some(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        Some(_) => invalid("is not between 0 and 1", HINT),
+        None => input.is_not("a number", HINT),
+    }
+});
 
 /// A time to wait, of which none at all makes sense.
-pub(super) const PAUSE: Codec<Duration> = Codec::new(pause, from_duration, Plain);
+pub(super) const PAUSE: Codec<Duration> = Codec::new(pause, shown_duration);
 
 /// A time to wait, or `"auto"`.
 pub(super) const PAUSE_OR_AUTO: Codec<AutoOr<Duration>> =
-    Codec::new(|input| or_auto(input, pause), |pause| shown_or_auto(pause, from_duration), Plain);
+    Codec::new(|input| or_auto(input, pause), |pause| shown_or_auto(pause, shown_duration));
 
 /// A time to wait that is not nothing.
 pub(super) const DURATION: Codec<Duration> =
-    Codec::new(|input| pause(input).and_then(not_nothing), from_duration, Plain);
+    Codec::new(|input| pause(input).and_then(not_nothing), shown_duration);
 
 /// An age that something may reach, which can be years.
 pub(super) const AGE: Codec<Duration> =
-    Codec::new(|input| span(input).and_then(not_nothing), from_duration, Plain);
+    Codec::new(|input| span(input).and_then(not_nothing), shown_duration);
 
 /// The cap on an answer, in bytes.
 pub(super) const RESPONSE_SIZE: Codec<u64> =
-    Codec::new(response_size, |bytes| from_text(&shown_size(*bytes)), Plain);
-
-/// A list of words; in a variable separated by commas.
-pub(super) const WORDS: Codec<Vec<String>> = Codec::new(words, |words| words.clone().into(), Plain);
-
-/// A JSON pointer.
-pub(super) const POINTER: Codec<JsonPointer> =
-    Codec::new(pointer, |pointer| from_text(&pointer.to_string()), Plain);
-
-/// A list of JSON pointers.
-pub(super) const POINTERS: Codec<Arc<[JsonPointer]>> = Codec::new(
-    pointers,
-    |pointers| Value::Array(pointers.iter().map(|it| from_text(&it.to_string())).collect()),
-    Plain,
-);
-
-/// One of a few words.
-pub(super) const fn choice<T: Choice>() -> Codec<T> {
-    Codec::new(chosen::<T>, shown_choice::<T>, Plain)
-}
-
-fn from_text(text: &str) -> Value {
-    Value::String(text.to_owned())
-}
-
-fn from_duration(duration: &Duration) -> Value {
-    from_text(&humantime::format_duration(*duration).to_string())
-}
-
-/// A number that TOML's integers have room for.
-fn integer(number: u64) -> Value {
-    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-fn readable_file(input: Input<'_>) -> Parsed<PathBuf> {
-    let path = PathBuf::from(input.text("\"/etc/ewmirror/file.pem\"")?);
-    let hint = "name a file that the user of the daemon can read";
-    let unreadable = |error| InvalidValue::new(format!("cannot be read: {error}"), hint);
-    if !fs::metadata(&path).map_err(unreadable)?.is_file() {
-        return invalid("is not a file", hint);
-    }
-    fs::File::open(&path).map_err(unreadable)?;
-    Ok(path)
-}
-
-fn flag(input: Input<'_>) -> Parsed<bool> {
-    match input.kind {
-        ValueKind::Boolean(flag) => Ok(*flag),
-        _ => input.variable_as().map_or_else(
-            || input.is_not("true or false", format!("write true or false{}", input.unquoted())),
-            Ok,
-        ),
-    }
-}
+    Codec::new(response_size, |bytes| shown_size(*bytes).into());
 
 /// A whole number within bounds.
 fn whole(input: Input<'_>, bounds: RangeInclusive<u64>) -> Parsed<u64> {
@@ -213,7 +133,7 @@ fn or_auto<T>(input: Input<'_>, parse: fn(Input<'_>) -> Parsed<T>) -> Parsed<Aut
 fn shown_or_auto<T>(value: &AutoOr<T>, show: fn(&T) -> Value) -> Value {
     match value {
         AutoOr::Value(value) => show(value),
-        AutoOr::Auto => from_text("auto"),
+        AutoOr::Auto => "auto".into(),
     }
 }
 
@@ -240,18 +160,6 @@ fn rate(input: Input<'_>) -> Parsed<Rate> {
     }
 }
 
-fn fraction(input: Input<'_>) -> Parsed<f64> {
-    const HINT: &str = "write a number from 0 to 1, such as 0.1 for a tenth";
-    match number(input) {
-        Some(number) if (0.0..=1.0).contains(&number) => Ok(number),
-        Some(_) => invalid("is not between 0 and 1", HINT),
-        None => input.is_not("a number", HINT),
-    }
-}
-
-/// How a duration is written.
-const DURATION_HINT: &str = "write a number and its unit: \"500ms\", \"60s\", \"5m\", \"23h\"";
-
 fn pause(input: Input<'_>) -> Parsed<Duration> {
     let duration = span(input)?;
     if duration > LONGEST {
@@ -273,6 +181,10 @@ fn not_nothing(duration: Duration) -> Parsed<Duration> {
 fn span(input: Input<'_>) -> Parsed<Duration> {
     let text = with_unit(input, "60s", "s")?;
     humantime::parse_duration(text).or_else(|_| invalid("is not a duration", DURATION_HINT))
+}
+
+fn shown_duration(duration: &Duration) -> Value {
+    humantime::format_duration(*duration).to_string().into()
 }
 
 fn response_size(input: Input<'_>) -> Parsed<u64> {
@@ -305,67 +217,9 @@ fn shown_size(bytes: u64) -> String {
     exact.map_or_else(|| format!("{bytes}B"), |(bits, unit)| format!("{}{unit}", bytes >> bits))
 }
 
-fn words(input: Input<'_>) -> Parsed<Vec<String>> {
-    const HINT: &str = "write a list of texts, such as [\"localhost\", \".example.com\"]";
-    match input.kind {
-        ValueKind::String(text) if input.is_variable => {
-            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-            Ok(words.map(str::to_owned).collect())
-        }
-        ValueKind::Array(list) => list
-            .iter()
-            .map(|value| match &value.kind {
-                ValueKind::String(word) if !word.is_empty() => Ok(word.clone()),
-                ValueKind::String(_) => invalid("holds an empty text", HINT),
-                other => invalid(format!("holds {}", type_name(other)), HINT),
-            })
-            .collect(),
-        _ => input.is_not("a list", HINT),
-    }
-}
-
-fn pointer(input: Input<'_>) -> Parsed<JsonPointer> {
-    input.text("\"/itemId\"")?.parse().or_else(|error: PointerError| {
-        invalid(error.to_string(), "write a JSON pointer, such as \"/itemId\" or \"/a/b\"")
-    })
-}
-
-/// What to write in place of pointers that are none, or that may not stand there.
-pub(super) const POINTERS_HINT: &str =
-    "write JSON pointers to other members, such as [\"/F_100999\"]";
-
-fn pointers(input: Input<'_>) -> Parsed<Arc<[JsonPointer]>> {
-    let pointer = |word: &String| {
-        word.parse().or_else(|error: PointerError| {
-            invalid(format!("holds {}, which {error}", quoted(word)), POINTERS_HINT)
-        })
-    };
-    words(input)?.iter().map(pointer).collect()
-}
-
-fn chosen<T: Choice>(input: Input<'_>) -> Parsed<T> {
-    let names = || T::CHOICES.iter().map(|(name, _)| *name);
-    let text = input.text(&names().next().map(quoted).unwrap_or_default())?;
-    if let Some((_, choice)) = T::CHOICES.iter().find(|(name, _)| *name == text) {
-        return Ok(*choice);
-    }
-    let all = names().map(quoted).collect::<Vec<_>>().join(", ");
-    let hint = match nearest(text, names()) {
-        Some(name) => format!("did you mean {name:?}? the choices are {all}"),
-        None => format!("write one of {all}"),
-    };
-    invalid("is not one of the choices", hint)
-}
-
-fn shown_choice<T: Choice>(choice: &T) -> Value {
-    let named = T::CHOICES.iter().find(|(_, named)| named == choice);
-    from_text(named.map_or("", |(name, _)| *name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::LogLevel;
 
     fn file(kind: &ValueKind) -> Input<'_> {
         Input { kind, is_variable: false }
@@ -438,15 +292,15 @@ mod tests {
 
     #[test]
     fn a_part_is_a_finite_number_from_0_to_1() {
-        assert_eq!(fraction(file(&0.25.into())), Ok(0.25));
-        assert_eq!(fraction(file(&1.into())), Ok(1.0));
-        assert_eq!(fraction(variable(&"0.5".into())), Ok(0.5));
+        assert_eq!((FRACTION.parse)(file(&0.25.into())), Ok(0.25));
+        assert_eq!((FRACTION.parse)(file(&1.into())), Ok(1.0));
+        assert_eq!((FRACTION.parse)(variable(&"0.5".into())), Ok(0.5));
         for wrong in [f64::NAN, f64::INFINITY, -0.1, 1.1] {
-            assert!(fraction(file(&wrong.into())).is_err(), "{wrong}");
+            assert!((FRACTION.parse)(file(&wrong.into())).is_err(), "{wrong}");
         }
-        assert!(fraction(variable(&"NaN".into())).is_err());
-        assert!(fraction(file(&2.into())).is_err());
-        assert!(fraction(file(&"0.5".into())).is_err());
+        assert!((FRACTION.parse)(variable(&"NaN".into())).is_err());
+        assert!((FRACTION.parse)(file(&2.into())).is_err());
+        assert!((FRACTION.parse)(file(&"0.5".into())).is_err());
     }
 
     #[test]
@@ -484,27 +338,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_choice_names_the_right_ones() {
-        let level = |text: &str| chosen::<LogLevel>(file(&text.into()));
-        assert_eq!(level("warn"), Ok(LogLevel::Warn));
-        let choices = r#""off", "error", "warn", "info", "debug", "trace""#;
-        let hint = level("warning").unwrap_err().hint;
-        assert_eq!(hint, format!("did you mean \"warn\"? the choices are {choices}"));
-        assert_eq!(level("loud").unwrap_err().hint, format!("write one of {choices}"));
-    }
-
-    #[test]
     fn sizes_are_written_in_the_largest_exact_unit() {
         assert_eq!(shown_size(64 << 20), "64MiB");
         assert_eq!(shown_size(3 << 30), "3GiB");
         assert_eq!(shown_size((64 << 10) + 1), "65537B");
-    }
-
-    #[test]
-    fn a_list_in_a_variable_is_split_at_its_commas() {
-        let list = words(variable(&"a, .b ,,c".into())).unwrap();
-        assert_eq!(list, ["a", ".b", "c"]);
-        assert_eq!(words(variable(&"".into())), Ok(Vec::new()));
-        assert!(words(file(&"a".into())).is_err());
     }
 }

@@ -1,0 +1,155 @@
+//! Texts, words, lists and files: how each is parsed, and how it is shown.
+//!
+//! Pure functions, but for that of a file which must be there.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use config::ValueKind;
+use toml::Value;
+
+use super::codec::{Codec, Input, InvalidValue, Parsed, invalid};
+use super::error::quoted;
+use super::secret::Secret;
+use super::sensitivity::{MASK, Sensitivity, type_name};
+use super::similarity::nearest;
+use super::values::Choice;
+use crate::json::{JsonPointer, PointerError};
+
+/// Any text but the empty one.
+pub(super) const TEXT: Codec<String> =
+    Codec::plain(|input| input.text("\"text\"").map(str::to_owned));
+
+/// A secret, which stands in no file: what is parsed here has been found elsewhere.
+pub(super) const SECRET: Codec<Secret> =
+    Codec::new(|input| input.text("it").map(Secret::new), |_| Value::from(MASK))
+        .with(Sensitivity::Secret);
+
+/// The path of a file that holds a secret.
+pub(super) const SECRET_FILE: Codec<PathBuf> =
+    Codec::plain(|input| input.text("\"text\"").map(PathBuf::from)).with(Sensitivity::SecretFile);
+
+/// A file that must be there and readable, but is not read here.
+pub(super) const READABLE_FILE: Codec<PathBuf> = Codec::plain(readable_file);
+
+/// `true` or `false`.
+pub(super) const FLAG: Codec<bool> = Codec::plain(|input| match input.kind {
+    ValueKind::Boolean(flag) => Ok(*flag),
+    _ => input.variable_as().map_or_else(
+        || input.is_not("true or false", format!("write true or false{}", input.unquoted())),
+        Ok,
+    ),
+});
+
+/// A list of words; in a variable separated by commas.
+pub(super) const WORDS: Codec<Vec<String>> = Codec::plain(words);
+
+/// A JSON pointer.
+pub(super) const POINTER: Codec<JsonPointer> = Codec::text(|input| {
+    const HINT: &str = "write a JSON pointer, such as \"/itemId\" or \"/a/b\"";
+    let text = input.text("\"/itemId\"")?;
+    text.parse().or_else(|error: PointerError| invalid(error.to_string(), HINT))
+});
+
+/// A list of JSON pointers.
+pub(super) const POINTERS: Codec<Arc<[JsonPointer]>> = Codec::new(pointers, |pointers| {
+    pointers.iter().map(JsonPointer::to_string).collect::<Vec<_>>().into()
+});
+
+/// One of a few words.
+pub(super) const fn choice<T: Choice>() -> Codec<T> {
+    Codec::new(chosen::<T>, |choice| {
+        let named = T::CHOICES.iter().find(|(_, named)| named == choice);
+        named.map_or("", |(name, _)| *name).into()
+    })
+}
+
+/// What to write in place of pointers that are none, or that may not stand there.
+pub(super) const POINTERS_HINT: &str =
+    "write JSON pointers to other members, such as [\"/F_100999\"]";
+
+fn readable_file(input: Input<'_>) -> Parsed<PathBuf> {
+    let path = PathBuf::from(input.text("\"/etc/ewmirror/file.pem\"")?);
+    let hint = "name a file that the user of the daemon can read";
+    let unreadable = |error| InvalidValue::new(format!("cannot be read: {error}"), hint);
+    if !fs::metadata(&path).map_err(unreadable)?.is_file() {
+        return invalid("is not a file", hint);
+    }
+    fs::File::open(&path).map_err(unreadable)?;
+    Ok(path)
+}
+
+fn words(input: Input<'_>) -> Parsed<Vec<String>> {
+    const HINT: &str = "write a list of texts, such as [\"localhost\", \".example.com\"]";
+    match input.kind {
+        ValueKind::String(text) if input.is_variable => {
+            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+            Ok(words.map(str::to_owned).collect())
+        }
+        ValueKind::Array(list) => list
+            .iter()
+            .map(|value| match &value.kind {
+                ValueKind::String(word) if !word.is_empty() => Ok(word.clone()),
+                ValueKind::String(_) => invalid("holds an empty text", HINT),
+                other => invalid(format!("holds {}", type_name(other)), HINT),
+            })
+            .collect(),
+        _ => input.is_not("a list", HINT),
+    }
+}
+
+fn pointers(input: Input<'_>) -> Parsed<Arc<[JsonPointer]>> {
+    let pointer = |word: &String| {
+        word.parse().or_else(|error: PointerError| {
+            invalid(format!("holds {}, which {error}", quoted(word)), POINTERS_HINT)
+        })
+    };
+    words(input)?.iter().map(pointer).collect()
+}
+
+fn chosen<T: Choice>(input: Input<'_>) -> Parsed<T> {
+    let names = || T::CHOICES.iter().map(|(name, _)| *name);
+    let text = input.text(&names().next().map(quoted).unwrap_or_default())?;
+    if let Some((_, choice)) = T::CHOICES.iter().find(|(name, _)| *name == text) {
+        return Ok(*choice);
+    }
+    let all = names().map(quoted).collect::<Vec<_>>().join(", ");
+    let hint = match nearest(text, names()) {
+        Some(name) => format!("did you mean {name:?}? the choices are {all}"),
+        None => format!("write one of {all}"),
+    };
+    invalid("is not one of the choices", hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LogLevel;
+
+    fn file(kind: &ValueKind) -> Input<'_> {
+        Input { kind, is_variable: false }
+    }
+
+    fn variable(kind: &ValueKind) -> Input<'_> {
+        Input { kind, is_variable: true }
+    }
+
+    #[test]
+    fn a_wrong_choice_names_the_right_ones() {
+        let level = |text: &str| chosen::<LogLevel>(file(&text.into()));
+        assert_eq!(level("warn"), Ok(LogLevel::Warn));
+        let choices = r#""off", "error", "warn", "info", "debug", "trace""#;
+        let hint = level("warning").unwrap_err().hint;
+        assert_eq!(hint, format!("did you mean \"warn\"? the choices are {choices}"));
+        assert_eq!(level("loud").unwrap_err().hint, format!("write one of {choices}"));
+    }
+
+    #[test]
+    fn a_list_in_a_variable_is_split_at_its_commas() {
+        let list = words(variable(&"a, .b ,,c".into())).unwrap();
+        assert_eq!(list, ["a", ".b", "c"]);
+        assert_eq!(words(variable(&"".into())), Ok(Vec::new()));
+        assert!(words(file(&"a".into())).is_err());
+    }
+}

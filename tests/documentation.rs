@@ -106,9 +106,8 @@ fn the_tables_of_keys_are_the_table_that_the_program_has() {
 /// What a reload does with a key, in the words of docs/configure.md.
 fn reload(key: &ConfigKey) -> &'static str {
     match key.on_reload {
-        // A pass is over one list, in which items are known by one member.
-        _ if ["repository.item_id", "repository.search"].contains(&key.path) => "pass",
         OnReload::Live | OnReload::Repository => "at once",
+        OnReload::NewPass => "pass",
         OnReload::Reconnect => "reconnects",
         OnReload::NewSession | OnReload::NewLogin => "signs in",
         OnReload::NewUser | OnReload::NewServer => "starts over",

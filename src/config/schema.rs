@@ -50,7 +50,8 @@ pub enum OnReload {
     Live,
     /// It holds from now on for each repository that it applies to.
     Repository,
-    /// So too, and the pass of the repository starts over.
+    /// So too, and the pass of the repository starts over: it is over one list, in which items are
+    /// known by one member.
     NewPass,
     /// Connections are made anew.
     Reconnect,

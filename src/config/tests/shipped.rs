@@ -99,34 +99,6 @@ fn what_the_installed_file_leaves_out_can_be_put_in() {
 }
 
 #[test]
-fn the_documentation_says_of_every_key_what_the_table_says() {
-    let documents = ["docs/configure.md", "README.md"];
-    let text: String = documents
-        .into_iter()
-        .map(|name| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .collect();
-    for key in SCHEMA.0.iter().flat_map(|section| section.keys).filter(|key| !key.is_secret()) {
-        let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-        let (_, row) = rows.into_iter().find(|(path, _)| *path == key.path).expect(key.path);
-        let default = match key.requirement {
-            Requirement::Default(value) => format!("`{value}`"),
-            Requirement::Optional(_) => "not set".to_owned(),
-            Requirement::Required { .. } => "required".to_owned(),
-        };
-        let reload = match key.on_reload {
-            OnReload::Restart => "restart",
-            OnReload::NewServer | OnReload::NewUser => "starts over",
-            OnReload::NewLogin | OnReload::NewSession => "signs in",
-            OnReload::NewPass => "pass",
-            OnReload::Live | OnReload::Repository | OnReload::Reconnect => "at once",
-        };
-        let columns: Vec<_> = row.split(" | ").collect();
-        assert_eq!(columns[1..3], [default.as_str(), reload], "{}", key.path);
-    }
-}
-
-#[test]
 fn the_vendors_example_is_the_vendors_example() {
     let loaded = loaded(VENDOR_EXAMPLE, &environment(&[]));
     assert_eq!(loaded.warnings, []);

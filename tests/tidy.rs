@@ -59,7 +59,7 @@ const PURE: &[&str] = &[
     "src/client/presence.rs",
     "src/json/canonical/mod.rs",
     "src/client/redact.rs",
-    "src/client/encodings.rs",
+    "src/client/escapes.rs",
     "src/http/rate_limit.rs",
     "src/client/verdict.rs",
     "src/http/charset.rs",

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use url::Url;
 
 use super::error::{ApiEndpoint, Denial, Failure, Refusal, RequestError, RequestErrorKind};
-use super::redact::Redactor;
+use super::redact::{MASK, Redactor};
 use super::settings::Settings;
-use super::verdict::{Reply, Verdict};
+use super::verdict::{Reply, Verdict, page_title, reason_in};
 use crate::http::cookies::Cookies;
 use crate::http::header::HeaderMap;
 use crate::http::{self, HttpRequest, HttpResponse, Method};
@@ -42,7 +42,7 @@ impl Exchanged {
         verdict: Verdict<T>,
         redactor: impl Fn() -> Redactor,
     ) -> Result<T, Failure> {
-        let Reply { status, body, .. } = &self.reply;
+        let Reply { status, .. } = &self.reply;
         let shown = |reason: Option<String>| reason.and_then(|reason| redactor().text(&reason));
         let endpoint = self.endpoint;
         match verdict {
@@ -62,11 +62,23 @@ impl Exchanged {
             }
             Verdict::Failed(kind) => {
                 let mut error = RequestError::new(endpoint, kind).with_status(*status);
-                error.beginning = redactor().beginning(body);
+                error.beginning = self.beginning(&redactor());
                 error.retry_after = self.retry_after;
                 Err(error.into())
             }
         }
+    }
+
+    /// What may be shown of the body: the title of a page for people, or else how it begins; where
+    /// nothing of that may be shown, the reason that it gives.
+    fn beginning(&self, redactor: &Redactor) -> Option<String> {
+        let Reply { body, .. } = &self.reply;
+        if let Some(title) = page_title(&self.reply) {
+            return redactor.text(&format!("a page: {title}"));
+        }
+        let reason = || redactor.text(&reason_in(body)?);
+        let beginning = redactor.beginning(body);
+        if beginning.as_deref() == Some(MASK) { reason().or(beginning) } else { beginning }
     }
 }
 

@@ -15,12 +15,12 @@
 //! | `verdict`, `page`, `sign_in`, `presence`, `repository_list` | what an answer means (pure) |
 //! | `wire`, `walk`, `lenient`, `fingerprint`, `unreadable` | the vendor's JSON; what of it need not be read twice; answers that single records have spoilt (pure) |
 //! | `error` | what went wrong, as types |
-//! | `redact`, `encodings` | what may be shown of an answer (pure) |
+//! | `redact`, `escapes` | what may be shown of an answer (pure) |
 
 mod api;
 mod auth;
-mod encodings;
 mod error;
+mod escapes;
 mod exchange;
 mod fingerprint;
 #[cfg(fuzzing)]

@@ -1,21 +1,29 @@
 //! What may be shown of an answer that did not please us. Pure.
 //!
-//! The beginning of a body helps an operator more than any wording of ours, but it may hold tokens.
-//! So every text from the server goes through here: the secrets that the client knows are replaced
-//! wherever they stand, so is the value of anything that is named like a secret, control characters
-//! are escaped, and the rest is cut. The scan goes from left to right over the whole text and stops
-//! when enough is shown, so that no secret is cut in half and shown in part.
+//! The beginning of a body helps an operator more than any wording of ours, but it may hold secrets.
+//! So every text from the server goes through here, line by line. A secret that the client knows is
+//! masked where it stands as it is; a line that may hold one in another way (escaped, in base64, or
+//! as the value of anything that is named like a secret) is masked as a whole. The rest is cut, and
+//! hidden characters are escaped. A line is looked at as a whole before any of it is shown, so that
+//! no secret is shown in part.
 
-use std::fmt::Write;
-
-use super::encodings;
+use super::escapes::{Encoded, without_escapes};
 use crate::text::is_hidden;
 
 /// The most characters shown.
 const SHOWN: usize = 200;
 
-/// What stands in for a secret.
-const MASK: &str = "***";
+/// What stands in for a secret, or for a line that may hold one.
+pub(super) const MASK: &str = "***";
+
+/// What stands for one character of it as long as that is worked on: no character of any text.
+const MASKED: char = '\u{fdd0}';
+
+/// Bytes of a body that are looked at: what is shown, and secrets in it, end long before.
+const LOOKED_AT: usize = 64 * 1024;
+
+/// Escapes within escapes, more than anybody has seen; a line with more of them is masked.
+const DEEPEST: usize = 8;
 
 /// Parts of names whose values are never shown.
 const SECRET_NAMES: [&str; 10] = [
@@ -35,121 +43,88 @@ const SECRET_NAMES: [&str; 10] = [
 #[derive(Default)]
 pub(super) struct Redactor {
     /// Longest first, so that a secret that begins with another is replaced whole.
-    secrets: Vec<String>,
+    secrets: Vec<Encoded>,
 }
 
 impl Redactor {
     /// A redactor that knows these secrets.
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut secrets: Vec<String> =
-            secrets.into_iter().filter(|secret| !secret.is_empty()).map(str::to_owned).collect();
+        // A text of several lines is looked for line by line.
+        let mut secrets: Vec<&str> = secrets.into_iter().flat_map(str::lines).collect();
+        secrets.retain(|secret| !secret.is_empty());
         secrets.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         secrets.dedup();
-        Self { secrets }
+        Self { secrets: secrets.into_iter().map(Encoded::new).collect() }
     }
 
     /// The beginning of a body; `None` if there is nothing in it.
     pub(super) fn beginning(&self, body: &[u8]) -> Option<String> {
-        // A body of megabytes is looked at as far as can matter: what is shown, and secrets in it.
-        const LOOKED_AT: usize = 64 * 1024;
-        let body = body.get(..LOOKED_AT).unwrap_or(body);
-        self.text(&String::from_utf8_lossy(body))
-    }
-
-    /// The bytes around a place of a body; `None` if there is nothing there.
-    pub(super) fn around(&self, body: &[u8], at: usize) -> Option<String> {
-        // Half of what is shown lies before it. Looked at is more, so that no secret that begins
-        // earlier is shown in part.
-        const BEFORE: usize = SHOWN / 2;
-        const LOOKED_AT: usize = 16 * 1024;
-        let at = at.min(body.len());
-        let from = at.saturating_sub(LOOKED_AT);
-        let looked_at = body.get(from..body.len().min(at + LOOKED_AT)).unwrap_or_default();
-        let unseen = looked_at.get(..(at - from).saturating_sub(BEFORE)).unwrap_or_default();
-        let unseen = String::from_utf8_lossy(unseen).len();
-        self.from(&String::from_utf8_lossy(looked_at), unseen)
+        self.text(&String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)))
     }
 
     /// A text from the server; `None` if there is nothing in it.
     pub(super) fn text(&self, text: &str) -> Option<String> {
-        const LOOKED_AT: usize = 64 * 1024;
         let text = text.trim();
-        let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= LOOKED_AT);
-        self.from(end.and_then(|end| text.get(..end)).unwrap_or(text), 0)
-    }
-
-    /// A text from about this place on.
-    fn from(&self, text: &str, unseen: usize) -> Option<String> {
-        let mut shown = Shown::default();
-        let mut rest = text;
-        let (mut in_word, mut no_digits_before) = (false, 0);
-        while !rest.is_empty() && !shown.is_full() {
-            shown.muted = text.len() - rest.len() < unseen;
-            let at = text.len() - rest.len();
-            let encoded = || {
-                // Within digits that were looked at there is nothing to be found.
-                if in_word || at < no_digits_before {
-                    return None;
-                }
-                let (looked_at, found) = encodings::encoded_length(rest, &self.secrets);
-                no_digits_before = at + looked_at;
-                found
-            };
-            if let Some(length) = self.spelt_at(rest).or_else(encoded) {
-                shown.mask();
-                rest = rest.get(length..).unwrap_or_default();
-                in_word = false;
-                continue;
-            }
-            if !in_word && let Some((value, length)) = secret_value(rest) {
-                let name_end = self.show_name(rest, value, &mut shown);
-                shown.mask();
-                let end = self.end_of_secrets(rest, value, value + length).max(name_end);
-                rest = rest.get(end..).unwrap_or_default();
-                continue;
-            }
-            let mut characters = rest.chars();
-            if let Some(character) = characters.next() {
-                in_word = is_word(character);
-                shown.push(character);
-            }
-            rest = characters.as_str();
+        let looked_at = text.get(..text.floor_char_boundary(LOOKED_AT)).unwrap_or(text);
+        let mut shown = Shown { is_cut: looked_at.len() < text.len(), ..Shown::default() };
+        for line in looked_at.split_inclusive('\n').take(SHOWN) {
+            shown.push(&self.masked(line));
         }
-        shown.finish(!rest.is_empty())
+        shown.finish()
     }
 
-    /// The length of the secret that a text begins with, as it is spelt there.
-    fn spelt_at(&self, text: &str) -> Option<usize> {
-        self.secrets.iter().find_map(|secret| encodings::length(text, secret))
+    /// The bytes around a place of a body; `None` if there is nothing there.
+    pub(super) fn around(&self, body: &[u8], at: usize) -> Option<String> {
+        // Half of what is shown lies before it.
+        const BEFORE: usize = SHOWN / 2;
+        const LOOKED_AROUND: usize = 16 * 1024;
+        let at = at.min(body.len());
+        let (mut begin, end) = (at.saturating_sub(LOOKED_AROUND), at + LOOKED_AROUND);
+        let looked_at = body.get(begin..end.min(body.len())).unwrap_or_default();
+        let mut shown = Shown { is_cut: end < body.len(), ..Shown::default() };
+        for line in looked_at.split_inclusive(|byte| *byte == b'\n') {
+            let unseen = at.saturating_sub(BEFORE).saturating_sub(begin).min(line.len());
+            let unseen = String::from_utf8_lossy(line.get(..unseen).unwrap_or_default());
+            let masked = self.masked(&String::from_utf8_lossy(line));
+            shown.push(&masked.chars().skip(unseen.chars().count()).collect::<String>());
+            begin += line.len();
+        }
+        shown.finish()
     }
 
-    /// Shows a text up to the byte `end`, where a value begins: what is called a secret may have one
-    /// in its name. Says where the last of these ends, if that is beyond it.
-    fn show_name(&self, text: &str, end: usize, shown: &mut Shown) -> usize {
-        let mut at = 0;
-        while at < end {
-            let from = text.get(at..).unwrap_or_default();
-            let Some(character) = from.chars().next() else { break };
-            if let Some(length) = self.spelt_at(from) {
-                shown.mask();
-                at += length;
-            } else {
-                shown.push(character);
-                at += character.len_utf8();
+    /// A line in which each character of a secret is replaced by [`MASKED`]; only that, where it may
+    /// hold a secret in another way.
+    fn masked(&self, line: &str) -> String {
+        let mut masked = line.to_owned();
+        for secret in self.secrets.iter().map(Encoded::plain) {
+            if masked.contains(secret) {
+                let mask = MASKED.to_string().repeat(secret.chars().count());
+                masked = masked.replace(secret, &mask);
             }
         }
-        at
+        if self.may_hold_a_secret(&masked) {
+            let all = |character| if character == '\n' { character } else { MASKED };
+            masked = masked.chars().map(all).collect();
+        }
+        masked
     }
 
-    /// Where a value ends that is not shown: a secret that begins in it may hold what ends a value.
-    fn end_of_secrets(&self, text: &str, mut at: usize, mut end: usize) -> usize {
-        while at < end {
-            let from = text.get(at..).unwrap_or_default();
-            let Some(character) = from.chars().next() else { break };
-            end = end.max(at + self.spelt_at(from).unwrap_or(0));
-            at += character.len_utf8();
+    /// Whether a line may hold a secret under whatever escapes.
+    fn may_hold_a_secret(&self, line: &str) -> bool {
+        let mut layer = line.as_bytes().to_vec();
+        for _ in 0..DEEPEST {
+            if self.secrets.iter().any(|secret| secret.is_in(&layer))
+                || names_a_secret(&String::from_utf8_lossy(&layer).to_ascii_lowercase())
+            {
+                return true;
+            }
+            let inner = without_escapes(&layer);
+            if inner == layer {
+                return false;
+            }
+            layer = inner;
         }
-        end
+        true
     }
 }
 
@@ -158,143 +133,64 @@ impl Redactor {
 struct Shown {
     text: String,
     characters: usize,
-    /// Whether something did not fit any more.
-    cut: bool,
-    /// Whether what comes is left out.
-    muted: bool,
+    /// Whether the last character was masked.
+    is_masked: bool,
+    /// Whether something did not fit any more, or was not looked at.
+    is_cut: bool,
 }
 
 impl Shown {
-    fn is_full(&self) -> bool {
-        self.characters >= SHOWN
+    /// Shows a line; a mask is shown whole, even where the limit lies within it.
+    fn push(&mut self, masked: &str) {
+        for character in masked.chars() {
+            let goes_on = std::mem::replace(&mut self.is_masked, character == MASKED);
+            if self.is_masked && goes_on {
+                continue;
+            }
+            if self.characters >= SHOWN {
+                self.is_cut = true;
+                return;
+            }
+            match character {
+                MASKED => self.text.push_str(MASK),
+                hidden if is_hidden(hidden) => self.text.extend(hidden.escape_default()),
+                plain => self.text.push(plain),
+            }
+            self.characters += if self.is_masked { MASK.len() } else { 1 };
+        }
     }
 
-    fn push(&mut self, character: char) {
-        if self.muted {
-            return;
-        }
-        if self.is_full() {
-            self.cut = true;
-            return;
-        }
-        self.characters += 1;
-        if is_hidden(character) {
-            self.text.extend(character.escape_default());
-        } else {
-            self.text.push(character);
-        }
-    }
-
-    /// A mask is shown whole, even where the limit lies within it.
-    fn mask(&mut self) {
-        if self.muted {
-            return;
-        }
-        if self.is_full() {
-            self.cut = true;
-            return;
-        }
-        self.characters += MASK.len();
-        self.text.push_str(MASK);
-    }
-
-    fn finish(mut self, cut: bool) -> Option<String> {
-        if (cut || self.cut) && write!(self.text, "...").is_err() {
-            return None;
+    fn finish(mut self) -> Option<String> {
+        if self.is_cut {
+            self.text.push_str("...");
         }
         (!self.text.is_empty()).then_some(self.text)
     }
 }
 
-/// If `text` begins with a name that sounds secret and a value: where the value begins, and how long
-/// it is.
-fn secret_value(text: &str) -> Option<(usize, usize)> {
-    let bearer = ["bearer ", "basic "].into_iter().find(|scheme| {
-        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    });
-    if let Some(scheme) = bearer {
-        let value = text.get(scheme.len()..)?;
-        let length = plain_length(value);
-        return looks_secret(value.get(..length)?).then_some((scheme.len(), length));
-    }
-    let name_length = text.find(|character| !is_word(character)).unwrap_or(text.len());
-    let name = text.get(..name_length)?.to_ascii_lowercase();
-    if !SECRET_NAMES.iter().any(|secret| name.contains(secret)) {
-        return None;
-    }
-    let after_name = text.get(name_length..)?;
-    let after_quote = after_name.trim_start_matches(['"', '\'', '\\']);
-    let quoted = after_quote.len() < after_name.len();
-    let after_space = after_quote.trim_start();
-    let separator = after_space.chars().next().filter(|it| matches!(it, ':' | '='))?;
-    let value = after_space.get(1..)?.trim_start();
-    let start = text.len() - value.len();
-    let length = match value.chars().next()? {
-        quote @ ('"' | '\'') => quoted_length(value, quote),
-        '\\' => escaped_length(value),
-        '{' | '[' => nested_length(value),
-        _ => plain_length(value),
-    };
-    let found = value.get(..length)?;
-    let shown = match (quoted, separator) {
-        // A JSON member: everything but these says something about a secret.
-        (true, _) => matches!(found.trim(), "null" | "true" | "false" | "\"\"" | "{}"),
-        (false, '=') => found.is_empty(),
-        // Prose such as "Invalid password: account locked" should stay readable.
-        (false, _) => !found.starts_with(['"', '\'', '{', '[', '\\']) && !looks_secret(found),
-    };
-    (!shown).then_some((start, length))
-}
-
-/// The length of a quoted value, both quotes included; all the rest if the closing one is missing.
-fn quoted_length(value: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (index, character) in value.char_indices().skip(1) {
-        if escaped {
-            escaped = false;
-        } else if character == '\\' {
-            escaped = true;
-        } else if character == quote {
-            return index + 1;
+/// Whether a text in lower case gives a value to a name that sounds secret. Prose such as "invalid
+/// password: account locked" gives none.
+fn names_a_secret(text: &str) -> bool {
+    let (mut is_after_name, mut is_value_next) = (false, false);
+    for piece in text.split_inclusive(|it| !is_word(it)) {
+        let word = piece.trim_end_matches(|it| !is_word(it));
+        if !word.is_empty() {
+            let is_masked = word.trim_start_matches(MASKED).is_empty();
+            if is_value_next && looks_secret(word) && !is_masked {
+                return true;
+            }
+            is_after_name = SECRET_NAMES.iter().any(|name| word.contains(name));
+            is_value_next = matches!(word, "bearer" | "basic");
         }
-    }
-    value.len()
-}
-
-/// The length of a value in quotes that are themselves escaped, as in JSON within JSON.
-fn escaped_length(value: &str) -> usize {
-    let opening = value.len() - value.trim_start_matches('\\').len();
-    let closing = value.get(..=opening).unwrap_or(value);
-    let inner = value.get(closing.len()..).unwrap_or_default();
-    inner.find(closing).map_or(value.len(), |index| closing.len() + index + closing.len())
-}
-
-/// The length of an object or a list; all the rest if it does not end.
-fn nested_length(value: &str) -> usize {
-    let (mut depth, mut at) = (0_usize, 0);
-    while let Some(character) = value.get(at..).and_then(|rest| rest.chars().next()) {
-        at += match character {
-            '"' => quoted_length(value.get(at..).unwrap_or_default(), '"'),
-            other => other.len_utf8(),
-        };
-        match character {
-            '{' | '[' => depth += 1,
-            '}' | ']' => depth = depth.saturating_sub(1),
+        match piece.get(word.len()..).and_then(|end| end.chars().next()) {
+            Some('"' | '\'' | '=') if is_after_name => return true,
+            Some('"' | '\'' | '{' | '[') if is_value_next => return true,
+            Some(':') if is_after_name => is_value_next = true,
+            Some(end) if !end.is_whitespace() => (is_after_name, is_value_next) = (false, false),
             _ => {}
         }
-        if depth == 0 {
-            return at;
-        }
     }
-    value.len()
-}
-
-/// The length of a value without quotes.
-fn plain_length(value: &str) -> usize {
-    let ends = |character: char| {
-        character.is_whitespace() || ";,&<>\"'}])".contains(character) || character.is_control()
-    };
-    value.find(ends).unwrap_or(value.len())
+    false
 }
 
 /// Whether a word is rather a token than prose.
@@ -303,5 +199,5 @@ fn looks_secret(word: &str) -> bool {
 }
 
 fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || matches!(character, '_' | '-')
+    character.is_alphanumeric() || matches!(character, '_' | '-' | MASKED)
 }

@@ -9,8 +9,8 @@
 
 use super::error::{RequestError, RequestErrorKind};
 use super::verdict::{
-    Reply, TokenCookies, Verdict, asks_to_sign_in, is_empty, is_html, parsed, reason, reason_in,
-    secret, speaks_of_signing_in, success, title, wrong_shape,
+    Reply, TokenCookies, Verdict, asks_to_sign_in, is_empty, is_html, page_title, parsed, reason,
+    reason_in, secret, speaks_of_signing_in, success, wrong_shape,
 };
 use super::wire::{self, ApiEnvelope};
 use crate::http::ForeignRedirect;
@@ -142,8 +142,7 @@ fn words(reply: &Reply) -> Option<String> {
     let text = String::from_utf8_lossy(&reply.body);
     let said = if is_html(reply) {
         let page = if asks_to_sign_in(reply) { "a sign-in page" } else { "a page" };
-        let lower = text.to_ascii_lowercase();
-        let title = title(&lower).map(str::trim).filter(|title| !title.is_empty());
+        let title = page_title(reply).map(|title| title.to_ascii_lowercase());
         title.map_or_else(|| page.to_owned(), |title| format!("{page}: {title}"))
     } else {
         text.trim().chars().take(WORDS).collect()

@@ -230,7 +230,21 @@ fn tags<'p>(page: &'p str, name: &'p str) -> impl Iterator<Item = &'p str> {
     })
 }
 
-pub(super) fn title(page: &str) -> Option<&str> {
+/// What an HTML page calls itself; `None` for anything else, and where it does not say.
+pub(super) fn page_title(reply: &Reply) -> Option<String> {
+    if !is_html(reply) {
+        return None;
+    }
+    let page = String::from_utf8_lossy(&reply.body);
+    // Of the same length as the page, so that a place in one is that place in the other.
+    let lower = page.to_ascii_lowercase();
+    let inside = title(&lower)?;
+    let begin = inside.as_ptr().addr() - lower.as_ptr().addr();
+    let title = page.get(begin..begin + inside.len())?.trim();
+    (!title.is_empty()).then(|| title.to_owned())
+}
+
+fn title(page: &str) -> Option<&str> {
     let (_, from) = page.split_once("<title")?;
     let (_, inside) = from.split_once('>')?;
     inside.split('<').next()

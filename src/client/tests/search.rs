@@ -134,7 +134,7 @@ async fn a_status_that_is_no_refusal_is_a_failure_with_its_wait() {
         assert_eq!(error.retry_after, Some(Duration::from_secs(42)));
         if status != 304 {
             let beginning = error.beginning.as_deref();
-            assert_eq!(beginning, Some(r#"{"token": ***, "page": 1}"#), "{status}");
+            assert_eq!(beginning, Some("***"), "{status}");
         }
         assert_eq!(error.to_string(), format!("search failed: status {status}"));
     }

@@ -158,39 +158,59 @@ fn a_redacted_text_keeps_what_helps() {
         ("plain words", "plain words"),
         (r#"{"status": 0, "name": "x"}"#, r#"{"status": 0, "name": "x"}"#),
         ("before s3cret after s3crets", "before *** after ***s"),
-        (
-            r#"as JSON pa\"ss, as HTML pa&quot;ss, as a form pa%22ss"#,
-            "as JSON ***, as HTML ***, as a form ***",
-        ),
-        (
-            "as HTML pa&#34;ss and pa&#X22;ss, within a form pa%26quot%3bss?",
-            "as HTML *** and ***, within a form pa%26quot%3bss?",
-        ),
-        (r#"as JSON pa\"ss and pa"ss, in a URL pa%2522ss"#, "as JSON *** and ***, in a URL ***"),
-        (
-            "in base64 key=czNjcmV0Lg==, in digits 733363726574",
-            "in base64 key=***==, in digits ***",
-        ),
         ("the longer one first: abc", "the longer one first: ***"),
-        (r#"{"token":"x\"y","page":1}"#, r#"{"token":***,"page":1}"#),
-        (r#"{"EPIMRestToken" : 'x', "page":1}"#, r#"{"EPIMRestToken" : ***, "page":1}"#),
-        (r#"{"token":{"a":["}"]},"page":1}"#, r#"{"token":***,"page":1}"#),
-        (r#"{"tokens":["a","b"],"page":1}"#, r#"{"tokens":***,"page":1}"#),
-        (r#"{"token":null,"page":1}"#, r#"{"token":null,"page":1}"#),
-        (r#"{"token":5,"page":1}"#, r#"{"token":***,"page":1}"#),
-        (r#"{"x":"{\"token\":\"y\",\"page\":1}"}"#, r#"{"x":"{\"token\":***,\"page\":1}"}"#),
-        (r#"{"token":"cut in the midd"#, r#"{"token":***"#),
-        ("ewtoken=v4lue; path=/", "ewtoken=***; path=/"),
-        ("?password=x&page=1", "?password=***&page=1"),
-        ("Authorization: Bearer abcdef123", "Authorization: Bearer ***"),
+        ("first line\nthe s3cret\nlast line", "first line\\nthe ***\\nlast line"),
+        ("first line\npa&quot;ss it is\nlast line", "first line\\n***\\nlast line"),
         ("Invalid password: account locked", "Invalid password: account locked"),
-        ("invalid token: 7f3a99c1", "invalid token: ***"),
+        ("Session expired at 10:15:30", "Session expired at 10:15:30"),
+        ("Invalid token: s3cret", "Invalid token: ***"),
         ("a\tb\nc\u{1b}[31md\u{202e}e\u{0}", "a\\tb\\nc\\u{1b}[31md\\u{202e}e\\u{0}"),
         ("  ", ""),
     ];
     for (text, expected) in cases {
         assert_eq!(redactor.text(text).unwrap_or_default(), expected, "{text}");
     }
+}
+
+#[test]
+fn a_line_that_may_hold_a_secret_in_another_way_is_not_shown() {
+    let redactor = Redactor::new(["s3cret", "pa\"ss", "ab", "abc"]);
+    let lines = [
+        r#"as JSON pa\"ss"#,
+        "as HTML pa&quot;ss",
+        "as HTML pa&#34;ss and pa&#X22;ss",
+        "as a form pa%22ss",
+        "in a URL pa%2522ss",
+        r#"JSON in JSON in HTML pa\\\&#x22;ss"#,
+        r#"as JSON p\u0061\"ss"#,
+        "in base64 key=czNjcmV0Lg==",
+        "in base64 key=YXM6czNjcmV0Lg",
+        "in digits 733363726574",
+        "in digits 733363726574".to_uppercase().leak(),
+        r#"{"token":"x\"y","page":1}"#,
+        r#"{"EPIMRestToken" : 'x', "page":1}"#,
+        r#"{"token":{"a":["}"]},"page":1}"#,
+        r#"{"tokens":["a","b"],"page":1}"#,
+        r#"{"token":5,"page":1}"#,
+        r#"{"token":"s3cret","page":1}"#,
+        "?password=s3cret&page=1",
+        "tokens: ['a', 'b']",
+        "password = x",
+        r#"{"token":"s3cretandmore","page":1}"#,
+        r#"{"x":"{\"token\":\"y\",\"page\":1}"}"#,
+        r#"{"token":"cut in the midd"#,
+        "ewtoken=v4lue; path=/",
+        "?password=x&page=1",
+        "Authorization: Bearer abcdef123",
+        "invalid token: 7f3a99c1",
+        "xs3cret_token=y1234",
+        "a_tokens3cret: {1}",
+    ];
+    for line in lines {
+        assert_eq!(redactor.text(line).as_deref(), Some("***"), "{line}");
+    }
+    let long = format!("{} and more", "x".repeat(9_999));
+    assert_eq!(redactor.text(&long), Some(format!("{}...", "x".repeat(200))));
 }
 
 #[test]
@@ -204,17 +224,6 @@ fn a_redacted_text_is_cut_but_no_secret_is_cut_in_half() {
     }
     assert_eq!(redactor.beginning(b""), None);
     assert_eq!(redactor.beginning(b"\xff\xfe").as_deref(), Some("\u{fffd}\u{fffd}"));
-}
-
-#[test]
-fn a_secret_that_lies_across_name_and_value_is_not_shown_and_no_name_without_end() {
-    let redactor = Redactor::new(["s3cret", "hunter2;rest"]);
-    assert_eq!(redactor.text("password=hunter2;rest&a").as_deref(), Some("password=***&a"));
-    assert_eq!(redactor.text("xs3cret_token=y1234").as_deref(), Some("x***_token=***"));
-    assert_eq!(redactor.text("a_tokens3cret: {1}").as_deref(), Some("a_token***: ***"));
-    let long = format!("{}_token=y1234 and more", "x".repeat(9_999));
-    let shown = redactor.text(&long).unwrap();
-    assert_eq!(shown, format!("{}...", "x".repeat(200)));
 }
 
 #[test]

@@ -48,6 +48,11 @@ pub(crate) fn pages() -> Vec<Page> {
     names.iter().map(|name| read(name)).collect()
 }
 
+/// The pages that say how things are now; the changelog says how they were, too.
+pub(crate) fn current() -> Vec<Page> {
+    pages().into_iter().filter(|page| page.name != "CHANGELOG.md").collect()
+}
+
 /// Reads a file of the tree.
 pub(crate) fn read(name: &str) -> Page {
     let text = fs::read_to_string(top().join(name));
@@ -150,6 +155,30 @@ impl Page {
         let paragraphs = self.apart().1;
         let headings = paragraphs.iter().filter_map(|line| line.strip_prefix('#'));
         headings.map(|heading| heading.trim_start_matches('#').trim().to_owned()).collect()
+    }
+
+    /// The rows of all tables whose head begins so.
+    pub(crate) fn rows(&self, head: &str) -> Vec<Vec<String>> {
+        let (mut rows, mut inside) = (Vec::new(), false);
+        for line in self.text.lines() {
+            let begins = line.starts_with(head);
+            inside = line.starts_with('|') && (inside || begins);
+            if inside && !begins && !line.starts_with("| ---") {
+                let cells = line.trim_matches('|').split('|');
+                rows.push(cells.map(|cell| cell.trim().to_owned()).collect());
+            }
+        }
+        assert!(!rows.is_empty(), "{} has no table {head}", self.name);
+        rows
+    }
+
+    /// The same, without the marks of a cell that is code and nothing else.
+    pub(crate) fn table(&self, head: &str) -> Vec<Vec<String>> {
+        let bare = |cell: String| match cell.strip_prefix('`').and_then(|it| it.split_once('`')) {
+            Some((code, "")) => code.to_owned(),
+            _ => cell,
+        };
+        self.rows(head).into_iter().map(|row| row.into_iter().map(bare).collect()).collect()
     }
 
     /// Blocks of code, and paragraphs: a run of lines between empty ones, joined; a row of a table, a

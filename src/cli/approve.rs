@@ -4,23 +4,24 @@
 //! next certified pass. Those that are not named wait on.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
+use super::query::{self, MirrorQuery, RepositoryArg};
 use super::{Exit, history};
 use crate::config::Environment;
 use crate::domain::envelope::BareId;
 use crate::domain::{ItemId, RepositoryId, item};
-use crate::mirror::{self, ApprovalOutcome, PendingDeletions};
+use crate::mirror::{ApprovalOutcome, PendingDeletions};
 
 /// The flags of `ewmirror approve-deletes`.
 #[derive(Args, Debug)]
 pub(super) struct ApproveArgs {
     /// The repository, by its number or its configured name
-    #[arg(long, value_name = "ID|NAME", value_parser = ask::repository)]
-    repository: Wanted,
+    #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
+    repository: RepositoryArg,
 
     /// Show the deletions that are held back, one JSON object a line, and approve nothing
     #[arg(long)]
@@ -52,9 +53,10 @@ fn names(text: &str) -> Result<Names, String> {
 pub(super) fn run(file: &Path, environment: &Environment, args: &ApproveArgs) -> Exit {
     let given: Vec<String> = args.items.iter().flat_map(|names| names.0.clone()).collect();
     let named = (!given.is_empty()).then_some(given.as_slice());
-    let done = Asked::of(file, environment).and_then(|asked| {
-        let repository = asked.find(&args.repository)?;
-        if args.list { list(&asked, repository, named) } else { approve(&asked, repository, named) }
+    let done = MirrorQuery::open(file, environment).and_then(|query| {
+        let repository = query.find(&args.repository)?;
+        query.expect(repository)?;
+        if args.list { list(&query, repository, named) } else { approve(&query, repository, named) }
     });
     match done {
         Ok(()) => Exit::Done,
@@ -62,10 +64,12 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &ApproveArgs) ->
     }
 }
 
-fn approve(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) -> Result<(), Exit> {
-    asked.expect(&asked.reader()?, repository)?;
-    let approve = mirror::approve(&asked.path, repository, named);
-    match approve.map_err(|error| ask::failed(&error))? {
+fn approve(
+    query: &MirrorQuery,
+    repository: RepositoryId,
+    named: Option<&[String]>,
+) -> Result<(), Exit> {
+    match query.wait(query.mirror.approve(repository, named.map(<[String]>::to_vec)))? {
         ApprovalOutcome::NothingHeld => Err(nothing_held(repository)),
         ApprovalOutcome::Unknown(unknown) => Err(not_held(repository, &unknown)),
         ApprovalOutcome::Done { approved, waiting } => {
@@ -88,12 +92,13 @@ fn approve(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) ->
 
 /// Writes what waits for the operator, a page of it at a time, so that whoever reads it slowly holds
 /// nobody up.
-fn list(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) -> Result<(), Exit> {
-    let mut reader = asked.reader()?;
-    asked.expect(&reader, repository)?;
-    let failed = |error| ask::failed(&error);
+fn list(
+    query: &MirrorQuery,
+    repository: RepositoryId,
+    named: Option<&[String]>,
+) -> Result<(), Exit> {
     let Some(PendingDeletions { mut items, since_ms }) =
-        reader.pending_deletions(repository).map_err(failed)?
+        query.wait(query.mirror.pending_deletions(repository))?
     else {
         return named.map_or(Ok(()), |_| Err(nothing_held(repository)));
     };
@@ -102,9 +107,9 @@ fn list(asked: &Asked, repository: RepositoryId, named: Option<&[String]>) -> Re
     }
     let since = since_ms.map(history::time);
     let mut stdout = Stdout::new();
-    let mut after = None;
+    let (items, mut after) = (Arc::new(items), None);
     loop {
-        let page = reader.items_in(repository, &items, after.as_ref()).map_err(failed)?;
+        let page = query.wait(query.mirror.items_in(repository, Arc::clone(&items), after))?;
         for (id, body) in &page.items {
             stdout.write(&line(repository, id, since.as_deref(), body))?;
         }
@@ -135,7 +140,7 @@ fn not_held(repository: RepositoryId, unknown: &[String]) -> Exit {
     Exit::Failed(format!(
         "not held back in repository {repository}, and nothing is approved: {}; --list shows \
          those that are",
-        ask::listed(unknown.iter().map(|name| output::visible(name)))
+        query::listed(unknown.iter().map(|name| output::visible(name)))
     ))
 }
 

@@ -11,19 +11,20 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use clap::Args;
+use tokio::time::timeout;
 
-use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
+use super::query::{self, MirrorQuery, RepositoryArg};
 use super::{Exit, PANICKED};
 use crate::config::Environment;
 use crate::domain::{RepositoryId, Sequence, envelope};
-use crate::mirror::Reader;
+use crate::mirror::{MirrorError, MirrorReader};
 use crate::signals::{Listener, Signal};
 
 /// The most changes written before stdout is flushed.
 const PAGE: usize = 1000;
 
-/// How often a follower looks for news: a change is told well within a second.
+/// How often a follower that waits for news looks whether it is still to follow.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long a follower that was told to end may take to finish the line in hand. It takes longer
@@ -34,8 +35,8 @@ const TO_FINISH: Duration = Duration::from_secs(1);
 #[derive(Args, Debug)]
 pub(super) struct ChangesArgs {
     /// Only the changes of this repository, by its number or its configured name
-    #[arg(long, value_name = "ID|NAME", value_parser = ask::repository)]
-    repository: Option<Wanted>,
+    #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
+    repository: Option<RepositoryArg>,
 
     /// Only what comes after this sequence; 0 is the beginning
     #[arg(long, value_name = "SEQ")]
@@ -48,17 +49,17 @@ pub(super) struct ChangesArgs {
 
 /// Writes the log to stdout.
 pub(super) fn run(file: &Path, environment: &Environment, args: &ChangesArgs) -> Exit {
-    let told = Telling::new(file, environment, args)
-        .and_then(|telling| if args.follow { follow(telling) } else { telling.tell_all() });
-    match told {
+    let written = ChangesWriter::new(file, environment, args)
+        .and_then(|writer| if args.follow { follow(writer) } else { writer.tell_all() });
+    match written {
         Ok(()) => Exit::Done,
         Err(exit) => exit,
     }
 }
 
 /// How far the log has been told.
-struct Telling {
-    reader: Reader,
+struct ChangesWriter {
+    query: MirrorQuery,
     server: String,
     repository: Option<RepositoryId>,
     after: Option<Sequence>,
@@ -66,17 +67,16 @@ struct Telling {
     lines: Vec<u8>,
 }
 
-impl Telling {
+impl ChangesWriter {
     fn new(file: &Path, environment: &Environment, args: &ChangesArgs) -> Result<Self, Exit> {
-        let asked = Asked::of(file, environment)?;
-        let repository = args.repository.as_ref().map(|it| asked.find(it)).transpose()?;
-        let reader = asked.reader()?;
+        let query = MirrorQuery::open(file, environment)?;
+        let repository = args.repository.as_ref().map(|it| query.find(it)).transpose()?;
         if let Some(repository) = repository {
-            asked.expect(&reader, repository)?;
+            query.expect(repository)?;
         }
-        let server = envelope::server_name(&asked.config.server);
+        let server = envelope::server_name(&query.config.server);
         let after = args.after.map(Sequence);
-        Ok(Self { reader, server, repository, after, lines: Vec::new() })
+        Ok(Self { query, server, repository, after, lines: Vec::new() })
     }
 
     /// Tells what is there now.
@@ -93,27 +93,20 @@ impl Telling {
     /// Tells what is there and what comes, until told to stop or nobody listens any more.
     fn follow(mut self, stop: &AtomicBool) -> Result<(), Exit> {
         let mut stdout = Stdout::new();
-        while !stop.load(Ordering::Relaxed) {
-            // Asked before the log is read, so that what comes meanwhile is news afterwards.
-            if self.reader.has_news().map_err(|error| ask::failed(&error))? {
-                let (mut reached, mut last) = self.tell_page(&mut stdout)?;
-                while reached < last && !stop.load(Ordering::Relaxed) {
-                    (reached, last) = self.tell_page(&mut stdout)?;
-                }
+        loop {
+            let (mut reached, mut last) = self.tell_page(&mut stdout)?;
+            while reached < last && !stop.load(Ordering::Relaxed) {
+                (reached, last) = self.tell_page(&mut stdout)?;
             }
-            if output::closed_within(LOOK_EVERY) {
-                break;
+            if !self.query.wait(news(&*self.query.mirror, reached, stop))? {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Tells one page; returns how far that is, and the last change that there is.
     fn tell_page(&mut self, stdout: &mut Stdout) -> Result<(Sequence, Sequence), Exit> {
-        let page = self
-            .reader
-            .changes(self.after, self.repository, PAGE)
-            .map_err(|error| ask::failed(&error))?;
+        let page = self.query.wait(self.query.mirror.changes(self.after, self.repository, PAGE))?;
         if self.after.is_none() && page.dropped_through > Sequence(0) {
             output::note(&format!("changes up to {} have been dropped\n", page.dropped_through));
         }
@@ -128,9 +121,27 @@ impl Telling {
     }
 }
 
+/// Waits for a change after this one; false where nobody wants to hear of it any more.
+async fn news(
+    mirror: &dyn MirrorReader,
+    after: Sequence,
+    stop: &AtomicBool,
+) -> Result<bool, MirrorError> {
+    let mut news = mirror.wait_for_news(after);
+    loop {
+        if stop.load(Ordering::Relaxed) || output::closed_within(Duration::ZERO) {
+            return Ok(false);
+        }
+        if let Ok(last) = timeout(LOOK_EVERY, &mut news).await {
+            last?;
+            return Ok(true);
+        }
+    }
+}
+
 /// Follows in a thread of its own, because a write to stdout may stand still for ever and a signal
 /// must end the command even then.
-fn follow(telling: Telling) -> Result<(), Exit> {
+fn follow(writer: ChangesWriter) -> Result<(), Exit> {
     let (mut signals, _listener) = Listener::start()
         .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -139,7 +150,7 @@ fn follow(telling: Telling) -> Result<(), Exit> {
     std::thread::Builder::new()
         .name("changes".to_owned())
         // Nobody waits for the outcome only where the process is at its end.
-        .spawn(move || drop(sender.send(telling.follow(&told_to_stop))))
+        .spawn(move || drop(sender.send(writer.follow(&told_to_stop))))
         .map_err(|error| Exit::Failed(format!("cannot start a thread: {error}")))?;
     loop {
         let wait = if stop.load(Ordering::Relaxed) { TO_FINISH } else { LOOK_EVERY };

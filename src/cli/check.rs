@@ -8,7 +8,7 @@ use std::path::Path;
 use super::daemon;
 use crate::client::Client;
 use crate::config::{self, Environment, MirrorUrl};
-use crate::mirror;
+use crate::mirror::Store;
 
 /// The exit status of a configuration that does not hold.
 const WRONG_CONFIGURATION: u8 = 2;
@@ -51,10 +51,9 @@ pub fn report(file: &Path, environment: &Environment) -> CheckReport {
     }
 }
 
-/// What `run` would find wrong with the place of the database.
+/// What `run` would find wrong with the place of the mirror.
 fn unmounted(mirror: &MirrorUrl) -> Option<String> {
-    let MirrorUrl::Sqlite(path) = mirror else { return None };
-    let error = mirror::check_folder(path).err()?;
+    let error = Store::of(mirror).check_place().err()?;
     Some(format!("  mirror.url: {error}\n    {}", error.remedy()))
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
@@ -16,7 +16,7 @@ use crate::config::{
     self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, RepositoryConfig,
     Warning,
 };
-use crate::mirror::{AnyMirror, NoMirror, Reader, SqliteMirror, SqliteOptions};
+use crate::mirror::{MirrorReader, OpenMirror, Store};
 use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
@@ -40,11 +40,12 @@ pub(super) fn run(file: &Path, environment: Environment) -> Exit {
     }
 }
 
-/// Everything that a command needs before it has a runtime.
+/// Everything that a command needs before its supervisor starts.
 pub(super) struct Prepared {
+    runtime: Runtime,
     config: Config,
     client: Arc<Client>,
-    mirror: AnyMirror,
+    mirror: OpenMirror,
     control: Vec<control::ControlAddress>,
     reload: ReloadConfig,
     notifier: Notifier,
@@ -71,12 +72,14 @@ impl Prepared {
         // Before the mirror is opened, which may take a while: a signal must not end that halfway.
         let (signals, listener) = Listener::start()
             .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
-        let mirror = open(&config.mirror)?;
+        let runtime = runtime()?;
+        let mirror = runtime.block_on(open(&config.mirror))?;
         let origin = ControlOrigin { file, mirror: &config.mirror, environment: &environment };
         let control = origin.of_daemon();
         let notifier = Notifier::of(&environment);
         let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
         Ok(Self {
+            runtime,
             config,
             client,
             mirror,
@@ -94,7 +97,7 @@ impl Prepared {
         &self.config.repositories
     }
 
-    /// Starts a runtime and runs a supervisor in it, as `drive` likes.
+    /// Runs a supervisor, as `drive` likes.
     pub(super) fn supervise<F, D>(
         self,
         passes: PassLimit,
@@ -103,13 +106,14 @@ impl Prepared {
     ) -> Result<ExitReason, Exit>
     where
         F: Future<Output = ExitReason>,
-        D: FnOnce(Supervisor<Client, AnyMirror>) -> F,
+        D: FnOnce(Supervisor<Client, OpenMirror>) -> F,
     {
-        let runtime = runtime()?;
+        let runtime = self.runtime;
         let (status, notifier) = match passes {
-            PassLimit::Endless => {
-                (Some(runtime.block_on(serving(&self.config, self.control))), self.notifier)
-            }
+            PassLimit::Endless => (
+                Some(runtime.block_on(serving(&self.config, self.mirror.reader(), self.control))),
+                self.notifier,
+            ),
             // A unit that is done when its process is needs to be told nothing.
             PassLimit::One => (None, Notifier::nobody()),
         };
@@ -140,42 +144,38 @@ impl Prepared {
 /// had is tried again while it serves: a mirror does not stop for its status page.
 pub(super) async fn serving(
     config: &Config,
+    reader: Option<Arc<dyn MirrorReader>>,
     control: Vec<control::ControlAddress>,
 ) -> Arc<StatusEndpoint> {
     let places = control
         .into_iter()
         .map(ListenAddress::Control)
         .chain(ListenAddress::of(&config.status.listen));
-    Arc::new(StatusEndpoint::at(places, config.mirror.shown(), figures(&config.mirror)).await)
+    Arc::new(StatusEndpoint::at(places, config.mirror.shown(), reader.map(figures)).await)
 }
 
-/// What reads the mirror's figures, where one is kept.
-fn figures(mirror: &MirrorUrl) -> Option<SummaryReader> {
-    let MirrorUrl::Sqlite(path) = mirror else { return None };
-    let path = path.clone();
-    Some(Arc::new(move || {
-        let summary = Reader::beside_writer(&path).and_then(|mut reader| reader.summary());
+/// What reads the mirror's figures; it waits for them.
+fn figures(reader: Arc<dyn MirrorReader>) -> SummaryReader {
+    Arc::new(move || {
+        let summary = Handle::current().block_on(reader.summary());
         summary.map_err(|error| output::chain(&error))
-    }))
+    })
 }
 
 /// Opens the mirror that is configured.
-pub(super) fn open(url: &MirrorUrl) -> Result<AnyMirror, Exit> {
-    match url {
-        MirrorUrl::None => Ok(AnyMirror::None(NoMirror)),
-        MirrorUrl::Sqlite(path) => {
-            let mirror = SqliteMirror::open(path, SqliteOptions::default()).map_err(|error| {
-                Exit::Failed(format!("{}; {}", output::chain(&error), error.remedy()))
-            })?;
-            event::mirror_opened(path);
-            Ok(AnyMirror::Sqlite(mirror))
+pub(super) async fn open(url: &MirrorUrl) -> Result<OpenMirror, Exit> {
+    let store = Store::of(url);
+    let mirror = store.open_to_write().await.map_err(|error| {
+        let text = format!("{}; {}", output::chain(&error), error.remedy());
+        match store {
+            Store::Postgres => Exit::Wrong(text),
+            Store::None | Store::Sqlite(_) => Exit::Failed(text),
         }
-        MirrorUrl::Postgres(_) => Err(Exit::Wrong(
-            "mirror.url: this version has no PostgreSQL mirror yet: take \
-             \"sqlite:///var/lib/ewmirror/mirror.db\", or \"none\" to page and log only"
-                .to_owned(),
-        )),
+    })?;
+    if let Some(path) = store.local_file() {
+        event::mirror_opened(path);
     }
+    Ok(mirror)
 }
 
 /// Loads the configuration; an error tells all its faults.

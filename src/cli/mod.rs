@@ -6,7 +6,6 @@
 
 mod approve;
 mod arguments;
-mod ask;
 mod changes;
 pub mod check;
 mod daemon;
@@ -22,9 +21,10 @@ mod manual;
 mod once;
 mod online;
 mod output;
+mod query;
 mod repositories;
 pub mod simulate;
-mod spool;
+mod spill_file;
 mod status;
 
 use std::ffi::OsString;

@@ -7,9 +7,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
+
 use super::{Exit, daemon, output};
 use crate::config::{self, Environment, MirrorUrl, QueryConfig};
-use crate::mirror::{self, MirrorSummary, Reader};
+use crate::mirror::{MirrorSummary, Store};
 use crate::progress::problems::{Problem, ProblemReport, Scope, Source};
 use crate::status::control::ControlOrigin;
 use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
@@ -22,7 +24,7 @@ use crate::text::{CommandLine, visible_but};
 /// Shows how things stand: as JSON, or as a page. A success only where the daemon runs and nothing
 /// is wrong.
 pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
-    let Found { document, received, no_daemon } = match look(file, environment) {
+    let StatusAnswer { document, received, no_daemon } = match look(file, environment) {
         Ok(found) => found,
         Err(exit) => return exit,
     };
@@ -47,7 +49,7 @@ pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
 }
 
 /// What there is to show.
-struct Found {
+struct StatusAnswer {
     document: StatusDocument,
     /// The document as the daemon sent it, which may know more than this version.
     received: Option<String>,
@@ -56,14 +58,14 @@ struct Found {
 }
 
 /// Why no daemon says how things stand.
-struct Silence {
+struct UnansweredDaemon {
     error: String,
     remedy: String,
     /// Whether none runs, as far as anybody can tell.
     nobody_runs: bool,
 }
 
-fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
+fn look(file: &Path, environment: &Environment) -> Result<StatusAnswer, Exit> {
     let config = config::load_for_queries(file, environment).map_err(|faults| {
         Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
     })?;
@@ -77,36 +79,37 @@ fn look(file: &Path, environment: &Environment) -> Result<Found, Exit> {
             asked => asked.map_err(|error| (error, false)),
         }
     });
-    runtime.shutdown_background();
     let (error, somebody) = match asked {
         Ok(ControlAnswer { document, json, .. }) => {
             let received = Some(format!("{json:#}\n"));
-            return Ok(Found { document, received, no_daemon: String::new() });
+            return Ok(StatusAnswer { document, received, no_daemon: String::new() });
         }
         Err(error) => error,
     };
     let is_another = matches!(error, ControlRequestError::Another { .. });
     let command = output::command_line(file);
     let silence = unanswered(&error, somebody, &config, &command);
-    match summary(&config.mirror) {
+    let summary = summary(&config.mirror, &runtime);
+    // A name that is being looked up in a thread of its own must not hold up the end.
+    runtime.shutdown_background();
+    match summary {
         Ok(summary) => {
             let document = document(&config, &summary, &command, &silence);
             if is_another {
                 let error = &silence.error;
                 output::note(&format!("ewmirror: {error}; this is from the database\n"));
             }
-            Ok(Found { document, received: None, no_daemon: silence.error })
+            Ok(StatusAnswer { document, received: None, no_daemon: silence.error })
         }
         Err(why) => Err(Exit::Failed(format!("{}; {}; {why}", silence.error, silence.remedy))),
     }
 }
 
-fn summary(mirror: &MirrorUrl) -> Result<MirrorSummary, String> {
-    match mirror {
-        MirrorUrl::None => Err("mirror.url is \"none\", so that nobody else can tell".to_owned()),
-        MirrorUrl::Postgres(_) => Err("this version reads no PostgreSQL mirror".to_owned()),
-        MirrorUrl::Sqlite(path) => Reader::open(path)
-            .and_then(|mut reader| reader.summary())
+fn summary(mirror: &MirrorUrl, runtime: &Runtime) -> Result<MirrorSummary, String> {
+    match Store::of(mirror) {
+        Store::None => Err("mirror.url is \"none\", so that nobody else can tell".to_owned()),
+        store => runtime
+            .block_on(async { store.open_to_read().await?.summary().await })
             .map_err(|error| format!("{}; {}", output::chain(&error), error.remedy())),
     }
 }
@@ -117,12 +120,9 @@ fn unanswered(
     somebody: bool,
     config: &QueryConfig,
     command: &CommandLine,
-) -> Silence {
+) -> UnansweredDaemon {
     let said = PlainText(&output::chain(error)).to_string();
-    let lock_owner = match &config.mirror {
-        MirrorUrl::Sqlite(path) => mirror::lock_owner(path),
-        _ => Ok(None),
-    };
+    let lock_owner = Store::of(&config.mirror).lock_owner();
     let remedy = if error.is_forbidden() {
         "ask as root (sudo), or as the daemon's user".to_owned()
     } else {
@@ -154,7 +154,7 @@ fn unanswered(
         }
         _ => (format!("the daemon cannot be asked: {said}"), remedy, false),
     };
-    Silence { error, remedy, nobody_runs }
+    UnansweredDaemon { error, remedy, nobody_runs }
 }
 
 /// The document of the database alone.
@@ -162,7 +162,7 @@ fn document(
     config: &QueryConfig,
     summary: &MirrorSummary,
     command: &CommandLine,
-    silence: &Silence,
+    silence: &UnansweredDaemon,
 ) -> StatusDocument {
     let unasked = Problem {
         source: Source { scope: Scope::Mirror, repository: None, what: "daemon" },

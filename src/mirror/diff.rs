@@ -8,7 +8,7 @@ use crate::json::{JsonPointer, canonical};
 
 /// What the mirror has under an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StoredVersion {
+pub(crate) enum StoredVersion {
     /// Nothing, or an item that was deleted.
     Absent,
     /// An item with this digest.
@@ -17,17 +17,17 @@ pub(super) enum StoredVersion {
 
 /// How items are compared.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ComparisonRules<'a> {
+pub(crate) struct ComparisonRules<'a> {
     /// Whether any pass over the repository has come to its end.
-    pub(super) first_pass_done: bool,
+    pub(crate) first_pass_done: bool,
     /// Members left out.
-    pub(super) ignore: &'a [JsonPointer],
+    pub(crate) ignore: &'a [JsonPointer],
 }
 
 impl ComparisonRules<'_> {
     /// What has happened to an item; `None`: nothing. `stored` fetches the body that the mirror
     /// has, and is asked only where the digests differ.
-    pub(super) fn judge<E>(
+    pub(crate) fn judge<E>(
         self,
         item: &Item,
         known: StoredVersion,
@@ -48,7 +48,7 @@ impl ComparisonRules<'_> {
 /// The rows that count, in their order, each with whether the pass sees its id for the first time:
 /// where an id stands twice the later row counts, and whichever saw it first, it was seen first on
 /// this page.
-pub(super) fn rows(page: &PageOfItems) -> impl Iterator<Item = (&Item, bool)> {
+pub(crate) fn rows(page: &PageOfItems) -> impl Iterator<Item = (&Item, bool)> {
     let mut last: HashMap<&ItemId, (usize, bool)> = HashMap::with_capacity(page.items.len());
     for (place, item) in page.items.iter().enumerate() {
         let first = page.newly_seen.get(place).copied().unwrap_or(false);

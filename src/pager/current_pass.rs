@@ -272,7 +272,6 @@ impl CurrentPass {
             .chain(unreadable)
             .collect();
         PageOfItems {
-            repository: self.config.id,
             iteration: self.iteration,
             ts_ms,
             items,

@@ -86,7 +86,6 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         // Once any are approved, there is nothing to wait for but the next certified pass.
         unresolved.holds = reconciled.held.as_ref().is_some_and(|held| held.approved.is_empty());
         let end = EndOfPass {
-            repository,
             iteration: self.iteration,
             ts_ms: clock::now_ms(),
             statistics,

@@ -50,7 +50,7 @@ pub(super) async fn pause<A, M: Mirror>(
             PauseEvent::Settings(changed) => changed.map_err(|_| Stopped)?,
             PauseEvent::Over => return Ok(()),
             PauseEvent::AskForApproval => {
-                if mirror.approved(context).await? {
+                if mirror.any_approved(context).await? {
                     fetcher.progress.problems.over(problems::HELD.of(mirror.repository));
                     return Ok(());
                 }

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, ResumePoint, Suspects,
+    ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, RepositoryWriter, ResumePoint,
+    Suspects,
 };
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
@@ -29,6 +30,7 @@ const CALL_WITHIN: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug)]
 pub(super) struct RetryingMirror<M> {
     pub(super) mirror: Arc<M>,
+    pub(super) writer: Arc<dyn RepositoryWriter>,
     pub(super) repository: RepositoryId,
     pub(super) progress: Arc<Progress>,
     pub(super) chance: Arc<Chance>,
@@ -36,7 +38,7 @@ pub(super) struct RetryingMirror<M> {
 
 impl<M: Mirror> RetryingMirror<M> {
     pub(super) async fn load(&self, context: &Context) -> Result<ResumePoint, Stopped> {
-        self.until_done(context, || self.mirror.load(self.repository)).await
+        self.until_done(context, || self.writer.load()).await
     }
 
     pub(super) async fn begin_pass(
@@ -45,7 +47,7 @@ impl<M: Mirror> RetryingMirror<M> {
         iteration: Iteration,
         ts_ms: i64,
     ) -> Result<(), Stopped> {
-        self.until_done(context, || self.mirror.begin_pass(self.repository, iteration, ts_ms)).await
+        self.until_done(context, || self.writer.begin_pass(iteration, ts_ms)).await
     }
 
     pub(super) async fn write_page(
@@ -53,11 +55,11 @@ impl<M: Mirror> RetryingMirror<M> {
         context: &Context,
         page: Arc<PageOfItems>,
     ) -> Result<ChangeCounts, Stopped> {
-        self.until_done(context, || self.mirror.write_page(Arc::clone(&page))).await
+        self.until_done(context, || self.writer.write_page(Arc::clone(&page))).await
     }
 
     pub(super) async fn suspects(&self, context: &Context) -> Result<Suspects, Stopped> {
-        self.until_done(context, || self.mirror.suspects(self.repository)).await
+        self.until_done(context, || self.writer.suspects()).await
     }
 
     pub(super) async fn unseen(
@@ -67,7 +69,7 @@ impl<M: Mirror> RetryingMirror<M> {
         after: Option<&ItemId>,
         limit: usize,
     ) -> Result<Vec<ItemId>, Stopped> {
-        let call = || self.mirror.unseen(self.repository, Arc::clone(seen), after.cloned(), limit);
+        let call = || self.writer.unseen(Arc::clone(seen), after.cloned(), limit);
         self.until_done(context, call).await
     }
 
@@ -81,7 +83,7 @@ impl<M: Mirror> RetryingMirror<M> {
         if items.is_empty() {
             return Ok(0);
         }
-        let call = || self.mirror.delete(self.repository, iteration, ts_ms, items.clone());
+        let call = || self.writer.delete(iteration, ts_ms, items.clone());
         self.until_done(context, call).await
     }
 
@@ -90,11 +92,11 @@ impl<M: Mirror> RetryingMirror<M> {
         context: &Context,
         end: &EndOfPass,
     ) -> Result<ChangeCounts, Stopped> {
-        self.until_done(context, || self.mirror.end_pass(end.clone())).await
+        self.until_done(context, || self.writer.end_pass(end.clone())).await
     }
 
-    pub(super) async fn approved(&self, context: &Context) -> Result<bool, Stopped> {
-        self.until_done(context, || self.mirror.approved(self.repository)).await
+    pub(super) async fn any_approved(&self, context: &Context) -> Result<bool, Stopped> {
+        self.until_done(context, || self.writer.any_approved()).await
     }
 
     pub(super) async fn drop_changes(

@@ -15,7 +15,7 @@ use super::retrying_mirror::RetryingMirror;
 use super::task::{Pager, PassLimit};
 use crate::client::Api;
 use crate::domain::Iteration;
-use crate::mirror::{Interrupted, Mirror};
+use crate::mirror::{Interrupted, Lease, Mirror};
 use crate::progress::Activity;
 use crate::task::context::at;
 use crate::task::{Stopped, Until};
@@ -27,9 +27,12 @@ const READ_AHEAD: usize = 2;
 /// Runs pass after pass, the interrupted one first, until the pager has made its passes or is told
 /// to stop.
 pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
+    let repository = pager.settings.borrow().id;
     let mirror = Arc::new(RetryingMirror {
         mirror: Arc::clone(&pager.mirror),
-        repository: pager.settings.borrow().id,
+        // No store has another lease yet.
+        writer: pager.mirror.writer(repository, &Lease::sole()),
+        repository,
         progress: Arc::clone(&pager.fetcher.progress),
         chance: Arc::clone(&pager.fetcher.chance),
     });

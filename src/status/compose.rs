@@ -50,8 +50,8 @@ pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
         problems: problems.iter().map(ProblemStatus::from).collect(),
         mirror: MirrorStatus {
             url: Some(input.mirror_url.to_owned()),
-            database_bytes: summary.map(|it| it.database_bytes),
-            wal_bytes: summary.map(|it| it.wal_bytes),
+            database_bytes: summary.and_then(|it| it.bytes_of("database")),
+            wal_bytes: summary.and_then(|it| it.bytes_of("wal")),
             last_sequence: summary.map(|it| it.last.0),
             dropped_through: summary.map(|it| it.dropped_through.0),
             error: input.summary.and_then(Result::err),

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Environment, MirrorUrl, StatusListen};
+use crate::mirror::Store;
 
 /// The folder of the configurations that the shipped units read.
 const CONFIGURATIONS: &str = "/etc/ewmirror";
@@ -132,14 +133,15 @@ impl ControlOrigin<'_> {
 
     /// The database without links, so that one database has one socket.
     fn database(&self) -> Option<PathBuf> {
-        let MirrorUrl::Sqlite(path) = self.mirror else { return None };
+        let store = Store::of(self.mirror);
+        let path = store.local_file()?;
         let resolved = fs::canonicalize(path).or_else(|error| {
             let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
                 return Err(error);
             };
             Ok(fs::canonicalize(folder)?.join(name))
         });
-        Some(resolved.unwrap_or_else(|_| path.clone()))
+        Some(resolved.unwrap_or_else(|_| path.to_owned()))
     }
 
     fn of_user(&self) -> Vec<ControlAddress> {

@@ -85,7 +85,11 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::testing::summary;
+    use crate::testing::{storage, summary};
+
+    fn wal(summary: &MirrorSummary) -> u64 {
+        summary.bytes_of("wal").unwrap()
+    }
 
     #[tokio::test]
     async fn many_who_ask_within_a_second_are_one_reading() {
@@ -93,10 +97,10 @@ mod tests {
         let counted = Arc::clone(&readings);
         let figures = SummaryCache::new(Arc::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
-            Ok(MirrorSummary { wal_bytes: 7, ..summary() })
+            Ok(MirrorSummary { storage: storage(0, 7), ..summary() })
         }));
         let (a, b) = tokio::join!(figures.get(), figures.get());
-        assert_eq!((a.unwrap().wal_bytes, b.unwrap().wal_bytes), (7, 7));
+        assert_eq!((wal(&a.unwrap()), wal(&b.unwrap())), (7, 7));
         assert!(figures.get().await.is_ok());
         assert_eq!(readings.load(Ordering::Relaxed), 1);
         tokio::time::sleep(FRESH).await;
@@ -134,11 +138,11 @@ mod tests {
             if nth > 0 {
                 assert!(locked(&held).recv().is_err(), "nothing is sent");
             }
-            Ok(MirrorSummary { wal_bytes: nth as u64, ..summary() })
+            Ok(MirrorSummary { storage: storage(0, nth as u64), ..summary() })
         }));
-        assert_eq!(figures.get().await.unwrap().wal_bytes, 0);
+        assert_eq!(wal(&figures.get().await.unwrap()), 0);
         tokio::time::sleep(FRESH).await;
-        assert_eq!(figures.get().await.unwrap().wal_bytes, 0);
+        assert_eq!(wal(&figures.get().await.unwrap()), 0);
         assert_eq!(readings.load(Ordering::Relaxed), 2);
         // Not for ever.
         if let Some((at, _)) = locked(&figures.latest).as_mut() {
@@ -146,6 +150,6 @@ mod tests {
         }
         assert_eq!(figures.get().await.unwrap_err(), "the mirror did not answer within 1 s");
         drop(release);
-        assert_eq!(figures.get().await.unwrap().wal_bytes, 1);
+        assert_eq!(wal(&figures.get().await.unwrap()), 1);
     }
 }

@@ -52,7 +52,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         }
         self.given.notifier.retry();
         host_check::check_clock(self.given.api.clock_ahead_s(), &self.given.progress);
-        self.host_check.check_disk(self.given.mirror.file(), &self.given.progress);
+        self.host_check.check_disk(&self.given.mirror, &self.given.progress);
     }
 
     /// Tells which keys wait for a restart, and that none does.

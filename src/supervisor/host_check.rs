@@ -3,13 +3,13 @@
 //! The judging is pure. The disk is asked on a thread that may wait for it, one question at a time,
 //! so that a disk that hangs holds up nobody and gathers no threads.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use bytesize::ByteSize;
 use tokio::task::JoinHandle;
 
 use crate::client::CLOCKS_APART_S;
+use crate::mirror::{DiskSpace, Mirror};
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
 
@@ -23,17 +23,10 @@ const LITTLE: u64 = 1 << 30;
 /// Free space below which any disk is as good as full: a few pages of large items.
 const NEXT_TO_NOTHING: u64 = 16 << 20;
 
-/// What is left of a disk.
-#[derive(Clone, Copy, Debug)]
-struct DiskSpace {
-    free: u64,
-    size: u64,
-}
-
-impl DiskSpace {
-    fn is_little(self) -> bool {
-        self.free < NEXT_TO_NOTHING || self.free < LITTLE && self.free < self.size / 10
-    }
+/// Whether a disk is as good as full, or will be.
+fn is_little(space: &DiskSpace) -> bool {
+    let &DiskSpace { free_bytes, size_bytes, .. } = space;
+    free_bytes < NEXT_TO_NOTHING || free_bytes < LITTLE && free_bytes < size_bytes / 10
 }
 
 /// Looks at the machine.
@@ -44,17 +37,16 @@ pub(super) struct HostCheck {
 }
 
 impl HostCheck {
-    /// Asks the disk that this file is on; what it says is reported when it says it.
-    pub(super) fn check_disk(&mut self, file: Option<&Path>, progress: &Arc<Progress>) {
-        let Some(file) = file.map(Path::to_owned) else { return };
+    /// Asks the disk that the mirror grows on; what it says is reported when it says it.
+    pub(super) fn check_disk<M: Mirror>(&mut self, mirror: &Arc<M>, progress: &Arc<Progress>) {
         if self.asked.as_ref().is_some_and(|asked| !asked.is_finished()) {
             return;
         }
-        let progress = Arc::clone(progress);
+        let (mirror, progress) = (Arc::clone(mirror), Arc::clone(progress));
         self.asked = Some(tokio::task::spawn_blocking(move || {
             // One that cannot be asked shows at the next page.
-            let Some(room) = room(&file) else { return };
-            match disk(room, &file) {
+            let Some(space) = mirror.disk_space() else { return };
+            match disk(&space) {
                 Some(report) => progress.problems.stands(DISK, report),
                 None => progress.problems.over(DISK),
             }
@@ -70,16 +62,9 @@ pub(super) fn check_clock(ahead_s: Option<i64>, progress: &Progress) {
     }
 }
 
-fn room(file: &Path) -> Option<DiskSpace> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let space = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
-    let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
-    Some(DiskSpace { free: bytes(space.f_bavail), size: bytes(space.f_blocks) })
-}
-
-fn disk(room: DiskSpace, file: &Path) -> Option<ProblemReport> {
-    room.is_little().then(|| ProblemReport {
-        error: format!("the disk of {} fills: {} free", file.display(), ByteSize::b(room.free)),
+fn disk(space: &DiskSpace) -> Option<ProblemReport> {
+    is_little(space).then(|| ProblemReport {
+        error: format!("the disk of {} fills: {} free", space.of, ByteSize::b(space.free_bytes)),
         remedy: "make room on it, or set changes.keep to keep less of the past".to_owned(),
         retry_in: None,
         halts: false,
@@ -101,6 +86,10 @@ fn clock(ahead_s: i64) -> Option<ProblemReport> {
 mod tests {
     use super::*;
 
+    fn space(free_bytes: u64, size_bytes: u64) -> DiskSpace {
+        DiskSpace { of: "/m/mirror.db".to_owned(), free_bytes, size_bytes }
+    }
+
     #[test]
     fn a_disk_fills_where_little_is_left_of_it_and_of_it_for_what_is_to_come() {
         const MIB: u64 = 1 << 20;
@@ -113,10 +102,9 @@ mod tests {
             (999 * MIB, 10_000 * MIB, true),
             (1024 * MIB, 1 << 50, false),
         ] {
-            assert_eq!(DiskSpace { free, size }.is_little(), little, "{free} of {size}");
+            assert_eq!(is_little(&space(free, size)), little, "{free} of {size}");
         }
-        let report =
-            disk(DiskSpace { free: 3 * MIB, size: 64 * MIB }, Path::new("/m/mirror.db")).unwrap();
+        let report = disk(&space(3 * MIB, 64 * MIB)).unwrap();
         assert_eq!(report.error, "the disk of /m/mirror.db fills: 3.0 MiB free");
     }
 
@@ -126,13 +114,5 @@ mod tests {
         let error = |ahead| clock(ahead).unwrap().error;
         assert_eq!(error(61), "the server's clock is 61 s ahead of this machine's");
         assert_eq!(error(-3600), "the server's clock is 3600 s behind this machine's");
-    }
-
-    #[tokio::test]
-    async fn the_disk_of_a_file_is_asked_where_the_file_is() {
-        let folder = tempfile::TempDir::new().unwrap();
-        assert!(room(&folder.path().join("mirror.db")).unwrap().size > 0);
-        assert!(room(Path::new("/nonexistent/mirror.db")).is_none());
-        assert!(room(Path::new("mirror.db")).is_some());
     }
 }

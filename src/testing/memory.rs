@@ -1,34 +1,75 @@
-//! A mirror in memory that meets the obligations of the trait, but for surviving the process.
+//! A mirror in memory that meets the obligations of the contracts, but for surviving the process.
 //!
-//! Compares bytes only: what the same item in another form is, the real mirror's tests say.
+//! Everything that ever happened is kept; what has been dropped is only hidden.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
-use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
+use crate::domain::item::digest;
+use crate::domain::{Change, IdSet, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
+use crate::mirror::deletions::{AnnouncedDeletions, Announcement};
+use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
+use crate::mirror::retention::RetentionCutoff;
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Interrupted, Mirror, MirrorError, PageOfItems, ResumePoint, Suspects,
+    ChangeCounts, EndOfPass, Interrupted, LedgerEntry, MirrorError, PageOfItems, PassStatistics,
+    ResumePoint, Suspects,
 };
 
+/// Changes dropped in one call.
+const DROPPED_AT_ONCE: usize = 1000;
+
 /// The mirror.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    content: Arc<Mutex<MemoryContent>>,
+    /// The last change.
+    pub(super) news: watch::Sender<Sequence>,
+}
+
+/// Items by repository and id.
+pub(crate) type ItemsByKey = BTreeMap<(u64, ItemId), Vec<u8>>;
+
+/// What is in it.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<RepositoryId, StoredRepository>>);
+pub(super) struct MemoryContent {
+    repositories: BTreeMap<RepositoryId, StoredRepository>,
+    log: Vec<LoggedChange>,
+    dropped: usize,
+}
+
+/// A change, and the one of the same item before it.
+#[derive(Debug)]
+pub(super) struct LoggedChange {
+    pub(super) change: Change,
+    pub(super) previous: Option<Sequence>,
+}
 
 /// What is kept of a repository.
 #[derive(Debug, Default)]
 pub(crate) struct StoredRepository {
     pub(crate) items: BTreeMap<ItemId, Bytes>,
     pub(crate) suspects: Suspects,
-    /// The pass begun last, and whether it has ended.
-    pass: Option<(Iteration, bool)>,
-    changed: ChangeCounts,
     pub(crate) interrupted: Option<Interrupted>,
     pub(crate) ends: Vec<EndOfPass>,
     /// `drop_changes` was called so.
     pub(crate) dropped: Vec<(i64, Duration)>,
+    /// Whether anything was ever put into it, or a pass came to its end.
+    pub(super) is_known: bool,
+    /// Since when deletions have been held back.
+    pub(super) since: Option<Announcement>,
+    /// The latest change of each item, of deleted ones too.
+    pub(super) latest: BTreeMap<ItemId, Sequence>,
+    pub(super) passes: BTreeMap<Iteration, LedgerEntry>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { content: Arc::default(), news: watch::Sender::new(Sequence(0)) }
+    }
 }
 
 impl Memory {
@@ -38,125 +79,268 @@ impl Memory {
         repository: RepositoryId,
         look: impl FnOnce(&mut StoredRepository) -> T,
     ) -> T {
-        look(self.lock().entry(repository).or_default())
+        look(self.content().repositories.entry(repository).or_default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RepositoryId, StoredRepository>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The items by repository and id, and the deleted ones that are remembered.
+    pub(crate) fn items_and_tombstones(&self) -> (ItemsByKey, BTreeSet<(u64, ItemId)>) {
+        let content = self.content();
+        let (mut items, mut tombstones) = (ItemsByKey::new(), BTreeSet::new());
+        for (RepositoryId(repository), kept) in &content.repositories {
+            let of = |id: &ItemId| (*repository, id.clone());
+            items.extend(kept.items.iter().map(|(id, body)| (of(id), body.to_vec())));
+            let gone = kept.latest.keys().filter(|id| !kept.items.contains_key(id));
+            tombstones.extend(gone.map(of));
+        }
+        (items, tombstones)
+    }
+
+    /// The changes that are in the log.
+    pub(crate) fn retained(&self) -> Vec<Change> {
+        self.content().retained().iter().map(|logged| logged.change.clone()).collect()
+    }
+
+    pub(super) fn content(&self) -> MutexGuard<'_, MemoryContent> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn load(&self, repository: RepositoryId) -> ResumePoint {
+        self.with(repository, |kept| match kept.passes.last_key_value() {
+            None => ResumePoint { iteration: Iteration::FIRST, interrupted: None },
+            Some((iteration, pass)) if pass.ended_ms.is_some() => {
+                ResumePoint { iteration: iteration.next(), interrupted: None }
+            }
+            Some((iteration, _)) => {
+                ResumePoint { iteration: *iteration, interrupted: kept.interrupted.clone() }
+            }
+        })
+    }
+
+    pub(super) fn begin_pass(&self, repository: RepositoryId, iteration: Iteration, ts_ms: i64) {
+        self.with(repository, |kept| {
+            for pass in kept.passes.values_mut().filter(|pass| pass.ended_ms.is_none()) {
+                (pass.ended_ms, pass.reason) = (Some(ts_ms), Some("given up".to_owned()));
+            }
+            kept.interrupted = None;
+            kept.passes.insert(iteration, under_way(iteration, ts_ms));
+        });
+    }
+
+    pub(super) fn write_page(&self, repository: RepositoryId, page: &PageOfItems) -> ChangeCounts {
+        let mut content = self.content();
+        let kept = content.repositories.entry(repository).or_default();
+        let first_pass_done = !kept.ends.is_empty();
+        let rules = ComparisonRules { first_pass_done, ignore: &page.ignore };
+        let (mut changed, mut found) = (ChangeCounts::default(), Vec::new());
+        for (item, newly_seen) in diff::rows(page) {
+            let stored = kept.items.get(&item.id);
+            let known =
+                stored.map_or(StoredVersion::Absent, |it| StoredVersion::Present(digest(it)));
+            let body = || Ok::<_, MirrorError>(stored.map(|it| it.to_vec()).unwrap_or_default());
+            match rules.judge(item, known, body).expect("memory can be read") {
+                Some(op) => {
+                    *(if op == Op::Update {
+                        &mut changed.updated
+                    } else {
+                        &mut changed.created
+                    }) += 1;
+                    found.push((op, item));
+                }
+                None => changed.unchanged += u64::from(newly_seen),
+            }
+        }
+        let pass = kept.passes.entry(page.iteration);
+        let pass = pass.or_insert_with(|| under_way(page.iteration, page.ts_ms));
+        pass.changed.add(changed);
+        pass.statistics = page.statistics;
+        let mut seen = kept.interrupted.take().map(|it| it.seen).unwrap_or_default();
+        if !page.checkpoint.seen.is_empty() {
+            seen.push(page.checkpoint.seen.clone());
+        }
+        kept.interrupted = Some(Interrupted {
+            saved_ms: page.ts_ms,
+            statistics: page.statistics,
+            state: page.checkpoint.state.clone(),
+            seen,
+        });
+        let when = (page.iteration, page.ts_ms);
+        for (op, item) in found {
+            content.append(repository, when, op, &item.id, Some(item));
+        }
+        self.tell(&content);
+        changed
+    }
+
+    pub(super) fn suspects(&self, repository: RepositoryId) -> Suspects {
+        self.with(repository, |kept| Suspects {
+            items: kept.items.len() as u64,
+            ..kept.suspects.clone()
+        })
+    }
+
+    pub(super) fn unseen(
+        &self,
+        repository: RepositoryId,
+        seen: &IdSet,
+        after: Option<&ItemId>,
+        limit: usize,
+    ) -> Vec<ItemId> {
+        self.with(repository, |kept| {
+            let ids = kept.items.keys().filter(|id| after.is_none_or(|it| *id > it));
+            ids.filter(|id| !seen.contains(id)).take(limit).cloned().collect()
+        })
+    }
+
+    pub(super) fn delete(
+        &self,
+        repository: RepositoryId,
+        (iteration, ts_ms): (Iteration, i64),
+        mut items: Vec<ItemId>,
+    ) -> u64 {
+        items.sort_unstable();
+        items.dedup();
+        let mut content = self.content();
+        let kept = content.repositories.entry(repository).or_default();
+        items.retain(|id| kept.items.contains_key(id));
+        let pass = kept.passes.entry(iteration).or_insert_with(|| under_way(iteration, ts_ms));
+        pass.changed.deleted += items.len() as u64;
+        for id in &items {
+            content.append(repository, (iteration, ts_ms), Op::Delete, id, None);
+        }
+        self.tell(&content);
+        items.len() as u64
+    }
+
+    pub(super) fn end_pass(&self, repository: RepositoryId, end: EndOfPass) -> ChangeCounts {
+        self.with(repository, |kept| {
+            let pass = kept.passes.entry(end.iteration);
+            let pass = pass.or_insert_with(|| under_way(end.iteration, end.ts_ms));
+            pass.ended_ms = Some(end.ts_ms);
+            pass.statistics = end.statistics;
+            pass.suspects = end.suspects.count();
+            pass.held = end.held.as_ref().map_or(0, |held| held.items.count());
+            (pass.certified, pass.reason) = (end.reason.is_none(), end.reason.clone());
+            let changed = pass.changed;
+            kept.interrupted = None;
+            kept.suspects.suspects = end.suspects.clone();
+            let now = Announcement { iteration: end.iteration, ts_ms: end.ts_ms };
+            let since = kept.since.unwrap_or(now);
+            let before = kept.suspects.held.take();
+            let before = before.map(|held| AnnouncedDeletions { held, since });
+            let announced = AnnouncedDeletions::at_end(end.held.clone(), before, now);
+            kept.since = announced.as_ref().map(|announced| announced.since);
+            kept.suspects.held = announced.map(|announced| announced.held);
+            kept.is_known = true;
+            kept.ends.push(end);
+            changed
+        })
+    }
+
+    pub(super) fn drop_changes(&self, now_ms: i64, keep: Duration) -> bool {
+        let mut content = self.content();
+        let MemoryContent { repositories, log, dropped } = &mut *content;
+        for kept in repositories.values_mut() {
+            kept.dropped.push((now_ms, keep));
+        }
+        let (cutoff, first) = (RetentionCutoff::new(now_ms, keep), *dropped);
+        while let Some(LoggedChange { change, .. }) = log.get(*dropped) {
+            let kept = repositories.entry(change.repository).or_default();
+            let next_pass_ms = || {
+                let later = kept.passes.values().filter(|pass| pass.iteration > change.iteration);
+                let mut started = later.map(|pass| pass.started_ms).filter(|it| *it <= now_ms);
+                Ok::<_, MirrorError>(started.next())
+            };
+            let is_enough = *dropped - first == DROPPED_AT_ONCE;
+            if is_enough || cutoff.keeps(change.ts_ms, next_pass_ms).expect("memory can be read") {
+                break;
+            }
+            *dropped += 1;
+            if change.op == Op::Delete && kept.latest.get(&change.item) == Some(&change.sequence) {
+                kept.latest.remove(&change.item);
+            }
+        }
+        *dropped - first == DROPPED_AT_ONCE
+    }
+
+    /// Tells whoever follows.
+    fn tell(&self, content: &MemoryContent) {
+        self.news.send_replace(content.last());
     }
 }
 
-impl Mirror for Memory {
-    async fn load(&self, repository: RepositoryId) -> Result<ResumePoint, MirrorError> {
-        Ok(self.with(repository, |kept| match kept.pass {
-            None => ResumePoint { iteration: Iteration::FIRST, interrupted: None },
-            Some((iteration, true)) => {
-                ResumePoint { iteration: iteration.next(), interrupted: None }
+impl MemoryContent {
+    pub(super) fn last(&self) -> Sequence {
+        Sequence(self.log.len() as u64)
+    }
+
+    pub(super) fn dropped_through(&self) -> Sequence {
+        Sequence(self.dropped as u64)
+    }
+
+    /// The changes that are in the log.
+    pub(super) fn retained(&self) -> &[LoggedChange] {
+        self.log.get(self.dropped..).unwrap_or_default()
+    }
+
+    pub(super) fn repositories(&self) -> &BTreeMap<RepositoryId, StoredRepository> {
+        &self.repositories
+    }
+
+    /// The items of all repositories once this change had been made.
+    pub(super) fn as_of(&self, sequence: Sequence) -> BTreeMap<(RepositoryId, ItemId), Vec<u8>> {
+        let mut items = BTreeMap::new();
+        for LoggedChange { change, .. } in
+            self.log.iter().take_while(|it| it.change.sequence <= sequence)
+        {
+            let key = (change.repository, change.item.clone());
+            match &change.after {
+                Some(after) => drop(items.insert(key, after.clone())),
+                None => drop(items.remove(&key)),
             }
-            Some((iteration, false)) => {
-                ResumePoint { iteration, interrupted: kept.interrupted.clone() }
-            }
-        }))
-    }
-
-    async fn begin_pass(
-        &self,
-        repository: RepositoryId,
-        iteration: Iteration,
-        _: i64,
-    ) -> Result<(), MirrorError> {
-        self.with(repository, |kept| {
-            kept.pass = Some((iteration, false));
-            kept.interrupted = None;
-            kept.changed = ChangeCounts::default();
-        });
-        Ok(())
-    }
-
-    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
-        Ok(self.with(page.repository, |kept| {
-            let mut changed = ChangeCounts::default();
-            for (item, first) in page.items.iter().zip(&page.newly_seen) {
-                match kept.items.insert(item.id.clone(), item.bytes.clone()) {
-                    None => changed.created += 1,
-                    Some(old) if old != item.bytes => changed.updated += 1,
-                    Some(_) => changed.unchanged += u64::from(*first),
-                }
-            }
-            kept.changed.add(changed);
-            let mut seen = kept.interrupted.take().map(|it| it.seen).unwrap_or_default();
-            if !page.checkpoint.seen.is_empty() {
-                seen.push(page.checkpoint.seen.clone());
-            }
-            kept.interrupted = Some(Interrupted {
-                saved_ms: page.ts_ms,
-                statistics: page.statistics,
-                state: page.checkpoint.state.clone(),
-                seen,
-            });
-            changed
-        }))
-    }
-
-    async fn suspects(&self, repository: RepositoryId) -> Result<Suspects, MirrorError> {
-        Ok(self.with(repository, |kept| Suspects {
-            items: kept.items.len() as u64,
-            ..kept.suspects.clone()
-        }))
-    }
-
-    async fn unseen(
-        &self,
-        repository: RepositoryId,
-        seen: Arc<IdSet>,
-        after: Option<ItemId>,
-        limit: usize,
-    ) -> Result<Vec<ItemId>, MirrorError> {
-        Ok(self.with(repository, |kept| {
-            let ids = kept.items.keys().filter(|id| after.as_ref().is_none_or(|it| *id > it));
-            ids.filter(|id| !seen.contains(id)).take(limit).cloned().collect()
-        }))
-    }
-
-    async fn delete(
-        &self,
-        repository: RepositoryId,
-        _: Iteration,
-        _: i64,
-        items: Vec<ItemId>,
-    ) -> Result<u64, MirrorError> {
-        Ok(self.with(repository, |kept| {
-            let there = items.iter().filter(|id| kept.items.remove(id).is_some()).count() as u64;
-            kept.changed.deleted += there;
-            there
-        }))
-    }
-
-    async fn end_pass(&self, end: EndOfPass) -> Result<ChangeCounts, MirrorError> {
-        Ok(self.with(end.repository, |kept| {
-            kept.pass = Some((end.iteration, true));
-            kept.interrupted = None;
-            kept.suspects.suspects = end.suspects.clone();
-            let before = std::mem::replace(&mut kept.suspects.held, end.held.clone());
-            if let (Some(held), Some(before)) = (&mut kept.suspects.held, before) {
-                held.carry_over(&before);
-            }
-            kept.ends.push(end);
-            kept.changed
-        }))
-    }
-
-    async fn approved(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        let approved = |kept: &mut StoredRepository| {
-            kept.suspects.held.as_ref().is_some_and(|it| !it.approved.is_empty())
-        };
-        Ok(self.with(repository, approved))
-    }
-
-    async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {
-        for kept in self.lock().values_mut() {
-            kept.dropped.push((now_ms, keep));
         }
-        Ok(false)
+        items
+    }
+
+    fn append(
+        &mut self,
+        repository: RepositoryId,
+        (iteration, ts_ms): (Iteration, i64),
+        op: Op,
+        id: &ItemId,
+        item: Option<&Item>,
+    ) {
+        let sequence = Sequence(self.log.len() as u64 + 1);
+        let kept = self.repositories.entry(repository).or_default();
+        let before = match item {
+            Some(item) => kept.items.insert(id.clone(), item.bytes.clone()),
+            None => kept.items.remove(id),
+        };
+        kept.is_known = true;
+        let previous = kept.latest.insert(id.clone(), sequence);
+        let change = Change {
+            sequence,
+            repository,
+            item: id.clone(),
+            op,
+            iteration,
+            ts_ms,
+            before: before.map(|it| it.to_vec()),
+            after: item.map(|item| item.bytes.to_vec()),
+        };
+        self.log.push(LoggedChange { change, previous });
+    }
+}
+
+fn under_way(iteration: Iteration, started_ms: i64) -> LedgerEntry {
+    LedgerEntry {
+        iteration,
+        started_ms,
+        ended_ms: None,
+        statistics: PassStatistics::default(),
+        changed: ChangeCounts::default(),
+        suspects: 0,
+        held: 0,
+        certified: false,
+        reason: None,
     }
 }

@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::Memory;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, ResumePoint, Suspects,
+    ChangeCounts, EndOfPass, Lease, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
+    PageOfItems, RepositoryWriter, ResumePoint, Suspects,
 };
 
 /// One page as it was handed over.
@@ -36,6 +37,12 @@ pub(crate) enum Trouble {
 pub(crate) struct WatchfulMirror {
     /// What it keeps.
     pub(crate) memory: Memory,
+    watch: Arc<Watch>,
+}
+
+/// What it remembers of being written.
+#[derive(Debug)]
+struct Watch {
     pages: Mutex<Vec<Delivered>>,
     script: Mutex<VecDeque<Trouble>>,
     taken: watch::Sender<usize>,
@@ -43,109 +50,119 @@ pub(crate) struct WatchfulMirror {
 
 impl WatchfulMirror {
     pub(crate) fn new() -> Self {
-        Self {
-            memory: Memory::default(),
-            pages: Mutex::default(),
-            script: Mutex::default(),
-            taken: watch::Sender::new(0),
-        }
+        let taken = watch::Sender::new(0);
+        let watch = Watch { pages: Mutex::default(), script: Mutex::default(), taken };
+        Self { memory: Memory::default(), watch: Arc::new(watch) }
     }
 
     /// What goes wrong with the next writes.
     pub(crate) fn script(&self, troubles: impl IntoIterator<Item = Trouble>) {
-        locked(&self.script).extend(troubles);
+        locked(&self.watch.script).extend(troubles);
     }
 
     /// The pages of a repository, in the order in which they came.
     pub(crate) fn pages(&self, repository: u64) -> Vec<Delivered> {
-        let pages = locked(&self.pages);
+        let pages = locked(&self.watch.pages);
         pages.iter().filter(|page| page.repository == repository).cloned().collect()
     }
 
     /// All pages.
     pub(crate) fn all(&self) -> Vec<Delivered> {
-        locked(&self.pages).clone()
+        locked(&self.watch.pages).clone()
     }
 
     /// Waits until so many pages, of whatever repository, have come.
     pub(crate) async fn taken(&self, pages: usize) {
-        self.taken.subscribe().wait_for(|taken| *taken >= pages).await.unwrap();
+        self.watch.taken.subscribe().wait_for(|taken| *taken >= pages).await.unwrap();
     }
 }
 
 impl Mirror for WatchfulMirror {
-    async fn load(&self, repository: RepositoryId) -> Result<ResumePoint, MirrorError> {
-        self.memory.load(repository).await
+    fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter> {
+        let writer = self.memory.writer(repository, lease);
+        Arc::new(WatchfulWriter { writer, repository, watch: Arc::clone(&self.watch) })
     }
 
-    async fn begin_pass(
+    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
+        Mirror::drop_changes(&self.memory, now_ms, keep)
+    }
+}
+
+/// Its writer of one repository.
+#[derive(Debug)]
+struct WatchfulWriter {
+    writer: Arc<dyn RepositoryWriter>,
+    repository: RepositoryId,
+    watch: Arc<Watch>,
+}
+
+impl RepositoryWriter for WatchfulWriter {
+    fn load(&self) -> MirrorFuture<'_, ResumePoint> {
+        self.writer.load()
+    }
+
+    fn begin_pass(&self, iteration: Iteration, ts_ms: i64) -> MirrorFuture<'_, ()> {
+        self.writer.begin_pass(iteration, ts_ms)
+    }
+
+    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
+        self.writer.suspects()
+    }
+
+    fn unseen(
         &self,
-        repository: RepositoryId,
-        iteration: Iteration,
-        ts_ms: i64,
-    ) -> Result<(), MirrorError> {
-        self.memory.begin_pass(repository, iteration, ts_ms).await
-    }
-
-    async fn suspects(&self, repository: RepositoryId) -> Result<Suspects, MirrorError> {
-        self.memory.suspects(repository).await
-    }
-
-    async fn unseen(
-        &self,
-        repository: RepositoryId,
         seen: Arc<IdSet>,
         after: Option<ItemId>,
         limit: usize,
-    ) -> Result<Vec<ItemId>, MirrorError> {
-        self.memory.unseen(repository, seen, after, limit).await
+    ) -> MirrorFuture<'_, Vec<ItemId>> {
+        self.writer.unseen(seen, after, limit)
     }
 
-    async fn delete(
+    fn delete(
         &self,
-        repository: RepositoryId,
         iteration: Iteration,
         ts_ms: i64,
         items: Vec<ItemId>,
-    ) -> Result<u64, MirrorError> {
-        self.memory.delete(repository, iteration, ts_ms, items).await
+    ) -> MirrorFuture<'_, u64> {
+        self.writer.delete(iteration, ts_ms, items)
     }
 
-    async fn end_pass(&self, end: EndOfPass) -> Result<ChangeCounts, MirrorError> {
-        self.memory.end_pass(end).await
+    fn end_pass(&self, end: EndOfPass) -> MirrorFuture<'_, ChangeCounts> {
+        self.writer.end_pass(end)
     }
 
-    async fn approved(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        self.memory.approved(repository).await
+    fn any_approved(&self) -> MirrorFuture<'_, bool> {
+        self.writer.any_approved()
     }
 
-    async fn drop_changes(&self, now_ms: i64, keep: Duration) -> Result<bool, MirrorError> {
-        self.memory.drop_changes(now_ms, keep).await
-    }
-
-    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
-        let trouble = locked(&self.script).pop_front();
-        match trouble {
-            Some(Trouble::Fail) => return Err(MirrorError::Store("disk full".into())),
-            Some(Trouble::Slow(time)) => sleep(time).await,
-            Some(Trouble::Panic) | None => {}
-        }
-        let RepositoryId(repository) = page.repository;
-        let items = page.items.iter().map(|item| match &item.id {
-            ItemId::Integer(number) => *number,
-            ItemId::Text(text) => panic!("an id that the server has not: {text}"),
-        });
-        let delivered = Delivered {
-            at: Instant::now(),
-            repository,
-            iteration: page.iteration.0,
-            items: items.collect(),
-        };
-        locked(&self.pages).push(delivered);
-        self.taken.send_modify(|taken| *taken += 1);
-        // Taken, but the one who handed it over never learns of it.
-        assert!(!matches!(trouble, Some(Trouble::Panic)), "scripted");
-        self.memory.write_page(page).await
+    fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
+        Box::pin(async move {
+            let trouble = locked(&self.watch.script).pop_front();
+            match trouble {
+                Some(Trouble::Fail) => {
+                    let kind = MirrorErrorKind::Unavailable;
+                    return Err(MirrorError::new(kind, "make room", "disk full"));
+                }
+                Some(Trouble::Slow(time)) => sleep(time).await,
+                Some(Trouble::Panic) | None => {}
+            }
+            let RepositoryId(repository) = self.repository;
+            let items = page.items.iter().map(|item| match &item.id {
+                ItemId::Integer(number) => *number,
+                ItemId::Text(text) => panic!("an id that the server has not: {text}"),
+            });
+            let delivered = Delivered {
+                at: Instant::now(),
+                repository,
+                iteration: page.iteration.0,
+                items: items.collect(),
+            };
+            locked(&self.watch.pages).push(delivered);
+            self.watch.taken.send_modify(|taken| *taken += 1);
+            // Taken, but the one who handed it over never learns of it.
+            assert!(!matches!(trouble, Some(Trouble::Panic)), "scripted");
+            self.writer.write_page(page).await
+        })
     }
 }
 

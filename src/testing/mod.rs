@@ -4,6 +4,7 @@
 //! All of it lives on the paused clock of a current-thread runtime; there is no socket anywhere.
 
 mod memory;
+mod memory_contracts;
 mod mirror;
 mod recorder;
 mod rig;
@@ -12,7 +13,7 @@ mod server;
 mod sqlite;
 
 use crate::domain::Sequence;
-use crate::mirror::MirrorSummary;
+use crate::mirror::{MirrorSummary, StorageUse};
 
 pub(crate) use self::memory::Memory;
 pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
@@ -39,11 +40,15 @@ pub(crate) fn assert_whole(pages: &[Delivered], items: i128) {
 /// An empty mirror.
 pub(crate) fn summary() -> MirrorSummary {
     MirrorSummary {
-        database_bytes: 0,
-        wal_bytes: 0,
+        storage: storage(0, 0),
         last: Sequence(0),
         dropped_through: Sequence(0),
         newest: Vec::new(),
         repositories: Vec::new(),
     }
+}
+
+/// The room that a database and its WAL take.
+pub(crate) fn storage(database: u64, wal: u64) -> Vec<StorageUse> {
+    [("database", database), ("wal", wal)].map(|(label, bytes)| StorageUse { label, bytes }).into()
 }

@@ -15,9 +15,10 @@ use tokio::time::Instant;
 
 use super::Server;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
+use crate::mirror::sqlite::{SqliteMirror, SqliteOptions};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, ResumePoint, SqliteMirror,
-    SqliteOptions, Suspects,
+    ChangeCounts, EndOfPass, Lease, Mirror, MirrorFuture, PageOfItems, RepositoryWriter,
+    ResumePoint, Suspects,
 };
 use crate::task::clock;
 
@@ -25,46 +26,52 @@ use crate::task::clock;
 #[derive(Debug)]
 pub(crate) struct SqliteInTime {
     mirror: SqliteMirror,
-    /// A moment of the paused clock, and the time of day that it is taken for.
-    anchor: (Instant, i64),
+    time: PausedTime,
     /// Knows what is there.
     witness: Arc<Server>,
-    false_deletions: AtomicU64,
+    false_deletions: Arc<AtomicU64>,
 }
+
+/// A moment of the paused clock, and the time of day that it is taken for.
+#[derive(Clone, Copy, Debug)]
+struct PausedTime(Instant, i64);
 
 impl SqliteInTime {
     /// Opens the database in this file; `anchor` is a moment of the paused clock with the time of
     /// day, in milliseconds since 1970 (UTC), that it is taken for.
     pub(crate) fn open(path: &Path, anchor: (Instant, i64), witness: Arc<Server>) -> Self {
         let mirror = SqliteMirror::open(path, SqliteOptions::default()).unwrap();
-        Self { mirror, anchor, witness, false_deletions: AtomicU64::new(0) }
+        let time = PausedTime(anchor.0, anchor.1);
+        Self { mirror, time, witness, false_deletions: Arc::default() }
     }
 
     /// How many items were deleted that the server still had.
     pub(crate) fn false_deletions(&self) -> u64 {
         self.false_deletions.load(Ordering::Relaxed)
     }
+}
 
-    fn now_ms(&self) -> i64 {
-        let (began, ms) = self.anchor;
+impl PausedTime {
+    fn now_ms(self) -> i64 {
+        let Self(began, ms) = self;
         ms + millis(began.elapsed())
     }
 
     /// By how much the time of day that the tasks go by must be moved.
-    fn ahead_ms(&self) -> i64 {
+    fn ahead_ms(self) -> i64 {
         self.now_ms() - clock::now_ms()
     }
+}
 
-    /// Waits for a call without the clock going on meanwhile.
-    async fn at_once<T>(&self, call: impl Future<Output = T>) -> T {
-        let (done, until_done) = mpsc::channel::<()>();
-        // The runtime does not move its clock while anything blocks.
-        let holding = spawn_blocking(move || until_done.recv());
-        let result = call.await;
-        drop(done);
-        drop(holding);
-        result
-    }
+/// Waits for a call without the clock going on meanwhile.
+async fn at_once<T>(call: impl Future<Output = T>) -> T {
+    let (done, until_done) = mpsc::channel::<()>();
+    // The runtime does not move its clock while anything blocks.
+    let holding = spawn_blocking(move || until_done.recv());
+    let result = call.await;
+    drop(done);
+    drop(holding);
+    result
 }
 
 fn millis(time: Duration) -> i64 {
@@ -72,64 +79,76 @@ fn millis(time: Duration) -> i64 {
 }
 
 impl Mirror for SqliteInTime {
-    async fn load(&self, repository: RepositoryId) -> Result<ResumePoint, MirrorError> {
-        let mut resume_point = self.at_once(self.mirror.load(repository)).await?;
-        if let Some(interrupted) = &mut resume_point.interrupted {
-            interrupted.saved_ms -= self.ahead_ms();
-        }
-        Ok(resume_point)
+    fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter> {
+        Arc::new(WriterInTime {
+            writer: self.mirror.writer(repository, lease),
+            repository,
+            time: self.time,
+            witness: Arc::clone(&self.witness),
+            false_deletions: Arc::clone(&self.false_deletions),
+        })
     }
 
-    async fn begin_pass(
+    fn drop_changes(&self, _: i64, keep: Duration) -> MirrorFuture<'_, bool> {
+        Box::pin(at_once(self.mirror.drop_changes(self.time.now_ms(), keep)))
+    }
+}
+
+/// Its writer of one repository.
+#[derive(Debug)]
+struct WriterInTime {
+    writer: Arc<dyn RepositoryWriter>,
+    repository: RepositoryId,
+    time: PausedTime,
+    witness: Arc<Server>,
+    false_deletions: Arc<AtomicU64>,
+}
+
+impl RepositoryWriter for WriterInTime {
+    fn load(&self) -> MirrorFuture<'_, ResumePoint> {
+        Box::pin(async move {
+            let mut resume_point = at_once(self.writer.load()).await?;
+            if let Some(interrupted) = &mut resume_point.interrupted {
+                interrupted.saved_ms -= self.time.ahead_ms();
+            }
+            Ok(resume_point)
+        })
+    }
+
+    fn begin_pass(&self, iteration: Iteration, _: i64) -> MirrorFuture<'_, ()> {
+        Box::pin(at_once(self.writer.begin_pass(iteration, self.time.now_ms())))
+    }
+
+    fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
+        let page = PageOfItems { ts_ms: self.time.now_ms(), ..PageOfItems::clone(&page) };
+        Box::pin(at_once(self.writer.write_page(Arc::new(page))))
+    }
+
+    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
+        Box::pin(at_once(self.writer.suspects()))
+    }
+
+    fn unseen(
         &self,
-        repository: RepositoryId,
-        iteration: Iteration,
-        _: i64,
-    ) -> Result<(), MirrorError> {
-        self.at_once(self.mirror.begin_pass(repository, iteration, self.now_ms())).await
-    }
-
-    async fn write_page(&self, page: Arc<PageOfItems>) -> Result<ChangeCounts, MirrorError> {
-        let page = PageOfItems { ts_ms: self.now_ms(), ..PageOfItems::clone(&page) };
-        self.at_once(self.mirror.write_page(Arc::new(page))).await
-    }
-
-    async fn suspects(&self, repository: RepositoryId) -> Result<Suspects, MirrorError> {
-        self.at_once(self.mirror.suspects(repository)).await
-    }
-
-    async fn unseen(
-        &self,
-        repository: RepositoryId,
         seen: Arc<IdSet>,
         after: Option<ItemId>,
         limit: usize,
-    ) -> Result<Vec<ItemId>, MirrorError> {
-        self.at_once(self.mirror.unseen(repository, seen, after, limit)).await
+    ) -> MirrorFuture<'_, Vec<ItemId>> {
+        Box::pin(at_once(self.writer.unseen(seen, after, limit)))
     }
 
-    async fn delete(
-        &self,
-        repository: RepositoryId,
-        iteration: Iteration,
-        _: i64,
-        items: Vec<ItemId>,
-    ) -> Result<u64, MirrorError> {
-        let there = items.iter().filter(|id| self.witness.lists(repository, id)).count() as u64;
-        self.false_deletions.fetch_add(there, Ordering::Relaxed);
-        self.at_once(self.mirror.delete(repository, iteration, self.now_ms(), items)).await
+    fn delete(&self, iteration: Iteration, _: i64, items: Vec<ItemId>) -> MirrorFuture<'_, u64> {
+        let listed = items.iter().filter(|id| self.witness.lists(self.repository, id));
+        self.false_deletions.fetch_add(listed.count() as u64, Ordering::Relaxed);
+        Box::pin(at_once(self.writer.delete(iteration, self.time.now_ms(), items)))
     }
 
-    async fn end_pass(&self, end: EndOfPass) -> Result<ChangeCounts, MirrorError> {
-        let end = EndOfPass { ts_ms: self.now_ms(), ..end };
-        self.at_once(self.mirror.end_pass(end)).await
+    fn end_pass(&self, end: EndOfPass) -> MirrorFuture<'_, ChangeCounts> {
+        let end = EndOfPass { ts_ms: self.time.now_ms(), ..end };
+        Box::pin(at_once(self.writer.end_pass(end)))
     }
 
-    async fn approved(&self, repository: RepositoryId) -> Result<bool, MirrorError> {
-        self.at_once(self.mirror.approved(repository)).await
-    }
-
-    async fn drop_changes(&self, _: i64, keep: Duration) -> Result<bool, MirrorError> {
-        self.at_once(self.mirror.drop_changes(self.now_ms(), keep)).await
+    fn any_approved(&self) -> MirrorFuture<'_, bool> {
+        Box::pin(at_once(self.writer.any_approved()))
     }
 }

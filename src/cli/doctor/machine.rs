@@ -1,7 +1,6 @@
 //! What is on this machine: the password's place, the disk, the database, the daemon, systemd.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -9,16 +8,12 @@ use std::time::{Duration, SystemTime};
 use super::report::DoctorReport;
 use crate::cli::output;
 use crate::config::{self, Environment, MirrorUrl, SecretSource, StatusListen};
-use crate::mirror::{self, Examination, Integrity, LockOwner, OpenError, ReadError};
+use crate::mirror::{Finding, LockOwner, Severity, Store};
 use crate::status::control::ControlOrigin;
 use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
 use crate::status::document::{DaemonStatus, SignInStatus};
 use crate::task::clock;
 use crate::telemetry;
-
-/// Free space below which the disk is called full: what a WAL may grow to while it is read, and
-/// as much again.
-const LITTLE_SPACE: u64 = 1 << 30;
 
 /// How long the database may be checked: some gigabytes, from a disk that is quick.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
@@ -27,8 +22,6 @@ const CHECK_WITHIN: Duration = Duration::from_secs(10);
 const READABLE_BY_OTHERS: u32 = 0o044;
 
 const CREDENTIAL: &str = "credential";
-const DISK: &str = "disk";
-const DATABASE: &str = "database";
 const DAEMON: &str = "daemon";
 const CONTROL: &str = "control socket";
 const SYSTEMD: &str = "systemd";
@@ -76,86 +69,17 @@ pub(super) fn credential(report: &mut DoctorReport, file: &Path, environment: &E
     }
 }
 
-/// The disk and the database of the mirror.
+/// The mirror, and the room that it has.
 pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorUrl>) {
-    let path = match mirror {
-        Some(MirrorUrl::Sqlite(path)) => path,
-        other => {
-            let why = match other {
-                Some(MirrorUrl::None) => "mirror.url is \"none\"",
-                Some(_) => "this version has no PostgreSQL mirror yet",
-                None => "the configuration is faulty",
-            };
-            report.skip(DISK, why);
-            report.skip(DATABASE, why);
-            return;
-        }
+    let mut tell = |Finding { name, severity, found, remedy }| match severity {
+        Severity::Sound => report.ok(name, &found),
+        Severity::Warning => report.warn(name, &found, &remedy),
+        Severity::Failure => report.fail(name, &found, &remedy),
+        Severity::Skipped => report.skip(name, &found),
     };
-    disk(report, path);
-    match mirror::examine(path, CHECK_WITHIN) {
-        Ok(examination) => database(report, path, &examination),
-        Err(error @ ReadError::Missing { .. }) => match mirror::check_folder(path) {
-            Ok(()) => report.ok(DATABASE, &format!("{error} yet: the daemon makes it")),
-            Err(error) => report.fail(DATABASE, &output::chain(&error), error.remedy()),
-        },
-        Err(error @ ReadError::Older { .. }) => {
-            report.warn(DATABASE, &output::chain(&error), error.remedy());
-        }
-        Err(error) => report.fail(DATABASE, &output::chain(&error), remedy(&error)),
-    }
-}
-
-fn disk(report: &mut DoctorReport, path: &Path) {
-    // The daemon makes the last folder itself.
-    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
-    let folder = folder.unwrap_or(Path::new("."));
-    let space = match rustix::fs::statvfs(folder) {
-        Ok(space) => space,
-        Err(error) => {
-            let found = format!("{}: {}", folder.display(), std::io::Error::from(error));
-            report.warn(DISK, &found, "run this as root, or as the daemon's user");
-            return;
-        }
-    };
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
-    let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let found = format!("{} free in {}", shown(free), folder.display());
-    if free < LITTLE_SPACE.max(size) {
-        let remedy = format!("make room: the database has {}, and may double", shown(size));
-        report.warn(DISK, &found, &remedy);
-    } else {
-        report.ok(DISK, &found);
-    }
-}
-
-fn database(report: &mut DoctorReport, path: &Path, examination: &Examination) {
-    let Examination { schema_version, database_bytes, wal_bytes, integrity } = examination;
-    let lock_owner = match mirror::lock_owner(path) {
-        Ok(None) => "nobody has it open to write".to_owned(),
-        Ok(Some(LockOwner { process: Some(process), .. })) => {
-            format!("process {process} writes it")
-        }
-        Ok(Some(_)) => "another process writes it".to_owned(),
-        Err(error) => format!("who writes it is not known ({error})"),
-    };
-    let found = format!(
-        "{}: schema version {schema_version}, {}, WAL {}, {lock_owner}",
-        path.display(),
-        shown(*database_bytes),
-        shown(*wal_bytes)
-    );
-    match integrity {
-        Integrity::Sound => report.ok(DATABASE, &format!("{found}, sound")),
-        Integrity::Unknown => {
-            let seconds = CHECK_WITHIN.as_secs();
-            report.ok(DATABASE, &format!("{found}, no fault found within {seconds} s"));
-        }
-        Integrity::Damaged(faults) => {
-            let found = format!("{found}, DAMAGED: {}", faults.join(", "));
-            let remedy = "stop the daemon, and restore the database from a backup or move it away \
-                          to have it made anew; look at the disk";
-            report.fail(DATABASE, &found, remedy);
-        }
+    match mirror {
+        Some(mirror) => Store::of(mirror).examine(CHECK_WITHIN, &mut tell),
+        None => Finding::skipped("the configuration is faulty").into_iter().for_each(tell),
     }
 }
 
@@ -172,10 +96,8 @@ pub(super) async fn daemon(
         report.skip(CONTROL, "the configuration is faulty");
         return;
     };
-    let held = match mirror {
-        MirrorUrl::Sqlite(path) => mirror::lock_owner(path).ok().flatten(),
-        _ => None,
-    };
+    let store = Store::of(mirror);
+    let held = store.lock_owner().ok().flatten();
     let error = match control_client::ask(ControlOrigin { file, mirror, environment }, status).await
     {
         Ok(ControlAnswer { document, at, user, .. }) => {
@@ -196,7 +118,7 @@ pub(super) async fn daemon(
             report.warn(DAEMON, &found, "it cannot be asked, see below");
             report.warn(CONTROL, &said, unasked(&error));
         }
-        (ControlRequestError::Nobody { .. }, None) if !matches!(mirror, MirrorUrl::Sqlite(_)) => {
+        (ControlRequestError::Nobody { .. }, None) if store.local_file().is_none() => {
             report.skip(DAEMON, "no mirror is kept whose lock could tell");
             report.skip(CONTROL, &said);
         }
@@ -263,18 +185,6 @@ pub(super) fn systemd(report: &mut DoctorReport) {
     }
 }
 
-/// What can be done about a database that cannot be examined.
-fn remedy(error: &ReadError) -> &'static str {
-    match error {
-        ReadError::Open(OpenError::File { source, .. })
-            if source.kind() == ErrorKind::PermissionDenied =>
-        {
-            "run this as root, or as the daemon's user"
-        }
-        other => other.remedy(),
-    }
-}
-
 /// ` since 2026-01-01T00:00:00Z (3h 2m)`.
 fn moment(since: SystemTime) -> String {
     // What a file or a stranger says may lie anywhere.
@@ -284,9 +194,4 @@ fn moment(since: SystemTime) -> String {
     let age = Duration::from_secs(age.as_secs());
     let since = humantime::format_rfc3339_seconds(since);
     format!(" since {since} ({})", humantime::format_duration(age))
-}
-
-/// A size for people.
-fn shown(bytes: u64) -> bytesize::Display {
-    bytesize::ByteSize(bytes).display()
 }

@@ -2,7 +2,7 @@
 //!
 //! One instant needs one snapshot, and a snapshot keeps the daemon's WAL from being checkpointed.
 //! So a thread of its own reads as fast as it can and lets go of the snapshot; what the reader of
-//! stdout cannot take by then waits in a file ([`spool`]). Neither memory nor the snapshot's time
+//! stdout cannot take by then waits in a file ([`spill_file`]). Neither memory nor the snapshot's time
 //! grows with how slow that reader is.
 
 mod table;
@@ -10,26 +10,25 @@ mod table;
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use self::table::{Census, TableError};
-use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
-use super::{Exit, PANICKED, spool};
+use super::query::{self, MirrorQuery, RepositoryArg};
+use super::{Exit, PANICKED, spill_file};
 use crate::config::Environment;
 use crate::domain::{ItemId, RepositoryId, Sequence, item};
-use crate::mirror::{ReadError, Reader, Snapshot};
+use crate::mirror::{ItemsSnapshot, MirrorError};
 
 /// How long the snapshot may wait for the reader of stdout, in all.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where large files may wait that nobody needs after a restart. The folder of the database comes
 /// after it, because the daemon needs the room there.
-const SPOOL_FOLDER: &str = "/var/tmp";
+const SPILL_FOLDER: &str = "/var/tmp";
 
 /// By it a spreadsheet knows UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -41,8 +40,8 @@ const ID_MEMBER: &str = "itemId";
 #[derive(Args, Debug)]
 pub(super) struct ExportArgs {
     /// The repository, by its number or its configured name
-    #[arg(long, value_name = "ID|NAME", value_parser = ask::repository)]
-    repository: Wanted,
+    #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
+    repository: RepositoryArg,
 
     /// How items are written
     #[arg(long, default_value = "ndjson")]
@@ -78,31 +77,25 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &ExportArgs) -> 
 
 fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(), Exit> {
     let style = match (args.format, args.excel) {
-        (_, false) => Style::Plain,
-        (FormatArg::Csv, true) => Style::Spreadsheet,
+        (_, false) => TableStyle::Plain,
+        (FormatArg::Csv, true) => TableStyle::Spreadsheet,
         (FormatArg::Ndjson, true) => {
             return Err(Exit::Wrong("--excel goes with --format csv".to_owned()));
         }
     };
-    let asked = Asked::of(file, environment)?;
-    let repository = asked.find(&args.repository)?;
-    let reader = asked.reader()?;
-    asked.expect(&reader, repository)?;
-    let configured = asked.config.repositories.iter().find(|known| known.id == repository);
+    let query = MirrorQuery::open(file, environment)?;
+    let repository = query.find(&args.repository)?;
+    query.expect(repository)?;
+    let configured = query.config.repositories.iter().find(|known| known.id == repository);
     let first = configured.and_then(|known| known.item_id.tokens().first());
-    let question = Question {
-        reader,
-        repository,
-        format: args.format,
-        style,
-        first_column: first.map_or(ID_MEMBER, String::as_str).to_owned(),
-    };
-    let folders = [Some(Path::new(SPOOL_FOLDER)), asked.path.parent()];
+    let first_column = first.map_or(ID_MEMBER, String::as_str).to_owned();
+    let folders = [Some(Path::new(SPILL_FOLDER)), query.store.local_file().and_then(Path::parent)];
     let folders = folders.into_iter().flatten().map(PathBuf::from).collect();
-    let (writer, mut pipe) = spool::pipe(PATIENCE, folders);
+    let job = ExportJob { query, repository, format: args.format, style, first_column };
+    let (writer, mut pipe) = spill_file::pipe(PATIENCE, folders);
     let reading = std::thread::Builder::new()
         .name("export".to_owned())
-        .spawn(move || question.answer(writer))
+        .spawn(move || job.write(writer))
         .map_err(|error| Exit::Failed(format!("cannot start a thread: {error}")))?;
     let mut stdout = Stdout::new();
     while let Some(bytes) = pipe.next().map_err(|error| {
@@ -122,7 +115,7 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
             output::note(&format!("sequence {sequence}; what comes after it: {command}\n"));
             Ok(())
         }
-        Ok(Err(ExportError::Read(error))) => Err(ask::failed(&error)),
+        Ok(Err(ExportError::Read(error))) => Err(query::failed(&error)),
         Ok(Err(error)) => Err(Exit::Failed(output::chain(&error))),
         Err(_) => Err(Exit::Failed(PANICKED.to_owned())),
     }
@@ -153,7 +146,7 @@ fn keep(place: &Path, sequence: Sequence) -> Result<(), Exit> {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ExportError {
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] MirrorError),
     #[error("the export has nowhere to go")]
     Write(#[from] io::Error),
     #[error("item {item} does not fit in a table: take --format ndjson")]
@@ -161,32 +154,36 @@ pub(super) enum ExportError {
 }
 
 /// What is to be written, and from where.
-struct Question {
-    reader: Reader,
+struct ExportJob {
+    query: MirrorQuery,
     repository: RepositoryId,
     format: FormatArg,
-    style: Style,
+    style: TableStyle,
     first_column: String,
 }
 
 /// Who reads a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum TableStyle {
     /// A program: each cell is the value.
     Plain,
     /// A spreadsheet, which guesses at the encoding and calculates what looks like a formula.
     Spreadsheet,
 }
 
-impl Question {
-    /// Writes the answer; returns the last change that is in it.
-    fn answer(mut self, mut writer: spool::Writer) -> Result<Sequence, ExportError> {
-        let snapshot = self.reader.snapshot()?;
+impl ExportJob {
+    /// Writes the items; returns the last change that is in them.
+    fn write(self, mut writer: spill_file::SpillWriter) -> Result<Sequence, ExportError> {
+        let mirror = &self.query.mirror;
+        let snapshot = self.query.block_on(mirror.snapshot(None))?;
         let sequence = snapshot.sequence();
         match self.format {
-            FormatArg::Ndjson => ndjson(&snapshot, self.repository, &mut writer)?,
+            FormatArg::Ndjson => self.each_item(&*snapshot, |_, body| {
+                writer.write_all(&item::one_line(body))?;
+                Ok(writer.write_all(b"\n")?)
+            })?,
             FormatArg::Csv => {
-                let each = |write: &mut Each<'_>| each_item(&snapshot, self.repository, write);
+                let each = |write: &mut EachItem<'_>| self.each_item(&*snapshot, write);
                 csv(each, &self.first_column, self.style, &mut writer)?;
             }
         }
@@ -195,27 +192,35 @@ impl Question {
         writer.finish()?;
         Ok(sequence)
     }
-}
 
-fn ndjson(
-    snapshot: &Snapshot<'_>,
-    repository: RepositoryId,
-    writer: &mut impl Write,
-) -> Result<(), ExportError> {
-    each_item(snapshot, repository, |_, body| {
-        writer.write_all(&item::one_line(body))?;
-        Ok(writer.write_all(b"\n")?)
-    })
+    /// Hands over the items in the order of their ids, some of them in memory at a time.
+    fn each_item(
+        &self,
+        snapshot: &dyn ItemsSnapshot,
+        mut write: impl FnMut(&ItemId, &[u8]) -> Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
+        let mut after = None;
+        loop {
+            let page = self.query.block_on(snapshot.items(self.repository, after))?;
+            for (id, body) in &page.items {
+                write(id, body)?;
+            }
+            match page.scanned_through {
+                Some(last) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
+    }
 }
 
 /// What is done with each item.
-pub(super) type Each<'a> = dyn FnMut(&ItemId, &[u8]) -> Result<(), ExportError> + 'a;
+pub(super) type EachItem<'a> = dyn FnMut(&ItemId, &[u8]) -> Result<(), ExportError> + 'a;
 
 /// RFC 4180. The columns are known only when all items have been seen, so these are read twice.
 pub(super) fn csv(
-    each_item: impl Fn(&mut Each<'_>) -> Result<(), ExportError>,
+    each_item: impl Fn(&mut EachItem<'_>) -> Result<(), ExportError>,
     first_column: &str,
-    style: Style,
+    style: TableStyle,
     mut writer: impl Write,
 ) -> Result<(), ExportError> {
     let unfit = |id: &ItemId| {
@@ -229,8 +234,8 @@ pub(super) fn csv(
         return Ok(());
     }
     let cell: fn(&str) -> Cow<'_, str> = match style {
-        Style::Plain => |text| Cow::Borrowed(text),
-        Style::Spreadsheet => {
+        TableStyle::Plain => |text| Cow::Borrowed(text),
+        TableStyle::Spreadsheet => {
             writer.write_all(BYTE_ORDER_MARK.as_bytes())?;
             table::harmless
         }
@@ -257,20 +262,5 @@ fn of_csv(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::new(ErrorKind::InvalidData, format!("{other:?}")),
-    }
-}
-
-fn each_item(
-    snapshot: &Snapshot<'_>,
-    repository: RepositoryId,
-    mut write: impl FnMut(&ItemId, &[u8]) -> Result<(), ExportError>,
-) -> Result<(), ExportError> {
-    let ended = snapshot.items(repository, |id, body| match write(id, body) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
-    })?;
-    match ended {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
     }
 }

@@ -13,7 +13,7 @@ const WHOLE: &str = "(item)";
 
 /// One member that came, went or became another.
 #[derive(Debug)]
-pub(in crate::cli) struct Difference<'a> {
+pub(in crate::cli) struct MemberChange<'a> {
     pub(in crate::cli) name: Cow<'a, str>,
     pub(in crate::cli) before: Option<&'a RawValue>,
     pub(in crate::cli) after: Option<&'a RawValue>,
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Difference<'a> {
 pub(in crate::cli) fn between<'a>(
     before: Option<&'a [u8]>,
     after: Option<&'a [u8]>,
-) -> Vec<Difference<'a>> {
+) -> Vec<MemberChange<'a>> {
     let (before, after) = (members_of(before), members_of(after));
     let values = before.iter().map(|member| (&*member.name, member.value));
     let mut values: HashMap<&str, &RawValue> = values.collect();
@@ -32,12 +32,12 @@ pub(in crate::cli) fn between<'a>(
     for Member { name, value } in after {
         let old = values.remove(&*name);
         if !old.is_some_and(|old| same(old, value)) {
-            differences.push(Difference { name, before: old, after: Some(value) });
+            differences.push(MemberChange { name, before: old, after: Some(value) });
         }
     }
     let gone: HashSet<String> = values.into_keys().map(str::to_owned).collect();
     let gone = before.into_iter().filter(|member| gone.contains(&*member.name));
-    differences.extend(gone.map(|Member { name, value }| Difference {
+    differences.extend(gone.map(|Member { name, value }| MemberChange {
         name,
         before: Some(value),
         after: None,

@@ -13,11 +13,11 @@ use clap::Args;
 use serde_json::value::RawValue;
 
 use super::Exit;
-use super::ask::{self, Asked, Wanted};
 use super::output::{self, Stdout};
+use super::query::{self, MirrorQuery, RepositoryArg};
 use crate::config::Environment;
 use crate::domain::{Change, ItemId, Op, RepositoryId, Sequence};
-use crate::mirror::{ItemHistory, ReadError, Reader};
+use crate::mirror::ItemHistory;
 
 /// The end of the year 9999 in milliseconds since 1970, beyond which no date is written.
 const LAST_DATE_MS: u64 = 253_402_300_799_999;
@@ -26,8 +26,8 @@ const LAST_DATE_MS: u64 = 253_402_300_799_999;
 #[derive(Args, Debug)]
 pub(super) struct HistoryArgs {
     /// The repository, by its number or its configured name
-    #[arg(long, value_name = "ID|NAME", value_parser = ask::repository)]
-    repository: Wanted,
+    #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
+    repository: RepositoryArg,
 
     /// The item's id
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
@@ -43,17 +43,16 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &HistoryArgs) ->
 }
 
 fn tell(file: &Path, environment: &Environment, args: &HistoryArgs) -> Result<(), Exit> {
-    let asked = Asked::of(file, environment)?;
-    let repository = asked.find(&args.repository)?;
-    let mut reader = asked.reader()?;
-    asked.expect(&reader, repository)?;
-    let history = find(&mut reader, repository, &args.item)?;
+    let query = MirrorQuery::open(file, environment)?;
+    let repository = query.find(&args.repository)?;
+    query.expect(repository)?;
+    let history = find(&query, repository, &args.item)?;
     if let Some(dropped_through) = history.dropped_through {
         note_dropped(dropped_through);
     }
     let mut stdout = Stdout::new();
     for sequence in history.sequences {
-        match reader.change(sequence).map_err(|error| ask::failed(&error))? {
+        match query.wait(query.mirror.change(sequence))? {
             Some(change) => stdout.write(paragraph(&change).as_bytes())?,
             // Dropped since the history was looked up.
             None => note_dropped(sequence),
@@ -67,10 +66,9 @@ fn note_dropped(through: Sequence) {
 }
 
 /// The history of the integer of this name, if the mirror has one, or else of the text.
-fn find(reader: &mut Reader, repository: RepositoryId, item: &str) -> Result<ItemHistory, Exit> {
+fn find(query: &MirrorQuery, repository: RepositoryId, item: &str) -> Result<ItemHistory, Exit> {
     for id in ItemId::meanings(item) {
-        let found = reader.history(repository, &id);
-        if let Some(history) = found.map_err(|error: ReadError| ask::failed(&error))? {
+        if let Some(history) = query.wait(query.mirror.history(repository, &id))? {
             return Ok(history);
         }
     }

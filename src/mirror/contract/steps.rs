@@ -28,7 +28,7 @@ pub(in crate::mirror) enum Step {
         held: bool,
     },
     /// The operator approves what is held back: all, or these.
-    ApprovalOutcome {
+    Approve {
         repository: u64,
         named: Option<Vec<ItemId>>,
     },
@@ -82,7 +82,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             |(repository, reason, suspects, held)| Step::End { repository, reason, suspects, held }
         ),
         2 => (1_u64..3, prop::option::of(ids(3)))
-            .prop_map(|(repository, named)| Step::ApprovalOutcome { repository, named }),
+            .prop_map(|(repository, named)| Step::Approve { repository, named }),
         2 => (1_u64..3, ids(5), prop::option::of(any_id()), 0_usize..8).prop_map(
             |(repository, seen, after, limit)| Step::Unseen { repository, seen, after, limit }
         ),

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use crate::mirror::REPLACE;
+use crate::mirror::{MirrorError, MirrorErrorKind};
 
 /// A database that was not opened. Nothing of it has been changed.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     /// Its folder is not there.
     #[error("there is no folder {}", folder.display())]
     NoFolder {
@@ -31,7 +31,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Another daemon has it.
-    #[error("the database {} is in use by {}", path.display(), lock_owner(*.process))]
+    #[error("the database {} is in use by {}", path.display(), owner(*.process))]
     InUse {
         /// The database.
         path: PathBuf,
@@ -108,11 +108,33 @@ pub enum OpenError {
     },
 }
 
+/// What to do with a database that is damaged.
+pub(super) const REPLACE: &str = "stop the daemon, move the file away together with its -wal and -shm, for \
+                       whoever may want to look at it, and put a sound copy there, or nothing: the \
+                       next start then makes a new one from the server";
+
 const MAKE_ROOM: &str = "make room on its disk, or name another file in mirror.url";
 
 impl OpenError {
+    /// What kind of failure it is.
+    pub(crate) fn kind(&self) -> MirrorErrorKind {
+        match self {
+            Self::NoFolder { .. } | Self::Orphan { .. } => MirrorErrorKind::Missing,
+            Self::StrangeLock { .. } | Self::NotSqlite { .. } | Self::Stranger { .. } => {
+                MirrorErrorKind::Foreign
+            }
+            Self::InUse { .. } => MirrorErrorKind::InUse,
+            Self::Newer { .. } => MirrorErrorKind::Newer,
+            Self::Folder { .. }
+            | Self::File { .. }
+            | Self::Sqlite { .. }
+            | Self::NoWal { .. }
+            | Self::Thread { .. } => MirrorErrorKind::Unavailable,
+        }
+    }
+
     /// What the operator can do.
-    pub fn remedy(&self) -> &'static str {
+    pub(crate) fn remedy(&self) -> &'static str {
         match self {
             Self::StrangeLock { .. } => {
                 "see what it is and who put it there, and move it away or name another file in \
@@ -155,6 +177,13 @@ impl OpenError {
     }
 }
 
-fn lock_owner(process: Option<u32>) -> String {
+fn owner(process: Option<u32>) -> String {
     process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
+}
+
+impl From<OpenError> for MirrorError {
+    fn from(error: OpenError) -> Self {
+        let remedy = error.remedy();
+        Self::new(error.kind(), remedy, error)
+    }
 }

@@ -6,13 +6,14 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
 use super::open;
-use super::read::{ReadError, Reader};
+use super::read::{ReadError, SqliteReader};
 use super::schema::SCHEMA_VERSION;
+use crate::mirror::LockOwner;
 
 /// How many faults of a database are told: one would do, and a broken one has millions.
 const FAULTS: u32 = 5;
@@ -22,20 +23,20 @@ const STEPS: i32 = 10_000;
 
 /// What there is to say of a database of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Examination {
+pub(super) struct Examination {
     /// The version of its tables: the one that this program keeps.
-    pub schema_version: u32,
+    pub(super) schema_version: u32,
     /// The size of the database file, in bytes.
-    pub database_bytes: u64,
+    pub(super) database_bytes: u64,
     /// The size of its WAL, in bytes.
-    pub wal_bytes: u64,
+    pub(super) wal_bytes: u64,
     /// Whether it is sound.
-    pub integrity: Integrity,
+    pub(super) integrity: Integrity,
 }
 
 /// What SQLite's quick check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Integrity {
+pub(super) enum Integrity {
     /// Nothing wrong.
     Sound,
     /// The first of its faults, in SQLite's words.
@@ -44,23 +45,14 @@ pub enum Integrity {
     Unknown,
 }
 
-/// Who may write a database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockOwner {
-    /// The process, if it said so.
-    pub process: Option<u32>,
-    /// When it took the lock.
-    pub since: Option<SystemTime>,
-}
-
-/// Examines a database, for `within` at most. As for [`Reader::open`], this process must have no
+/// Examines a database, for `within` at most. As for [`SqliteReader::open`], this process must have no
 /// connection to the file.
 ///
 /// # Errors
 ///
-/// As for [`Reader::open`], and what SQLite says where it cannot check at all.
-pub fn examine(path: &Path, within: Duration) -> Result<Examination, ReadError> {
-    let mut reader = Reader::open(path)?;
+/// As for [`SqliteReader::open`], and what SQLite says where it cannot check at all.
+pub(super) fn examine(path: &Path, within: Duration) -> Result<Examination, ReadError> {
+    let mut reader = SqliteReader::open(path)?;
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
@@ -80,7 +72,7 @@ pub fn examine(path: &Path, within: Duration) -> Result<Examination, ReadError> 
 /// # Errors
 ///
 /// A lock file that cannot be opened or asked; one that is not there is nobody's.
-pub fn lock_owner(path: &Path) -> std::io::Result<Option<LockOwner>> {
+pub(in crate::mirror) fn lock_owner(path: &Path) -> std::io::Result<Option<LockOwner>> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut file = match File::open(open::lock_file(&path)) {
         Ok(file) => file,

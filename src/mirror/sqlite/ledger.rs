@@ -4,10 +4,11 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::store::{Durability, WriteConnection};
 use super::suspects;
+use super::write_error::WriteError;
 use crate::domain::{IdSet, Iteration, RepositoryId};
+use crate::mirror::deletions::{AnnouncedDeletions, Announcement};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, HeldDeletions, Interrupted, MirrorError, PageOfItems, PassStatistics,
-    ResumePoint,
+    ChangeCounts, EndOfPass, Interrupted, PageOfItems, PassStatistics, ResumePoint,
 };
 
 /// Passes of one repository that the ledger keeps.
@@ -17,7 +18,7 @@ const KEPT: u32 = 1000;
 pub(super) fn load(
     store: &mut WriteConnection,
     repository: RepositoryId,
-) -> Result<ResumePoint, MirrorError> {
+) -> Result<ResumePoint, WriteError> {
     let repository = repository.0.cast_signed();
     store.read(|transaction| {
         let last: Option<(i64, bool, PassStatistics)> = transaction
@@ -70,7 +71,7 @@ pub(super) fn begin(
     repository: RepositoryId,
     iteration: Iteration,
     ts_ms: i64,
-) -> Result<(), MirrorError> {
+) -> Result<(), WriteError> {
     let (repository, iteration) = (repository.0.cast_signed(), iteration.0.cast_signed());
     store.write(Durability::Lazy, |transaction| {
         transaction
@@ -92,15 +93,16 @@ pub(super) fn begin(
 /// Ends a pass; what it changed in all.
 pub(super) fn end(
     store: &mut WriteConnection,
+    of: RepositoryId,
     end: &EndOfPass,
-) -> Result<ChangeCounts, MirrorError> {
-    let repository = end.repository.0.cast_signed();
+) -> Result<ChangeCounts, WriteError> {
+    let repository = of.0.cast_signed();
     let iteration = end.iteration.0.cast_signed();
     let certified = end.reason.is_none();
     // Synced: it is told to the world as done.
     store.write(Durability::Synced, |transaction| {
-        count(transaction, end.repository, end.iteration, end.ts_ms, ChangeCounts::default())?;
-        set_figures(transaction, end.repository, end.iteration, &end.statistics)?;
+        count(transaction, of, end.iteration, end.ts_ms, ChangeCounts::default())?;
+        set_statistics(transaction, of, end.iteration, &end.statistics)?;
         let suspects = end.suspects.count().cast_signed();
         let held = end.held.as_ref().map_or(0, |held| held.items.count()).cast_signed();
         let changed = transaction
@@ -135,7 +137,7 @@ pub(super) fn end(
                 )?
                 .execute((repository, iteration, end.ts_ms))?;
         }
-        suspect(transaction, end)?;
+        suspect(transaction, of, end)?;
         forget_checkpoint(transaction, repository)?;
         transaction
             .prepare_cached(
@@ -149,17 +151,16 @@ pub(super) fn end(
 }
 
 /// Puts down who is suspected and what is held back, in place of what was there.
-fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorError> {
-    let mut held = end.held.clone();
-    let mut announced = (end.iteration.0.cast_signed(), end.ts_ms);
-    // What the operator has said since the pass looked must not be lost.
-    if let (Some(held), Some(before)) = (&mut held, held_before(transaction, end.repository)?) {
-        held.carry_over(&before.held);
-        if held.items.is_subset(&before.held.items) {
-            announced = before.announced;
-        }
-    }
-    let held = held.as_ref();
+fn suspect(
+    transaction: &Transaction<'_>,
+    repository: RepositoryId,
+    end: &EndOfPass,
+) -> Result<(), WriteError> {
+    let now = Announcement { iteration: end.iteration, ts_ms: end.ts_ms };
+    let before = held_before(transaction, repository)?;
+    let announced = AnnouncedDeletions::at_end(end.held.clone(), before, now);
+    let held = announced.as_ref().map(|announced| &announced.held);
+    let since = announced.as_ref().map(|announced| announced.since);
     let approved = held.map(|held| &held.approved).filter(|approved| !approved.is_empty());
     transaction
         .prepare_cached(
@@ -168,13 +169,13 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute((
-            end.repository.0.cast_signed(),
+            repository.0.cast_signed(),
             end.suspects.to_bytes(),
             end.suspects.count().cast_signed(),
             held.map(|held| held.items.to_bytes()),
             held.map_or(0, |held| held.announced).cast_signed(),
-            held.map(|_| announced.0),
-            held.map(|_| announced.1),
+            since.map(|since| since.iteration.0.cast_signed()),
+            since.map(|since| since.ts_ms),
             approved.map(IdSet::to_bytes),
             approved.map_or(0, IdSet::count).cast_signed(),
             held.is_some_and(|held| held.picked),
@@ -183,21 +184,18 @@ fn suspect(transaction: &Transaction<'_>, end: &EndOfPass) -> Result<(), MirrorE
 }
 
 /// What was held back when the pass began to end.
-struct HeldBefore {
-    held: HeldDeletions,
-    /// The pass that announced it, and when.
-    announced: (i64, i64),
-}
-
 fn held_before(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
-) -> Result<Option<HeldBefore>, MirrorError> {
+) -> Result<Option<AnnouncedDeletions>, WriteError> {
     let Some(held) = suspects::suspects_in(transaction, repository)?.held else { return Ok(None) };
-    let announced = transaction
+    let since = transaction
         .prepare_cached("SELECT held_iteration, held_ms FROM suspects WHERE repository = ?1")?
-        .query_row([repository.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Some(HeldBefore { held, announced }))
+        .query_row([repository.0.cast_signed()], |row| {
+            let iteration = Iteration(row.get::<_, i64>(0)?.cast_unsigned());
+            Ok(Announcement { iteration, ts_ms: row.get(1)? })
+        })?;
+    Ok(Some(AnnouncedDeletions { held, since }))
 }
 
 /// Adds to what a pass has changed. A pass that nobody began begins now.
@@ -207,7 +205,7 @@ pub(super) fn count(
     iteration: Iteration,
     ts_ms: i64,
     changed: ChangeCounts,
-) -> Result<(), MirrorError> {
+) -> Result<(), WriteError> {
     transaction
         .prepare_cached(
             "INSERT INTO pass (repository, iteration, started_ms, created, updated, deleted,
@@ -229,12 +227,12 @@ pub(super) fn count(
 }
 
 /// Puts down what the pager knows of a pass.
-pub(super) fn set_figures(
+pub(super) fn set_statistics(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
     iteration: Iteration,
     statistics: &PassStatistics,
-) -> Result<(), MirrorError> {
+) -> Result<(), WriteError> {
     transaction
         .prepare_cached(
             "UPDATE pass SET pages = ?3, requests = ?4, first_total = ?5, last_total = ?6,
@@ -258,9 +256,10 @@ pub(super) fn set_figures(
 /// Puts down how to go on after a page.
 pub(super) fn save_checkpoint(
     transaction: &Transaction<'_>,
+    repository: RepositoryId,
     page: &PageOfItems,
-) -> Result<(), MirrorError> {
-    let repository = page.repository.0.cast_signed();
+) -> Result<(), WriteError> {
+    let repository = repository.0.cast_signed();
     transaction
         .prepare_cached("INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2, ?3)")?
         .execute((repository, page.ts_ms, &page.checkpoint.state))?;
@@ -272,7 +271,7 @@ pub(super) fn save_checkpoint(
     Ok(())
 }
 
-fn forget_checkpoint(transaction: &Transaction<'_>, repository: i64) -> Result<(), MirrorError> {
+fn forget_checkpoint(transaction: &Transaction<'_>, repository: i64) -> Result<(), WriteError> {
     for forget in
         ["DELETE FROM checkpoint WHERE repository = ?1", "DELETE FROM seen WHERE repository = ?1"]
     {

@@ -6,8 +6,8 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::key::SqlItemId;
+use super::write_error::WriteError;
 use crate::domain::{ItemId, RepositoryId};
-use crate::mirror::MirrorError;
 
 /// The walk passes over so many strangers for each id that it looks for; then the ids are too far
 /// apart, and it is given up.
@@ -27,7 +27,7 @@ pub(super) fn stored(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
     ids: &[&ItemId],
-) -> Result<Vec<Option<StoredRow>>, MirrorError> {
+) -> Result<Vec<Option<StoredRow>>, WriteError> {
     if let Some(stored) = along(transaction, repository, ids)? {
         return Ok(stored);
     }
@@ -47,7 +47,7 @@ fn along(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
     ids: &[&ItemId],
-) -> Result<Option<Vec<Option<StoredRow>>>, MirrorError> {
+) -> Result<Option<Vec<Option<StoredRow>>>, WriteError> {
     let number = |(place, id): (usize, &&ItemId)| match id {
         ItemId::Integer(number) => i64::try_from(*number).ok().map(|number| (number, place)),
         ItemId::Text(_) => None,

@@ -13,11 +13,11 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::SqliteOptions;
 use super::error::OpenError;
 use super::schema::{self, Header, MIGRATIONS};
 use super::store::{self, WriteConnection};
 use super::wal::{self, PATIENCE, WalLimit};
+use crate::mirror::disk::DiskSpace;
 
 /// Bytes of a page of the database: with bodies of 2 KB, the first pass takes three quarters of the
 /// time that it takes at 8 KiB, and the file five sixths of the room.
@@ -31,6 +31,36 @@ const CACHE_KIB: i32 = 16 << 10;
 
 /// More than the statements that there are.
 const STATEMENTS: usize = 64;
+
+/// How a database is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SqliteOptions {
+    /// The size of the WAL, in bytes, from which on nothing is written until whoever reads
+    /// from the database lets it be checkpointed.
+    pub(crate) wal_limit: u64,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { wal_limit: 512 << 20 }
+    }
+}
+
+/// Sees that a database has a folder, or may be given one: what opening it asks for first.
+///
+/// # Errors
+///
+/// [`OpenError::NoFolder`].
+pub(in crate::mirror) fn check_folder(path: &Path) -> Result<(), OpenError> {
+    folder_of(path).map(drop)
+}
+
+/// What is left of the disk of a database.
+pub(super) fn disk_space(path: &Path) -> Option<DiskSpace> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let of = path.display().to_string();
+    DiskSpace::of_folder(folder.unwrap_or(Path::new(".")), of).ok()
+}
 
 /// Opens the database, and makes it if there is none.
 pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<WriteConnection, OpenError> {

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use super::error::OpenError;
 use super::open;
 use super::wal::{self, WalLimit};
-use crate::mirror::{FileLoss, MirrorError};
+use super::write_error::{FileLoss, WriteError};
 
 /// What must be on the disk when a transaction has been committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +71,8 @@ impl WriteConnection {
     /// Reads from one state of the database.
     pub(super) fn read<T>(
         &mut self,
-        read: impl FnOnce(&Transaction<'_>) -> Result<T, MirrorError>,
-    ) -> Result<T, MirrorError> {
+        read: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
         self.examined(|store| {
             store.recover()?;
             read(&store.connection.transaction()?)
@@ -83,8 +83,8 @@ impl WriteConnection {
     pub(super) fn write<T>(
         &mut self,
         durability: Durability,
-        write: impl FnOnce(&Transaction<'_>) -> Result<T, MirrorError>,
-    ) -> Result<T, MirrorError> {
+        write: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
         self.examined(|store| {
             store.recover()?;
             store.wal.admit(&store.connection)?;
@@ -110,32 +110,32 @@ impl WriteConnection {
     /// names it where that fails.
     fn examined<T>(
         &mut self,
-        call: impl FnOnce(&mut Self) -> Result<T, MirrorError>,
-    ) -> Result<T, MirrorError> {
+        call: impl FnOnce(&mut Self) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
         let path = || self.path.clone();
         if let Some(words) = self.damage.clone() {
-            return Err(MirrorError::Damaged { path: path(), words });
+            return Err(WriteError::Damaged { path: path(), words });
         }
         if let Some(loss) = loss(&self.path, self.file) {
-            return Err(MirrorError::Moved { path: path(), loss });
+            return Err(WriteError::Moved { path: path(), loss });
         }
         call(self).map_err(|error| self.judged(error))
     }
 
     /// What an error means for the database.
-    fn judged(&mut self, error: MirrorError) -> MirrorError {
-        let MirrorError::Store(source) = &error else { return error };
+    fn judged(&mut self, error: WriteError) -> WriteError {
+        let WriteError::Store(source) = &error else { return error };
         let Some(source) = source.downcast_ref::<rusqlite::Error>() else { return error };
         let path = self.path.clone();
         match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => MirrorError::DiskFull { path },
+            Some(ErrorCode::DiskFull) => WriteError::DiskFull { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                MirrorError::Locked { path }
+                WriteError::Locked { path }
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 let words = source.to_string();
                 self.damage = Some(words.clone());
-                MirrorError::Damaged { path, words }
+                WriteError::Damaged { path, words }
             }
             Some(ErrorCode::ReadOnly) => {
                 self.read_only = true;
@@ -147,7 +147,7 @@ impl WriteConnection {
 
     /// Makes a connection anew that cannot write any more, and ends a transaction that could not even
     /// be rolled back when it failed.
-    fn recover(&mut self) -> Result<(), MirrorError> {
+    fn recover(&mut self) -> Result<(), WriteError> {
         if self.read_only {
             // Closed first, because SQLite shares what it has open among the connections of a
             // process. What stands in its place meanwhile is never asked.
@@ -157,7 +157,7 @@ impl WriteConnection {
                 open::connect(&self.path, &self.wal).map_err(|error| match error {
                     // For what it means to be seen.
                     OpenError::Sqlite { source, .. } => source.into(),
-                    other => MirrorError::Store(Box::new(other)),
+                    other => WriteError::Store(Box::new(other)),
                 })?;
             self.read_only = false;
         }
@@ -216,10 +216,4 @@ fn loss(path: &Path, opened: Option<(u64, u64)>) -> Option<FileLoss> {
 /// The file system and the number of a file; `None` where there is none.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
-}
-
-impl From<rusqlite::Error> for MirrorError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(Box::new(error))
-    }
 }

@@ -4,14 +4,15 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
 use super::store::WriteConnection;
+use super::write_error::WriteError;
 use crate::domain::{IdSet, ItemId, RepositoryId};
-use crate::mirror::{HeldDeletions, MirrorError, Suspects};
+use crate::mirror::{HeldDeletions, Suspects};
 
 /// What is known of items that were not seen.
 pub(super) fn suspects(
     store: &mut WriteConnection,
     repository: RepositoryId,
-) -> Result<Suspects, MirrorError> {
+) -> Result<Suspects, WriteError> {
     store.read(|transaction| suspects_in(transaction, repository))
 }
 
@@ -19,7 +20,7 @@ pub(super) fn suspects(
 pub(super) fn suspects_in(
     transaction: &Connection,
     repository: RepositoryId,
-) -> Result<Suspects, MirrorError> {
+) -> Result<Suspects, WriteError> {
     let repository = repository.0.cast_signed();
     let items: Option<i64> = transaction
         .prepare_cached("SELECT items FROM repository WHERE id = ?1")?
@@ -49,8 +50,8 @@ pub(super) fn suspects_in(
     Ok(Suspects { items, suspects, held })
 }
 
-pub(super) fn ids(bytes: &[u8]) -> Result<IdSet, MirrorError> {
-    IdSet::from_bytes(bytes).map_err(|error| MirrorError::Store(Box::new(error)))
+pub(super) fn ids(bytes: &[u8]) -> Result<IdSet, WriteError> {
+    IdSet::from_bytes(bytes).map_err(|error| WriteError::Store(Box::new(error)))
 }
 
 /// The items that are there and not in `seen`, in the order of their ids: at most `limit` of those
@@ -61,7 +62,7 @@ pub(super) fn unseen(
     seen: &IdSet,
     after: Option<&ItemId>,
     limit: usize,
-) -> Result<Vec<ItemId>, MirrorError> {
+) -> Result<Vec<ItemId>, WriteError> {
     let repository = repository.0.cast_signed();
     let first = after.map_or(0, key::range_of);
     let mut unseen = Vec::new();
@@ -91,10 +92,10 @@ pub(super) fn unseen(
 }
 
 /// Whether the operator has approved any of what is held back.
-pub(super) fn approved(
+pub(super) fn any_approved(
     store: &mut WriteConnection,
     repository: RepositoryId,
-) -> Result<bool, MirrorError> {
+) -> Result<bool, WriteError> {
     store.read(|transaction| {
         let approved = transaction
             .prepare_cached(

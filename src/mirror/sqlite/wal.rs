@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::mirror::MirrorError;
+use super::write_error::WriteError;
 
 /// How long a statement waits for the other writer there may be, `approve-deletes`, which writes
 /// one row.
@@ -49,12 +49,12 @@ impl WalLimit {
     ///
     /// It has reached its limit and cannot be checkpointed now, because somebody reads or because
     /// the disk says no.
-    pub(super) fn admit(&self, connection: &Connection) -> Result<(), MirrorError> {
+    pub(super) fn admit(&self, connection: &Connection) -> Result<(), WriteError> {
         let bytes = self.bytes();
         if bytes < self.limit || checkpoint(connection)? {
             return Ok(());
         }
-        Err(MirrorError::WalFull { bytes })
+        Err(WriteError::WalFull { bytes })
     }
 
     /// After a write: has it checkpointed where it has grown.
@@ -173,6 +173,6 @@ mod tests {
         let bytes = WalLimit::new(&file, 0).bytes();
         assert!(WalLimit::new(&file, bytes + 1).admit(&writer).is_ok());
         let full = WalLimit::new(&file, bytes).admit(&writer);
-        assert!(matches!(full, Err(MirrorError::WalFull { bytes: full }) if full == bytes));
+        assert!(matches!(full, Err(WriteError::WalFull { bytes: full }) if full == bytes));
     }
 }

@@ -8,9 +8,11 @@ use super::key::{OwnedSqlItemId, SqlItemId};
 use super::ledger;
 use super::lookup::{self, StoredRow};
 use super::store::{Durability, WriteConnection};
-use crate::domain::{Item, ItemId, Iteration, Op, RepositoryId};
+use super::write_error::WriteError;
+use crate::domain::{Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
-use crate::mirror::{ChangeCounts, MirrorError, PageOfItems};
+use crate::mirror::retention::RetentionCutoff;
+use crate::mirror::{ChangeCounts, PageOfItems};
 
 /// Changes dropped in one transaction: few enough for a page to wait for them.
 const DROPPED_AT_ONCE: u32 = 1000;
@@ -31,33 +33,35 @@ struct ItemChange<'a> {
     previous: Option<i64>,
 }
 
-/// Takes one page.
+/// Takes one page; also returns the last change that it made, if it made any.
 pub(super) fn page(
     store: &mut WriteConnection,
+    repository: RepositoryId,
     page: &PageOfItems,
-) -> Result<ChangeCounts, MirrorError> {
+) -> Result<(ChangeCounts, Option<Sequence>), WriteError> {
     // Looked for before the transaction that writes, because its durability depends on what is
     // found. Nobody else writes items.
-    let PageChanges { found, changed } = store.read(|transaction| changes_of(transaction, page))?;
+    let PageChanges { found, changed } =
+        store.read(|transaction| changes_of(transaction, repository, page))?;
     let durability = if found.is_empty() { Durability::Lazy } else { Durability::Synced };
     store.write(durability, |transaction| {
-        let of_pass = LogAppender::new(page.repository, page.iteration, page.ts_ms);
-        of_pass.append(transaction, found.iter().map(LogEntry::of_item))?;
-        ledger::count(transaction, page.repository, page.iteration, page.ts_ms, changed)?;
-        ledger::set_figures(transaction, page.repository, page.iteration, &page.statistics)?;
-        ledger::save_checkpoint(transaction, page)?;
-        Ok(changed)
+        let of_pass = LogAppender::new(repository, page.iteration, page.ts_ms);
+        let last = of_pass.append(transaction, found.iter().map(LogEntry::of_item))?;
+        ledger::count(transaction, repository, page.iteration, page.ts_ms, changed)?;
+        ledger::set_statistics(transaction, repository, page.iteration, &page.statistics)?;
+        ledger::save_checkpoint(transaction, repository, page)?;
+        Ok((changed, last))
     })
 }
 
 fn changes_of<'a>(
     transaction: &Transaction<'_>,
+    repository: RepositoryId,
     page: &'a PageOfItems,
-) -> Result<PageChanges<'a>, MirrorError> {
-    let repository = page.repository.0.cast_signed();
+) -> Result<PageChanges<'a>, WriteError> {
     let first_pass_done = transaction
         .prepare_cached("SELECT first_pass_done FROM repository WHERE id = ?1")?
-        .query_row([repository], |row| row.get(0))
+        .query_row([repository.0.cast_signed()], |row| row.get(0))
         .optional()?
         .unwrap_or(false);
     let rules = ComparisonRules { first_pass_done, ignore: &page.ignore };
@@ -65,7 +69,7 @@ fn changes_of<'a>(
     let mut page_changes = PageChanges::default();
     let rows: Vec<(&Item, bool)> = diff::rows(page).collect();
     let ids: Vec<&ItemId> = rows.iter().map(|(item, _)| &item.id).collect();
-    let stored = lookup::stored(transaction, page.repository, &ids)?;
+    let stored = lookup::stored(transaction, repository, &ids)?;
     for ((item, newly_seen), stored) in rows.into_iter().zip(stored) {
         let previous = stored.map(|stored| stored.sequence);
         let known = stored
@@ -92,14 +96,14 @@ fn counter(changed: &mut ChangeCounts, op: Op) -> &mut u64 {
     }
 }
 
-/// Deletes items; those that are not there do not count.
+/// Deletes items; those that are not there do not count. Also returns the last change that it made.
 pub(super) fn delete(
     store: &mut WriteConnection,
     repository: RepositoryId,
     iteration: Iteration,
     ts_ms: i64,
     items: &[ItemId],
-) -> Result<u64, MirrorError> {
+) -> Result<(u64, Option<Sequence>), WriteError> {
     store.write(Durability::Synced, |transaction| {
         let mut ids: Vec<&ItemId> = items.iter().collect();
         ids.sort_unstable();
@@ -115,10 +119,11 @@ pub(super) fn delete(
             })
             .collect();
         let deleted = gone.len() as u64;
-        LogAppender::new(repository, iteration, ts_ms).append(transaction, gone.into_iter())?;
+        let appender = LogAppender::new(repository, iteration, ts_ms);
+        let last = appender.append(transaction, gone.into_iter())?;
         let changed = ChangeCounts { deleted, ..ChangeCounts::default() };
         ledger::count(transaction, repository, iteration, ts_ms, changed)?;
-        Ok(deleted)
+        Ok((deleted, last))
     })
 }
 
@@ -153,13 +158,14 @@ impl LogAppender {
         Self { repository, iteration, ts_ms }
     }
 
-    /// Adds changes, and keeps the copy to them.
+    /// Adds changes, and keeps the copy to them; returns the last one.
     fn append<'a>(
         &self,
         transaction: &Transaction<'_>,
         entries: impl Iterator<Item = LogEntry<'a>>,
-    ) -> Result<(), MirrorError> {
-        let mut sequence = last_sequence(transaction)?;
+    ) -> Result<Option<Sequence>, WriteError> {
+        let before = last_sequence(transaction)?;
+        let mut sequence = before;
         let mut more = 0;
         let mut change = transaction
             .prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
@@ -197,11 +203,12 @@ impl LogAppender {
                 )?
                 .execute([self.repository, more])?;
         }
-        Ok(())
+        Ok((sequence > before).then_some(Sequence(sequence.cast_unsigned())))
     }
 }
 
-fn last_sequence(transaction: &Transaction<'_>) -> Result<i64, MirrorError> {
+/// The last change that was ever made; 0: none.
+pub(super) fn last_sequence(transaction: &Transaction<'_>) -> Result<i64, WriteError> {
     let last =
         "SELECT max(dropped_through, (SELECT ifnull(max(sequence), 0) FROM change)) FROM log";
     Ok(transaction.prepare_cached(last)?.query_row([], |row| row.get(0))?)
@@ -222,7 +229,7 @@ pub(super) fn drop_changes(
     store: &mut WriteConnection,
     now_ms: i64,
     keep: Duration,
-) -> Result<bool, MirrorError> {
+) -> Result<bool, WriteError> {
     store.write(Durability::Lazy, |transaction| {
         let old = oldest(transaction, now_ms, keep)?;
         let mut forget = transaction.prepare_cached("DELETE FROM change WHERE sequence = ?1")?;
@@ -253,27 +260,26 @@ fn oldest(
     transaction: &Transaction<'_>,
     now_ms: i64,
     keep: Duration,
-) -> Result<Vec<ExpiredChange>, MirrorError> {
-    let before_ms = now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+) -> Result<Vec<ExpiredChange>, WriteError> {
+    let cutoff = RetentionCutoff::new(now_ms, keep);
     let mut changes = transaction.prepare_cached(
         "SELECT sequence, repository, id, op, previous, ts_ms, iteration FROM change
          WHERE sequence > (SELECT dropped_through FROM log) ORDER BY sequence LIMIT ?1",
     )?;
-    // One of which nobody knows is as good as found now.
     let mut next_pass = transaction.prepare_cached(
-        "SELECT ifnull((SELECT started_ms FROM pass
-                        WHERE repository = ?1 AND iteration > ?2 AND started_ms <= ?3
-                        ORDER BY iteration LIMIT 1), ?3)",
+        "SELECT started_ms FROM pass
+         WHERE repository = ?1 AND iteration > ?2 AND started_ms <= ?3 ORDER BY iteration LIMIT 1",
     )?;
     let mut rows = changes.query([DROPPED_AT_ONCE])?;
     let mut old = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut found_ms = row.get::<_, i64>(5)?;
-        if found_ms > now_ms {
-            let (repository, iteration): (i64, i64) = (row.get(1)?, row.get(6)?);
-            found_ms = next_pass.query_row((repository, iteration, now_ms), |row| row.get(0))?;
-        }
-        if found_ms >= before_ms {
+        let (repository, iteration): (i64, i64) = (row.get(1)?, row.get(6)?);
+        let next_pass_ms = || {
+            next_pass
+                .query_row((repository, iteration, cutoff.now_ms()), |row| row.get(0))
+                .optional()
+        };
+        if cutoff.keeps(row.get(5)?, next_pass_ms)? {
             break;
         }
         old.push(ExpiredChange {

@@ -9,7 +9,7 @@ use crate::progress::RepositoryProgress;
 use crate::status::document::DaemonStatus;
 use crate::status::process;
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
-use crate::testing::summary;
+use crate::testing::{storage, summary};
 use crate::text::CommandLine;
 
 /// Each metric with its type and its labels, a line each.
@@ -60,7 +60,7 @@ fn kept() -> MirrorSummary {
         }),
         passes: Vec::new(),
     };
-    MirrorSummary { database_bytes: 4096, repositories: vec![repository], ..summary() }
+    MirrorSummary { storage: storage(4096, 0), repositories: vec![repository], ..summary() }
 }
 
 fn snapshot(progress: Progress, document: StatusDocument) -> MetricsInput {

@@ -9,6 +9,7 @@ use crate::mirror::{
 use crate::progress::{Activity, RepositoryProgress};
 use crate::status::document::ProblemStatus;
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
+use crate::testing::storage;
 use crate::text::CommandLine;
 
 /// 2026-03-01T12:00:00Z.
@@ -75,8 +76,7 @@ fn summary() -> MirrorSummary {
         passes: Vec::new(),
     };
     MirrorSummary {
-        database_bytes: 19_084_083,
-        wal_bytes: 4 << 20,
+        storage: storage(19_084_083, 4 << 20),
         last: Sequence(10_440),
         dropped_through: Sequence(0),
         newest: vec![ChangeHead {

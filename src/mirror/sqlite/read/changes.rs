@@ -4,9 +4,12 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::super::key::{OwnedSqlItemId, SqlItemId};
-use super::{ReadError, Reader, bounds_in, optional, signed, whole};
+use super::columns::{bounds_in, optional, signed, whole};
+use super::connection::SqliteReader;
+use super::error::ReadError;
 use crate::domain::{Change, ItemId, Iteration, Op, RepositoryId, Sequence};
+use crate::mirror::sqlite::key::{OwnedSqlItemId, SqlItemId};
+use crate::mirror::{ChangesPage, ItemHistory};
 
 /// A page of changes is full with so many bytes of bodies, and one change more.
 const PAGE_BYTES: usize = 4 << 20;
@@ -14,29 +17,7 @@ const PAGE_BYTES: usize = 4 << 20;
 /// How many changes one page looks at to find those of one repository.
 const LOOKED_AT: i64 = 20_000;
 
-/// Changes in the order of their sequence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangesPage {
-    /// The changes.
-    pub changes: Vec<Change>,
-    /// Go on after this one.
-    pub scanned_through: Sequence,
-    /// Changes up to this one have been dropped.
-    pub dropped_through: Sequence,
-    /// The last change when this page was read.
-    pub last: Sequence,
-}
-
-/// The changes of one item that are still in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemHistory {
-    /// Their sequences, the oldest first.
-    pub sequences: Vec<Sequence>,
-    /// Up to which sequence changes have been dropped, where some of them were this item's.
-    pub dropped_through: Option<Sequence>,
-}
-
-impl Reader {
+impl SqliteReader {
     /// The changes after this one (`None`: from the first that there is), of one repository or of
     /// all: at most `limit`, fewer where their bodies are large.
     ///
@@ -44,7 +25,7 @@ impl Reader {
     ///
     /// [`ReadError::Dropped`] where some of them are no longer there, and [`ReadError::Ahead`]
     /// where `after` itself has not come yet.
-    pub fn changes(
+    pub(crate) fn changes(
         &mut self,
         after: Option<Sequence>,
         repository: Option<RepositoryId>,
@@ -86,8 +67,8 @@ impl Reader {
     }
 
     /// Which changes of an item there are; `None` where the mirror knows no such item. Read them
-    /// one by one with [`Reader::change`].
-    pub fn history(
+    /// one by one with [`SqliteReader::change`].
+    pub(crate) fn history(
         &mut self,
         repository: RepositoryId,
         item: &ItemId,
@@ -124,7 +105,7 @@ impl Reader {
     }
 
     /// One change; `None` where it is not in the log, or no longer.
-    pub fn change(&mut self, sequence: Sequence) -> Result<Option<Change>, ReadError> {
+    pub(crate) fn change(&mut self, sequence: Sequence) -> Result<Option<Change>, ReadError> {
         let transaction = self.connection.transaction()?;
         if sequence <= bounds_in(&transaction)?.dropped_through {
             return Ok(None);

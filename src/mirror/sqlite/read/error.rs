@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::super::error::OpenError;
 use crate::domain::Sequence;
+use crate::mirror::sqlite::error::OpenError;
+use crate::mirror::{MirrorError, MirrorErrorKind};
 
 /// A mirror that could not be asked, or a question that it cannot answer.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// There is no database, or an empty file.
     #[error("there is no mirror at {}", path.display())]
     Missing {
@@ -63,8 +64,21 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// What kind of failure it is.
+    fn kind(&self) -> MirrorErrorKind {
+        match self {
+            Self::Missing { .. } => MirrorErrorKind::Missing,
+            Self::Open(error) => error.kind(),
+            Self::Older { .. } => MirrorErrorKind::Older,
+            Self::Dropped { .. } => MirrorErrorKind::Dropped,
+            Self::Ahead { .. } => MirrorErrorKind::Ahead,
+            Self::Damaged { .. } => MirrorErrorKind::Damaged,
+            Self::Sqlite(_) => MirrorErrorKind::Unavailable,
+        }
+    }
+
     /// What the operator can do.
-    pub fn remedy(&self) -> &'static str {
+    pub(crate) fn remedy(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "start the daemon, which makes it, or correct mirror.url",
             Self::Open(OpenError::Sqlite { source, .. }) if is_unfinished(source) => {
@@ -86,6 +100,13 @@ impl ReadError {
             }
             Self::Sqlite(_) => "see that the database is whole and that its disk can be read",
         }
+    }
+}
+
+impl From<ReadError> for MirrorError {
+    fn from(error: ReadError) -> Self {
+        let (kind, remedy) = (error.kind(), error.remedy());
+        Self::new(kind, remedy, error)
     }
 }
 

@@ -5,11 +5,13 @@ use std::path::Path;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
-use super::super::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
-use super::super::schema::{self, Header};
-use super::{ReadError, Reader, connect, signed};
+use super::columns::{signed, whole};
+use super::connection::{SqliteReader, connect};
+use super::error::ReadError;
 use crate::domain::{IdSet, ItemId, RepositoryId};
-use crate::mirror::HeldDeletions;
+use crate::mirror::sqlite::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
+use crate::mirror::sqlite::schema::{self, Header};
+use crate::mirror::{ApprovalOutcome, HeldDeletions, ItemsPage, PendingDeletions};
 
 /// A page is full with so many bytes of bodies, and one item more.
 const PAGE_BYTES: usize = 4 << 20;
@@ -17,43 +19,9 @@ const PAGE_BYTES: usize = 4 << 20;
 /// How many items one page looks at to find those that are held.
 const LOOKED_AT: usize = 20_000;
 
-/// The deletions of one repository that wait for the operator.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PendingDeletions {
-    /// Which.
-    pub items: IdSet,
-    /// When they were announced, in milliseconds since 1970 (UTC).
-    pub since_ms: Option<i64>,
-}
-
-/// Some of the items of a set, in the order of their ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemsPage {
-    /// The items: each id and the body as received.
-    pub items: Vec<(ItemId, Vec<u8>)>,
-    /// Go on after this one; `None` at the end.
-    pub scanned_through: Option<ItemId>,
-}
-
-/// What became of the operator's word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApprovalOutcome {
-    /// Nothing is held back.
-    NothingHeld,
-    /// These are not held back; nothing was approved.
-    Unknown(Vec<String>),
-    /// It holds.
-    Done {
-        /// How many were approved, those included that had been before.
-        approved: u64,
-        /// How many wait on.
-        waiting: u64,
-    },
-}
-
-impl Reader {
+impl SqliteReader {
     /// The deletions of a repository that wait for the operator; `None` where none do.
-    pub fn pending_deletions(
+    pub(crate) fn pending_deletions(
         &mut self,
         repository: RepositoryId,
     ) -> Result<Option<PendingDeletions>, ReadError> {
@@ -65,7 +33,7 @@ impl Reader {
 
     /// The items of a repository that are in this set, from behind `after` on: as many as one short
     /// transaction finds.
-    pub fn items_in(
+    pub(crate) fn items_in(
         &mut self,
         repository: RepositoryId,
         set: &IdSet,
@@ -111,12 +79,12 @@ impl Reader {
 
 /// Approves the deletions of a repository that the guard has held back: all, or those of these items
 /// if all of these are held. Writes one row, as soon as the daemon is between two of its
-/// transactions. As for [`Reader::open`], this process must have no connection to the file.
+/// transactions. As for [`SqliteReader::open`], this process must have no connection to the file.
 ///
 /// # Errors
 ///
-/// As for [`Reader::open`], and a file that this user may not write.
-pub fn approve(
+/// As for [`SqliteReader::open`], and a file that this user may not write.
+pub(in crate::mirror::sqlite) fn approve(
     path: &Path,
     repository: RepositoryId,
     named: Option<&[String]>,
@@ -124,33 +92,24 @@ pub fn approve(
     if schema::check_header(path)? == Header::Blank {
         return Err(ReadError::Missing { path: path.to_owned() });
     }
-    approve_in(&mut connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, repository, named)
+    approve_beside_writer(path, repository, named)
 }
 
-/// The same, with a connection that can write.
-pub(in crate::mirror::sqlite) fn approve_in(
-    connection: &mut Connection,
+/// The same for a process that has the file open already.
+pub(in crate::mirror::sqlite) fn approve_beside_writer(
+    path: &Path,
     repository: RepositoryId,
     named: Option<&[String]>,
 ) -> Result<ApprovalOutcome, ReadError> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let Some((mut held, _)) = held_in(&transaction, repository)? else {
         return Ok(ApprovalOutcome::NothingHeld);
     };
-    let approved = match named {
-        None => {
-            held.approve(None);
-            held.announced
-        }
-        Some(named) => {
-            let picked = match held.items.named(named) {
-                Ok(picked) => picked,
-                Err(unknown) => return Ok(ApprovalOutcome::Unknown(unknown)),
-            };
-            held.approve(Some(&picked));
-            picked.count()
-        }
-    };
+    let outcome = held.approve_named(named);
+    if matches!(outcome, ApprovalOutcome::Unknown(_)) {
+        return Ok(outcome);
+    }
     transaction
         .prepare_cached(
             "UPDATE suspects SET approved_items = ?2, approved_count = ?3, picked = ?4 \
@@ -162,9 +121,8 @@ pub(in crate::mirror::sqlite) fn approve_in(
             signed(held.approved.count()),
             held.picked
         ])?;
-    let waiting = held.waiting().count();
     transaction.commit()?;
-    Ok(ApprovalOutcome::Done { approved, waiting })
+    Ok(outcome)
 }
 
 /// The first of the deletions of a repository that wait for the operator: as far as they have numbers
@@ -212,7 +170,7 @@ fn held_in(
         .query_row([signed(repository.0)], |row| {
             let held = HeldDeletions {
                 items: ids(0, row.get(0)?)?,
-                announced: super::whole(row, 1)?,
+                announced: whole(row, 1)?,
                 approved: ids(3, row.get(3)?)?,
                 picked: row.get(4)?,
             };

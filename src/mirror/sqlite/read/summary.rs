@@ -1,4 +1,4 @@
-//! What a mirror holds, in statistics: for `status`.
+//! What a mirror holds, in figures: for `status`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,11 +7,17 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::super::error::OpenError;
-use super::super::key::OwnedSqlItemId;
-use super::{ReadError, Reader, bounds_in, held, optional, signed, whole};
-use crate::domain::{ItemId, Iteration, Op, RepositoryId, Sequence};
-use crate::mirror::{ChangeCounts, PassStatistics};
+use super::columns::{bounds_in, optional, signed, whole};
+use super::connection::SqliteReader;
+use super::error::ReadError;
+use super::held;
+use crate::domain::{Iteration, Op, RepositoryId, Sequence};
+use crate::mirror::sqlite::error::OpenError;
+use crate::mirror::sqlite::key::OwnedSqlItemId;
+use crate::mirror::{
+    CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary,
+    PassStatistics, RepositorySummary, StorageUse,
+};
 
 /// How many entries of the ledger are told of each repository.
 const NEWEST_PASSES: i64 = 10;
@@ -22,109 +28,16 @@ const NEWEST_CHANGES: i64 = 20;
 /// How many of the deletions that are held back are named: enough to recognise what they are.
 const FIRST_HELD: usize = 5;
 
-/// A mirror in statistics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MirrorSummary {
-    /// The size of the database file, in bytes.
-    pub database_bytes: u64,
-    /// The size of its WAL, in bytes.
-    pub wal_bytes: u64,
-    /// The last change; 0: there was none yet.
-    pub last: Sequence,
-    /// Changes up to this one have been dropped; 0: none.
-    pub dropped_through: Sequence,
-    /// The newest changes, the newest first.
-    pub newest: Vec<ChangeHead>,
-    /// What there is of each repository, by id.
-    pub repositories: Vec<RepositorySummary>,
-}
-
-/// A change without the item's content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeHead {
-    /// Its place in the log.
-    pub sequence: Sequence,
-    /// When it was found, in milliseconds since 1970 (UTC).
-    pub ts_ms: i64,
-    /// What happened.
-    pub op: Op,
-    /// The repository.
-    pub repository: RepositoryId,
-    /// The item.
-    pub item: ItemId,
-}
-
-/// A repository in statistics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepositorySummary {
-    /// The repository.
-    pub id: RepositoryId,
-    /// Items that are there.
-    pub items: u64,
-    /// The last certified pass, if any was.
-    pub certified: Option<CertifiedPass>,
-    /// Items that the last certified pass did not see.
-    pub suspects: u64,
-    /// Deletions that are held back.
-    pub held: Option<HeldSummary>,
-    /// The newest entries of the ledger, the newest first.
-    pub passes: Vec<LedgerEntry>,
-}
-
-/// A certified pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CertifiedPass {
-    /// Which.
-    pub iteration: Iteration,
-    /// When it ended, in milliseconds since 1970 (UTC).
-    pub ended_ms: i64,
-}
-
-/// Deletions that are held back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldSummary {
-    /// How many were announced.
-    pub count: u64,
-    /// By which pass.
-    pub iteration: Option<Iteration>,
-    /// When, in milliseconds since 1970 (UTC).
-    pub since_ms: Option<i64>,
-    /// How many of them the operator has approved.
-    pub approved: u64,
-    /// Those of the others that come first, some of them.
-    pub first: Vec<ItemId>,
-}
-
-/// An entry of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedgerEntry {
-    /// The pass.
-    pub iteration: Iteration,
-    /// When it began, in milliseconds since 1970 (UTC).
-    pub started_ms: i64,
-    /// When it ended, likewise; `None` while it is under way.
-    pub ended_ms: Option<i64>,
-    /// What the pager counted.
-    pub statistics: PassStatistics,
-    /// What it changed.
-    pub changed: ChangeCounts,
-    /// Suspects at its end.
-    pub suspects: u64,
-    /// Deletions held back at its end.
-    pub held: u64,
-    /// Whether it proved that it missed nothing.
-    pub certified: bool,
-    /// Why it is not certified.
-    pub reason: Option<String>,
-}
-
-impl Reader {
-    /// The mirror in statistics, as of one moment but for the sizes of its files.
-    pub fn summary(&mut self) -> Result<MirrorSummary, ReadError> {
+impl SqliteReader {
+    /// The mirror in figures, as of one moment but for the sizes of its files.
+    pub(crate) fn summary(&mut self) -> Result<MirrorSummary, ReadError> {
         let database = self.connection.path().map(PathBuf::from).unwrap_or_default();
         let mut wal = OsString::from(&database);
         wal.push("-wal");
-        let (database_bytes, wal_bytes) = (size(&database)?, size(Path::new(&wal))?);
+        let storage = vec![
+            StorageUse { label: "database", bytes: size(&database)? },
+            StorageUse { label: "wal", bytes: size(Path::new(&wal))? },
+        ];
         let transaction = self.connection.transaction()?;
         let bounds = bounds_in(&transaction)?;
         let mut statement = transaction.prepare_cached(
@@ -132,8 +45,7 @@ impl Reader {
         )?;
         let repositories = statement.query_and_then([], |row| repository(&transaction, row))?;
         Ok(MirrorSummary {
-            database_bytes,
-            wal_bytes,
+            storage,
             last: bounds.last,
             dropped_through: bounds.dropped_through,
             newest: newest(&transaction, bounds.dropped_through)?,

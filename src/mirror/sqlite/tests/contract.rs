@@ -1,17 +1,17 @@
 //! The contract of all mirrors, run against SQLite.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Place;
 use crate::domain::{Change, ItemId, Iteration, Op, RepositoryId, Sequence};
-use crate::mirror::ApprovalOutcome;
+use crate::mirror::MirrorReader;
 use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent};
 use crate::mirror::sqlite::SqliteMirror;
 use crate::mirror::sqlite::key::OwnedSqlItemId;
-use crate::mirror::sqlite::read::approve_in;
 
 impl ImplementationUnderTest for Place {
     type Mirror = SqliteMirror;
@@ -20,13 +20,11 @@ impl ImplementationUnderTest for Place {
         self.open()
     }
 
-    fn approve(&self, repository: RepositoryId, named: Option<&[ItemId]>) -> ApprovalOutcome {
-        let mut connection = Connection::open(self.file()).unwrap();
-        let named = named.map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
-        approve_in(&mut connection, repository, named.as_deref()).unwrap()
+    fn reader(&self, mirror: &SqliteMirror) -> Arc<dyn MirrorReader> {
+        Arc::new(mirror.reader().unwrap())
     }
 
-    fn look(&self) -> MirrorContent {
+    fn content(&self) -> MirrorContent {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.file(), flags).unwrap();
         look(&connection).unwrap()
@@ -38,7 +36,7 @@ type Row = (u64, ItemId, String, u64, i64, Option<u64>, Option<Vec<u8>>);
 fn look(connection: &Connection) -> rusqlite::Result<MirrorContent> {
     let dropped_through =
         connection.query_row("SELECT dropped_through FROM log", [], |row| unsigned(row, 0))?;
-    let mut look = MirrorContent::default();
+    let (mut look, mut hidden) = (MirrorContent::default(), BTreeSet::new());
     let mut rows = BTreeMap::new();
     let mut changes = connection.prepare("SELECT * FROM change")?;
     let mut found = changes.query([])?;
@@ -57,7 +55,7 @@ fn look(connection: &Connection) -> rusqlite::Result<MirrorContent> {
     }
     for (&sequence, (repository, item, op, iteration, ts_ms, previous, after)) in &rows {
         if sequence <= dropped_through {
-            look.hidden.insert(sequence);
+            hidden.insert(sequence);
             continue;
         }
         let op = Op::of_letter(op).unwrap();
@@ -88,6 +86,7 @@ fn look(connection: &Connection) -> rusqlite::Result<MirrorContent> {
             None => assert!(look.tombstones.insert(key)),
         }
     }
+    look.hidden = Some(hidden);
     Ok(look)
 }
 

@@ -7,9 +7,9 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId};
-use crate::mirror::sqlite::read::approve_in;
 use crate::mirror::{
-    ApprovalOutcome, Checkpoint, EndOfPass, HeldDeletions, Mirror, PageOfItems, PassStatistics,
+    Administration, ApprovalOutcome, Checkpoint, EndOfPass, HeldDeletions, Lease, Mirror,
+    PageOfItems, PassStatistics,
 };
 
 const REPOSITORY: RepositoryId = RepositoryId(u64::MAX);
@@ -18,7 +18,6 @@ fn page(iteration: u64, items: i128) -> Arc<PageOfItems> {
     let item = |id| Item::new(ItemId::Integer(id), format!("{iteration}").into());
     let items: Vec<Item> = (0..items).map(item).collect();
     Arc::new(PageOfItems {
-        repository: REPOSITORY,
         iteration: Iteration(iteration),
         ts_ms: 5,
         newly_seen: vec![true; items.len()],
@@ -31,7 +30,6 @@ fn page(iteration: u64, items: i128) -> Arc<PageOfItems> {
 
 fn end(iteration: u64, reason: Option<&str>) -> EndOfPass {
     EndOfPass {
-        repository: REPOSITORY,
         iteration: Iteration(iteration),
         ts_ms: 9,
         statistics: PassStatistics::default(),
@@ -52,12 +50,13 @@ fn ask(place: &Place, sql: &str) -> String {
 async fn the_ledger_tells_passes_that_were_given_up_doubted_and_certified() {
     let place = Place::new();
     let mirror = place.open();
-    mirror.begin_pass(REPOSITORY, Iteration(1), 1).await.unwrap();
-    mirror.begin_pass(REPOSITORY, Iteration(2), 2).await.unwrap();
-    mirror.end_pass(end(2, Some("it moved"))).await.unwrap();
-    mirror.begin_pass(REPOSITORY, Iteration(3), 3).await.unwrap();
-    mirror.end_pass(end(3, None)).await.unwrap();
-    mirror.begin_pass(REPOSITORY, Iteration(4), 4).await.unwrap();
+    let writer = mirror.writer(REPOSITORY, &Lease::sole());
+    writer.begin_pass(Iteration(1), 1).await.unwrap();
+    writer.begin_pass(Iteration(2), 2).await.unwrap();
+    writer.end_pass(end(2, Some("it moved"))).await.unwrap();
+    writer.begin_pass(Iteration(3), 3).await.unwrap();
+    writer.end_pass(end(3, None)).await.unwrap();
+    writer.begin_pass(Iteration(4), 4).await.unwrap();
     let passes = ask(
         &place,
         "SELECT concat_ws(' ', iteration, started_ms, ended_ms, certified, reason) FROM pass",
@@ -71,14 +70,15 @@ async fn the_ledger_tells_passes_that_were_given_up_doubted_and_certified() {
 async fn the_ledger_keeps_the_last_thousand_passes() {
     let place = Place::new();
     let mirror = place.open();
+    let writer = mirror.writer(REPOSITORY, &Lease::sole());
     let connection = Connection::open(place.file()).unwrap();
     let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1200)
                INSERT INTO pass (repository, iteration, started_ms, ended_ms)
                SELECT ?1, n, 0, 0 FROM n";
     connection.execute(sql, [REPOSITORY.0.cast_signed()]).unwrap();
-    let iteration = mirror.load(REPOSITORY).await.unwrap().iteration;
+    let iteration = writer.load().await.unwrap().iteration;
     assert_eq!(iteration, Iteration(1201));
-    mirror.end_pass(end(1201, None)).await.unwrap();
+    writer.end_pass(end(1201, None)).await.unwrap();
     let kept = "SELECT concat(count(*), ' from ', min(iteration)) FROM pass";
     assert_eq!(ask(&place, kept), "1000 from 202");
 }
@@ -87,8 +87,9 @@ async fn the_ledger_keeps_the_last_thousand_passes() {
 async fn old_changes_are_dropped_a_thousand_at_a_time() {
     let place = Place::new();
     let mirror = place.open();
-    mirror.write_page(page(1, 1500)).await.unwrap();
-    mirror.write_page(page(2, 1500)).await.unwrap();
+    let writer = mirror.writer(REPOSITORY, &Lease::sole());
+    writer.write_page(page(1, 1500)).await.unwrap();
+    writer.write_page(page(2, 1500)).await.unwrap();
     let log = "SELECT concat(count(*), ' after ', (SELECT dropped_through FROM log)) FROM change";
     for (more, left) in [
         (true, "3000 after 1000"),
@@ -99,7 +100,7 @@ async fn old_changes_are_dropped_a_thousand_at_a_time() {
         assert_eq!(mirror.drop_changes(6, Duration::ZERO).await.unwrap(), more);
         assert_eq!(ask(&place, log), left);
     }
-    mirror.write_page(page(3, 1)).await.unwrap();
+    writer.write_page(page(3, 1)).await.unwrap();
     assert_eq!(ask(&place, "SELECT concat(max(sequence)) FROM change"), "3001");
 }
 
@@ -107,19 +108,20 @@ async fn old_changes_are_dropped_a_thousand_at_a_time() {
 async fn changes_from_a_clock_that_was_ahead_are_dropped_like_others() {
     let place = Place::new();
     let mirror = place.open();
+    let writer = mirror.writer(REPOSITORY, &Lease::sole());
     let page = |iteration, items, ts_ms| {
         let mut page = page(iteration, items);
         Arc::get_mut(&mut page).unwrap().ts_ms = ts_ms;
         page
     };
-    mirror.begin_pass(REPOSITORY, Iteration(1), 1_000_000).await.unwrap();
-    mirror.write_page(page(1, 3, 1_000_000)).await.unwrap();
+    writer.begin_pass(Iteration(1), 1_000_000).await.unwrap();
+    writer.write_page(page(1, 3, 1_000_000)).await.unwrap();
     let dropped = "SELECT concat(dropped_through) FROM log";
     // Nobody can say since when they have been there.
     mirror.drop_changes(100, Duration::from_millis(1)).await.unwrap();
     assert_eq!(ask(&place, dropped), "0");
-    mirror.begin_pass(REPOSITORY, Iteration(2), 10).await.unwrap();
-    mirror.write_page(page(2, 5, 60)).await.unwrap();
+    writer.begin_pass(Iteration(2), 10).await.unwrap();
+    writer.write_page(page(2, 5, 60)).await.unwrap();
     for (keep, through) in [(91, "0"), (90, "0"), (89, "3"), (41, "3"), (39, "8")] {
         mirror.drop_changes(100, Duration::from_millis(keep)).await.unwrap();
         assert_eq!(ask(&place, dropped), through, "{keep}");
@@ -130,7 +132,8 @@ async fn changes_from_a_clock_that_was_ahead_are_dropped_like_others() {
 async fn an_unchanged_page_writes_no_item_and_no_change() {
     let place = Place::new();
     let mirror = place.open();
-    mirror.write_page(page(1, 3)).await.unwrap();
+    let writer = mirror.writer(REPOSITORY, &Lease::sole());
+    writer.write_page(page(1, 3)).await.unwrap();
     let connection = Connection::open(place.file()).unwrap();
     // Whoever tried to write one would fail.
     let forbid = |table| {
@@ -144,36 +147,37 @@ async fn an_unchanged_page_writes_no_item_and_no_change() {
     for sql in ["item", "change", "repository", "log"].into_iter().flat_map(forbid) {
         connection.execute_batch(&sql).unwrap();
     }
-    assert_eq!(mirror.write_page(page(1, 3)).await.unwrap().unchanged, 3);
-    mirror.write_page(page(1, 4)).await.unwrap_err();
+    assert_eq!(writer.write_page(page(1, 3)).await.unwrap().unchanged, 3);
+    writer.write_page(page(1, 4)).await.unwrap_err();
 }
 
 #[tokio::test]
 async fn an_approval_given_between_two_ends_holds_for_those_that_are_still_held() {
     let place = Place::new();
     let mirror = place.open();
+    let writer = mirror.writer(REPOSITORY, &Lease::sole());
     let held_of = |ids: std::ops::Range<i128>| {
         let ids: Vec<ItemId> = ids.map(ItemId::Integer).collect();
         let items: IdSet = ids.iter().collect();
         Some(HeldDeletions { announced: items.count(), items, ..HeldDeletions::default() })
     };
-    mirror.end_pass(EndOfPass { held: held_of(0..5), ..end(1, None) }).await.unwrap();
-    assert!(!mirror.approved(REPOSITORY).await.unwrap());
+    writer.end_pass(EndOfPass { held: held_of(0..5), ..end(1, None) }).await.unwrap();
+    assert!(!writer.any_approved().await.unwrap());
     let named = ["0", "3", "4"].map(str::to_owned);
-    let mut connection = Connection::open(place.file()).unwrap();
-    let told = approve_in(&mut connection, REPOSITORY, Some(&named)).unwrap();
+    let reader = mirror.reader().unwrap();
+    let told = reader.approve(REPOSITORY, Some(named.to_vec())).await.unwrap();
     assert_eq!(told, ApprovalOutcome::Done { approved: 3, waiting: 2 });
-    mirror.end_pass(EndOfPass { held: held_of(0..5), ..end(2, None) }).await.unwrap();
-    assert!(mirror.approved(REPOSITORY).await.unwrap());
-    mirror.end_pass(EndOfPass { held: held_of(0..4), ..end(2, None) }).await.unwrap();
-    assert!(mirror.approved(REPOSITORY).await.unwrap(), "what is left of them");
+    writer.end_pass(EndOfPass { held: held_of(0..5), ..end(2, None) }).await.unwrap();
+    assert!(writer.any_approved().await.unwrap());
+    writer.end_pass(EndOfPass { held: held_of(0..4), ..end(2, None) }).await.unwrap();
+    assert!(writer.any_approved().await.unwrap(), "what is left of them");
     let since = "SELECT '' || held_iteration FROM suspects";
     assert_eq!(ask(&place, since), "1", "the pass that announced them");
-    mirror.end_pass(EndOfPass { held: held_of(0..6), ..end(3, None) }).await.unwrap();
+    writer.end_pass(EndOfPass { held: held_of(0..6), ..end(3, None) }).await.unwrap();
     assert_eq!(ask(&place, since), "3");
-    let held = mirror.suspects(REPOSITORY).await.unwrap().held.unwrap();
+    let held = writer.suspects().await.unwrap().held.unwrap();
     assert_eq!(held.approved, [ItemId::Integer(0), ItemId::Integer(3)].iter().collect());
     assert!(held.picked);
-    mirror.end_pass(EndOfPass { held: held_of(1..3), ..end(4, None) }).await.unwrap();
-    assert!(!mirror.approved(REPOSITORY).await.unwrap(), "none of those is left");
+    writer.end_pass(EndOfPass { held: held_of(1..3), ..end(4, None) }).await.unwrap();
+    assert!(!writer.any_approved().await.unwrap(), "none of those is left");
 }

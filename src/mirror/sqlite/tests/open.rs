@@ -10,7 +10,7 @@ use crate::domain::item::digest;
 use crate::domain::{IdSet, ItemId, RepositoryId};
 use crate::mirror::sqlite::error::OpenError;
 use crate::mirror::sqlite::schema::{self, APPLICATION_ID, Header, SCHEMA_VERSION};
-use crate::mirror::{HeldDeletions, Mirror};
+use crate::mirror::{HeldDeletions, Lease, Mirror};
 
 fn refused(path: &Path) -> OpenError {
     SqliteMirror::open(path, SqliteOptions::default()).unwrap_err()
@@ -93,7 +93,7 @@ fn an_empty_file_is_taken_but_not_beside_the_journal_of_a_database_that_is_gone(
 fn a_folder_is_made_where_systemd_would_make_it_and_nowhere_else() {
     for folder in ["/var/lib/ewmirror", "/var/lib/ewmirror-eu"] {
         // There or not, it may be.
-        assert!(crate::mirror::check_folder(&Path::new(folder).join("mirror.db")).is_ok());
+        assert!(crate::mirror::sqlite::check_folder(&Path::new(folder).join("mirror.db")).is_ok());
     }
     let place = Place::new();
     let folder = place.folder.path().join("ewmirror");
@@ -187,7 +187,8 @@ async fn what_an_earlier_version_released_stays_approved() {
     drop(connection);
     let mirror = place.open();
     for (repository, approved) in [(1, items.clone()), (2, IdSet::new())] {
-        let known = mirror.suspects(RepositoryId(repository)).await.unwrap();
+        let known =
+            mirror.writer(RepositoryId(repository), &Lease::sole()).suspects().await.unwrap();
         let held = HeldDeletions { items: items.clone(), announced: 2, approved, picked: false };
         assert_eq!((known.suspects, known.held), (items.clone(), Some(held)));
     }

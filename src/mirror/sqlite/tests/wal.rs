@@ -8,7 +8,9 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::domain::{Item, ItemId, Iteration, RepositoryId};
-use crate::mirror::{ChangeCounts, Checkpoint, Mirror, MirrorError, PageOfItems, PassStatistics};
+use crate::mirror::{
+    ChangeCounts, Checkpoint, Lease, Mirror, MirrorErrorKind, PageOfItems, PassStatistics,
+};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -16,7 +18,6 @@ const LIMIT: u64 = 1 << 20;
 fn page(number: i128) -> Arc<PageOfItems> {
     let body = format!("{{\"text\":\"{}\"}}", "x".repeat(10_000));
     Arc::new(PageOfItems {
-        repository: RepositoryId(1),
         iteration: Iteration::FIRST,
         ts_ms: 1,
         items: vec![Item::new(ItemId::Integer(number), body.into())],
@@ -31,28 +32,29 @@ fn page(number: i128) -> Arc<PageOfItems> {
 async fn a_reader_that_stays_stops_the_writing_before_the_journal_fills_the_disk() {
     let place = Place::new();
     let mirror = SqliteMirror::open(&place.file(), SqliteOptions { wal_limit: LIMIT }).unwrap();
-    mirror.write_page(page(0)).await.unwrap();
+    let writer = mirror.writer(RepositoryId(1), &Lease::sole());
+    writer.write_page(page(0)).await.unwrap();
     let reader = Connection::open(place.file()).unwrap();
     reader.execute_batch("BEGIN; SELECT * FROM item;").unwrap();
 
     let mut written = 0;
     let error = loop {
         written += 1;
-        match mirror.write_page(page(written)).await {
+        match writer.write_page(page(written)).await {
             Ok(_) => assert!(written < 200, "nobody stops the writing"),
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, MirrorError::WalFull { bytes } if bytes >= LIMIT), "{error}");
+    assert_eq!(error.kind(), MirrorErrorKind::Blocked, "{error}");
     for _ in 0..20 {
-        mirror.write_page(page(written)).await.unwrap_err();
+        writer.write_page(page(written)).await.unwrap_err();
     }
     let bytes = fs::metadata(place.beside("-wal")).unwrap().len();
     assert!((LIMIT..LIMIT + LIMIT / 8).contains(&bytes), "{bytes}");
-    assert!(mirror.load(RepositoryId(1)).await.is_ok(), "it can still be read");
+    assert!(writer.load().await.is_ok(), "it can still be read");
 
     reader.execute_batch("COMMIT").unwrap();
-    let changed = mirror.write_page(page(written)).await.unwrap();
+    let changed = writer.write_page(page(written)).await.unwrap();
     assert_eq!(changed, ChangeCounts { created: 1, ..ChangeCounts::default() });
     let bytes = fs::metadata(place.beside("-wal")).unwrap().len();
     assert!(bytes < LIMIT / 8, "{bytes}");
@@ -62,7 +64,8 @@ async fn a_reader_that_stays_stops_the_writing_before_the_journal_fills_the_disk
 async fn a_call_that_panics_is_undone_and_the_next_one_works() {
     let place = Place::new();
     let mirror = place.open();
-    mirror.write_page(page(0)).await.unwrap();
+    let writer = mirror.writer(RepositoryId(1), &Lease::sole());
+    writer.write_page(page(0)).await.unwrap();
     let error = mirror
         .run(|store| {
             store.write(super::super::store::Durability::Synced, |transaction| {
@@ -75,41 +78,43 @@ async fn a_call_that_panics_is_undone_and_the_next_one_works() {
         .await
         .unwrap_err();
     assert!(format!("{error:?}").contains("in the middle of it"), "{error:?}");
-    assert_eq!(mirror.suspects(RepositoryId(1)).await.unwrap().items, 1);
-    assert_eq!(mirror.write_page(page(0)).await.unwrap().unchanged, 1);
+    assert_eq!(writer.suspects().await.unwrap().items, 1);
+    assert_eq!(writer.write_page(page(0)).await.unwrap().unchanged, 1);
 }
 
 #[tokio::test]
 async fn a_connection_that_can_only_read_any_more_is_made_anew() {
     let place = Place::new();
     let mirror = place.open();
-    mirror.write_page(page(0)).await.unwrap();
+    let writer = mirror.writer(RepositoryId(1), &Lease::sole());
+    writer.write_page(page(0)).await.unwrap();
     // What SQLite says then is what it says where it could not open a file to write.
     let only_read = "PRAGMA query_only = on";
     let told = mirror.run(|it| it.read(|transaction| Ok(transaction.execute_batch(only_read)?)));
     told.await.unwrap();
-    let error = mirror.write_page(page(1)).await.unwrap_err();
+    let error = writer.write_page(page(1)).await.unwrap_err();
     assert!(format!("{error:?}").contains("readonly"), "{error:?}");
-    let changed = mirror.write_page(page(1)).await.unwrap();
+    let changed = writer.write_page(page(1)).await.unwrap();
     assert_eq!(changed, ChangeCounts { created: 1, ..ChangeCounts::default() });
-    assert_eq!(mirror.suspects(RepositoryId(1)).await.unwrap().items, 2);
+    assert_eq!(writer.suspects().await.unwrap().items, 2);
 }
 
 #[tokio::test]
 async fn a_call_whose_caller_is_gone_before_its_turn_is_not_made() {
     let place = Place::new();
     let mirror = Arc::new(place.open());
+    let writer = mirror.writer(RepositoryId(1), &Lease::sole());
     let (go, gate) = std::sync::mpsc::channel::<()>();
     let busy = mirror.run(move |_| {
         gate.recv_timeout(Duration::from_secs(10)).unwrap();
         Ok(())
     });
     let abandoned = async {
-        let write = mirror.write_page(page(0));
+        let write = writer.write_page(page(0));
         assert!(tokio::time::timeout(Duration::from_millis(20), write).await.is_err());
         go.send(()).unwrap();
     };
     let (held_up, ()) = tokio::join!(busy, abandoned);
     held_up.unwrap();
-    assert_eq!(mirror.suspects(RepositoryId(1)).await.unwrap().items, 0);
+    assert_eq!(writer.suspects().await.unwrap().items, 0);
 }

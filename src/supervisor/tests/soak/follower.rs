@@ -1,11 +1,10 @@
 //! Who follows the changes, as `changes --follow` would, and folds them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{ItemId, RepositoryId, Sequence};
-use crate::mirror::Reader;
+use crate::mirror::sqlite::{SqliteReader, SqliteSnapshot};
 
 /// Changes read at a time.
 const PAGE: usize = 1000;
@@ -24,7 +23,7 @@ impl Follower {
 
     /// Takes in what has been added since.
     pub(super) fn catch_up(&mut self) {
-        let mut reader = Reader::beside_writer(&self.database).unwrap();
+        let mut reader = SqliteReader::beside_writer(&self.database).unwrap();
         loop {
             let page = reader.changes(Some(self.last), None, PAGE).unwrap();
             for change in page.changes {
@@ -51,17 +50,16 @@ impl Follower {
 
     /// What the mirror has.
     pub(super) fn mirror(&self, repository: u64) -> BTreeSet<Vec<u8>> {
-        let mut reader = Reader::open(&self.database).unwrap();
-        let mut items = BTreeSet::new();
-        let whole: ControlFlow<()> = reader
-            .snapshot()
-            .unwrap()
-            .items(RepositoryId(repository), |_, bytes| {
-                items.insert(bytes.to_vec());
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        assert!(whole.is_continue());
-        items
+        let reader = SqliteReader::open(&self.database).unwrap();
+        let snapshot = SqliteSnapshot::take(reader, None).unwrap();
+        let (mut items, mut after) = (BTreeSet::new(), None);
+        loop {
+            let page = snapshot.items(RepositoryId(repository), after.as_ref()).unwrap();
+            items.extend(page.items.into_iter().map(|(_, body)| body));
+            match page.scanned_through {
+                Some(last) => after = Some(last),
+                None => return items,
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ fn an_approval_says_how_many_it_approved_and_how_many_wait_on() {
     let approve =
         |of, named: Option<&[&str]>| approve(&path, of, named.map(names).as_deref()).unwrap();
     let summary = || {
-        let summary = Reader::open(&path).unwrap().summary().unwrap();
+        let summary = SqliteReader::open(&path).unwrap().summary().unwrap();
         let held = summary.repositories[0].held.clone().unwrap();
         (held.count, held.approved, held.first)
     };
@@ -34,14 +34,14 @@ fn an_approval_says_how_many_it_approved_and_how_many_wait_on() {
     );
     assert_eq!(approve(ONE, Some(&["2"])), ApprovalOutcome::Done { approved: 1, waiting: 2 });
     assert_eq!(summary(), (4, 2, vec![integer(1), text("2")]));
-    let waiting = Reader::open(&path).unwrap().pending_deletions(ONE).unwrap().unwrap();
+    let waiting = SqliteReader::open(&path).unwrap().pending_deletions(ONE).unwrap().unwrap();
     assert_eq!(
         (waiting.items, waiting.since_ms),
         ([integer(1), text("2")].iter().collect(), Some(600))
     );
     assert_eq!(approve(ONE, None), ApprovalOutcome::Done { approved: 4, waiting: 0 });
     assert_eq!(summary(), (4, 4, Vec::new()));
-    assert_eq!(Reader::open(&path).unwrap().pending_deletions(ONE).unwrap(), None);
+    assert_eq!(SqliteReader::open(&path).unwrap().pending_deletions(ONE).unwrap(), None);
 }
 
 #[test]

@@ -3,14 +3,13 @@
 //! A little is kept in memory, and for a reader that keeps up that is all. One that has kept the
 //! writer waiting for longer than its patience, counted over the whole pipe, gets the rest from a
 //! temporary file: the writer fills that as fast as the disk takes it, and is done. The file has no
-//! name any more once it is open, so nothing of it is left behind however the process ends, and
-//! only its owner could ever read it.
+//! name, so nothing of it is left behind however the process ends, and only its owner could ever read
+//! it.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,29 +19,25 @@ const PIECE: usize = 128 << 10;
 /// The pieces in memory, in bytes; one that is larger is let through alone.
 const IN_MEMORY: usize = 1 << 20;
 
-/// How many names are tried for the temporary file: others with these names are of processes that
-/// have ended between making and removing theirs.
-const NAMES: u32 = 100;
-
 /// A pipe. The writer waits for the reader for as long as `patience` in all; its temporary file is
 /// made in the first of these folders that takes one.
-pub(super) fn pipe(patience: Duration, folders: Vec<PathBuf>) -> (Writer, Reader) {
-    let shared = Arc::new(Shared::default());
-    let writer = Writer {
+pub(super) fn pipe(patience: Duration, folders: Vec<PathBuf>) -> (SpillWriter, SpillReader) {
+    let shared = Arc::new(SpillQueue::default());
+    let writer = SpillWriter {
         shared: Arc::clone(&shared),
         piece: Vec::with_capacity(PIECE),
         patience,
         folders,
         file: None,
     };
-    (writer, Reader { shared, rest: None })
+    (writer, SpillReader { shared, rest: None })
 }
 
 /// The end that is written to. Where the reader is gone, writing fails with
 /// [`ErrorKind::BrokenPipe`].
 #[derive(Debug)]
-pub(super) struct Writer {
-    shared: Arc<Shared>,
+pub(super) struct SpillWriter {
+    shared: Arc<SpillQueue>,
     piece: Vec<u8>,
     /// What is left of it.
     patience: Duration,
@@ -52,20 +47,20 @@ pub(super) struct Writer {
 
 /// The end that is read from.
 #[derive(Debug)]
-pub(super) struct Reader {
-    shared: Arc<Shared>,
+pub(super) struct SpillReader {
+    shared: Arc<SpillQueue>,
     rest: Option<File>,
 }
 
 /// A plain mutex: it is held for a few instructions, never while anybody reads or writes.
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SpillQueue {
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     pieces: VecDeque<Vec<u8>>,
     /// The size of the pieces.
     bytes: usize,
@@ -75,13 +70,13 @@ struct State {
     reader_gone: bool,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SpillQueue {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Writer {
+impl SpillWriter {
     /// Hands over what is left. Without it the reader gets less than was written.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.hand_over()?;
@@ -121,7 +116,7 @@ impl Writer {
 
     /// Whether there is room in memory before patience ends.
     fn wait_for_room(&mut self) -> io::Result<bool> {
-        let full = |state: &mut State| !state.reader_gone && state.bytes >= IN_MEMORY;
+        let full = |state: &mut QueueState| !state.reader_gone && state.bytes >= IN_MEMORY;
         let begun = Instant::now();
         let (state, _) = self
             .shared
@@ -137,7 +132,7 @@ impl Writer {
     }
 }
 
-impl Write for Writer {
+impl Write for SpillWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.piece.extend_from_slice(bytes);
         if self.piece.len() >= PIECE {
@@ -147,24 +142,24 @@ impl Write for Writer {
     }
 
     /// Nothing: pieces are handed over when they are large enough, and the last by
-    /// [`Writer::finish`].
+    /// [`SpillWriter::finish`].
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-impl Drop for Writer {
+impl Drop for SpillWriter {
     fn drop(&mut self) {
         self.shared.lock().writer_gone = true;
         self.shared.changed.notify_one();
     }
 }
 
-impl Reader {
+impl SpillReader {
     /// The next bytes, once they are there; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         if self.rest.is_none() {
-            let nothing = |state: &mut State| state.pieces.is_empty() && !state.writer_gone;
+            let nothing = |state: &mut QueueState| state.pieces.is_empty() && !state.writer_gone;
             let mut state = self
                 .shared
                 .changed
@@ -186,18 +181,18 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for SpillReader {
     fn drop(&mut self) {
         self.shared.lock().reader_gone = true;
         self.shared.changed.notify_one();
     }
 }
 
-/// A new file in the first of these folders that takes one, its name removed at once.
+/// A new file without a name in the first of these folders that takes one.
 fn unnamed_file(folders: &[PathBuf]) -> io::Result<File> {
     let mut refusals = Vec::new();
     for folder in folders {
-        match unnamed_file_in(folder) {
+        match tempfile::tempfile_in(folder) {
             Ok(file) => return Ok(file),
             Err(error) => refusals.push(format!("{}: {error}", folder.display())),
         }
@@ -206,23 +201,10 @@ fn unnamed_file(folders: &[PathBuf]) -> io::Result<File> {
     Err(io::Error::other(message))
 }
 
-fn unnamed_file_in(folder: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).mode(0o600);
-    let process = std::process::id();
-    for number in 0..NAMES {
-        let path = folder.join(format!(".ewmirror-{process}-{number}"));
-        match options.open(&path) {
-            Ok(file) => return fs::remove_file(&path).map(|()| file),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(ErrorKind::AlreadyExists.into())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Bytes that show whether any are missing or out of place.
@@ -230,7 +212,7 @@ mod tests {
         (0..length / 8).flat_map(usize::to_be_bytes).collect()
     }
 
-    fn read_all(reader: &mut Reader) -> Vec<u8> {
+    fn read_all(reader: &mut SpillReader) -> Vec<u8> {
         let mut bytes = Vec::new();
         while let Some(piece) = reader.next().unwrap() {
             bytes.extend_from_slice(&piece);
@@ -238,7 +220,7 @@ mod tests {
         bytes
     }
 
-    fn written(mut writer: Writer, bytes: &[u8]) -> io::Result<()> {
+    fn written(mut writer: SpillWriter, bytes: &[u8]) -> io::Result<()> {
         for part in bytes.chunks(1000) {
             writer.write_all(part)?;
         }

@@ -4,12 +4,15 @@
 //! by its number or its configured name; what the server calls it they do not know.
 
 use std::num::{IntErrorKind, ParseIntError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
 
 use super::{Exit, output};
-use crate::config::{self, Environment, MirrorUrl, QueryConfig, RepositoryConfig};
+use crate::config::{self, Environment, QueryConfig, RepositoryConfig};
 use crate::domain::RepositoryId;
-use crate::mirror::{ReadError, Reader};
+use crate::mirror::{MirrorError, MirrorReader, Store};
 
 /// The most ids or names that an error lists.
 const LISTED: usize = 20;
@@ -17,45 +20,57 @@ const LISTED: usize = 20;
 /// The most characters of a name that an error shows.
 const LONGEST_NAME: usize = 80;
 
-/// A configured mirror.
-pub(super) struct Asked {
+/// A configured mirror, open to be asked.
+pub(super) struct MirrorQuery {
     /// What the configuration says of it.
     pub(super) config: QueryConfig,
-    /// Its database.
-    pub(super) path: PathBuf,
+    /// Where it is.
+    pub(super) store: Store,
+    /// What can be asked; this process has no other way into the store.
+    pub(super) mirror: Arc<dyn MirrorReader>,
+    runtime: Runtime,
 }
 
-impl Asked {
-    /// The mirror of a configuration.
-    pub(super) fn of(file: &Path, environment: &Environment) -> Result<Self, Exit> {
+impl MirrorQuery {
+    /// Opens the mirror of a configuration.
+    pub(super) fn open(file: &Path, environment: &Environment) -> Result<Self, Exit> {
         let config = config::load_for_queries(file, environment).map_err(|faults| {
             Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
         })?;
-        let path = match &config.mirror {
-            MirrorUrl::Sqlite(path) => path.clone(),
-            MirrorUrl::None => {
-                let message = "mirror.url is \"none\": nothing is kept that could be asked";
-                return Err(Exit::Wrong(message.to_owned()));
-            }
-            MirrorUrl::Postgres(_) => {
-                let message = "mirror.url: this version has no PostgreSQL mirror yet";
-                return Err(Exit::Wrong(message.to_owned()));
-            }
-        };
-        Ok(Self { config, path })
+        let store = Store::of(&config.mirror);
+        if let Err(error) = store.expect_kept() {
+            return Err(Exit::Wrong(error.to_string()));
+        }
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Exit::Failed(format!("cannot start the runtime: {error}")))?;
+        let mirror = runtime.block_on(store.open_to_read()).map_err(|error| failed(&error))?;
+        Ok(Self { config, store, mirror, runtime })
     }
 
-    /// Opens the database, of which this is to be the only connection of this process.
-    pub(super) fn reader(&self) -> Result<Reader, Exit> {
-        Reader::open(&self.path).map_err(|error| failed(&error))
+    /// Waits for an answer.
+    pub(super) fn block_on<T>(
+        &self,
+        answer: impl Future<Output = Result<T, MirrorError>>,
+    ) -> Result<T, MirrorError> {
+        self.runtime.block_on(answer)
+    }
+
+    /// Waits for an answer; the end of the command where there is none.
+    pub(super) fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, MirrorError>>,
+    ) -> Result<T, Exit> {
+        self.block_on(answer).map_err(|error| failed(&error))
     }
 
     /// Sees that this repository is configured, or else in the mirror: an answer about any other
     /// would be empty and look like one.
-    pub(super) fn expect(&self, reader: &Reader, repository: RepositoryId) -> Result<(), Exit> {
+    pub(super) fn expect(&self, repository: RepositoryId) -> Result<(), Exit> {
         let known = &self.config.repositories;
         let configured = known.iter().any(|known| known.id == repository);
-        if configured || reader.knows(repository).map_err(|error| failed(&error))? {
+        if configured || self.wait(self.mirror.knows(repository))? {
             return Ok(());
         }
         Err(Exit::Failed(format!(
@@ -65,19 +80,19 @@ impl Asked {
     }
 
     /// The repository that a flag names.
-    pub(super) fn find(&self, wanted: &Wanted) -> Result<RepositoryId, Exit> {
+    pub(super) fn find(&self, wanted: &RepositoryArg) -> Result<RepositoryId, Exit> {
         find(wanted, &self.config.repositories).map_err(Exit::Wrong)
     }
 }
 
 /// The end of a command whose question has no answer.
-pub(super) fn failed(error: &ReadError) -> Exit {
+pub(super) fn failed(error: &MirrorError) -> Exit {
     Exit::Failed(format!("{}; {}", output::chain(error), error.remedy()))
 }
 
 /// A repository as a flag names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum RepositoryArg {
     /// By its number, which may be that of one that is configured no longer.
     Id(RepositoryId),
     /// By its configured name, which is no number.
@@ -86,21 +101,21 @@ pub(super) enum Wanted {
 
 /// Reads such a flag. A number is always an id, also where a repository has it for a name: else a
 /// name could take another repository's place.
-pub(super) fn repository(text: &str) -> Result<Wanted, ParseIntError> {
+pub(super) fn repository(text: &str) -> Result<RepositoryArg, ParseIntError> {
     match text.parse() {
-        Ok(id) => Ok(Wanted::Id(RepositoryId(id))),
+        Ok(id) => Ok(RepositoryArg::Id(RepositoryId(id))),
         Err(error) if *error.kind() == IntErrorKind::InvalidDigit => {
-            Ok(Wanted::Name(text.to_owned()))
+            Ok(RepositoryArg::Name(text.to_owned()))
         }
         Err(error) => Err(error),
     }
 }
 
 /// Which of the configured repositories is wanted, or why none is. A number stands for itself.
-fn find(wanted: &Wanted, configured: &[RepositoryConfig]) -> Result<RepositoryId, String> {
+fn find(wanted: &RepositoryArg, configured: &[RepositoryConfig]) -> Result<RepositoryId, String> {
     let name = match wanted {
-        Wanted::Id(id) => return Ok(*id),
-        Wanted::Name(name) => name,
+        RepositoryArg::Id(id) => return Ok(*id),
+        RepositoryArg::Name(name) => name,
     };
     let mut called = configured.iter().filter(|known| known.name.as_ref() == Some(name));
     match (called.next(), called.next()) {
@@ -169,9 +184,9 @@ mod tests {
 
     #[test]
     fn a_number_is_an_id_and_whatever_else_is_a_name() {
-        assert_eq!(repository("10149"), Ok(Wanted::Id(RepositoryId(10_149))));
+        assert_eq!(repository("10149"), Ok(RepositoryArg::Id(RepositoryId(10_149))));
         for name in ["products", "10149a", " 10149", "-1", "1.5", "٣"] {
-            assert_eq!(repository(name), Ok(Wanted::Name(name.to_owned())));
+            assert_eq!(repository(name), Ok(RepositoryArg::Name(name.to_owned())));
         }
         for neither in ["", "18446744073709551616"] {
             repository(neither).unwrap_err();

@@ -1,0 +1,49 @@
+//! The items of a repository, as of one instant: now, or an earlier one.
+
+use std::sync::Arc;
+
+use super::future::MirrorFuture;
+use crate::domain::{IdSet, ItemId, RepositoryId, Sequence};
+
+/// Some items, in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemsPage {
+    /// The items: each id and the body as received.
+    pub items: Vec<(ItemId, Vec<u8>)>,
+    /// Go on after this one; `None` at the end.
+    pub scanned_through: Option<ItemId>,
+}
+
+/// Reads items.
+pub trait Items: Send + Sync {
+    /// Whether the mirror has ever paged this repository.
+    fn knows(&self, repository: RepositoryId) -> MirrorFuture<'_, bool>;
+
+    /// The mirror as it is now, or as it was once this change had been made; for as long as it is
+    /// held.
+    ///
+    /// Fails as `Dropped` where later changes than that have been dropped, and as `Ahead` where it has
+    /// not come yet.
+    fn snapshot(&self, as_of: Option<Sequence>) -> MirrorFuture<'_, Box<dyn ItemsSnapshot>>;
+
+    /// The items of a repository that are in this set, from behind `after` on: as many as one short
+    /// transaction finds, as they are now.
+    fn items_in(
+        &self,
+        repository: RepositoryId,
+        set: Arc<IdSet>,
+        after: Option<ItemId>,
+    ) -> MirrorFuture<'_, ItemsPage>;
+}
+
+/// One state of a mirror. While it is held a store may have to keep what has changed since: who
+/// takes one must not wait for anybody while it lasts.
+pub trait ItemsSnapshot: Send + Sync {
+    /// The last change that is in it; 0: there was none yet.
+    fn sequence(&self) -> Sequence;
+
+    /// The items of a repository in the order of their ids, from behind `after` on: a bounded number
+    /// of bytes at a time, and one item more. However often it is asked, the answer is the same.
+    fn items(&self, repository: RepositoryId, after: Option<ItemId>)
+    -> MirrorFuture<'_, ItemsPage>;
+}

@@ -1,0 +1,24 @@
+//! What every store of a mirror can do, divided by what is done: write one repository, keep the log
+//! no longer than asked, read the log, read the items, administer.
+//!
+//! `mirror::contract` holds every store to it, one suite for all. Nothing here names a file, a table
+//! or a connection: what only one store has stays in it.
+
+mod administration;
+mod change_log;
+mod future;
+mod items;
+mod writer;
+
+use std::fmt::Debug;
+
+pub use administration::Administration;
+pub use change_log::{ChangeLog, ChangesPage, ItemHistory, LogBounds};
+pub use future::MirrorFuture;
+pub use items::{Items, ItemsPage, ItemsSnapshot};
+pub use writer::{Lease, Mirror, RepositoryWriter};
+
+/// All that a mirror can be asked.
+pub trait MirrorReader: ChangeLog + Items + Administration + Debug {}
+
+impl<T: ChangeLog + Items + Administration + Debug> MirrorReader for T {}

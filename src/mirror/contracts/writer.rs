@@ -1,0 +1,94 @@
+//! Writing: a writer for each repository, and the end of old changes.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::future::MirrorFuture;
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
+use crate::mirror::disk::DiskSpace;
+use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, Suspects};
+
+/// The right to write a repository: whose it is, and how often it has changed hands. A store that
+/// several daemons share refuses a transaction under a generation that is no longer the newest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Who writes.
+    pub owner: Arc<str>,
+    /// Counts up each time that another one takes over.
+    pub generation: u64,
+}
+
+impl Lease {
+    /// The lease of a store that one process alone can have open: held as long as it is open.
+    pub fn sole() -> Self {
+        Self { owner: Arc::from(""), generation: 0 }
+    }
+}
+
+/// A mirror that is open to be written.
+pub trait Mirror: Debug + Send + Sync + 'static {
+    /// The writer of a repository. There is one at a time; a new one takes the place of the last.
+    fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter>;
+
+    /// Drops changes found longer than `keep` before `now_ms` (milliseconds since 1970, UTC), up to
+    /// the first that is younger: some of them at a time; returns whether there may be more.
+    /// [`RetentionCutoff`](crate::mirror::retention::RetentionCutoff) says which those are.
+    ///
+    /// Durable later: a power cut may undo it together with what came after, a kill does not.
+    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool>;
+
+    /// What is left of the disk of this machine that it grows on; `None` where it grows elsewhere or
+    /// nobody can tell. May wait for the disk.
+    fn disk_space(&self) -> Option<DiskSpace> {
+        None
+    }
+}
+
+/// Writes one repository.
+///
+/// Obligations:
+///
+/// - a page is one transaction: its items, its changes, its checkpoint and the ledger are taken
+///   whole or not at all. Once a call has returned, a kill at any instant loses nothing of it; a
+///   power cut loses nothing of a call that gave out a sequence or ended a pass;
+/// - so the fold of all changes is the copy, at every instant, and sequences neither repeat nor
+///   skip, in the order of the commits;
+/// - a call may be repeated after an error;
+/// - the calls of one writer come one at a time; those of several may come at once.
+pub trait RepositoryWriter: Debug + Send + Sync {
+    /// Where the repository stands. Called once before anything else is asked, and again after a
+    /// pager has failed.
+    fn load(&self) -> MirrorFuture<'_, ResumePoint>;
+
+    /// Begins a pass, or begins it over: any checkpoint is forgotten, and an earlier pass that never
+    /// ended is closed in the ledger as given up.
+    fn begin_pass(&self, iteration: Iteration, ts_ms: i64) -> MirrorFuture<'_, ()>;
+
+    /// Takes one page.
+    fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts>;
+
+    /// What is known of items that were not seen.
+    fn suspects(&self) -> MirrorFuture<'_, Suspects>;
+
+    /// The items of the copy that are not in `seen`, in the order of their ids: at most `limit` of
+    /// those after `after`.
+    fn unseen(
+        &self,
+        seen: Arc<IdSet>,
+        after: Option<ItemId>,
+        limit: usize,
+    ) -> MirrorFuture<'_, Vec<ItemId>>;
+
+    /// Deletes these items of the pass under way; returns how many were there.
+    fn delete(&self, iteration: Iteration, ts_ms: i64, items: Vec<ItemId>)
+    -> MirrorFuture<'_, u64>;
+
+    /// Ends a pass: writes the ledger and forgets the checkpoint. Returns what the pass changed in
+    /// all. What is held again stays approved where it was: the operator may have approved it while
+    /// the pass ended ([`AnnouncedDeletions::at_end`](crate::mirror::deletions::AnnouncedDeletions)).
+    fn end_pass(&self, end: EndOfPass) -> MirrorFuture<'_, ChangeCounts>;
+
+    /// Whether the operator has approved any of the deletions that are held back.
+    fn any_approved(&self) -> MirrorFuture<'_, bool>;
+}

@@ -1,0 +1,90 @@
+//! Why a mirror could not be opened, read or written: what kind of failure, in the store's own words,
+//! and what the operator can do.
+
+use std::error::Error;
+use std::fmt;
+
+/// What kind of failure it is, whatever the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MirrorErrorKind {
+    /// The store said no, or cannot be reached; the next try may succeed.
+    Unavailable,
+    /// There is no room.
+    Full,
+    /// Another program keeps it locked.
+    Locked,
+    /// Another daemon writes it.
+    InUse,
+    /// What is in it makes no sense.
+    Damaged,
+    /// It is not the one that was opened.
+    Replaced,
+    /// Nothing is written until whoever reads from an old state lets go of it.
+    Blocked,
+    /// Whoever writes has ended.
+    Closed,
+    /// There is none.
+    Missing,
+    /// Something else is in its place.
+    Foreign,
+    /// A later version has written it.
+    Newer,
+    /// An earlier version has written it, and only the daemon may bring it up to date.
+    Older,
+    /// Changes were asked for that have been dropped.
+    Dropped,
+    /// Changes were asked for that come after one which has not come.
+    Ahead,
+}
+
+/// A mirror that could not be opened, read or written.
+pub struct MirrorError {
+    kind: MirrorErrorKind,
+    remedy: &'static str,
+    /// The store's own error, in whose words this one speaks.
+    detail: Box<dyn Error + Send + Sync>,
+}
+
+impl MirrorError {
+    /// A failure that speaks in the words of `detail`.
+    pub fn new(
+        kind: MirrorErrorKind,
+        remedy: &'static str,
+        detail: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, remedy, detail: detail.into() }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> MirrorErrorKind {
+        self.kind
+    }
+
+    /// Whether no other try can help: the mirror is not what it was, and nothing may be written.
+    pub fn is_final(&self) -> bool {
+        matches!(self.kind, MirrorErrorKind::Damaged | MirrorErrorKind::Replaced)
+    }
+
+    /// What the operator can do.
+    pub fn remedy(&self) -> &'static str {
+        self.remedy
+    }
+}
+
+impl fmt::Debug for MirrorError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}: {:?}", self.kind, self.detail)
+    }
+}
+
+impl fmt::Display for MirrorError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.detail.fmt(formatter)
+    }
+}
+
+impl Error for MirrorError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.detail.source()
+    }
+}

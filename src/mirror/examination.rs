@@ -1,0 +1,54 @@
+//! What an examination of a mirror finds, and who has it.
+
+use std::time::SystemTime;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// As it should be.
+    Sound,
+    /// Something to see to.
+    Warning,
+    /// Broken.
+    Failure,
+    /// Not looked at.
+    Skipped,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub name: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found.
+    pub found: String,
+    /// What the operator can do; empty where there is nothing to be done.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// The parts of a mirror that are looked at.
+    const EXAMINED: [&str; 2] = ["disk", "database"];
+
+    /// That no part was looked at, and why.
+    pub fn skipped(why: &str) -> Vec<Self> {
+        let skipped = |name| Self {
+            name,
+            severity: Severity::Skipped,
+            found: why.to_owned(),
+            remedy: String::new(),
+        };
+        Self::EXAMINED.into_iter().map(skipped).collect()
+    }
+}
+
+/// Who may write a mirror.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockOwner {
+    /// The process, if it said so.
+    pub process: Option<u32>,
+    /// When it took the lock.
+    pub since: Option<SystemTime>,
+}

@@ -1,0 +1,61 @@
+//! `mirror.url = "none"`: pages are read and told of, and nothing is kept, so nothing is known to be
+//! new or changed and all counts are zero.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::contracts::{Lease, Mirror, MirrorFuture, RepositoryWriter};
+use super::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, Suspects};
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
+
+/// The mirror that keeps nothing, and the writer of each of its repositories.
+#[derive(Clone, Copy, Debug)]
+pub struct NoMirror;
+
+impl Mirror for NoMirror {
+    fn writer(&self, _: RepositoryId, _: &Lease) -> Arc<dyn RepositoryWriter> {
+        Arc::new(Self)
+    }
+
+    fn drop_changes(&self, _: i64, _: Duration) -> MirrorFuture<'_, bool> {
+        answer(false)
+    }
+}
+
+impl RepositoryWriter for NoMirror {
+    fn load(&self) -> MirrorFuture<'_, ResumePoint> {
+        answer(ResumePoint { iteration: Iteration::FIRST, interrupted: None })
+    }
+
+    fn begin_pass(&self, _: Iteration, _: i64) -> MirrorFuture<'_, ()> {
+        answer(())
+    }
+
+    fn write_page(&self, _: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
+        answer(ChangeCounts::default())
+    }
+
+    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
+        answer(Suspects::default())
+    }
+
+    fn unseen(&self, _: Arc<IdSet>, _: Option<ItemId>, _: usize) -> MirrorFuture<'_, Vec<ItemId>> {
+        answer(Vec::new())
+    }
+
+    fn delete(&self, _: Iteration, _: i64, _: Vec<ItemId>) -> MirrorFuture<'_, u64> {
+        answer(0)
+    }
+
+    fn end_pass(&self, _: EndOfPass) -> MirrorFuture<'_, ChangeCounts> {
+        answer(ChangeCounts::default())
+    }
+
+    fn any_approved(&self) -> MirrorFuture<'_, bool> {
+        answer(false)
+    }
+}
+
+fn answer<'a, T: Send + 'a>(answer: T) -> MirrorFuture<'a, T> {
+    Box::pin(std::future::ready(Ok::<T, MirrorError>(answer)))
+}

@@ -1,0 +1,197 @@
+//! The store that is configured, and the way into it: the one place besides the configuration that
+//! knows which stores there are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::contracts::{Lease, Mirror, MirrorFuture, MirrorReader, RepositoryWriter};
+use super::disk::DiskSpace;
+use super::examination::{Finding, LockOwner};
+use super::none::NoMirror;
+use super::sqlite::{self, SqliteMirror, SqliteOptions, SqliteReading};
+use super::{MirrorError, MirrorErrorKind};
+use crate::config::MirrorUrl;
+use crate::domain::RepositoryId;
+
+/// Where a mirror is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// Nowhere.
+    None,
+    /// In the SQLite database in this file.
+    Sqlite(PathBuf),
+    /// In a PostgreSQL database.
+    Postgres,
+}
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("mirror.url is \"none\": nothing is kept that could be asked")]
+    NothingKept,
+    #[error("mirror.url: this version has no PostgreSQL mirror yet")]
+    NoPostgres,
+}
+
+impl Store {
+    /// The store of a configuration.
+    pub fn of(url: &MirrorUrl) -> Self {
+        match url {
+            MirrorUrl::None => Self::None,
+            MirrorUrl::Sqlite(path) => Self::Sqlite(path.clone()),
+            MirrorUrl::Postgres(_) => Self::Postgres,
+        }
+    }
+
+    /// The file of this machine that it is kept in; what belongs to this one mirror may stand beside
+    /// it.
+    pub fn local_file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::None | Self::Postgres => None,
+        }
+    }
+
+    /// Whether there is a place for it, as far as can be told without touching it. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn check_place(&self) -> Result<(), MirrorError> {
+        match self {
+            Self::Sqlite(path) => Ok(sqlite::check_folder(path)?),
+            Self::None | Self::Postgres => Ok(()),
+        }
+    }
+
+    /// Opens it to write, makes it if there is none, and brings it up to date.
+    ///
+    /// # Errors
+    ///
+    /// It is another's, a later version's, or in use, or it cannot be made or read. It is not changed
+    /// then.
+    pub async fn open_to_write(&self) -> Result<OpenMirror, MirrorError> {
+        match self {
+            Self::None => Ok(OpenMirror { writing: Box::new(NoMirror), reader: None }),
+            Self::Sqlite(path) => {
+                let path = path.clone();
+                off_the_runtime(move || {
+                    let mirror = SqliteMirror::open(&path, SqliteOptions::default())?;
+                    let reader: Arc<dyn MirrorReader> = Arc::new(mirror.reader()?);
+                    Ok(OpenMirror { writing: Box::new(mirror), reader: Some(reader) })
+                })
+                .await
+            }
+            Self::Postgres => {
+                let remedy = "take \"sqlite:///var/lib/ewmirror/mirror.db\", or \"none\" to page and \
+                              log only";
+                Err(MirrorError::new(MirrorErrorKind::Missing, remedy, Unusable::NoPostgres))
+            }
+        }
+    }
+
+    /// Opens it to be asked, beside the daemon that writes it or without one. Of one process only one
+    /// may do so, and none that writes it.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is of another version, or it cannot be read.
+    pub async fn open_to_read(&self) -> Result<Arc<dyn MirrorReader>, MirrorError> {
+        match self {
+            Self::Sqlite(path) => {
+                let path = path.clone();
+                off_the_runtime(move || {
+                    let reader: Arc<dyn MirrorReader> = Arc::new(SqliteReading::open(&path)?);
+                    Ok(reader)
+                })
+                .await
+            }
+            Self::None | Self::Postgres => {
+                self.expect_kept()?;
+                Err(unusable(Unusable::NothingKept))
+            }
+        }
+    }
+
+    /// Who may write it now; `None`: nobody, or nobody can tell. Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn lock_owner(&self) -> std::io::Result<Option<LockOwner>> {
+        match self {
+            Self::Sqlite(path) => sqlite::lock_owner(path),
+            Self::None | Self::Postgres => Ok(None),
+        }
+    }
+
+    /// Examines it and the room that it has, for `within` at most, and tells of each finding as soon
+    /// as it is known. Waits for the disk. As for [`Store::open_to_read`], nothing else in this process
+    /// may have it open.
+    pub fn examine(&self, within: Duration, tell: &mut dyn FnMut(Finding)) {
+        match self {
+            Self::Sqlite(path) => sqlite::findings(path, within, tell),
+            Self::None => Finding::skipped("mirror.url is \"none\"").into_iter().for_each(tell),
+            Self::Postgres => {
+                let why = "this version has no PostgreSQL mirror yet";
+                Finding::skipped(why).into_iter().for_each(tell);
+            }
+        }
+    }
+
+    /// Whether there is anything to be asked.
+    ///
+    /// # Errors
+    ///
+    /// Why there is not.
+    pub fn expect_kept(&self) -> Result<(), MirrorError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::None => Err(unusable(Unusable::NothingKept)),
+            Self::Postgres => Err(unusable(Unusable::NoPostgres)),
+        }
+    }
+}
+
+fn unusable(why: Unusable) -> MirrorError {
+    let remedy = "name a SQLite database in mirror.url";
+    MirrorError::new(MirrorErrorKind::Missing, remedy, why)
+}
+
+/// Does what may wait for the disk where nobody else waits for it.
+async fn off_the_runtime<T: Send + 'static>(
+    open: impl FnOnce() -> Result<T, MirrorError> + Send + 'static,
+) -> Result<T, MirrorError> {
+    let opened = tokio::task::spawn_blocking(open).await;
+    opened.map_err(|error| MirrorError::new(MirrorErrorKind::Unavailable, "restart it", error))?
+}
+
+/// A mirror that the daemon has open.
+#[derive(Debug)]
+pub struct OpenMirror {
+    writing: Box<dyn Mirror>,
+    reader: Option<Arc<dyn MirrorReader>>,
+}
+
+impl OpenMirror {
+    /// What can be asked about it meanwhile; `None` where nothing is kept.
+    pub fn reader(&self) -> Option<Arc<dyn MirrorReader>> {
+        self.reader.clone()
+    }
+}
+
+impl Mirror for OpenMirror {
+    fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter> {
+        self.writing.writer(repository, lease)
+    }
+
+    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
+        self.writing.drop_changes(now_ms, keep)
+    }
+
+    fn disk_space(&self) -> Option<DiskSpace> {
+        self.writing.disk_space()
+    }
+}

@@ -1,0 +1,292 @@
+//! The contracts of the mirror in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::memory::Memory;
+use crate::domain::{Change, IdSet, ItemId, Iteration, RepositoryId, Sequence};
+use crate::mirror::{
+    Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
+    ChangesPage, EndOfPass, HeldSummary, ItemHistory, Items, ItemsPage, ItemsSnapshot, Lease,
+    LogBounds, Mirror, MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary, PageOfItems,
+    PendingDeletions, RepositorySummary, RepositoryWriter, ResumePoint, Suspects,
+};
+
+/// Items of one page; few, so that tests need several.
+const PAGE: usize = 3;
+
+/// How many changes and passes a summary has.
+const NEWEST: (usize, usize) = (20, 10);
+
+/// Writes one repository.
+#[derive(Debug)]
+struct MemoryWriter {
+    memory: Memory,
+    repository: RepositoryId,
+}
+
+impl Mirror for Memory {
+    fn writer(&self, repository: RepositoryId, _: &Lease) -> Arc<dyn RepositoryWriter> {
+        Arc::new(MemoryWriter { memory: self.clone(), repository })
+    }
+
+    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
+        answer(Ok(Memory::drop_changes(self, now_ms, keep)))
+    }
+}
+
+impl RepositoryWriter for MemoryWriter {
+    fn load(&self) -> MirrorFuture<'_, ResumePoint> {
+        answer(Ok(self.memory.load(self.repository)))
+    }
+
+    fn begin_pass(&self, iteration: Iteration, ts_ms: i64) -> MirrorFuture<'_, ()> {
+        self.memory.begin_pass(self.repository, iteration, ts_ms);
+        answer(Ok(()))
+    }
+
+    fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
+        answer(Ok(self.memory.write_page(self.repository, &page)))
+    }
+
+    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
+        answer(Ok(self.memory.suspects(self.repository)))
+    }
+
+    fn unseen(
+        &self,
+        seen: Arc<IdSet>,
+        after: Option<ItemId>,
+        limit: usize,
+    ) -> MirrorFuture<'_, Vec<ItemId>> {
+        answer(Ok(self.memory.unseen(self.repository, &seen, after.as_ref(), limit)))
+    }
+
+    fn delete(
+        &self,
+        iteration: Iteration,
+        ts_ms: i64,
+        items: Vec<ItemId>,
+    ) -> MirrorFuture<'_, u64> {
+        answer(Ok(self.memory.delete(self.repository, (iteration, ts_ms), items)))
+    }
+
+    fn end_pass(&self, end: EndOfPass) -> MirrorFuture<'_, ChangeCounts> {
+        answer(Ok(self.memory.end_pass(self.repository, end)))
+    }
+
+    fn any_approved(&self) -> MirrorFuture<'_, bool> {
+        let held = self.memory.suspects(self.repository).held;
+        answer(Ok(held.is_some_and(|held| !held.approved.is_empty())))
+    }
+}
+
+impl ChangeLog for Memory {
+    fn bounds(&self) -> MirrorFuture<'_, LogBounds> {
+        let content = self.content();
+        let (dropped_through, last) = (content.dropped_through(), content.last());
+        answer(Ok(LogBounds { dropped_through, last }))
+    }
+
+    fn changes(
+        &self,
+        after: Option<Sequence>,
+        repository: Option<RepositoryId>,
+        limit: usize,
+    ) -> MirrorFuture<'_, ChangesPage> {
+        let content = self.content();
+        let (dropped_through, last) = (content.dropped_through(), content.last());
+        let after = after.unwrap_or(dropped_through);
+        if let Err(error) = within(after, dropped_through, last) {
+            return answer(Err(error));
+        }
+        let mut page =
+            ChangesPage { changes: Vec::new(), scanned_through: after, dropped_through, last };
+        for logged in content.retained().iter().filter(|it| it.change.sequence > after) {
+            page.scanned_through = logged.change.sequence;
+            if repository.is_none_or(|repository| repository == logged.change.repository) {
+                page.changes.push(logged.change.clone());
+            }
+            if page.changes.len() >= limit {
+                break;
+            }
+        }
+        answer(Ok(page))
+    }
+
+    fn history(
+        &self,
+        repository: RepositoryId,
+        item: &ItemId,
+    ) -> MirrorFuture<'_, Option<ItemHistory>> {
+        let content = self.content();
+        let kept = content.repositories().get(&repository);
+        let Some(latest) = kept.and_then(|kept| kept.latest.get(item)) else {
+            return answer(Ok(None));
+        };
+        let mut history = ItemHistory { sequences: Vec::new(), dropped_through: None };
+        let mut next = Some(*latest);
+        while let Some(sequence) = next {
+            let logged = content.retained().iter().find(|it| it.change.sequence == sequence);
+            let Some(logged) = logged else {
+                history.dropped_through = Some(content.dropped_through());
+                break;
+            };
+            history.sequences.insert(0, sequence);
+            next = logged.previous;
+        }
+        answer(Ok(Some(history)))
+    }
+
+    fn change(&self, sequence: Sequence) -> MirrorFuture<'_, Option<Change>> {
+        let content = self.content();
+        let logged = content.retained().iter().find(|it| it.change.sequence == sequence);
+        answer(Ok(logged.map(|logged| logged.change.clone())))
+    }
+
+    fn wait_for_news(&self, after: Sequence) -> MirrorFuture<'_, Sequence> {
+        let mut news = self.news.subscribe();
+        Box::pin(async move {
+            let last = news.wait_for(|last| *last > after).await.map(|last| *last);
+            last.map_err(|error| MirrorError::new(MirrorErrorKind::Closed, "", error))
+        })
+    }
+}
+
+impl Items for Memory {
+    fn knows(&self, repository: RepositoryId) -> MirrorFuture<'_, bool> {
+        let content = self.content();
+        let known = content.repositories().get(&repository);
+        answer(Ok(known.is_some_and(|kept| kept.is_known)))
+    }
+
+    fn snapshot(&self, as_of: Option<Sequence>) -> MirrorFuture<'_, Box<dyn ItemsSnapshot>> {
+        let content = self.content();
+        let sequence = as_of.unwrap_or(content.last());
+        if let Err(error) = within(sequence, content.dropped_through(), content.last()) {
+            return answer(Err(error));
+        }
+        let items = content.as_of(sequence);
+        answer(Ok(Box::new(MemorySnapshot { sequence, items }) as Box<dyn ItemsSnapshot>))
+    }
+
+    fn items_in(
+        &self,
+        repository: RepositoryId,
+        set: Arc<IdSet>,
+        after: Option<ItemId>,
+    ) -> MirrorFuture<'_, ItemsPage> {
+        answer(Ok(self.with(repository, |kept| {
+            let items = kept.items.iter().filter(|(id, _)| set.contains(id));
+            page(items.map(|(id, body)| (id, body.to_vec())), after.as_ref())
+        })))
+    }
+}
+
+/// The items as they were.
+#[derive(Debug)]
+struct MemorySnapshot {
+    sequence: Sequence,
+    items: BTreeMap<(RepositoryId, ItemId), Vec<u8>>,
+}
+
+impl ItemsSnapshot for MemorySnapshot {
+    fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    fn items(
+        &self,
+        repository: RepositoryId,
+        after: Option<ItemId>,
+    ) -> MirrorFuture<'_, ItemsPage> {
+        let items = self.items.iter().filter(|((of, _), _)| *of == repository);
+        answer(Ok(page(items.map(|((_, id), body)| (id, body.clone())), after.as_ref())))
+    }
+}
+
+impl Administration for Memory {
+    fn summary(&self) -> MirrorFuture<'_, MirrorSummary> {
+        let content = self.content();
+        let newest = content.retained().iter().rev().take(NEWEST.0).map(|logged| {
+            let Change { sequence, ts_ms, op, repository, item, .. } = logged.change.clone();
+            ChangeHead { sequence, ts_ms, op, repository, item }
+        });
+        let known = content.repositories().iter();
+        let known = known.filter(|(_, kept)| kept.is_known);
+        let repositories = known.map(|(id, kept)| {
+            let held = kept.suspects.held.as_ref().filter(|held| held.announced > 0);
+            let certified = kept.ends.iter().rev().find(|end| end.reason.is_none());
+            RepositorySummary {
+                id: *id,
+                items: kept.items.len() as u64,
+                certified: certified
+                    .map(|end| CertifiedPass { iteration: end.iteration, ended_ms: end.ts_ms }),
+                suspects: kept.suspects.suspects.count(),
+                held: held.map(|held| HeldSummary {
+                    count: held.announced,
+                    iteration: kept.since.map(|since| since.iteration),
+                    since_ms: kept.since.map(|since| since.ts_ms),
+                    approved: held.approved.count(),
+                    first: Vec::new(),
+                }),
+                passes: kept.passes.values().rev().take(NEWEST.1).cloned().collect(),
+            }
+        });
+        answer(Ok(MirrorSummary {
+            storage: Vec::new(),
+            last: content.last(),
+            dropped_through: content.dropped_through(),
+            newest: newest.collect(),
+            repositories: repositories.collect(),
+        }))
+    }
+
+    fn pending_deletions(
+        &self,
+        repository: RepositoryId,
+    ) -> MirrorFuture<'_, Option<PendingDeletions>> {
+        answer(Ok(self.with(repository, |kept| {
+            let items = kept.suspects.held.as_ref()?.waiting();
+            let since_ms = kept.since.map(|since| since.ts_ms);
+            Some(PendingDeletions { items, since_ms }).filter(|it| !it.items.is_empty())
+        })))
+    }
+
+    fn approve(
+        &self,
+        repository: RepositoryId,
+        named: Option<Vec<String>>,
+    ) -> MirrorFuture<'_, ApprovalOutcome> {
+        answer(Ok(self.with(repository, |kept| match kept.suspects.held.as_mut() {
+            Some(held) => held.approve_named(named.as_deref()),
+            None => ApprovalOutcome::NothingHeld,
+        })))
+    }
+}
+
+/// Some of these items, from behind `after` on.
+fn page<'a>(
+    items: impl Iterator<Item = (&'a ItemId, Vec<u8>)>,
+    after: Option<&ItemId>,
+) -> ItemsPage {
+    let later = items.filter(|(id, _)| after.is_none_or(|after| *id > after));
+    let items: Vec<_> = later.take(PAGE).map(|(id, body)| (id.clone(), body)).collect();
+    let last = items.last().filter(|_| items.len() == PAGE).map(|(id, _)| id.clone());
+    ItemsPage { items, scanned_through: last }
+}
+
+/// Sees that a sequence is one of the log.
+fn within(sequence: Sequence, dropped: Sequence, last: Sequence) -> Result<(), MirrorError> {
+    let error = |kind| Err(MirrorError::new(kind, "", format!("not in the log: {sequence}")));
+    match sequence {
+        _ if sequence < dropped => error(MirrorErrorKind::Dropped),
+        _ if sequence > last => error(MirrorErrorKind::Ahead),
+        _ => Ok(()),
+    }
+}
+
+fn answer<'a, T: Send + 'a>(answer: Result<T, MirrorError>) -> MirrorFuture<'a, T> {
+    Box::pin(std::future::ready(answer))
+}

@@ -69,7 +69,7 @@
 //! | items are compared as JSON, exactly | `canonical::tests` |
 //! | a strange, newer or locked database is left byte for byte as it was | `mirror::sqlite::tests` |
 //! | the WAL is bounded, whoever reads | `mirror::sqlite::tests`, `tests/it/asking` |
-//! | an export is one instant, ordered, in constant memory, and holds nobody up | `mirror::sqlite::read::tests`, `cli::spool`, `tests/it/asking` |
+//! | an export is one instant, ordered, in constant memory, and holds nobody up | `mirror::sqlite::read::tests`, `cli::spill_file`, `tests/it/asking` |
 //! | many refusals at one moment are one login; a stale REST token, or one that another overtook, is ignored | `session::tests`, `refresher::tests` |
 //! | a token that ends costs no page: 72 hours on a paused clock | `pager::tests`, `supervisor::tests` |
 //! | each shape of a refusal and each kind of fault, in the middle of a pass, over TCP | `tests/it/refusals.rs`, `tests/it/faults.rs` |

@@ -39,7 +39,7 @@ impl Notifier {
         Self::default()
     }
 
-    /// One that tells whoever started this process, if it wants to know.
+    /// One that tells the service manager that started this process, where there is one.
     pub fn of(environment: &Environment) -> Self {
         let Some(manager) = environment.get("NOTIFY_SOCKET").and_then(|it| Manager::at(it).ok())
         else {

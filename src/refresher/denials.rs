@@ -28,7 +28,7 @@ const LATER: Duration = Duration::from_secs(5 * 60);
 
 /// The least waits after failures that may have been denials: a server in trouble is asked again
 /// soon, but not three times within its first second.
-const DOUBTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+const SUSPECTED_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
 /// Of so many failures in the same words the last is taken for a denial.
 const SAME_WORDS: u32 = 3;
@@ -77,7 +77,7 @@ impl Denials {
     }
 
     /// Notes a failure in these words that may have been a denial.
-    pub fn doubted(&self, words: &str, now: Instant) -> LoginFailure {
+    pub fn suspected(&self, words: &str, now: Instant) -> LoginFailure {
         let mut record = self.record();
         record.note(now);
         let words = lasting_words(words);
@@ -88,7 +88,7 @@ impl Denials {
             return LoginFailure::Denial(record.denied(now));
         }
         let index = usize::try_from(record.same.saturating_sub(1)).unwrap_or(usize::MAX);
-        LoginFailure::Failure(DOUBTS.get(index).copied().unwrap_or_default())
+        LoginFailure::Failure(SUSPECTED_WAITS.get(index).copied().unwrap_or_default())
     }
 
     /// Forgets all: a login succeeded, or what is tried has changed.
@@ -162,7 +162,7 @@ mod tests {
     fn the_same_words_three_times_are_a_denial_and_other_words_are_trouble() {
         let denials = Denials::default();
         let now = Instant::now();
-        let said = |words: &str, after: u32| denials.doubted(words, now + SECOND * after);
+        let said = |words: &str, after: u32| denials.suspected(words, now + SECOND * after);
         assert_eq!(said("500 at 17:04:01: bad credentials", 0), LoginFailure::Failure(SECOND));
         assert_eq!(said("500 at 17:04:02: bad credentials", 1), LoginFailure::Failure(3 * SECOND));
         assert_eq!(said("500 at 17:04:05: out of memory", 4), LoginFailure::Failure(SECOND));
@@ -188,7 +188,7 @@ mod tests {
                 let wait = if kind == 0 {
                     denials.denied(now).wait
                 } else {
-                    match denials.doubted("the same words", now) {
+                    match denials.suspected("the same words", now) {
                         LoginFailure::Failure(wait) => wait,
                         LoginFailure::Denial(denied) => denied.wait,
                     }

@@ -42,7 +42,7 @@ pub struct SessionLifetimes {
 impl SessionLifetimes {
     /// Notes that a session was refused after so long; `proven` if it had served before.
     pub fn refused(&mut self, lived: Duration, proven: bool) {
-        self.settle(lived);
+        self.lasted(lived);
         self.unproven = if proven { 0 } else { self.unproven.saturating_add(1) };
         if lived < self.lasting() {
             self.short = self.short.saturating_add(1);
@@ -56,7 +56,7 @@ impl SessionLifetimes {
 
     /// Notes that a session has lasted for so long and still stands: what was before is forgotten
     /// where that is long enough; true if it was told and is over.
-    pub fn settle(&mut self, lived: Duration) -> bool {
+    pub fn lasted(&mut self, lived: Duration) -> bool {
         let told = self.is_told();
         if lived >= self.lasting() {
             (self.unproven, self.short, self.paused) = (0, 0, Duration::ZERO);
@@ -146,10 +146,10 @@ mod tests {
             assert_eq!((lifetimes.is_told(), lifetimes.is_news()), (told, told));
         }
         assert_eq!((lifetimes.in_a_row(), lifetimes.next_age()), (4, Some(4 * SECOND)));
-        assert!(!lifetimes.settle(3 * SECOND));
-        assert!(lifetimes.settle(4 * SECOND));
+        assert!(!lifetimes.lasted(3 * SECOND));
+        assert!(lifetimes.lasted(4 * SECOND));
         assert_eq!((lifetimes.is_told(), lifetimes.next_age()), (false, Some(BRIEF)));
-        assert!(!lifetimes.settle(BRIEF));
+        assert!(!lifetimes.lasted(BRIEF));
         assert_eq!(lifetimes, SessionLifetimes::default());
     }
 
@@ -162,6 +162,6 @@ mod tests {
         });
         assert_eq!(news.collect::<Vec<_>>(), [30, 60]);
         assert_eq!((lifetimes.is_told(), lifetimes.in_a_row()), (true, 60));
-        assert!(lifetimes.settle(BRIEF));
+        assert!(lifetimes.lasted(BRIEF));
     }
 }

@@ -1,4 +1,4 @@
-//! What the refresher says of what failed: to the log, and to whoever looks.
+//! What the refresher says of what failed: to the log, and in the list of problems.
 
 use std::time::Duration;
 

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::config::SessionConfig;
 use crate::session::{Generation, SessionReports};
 
-/// The least time between two questions that requests refused again give rise to.
-const DOUBT_EVERY: Duration = Duration::from_secs(1);
+/// The least time between two checks that refused requests ask for.
+const CHECK_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// A session as the refresher remembers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub struct KnownSession {
     pub at: Instant,
     /// When the server was last asked whether it stands, or when it was made.
     pub asked: Instant,
-    /// How many doubts had been reported by then.
-    pub doubts: u64,
+    /// How many checks had been asked for by then.
+    pub checks: u64,
     /// How many suspicions.
     pub suspicions: u64,
 }
@@ -75,9 +75,12 @@ pub fn next_step(
     if now >= renewal {
         return NextStep::SignIn(RenewalReason::Aged);
     }
-    let doubted = reports.doubts > signed.doubts;
-    let patience =
-        if doubted { DOUBT_EVERY.min(settings.reauth_interval) } else { settings.reauth_interval };
+    let is_asked_for = reports.checks > signed.checks;
+    let patience = if is_asked_for {
+        CHECK_INTERVAL_MIN.min(settings.reauth_interval)
+    } else {
+        settings.reauth_interval
+    };
     let question = signed.asked + patience;
     if now >= question { NextStep::Ask } else { NextStep::Wait(question.min(renewal)) }
 }
@@ -100,7 +103,7 @@ mod tests {
     }
 
     fn signed(now: Instant) -> KnownSession {
-        KnownSession { generation: first(), at: now, asked: now, doubts: 0, suspicions: 0 }
+        KnownSession { generation: first(), at: now, asked: now, checks: 0, suspicions: 0 }
     }
 
     #[tokio::test(start_paused = true)]
@@ -133,16 +136,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_doubt_brings_the_question_forward_but_no_more_than_once_a_second() {
+    async fn a_request_for_a_check_brings_it_forward_but_no_more_than_once_a_second() {
         let now = Instant::now();
-        let doubted = SessionReports { doubts: 1, ..SessionReports::default() };
+        let reports = SessionReports { checks: 1, ..SessionReports::default() };
         let signed = signed(now);
         let soon = now + Duration::from_secs(1);
-        assert_eq!(next_step(Some(signed), doubted, &settings(), now), NextStep::Wait(soon));
-        assert_eq!(next_step(Some(signed), doubted, &settings(), soon), NextStep::Ask);
-        let asked = KnownSession { asked: soon, doubts: 1, ..signed };
+        assert_eq!(next_step(Some(signed), reports, &settings(), now), NextStep::Wait(soon));
+        assert_eq!(next_step(Some(signed), reports, &settings(), soon), NextStep::Ask);
+        let asked = KnownSession { asked: soon, checks: 1, ..signed };
         assert_eq!(
-            next_step(Some(asked), doubted, &settings(), soon),
+            next_step(Some(asked), reports, &settings(), soon),
             NextStep::Wait(soon + MINUTE)
         );
     }

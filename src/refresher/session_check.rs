@@ -14,11 +14,11 @@ use crate::task::{Outage, Stopped, Until};
 use crate::telemetry::event;
 
 /// How long the server may take to say whether a session stands that is suspected to have ended:
-/// after that a login is quicker, and only whoever was refused has waited.
+/// after that a login is quicker, and only the request that was refused has waited.
 const SUSPECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a question came to.
-enum Asked {
+enum CheckOutcome {
     /// What was refused meanwhile has answered it, or asks for a quicker answer.
     Overtaken,
     /// No answer came to a question that could not wait.
@@ -46,19 +46,19 @@ impl<A: Api> Refresher<A> {
         });
         let asked = async {
             tokio::select! {
-                _ = other_news => Asked::Overtaken,
-                () = sleep(SUSPECT_TIMEOUT), if suspected => Asked::TimedOut,
-                result = self.api.reauth(&credentials) => Asked::Answered(result),
+                _ = other_news => CheckOutcome::Overtaken,
+                () = sleep(SUSPECT_TIMEOUT), if suspected => CheckOutcome::TimedOut,
+                result = self.api.reauth(&credentials) => CheckOutcome::Answered(result),
             }
         };
         let result = match self.context.run(limit, asked).await? {
-            Asked::Overtaken => return Ok(()),
-            Asked::TimedOut => None,
-            Asked::Answered(result) => Some(result),
+            CheckOutcome::Overtaken => return Ok(()),
+            CheckOutcome::TimedOut => None,
+            CheckOutcome::Answered(result) => Some(result),
         };
         let now = Instant::now();
         if let Some(signed) = signed {
-            (signed.asked, signed.doubts) = (now, heard.doubts);
+            (signed.asked, signed.checks) = (now, heard.checks);
             signed.suspicions = heard.suspicions;
         }
         let stands = match result {
@@ -91,7 +91,7 @@ impl<A: Api> Refresher<A> {
             None => false,
         };
         if stands {
-            self.session.clear(heard.doubts);
+            self.session.clear(heard.checks);
         } else {
             self.session.end(credentials.generation);
         }

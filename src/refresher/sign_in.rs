@@ -34,7 +34,7 @@ impl<A: Api> Refresher<A> {
             self.pause(pause, heard, &settings).await?;
         }
         let (tokens, elapsed) = self.sign_in(heard).await?;
-        let SessionReports { doubts, suspicions, .. } = *self.session.reports().borrow();
+        let SessionReports { checks, suspicions, .. } = *self.session.reports().borrow();
         let with_rest_token = tokens.rest.is_some();
         let generation = self.session.replace(tokens);
         let now = Instant::now();
@@ -47,7 +47,7 @@ impl<A: Api> Refresher<A> {
                 event::session_renewed(generation, reason.name(), elapsed);
             }
         }
-        Ok(KnownSession { generation, at: now, asked: now, doubts, suspicions })
+        Ok(KnownSession { generation, at: now, asked: now, checks, suspicions })
     }
 
     /// Tries until a login succeeds; with how long it took.
@@ -139,7 +139,7 @@ impl<A: Api> Refresher<A> {
                 retry.delay
             }
             Failure::Failed(error) => {
-                let counted = error.doubt().map(|words| self.denials.doubted(&words, now));
+                let counted = error.doubt().map(|words| self.denials.suspected(&words, now));
                 let least = match counted {
                     Some(LoginFailure::Denial(counted)) => {
                         retries.answered();

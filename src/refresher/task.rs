@@ -73,7 +73,7 @@ impl<A: Api> Refresher<A> {
                 }
                 NextStep::Ask => self.ask(&mut signed, heard, &mut outage).await?,
                 NextStep::Wait(until) => {
-                    let until = self.settle(signed, &mut lifetimes, until);
+                    let until = self.forget_outlived(signed, &mut lifetimes, until);
                     let limit = Until::Within(until.saturating_duration_since(now));
                     let due = async {
                         tokio::select! {
@@ -95,7 +95,7 @@ impl<A: Api> Refresher<A> {
             generation: credentials.generation,
             at: now,
             asked: now,
-            doubts: 0,
+            checks: 0,
             suspicions: 0,
         })
     }
@@ -134,14 +134,14 @@ impl<A: Api> Refresher<A> {
     }
 
     /// Forgets what a session has outlived; returns when to look again.
-    fn settle(
+    fn forget_outlived(
         &self,
         signed: Option<KnownSession>,
         lifetimes: &mut SessionLifetimes,
         until: Instant,
     ) -> Instant {
         let Some(signed) = signed else { return until };
-        if lifetimes.settle(signed.at.elapsed()) {
+        if lifetimes.lasted(signed.at.elapsed()) {
             self.progress.problems.over(SESSIONS);
         }
         lifetimes.next_age().map_or(until, |age| until.min(signed.at + age))

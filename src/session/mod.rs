@@ -108,9 +108,9 @@ pub enum SuspicionOutcome {
 pub struct SessionReports {
     /// The newest generation that a request was refused with.
     pub refused: Generation,
-    /// How often a request was refused so that the session may not be to blame: ask whether it
-    /// stands before signing in again.
-    pub doubts: u64,
+    /// How many checks of the session were asked for, because a request was refused that may have
+    /// been refused for another reason: ask the server before signing in again.
+    pub checks: u64,
     /// How many of these are answered by a login where nobody can say whether it stands.
     pub suspicions: u64,
 }
@@ -119,7 +119,7 @@ pub struct SessionReports {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionSuspicion {
     generation: Generation,
-    doubts: u64,
+    check: u64,
 }
 
 /// The one session of the process.
@@ -133,7 +133,7 @@ pub struct SharedSession {
     /// did.
     proven: AtomicU64,
     served: AtomicU64,
-    /// Up to which doubt it is known that the session stands in spite of it.
+    /// Up to which check it is known that the session stands.
     cleared: watch::Sender<u64>,
     announced: watch::Sender<Generation>,
     reports: watch::Sender<SessionReports>,
@@ -198,8 +198,8 @@ impl SharedSession {
 
     /// Reports that a request was refused although it had been signed anew after a refusal, so that
     /// the refresher should ask the server whether the session still stands.
-    pub fn doubted(&self) {
-        self.reports.send_modify(|reports| reports.doubts += 1);
+    pub fn request_check(&self) {
+        self.reports.send_modify(|reports| reports.checks += 1);
     }
 
     /// Reports that a request signed with these credentials was refused, as it is when a session has
@@ -211,13 +211,13 @@ impl SharedSession {
         if self.served_since(used.number) {
             return SuspicionOutcome::Stands;
         }
-        let mut doubts = 0;
+        let mut check = 0;
         self.reports.send_modify(|reports| {
             reports.suspicions += 1;
-            reports.doubts += 1;
-            doubts = reports.doubts;
+            reports.checks += 1;
+            check = reports.checks;
         });
-        SuspicionOutcome::Reported(SessionSuspicion { generation: used.generation, doubts })
+        SuspicionOutcome::Reported(SessionSuspicion { generation: used.generation, check })
     }
 
     /// Waits until it is known what a suspicion is about: true where the session stands, false where
@@ -227,15 +227,15 @@ impl SharedSession {
         let mut cleared = self.cleared.subscribe();
         tokio::select! {
             _ = announced.wait_for(|newest| *newest > suspicion.generation) => false,
-            _ = cleared.wait_for(|doubts| *doubts >= suspicion.doubts) => true,
+            _ = cleared.wait_for(|checks| *checks >= suspicion.check) => true,
         }
     }
 
-    /// Tells that the session stands in spite of so many doubts. For the refresher alone.
-    pub fn clear(&self, doubts: u64) {
+    /// Tells that the session stands after so many checks. For the refresher alone.
+    pub fn clear(&self, checks: u64) {
         self.cleared.send_if_modified(|cleared| {
-            let news = doubts > *cleared;
-            *cleared = doubts.max(*cleared);
+            let news = checks > *cleared;
+            *cleared = checks.max(*cleared);
             news
         });
     }

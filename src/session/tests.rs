@@ -62,14 +62,14 @@ async fn a_new_login_forgets_the_rest_token_of_the_old_session() {
 }
 
 #[tokio::test]
-async fn a_suspicion_is_cleared_by_whoever_asks_or_by_a_newer_session() {
+async fn a_suspicion_is_cleared_by_a_check_or_by_a_newer_session() {
     let session = SharedSession::new();
     session.replace(tokens("one"));
     let used = session.credentials().await;
     let SuspicionOutcome::Reported(first) = session.suspected(&used) else { panic!() };
     let reports = *session.reports().borrow();
-    assert_eq!((reports.suspicions, reports.doubts), (1, 1));
-    session.clear(reports.doubts);
+    assert_eq!((reports.suspicions, reports.checks), (1, 1));
+    session.clear(reports.checks);
     assert!(session.cleared(first).await, "the session was said to stand");
     let SuspicionOutcome::Reported(second) = session.suspected(&used) else { panic!() };
     let (stands, _) =
@@ -85,7 +85,7 @@ fn a_session_that_has_served_since_is_not_suspected() {
     let [refused, served] = [(); 2].map(|()| session.current().unwrap());
     session.prove(&served);
     assert_eq!(session.suspected(&refused), SuspicionOutcome::Stands);
-    assert_eq!(session.reports().borrow().doubts, 0);
+    assert_eq!(session.reports().borrow().checks, 0);
     let later = session.current().unwrap();
     assert!(matches!(session.suspected(&later), SuspicionOutcome::Reported(_)));
 }
@@ -137,9 +137,9 @@ fn a_session_stands_until_its_generation_is_refused() {
 fn each_doubt_is_heard() {
     let session = SharedSession::new();
     let mut reports = session.reports();
-    for doubts in 1..4 {
-        session.doubted();
+    for checks in 1..4 {
+        session.request_check();
         assert!(reports.has_changed().unwrap());
-        assert_eq!(reports.borrow_and_update().doubts, doubts);
+        assert_eq!(reports.borrow_and_update().checks, checks);
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::host_check;
 use super::state::Supervisor;
-use super::status_line::{RepositoryStatus, SignInStatus, status_line};
+use super::status_line::{RepositoryLine, SignInLine, status_line};
 
 use crate::client::Api;
 use crate::mirror::Mirror;
@@ -88,15 +88,15 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let now = Instant::now();
         let since = |then: Instant| now.saturating_duration_since(then);
         let session = match &self.signing_in {
-            (SignIn::Trying, _) => SignInStatus::Trying,
-            (SignIn::SignedIn, then) => SignInStatus::SignedIn(since(*then)),
-            (SignIn::Renewing, then) => SignInStatus::Renewing(since(*then)),
-            (SignIn::Denied(_), then) => SignInStatus::Denied(since(*then)),
+            (SignIn::Trying, _) => SignInLine::Trying,
+            (SignIn::SignedIn, then) => SignInLine::SignedIn(since(*then)),
+            (SignIn::Renewing, then) => SignInLine::Renewing(since(*then)),
+            (SignIn::Denied(_), then) => SignInLine::Denied(since(*then)),
         };
         let repositories = self.repositories.iter().map(|(id, repository)| {
             let progress = *repository.progress.borrow();
             let certified = progress.certified.map(|pass| since(pass.ended));
-            RepositoryStatus { id: *id, progress, certified }
+            RepositoryLine { id: *id, progress, certified }
         });
         let problems = self.given.progress.problems.told();
         let line = status_line(&problems, &repositories.collect::<Vec<_>>(), session);

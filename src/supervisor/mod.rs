@@ -6,7 +6,7 @@
 //!
 //! Stop, within [`STOP_WITHIN`] whatever the server does: 1. no more pages are asked for, and every
 //! wait ends; 2. pages under way come home and are written, as long as [`shutdown::PAGERS_WITHIN`]
-//! allows; 3. whoever is late is named and ended; 4. the session is logged out.
+//! allows; 3. a task that is late is named and ended; 4. the session is logged out.
 //!
 //! A task that panics is started again, ever later, and counted. A pager begins a new pass then:
 //! what a defect left of the old one is not to be trusted. One that hangs is told of, and from then

@@ -22,7 +22,7 @@ const NOW: Duration = Duration::from_secs(1);
 
 /// How signing in stands, and for how long it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignInStatus {
+pub enum SignInLine {
     /// Under way.
     Trying,
     /// There is a session.
@@ -35,7 +35,7 @@ pub enum SignInStatus {
 
 /// One repository.
 #[derive(Clone, Copy, Debug)]
-pub struct RepositoryStatus {
+pub struct RepositoryLine {
     /// Which.
     pub id: RepositoryId,
     /// How far it is.
@@ -47,20 +47,18 @@ pub struct RepositoryStatus {
 /// The line; `problems` are those that are told, worst first.
 pub fn status_line(
     problems: &[Problem],
-    repositories: &[RepositoryStatus],
-    session: SignInStatus,
+    repositories: &[RepositoryLine],
+    session: SignInLine,
 ) -> String {
     let trouble = match session {
         _ if !problems.is_empty() => Some(wrong(problems)),
-        SignInStatus::Trying => Some("signing in".to_owned()),
-        SignInStatus::SignedIn(_) => None,
-        SignInStatus::Renewing(time) => {
-            Some(format!("not signed in since {}", RoughDuration(time)))
-        }
-        SignInStatus::Denied(time) => Some(format!("wrong password since {}", RoughDuration(time))),
+        SignInLine::Trying => Some("signing in".to_owned()),
+        SignInLine::SignedIn(_) => None,
+        SignInLine::Renewing(time) => Some(format!("not signed in since {}", RoughDuration(time))),
+        SignInLine::Denied(time) => Some(format!("wrong password since {}", RoughDuration(time))),
     };
     let fine = match session {
-        SignInStatus::SignedIn(time) => Some(format!("signed in {}", RoughDuration(time))),
+        SignInLine::SignedIn(time) => Some(format!("signed in {}", RoughDuration(time))),
         _ => None,
     };
     let mut line = trouble.unwrap_or_default();
@@ -108,7 +106,7 @@ fn wrong(problems: &[Problem]) -> String {
     line
 }
 
-fn part(repository: &RepositoryStatus) -> String {
+fn part(repository: &RepositoryLine) -> String {
     let RepositoryProgress { activity, iteration, pages, covered, total, held, .. } =
         repository.progress;
     let doing = match (activity, total) {
@@ -158,7 +156,7 @@ mod tests {
     use crate::progress::problems::{ProblemReport, Scope, Source};
     use crate::testing::{HOUR, MINUTE, SECOND};
 
-    fn paging(id: u64) -> RepositoryStatus {
+    fn paging(id: u64) -> RepositoryLine {
         let progress = RepositoryProgress {
             activity: Activity::Paging,
             iteration: Iteration(12),
@@ -167,10 +165,10 @@ mod tests {
             total: Some(10_432),
             ..RepositoryProgress::START
         };
-        RepositoryStatus { id: RepositoryId(id), progress, certified: Some(200 * SECOND) }
+        RepositoryLine { id: RepositoryId(id), progress, certified: Some(200 * SECOND) }
     }
 
-    fn doing(activity: Activity) -> RepositoryStatus {
+    fn doing(activity: Activity) -> RepositoryLine {
         let mut repository = paging(7);
         repository.progress.activity = activity;
         repository
@@ -178,11 +176,11 @@ mod tests {
 
     #[test]
     fn it_says_what_the_daemon_is_doing() {
-        let signed_in = SignInStatus::SignedIn(5 * HOUR);
+        let signed_in = SignInLine::SignedIn(5 * HOUR);
         let mut held = doing(Activity::Idle);
         held.progress.held = 75;
         let new =
-            RepositoryStatus { progress: RepositoryProgress::START, certified: None, ..paging(7) };
+            RepositoryLine { progress: RepositoryProgress::START, certified: None, ..paging(7) };
         let mut first = paging(7);
         (first.progress.pages, first.progress.iteration) = (0, Iteration(1));
         let certified = "last certified pass 3 min ago";
@@ -199,7 +197,7 @@ mod tests {
             ),
             (
                 vec![new, first],
-                SignInStatus::Trying,
+                SignInLine::Trying,
                 format!(
                     "signing in | 7: waiting; no certified pass since the start | \
                      7: pass 1 begins; {certified}"
@@ -207,19 +205,19 @@ mod tests {
             ),
             (
                 vec![doing(Activity::Stopped)],
-                SignInStatus::Denied(9 * SECOND),
+                SignInLine::Denied(9 * SECOND),
                 format!("wrong password since 9 s | 7: stopped; {certified}"),
             ),
             (
                 vec![paging(7)],
-                SignInStatus::Renewing(2 * MINUTE),
+                SignInLine::Renewing(2 * MINUTE),
                 format!(
                     "not signed in since 2 min | 7: pass 12, page 40, 8000 of 10432; {certified}"
                 ),
             ),
             (
                 vec![doing(Activity::Waiting), doing(Activity::Idle)],
-                SignInStatus::SignedIn(72 * HOUR),
+                SignInLine::SignedIn(72 * HOUR),
                 format!(
                     "7: waiting; {certified} | 7: resting after pass 12; {certified} | \
                      signed in 3 d"
@@ -234,7 +232,7 @@ mod tests {
     #[test]
     fn many_repositories_are_counted() {
         let many: Vec<_> = (1..=100).map(paging).collect();
-        let line = status_line(&[], &many, SignInStatus::SignedIn(HOUR));
+        let line = status_line(&[], &many, SignInLine::SignedIn(HOUR));
         assert!(line.len() < LONGEST + 50, "{line}");
         assert!(line.contains(" | and 95 more | signed in 1 h"), "{line}");
     }
@@ -254,13 +252,13 @@ mod tests {
         };
         let away = problem("search failed: no connection: 127.0.0.1:9", None);
         let line =
-            status_line(std::slice::from_ref(&away), &[paging(7)], SignInStatus::SignedIn(HOUR));
+            status_line(std::slice::from_ref(&away), &[paging(7)], SignInLine::SignedIn(HOUR));
         let begins = "search failed: no connection: 127.0.0.1:9; check server.url (for 4 min, next \
                       try in 8 s) | 7: pass 12, page 40";
         assert!(line.starts_with(begins), "{line}");
         let own = problem(&"\n\u{9b}é".repeat(1000), Some(RepositoryId(7)));
         let many: Vec<_> = (1..=100).map(paging).collect();
-        let line = status_line(&[own, away], &many, SignInStatus::Trying);
+        let line = status_line(&[own, away], &many, SignInLine::Trying);
         assert!(line.starts_with("repository 7:   é"), "{line}");
         assert!(line.contains("… (for 4 min, next try in 8 s; and 1 more) | 1: pass 12"), "{line}");
         assert!(!line.contains(char::is_control) && line.chars().count() < 1100, "{line}");

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_strand_is_late_where_it_exceeds_what_it_allowed_itself() {
+    async fn a_lane_is_late_where_it_exceeds_what_it_allowed_itself() {
         let start = Instant::now();
         let within = |time| (start, Until::Within(time));
         let (session, others) = ((start, Until::Session), (start, Until::OtherLanes));

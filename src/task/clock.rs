@@ -1,6 +1,6 @@
 //! The wall clock and chance, in one place so that tests can replace both.
 //!
-//! Durations are measured with `tokio::time::Instant` by whoever needs them, which a paused test
+//! Durations are measured with `tokio::time::Instant` by their users, which a paused test
 //! runtime controls; only the time of day and randomness come from here.
 
 use std::sync::{Mutex, PoisonError};

@@ -2,7 +2,7 @@
 //!
 //! A task waits with the methods of its [`Context`] and with nothing else, so that each wait ends
 //! when the task is told to stop, and is seen from outside with the time that it may take (see
-//! [`super::heartbeat`]). Whoever started the task keeps its [`Cancellation`]; to drop that is to
+//! [`super::heartbeat`]). The owner of the task keeps its [`Cancellation`]; to drop that is to
 //! stop the task, because nobody is left to stop it later. Cancellations nest: one that is made
 //! below another one ends with it, and ends nothing but what is below itself.
 //!
@@ -17,15 +17,14 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::heartbeat::{Heartbeat, Lane, Until};
-use super::stop::Stop;
 
 /// The error of a wait that ended because the task is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the task was told to stop")]
 pub struct Stopped;
 
-/// A channel that has lost its sender belongs to an owner that is gone, and with it whoever would
-/// stop the task.
+/// A channel that has lost its sender belongs to an owner that is gone, and with it the one that
+/// would stop the task.
 impl From<RecvError> for Stopped {
     fn from(_: RecvError) -> Self {
         Self
@@ -53,15 +52,10 @@ impl Cancellation {
         Context { cancelled: self.0.token().clone(), lane: Lane::new() }
     }
 
-    /// Stops whoever has a context of this cancellation or of one below it. Once is enough, and
+    /// Stops every task that has a context of this cancellation or of one below it. Once is enough, and
     /// twice is no fault.
     pub fn cancel(&self) {
         self.0.token().cancel();
-    }
-
-    /// Hears this cancellation without a lane.
-    pub fn stop(&self) -> Stop {
-        Stop::of(self.0.token().clone())
     }
 
     fn of(token: CancellationToken) -> Self {
@@ -167,16 +161,6 @@ impl Context {
     pub async fn sleep_until(&self, moment: Instant) -> Result<(), Stopped> {
         let limit = Until::Within(moment.saturating_duration_since(Instant::now()));
         self.run(limit, tokio::time::sleep_until(moment)).await
-    }
-
-    /// The wish to stop alone, for who has a lane from elsewhere.
-    pub fn stop(&self) -> Stop {
-        Stop::of(self.cancelled.clone())
-    }
-
-    /// The lane alone, for who hears of the wish to stop from elsewhere.
-    pub fn into_lane(self) -> Lane {
-        self.lane
     }
 }
 

@@ -1,14 +1,13 @@
 //! The signs of life of a task: what each of its lanes waits for, and how long that may take.
 //!
 //! A lane is one future that does one thing after the other; a task that waits for several at
-//! once has several. A lane that waits says so with [`Lane::wait`] or [`Lane::waits`]; from
-//! the end of a wait to the next one it works, which is brief. So an await that does not say how
-//! long it may take is told from a hang by nothing, and whoever judges takes it for one: it does
-//! not go unnoticed for long.
+//! once has several. A lane that waits says so with [`Lane::wait`], which a task calls by its
+//! [`super::context::Context`]; from the end of a wait to the next one it works, which is brief. So an
+//! await that does not say how long it may take is told from a hang by nothing, and the watchdog takes
+//! it for one: it does not go unnoticed for long.
 //!
 //! Nothing here decides anything or waits by itself.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 pub enum Until {
     /// So long from its beginning.
     Within(Duration),
-    /// As long as there is no session: whoever makes it is a task of its own.
+    /// As long as there is no session: it is made by a task of its own.
     Session,
     /// As long as the task has another lane.
     OtherLanes,
@@ -105,17 +104,6 @@ impl Lane {
     pub async fn wait<F: Future>(&self, until: Until, wait: F) -> F::Output {
         let _waiting = self.enter(until);
         wait.await
-    }
-
-    /// For a `select!` that may take so long: a branch that is never ready.
-    pub fn waits(&self, until: Until) -> impl Future<Output = Infallible> + Send {
-        // Here and not at the first poll: other branches may be ready before that, round after
-        // round, and each round is a sign of life.
-        let waiting = self.enter(until);
-        async move {
-            let _waiting = waiting;
-            std::future::pending().await
-        }
     }
 
     fn beginning(table: &Arc<Mutex<LaneTable>>) -> Self {
@@ -204,18 +192,21 @@ mod tests {
         let lane = Lane::new();
         for _ in 0..3 {
             sleep(SECOND).await;
-            tokio::select! {
-                biased;
-                () = std::future::ready(()) => {}
-                never = lane.waits(Until::OtherLanes) => match never {}
-            }
+            let either = async {
+                tokio::select! {
+                    biased;
+                    () = std::future::ready(()) => {}
+                    () = std::future::pending() => {}
+                }
+            };
+            lane.wait(Until::OtherLanes, either).await;
             let state = LaneState { at: Instant::now(), until: Until::AT_ONCE };
             assert_eq!(lane.heartbeat().lanes().lanes, [state]);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn strands_come_and_go() {
+    async fn lanes_come_and_go() {
         let first = Lane::new();
         let heartbeat = first.heartbeat();
         let second = first.another();

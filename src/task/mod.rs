@@ -6,10 +6,8 @@ pub mod context;
 pub mod heartbeat;
 pub mod outage;
 pub mod retry;
-pub mod stop;
 
 pub use context::{Cancellation, Context, Stopped};
 pub use heartbeat::Until;
 pub use outage::Outage;
 pub use retry::{Backoff, Retries};
-pub use stop::{Stop, Stopper};

@@ -111,7 +111,7 @@ impl Retries {
         }
     }
 
-    /// Notes a failure that is told and waited for elsewhere: whoever is asked is there, so that an
+    /// Notes a failure that is told and waited for elsewhere: the server is there, so that an
     /// outage is over without a word.
     pub fn answered(&mut self) {
         self.failures = self.failures.saturating_add(1);

@@ -141,7 +141,7 @@ fn refused<A>(
     } else if suspects {
         Some(fetcher.session.suspected(used))
     } else {
-        fetcher.session.doubted();
+        fetcher.session.request_check();
         Some(SuspicionOutcome::Stands)
     };
     if suspected == Some(SuspicionOutcome::Superseded) && attempts.superseded < REFUSALS_PER_LOGIN {

@@ -38,7 +38,7 @@ pub(super) struct Look {
 /// before it: a part of that, and a number that does not matter however small the figure is.
 type Figure = (&'static str, fn(&Look) -> f64, f64, f64);
 
-/// What is ours whoever else runs in this process.
+/// What is ours, whatever else runs in this process.
 const OURS: [Figure; 3] = [
     ("tasks", |look| look.tasks, 0.0, 2.0),
     ("database, KiB", |look| look.database, 0.1, 48.0),

@@ -1,7 +1,10 @@
 //! Whether the lines of a log that the documentation shows are what the daemon prints.
 
 use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
+use crate::support::daemon::output;
 use crate::support::{Daemon, Event, Setup, Sim, repositories};
 
 /// Asserts that a process prints each line of the block below this mark, but for the values: the same
@@ -70,6 +73,30 @@ fn the_log_of_a_service_is_the_one_that_is_shown() {
     daemon.wait_for(|event| event.line.contains("pass complete"));
     let ended = daemon.stop();
     assert_printed("docs/operate.md", "<!-- log -->", &ended.events);
+}
+
+#[test]
+fn the_way_to_data_of_ones_own_leads_there() {
+    let sim = Sim::start(repositories(&[(10_149, 250)]));
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = fs::read_to_string(readme).expect("the README can be read");
+    let lines = readme.lines().skip_while(|line| !line.starts_with("cat > trial.toml"));
+    let lines = lines.take_while(|line| *line != "```");
+    // The password comes from the environment of the test.
+    let lines: Vec<_> = lines.filter(|line| !line.starts_with("read ")).collect();
+    let script = lines.join("\n").replace("https://enterworks.example.com", &sim.url());
+    assert!(script.contains(" export ") && script.contains(&sim.url()), "{script}");
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_ewmirror")).parent().unwrap();
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("set -e; umask 077; {script}")]).env_clear().current_dir(&folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("EWMIRROR_LOGIN__PASSWORD", "system");
+    command.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
+    let ended = output(&mut command);
+    assert!(ended.status.success(), "{ended:?}");
+    let items = fs::read_to_string(folder.path().join("items.ndjson")).unwrap();
+    assert_eq!(items.lines().count(), 250);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::task::retry::RETRY_AFTER_CAP;
 
 /// What the headers of an answer say of limits on requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RateLimit {
+pub struct RateLimitHeaders {
     /// Whether they say that there is one, and that it has been reached.
     pub limits: bool,
     /// The least time that the server asks us to wait.
@@ -23,7 +23,7 @@ pub fn limit<'h>(
     status: u16,
     header: impl Fn(&'static str) -> Option<&'h str>,
     now: SystemTime,
-) -> RateLimit {
+) -> RateLimitHeaders {
     let retry_after = header("retry-after").and_then(|value| parse_retry_after(value, now));
     let first = |names: [&'static str; 3]| names.into_iter().find_map(&header).map(str::trim);
     let left = first(["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"])
@@ -34,7 +34,10 @@ pub fn limit<'h>(
         .or_else(|| header("ratelimit").and_then(|it| parameter(it, &["t", "reset"])))
         .filter(|_| used_up && matches!(status, 403 | 429 | 503))
         .and_then(|value| parse_reset(value, now));
-    RateLimit { limits: retry_after.is_some() || used_up, retry_after: retry_after.or(reset) }
+    RateLimitHeaders {
+        limits: retry_after.is_some() || used_up,
+        retry_after: retry_after.or(reset),
+    }
 }
 
 /// The value of a parameter in `"default";r=0;t=30` or `limit=100, remaining=0, reset=30`.
@@ -166,7 +169,8 @@ mod tests {
         ];
         for (status, headers, limits, seconds) in cases {
             let find = |name: &str| headers.iter().find(|it| it.0 == name).map(|it| it.1);
-            let expected = RateLimit { limits, retry_after: seconds.map(Duration::from_secs) };
+            let expected =
+                RateLimitHeaders { limits, retry_after: seconds.map(Duration::from_secs) };
             assert_eq!(limit(status, find, now()), expected, "{status} {headers:?}");
         }
     }

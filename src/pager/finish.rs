@@ -83,7 +83,7 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         } else {
             unresolved.still_there = reconciled.still_there;
         }
-        // Once any are approved, there is nothing to wait for but the next certified pass.
+        // Once any deletion is approved, there is nothing to wait for but the next certified pass.
         unresolved.holds = reconciled.held.as_ref().is_some_and(|held| held.approved.is_empty());
         let end = EndOfPass {
             iteration: self.iteration,

@@ -165,7 +165,7 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         }
         reconciled.suspects.unite(still_out);
         held.announced = held.items.count();
-        // The same again is known by now.
+        // The operator knows already of the deletions that were held before.
         let of = items - (missing.approved - still_out_count);
         reconciled.news =
             (held.items != waiting && held.announced > 0).then_some(News::Held { of });

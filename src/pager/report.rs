@@ -5,7 +5,7 @@ use crate::domain::RepositoryId;
 use crate::progress::Progress;
 use crate::progress::problems::{self, ProblemKind, ProblemReport, Scope};
 
-/// From how many passes in a row on it is told that they are not certified: one may meet a list
+/// From how many passes in a row on it is told that they are not certified: one pass may meet a list
 /// that moves, two mean something.
 const TOLD_FROM: u64 = 2;
 
@@ -18,8 +18,8 @@ const WINDOW: ProblemKind = ProblemKind { scope: Scope::Repository, what: "windo
 /// Items that the list lacks and the server has.
 const SUSPECTS: ProblemKind = ProblemKind { scope: Scope::Repository, what: "suspects" };
 
-/// So many certified passes in a row the server has what its list lacks before that is told: an item
-/// may be on its way from one place to another.
+/// After how many certified passes in a row it is told that the server has items that its list lacks:
+/// an item may be on its way from one place to another.
 const LASTING: u32 = 3;
 
 /// Tells of a window that ended the pass because it cannot be read, or that none did.
@@ -35,8 +35,8 @@ pub(super) fn window(
     }
 }
 
-/// Tells of items that pass after pass the list lacks and the server has: so many now, and some in
-/// so many certified passes in a row.
+/// Tells of items that pass after pass the list lacks and the server has: `count` of them now, and
+/// some in each of the last `passes` certified passes.
 pub(super) fn lasting_suspects(
     progress: &Progress,
     repository: RepositoryId,

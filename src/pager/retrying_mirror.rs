@@ -22,8 +22,8 @@ use crate::task::retry::Retry;
 use crate::task::{Backoff, Context, Retries, Stopped, Until};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
-/// How long one call may take. The disk may be slow, other programs may use it, and the pages of
-/// other repositories come first; beyond this a start from the beginning is worth a try.
+/// How long one call may take. The disk may be slow, other programs may use the database, and the
+/// pages of other repositories come first; beyond this a start from the beginning is worth a try.
 const CALL_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// The mirror of one repository.

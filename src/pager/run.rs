@@ -115,7 +115,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
     async fn pass(&mut self, interrupted: Option<Interrupted>) -> Result<PassEnd, Stopped> {
         let source = *self.pager.source.borrow_and_update();
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
-        // They may have changed during the pause.
+        // The settings may have changed during the pause.
         self.pager.fetcher.limiter.set(&config.paging);
         let mut current =
             begin(&self.pager, &self.mirror, self.iteration, config, source, interrupted).await?;

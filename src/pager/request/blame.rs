@@ -1,4 +1,4 @@
-//! Whose fault it is that a window is not answered: the window's, or the server's. Pure.
+//! Whether the window or the server is at fault where a window is not answered. Pure.
 //!
 //! A window that has failed three times is suspected. Then the top of the list is asked for, and if
 //! that is answered the window once more, because the server may just have come back. If the window
@@ -6,7 +6,7 @@
 //! server that refuses what lies past the end), and no waiting mends it. If the top fails as well,
 //! the server is away, and what failed before says nothing of the window.
 
-/// So many failures of a window make it suspect: fewer may be a hiccup, more cost the operator time.
+/// How many failures make a window suspect: fewer may be a hiccup, more cost the operator time.
 const FAILURES: u32 = 3;
 
 /// What is known of a window that is not answered.

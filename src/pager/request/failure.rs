@@ -14,14 +14,14 @@ use crate::session::{Credentials, RefusalOutcome, SessionSuspicion, SuspicionOut
 use crate::task::Backoff;
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
-/// Of so many refusals of one request in a row the first may lead to a new session where nobody can
-/// say whether the one there is stands, unless it has served another request meanwhile. The others
-/// only make the refresher ask: a repository that this login may not read must not renew, for ever,
-/// the session that others work with.
+/// How many refusals of one request in a row may lead to one new session, where nobody can say whether
+/// the session there is stands and no other request was served by it meanwhile. Only the first of them
+/// does; the others make the refresher ask the server. A repository that this login may not read must
+/// not renew, for ever, the session that others work with.
 const REFUSALS_PER_LOGIN: u32 = 4;
 
-/// For so long a session is believed that is said to stand and serves nothing: a REST token that has
-/// died unnoticed does not live longer (vendor: about 30 minutes), and only a login brings a new one.
+/// How long a session that is said to stand and serves nothing is believed: a REST token that has died
+/// unnoticed does not live longer (vendor: about 30 minutes), and only a login brings a new one.
 const BELIEVED_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// What to do about a failure that tells no more than that it was one.
@@ -85,11 +85,11 @@ impl Attempts {
 /// What to wait for before another try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// For no more than tokens that hold.
+    /// Nothing but tokens that hold.
     AtOnce,
-    /// For so long.
+    /// A delay.
     After(Duration),
-    /// For what comes of a suspicion.
+    /// The refresher's finding about a session that is suspected to have ended.
     Cleared(SessionSuspicion),
 }
 
@@ -126,9 +126,9 @@ fn refused<A>(
         || attempts.refused.is_multiple_of(REFUSALS_PER_LOGIN)
             && !fetcher.session.is_proven(used.generation);
     let served_here = fetcher.served.load(Ordering::Relaxed) == used.generation.number();
-    // A session that is said to stand does not where it served this repository, is refused again
-    // and again, and has served nobody since; or nobody for as long as it may be believed. But
-    // a redirect to elsewhere is what a server that moved looks like, also one that served us.
+    // A session that is said to stand has ended all the same if it served this repository, is refused
+    // again and again and has served no request since, or if it has served none for `BELIEVED_FOR`.
+    // A redirect to another host is no such sign: a server that has moved answers like that, too.
     let broke_off = served_here && refusal.shape != RefusalShape::ForeignRedirect;
     let believed = since.elapsed() < BELIEVED_FOR && !broke_off;
     let to_blame = attempts.refused > 0 && !believed && !fetcher.session.served_since(first);

@@ -17,7 +17,7 @@ use crate::pager::rate::Permit;
 use crate::session::Credentials;
 use crate::task::{Context, Stopped, Until};
 
-/// So many times an item is asked for whose answer fails or is refused.
+/// How many failures, or refusals, of the request for an item are the last.
 const ASKED_AT_MOST: u32 = 5;
 
 /// Makes the request until it is answered, or until it is known that it never will be, because
@@ -68,7 +68,7 @@ pub(crate) async fn fetch<A: Api>(
                     blame.failed();
                 }
                 if let Some(total) = blame.verdict() {
-                    // The server is there, and the window is told of as what it is.
+                    // The server is there: the window is reported, and not an outage.
                     fetcher.outage().forget();
                     fetcher.progress.problems.over(source(request.repository, SEARCH));
                     return Ok(FetchOutcome::Unanswered(Unanswered { failure, total, begun }));
@@ -79,8 +79,8 @@ pub(crate) async fn fetch<A: Api>(
     }
 }
 
-/// Asks whether the server still has an item, until it says something, but not for ever: a
-/// pass must end also where a server has no good answer to this.
+/// Asks whether the server still has an item, until the server says so or not, but not for ever: a
+/// pass must end also where a server has no clear answer to this.
 ///
 /// # Errors
 ///
@@ -110,7 +110,7 @@ pub(crate) async fn ask<A: Api>(
             }
         }
     }
-    // It is asked no more, and a second pass decides.
+    // The item is asked for no more, and a second pass decides.
     fetcher.progress.problems.over(source(request.repository, ITEM));
     Ok(Presence::Unknown)
 }

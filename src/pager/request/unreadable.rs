@@ -1,7 +1,7 @@
-//! Telling of the records of a pass that cannot be read.
+//! The log lines about the records of a pass that cannot be read.
 //!
-//! Guarantees: each is told of aloud once in a pass, however often its windows show it, and no more
-//! than [`ALOUD`] of them are: a server that spoils every record must not fill the log.
+//! Guarantees: each record is logged aloud once in a pass, however often its windows show it, and no
+//! more than [`ALOUD`] records are: a server that spoils every record must not fill the log.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::client::UnreadableItem;
 use crate::domain::{Iteration, RepositoryId};
 use crate::telemetry::event::{self, ItemUnreadable};
 
-/// So many are told of aloud in one pass.
+/// How many unreadable records of one pass are logged aloud.
 const ALOUD: usize = 10;
 
 /// Which records of a pass have been told of, by their digests.

@@ -59,7 +59,7 @@ impl Problems {
         self.note(source, report, Some(1));
     }
 
-    /// The same of what has come so many times in a row, as its own count has it.
+    /// Notes what has come `times` times in a row by the count of the caller: it is told at once.
     pub fn repeated(&self, source: Source, times: u64, report: ProblemReport) {
         self.note(source, report, Some(times));
     }

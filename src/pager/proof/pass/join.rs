@@ -12,7 +12,7 @@ impl Pass {
         self.take_with_gaps(ticket, rows.into_iter().map(Some).collect(), total)
     }
 
-    /// The same, where some of the rows (`None`) could not be read: they hold their positions, so
+    /// Takes an answer some of whose rows (`None`) could not be read: they hold their positions, so
     /// that all others stand where they do, but prove nothing and are no certificate.
     pub fn take_with_gaps(
         &mut self,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many standard errors are no chance.
+/// A difference of this many standard errors is taken for no chance.
 pub(super) const SURE: f64 = 2.0;
 
 /// The latency of an untroubled server varies at least so much, as a part of its mean: a few

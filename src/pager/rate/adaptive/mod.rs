@@ -30,7 +30,7 @@ use self::baseline::{BASELINE_HOLDS, Baseline, Baselines, Round, SURE, seconds};
 /// size differ by, less than what a fourth request does where three are worked on at once.
 const TOLERANCE: f64 = 0.2;
 
-/// So many standard errors beyond the tolerance are no chance at any answer before the end of a
+/// How many standard errors beyond the tolerance are no chance at any answer before the end of a
 /// round, where there are many chances to be wrong.
 const SURE_AT_ONCE: f64 = 3.0;
 
@@ -77,7 +77,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// compare, as is the last page of a list.
 const ALIKE: std::ops::RangeInclusive<f64> = 0.75..=1.34;
 
-/// So many pages in a row of another size are the usual size from then on.
+/// How many pages in a row of another size make that size the usual one.
 const NEW_SIZE: u32 = 8;
 
 /// A request, as it was sent.
@@ -399,7 +399,7 @@ impl AdaptiveConcurrency {
     }
 }
 
-/// Of so many requests those that the server works on at once; the others wait for one another.
+/// How many of `limit` requests the server works on at once; the others wait for one another.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

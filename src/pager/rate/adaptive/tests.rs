@@ -9,7 +9,7 @@ use fastrand::Rng;
 use super::*;
 
 /// Somebody who asks the server.
-enum Client {
+enum SimulatedClient {
     /// As the controller allows.
     Ours(Box<AdaptiveConcurrency>),
     /// Always so many at once.
@@ -19,21 +19,21 @@ enum Client {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum SimulatedEvent {
     /// The service of a request is over.
     Served(usize),
     /// A client may send again.
     MaySend(usize),
 }
 
-struct Request {
+struct SimulatedRequest {
     client: usize,
     sent: Duration,
     token: Option<Sent>,
 }
 
 /// A server and those who ask it.
-struct World {
+struct Simulation {
     rng: Rng,
     start: Instant,
     now: Duration,
@@ -43,10 +43,10 @@ struct World {
     noise: f64,
     busy: usize,
     queue: VecDeque<usize>,
-    requests: Vec<Request>,
-    events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    requests: Vec<SimulatedRequest>,
+    events: BinaryHeap<Reverse<(Duration, u64, SimulatedEvent)>>,
     ordinal: u64,
-    clients: Vec<Client>,
+    clients: Vec<SimulatedClient>,
     in_flight: Vec<u32>,
     next: Vec<Duration>,
     /// When answers came to each client, and how long they took.
@@ -55,7 +55,7 @@ struct World {
     limits: Vec<Vec<(Duration, u32)>>,
 }
 
-impl World {
+impl Simulation {
     fn new(capacity: usize, service: Duration, noise: f64, seed: u64) -> Self {
         Self {
             rng: Rng::with_seed(seed),
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    fn join(&mut self, client: Client) -> usize {
+    fn join(&mut self, client: SimulatedClient) -> usize {
         self.clients.push(client);
         self.in_flight.push(0);
         self.next.push(self.now);
@@ -89,12 +89,12 @@ impl World {
     }
 
     fn leave(&mut self, client: usize) {
-        self.clients[client] = Client::Fixed(0);
+        self.clients[client] = SimulatedClient::Fixed(0);
     }
 
     fn ours(&self, client: usize) -> &AdaptiveConcurrency {
         match &self.clients[client] {
-            Client::Ours(adaptive) => adaptive,
+            SimulatedClient::Ours(adaptive) => adaptive,
             _ => panic!("not ours"),
         }
     }
@@ -107,14 +107,14 @@ impl World {
             self.events.pop();
             self.now = at;
             match event {
-                Event::Served(request) => self.served(request),
-                Event::MaySend(client) => self.send(client),
+                SimulatedEvent::Served(request) => self.served(request),
+                SimulatedEvent::MaySend(client) => self.send(client),
             }
         }
         self.now = end;
     }
 
-    fn schedule(&mut self, after: Duration, event: Event) {
+    fn schedule(&mut self, after: Duration, event: SimulatedEvent) {
         self.ordinal += 1;
         self.events.push(Reverse((self.now + after, self.ordinal, event)));
     }
@@ -123,32 +123,32 @@ impl World {
         loop {
             let at = self.start + self.now;
             let free = match &self.clients[client] {
-                Client::Ours(adaptive) => self.in_flight[client] < adaptive.limit(),
-                Client::Fixed(most) => self.in_flight[client] < *most,
-                Client::Calm(_) => self.in_flight[client] < 1,
+                SimulatedClient::Ours(adaptive) => self.in_flight[client] < adaptive.limit(),
+                SimulatedClient::Fixed(most) => self.in_flight[client] < *most,
+                SimulatedClient::Calm(_) => self.in_flight[client] < 1,
             };
             if !free {
                 return;
             }
             if self.next[client] > self.now {
                 let wait = self.next[client].saturating_sub(self.now);
-                self.schedule(wait, Event::MaySend(client));
+                self.schedule(wait, SimulatedEvent::MaySend(client));
                 return;
             }
             let token = match &mut self.clients[client] {
-                Client::Ours(adaptive) => {
+                SimulatedClient::Ours(adaptive) => {
                     let token = adaptive.sent(at);
                     self.next[client] = self.now + adaptive.interval();
                     Some(token)
                 }
-                Client::Fixed(_) => None,
-                Client::Calm(every) => {
+                SimulatedClient::Fixed(_) => None,
+                SimulatedClient::Calm(every) => {
                     self.next[client] = self.now + *every;
                     None
                 }
             };
             self.in_flight[client] += 1;
-            self.requests.push(Request { client, sent: self.now, token });
+            self.requests.push(SimulatedRequest { client, sent: self.now, token });
             self.queue.push_back(self.requests.len() - 1);
             self.serve();
         }
@@ -159,16 +159,16 @@ impl World {
             let Some(request) = self.queue.pop_front() else { return };
             self.busy += 1;
             let stray = 1.0 + self.noise * (2.0 * self.rng.f64() - 1.0);
-            self.schedule(self.service.mul_f64(stray), Event::Served(request));
+            self.schedule(self.service.mul_f64(stray), SimulatedEvent::Served(request));
         }
     }
 
     fn served(&mut self, request: usize) {
         self.busy -= 1;
-        let Request { client, sent, token } = self.requests[request];
+        let SimulatedRequest { client, sent, token } = self.requests[request];
         self.in_flight[client] -= 1;
         let at = self.start + self.now;
-        if let (Client::Ours(adaptive), Some(token)) = (&mut self.clients[client], token) {
+        if let (SimulatedClient::Ours(adaptive), Some(token)) = (&mut self.clients[client], token) {
             let before = adaptive.limit();
             adaptive.answered(at, token, 200);
             if adaptive.limit() != before {
@@ -200,8 +200,8 @@ impl World {
     }
 }
 
-fn adaptive() -> Client {
-    Client::Ours(Box::new(AdaptiveConcurrency::new(64)))
+fn adaptive() -> SimulatedClient {
+    SimulatedClient::Ours(Box::new(AdaptiveConcurrency::new(64)))
 }
 
 fn ms(millis: u64) -> Duration {
@@ -218,7 +218,7 @@ fn any_capacity_is_made_use_of_and_hardly_more_than_it() {
     for (service, seeds) in [(ms(1), 1), (ms(10), 2), (ms(100), 4), (ms(1000), 4)] {
         for capacity in [1, 2, 3, 4, 6, 8, 11, 16, 24, 32, 48, 64] {
             for (noise, seed) in [(0.0, 1), (0.3, 2), (0.3, 3), (0.3, 4)].into_iter().take(seeds) {
-                let mut world = World::new(capacity, service, noise, seed);
+                let mut world = Simulation::new(capacity, service, noise, seed);
                 let ours = world.join(adaptive());
                 let learnt = learning(service);
                 world.run_until(learnt);
@@ -239,11 +239,11 @@ fn any_capacity_is_made_use_of_and_hardly_more_than_it() {
 #[test]
 fn a_calm_client_hardly_waits_longer_beside_it() {
     for (capacity, seed) in [(2, 1), (4, 2), (8, 3), (16, 4), (64, 5)] {
-        let mut world = World::new(capacity, ms(50), 0.3, seed);
+        let mut world = Simulation::new(capacity, ms(50), 0.3, seed);
         world.join(adaptive());
         let learnt = learning(ms(50));
         world.run_until(learnt);
-        let other = world.join(Client::Calm(ms(1000)));
+        let other = world.join(SimulatedClient::Calm(ms(1000)));
         let end = learnt + Duration::from_secs(100);
         world.run_until(end);
         let latency = world.latency(other, learnt, end);
@@ -254,12 +254,12 @@ fn a_calm_client_hardly_waits_longer_beside_it() {
 #[test]
 fn it_yields_to_others_and_takes_up_again_what_they_leave() {
     for (capacity, service) in [(1, 100), (2, 100), (4, 10), (8, 100), (16, 100), (32, 10)] {
-        let mut world = World::new(capacity, ms(service), 0.3, 7);
+        let mut world = Simulation::new(capacity, ms(service), 0.3, 7);
         let ours = world.join(adaptive());
         let come = learning(ms(service));
         world.run_until(come);
         // As much as the server can do, without us.
-        let others = world.join(Client::Fixed(u32::try_from(capacity).unwrap()));
+        let others = world.join(SimulatedClient::Fixed(u32::try_from(capacity).unwrap()));
         let gone = come * 3;
         world.run_until(gone);
         let told = format!("{capacity} at {service} ms");
@@ -279,9 +279,9 @@ fn it_yields_to_others_and_takes_up_again_what_they_leave() {
 
 #[test]
 fn it_yields_for_as_long_as_others_stay() {
-    let mut world = World::new(16, ms(100), 0.3, 7);
+    let mut world = Simulation::new(16, ms(100), 0.3, 7);
     let ours = world.join(adaptive());
-    let others = world.join(Client::Fixed(16));
+    let others = world.join(SimulatedClient::Fixed(16));
     let (from, end) = (Duration::from_secs(600), Duration::from_secs(3600));
     world.run_until(end);
     // Long after the window has forgotten what the server was like without them.
@@ -293,7 +293,7 @@ fn it_yields_for_as_long_as_others_stay() {
 #[test]
 fn two_on_one_server_starve_neither_and_make_use_of_it() {
     for (capacity, service) in [(4, 10), (8, 100), (32, 100)] {
-        let mut world = World::new(capacity, ms(service), 0.3, 7);
+        let mut world = Simulation::new(capacity, ms(service), 0.3, 7);
         let first = world.join(adaptive());
         let met = learning(ms(service));
         world.run_until(met);
@@ -309,7 +309,7 @@ fn two_on_one_server_starve_neither_and_make_use_of_it() {
 
 #[test]
 fn a_server_that_changes_for_good_is_learnt_anew() {
-    let mut world = World::new(8, ms(50), 0.3, 7);
+    let mut world = Simulation::new(8, ms(50), 0.3, 7);
     let ours = world.join(adaptive());
     let changed = Duration::from_secs(30);
     world.run_until(changed);
@@ -331,7 +331,7 @@ fn a_server_that_changes_for_good_is_learnt_anew() {
 #[test]
 fn a_quick_server_that_becomes_slower_for_good_is_not_rested_from_for_ever() {
     for capacity in [1, 8] {
-        let mut world = World::new(capacity, ms(10), 0.05, 1);
+        let mut world = Simulation::new(capacity, ms(10), 0.05, 1);
         let ours = world.join(adaptive());
         world.run_until(Duration::from_secs(30));
         world.service = ms(20);
@@ -344,7 +344,7 @@ fn a_quick_server_that_becomes_slower_for_good_is_not_rested_from_for_ever() {
 
 #[test]
 fn a_limit_that_fits_is_kept() {
-    let mut world = World::new(12, ms(50), 0.3, 7);
+    let mut world = Simulation::new(12, ms(50), 0.3, 7);
     let ours = world.join(adaptive());
     let (from, end) = (Duration::from_secs(60), Duration::from_secs(360));
     world.run_until(end);
@@ -355,10 +355,10 @@ fn a_limit_that_fits_is_kept() {
 
 #[test]
 fn failures_halve_once_a_round_trip() {
-    let mut world = World::new(64, ms(100), 0.0, 7);
+    let mut world = Simulation::new(64, ms(100), 0.0, 7);
     let ours = world.join(adaptive());
     world.run_until(learning(ms(100)));
-    let Client::Ours(adaptive) = &mut world.clients[ours] else { unreachable!() };
+    let SimulatedClient::Ours(adaptive) = &mut world.clients[ours] else { unreachable!() };
     assert_eq!(adaptive.limit(), 64);
     let now = world.start + world.now;
     // Sent before the first of them failed.
@@ -437,11 +437,11 @@ fn pages_of_another_size_are_not_compared() {
 
 #[test]
 fn a_lower_bound_holds_at_once_and_a_higher_one_is_made_use_of() {
-    let mut world = World::new(64, ms(100), 0.0, 7);
+    let mut world = Simulation::new(64, ms(100), 0.0, 7);
     let ours = world.join(adaptive());
     world.run_until(learning(ms(100)));
     for (most, after) in [(5, 5), (20, 20)] {
-        let Client::Ours(adaptive) = &mut world.clients[ours] else { unreachable!() };
+        let SimulatedClient::Ours(adaptive) = &mut world.clients[ours] else { unreachable!() };
         adaptive.set_most(most);
         assert!(adaptive.limit() <= most);
         world.run_until(world.now + Duration::from_secs(60));

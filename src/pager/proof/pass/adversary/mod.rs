@@ -419,7 +419,7 @@ fn gentle_movement_leaves_nearly_every_pass_certified() {
 }
 
 #[test]
-#[ignore = "a long search, for whoever changes the proof: a minute in a release build"]
+#[ignore = "a long search, to be run where the proof changes: a minute in a release build"]
 fn in_millions_of_passes_no_certificate_is_wrong() {
     search(0..4_000_000, steady_pages).assert_faultless();
 }

@@ -159,13 +159,11 @@ impl Schema {
     pub(super) fn hint_for_section(self, wrong: &str) -> String {
         self.home_of(wrong).unwrap_or_else(|| {
             let near = nearest(wrong, self.0.iter().map(|section| section.name));
-            match near.and_then(|name| self.section(name)) {
-                Some(section) => format!("did you mean {}?", section.header()),
-                None => {
-                    let known: Vec<_> = self.0.iter().map(SectionSchema::header).collect();
-                    format!("the sections are {}", known.join(", "))
-                }
+            if let Some(section) = near.and_then(|name| self.section(name)) {
+                return format!("did you mean {}?", section.header());
             }
+            let known: Vec<_> = self.0.iter().map(SectionSchema::header).collect();
+            format!("the sections are {}", known.join(", "))
         })
     }
 

@@ -3,6 +3,12 @@
 //! The texts are those of the commented file and of the manual page as well. After a change here,
 //! `UPDATE=1 cargo test --lib config::tests::shipped` writes `config/ewmirror.toml` anew.
 
+#![expect(
+    clippy::doc_markdown,
+    clippy::doc_link_with_quotes,
+    reason = "a commented file and a manual page have no Markdown"
+)]
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -48,17 +48,18 @@ pub struct ConfigChanges {
 pub fn changes(fixed: &StartupSettings, old: &Config, new: &Config) -> ConfigChanges {
     let mut changes =
         ConfigChanges { need_restart: fixed.differs(new), ..ConfigChanges::default() };
-    let changed = old.changed(new);
-    for key in &changed {
+    let keys = old.changed(new);
+    for key in &keys {
         let (other_way, starts_over, other_login, signs_in_anew) = match key.on_reload {
             OnReload::NewServer => (true, true, true, true),
             OnReload::NewUser => (false, true, true, true),
             OnReload::NewLogin => (false, false, true, true),
             OnReload::NewSession => (false, false, false, true),
             OnReload::Reconnect => (true, false, false, false),
-            OnReload::Live | OnReload::Restart => continue,
-            // Each repository is compared as a whole below.
-            OnReload::Repository | OnReload::NewPass => continue,
+            // Repositories are compared as a whole below.
+            OnReload::Repository | OnReload::NewPass | OnReload::Live | OnReload::Restart => {
+                continue;
+            }
         };
         changes.other_way |= other_way;
         changes.starts_over |= starts_over;
@@ -66,7 +67,7 @@ pub fn changes(fixed: &StartupSettings, old: &Config, new: &Config) -> ConfigCha
         changes.signs_in_anew |= signs_in_anew;
     }
     let (waiting, applied): (Vec<&ConfigKey>, _) =
-        changed.into_iter().partition(|key| key.on_reload == OnReload::Restart);
+        keys.into_iter().partition(|key| key.on_reload == OnReload::Restart);
     changes.keys = applied.into_iter().map(told).map(str::to_owned).collect();
     changes.keys.dedup();
     changes.keys.extend(waiting.into_iter().map(|key| key.path.to_owned()));

@@ -22,25 +22,30 @@ const HEAD: &str = "\
 
 /// The commented file as the table has it.
 fn commented() -> String {
-    let mut file = HEAD.to_owned();
-    let comment =
-        |lines: &[&str]| lines.iter().map(|line| format!("#{line}\n")).collect::<String>();
+    let mut paragraphs = vec![HEAD.to_owned()];
     for section in SCHEMA.0 {
-        file += &format!("\n{}{}\n", comment(section.doc), section.header());
+        let mut above = format!("{}{}\n", comment(section.doc), section.header());
         for key in section.keys {
             let (name, doc) = (key.name(), comment(key.doc));
-            file += &match key.requirement {
+            let paragraph = match key.requirement {
                 // A secret has no line: it must not stand in the file.
-                _ if key.is_secret() => format!("{doc}#\n"),
-                Requirement::Default(value) => format!("{doc}{name} = {value}\n\n"),
-                Requirement::Required { example, .. } => format!("{doc}{name} = {example}\n\n"),
-                Requirement::Optional(example) => format!("{doc}#{name} = {example}\n\n"),
+                _ if key.is_secret() => {
+                    above = format!("{above}{doc}#\n");
+                    continue;
+                }
+                Requirement::Default(value) => format!("{doc}{name} = {value}\n"),
+                Requirement::Required { example, .. } => format!("{doc}{name} = {example}\n"),
+                Requirement::Optional(example) => format!("{doc}#{name} = {example}\n"),
             };
+            paragraphs.push(std::mem::take(&mut above) + &paragraph);
         }
-        file.truncate(file.trim_end().len());
-        file.push('\n');
     }
-    file
+    paragraphs.join("\n")
+}
+
+fn comment(lines: &[&str]) -> String {
+    let lines: Vec<_> = lines.iter().map(|line| "#".to_owned() + line + "\n").collect();
+    lines.concat()
 }
 
 #[test]

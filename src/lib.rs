@@ -1,6 +1,6 @@
 //! ewmirror keeps an exact copy of EnterWorks repositories: it reads them over and over, proves that
 //! it missed nothing, keeps what it read and every change, and stays signed in. This page is for
-//! whoever carries the code on; the README is for operators.
+//! the people who carry the code on; the README and `docs/` are for operators.
 //!
 //! # The tree
 //!
@@ -8,21 +8,22 @@
 //!
 //! | layer | modules | what is there |
 //! | --- | --- | --- |
-//! | 6 | [`cli`] | the commands; the only place that prints, and that exits |
-//! | 5 | [`supervisor`] | starts, watches, reloads and ends the tasks |
-//! | 4 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
-//! | 3 | [`client`], [`mirror`] | the vendor's calls; what is kept |
-//! | 2 | [`telemetry`], [`signals`], [`systemd`] | every event that is logged; signals as events; what the service manager is told |
-//! | 1 | [`session`], [`progress`], [`problems`], [`calls`], [`heartbeat`], [`envelope`] | what tasks share; a change as others read it |
-//! | 0 | [`config`], [`command_line`], [`item`], [`change`], [`ids`], [`idset`], [`canonical`], [`members`], [`visible`], [`clock`], [`cookies`], [`counter`], [`stop`], [`outage`] | plain values and pure functions |
+//! | 9 | [`cli`] | the commands; the only place that prints, and that exits |
+//! | 8 | [`supervisor`] | starts, watches, reloads and ends the tasks |
+//! | 7 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
+//! | 6 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
+//! | 5 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |
+//! | 4 | [`progress`], [`session`] | what tasks share: how far they are, and what is wrong; the tokens |
+//! | 3 | [`http`] | connections, TLS, proxies, cookies, redirects and capped bodies, for any server |
+//! | 2 | [`config`], [`metrics`], [`task`], [`text`] | the table of keys; counters; how a task waits, stops and tries again; text that people may see |
+//! | 1 | [`domain`], [`json`] | ids, items, changes and their envelope; JSON as received |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
-//! Decisions are pure, and waiting is thin: [`pager::proof::pass`], [`pager::proof::window`], [`pager::proof::overlap`],
-//! [`pager::rate::adaptive`],
-//! [`pager::proof::deletes`], [`pager::proof::checkpoint`], [`canonical`], the mirror's `diff`,
-//! [`refresher::schedule`], [`supervisor::restart`], [`supervisor::reload`], [`supervisor::watchdog`],
-//! [`supervisor::status_line`], the status document and page, [`task::retry`], [`client::retry`] and
-//! the client's verdicts take what they need as arguments and are tested without a runtime.
+//! Decisions are pure, and waiting is thin: `pager::proof`, `pager::rate::adaptive`, `json::canonical`,
+//! `mirror::diff`, `mirror::retention`, `mirror::deletions`, `refresher::schedule`,
+//! `supervisor::restart`, `supervisor::reload`, `supervisor::watchdog`, `supervisor::status_line`,
+//! `status::compose`, `status::page`, `task::retry` and `client::verdict` take what they need as
+//! arguments and are tested without a runtime.
 //!
 //! # The way of one page
 //!
@@ -66,9 +67,9 @@
 //! | a pass killed and taken up again proves as much as any | `pager::proof::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
 //! | no deletion is false, whatever is searched for; too many are held back; an approval is for what was announced, or for what is named of it | `pager::proof::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
-//! | items are compared as JSON, exactly | `canonical::tests` |
+//! | items are compared as JSON, exactly | `json::canonical::tests` |
 //! | a strange, newer or locked database is left byte for byte as it was | `mirror::sqlite::tests` |
-//! | the WAL is bounded, whoever reads | `mirror::sqlite::tests`, `tests/it/asking` |
+//! | the WAL is bounded, however long somebody reads | `mirror::sqlite::tests`, `tests/it/asking` |
 //! | an export is one instant, ordered, in constant memory, and holds nobody up | `mirror::sqlite::read::tests`, `cli::spill_file`, `tests/it/asking` |
 //! | many refusals at one moment are one login; a stale REST token, or one that another overtook, is ignored | `session::tests`, `refresher::tests` |
 //! | a token that ends costs no page: 72 hours on a paused clock | `pager::tests`, `supervisor::tests` |
@@ -85,10 +86,10 @@
 //! | no secret leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
 //! | a record that cannot be read costs itself and the certificate, and nothing is guessed | `client::tests::unreadable`, `pager::proof::overlap` |
-//! | nothing hidden from the eye reaches a terminal, the log or the page | `visible`, `telemetry::visible` |
+//! | nothing hidden from the eye reaches a terminal, the log or the page | `text::visible`, `telemetry::visible` |
 //! | an answer read with fingerprints is the answer read from scratch | `client::fingerprint::tests` |
-//! | tokens never follow a redirect to another host; no error shows a secret | `client::tests`, `client::redirect` |
-//! | cookies go where RFC 6265 has them go, belong to one session, and are bounded and never shown | `cookies::tests`, `client::tests::cookies`, `tests/it/balanced.rs` |
+//! | tokens never follow a redirect to another host; no error shows a secret | `client::tests`, `http::redirect` |
+//! | cookies go where RFC 6265 has them go, belong to one session, and are bounded and never shown | `http::cookies::tests`, `client::tests::cookies`, `tests/it/balanced.rs` |
 //! | a connection that was closed while idle is no failure, and one that never answered is | `client::tests::reuse`, `tests/it/balanced.rs` |
 //! | a certificate in `ca_file` is the server's own, byte for byte, with its name and dates | `client::tests::tls` |
 //! | every fault of a configuration is told at once, none with a secret | `config::tests`, `tests/it/check.rs` |

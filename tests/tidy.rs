@@ -174,6 +174,52 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
+fn the_crate_documentation_knows_the_layers_and_names_what_exists() {
+    let map = Source::read(Path::new("src/lib.rs"));
+    let modules = |row: &str| -> Vec<String> {
+        let cell = row.split('|').nth(2).unwrap_or_default();
+        cell.split("[`").skip(1).filter_map(|it| Some(it.split_once('`')?.0.to_owned())).collect()
+    };
+    let rows = map.text.lines().skip_while(|line| !line.starts_with("//! | layer |")).skip(2);
+    let told: Vec<_> = rows.map_while(|line| line.strip_prefix("//! ")).map(modules).collect();
+    let told: Vec<_> = told.into_iter().take_while(|row| !row.is_empty()).collect();
+    let mut layers: Vec<Vec<_>> = LAYERS.iter().rev().map(|layer| layer.to_vec()).collect();
+    layers.push(vec![ASIDE.0]);
+    assert_eq!(told, layers, "the crate documentation (left) and the layers (right)");
+
+    let map = map.text.lines().filter(|line| line.starts_with("//!"));
+    let names = map.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let missing: Vec<_> = names.filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
+
+/// Whether there is such a path of the tree, or such a module or item of the crate. A name that is
+/// neither written as a path nor begins with a module counts as there.
+fn exists(name: &str) -> bool {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !name.contains("::") {
+        return !name.contains('/') || name.contains(' ') || top.join(name).exists();
+    }
+    let is_module = |path: &Path| path.is_dir() || path.with_extension("rs").is_file();
+    let (mut module, mut items) = (top.join("src"), Vec::new());
+    for part in name.split("::") {
+        if items.is_empty() && is_module(&module.join(part)) {
+            module.push(part);
+        } else {
+            items.push(part);
+        }
+    }
+    let module = module.strip_prefix(top).expect("it is below the top").to_string_lossy();
+    module == "src"
+        || items.is_empty()
+        || sources("src").iter().any(|source| {
+            let inside = source.name.strip_prefix(&*module);
+            inside.is_some_and(|inside| inside.starts_with(['/', '.']))
+                && items.iter().all(|item| source.text.contains(item))
+        })
+}
+
+#[test]
 fn a_type_name_stands_for_one_thing() {
     let faults = words::types_that_stand_twice(&sources("src"));
     assert!(faults.is_empty(), "\n{faults}");

@@ -53,7 +53,7 @@ impl Notifier {
         self.manager.is_some()
     }
 
-    /// How long the manager waits for a sign of life before it takes the process for dead.
+    /// How long the manager waits for a heartbeat before it takes the process for dead.
     pub fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }

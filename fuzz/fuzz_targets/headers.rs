@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use ewmirror::client::fuzzing;
-use ewmirror::client::retry::parse_retry_after;
+use ewmirror::http::rate_limit::parse_retry_after;
 use ewmirror::task::retry::RETRY_AFTER_CAP;
 use ewmirror_fuzz::{date, parts};
 use libfuzzer_sys::fuzz_target;

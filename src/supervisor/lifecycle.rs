@@ -59,7 +59,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 };
                 let serving = Arc::clone(serving);
                 let serve = status::http::serve(serving, live, self.cancellation.task());
-                // Nobody has to ask it anything, so that nobody waits for its signs of life.
+                // Nobody has to ask it anything, so that it has no heartbeat.
                 self.tasks.start(name, None, serve);
             }
         }

@@ -1,7 +1,7 @@
 //! Whether every task has been heard of within the time that it allowed itself.
 //!
 //! Pure: the time is an argument. A server that is away makes nobody late, because each wait for it
-//! has an end that was told beforehand, and each try is a sign of life; a task that does not come
+//! has an end that was told beforehand, and each try marks its lane; a task that does not come
 //! back from a wait, or does not get as far as its next one, is late.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The signs of life of a task: what each of its lanes waits for, and how long that may take.
+//! The heartbeat of a task: what each of its lanes waits for, and how long that may take.
 //!
 //! A lane is one future that does one thing after the other; a task that waits for several at
 //! once has several. A lane that waits says so with [`Lane::wait`], which a task calls by its

@@ -27,42 +27,42 @@ pub(super) struct CurrentPass {
     pub(super) pass: Pass,
     list: ListId,
     pub(super) config: Arc<RepositoryConfig>,
-    /// Of the configuration: shared by all requests of the pass.
+    /// The search conditions of the configuration, which all requests of the pass share.
     conditions: Arc<Map<String, Value>>,
     pub(super) begun: Instant,
-    /// Planned, but not yet sent.
+    /// The request that is planned, but not yet sent.
     next: Option<WindowRequest>,
-    /// What came of requests whose turn has not come.
+    /// The outcomes of requests whose turn has not come.
     arrived: HashMap<Ticket, FetchOutcome>,
-    /// Why a window of it cannot be read, where that ended it.
+    /// Why a window cannot be read, where that ended the pass.
     pub(super) unreadable: Option<ProblemReport>,
     /// The answer with which the next must share an item; empty at the beginning, and where the
     /// pass was taken up again.
     previous: PreviousAnswer,
-    /// When it was asked for.
+    /// When the request for that answer was sent.
     previous_begun: Option<Instant>,
-    /// The records told of that cannot be read.
-    pub(super) reported: ReportedRecords,
+    /// The unreadable records that have been logged.
+    reported: ReportedRecords,
     requests: RequestCount,
 }
 
 /// How many requests a pass has made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestCount {
-    /// Requests sent before it was interrupted.
+    /// Requests that the pass had sent before it was interrupted.
     pub(super) before: u64,
-    /// What the counter of requests stood at when it was begun or taken up.
+    /// What the counter of requests stood at when the pass was begun or taken up.
     pub(super) counter_then: u64,
 }
 
 /// What new settings mean for a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SettingsChange {
-    /// Its windows stay what they are.
+    /// The windows stay what they are.
     SamePlan,
     /// Other windows are asked for from now on; requests under way are void.
     OtherPlan,
-    /// It must start over.
+    /// The pass must start over.
     OtherList,
 }
 
@@ -104,7 +104,7 @@ impl CurrentPass {
             return SettingsChange::SamePlan;
         }
         self.pass.change_settings(settings);
-        // Or they would take up the room of those that are wanted now.
+        // Void answers would take up the room of those that are wanted now.
         self.drop_void();
         SettingsChange::OtherPlan
     }
@@ -116,18 +116,13 @@ impl CurrentPass {
         }
     }
 
-    /// The request to send next, if one is known to be needed.
-    fn plan_next(&mut self) -> Option<WindowRequest> {
+    /// Whether a request is known to be needed; plans it where none is planned.
+    pub(super) fn has_next(&mut self) -> bool {
         self.next = self.next.filter(|planned| self.pass.wants(planned.ticket));
         if self.next.is_none() {
             self.next = self.pass.plan();
         }
-        self.next
-    }
-
-    /// Whether a request is known to be needed.
-    pub(super) fn has_next(&mut self) -> bool {
-        self.plan_next().is_some()
+        self.next.is_some()
     }
 
     /// The request to send next, which is taken for sent.
@@ -155,7 +150,7 @@ impl CurrentPass {
         }
     }
 
-    /// What came of the request whose turn it is, once something has.
+    /// The outcome of the request whose turn it is, once it is there.
     pub(super) fn awaited(&mut self) -> Option<(Ticket, FetchOutcome)> {
         let ticket = self.pass.awaited()?;
         self.arrived.remove(&ticket).map(|outcome| (ticket, outcome))
@@ -236,7 +231,7 @@ impl CurrentPass {
         arrived.retain(|ticket, _| pass.wants(*ticket));
     }
 
-    /// What the ledger says of it; `requests` is what the counter of requests stands at.
+    /// What the ledger says of the pass; `requests` is what the counter of requests stands at.
     pub(super) fn statistics(&self, requests: u64) -> PassStatistics {
         let counts = self.pass.counts();
         PassStatistics {

@@ -34,7 +34,7 @@ pub(super) struct Unresolved {
     pub(super) holds: bool,
     /// Suspects that the server had at the end of the last certified pass.
     still_there: IdSet,
-    /// How many certified passes in a row there were any.
+    /// In how many certified passes in a row there were such suspects.
     lasting: u32,
 }
 

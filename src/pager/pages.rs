@@ -30,7 +30,7 @@ pub(super) struct Pages<M> {
     cadence: Cadence,
 }
 
-/// A page that is being written, and what is to be told once it is.
+/// A page that is being written, and what is to be logged once it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingWrite {
     read: PageRead,
@@ -41,7 +41,7 @@ pub(super) struct PendingWrite {
 pub(super) type Written = (PendingWrite, Result<ChangeCounts, Stopped>);
 
 impl<M: Mirror> Pages<M> {
-    /// None yet.
+    /// No page yet.
     pub(super) fn new(mirror: &Arc<RetryingMirror<M>>) -> Self {
         Self { mirror: Arc::clone(mirror), writes: JoinSet::new(), cadence: Cadence::default() }
     }

@@ -44,7 +44,7 @@ pub(super) struct Reconciliation<'a, A, M> {
     pub(super) iteration: Iteration,
     /// The ids that the pass has seen.
     pub(super) seen: Arc<IdSet>,
-    /// Of these, some of the latest page.
+    /// Some of these, of the latest page: what the server surely has.
     pub(super) probes: Vec<ItemId>,
     pub(super) item_id: &'a JsonPointer,
     /// `[deletes]`, as it holds for this repository.
@@ -65,19 +65,19 @@ pub(super) struct Reconciled {
     /// Those of the suspects that the server still has.
     pub(super) still_there: IdSet,
     pub(super) held: Option<HeldDeletions>,
-    /// To be told once the mirror knows it: an operator may act on it at once.
+    /// What is to be told once the mirror knows it: an operator may act on the news at once.
     pub(super) news: Option<News>,
 }
 
 /// What is new about deletions that are held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// They are, or they are others than before.
+    /// Deletions are held back, or others than before.
     Held {
         /// Items that the mirror has.
         of: u64,
     },
-    /// They no longer are.
+    /// No deletion is held back any more.
     NoLonger,
 }
 

@@ -29,23 +29,23 @@ pub struct ChangeRetention {
 /// What the pager of one repository works with.
 #[derive(Debug)]
 pub struct Pager<A, M> {
-    /// What fetches its pages.
+    /// What fetches the pages.
     pub fetcher: Arc<Fetcher<A>>,
-    /// Where they go.
+    /// Where the pages go.
     pub mirror: Arc<M>,
-    /// Its section of the configuration, as it changes.
+    /// The repository's section of the configuration, as it changes.
     pub settings: watch::Receiver<Arc<RepositoryConfig>>,
     /// `[changes]`, as they change.
     pub retention: watch::Receiver<ChangeRetention>,
     /// Changes when the next pass is to begin without a pause.
     pub wakes: watch::Receiver<u64>,
-    /// A hash of server and user. It changes when either is another one: a pass is of one list.
+    /// A hash of server and user. The hash changes when either is another one: a pass is of one list.
     pub source: watch::Receiver<u64>,
-    /// Where it tells how far it is; also where it takes up the count of passes.
+    /// Where the pager tells how far it is; the count of passes goes on from there.
     pub progress: watch::Sender<RepositoryProgress>,
-    /// How long it runs.
+    /// How long the pager runs.
     pub passes: PassLimit,
-    /// When to end, and its first lane.
+    /// The wish to stop, and the first lane.
     pub context: Context,
 }
 

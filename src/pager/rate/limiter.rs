@@ -28,7 +28,7 @@ pub struct Limiter {
     ended: Notify,
     /// `max_requests_per_second` of this repository.
     own: RateLimit,
-    /// That of all repositories together.
+    /// `max_requests_per_second` of all repositories together.
     shared: Arc<RateLimit>,
 }
 

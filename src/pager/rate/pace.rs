@@ -1,8 +1,8 @@
 //! When the next page may be asked for, and when the next pass begins.
 //!
-//! Guarantees: two requests of one repository are never closer than the page interval, over the
-//! end of a pass, a change of the interval and a request sent again, too; a server that was slow
-//! is not then hurried.
+//! Guarantees: two requests of one repository are never closer than the page interval, also over the
+//! end of a pass, a change of the interval and a request sent again; a server that was slow is not
+//! then hurried.
 
 use std::time::Duration;
 

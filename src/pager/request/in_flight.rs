@@ -1,7 +1,7 @@
 //! The requests of one repository that are in flight, each in a lane of its own.
 //!
-//! Guarantees: two of them are never closer than the page interval; an answer keeps what it taught
-//! (when the request was sent, and its fingerprints), whether or not the pass still wants it.
+//! Guarantees: two requests are never closer than the page interval; what an answer teaches (when its
+//! request was sent, and its fingerprints) is kept whether or not the pass still wants the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,11 @@ use crate::pager::proof::window::Window;
 use crate::pager::rate::pace::Pace;
 use crate::task::{Cancellation, Context, Stopped};
 
-/// What came of a request.
+/// The outcome of a request.
 pub(crate) struct Answer {
-    /// The pass that it belongs to.
+    /// The pass that the request belongs to.
     pub(crate) iteration: Iteration,
-    /// Which request of that pass it is.
+    /// Which request of that pass it was.
     pub(crate) ticket: Ticket,
     pub(crate) outcome: FetchOutcome,
 }
@@ -45,14 +45,14 @@ pub(crate) enum RequestEvent {
 pub(crate) struct InFlight<A> {
     fetcher: Arc<Fetcher<A>>,
     tasks: JoinSet<Flight>,
-    /// Ends their waits.
+    /// Ends the waits of the requests.
     cancellation: Cancellation,
     pace: Pace,
     fingerprints: FingerprintCache,
 }
 
 impl<A: Api> InFlight<A> {
-    /// None yet; they end with this context.
+    /// No request yet; all of them end with this context.
     pub(crate) fn new(fetcher: &Arc<Fetcher<A>>, context: &Context) -> Self {
         Self {
             fetcher: Arc::clone(fetcher),

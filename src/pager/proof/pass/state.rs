@@ -27,7 +27,7 @@ pub struct Pass {
     pub(super) cap: Option<u32>,
     /// The positions before this one are read, without a gap as far as is proven.
     pub(super) covered: u64,
-    /// The furthest that `covered` has been; only beyond it does the pass get on.
+    /// The furthest that `covered` has been; the pass gets on only beyond that position.
     pub(super) reached: u64,
     /// Rows that could not be read: each may be any item.
     pub(super) unread: u64,
@@ -35,7 +35,7 @@ pub struct Pass {
     pub(super) overlap: u64,
     /// The accepted answer with which the next one must share an item.
     pub(super) previous: Option<RowRange>,
-    /// The total that came with it.
+    /// The total that came with that answer.
     pub(super) previous_total: u64,
     #[serde(skip)]
     pub(super) planned: VecDeque<PendingWindow>,
@@ -75,10 +75,11 @@ pub struct Pass {
 pub(super) struct PendingWindow {
     pub(super) ticket: Ticket,
     pub(super) window: Window,
-    /// Whether it was planned to begin inside what is covered.
+    /// Whether the window was planned to begin inside what is covered.
     pub(super) overlaps: bool,
-    /// Whether it reads a range again: nothing else is asked for meanwhile, because it would be
-    /// void if this fails as well, and because it moves the list's neighbours further apart.
+    /// Whether the window reads a range again: nothing else is asked for meanwhile, because the
+    /// answer would be void if this window fails as well, and because the time that another request
+    /// takes gives the list's neighbours more time to move apart.
     pub(super) again: bool,
 }
 

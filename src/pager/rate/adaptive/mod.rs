@@ -91,11 +91,11 @@ pub struct Sent {
 /// What is being found out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
-    /// How much more the server takes: `base` was well, and the last step was so much.
+    /// How much more the server takes: it was comfortable with `base`, and the last step was `step`.
     Climbing { base: u32, step: u32 },
-    /// Whether it still takes as much.
+    /// Whether the server still takes as much.
     Holding,
-    /// Whether it takes as much again as `goal`, after a cut.
+    /// Whether the server takes as much again as `goal`, after a cut.
     Recovering { goal: u32 },
     /// What the latency is with fewer requests than `back_to`.
     DrawnBack { back_to: u32 },
@@ -109,18 +109,18 @@ pub struct AdaptiveConcurrency {
     pause: Duration,
     mode: Mode,
     in_flight: u32,
-    /// When as many were under way as were allowed, last.
+    /// When the limit was last made full use of.
     full: Option<Instant>,
     /// Grows with each change of the limit or the pause.
     epoch: u64,
     /// The epoch that began with the latest cut.
     cut: u64,
     round: Round,
-    /// The moving window.
+    /// The baselines of the moving window.
     baselines: Baselines,
-    /// How long to hold the next time.
+    /// How long to hold the limit the next time.
     hold: Duration,
-    /// When one more may be tried.
+    /// When one more request may be tried.
     hold_until: Option<Instant>,
     /// When the baseline was looked for with fewer requests under way.
     looked: Option<Instant>,

@@ -109,25 +109,59 @@
 //! in the refresher (`check --online`, `doctor` and `repositories` aside, which have no tasks), a
 //! second writer of items, and any write to the server.
 
-pub mod cli;
-pub mod client;
-pub mod config;
-pub mod domain;
-pub mod http;
-pub mod json;
-pub mod metrics;
-pub mod mirror;
-pub mod pager;
-pub mod progress;
-pub mod refresher;
-pub mod session;
-pub mod signals;
+mod cli;
+mod client;
+mod config;
+mod domain;
+mod http;
+mod json;
+mod metrics;
+mod mirror;
+mod pager;
+mod progress;
+mod refresher;
+mod session;
+mod signals;
 pub mod simulator;
-pub mod status;
-pub mod supervisor;
-pub mod systemd;
-pub mod task;
-pub mod telemetry;
+mod status;
+mod supervisor;
+mod systemd;
+mod task;
+mod telemetry;
 #[cfg(test)]
 mod testing;
-pub mod text;
+mod text;
+
+pub use cli::run;
+
+/// What the tests and benches that stand outside of the crate look at.
+#[doc(hidden)]
+pub mod inspection {
+    pub use crate::config::{ConfigKey, OnReload, Requirement, SCHEMA};
+    pub use crate::domain::{IdSet, ItemId};
+    pub use crate::task::clock::now;
+}
+
+/// What the fuzz targets feed; compiled for nobody else.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::cli::fuzzing::{differences, table};
+    pub use crate::client::fuzzing::*;
+    pub use crate::client::{ItemRequest, Presence, SessionStatus};
+    pub use crate::config::{
+        Config, ConfigErrors, Environment, Loaded, MirrorUrl, SettingSource, load_text,
+    };
+    pub use crate::domain::{
+        Change, IdSet, ItemId, Iteration, LONGEST_ID, Op, RepositoryId, Sequence, envelope,
+    };
+    pub use crate::http::rate_limit::parse_retry_after;
+    pub use crate::json::JsonPointer;
+    pub use crate::json::canonical::same;
+    pub use crate::mirror::{Interrupted, PassStatistics};
+    pub use crate::pager::proof::checkpoint::{self, ListId};
+    pub use crate::pager::proof::overlap::ItemDigest;
+    pub use crate::pager::proof::pass::{Pass, PassSettings};
+    pub use crate::session::Tokens;
+    pub use crate::task::retry::RETRY_AFTER_CAP;
+}

@@ -1,7 +1,7 @@
-//! The `ewmirror` program: hands its arguments to [`ewmirror::cli`].
+//! The `ewmirror` program: hands its arguments to [`ewmirror::run`].
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ewmirror::cli::run(std::env::args_os())
+    ewmirror::run(std::env::args_os())
 }

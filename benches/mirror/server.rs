@@ -139,7 +139,7 @@ impl Site {
 
 /// The time of day, which this process has in common with the one that measures.
 pub(crate) fn since_1970() -> Duration {
-    ewmirror::task::clock::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    ewmirror::inspection::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn refused(status: StatusCode) -> Response<Pieces> {

@@ -1,8 +1,8 @@
 //! Whether two JSON texts mean the same.
 #![no_main]
 
-use ewmirror::json::canonical::same;
-use ewmirror::json::JsonPointer;
+use ewmirror::fuzzing::same;
+use ewmirror::fuzzing::JsonPointer;
 use ewmirror_fuzz::spell::{self, Chances};
 use ewmirror_fuzz::{json, parts};
 use libfuzzer_sys::fuzz_target;

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use ewmirror::json::JsonPointer;
-use ewmirror::domain::{ItemId, IdSet};
-use ewmirror::mirror::{Interrupted, PassStatistics};
-use ewmirror::pager::proof::checkpoint::{self, ListId};
-use ewmirror::pager::proof::overlap::ItemDigest;
-use ewmirror::pager::proof::pass::{Pass, PassSettings};
+use ewmirror::fuzzing::JsonPointer;
+use ewmirror::fuzzing::{ItemId, IdSet};
+use ewmirror::fuzzing::{Interrupted, PassStatistics};
+use ewmirror::fuzzing::{ListId, checkpoint};
+use ewmirror::fuzzing::ItemDigest;
+use ewmirror::fuzzing::{Pass, PassSettings};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 

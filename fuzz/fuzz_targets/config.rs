@@ -1,7 +1,7 @@
 //! A configuration: all that is wrong with it, or what it says.
 #![no_main]
 
-use ewmirror::config::{Config, ConfigErrors, Environment, Loaded, MirrorUrl, load_text};
+use ewmirror::fuzzing::{Config, ConfigErrors, Environment, Loaded, MirrorUrl, load_text};
 use libfuzzer_sys::fuzz_target;
 
 const PASSWORD: &str = "Wr0ng-H0rse";
@@ -46,7 +46,7 @@ fn sound(text: &str, errors: &ConfigErrors) {
         assert!(!told.contains(PASSWORD) && !told.contains(CLIENT_SECRET));
         assert!(told.chars().all(|it| it == '\n' || !it.is_control()), "{told:?}");
         assert!(told.len() < 4_000, "{} bytes: {told}", told.len());
-        if let ewmirror::config::SettingSource::File { location: Some(at), .. } = &error.source {
+        if let ewmirror::fuzzing::SettingSource::File { location: Some(at), .. } = &error.source {
             assert!(at.line <= text.lines().count() + 1, "line {}", at.line);
         }
     }

@@ -11,7 +11,7 @@ fuzz_target!(|data: &[u8]| {
     let mut parts = data.split(|byte| *byte == 0xff);
     let first = str::from_utf8(parts.next().unwrap_or_default()).unwrap_or_default();
     let texts: Vec<&[u8]> = parts.collect();
-    let written = ewmirror::cli::fuzzing::table(&texts, first);
+    let written = ewmirror::fuzzing::table(&texts, first);
     let Some(items) = texts.iter().map(|text| json::read(text)).collect::<Option<Vec<_>>>() else {
         return;
     };

@@ -2,8 +2,8 @@
 //! what it is taken for when it is read from scratch, with the same fingerprints.
 #![no_main]
 
-use ewmirror::client::fuzzing::{self, FuzzedReply};
-use ewmirror::json::JsonPointer;
+use ewmirror::fuzzing::{self, FuzzedReply};
+use ewmirror::fuzzing::JsonPointer;
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 

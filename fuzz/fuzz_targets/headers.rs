@@ -3,9 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ewmirror::client::fuzzing;
-use ewmirror::http::rate_limit::parse_retry_after;
-use ewmirror::task::retry::RETRY_AFTER_CAP;
+use ewmirror::fuzzing::{self, RETRY_AFTER_CAP, parse_retry_after};
 use ewmirror_fuzz::{date, parts};
 use libfuzzer_sys::fuzz_target;
 use url::Url;

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use ewmirror::domain::{Change, Op, envelope, ItemId, Iteration, RepositoryId, Sequence};
+use ewmirror::fuzzing::{Change, Op, envelope, ItemId, Iteration, RepositoryId, Sequence};
 use ewmirror_fuzz::json::{self, Is, Json, Meaning};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let [id, before, after] = parts(data);
-    let told = ewmirror::cli::fuzzing::differences(Some(before), Some(after));
-    ewmirror::cli::fuzzing::differences(None, Some(after));
+    let told = ewmirror::fuzzing::differences(Some(before), Some(after));
+    ewmirror::fuzzing::differences(None, Some(after));
     let (Some(old), Some(new)) = (json::read(before), json::read(after)) else { return };
     let id = String::from_utf8_lossy(id);
     let item = id.parse().map_or_else(|_| ItemId::Text(id.as_ref().into()), ItemId::Integer);

@@ -1,9 +1,9 @@
 //! JSON pointers, and the ids of items found along them.
 #![no_main]
 
-use ewmirror::client::fuzzing;
-use ewmirror::json::JsonPointer;
-use ewmirror::domain::{ItemId, LONGEST_ID};
+use ewmirror::fuzzing;
+use ewmirror::fuzzing::JsonPointer;
+use ewmirror::fuzzing::{ItemId, LONGEST_ID};
 use ewmirror_fuzz::json::{self, Is, Json, Meaning};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;

@@ -1,9 +1,9 @@
 //! The answers to login, OAuth's token call, reauth and logout.
 #![no_main]
 
-use ewmirror::client::SessionStatus;
-use ewmirror::client::fuzzing::{self, FuzzedReply, FuzzedVerdict};
-use ewmirror::session::Tokens;
+use ewmirror::fuzzing::SessionStatus;
+use ewmirror::fuzzing::{self, FuzzedReply, FuzzedVerdict};
+use ewmirror::fuzzing::Tokens;
 use ewmirror_fuzz::json::{self, Json};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;

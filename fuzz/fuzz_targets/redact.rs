@@ -1,7 +1,7 @@
 //! What is shown of a body that holds a secret.
 #![no_main]
 
-use ewmirror::client::fuzzing;
+use ewmirror::fuzzing;
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 

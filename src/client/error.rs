@@ -100,6 +100,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal without words.
+    #[cfg(test)]
     pub fn new(endpoint: ApiEndpoint, shape: RefusalShape) -> Self {
         Self { endpoint, shape, reason: None }
     }

@@ -46,14 +46,17 @@ mod walk;
 mod wire;
 
 pub use self::api::{Api, CLOCKS_APART_S, SessionStatus};
-pub use self::error::{
-    ApiEndpoint, Denial, Failure, Refusal, RefusalShape, RequestError, RequestErrorKind,
-};
+#[cfg(test)]
+pub use self::error::ApiEndpoint;
+#[cfg(test)]
+pub use self::error::Denial;
+pub use self::error::{Failure, Refusal, RefusalShape, RequestError, RequestErrorKind};
 pub use self::fingerprint::Fingerprints;
 pub use self::http_client::Client;
 pub use self::instrumented::Instrumented;
 pub use self::item_call::{ItemRequest, Presence};
-pub use self::repository_list::{ListedRepository, RepositoryList};
+pub use self::repository_list::ListedRepository;
+#[cfg(test)]
+pub use self::repository_list::RepositoryList;
 pub use self::search_call::{SearchAnswer, SearchRequest, UnreadableItem};
 pub use self::settings::ClientSettings;
-pub use crate::http::rate_limit as retry;

@@ -41,13 +41,6 @@ impl Environment {
         Self { variables: pairs.collect(), unit_password: None }
     }
 
-    /// The same with this variable set.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.variables.insert(name.into(), value.into());
-        self
-    }
-
     /// The same, with the password file that the shipped unit of this configuration hands to the
     /// daemon, if there is one: a command that looks into what the daemon does signs in as it does.
     #[must_use]

@@ -37,16 +37,26 @@ mod values;
 mod words;
 
 pub use environment::Environment;
-pub use error::{ConfigError, ConfigErrors, Location, SettingSource, Warning};
+#[cfg(any(test, fuzzing))]
+pub use error::ConfigErrors;
+#[cfg(any(test, fuzzing))]
+pub use error::SettingSource;
+pub use error::{ConfigError, Warning};
 pub use load::{
     Loaded, load, load_for_queries, load_for_queries_leniently, load_text, password_source,
 };
-pub use schema::{ConfigKey, OnReload, Requirement, Schema, SectionSchema};
+#[cfg(test)]
+pub use schema::Schema;
+pub use schema::{ConfigKey, OnReload, Requirement, SectionSchema};
 pub use secret::Secret;
 pub use settings::{Config, QueryConfig};
+#[cfg(test)]
+pub use table::ChangesConfig;
+#[cfg(test)]
+pub use table::StatusConfig;
 pub use table::{
-    ChangesConfig, DeletesConfig, LogConfig, LoginConfig, PagingConfig, RepositoryConfig, SCHEMA,
-    ServerConfig, SessionConfig, StatusConfig,
+    DeletesConfig, LogConfig, LoginConfig, PagingConfig, RepositoryConfig, SCHEMA, ServerConfig,
+    SessionConfig,
 };
 pub use values::{
     AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, MirrorUrl, Rate, SecretSource,

@@ -16,8 +16,8 @@ pub struct RateLimitHeaders {
     pub retry_after: Option<Duration>,
 }
 
-/// Reads them: `Retry-After`, and the families `RateLimit-*` (in drafts of the IETF) and
-/// `X-RateLimit-*` (in use), where none is left. `header` finds one by its name, and `now` is our
+/// Reads them: `Retry-After`, and the families `RateLimitHeaders-*` (in drafts of the IETF) and
+/// `X-RateLimitHeaders-*` (in use), where none is left. `header` finds one by its name, and `now` is our
 /// time.
 pub fn limit<'h>(
     status: u16,

@@ -56,6 +56,7 @@ impl MirrorError {
     }
 
     /// What kind of failure it is.
+    #[cfg(test)]
     pub fn kind(&self) -> MirrorErrorKind {
         self.kind
     }

@@ -23,14 +23,23 @@ pub(crate) mod sqlite;
 mod store;
 mod summary;
 
+#[cfg(test)]
+pub use contracts::Administration;
+#[cfg(test)]
+pub use contracts::ChangeLog;
+#[cfg(test)]
+pub use contracts::Items;
+#[cfg(test)]
+pub use contracts::MirrorFuture;
 pub use contracts::{
-    Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsPage, ItemsSnapshot, Lease,
-    LogBounds, Mirror, MirrorFuture, MirrorReader, RepositoryWriter,
+    ChangesPage, ItemHistory, ItemsPage, ItemsSnapshot, Lease, LogBounds, Mirror, MirrorReader,
+    RepositoryWriter,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, Suspects};
 pub use disk::DiskSpace;
 pub use error::{MirrorError, MirrorErrorKind};
 pub use examination::{Finding, LockOwner, Severity};
+#[cfg(test)]
 pub use none::NoMirror;
 pub use page::{
     ChangeCounts, Checkpoint, EndOfPass, Interrupted, PageOfItems, PassStatistics, ResumePoint,

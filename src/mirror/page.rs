@@ -69,6 +69,7 @@ pub struct ChangeCounts {
 
 impl ChangeCounts {
     /// Adds another changed to this one.
+    #[cfg(test)]
     pub fn add(&mut self, other: Self) {
         self.created += other.created;
         self.updated += other.updated;

@@ -11,4 +11,4 @@ mod repository;
 pub use self::millis::whole_millis;
 pub use self::process::{Progress, SignIn};
 pub use self::repository::{Activity, LastCertified, RepositoryCounts, RepositoryProgress};
-pub use crate::metrics::{Counter, Histogram};
+pub use crate::metrics::Histogram;

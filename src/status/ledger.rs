@@ -8,7 +8,6 @@ use crate::mirror::LedgerEntry;
 /// One pass in the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the fields are those of a ledger entry, where they are explained")]
 pub struct PassStatus {
     pub iteration: u64,
     pub started_at_ms: i64,

@@ -5,7 +5,6 @@ use super::listener::RetryingListener;
 use super::summary::SummaryReader;
 
 /// What the endpoint serves, and where, for as long as the daemon runs.
-#[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
 pub struct StatusEndpoint {
     /// Where. They outlive the task that serves there, so that the task can be started again.
     pub(super) listeners: Vec<RetryingListener>,

@@ -27,7 +27,11 @@ mod task_settings;
 pub mod tasks;
 pub mod watchdog;
 
-pub use shutdown::{ExitReason, GiveUpReason, STOP_WITHIN};
+pub use shutdown::ExitReason;
+#[cfg(test)]
+pub use shutdown::GiveUpReason;
+#[cfg(test)]
+pub use shutdown::STOP_WITHIN;
 pub use state::Supervisor;
 pub use supervision::{ReloadConfig, Supervision};
 

@@ -13,6 +13,7 @@ use crate::progress::RepositoryProgress;
 use crate::telemetry::event;
 
 /// The longest that a stop takes.
+#[cfg(test)]
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long pages under way may take to come home once a stop is asked for.

@@ -28,7 +28,6 @@ use crate::status::{ShownSettings, WatchedRepository};
 use crate::task::{Cancellation, Outage};
 
 /// The supervisor.
-#[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
 pub struct Supervisor<A, M> {
     pub(super) given: Supervision<A, M>,
     pub(super) api: Arc<Instrumented<A>>,

@@ -19,7 +19,6 @@ pub type ReloadConfig =
     Box<dyn FnMut(&Config) -> Result<Config, Box<dyn Error + Send + Sync>> + Send>;
 
 /// What is to be supervised.
-#[expect(missing_debug_implementations, reason = "holds a closure, and nobody prints it")]
 pub struct Supervision<A, M> {
     /// The server.
     pub api: Arc<A>,

@@ -4,7 +4,7 @@
 //! runtime controls; only the time of day and randomness come from here.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// The time of day.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
@@ -31,6 +31,7 @@ impl Chance {
     }
 
     /// Chance that repeats itself, for tests.
+    #[cfg(test)]
     pub fn seeded(seed: u64) -> Self {
         Self(Mutex::new(fastrand::Rng::with_seed(seed)))
     }
@@ -38,11 +39,6 @@ impl Chance {
     /// A number from 0 (included) to 1 (excluded), evenly spread.
     pub fn fraction(&self) -> f64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).f64()
-    }
-
-    /// A duration from zero to `limit`, evenly spread.
-    pub fn up_to(&self, limit: Duration) -> Duration {
-        limit.mul_f64(self.fraction())
     }
 }
 

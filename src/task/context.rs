@@ -158,6 +158,7 @@ impl Context {
     /// # Errors
     ///
     /// [`Stopped`] where the task is to stop first: at once.
+    #[cfg(test)]
     pub async fn sleep_until(&self, moment: Instant) -> Result<(), Stopped> {
         let limit = Until::Within(moment.saturating_duration_since(Instant::now()));
         self.run(limit, tokio::time::sleep_until(moment)).await

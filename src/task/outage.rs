@@ -31,11 +31,6 @@ impl Outage {
         self.failures.is_power_of_two()
     }
 
-    /// When it began, where there is one.
-    pub fn since(&self) -> Option<Instant> {
-        self.since
-    }
-
     /// Ends it without a word: it turned out to be no outage.
     pub fn forget(&mut self) {
         *self = Self::default();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use ewmirror::config::{ConfigKey, OnReload, Requirement, SCHEMA};
+use ewmirror::inspection::{ConfigKey, OnReload, Requirement, SCHEMA};
 
 use crate::pages::{read, sources};
 use crate::{events, members, pages};

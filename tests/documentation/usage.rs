@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
-use ewmirror::config::SCHEMA;
+use ewmirror::inspection::SCHEMA;
 use toml::de::DeTable;
 
 use crate::pages::{current, pages, read, sources};

@@ -76,11 +76,6 @@ impl Fingerprints {
         self.rows.len()
     }
 
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The fingerprints of these items; `None` where one of them is too large for one.
     pub(super) fn of(items: &[LocatedItem], pointer: &JsonPointer) -> Option<Self> {
         let rows = items.iter().map(Fingerprint::of).collect::<Option<_>>()?;

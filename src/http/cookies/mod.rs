@@ -125,6 +125,7 @@ impl Cookies {
     }
 
     /// Why the last cookie that was not kept was not; `None` where all were.
+    #[cfg(test)]
     pub fn refused(&self) -> Option<TooMuch> {
         self.jar().refused
     }

@@ -43,6 +43,7 @@ pub struct ItemHistory {
 /// - memory is bounded: a page holds so many bytes of bodies, and one change more.
 pub trait ChangeLog: Send + Sync {
     /// Where the log begins and ends.
+    #[cfg(test)]
     fn bounds(&self) -> MirrorFuture<'_, LogBounds>;
 
     /// The changes after this one (`None`: from the first that there is), of one repository or of

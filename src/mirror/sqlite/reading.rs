@@ -14,9 +14,11 @@ use super::error::OpenError;
 use super::read::{self, ReadError, SqliteReader, SqliteSnapshot};
 use super::worker::Worker;
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
+#[cfg(test)]
+use crate::mirror::contracts::LogBounds;
 use crate::mirror::contracts::{
     Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsPage, ItemsSnapshot,
-    LogBounds, MirrorFuture,
+    MirrorFuture,
 };
 use crate::mirror::{ApprovalOutcome, MirrorError, MirrorSummary, PendingDeletions};
 
@@ -120,6 +122,7 @@ impl Connector {
 }
 
 impl ChangeLog for SqliteReading {
+    #[cfg(test)]
     fn bounds(&self) -> MirrorFuture<'_, LogBounds> {
         Box::pin(self.ask(SqliteReader::bounds))
     }

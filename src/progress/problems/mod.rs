@@ -13,4 +13,4 @@ mod register;
 pub use self::health::Health;
 pub use self::held::{HELD, held};
 pub use self::problem::{Problem, ProblemKind, ProblemReport, Reached, Scope, Source, worst_first};
-pub use self::register::{Problems, TOLD_AFTER};
+pub use self::register::Problems;

@@ -25,8 +25,8 @@ pub(crate) const SCHEMA_VERSION: u32 = 3;
 /// Puts down that the deletions of these items of repository 1 are held back, since pass 11.
 pub(crate) fn hold(connection: &rusqlite::Connection, items: std::ops::Range<i128>) {
     let count = items.end - items.start;
-    let ids: Vec<_> = items.map(ewmirror::domain::ItemId::Integer).collect();
-    let held: ewmirror::domain::IdSet = ids.iter().collect();
+    let ids: Vec<_> = items.map(ewmirror::inspection::ItemId::Integer).collect();
+    let held: ewmirror::inspection::IdSet = ids.iter().collect();
     let count = i64::try_from(count).expect("a few");
     connection
         .execute(

@@ -8,6 +8,7 @@ use crate::pager::proof::window::{self, Window};
 
 impl Pass {
     /// Takes the answer to the oldest planned window: its rows in order, and the announced total.
+    #[cfg(any(test, fuzzing))]
     pub fn take(&mut self, ticket: Ticket, rows: Vec<ItemDigest>, total: u64) -> AnswerOutcome {
         self.take_with_gaps(ticket, rows.into_iter().map(Some).collect(), total)
     }

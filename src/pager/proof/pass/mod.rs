@@ -27,9 +27,11 @@ mod unanswered;
 mod verdict;
 
 pub use self::state::Pass;
-pub use self::terms::{
-    AnswerOutcome, PassCounts, PassSettings, RereadReason, Ticket, WindowRequest,
-};
+#[cfg(test)]
+pub use self::terms::PassCounts;
+#[cfg(test)]
+pub use self::terms::RereadReason;
+pub use self::terms::{AnswerOutcome, PassSettings, Ticket, WindowRequest};
 pub use self::verdict::{PassVerdict, UncertifiedReason};
 
 #[cfg(test)]

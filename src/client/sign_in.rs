@@ -4,8 +4,8 @@
 //! is no success is a denial, unless it says clearly that nobody looked at the password: that the
 //! server is busy or that its gateway does not reach it, and that is a failure like any other. What
 //! leaves that open (an error of the server's own, a call that it does not have, an answer of no
-//! shape that is known) is a failure whose words [`RequestError::doubt`] tells, so that the refresher takes it for
-//! a denial once it has been said again and again.
+//! shape that is known) is a failure whose words [`RequestError::possible_denial`] tells, so that the
+//! refresher takes it for a denial once it has been said again and again.
 
 use super::error::{RequestError, RequestErrorKind};
 use super::verdict::{
@@ -60,7 +60,7 @@ pub(super) fn token(reply: &Reply, cookies: TokenCookies) -> Verdict<Tokens> {
 impl RequestError {
     /// The words by which a failed login may have been a denial: the same again and again mean that
     /// it was. `None` where nobody looked at the password.
-    pub fn doubt(&self) -> Option<String> {
+    pub fn possible_denial(&self) -> Option<String> {
         let judged = match self.kind {
             RequestErrorKind::Status => self.status.is_some_and(|status| {
                 // A 403 that fails is a limit on requests.

@@ -139,7 +139,8 @@ impl<A: Api> Refresher<A> {
                 retry.delay
             }
             Failure::Failed(error) => {
-                let counted = error.doubt().map(|words| self.denials.suspected(&words, now));
+                let counted =
+                    error.possible_denial().map(|words| self.denials.suspected(&words, now));
                 let least = match counted {
                     Some(LoginFailure::Denial(counted)) => {
                         retries.answered();

@@ -134,7 +134,7 @@ fn a_session_stands_until_its_generation_is_refused() {
 }
 
 #[test]
-fn each_doubt_is_heard() {
+fn each_request_for_a_check_is_heard() {
     let session = SharedSession::new();
     let mut reports = session.reports();
     for checks in 1..4 {

@@ -168,12 +168,12 @@ async fn a_failed_login_may_have_been_a_denial_where_somebody_may_have_looked_at
         (200, r#"{"success":true}"#, Some("no token")),
     ];
     for (status, body, words) in doubtful {
-        let doubt = failed(logged_in(answer(status, &[], body)).await).doubt();
-        let told = doubt.as_deref().map(|doubt| doubt.contains(words.unwrap_or("never")));
-        assert_eq!(told, words.map(|_| true), "{status} {body}: {doubt:?}");
+        let denial = failed(logged_in(answer(status, &[], body)).await).possible_denial();
+        let told = denial.as_deref().map(|denial| denial.contains(words.unwrap_or("never")));
+        assert_eq!(told, words.map(|_| true), "{status} {body}: {denial:?}");
     }
     let limited = [("Retry-After", "9")];
-    assert_eq!(failed(logged_in(answer(403, &limited, "no")).await).doubt(), None);
+    assert_eq!(failed(logged_in(answer(403, &limited, "no")).await).possible_denial(), None);
 }
 
 #[tokio::test]

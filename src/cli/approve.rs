@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::output::{self, Stdout};
-use super::query::{self, MirrorQuery, RepositoryArg};
+use super::query::{self, MirrorQuery, RepositorySelector};
 use super::{Exit, history};
 use crate::config::Environment;
 use crate::domain::envelope::BareId;
@@ -21,7 +21,7 @@ use crate::mirror::{ApprovalOutcome, PendingDeletions};
 pub(super) struct ApproveArgs {
     /// The repository, by its number or its configured name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
-    repository: RepositoryArg,
+    repository: RepositorySelector,
 
     /// Show the deletions that are held back, one JSON object a line, and approve nothing
     #[arg(long)]
@@ -90,7 +90,7 @@ fn approve(
     }
 }
 
-/// Writes what waits for the operator, a page of it at a time, so that whoever reads it slowly holds
+/// Writes what waits for the operator, a page of it at a time, so that a slow reader holds
 /// nobody up.
 fn list(
     query: &MirrorQuery,

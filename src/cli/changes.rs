@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::time::timeout;
 
 use super::output::{self, Stdout};
-use super::query::{self, MirrorQuery, RepositoryArg};
+use super::query::{self, MirrorQuery, RepositorySelector};
 use super::{Exit, PANICKED};
 use crate::config::Environment;
 use crate::domain::{RepositoryId, Sequence, envelope};
@@ -36,7 +36,7 @@ const TO_FINISH: Duration = Duration::from_secs(1);
 pub(super) struct ChangesArgs {
     /// Only the changes of this repository, by its number or its configured name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
-    repository: Option<RepositoryArg>,
+    repository: Option<RepositorySelector>,
 
     /// Only what comes after this sequence; 0 is the beginning
     #[arg(long, value_name = "SEQ")]

@@ -18,7 +18,7 @@ const WRONG_CONFIGURATION: u8 = 2;
 pub struct CheckReport {
     /// Data: `valid` and the effective configuration as TOML, or nothing.
     pub stdout: String,
-    /// Warnings, or every fault under a headline that counts them.
+    /// Warnings, or every fault under a heading that counts them.
     pub stderr: String,
     /// 0 for a configuration that holds, 2 for one that does not.
     pub exit: u8,
@@ -105,11 +105,11 @@ mod tests {
     }
 
     #[test]
-    fn faults_stand_under_a_headline_that_counts_them() {
+    fn faults_stand_under_a_heading_that_counts_them() {
         let report = checked("[server]\nurl = 'ftp://pim'\n[[repository]]\nid = 0\n", &[]);
         assert_eq!((report.exit, report.stdout.as_str()), (2, ""));
-        let headline = report.stderr.lines().next().unwrap();
-        assert!(headline.ends_with("ewmirror.toml: 4 faults"), "{}", report.stderr);
+        let heading = report.stderr.lines().next().unwrap();
+        assert!(heading.ends_with("ewmirror.toml: 4 faults"), "{}", report.stderr);
         assert_eq!(report.stderr.lines().count(), 1 + 2 * 4);
     }
 

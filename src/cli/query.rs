@@ -80,7 +80,7 @@ impl MirrorQuery {
     }
 
     /// The repository that a flag names.
-    pub(super) fn find(&self, wanted: &RepositoryArg) -> Result<RepositoryId, Exit> {
+    pub(super) fn find(&self, wanted: &RepositorySelector) -> Result<RepositoryId, Exit> {
         find(wanted, &self.config.repositories).map_err(Exit::Wrong)
     }
 }
@@ -92,7 +92,7 @@ pub(super) fn failed(error: &MirrorError) -> Exit {
 
 /// A repository as a flag names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum RepositoryArg {
+pub(super) enum RepositorySelector {
     /// By its number, which may be that of one that is configured no longer.
     Id(RepositoryId),
     /// By its configured name, which is no number.
@@ -101,21 +101,24 @@ pub(super) enum RepositoryArg {
 
 /// Reads such a flag. A number is always an id, also where a repository has it for a name: else a
 /// name could take another repository's place.
-pub(super) fn repository(text: &str) -> Result<RepositoryArg, ParseIntError> {
+pub(super) fn repository(text: &str) -> Result<RepositorySelector, ParseIntError> {
     match text.parse() {
-        Ok(id) => Ok(RepositoryArg::Id(RepositoryId(id))),
+        Ok(id) => Ok(RepositorySelector::Id(RepositoryId(id))),
         Err(error) if *error.kind() == IntErrorKind::InvalidDigit => {
-            Ok(RepositoryArg::Name(text.to_owned()))
+            Ok(RepositorySelector::Name(text.to_owned()))
         }
         Err(error) => Err(error),
     }
 }
 
 /// Which of the configured repositories is wanted, or why none is. A number stands for itself.
-fn find(wanted: &RepositoryArg, configured: &[RepositoryConfig]) -> Result<RepositoryId, String> {
+fn find(
+    wanted: &RepositorySelector,
+    configured: &[RepositoryConfig],
+) -> Result<RepositoryId, String> {
     let name = match wanted {
-        RepositoryArg::Id(id) => return Ok(*id),
-        RepositoryArg::Name(name) => name,
+        RepositorySelector::Id(id) => return Ok(*id),
+        RepositorySelector::Name(name) => name,
     };
     let mut called = configured.iter().filter(|known| known.name.as_ref() == Some(name));
     match (called.next(), called.next()) {
@@ -184,9 +187,9 @@ mod tests {
 
     #[test]
     fn a_number_is_an_id_and_whatever_else_is_a_name() {
-        assert_eq!(repository("10149"), Ok(RepositoryArg::Id(RepositoryId(10_149))));
+        assert_eq!(repository("10149"), Ok(RepositorySelector::Id(RepositoryId(10_149))));
         for name in ["products", "10149a", " 10149", "-1", "1.5", "٣"] {
-            assert_eq!(repository(name), Ok(RepositoryArg::Name(name.to_owned())));
+            assert_eq!(repository(name), Ok(RepositorySelector::Name(name.to_owned())));
         }
         for neither in ["", "18446744073709551616"] {
             repository(neither).unwrap_err();

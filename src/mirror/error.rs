@@ -19,9 +19,9 @@ pub enum MirrorErrorKind {
     Damaged,
     /// It is not the one that was opened.
     Replaced,
-    /// Nothing is written until whoever reads from an old state lets go of it.
+    /// Nothing is written until the reader of an old state lets go of it.
     Blocked,
-    /// Whoever writes has ended.
+    /// The thread that writes has ended.
     Closed,
     /// There is none.
     Missing,

@@ -17,7 +17,7 @@ pub enum Severity {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct ExaminationFinding {
     /// What was looked at.
     pub name: &'static str,
     /// How bad it is.
@@ -28,7 +28,7 @@ pub struct Finding {
     pub remedy: String,
 }
 
-impl Finding {
+impl ExaminationFinding {
     /// The parts of a mirror that are looked at.
     const EXAMINED: [&str; 2] = ["disk", "database"];
 

@@ -38,7 +38,7 @@ pub use contracts::{
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, Suspects};
 pub use disk::DiskSpace;
 pub use error::{MirrorError, MirrorErrorKind};
-pub use examination::{Finding, LockOwner, Severity};
+pub use examination::{ExaminationFinding, LockOwner, Severity};
 #[cfg(test)]
 pub use none::NoMirror;
 pub use page::{

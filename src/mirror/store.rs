@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::contracts::{Lease, Mirror, MirrorFuture, MirrorReader, RepositoryWriter};
 use super::disk::DiskSpace;
-use super::examination::{Finding, LockOwner};
+use super::examination::{ExaminationFinding, LockOwner};
 use super::none::NoMirror;
 use super::sqlite::{self, SqliteMirror, SqliteOptions, SqliteReading};
 use super::{MirrorError, MirrorErrorKind};
@@ -130,13 +130,15 @@ impl Store {
     /// Examines it and the room that it has, for `within` at most, and tells of each finding as soon
     /// as it is known. Waits for the disk. As for [`Store::open_to_read`], nothing else in this process
     /// may have it open.
-    pub fn examine(&self, within: Duration, tell: &mut dyn FnMut(Finding)) {
+    pub fn examine(&self, within: Duration, tell: &mut dyn FnMut(ExaminationFinding)) {
         match self {
             Self::Sqlite(path) => sqlite::findings(path, within, tell),
-            Self::None => Finding::skipped("mirror.url is \"none\"").into_iter().for_each(tell),
+            Self::None => {
+                ExaminationFinding::skipped("mirror.url is \"none\"").into_iter().for_each(tell)
+            }
             Self::Postgres => {
                 let why = "this version has no PostgreSQL mirror yet";
-                Finding::skipped(why).into_iter().for_each(tell);
+                ExaminationFinding::skipped(why).into_iter().for_each(tell);
             }
         }
     }

@@ -262,7 +262,7 @@ impl Memory {
         *dropped - first == DROPPED_AT_ONCE
     }
 
-    /// Tells whoever follows.
+    /// Tells followers.
     fn tell(&self, content: &MemoryContent) {
         self.news.send_replace(content.last());
     }

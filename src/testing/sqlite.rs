@@ -28,7 +28,7 @@ pub(crate) struct SqliteInTime {
     mirror: SqliteMirror,
     time: PausedTime,
     /// Knows what is there.
-    witness: Arc<Server>,
+    server: Arc<Server>,
     false_deletions: Arc<AtomicU64>,
 }
 
@@ -39,10 +39,10 @@ struct PausedTime(Instant, i64);
 impl SqliteInTime {
     /// Opens the database in this file; `anchor` is a moment of the paused clock with the time of
     /// day, in milliseconds since 1970 (UTC), that it is taken for.
-    pub(crate) fn open(path: &Path, anchor: (Instant, i64), witness: Arc<Server>) -> Self {
+    pub(crate) fn open(path: &Path, anchor: (Instant, i64), server: Arc<Server>) -> Self {
         let mirror = SqliteMirror::open(path, SqliteOptions::default()).unwrap();
         let time = PausedTime(anchor.0, anchor.1);
-        Self { mirror, time, witness, false_deletions: Arc::default() }
+        Self { mirror, time, server, false_deletions: Arc::default() }
     }
 
     /// How many items were deleted that the server still had.
@@ -84,7 +84,7 @@ impl Mirror for SqliteInTime {
             writer: self.mirror.writer(repository, lease),
             repository,
             time: self.time,
-            witness: Arc::clone(&self.witness),
+            server: Arc::clone(&self.server),
             false_deletions: Arc::clone(&self.false_deletions),
         })
     }
@@ -100,7 +100,7 @@ struct WriterInTime {
     writer: Arc<dyn RepositoryWriter>,
     repository: RepositoryId,
     time: PausedTime,
-    witness: Arc<Server>,
+    server: Arc<Server>,
     false_deletions: Arc<AtomicU64>,
 }
 
@@ -138,7 +138,7 @@ impl RepositoryWriter for WriterInTime {
     }
 
     fn delete(&self, iteration: Iteration, _: i64, items: Vec<ItemId>) -> MirrorFuture<'_, u64> {
-        let listed = items.iter().filter(|id| self.witness.lists(self.repository, id));
+        let listed = items.iter().filter(|id| self.server.lists(self.repository, id));
         self.false_deletions.fetch_add(listed.count() as u64, Ordering::Relaxed);
         Box::pin(at_once(self.writer.delete(iteration, self.time.now_ms(), items)))
     }

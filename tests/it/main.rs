@@ -19,6 +19,7 @@ mod kill;
 mod logs;
 mod machine;
 mod matrix;
+mod migration;
 mod mirror;
 mod notify;
 mod once;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::report::DoctorReport;
 use crate::cli::output;
 use crate::config::{self, Environment, MirrorUrl, SecretSource, StatusListen};
-use crate::mirror::{Finding, LockOwner, Severity, Store};
+use crate::mirror::{ExaminationFinding, LockOwner, Severity, Store};
 use crate::status::control::ControlOrigin;
 use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
 use crate::status::document::{DaemonStatus, SignInStatus};
@@ -71,7 +71,7 @@ pub(super) fn credential(report: &mut DoctorReport, file: &Path, environment: &E
 
 /// The mirror, and the room that it has.
 pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorUrl>) {
-    let mut tell = |Finding { name, severity, found, remedy }| match severity {
+    let mut tell = |ExaminationFinding { name, severity, found, remedy }| match severity {
         Severity::Sound => report.ok(name, &found),
         Severity::Warning => report.warn(name, &found, &remedy),
         Severity::Failure => report.fail(name, &found, &remedy),
@@ -79,7 +79,9 @@ pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorUrl>) {
     };
     match mirror {
         Some(mirror) => Store::of(mirror).examine(CHECK_WITHIN, &mut tell),
-        None => Finding::skipped("the configuration is faulty").into_iter().for_each(tell),
+        None => {
+            ExaminationFinding::skipped("the configuration is faulty").into_iter().for_each(tell)
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 
 use self::table::{Census, TableError};
 use super::output::{self, Stdout};
-use super::query::{self, MirrorQuery, RepositoryArg};
+use super::query::{self, MirrorQuery, RepositorySelector};
 use super::{Exit, PANICKED, spill_file};
 use crate::config::Environment;
 use crate::domain::{ItemId, RepositoryId, Sequence, item};
@@ -41,7 +41,7 @@ const ID_MEMBER: &str = "itemId";
 pub(super) struct ExportArgs {
     /// The repository, by its number or its configured name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
-    repository: RepositoryArg,
+    repository: RepositorySelector,
 
     /// How items are written
     #[arg(long, default_value = "ndjson")]

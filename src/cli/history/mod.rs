@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::Exit;
 use super::output::{self, Stdout};
-use super::query::{self, MirrorQuery, RepositoryArg};
+use super::query::{self, MirrorQuery, RepositorySelector};
 use crate::config::Environment;
 use crate::domain::{Change, ItemId, Op, RepositoryId, Sequence};
 use crate::mirror::ItemHistory;
@@ -27,7 +27,7 @@ const LAST_DATE_MS: u64 = 253_402_300_799_999;
 pub(super) struct HistoryArgs {
     /// The repository, by its number or its configured name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
-    repository: RepositoryArg,
+    repository: RepositorySelector,
 
     /// The item's id
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]

@@ -14,7 +14,7 @@ use crate::mirror::{
     Mirror, MirrorReader, PageOfItems, PassStatistics, RepositoryWriter, Suspects,
 };
 
-/// How long whoever follows may wait to be told; it takes a moment.
+/// How long a follower may wait to be told; it takes a moment.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a mirror should be.
@@ -87,7 +87,7 @@ impl Model {
                 writer(repository).begin_pass(Iteration(iteration), now).await.unwrap();
             }
             Step::Page { repository, rows, seen } => {
-                // Whoever follows is told of what it changes.
+                // A follower is told of what it changes.
                 let last = Sequence(self.log.len() as u64);
                 let news = reader.wait_for_news(last);
                 self.page(&*writer(repository), repository, rows, seen).await;

@@ -1,4 +1,4 @@
-//! The log of changes, for whoever reads or follows it.
+//! The log of changes, to be read and followed.
 
 use super::future::MirrorFuture;
 use crate::domain::{Change, ItemId, RepositoryId, Sequence};

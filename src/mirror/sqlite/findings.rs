@@ -12,7 +12,7 @@ use super::examine::{Examination, Integrity, examine, lock_owner};
 use super::open::check_folder;
 use super::read::ReadError;
 use crate::mirror::disk::DiskSpace;
-use crate::mirror::{Finding, LockOwner, Severity};
+use crate::mirror::{ExaminationFinding, LockOwner, Severity};
 use crate::telemetry::event::Chain;
 
 /// Free space below which the disk is called full: what a WAL may grow to while it is read, and
@@ -26,12 +26,16 @@ const DATABASE: &str = "database";
 /// known. As for
 /// [`SqliteReader::open`](super::read::SqliteReader::open), this process must have no connection to
 /// the file.
-pub(in crate::mirror) fn findings(path: &Path, within: Duration, tell: &mut dyn FnMut(Finding)) {
+pub(in crate::mirror) fn findings(
+    path: &Path,
+    within: Duration,
+    tell: &mut dyn FnMut(ExaminationFinding),
+) {
     tell(of_disk(path));
     tell(of_database(path, within));
 }
 
-fn of_database(path: &Path, within: Duration) -> Finding {
+fn of_database(path: &Path, within: Duration) -> ExaminationFinding {
     match examine(path, within) {
         Ok(examination) => of_examination(path, &examination, within),
         Err(error @ ReadError::Missing { .. }) => match check_folder(path) {
@@ -45,7 +49,7 @@ fn of_database(path: &Path, within: Duration) -> Finding {
     }
 }
 
-fn of_disk(path: &Path) -> Finding {
+fn of_disk(path: &Path) -> ExaminationFinding {
     // The daemon makes the last folder itself.
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
     let folder = folder.unwrap_or(Path::new("."));
@@ -66,7 +70,7 @@ fn of_disk(path: &Path) -> Finding {
     }
 }
 
-fn of_examination(path: &Path, examination: &Examination, within: Duration) -> Finding {
+fn of_examination(path: &Path, examination: &Examination, within: Duration) -> ExaminationFinding {
     let Examination { schema_version, database_bytes, wal_bytes, integrity } = examination;
     let lock_owner = match lock_owner(path) {
         Ok(None) => "nobody has it open to write".to_owned(),
@@ -109,16 +113,16 @@ fn remedy(error: &ReadError) -> &'static str {
     }
 }
 
-fn ok(name: &'static str, found: String) -> Finding {
-    Finding { name, severity: Severity::Sound, found, remedy: String::new() }
+fn ok(name: &'static str, found: String) -> ExaminationFinding {
+    ExaminationFinding { name, severity: Severity::Sound, found, remedy: String::new() }
 }
 
-fn warn(name: &'static str, found: String, remedy: &str) -> Finding {
-    Finding { name, severity: Severity::Warning, found, remedy: remedy.to_owned() }
+fn warn(name: &'static str, found: String, remedy: &str) -> ExaminationFinding {
+    ExaminationFinding { name, severity: Severity::Warning, found, remedy: remedy.to_owned() }
 }
 
-fn fail(name: &'static str, found: String, remedy: &str) -> Finding {
-    Finding { name, severity: Severity::Failure, found, remedy: remedy.to_owned() }
+fn fail(name: &'static str, found: String, remedy: &str) -> ExaminationFinding {
+    ExaminationFinding { name, severity: Severity::Failure, found, remedy: remedy.to_owned() }
 }
 
 /// A size for people.

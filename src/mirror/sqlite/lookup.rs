@@ -1,7 +1,7 @@
 //! What the copy has under the ids of a page.
 //!
 //! The ids of a page mostly stand close together in the order of ids, however the server sorts. Then
-//! one walk along the stretch that they span costs a fraction of looking for each of them.
+//! one walk along the range that they span costs a fraction of looking for each of them.
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -59,11 +59,11 @@ fn along(
     let (Some((first, _)), Some((last, _))) = (wanted.first(), wanted.last()) else {
         return Ok(None);
     };
-    let mut stretch = transaction.prepare_cached(
+    let mut range = transaction.prepare_cached(
         "SELECT id, sequence, digest FROM item
          WHERE repository = ?1 AND id BETWEEN ?2 AND ?3 ORDER BY id",
     )?;
-    let mut rows = stretch.query((repository.0.cast_signed(), first, last))?;
+    let mut rows = range.query((repository.0.cast_signed(), first, last))?;
     let mut stored = vec![None; ids.len()];
     let mut wanted = wanted.iter().peekable();
     let mut strangers = 0;

@@ -79,7 +79,7 @@ impl WriteWorker {
     }
 }
 
-/// Tells whoever follows of the last change, as part of the call that made it: its caller may be gone.
+/// Tells followers of the last change, as part of the call that made it: its caller may be gone.
 fn tell(followers: &watch::Sender<Sequence>, last: Option<Sequence>) {
     let Some(last) = last else { return };
     followers.send_if_modified(|told| {

@@ -6,6 +6,7 @@
 //! Numbers of 64 bits without sign (repositories, iterations, counts, digests) are stored as the
 //! signed numbers of the same bits.
 
+mod connect;
 mod error;
 mod examine;
 mod findings;

@@ -152,7 +152,7 @@ impl ChangeLog for SqliteReading {
     fn wait_for_news(&self, after: Sequence) -> MirrorFuture<'_, Sequence> {
         Box::pin(async move {
             if let Some(mut told) = self.told.clone() {
-                // Whoever wrote has ended, and nothing comes any more.
+                // The writer has ended, and nothing comes any more.
                 let Ok(last) = told.wait_for(|last| *last > after).await else {
                     return std::future::pending().await;
                 };
@@ -180,7 +180,7 @@ impl Items for SqliteReading {
         Box::pin(async move {
             let path = self.path.clone();
             let taken = self.worker.run(move |_| {
-                // A connection of its own, and whoever asks has one already.
+                // A connection of its own, and this reader has one already.
                 SqliteSnapshot::take(SqliteReader::beside_writer(&path)?, as_of)
             });
             let snapshot = taken.await??;

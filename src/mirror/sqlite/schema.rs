@@ -79,12 +79,12 @@ pub(super) fn check_header(path: &Path) -> Result<Header, OpenError> {
 }
 
 /// Whether the power was cut while the database was made: its beginning never reached the disk, and
-/// the journal that undoes the rest did.
+/// what undoes the rest did.
 fn was_not_finished(path: &Path, beginning: &[u8]) -> bool {
-    let mut journal = path.as_os_str().to_owned();
-    journal.push("-journal");
+    let mut rollback = path.as_os_str().to_owned();
+    rollback.push("-journal");
     beginning.iter().all(|byte| *byte == 0)
-        && std::fs::metadata(journal).is_ok_and(|journal| journal.len() > 0)
+        && std::fs::metadata(rollback).is_ok_and(|rollback| rollback.len() > 0)
 }
 
 /// Judges what a database says of itself.
@@ -104,7 +104,7 @@ pub(super) fn check(path: &Path, application_id: u32, version: u32) -> Result<()
 }
 
 /// Runs the migrations that a database has not been through; all of them where it is blank. They
-/// are taken all or none, and leave the database saying so: whoever reads meanwhile, or after a
+/// are taken all or none, and leave the database saying so: a process that reads meanwhile, or after a
 /// kill, meets the database as it was or as it is to be, and none in between.
 ///
 /// # Errors

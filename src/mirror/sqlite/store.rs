@@ -12,11 +12,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
+use super::connect::{self, leave_alone};
 use super::error::OpenError;
-use super::open;
 use super::wal::{self, WalLimit};
 use super::write_error::{FileLoss, WriteError};
 
@@ -101,7 +100,7 @@ impl WriteConnection {
             let written = write(&transaction)?;
             transaction.commit()?;
             store.wal_file = store.wal_file.or_else(|| identity(&wal::file(&store.path)));
-            store.wal.settle(&store.connection);
+            store.wal.after_write(&store.connection);
             Ok(written)
         })
     }
@@ -154,7 +153,7 @@ impl WriteConnection {
             drop(std::mem::replace(&mut self.connection, Connection::open_in_memory()?));
             (self.durability, self.wal_file) = (None, None);
             self.connection =
-                open::connect(&self.path, &self.wal).map_err(|error| match error {
+                connect::connect(&self.path, &self.wal).map_err(|error| match error {
                     // For what it means to be seen.
                     OpenError::Sqlite { source, .. } => source.into(),
                     other => WriteError::Store(Box::new(other)),
@@ -194,12 +193,6 @@ fn aside(wal: &Path) -> PathBuf {
     let mut name = wal.as_os_str().to_owned();
     name.push(".left");
     name.into()
-}
-
-/// Has a database closed without its WAL being checkpointed into it, or deleted.
-pub(super) fn leave_alone(connection: &Connection) {
-    // It fails for no switch that SQLite knows.
-    drop(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
 }
 
 /// What became of the file that was opened; `None`: it is still there, or nobody can tell just now.

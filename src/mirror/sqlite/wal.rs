@@ -58,7 +58,7 @@ impl WalLimit {
     }
 
     /// After a write: has it checkpointed where it has grown.
-    pub(super) fn settle(&mut self, connection: &Connection) {
+    pub(super) fn after_write(&mut self, connection: &Connection) {
         let bytes = self.bytes();
         if bytes < self.ask_at {
             if bytes < self.ease() {
@@ -133,22 +133,22 @@ mod tests {
         let mut wal = WalLimit::new(&file, EASE * STEPS);
         assert_eq!((wal.ease(), wal.ask_at), (EASE, EASE));
         grow(&writer, &wal, EASE / 2);
-        wal.settle(&writer);
+        wal.after_write(&writer);
         assert!(wal.bytes() >= EASE / 2, "checkpointed too early");
         grow(&writer, &wal, EASE);
-        wal.settle(&writer);
+        wal.after_write(&writer);
         assert_eq!((wal.bytes(), wal.ask_at), (0, EASE));
 
         let reader = reader(&file);
         grow(&writer, &wal, EASE);
         let bytes = wal.bytes();
-        wal.settle(&writer);
+        wal.after_write(&writer);
         assert_eq!((wal.bytes(), wal.ask_at), (bytes, bytes + EASE));
         drop(reader);
-        wal.settle(&writer);
+        wal.after_write(&writer);
         assert_eq!((wal.bytes(), wal.ask_at), (bytes, bytes + EASE), "asked too early");
         grow(&writer, &wal, bytes + EASE);
-        wal.settle(&writer);
+        wal.after_write(&writer);
         assert_eq!((wal.bytes(), wal.ask_at), (0, EASE));
     }
 
@@ -158,10 +158,10 @@ mod tests {
         let mut wal = WalLimit::new(&file, EASE * STEPS);
         wal.ask_at = 3 * EASE;
         grow(&writer, &wal, EASE);
-        wal.settle(&writer);
+        wal.after_write(&writer);
         assert_eq!(wal.ask_at, 3 * EASE);
         assert!(checkpoint(&writer).unwrap());
-        wal.settle(&writer);
+        wal.after_write(&writer);
         assert_eq!(wal.ask_at, EASE);
     }
 

@@ -37,7 +37,7 @@ pub(super) struct Worker<S> {
 }
 
 impl<S: Send + 'static> Worker<S> {
-    /// Starts a thread of this name. Whoever drops the worker waits until its state is dropped.
+    /// Starts a thread of this name. The drop of the worker waits until its state is dropped.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl<S: Send + 'static> Worker<S> {
             // A transaction that unwinds is rolled back, and nothing else outlives a job.
             let result = panic::catch_unwind(AssertUnwindSafe(|| job(state)))
                 .map_err(|panic| WorkerError::Panicked(words(&*panic)));
-            // Whoever asked may have gone meanwhile.
+            // The caller may have gone meanwhile.
             reply.send(result).ok();
         };
         let jobs = self.jobs.as_ref().ok_or(WorkerError::Closed)?;

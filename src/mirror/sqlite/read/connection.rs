@@ -52,7 +52,7 @@ impl SqliteReader {
         Ok(Self { connection: connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)? })
     }
 
-    /// For whoever looks at the file as a whole.
+    /// For the examination of the file as a whole.
     pub(in crate::mirror::sqlite) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }

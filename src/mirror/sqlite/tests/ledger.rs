@@ -47,7 +47,7 @@ fn ask(place: &Place, sql: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_ledger_tells_passes_that_were_given_up_doubted_and_certified() {
+async fn the_ledger_tells_passes_that_were_given_up_uncertified_and_certified() {
     let place = Place::new();
     let mirror = place.open();
     let writer = mirror.writer(REPOSITORY, &Lease::sole());
@@ -135,7 +135,7 @@ async fn an_unchanged_page_writes_no_item_and_no_change() {
     let writer = mirror.writer(REPOSITORY, &Lease::sole());
     writer.write_page(page(1, 3)).await.unwrap();
     let connection = Connection::open(place.file()).unwrap();
-    // Whoever tried to write one would fail.
+    // A call that tried to write one would fail.
     let forbid = |table| {
         ["INSERT", "UPDATE", "DELETE"].map(|verb| {
             format!(

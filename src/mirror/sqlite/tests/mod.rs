@@ -2,6 +2,7 @@
 
 mod contract;
 mod ledger;
+mod migration;
 mod open;
 mod wal;
 

@@ -104,9 +104,9 @@ async fn a_call_whose_caller_is_gone_before_its_turn_is_not_made() {
     let place = Place::new();
     let mirror = Arc::new(place.open());
     let writer = mirror.writer(RepositoryId(1), &Lease::sole());
-    let (go, gate) = std::sync::mpsc::channel::<()>();
+    let (go, turn) = std::sync::mpsc::channel::<()>();
     let busy = mirror.run(move |_| {
-        gate.recv_timeout(Duration::from_secs(10)).unwrap();
+        turn.recv_timeout(Duration::from_secs(10)).unwrap();
         Ok(())
     });
     let abandoned = async {

@@ -34,9 +34,8 @@ pub(super) fn run(file: &Path, environment: Environment) -> Exit {
         Err(exit) => return exit,
     };
     match prepared.supervise(PassLimit::Endless, None, Supervisor::run) {
-        Ok(ExitReason::MirrorLost(why)) => Exit::Failed(why),
-        Ok(_) => Exit::Done,
-        Err(exit) => exit,
+        ExitReason::MirrorLost(why) => Exit::Failed(why),
+        _ => Exit::Done,
     }
 }
 
@@ -103,7 +102,7 @@ impl Prepared {
         passes: PassLimit,
         patience: Option<Duration>,
         drive: D,
-    ) -> Result<ExitReason, Exit>
+    ) -> ExitReason
     where
         F: Future<Output = ExitReason>,
         D: FnOnce(Supervisor<Client, OpenMirror>) -> F,
@@ -136,7 +135,7 @@ impl Prepared {
         // A name that is being looked up in a thread of its own cannot be interrupted; it must
         // not hold up the end.
         runtime.shutdown_background();
-        Ok(end)
+        end
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> 
     let above = AboveBars(bars.clone());
     let writer =
         if draws { BoxMakeWriter::new(move || above.clone()) } else { daemon::stderr_writer() };
-    let ended = daemon::Prepared::new(file, environment, writer).and_then(|prepared| {
+    let ended = daemon::Prepared::new(file, environment, writer).map(|prepared| {
         let names = prepared.repositories().iter().map(|it| (it.id, name(it)));
         let names: HashMap<RepositoryId, String> = names.collect();
         let width = names.values().map(|name| name.chars().count()).max().unwrap_or_default();
@@ -49,8 +49,8 @@ pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> 
                 drawing.spawn(draw(bars.add(bar(format!("{name:<width$}"))), progress));
             }
             supervisor.run().await
-        })?;
-        Ok((end, held(&progress)))
+        });
+        (end, held(&progress))
     });
     match ended {
         Ok((ExitReason::Finished, held)) if !held.is_empty() => Exit::Failed(held),

@@ -134,7 +134,7 @@ impl Store {
         match self {
             Self::Sqlite(path) => sqlite::findings(path, within, tell),
             Self::None => {
-                ExaminationFinding::skipped("mirror.url is \"none\"").into_iter().for_each(tell)
+                ExaminationFinding::skipped("mirror.url is \"none\"").into_iter().for_each(tell);
             }
             Self::Postgres => {
                 let why = "this version has no PostgreSQL mirror yet";

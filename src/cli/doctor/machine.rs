@@ -80,7 +80,7 @@ pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorUrl>) {
     match mirror {
         Some(mirror) => Store::of(mirror).examine(CHECK_WITHIN, &mut tell),
         None => {
-            ExaminationFinding::skipped("the configuration is faulty").into_iter().for_each(tell)
+            ExaminationFinding::skipped("the configuration is faulty").into_iter().for_each(tell);
         }
     }
 }

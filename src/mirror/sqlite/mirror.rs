@@ -44,7 +44,7 @@ impl SqliteMirror {
     pub(crate) fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         let mut store = open::open(path, options)?;
         // What is wrong with it shows at the first call.
-        let last = store.read(|transaction| write::last_sequence(transaction)).unwrap_or_default();
+        let last = store.read(write::last_sequence).unwrap_or_default();
         let worker = Worker::start("mirror", store)
             .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
         let last = watch::Sender::new(Sequence(last.cast_unsigned()));

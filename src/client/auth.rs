@@ -33,7 +33,7 @@ pub(super) async fn login(settings: &Settings) -> Result<Tokens, Failure> {
         LoginMethod::EnableApi => sign_in::login(&exchanged.reply, came.clone()),
         LoginMethod::Oauth => sign_in::token(&exchanged.reply, came.clone()),
     };
-    let tokens = exchanged.settle(verdict, || settings.login_redactor(&came, &cookies))?;
+    let tokens = exchanged.conclude(verdict, || settings.login_redactor(&came, &cookies))?;
     Ok(Tokens { cookies, ..tokens })
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn reauth(settings: &Settings, tokens: &Tokens) -> Result<Sessi
         return Ok(SessionStatus::Unknown);
     }
     let exchanged = signed(settings, ApiEndpoint::Reauth, Method::GET, tokens, None).await?;
-    exchanged.settle(verdict::reauth(&exchanged.reply), || settings.redactor(tokens))
+    exchanged.conclude(verdict::reauth(&exchanged.reply), || settings.redactor(tokens))
 }
 
 /// Signs out. There is no such call with OAuth; the token runs out by itself.
@@ -54,7 +54,7 @@ pub(super) async fn logout(settings: &Settings, tokens: &Tokens) -> Result<(), F
     let body = serde_json::json!({ "login": settings.login.username }).to_string();
     let body = Some(Bytes::from(body));
     let exchanged = signed(settings, ApiEndpoint::Logout, Method::POST, tokens, body).await?;
-    exchanged.settle(verdict::acknowledged(&exchanged.reply), || settings.redactor(tokens))
+    exchanged.conclude(verdict::acknowledged(&exchanged.reply), || settings.redactor(tokens))
 }
 
 /// A request that carries the tokens, and its answer.

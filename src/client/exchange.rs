@@ -37,7 +37,7 @@ pub(super) struct Exchanged {
 
 impl Exchanged {
     /// Turns a verdict on this answer into a result, with all texts fit to be shown.
-    pub(super) fn settle<T>(
+    pub(super) fn conclude<T>(
         &self,
         verdict: Verdict<T>,
         redactor: impl Fn() -> Redactor,

@@ -48,7 +48,7 @@ pub(super) async fn search(
     };
     let verdict = aside(&exchanged.reply, read).await;
     let redactor = || settings.redactor(tokens);
-    let mut answer = exchanged.settle(verdict, redactor)?;
+    let mut answer = exchanged.conclude(verdict, redactor)?;
     // Beside the data (vendor), or as the cookie in which the first one came.
     if answer.rest_token.is_none() {
         answer.rest_token = token_cookies(&exchanged.headers).rest.as_deref().and_then(secret);
@@ -91,7 +91,7 @@ pub(super) async fn item(
             let (reply, asked) = (exchanged.reply.clone(), request.clone());
             let read = move || presence::item(&reply, &asked);
             let verdict = aside(&exchanged.reply, read).await;
-            exchanged.settle(verdict, || settings.redactor(tokens))
+            exchanged.conclude(verdict, || settings.redactor(tokens))
         }
         // It would be so again, however often it is tried.
         Err(error) if matches!(error.kind, RequestErrorKind::TooLarge { .. }) => {

@@ -65,7 +65,8 @@ impl Redactor {
     /// A text from the server; `None` if there is nothing in it.
     pub(super) fn text(&self, text: &str) -> Option<String> {
         let text = text.trim();
-        let looked_at = text.get(..text.floor_char_boundary(LOOKED_AT)).unwrap_or(text);
+        let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= LOOKED_AT);
+        let looked_at = end.and_then(|end| text.get(..end)).unwrap_or(text);
         let mut shown = Shown { is_cut: looked_at.len() < text.len(), ..Shown::default() };
         for line in looked_at.split_inclusive('\n').take(SHOWN) {
             shown.push(&self.masked(line));

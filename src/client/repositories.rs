@@ -14,5 +14,5 @@ pub(super) async fn repositories(
 ) -> Result<RepositoryList, Failure> {
     let exchanged = signed(settings, ApiEndpoint::Repositories, Method::GET, tokens, None).await?;
     let verdict = repository_list::repositories(&exchanged.reply);
-    exchanged.settle(verdict, || settings.redactor(tokens))
+    exchanged.conclude(verdict, || settings.redactor(tokens))
 }

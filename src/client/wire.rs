@@ -281,7 +281,7 @@ impl<'de> LenientShape<'de> for EnvelopeShape {
                 Some("access_token") => envelope.access_token = Some(map.next_value()?),
                 Some("epimresttoken") => envelope.rest_token = Some(map.next_value()?),
                 Some("data") => {
-                    envelope.data = map.next_value_seed(LenientSeed(DataShape(self.0)))?
+                    envelope.data = map.next_value_seed(LenientSeed(DataShape(self.0)))?;
                 }
                 _ => skip(&mut map)?,
             }

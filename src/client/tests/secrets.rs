@@ -181,7 +181,7 @@ fn a_line_that_may_hold_a_secret_in_another_way_is_not_shown() {
         "as HTML pa&#34;ss and pa&#X22;ss",
         "as a form pa%22ss",
         "in a URL pa%2522ss",
-        r#"JSON in JSON in HTML pa\\\&#x22;ss"#,
+        r"JSON in JSON in HTML pa\\\&#x22;ss",
         r#"as JSON p\u0061\"ss"#,
         "in base64 key=czNjcmV0Lg==",
         "in base64 key=YXM6czNjcmV0Lg",

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::proof::deletes::{Case, Finding, Judgement, Missing, judge};
+use super::proof::deletes::{Case, Judgement, Missing, MissingItemStatus, judge};
 use super::request::fetch::ask;
 use super::request::fetcher::Fetcher;
 use super::retrying_mirror::RetryingMirror;
@@ -233,9 +233,9 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
                 // Only what no answer has spoken for can be gone for want of one.
                 let suspected = suspected.contains(&id) && !self.still_there.contains(&id);
                 match (Case { suspected, presence }).verdict() {
-                    Finding::Absent => gone.push(id),
-                    Finding::Suspect => drop(reconciled.suspects.insert(&id)),
-                    Finding::Present => {
+                    MissingItemStatus::Absent => gone.push(id),
+                    MissingItemStatus::Suspect => drop(reconciled.suspects.insert(&id)),
+                    MissingItemStatus::Present => {
                         reconciled.suspects.insert(&id);
                         reconciled.still_there.insert(&id);
                     }

@@ -72,7 +72,7 @@ pub struct Case {
 
 /// What a missing item is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum MissingItemStatus {
     /// Gone: it is deleted.
     Absent,
     /// There all the same: it stays, and stays a suspect, because the list lacks it.
@@ -83,12 +83,12 @@ pub enum Finding {
 
 impl Case {
     /// The server's word counts; where it has none, a second certified pass does.
-    pub fn verdict(self) -> Finding {
+    pub fn verdict(self) -> MissingItemStatus {
         match self.presence {
-            Presence::Present => Finding::Present,
-            Presence::Absent => Finding::Absent,
-            Presence::Unknown if self.suspected => Finding::Absent,
-            Presence::Unknown => Finding::Suspect,
+            Presence::Present => MissingItemStatus::Present,
+            Presence::Absent => MissingItemStatus::Absent,
+            Presence::Unknown if self.suspected => MissingItemStatus::Absent,
+            Presence::Unknown => MissingItemStatus::Suspect,
         }
     }
 }
@@ -162,11 +162,11 @@ mod tests {
     fn the_server_is_believed_and_otherwise_a_second_pass() {
         let verdict = |suspected, presence| Case { suspected, presence }.verdict();
         for suspected in [false, true] {
-            assert_eq!(verdict(suspected, Presence::Absent), Finding::Absent);
-            assert_eq!(verdict(suspected, Presence::Present), Finding::Present);
+            assert_eq!(verdict(suspected, Presence::Absent), MissingItemStatus::Absent);
+            assert_eq!(verdict(suspected, Presence::Present), MissingItemStatus::Present);
         }
-        assert_eq!(verdict(false, Presence::Unknown), Finding::Suspect);
-        assert_eq!(verdict(true, Presence::Unknown), Finding::Absent);
+        assert_eq!(verdict(false, Presence::Unknown), MissingItemStatus::Suspect);
+        assert_eq!(verdict(true, Presence::Unknown), MissingItemStatus::Absent);
     }
 
     proptest! {

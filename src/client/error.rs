@@ -253,7 +253,7 @@ impl RequestError {
         const TLS: &str = "where that port speaks TLS, server.url must begin with https://; \
                            check its scheme and port";
         match (&self.kind, self.status) {
-            // What a port for TLS does to whoever greets it otherwise.
+            // What a port for TLS does to a client that greets it otherwise.
             (RequestErrorKind::Interrupted | RequestErrorKind::WrongShape { .. }, None)
                 if self.mute =>
             {

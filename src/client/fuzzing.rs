@@ -113,7 +113,7 @@ pub fn page_item(text: &[u8], item_id: &JsonPointer) -> Option<Result<Item, Stri
     Some(found.map(|found| found.item).map_err(|fault| fault.to_string()))
 }
 
-/// What is shown of a body to whoever must not see these secrets.
+/// What is shown of a body to a reader who must not see these secrets.
 pub fn redacted(secrets: &[&str], body: &[u8]) -> Option<String> {
     Redactor::new(secrets.iter().copied()).beginning(body)
 }

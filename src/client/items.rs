@@ -111,7 +111,7 @@ async fn aside<T: Send + 'static>(reply: &Reply, judge: impl FnOnce() -> T + Sen
     match spawn_blocking(judge).await {
         Ok(verdict) => verdict,
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        // The runtime ends, and whoever waits for this with it.
+        // The runtime ends, and with it the caller that waits for this.
         Err(_) => pending().await,
     }
 }

@@ -34,7 +34,7 @@ pub struct SearchAnswer {
     /// The items in the server's order (open which that is), but for those that cannot be read.
     pub items: Vec<Item>,
     /// The records that cannot be read, in the order of their places. Each stands among the items,
-    /// so that whoever counts positions must count it.
+    /// so that a caller that counts positions must count it.
     pub unreadable: Vec<UnreadableItem>,
     /// How many items the whole search has, `searchTotal` (vendor).
     pub total: u64,

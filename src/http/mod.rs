@@ -1,4 +1,4 @@
-//! What any HTTP client here needs, whoever the server is: connections, TLS, proxies, cookies,
+//! What any HTTP client here needs, for any server: connections, TLS, proxies, cookies,
 //! redirects, and bodies that are decompressed, capped and turned into UTF-8.
 //!
 //! | file | does |

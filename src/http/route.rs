@@ -1,7 +1,7 @@
 //! Which host a request connects to first: the server's, or that of a proxy.
 //!
 //! Decided by the very code that decides it inside the HTTP library, from the same settings; for
-//! whoever wants to tell an operator. Shows neither user name nor password of a proxy.
+//! a command that wants to tell an operator. Shows neither user name nor password of a proxy.
 
 use std::fmt;
 
@@ -86,7 +86,7 @@ impl Router {
             let no = if own.is_empty() { exceptions } else { &own };
             return Self(vec![candidate("server.proxy", None, proxy.expose(), no)]);
         }
-        // A program that a web server runs has these from whoever calls it.
+        // A program that a web server runs has these from its caller.
         if environment.get("REQUEST_METHOD").is_some() {
             return Self::default();
         }

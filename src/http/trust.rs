@@ -5,7 +5,7 @@
 //! own if the server shows it, also where it calls itself an authority, as `openssl req -x509` makes
 //! it, or was issued by one that nobody here knows.
 //!
-//! Guarantees: name and dates of a certificate are checked, whoever vouches for it; the handshake's
+//! Guarantees: name and dates of a certificate are checked, whichever authority vouches for it; the handshake's
 //! signature is checked, so that a certificate without its key is worth nothing.
 
 use std::sync::Arc;

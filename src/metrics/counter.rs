@@ -1,4 +1,4 @@
-//! Numbers that only grow, and how long things took: counted by many tasks, read by whoever looks.
+//! Numbers that only grow, and how long things took: counted by many tasks, read by any.
 //!
 //! Nothing here waits or fails. Each number is right by itself; two that are read one after the
 //! other may be of two moments.

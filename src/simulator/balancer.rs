@@ -53,7 +53,7 @@ impl Balancer {
     }
 
     /// A session begins at a node.
-    pub(super) fn settle(&mut self, session: &str, node: u32) {
+    pub(super) fn home(&mut self, session: &str, node: u32) {
         if self.homes.len() < MOST_SESSIONS {
             self.homes.insert(session.to_owned(), node);
         }

@@ -1,6 +1,6 @@
 //! The control API: how a test sets, from outside, what happens next, and reads what is true.
 //!
-//! It is open to whoever reaches the port, which is nobody beyond this machine.
+//! It is open to any program that reaches the port, which is none beyond this machine.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -21,7 +21,7 @@ use super::churn::Rates;
 use super::dataset;
 use super::fault::{SimulatedEndpoint, SimulatedFault};
 use super::faults::Scripted;
-use super::gates::HoldRequest;
+use super::holds::HoldRequest;
 use super::options::{check_odds, check_rates};
 use super::state::SimulatorShared;
 
@@ -70,11 +70,11 @@ fn answered(
         (&Method::GET, "counts") => Ok(json!(shared.counts())),
         (&Method::POST, "faults") => queue_faults(shared, call),
         (&Method::POST, "hold") => parse(call).map(|hold: HoldRequest| {
-            shared.lock().gates.hold(hold);
+            shared.lock().holds.hold(hold);
             json!({})
         }),
         (&Method::POST, "release") => parse(call)
-            .map(|ReleaseRequest { endpoint }| json!({"released": shared.lock().gates.release(endpoint)})),
+            .map(|ReleaseRequest { endpoint }| json!({"released": shared.lock().holds.release(endpoint)})),
         (&Method::DELETE, "faults") => {
             shared.lock().faults.clear();
             Ok(json!({}))

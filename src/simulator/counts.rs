@@ -13,7 +13,7 @@ pub struct SimulatorCounts {
     pub requests: u64,
     /// These by call.
     pub calls: BTreeMap<SimulatedEndpoint, u64>,
-    /// Requests that were held at a gate.
+    /// Requests that were held at a hold.
     pub held: u64,
     /// Requests to the search.
     pub searches: u64,

@@ -58,7 +58,7 @@ mod counts;
 mod dataset;
 mod fault;
 mod faults;
-mod gates;
+mod holds;
 mod item;
 mod lists;
 mod options;

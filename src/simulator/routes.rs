@@ -88,7 +88,7 @@ async fn vendor_call(
     if call.first && shared.lock().faults.drops_again(endpoint) {
         return Err(CutOff);
     }
-    pass_gate(shared, endpoint).await;
+    wait_for_release(shared, endpoint).await;
     let (fault, salt, canned) = {
         let mut state = shared.lock();
         let drawn = state.faults.draw(endpoint);
@@ -159,10 +159,10 @@ async fn vendor_call(
 }
 
 /// Counts a request, and waits where a test holds it.
-async fn pass_gate(shared: &SimulatorShared, endpoint: SimulatedEndpoint) {
-    let gate = {
+async fn wait_for_release(shared: &SimulatorShared, endpoint: SimulatedEndpoint) {
+    let hold = {
         let mut state = shared.lock();
-        let gate = state.gates.arrive(endpoint);
+        let hold = state.holds.arrive(endpoint);
         state.counts.requests += 1;
         *state.counts.calls.entry(endpoint).or_default() += 1;
         match endpoint {
@@ -171,11 +171,11 @@ async fn pass_gate(shared: &SimulatorShared, endpoint: SimulatedEndpoint) {
             SimulatedEndpoint::Reauth => state.counts.reauths += 1,
             _ => {}
         }
-        state.counts.held += u64::from(gate.is_some());
-        gate
+        state.counts.held += u64::from(hold.is_some());
+        hold
     };
-    if let Some(released) = gate {
-        // A gate that is gone holds nobody.
+    if let Some(released) = hold {
+        // A hold that is gone holds nobody.
         drop(released.await);
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn login(shared: &SimulatorShared, call: &SimulatedCall) -> Simulated
     }
     let issued = state.sessions.open(call.now);
     if let Some(balancer) = &mut state.balancer {
-        balancer.settle(&issued.session, call.node);
+        balancer.home(&issued.session, call.node);
     }
     state.counts.logins += 1;
     if shared.options.login_answer != LoginAnswer::Token {

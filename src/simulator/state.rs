@@ -13,7 +13,7 @@ use super::catalog::Catalog;
 use super::counts::SimulatorCounts;
 use super::dataset::SimulatedRepository;
 use super::faults::SimulatedFaults;
-use super::gates::Gates;
+use super::holds::Holds;
 use super::item::SimulatedItem;
 use super::options::Options;
 use super::sessions::Sessions;
@@ -38,7 +38,7 @@ pub(super) struct SimulatorState {
     pub(super) sessions: Sessions,
     pub(super) balancer: Option<Balancer>,
     pub(super) faults: SimulatedFaults,
-    pub(super) gates: Gates,
+    pub(super) holds: Holds,
     pub(super) behaviour: Behaviour,
     pub(super) counts: SimulatorCounts,
 }
@@ -64,7 +64,7 @@ impl SimulatorShared {
             ),
             balancer: options.nodes.map(Balancer::new),
             faults: SimulatedFaults::new(options.faults.clone(), options.seed),
-            gates: Gates::default(),
+            holds: Holds::default(),
             behaviour: Behaviour::default(),
             counts: SimulatorCounts::default(),
         };

@@ -1,4 +1,4 @@
-//! Gates: a test holds a request before it is decided what becomes of it, and lets it go when the
+//! Holds: a test holds a request before it is decided what becomes of it, and lets it go when the
 //! stage is set.
 //!
 //! A request that is held counts as received. One whose client goes away meanwhile is forgotten: no
@@ -23,12 +23,12 @@ pub(super) struct HoldRequest {
 
 /// What is to be held, and what is.
 #[derive(Debug, Default)]
-pub(super) struct Gates {
+pub(super) struct Holds {
     shut: BTreeMap<SimulatedEndpoint, VecDeque<HoldRequest>>,
     waiting: BTreeMap<SimulatedEndpoint, VecDeque<oneshot::Sender<()>>>,
 }
 
-impl Gates {
+impl Holds {
     /// Appends to what is to be held of the call.
     pub(super) fn hold(&mut self, hold: HoldRequest) {
         self.shut.entry(hold.endpoint).or_default().push_back(hold);

@@ -110,7 +110,7 @@ pub(crate) enum OpenError {
 
 /// What to do with a database that is damaged.
 pub(super) const REPLACE: &str = "stop the daemon, move the file away together with its -wal and -shm, for \
-                       whoever may want to look at it, and put a sound copy there, or nothing: the \
+                       anyone who may want to look at it, and put a sound copy there, or nothing: the \
                        next start then makes a new one from the server";
 
 const MAKE_ROOM: &str = "make room on its disk, or name another file in mirror.url";

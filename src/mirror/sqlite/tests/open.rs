@@ -73,7 +73,7 @@ fn a_new_database_is_ours_alone_and_says_what_it_is_from_the_start() {
 }
 
 #[test]
-fn an_empty_file_is_taken_but_not_beside_the_journal_of_a_database_that_is_gone() {
+fn an_empty_file_is_taken_but_not_beside_the_wal_of_a_database_that_is_gone() {
     let place = Place::new();
     fs::write(place.file(), "").unwrap();
     fs::write(place.beside("-wal"), "what was left of a database").unwrap();

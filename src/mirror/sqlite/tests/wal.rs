@@ -29,7 +29,7 @@ fn page(number: i128) -> Arc<PageOfItems> {
 }
 
 #[tokio::test]
-async fn a_reader_that_stays_stops_the_writing_before_the_journal_fills_the_disk() {
+async fn a_reader_that_stays_stops_the_writing_before_the_wal_fills_the_disk() {
     let place = Place::new();
     let mirror = SqliteMirror::open(&place.file(), SqliteOptions { wal_limit: LIMIT }).unwrap();
     let writer = mirror.writer(RepositoryId(1), &Lease::sole());

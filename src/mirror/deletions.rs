@@ -5,7 +5,7 @@ use crate::domain::{IdSet, Iteration};
 
 /// What is known of items that certified passes did not see.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Suspects {
+pub struct UnseenItems {
     /// Items in the mirror, suspects included.
     pub items: u64,
     /// Suspects: not seen by the last certified pass, nor by any other since.

@@ -35,7 +35,7 @@ pub use contracts::{
     ChangesPage, ItemHistory, ItemsPage, ItemsSnapshot, Lease, LogBounds, Mirror, MirrorReader,
     RepositoryWriter,
 };
-pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, Suspects};
+pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use disk::DiskSpace;
 pub use error::{MirrorError, MirrorErrorKind};
 pub use examination::{ExaminationFinding, LockOwner, Severity};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::contracts::{Lease, Mirror, MirrorFuture, RepositoryWriter};
-use super::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, Suspects};
+use super::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, UnseenItems};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 
 /// The mirror that keeps nothing, and the writer of each of its repositories.
@@ -35,8 +35,8 @@ impl RepositoryWriter for NoMirror {
         answer(ChangeCounts::default())
     }
 
-    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
-        answer(Suspects::default())
+    fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
+        answer(UnseenItems::default())
     }
 
     fn unseen(&self, _: Arc<IdSet>, _: Option<ItemId>, _: usize) -> MirrorFuture<'_, Vec<ItemId>> {

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::proof::deletes::{Case, Judgement, Missing, MissingItemStatus, judge};
+use super::proof::deletes::{Case, Judgement, MissingItemStatus, MissingItems, judge};
 use super::request::fetch::ask;
 use super::request::fetcher::Fetcher;
 use super::retrying_mirror::RetryingMirror;
@@ -22,7 +22,7 @@ use crate::client::{Api, ItemRequest, Presence};
 use crate::config::DeletesConfig;
 use crate::domain::{IdSet, ItemId, Iteration};
 use crate::json::JsonPointer;
-use crate::mirror::{HeldDeletions, Mirror, Suspects};
+use crate::mirror::{HeldDeletions, Mirror, UnseenItems};
 use crate::task::{Context, Stopped, clock};
 use crate::telemetry::event;
 
@@ -91,7 +91,7 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
     /// After a pass that is not certified: an item that was seen is no suspect any more, and no
     /// permission to delete it holds.
     pub(super) async fn of_any_pass(&self) -> Result<Reconciled, Stopped> {
-        let Suspects { mut suspects, held, .. } = self.mirror.suspects(self.context).await?;
+        let UnseenItems { mut suspects, held, .. } = self.mirror.suspects(self.context).await?;
         suspects.subtract(&self.seen);
         let was_held = held.is_some();
         let held = held.and_then(|mut held| {
@@ -127,8 +127,8 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         Ok(reconciled)
     }
 
-    async fn reconcile(&self, known: Suspects) -> Result<Reconciled, Stopped> {
-        let Suspects { items, suspects: suspected, held } = known;
+    async fn reconcile(&self, known: UnseenItems) -> Result<Reconciled, Stopped> {
+        let UnseenItems { items, suspects: suspected, held } = known;
         let held = held.unwrap_or_default();
         let waiting = held.waiting();
         let HeldDeletions { approved, picked, .. } = held;
@@ -136,7 +136,7 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         let left_out = if picked { waiting.clone() } else { IdSet::new() };
         let mut decided = approved.clone();
         decided.unite(left_out.clone());
-        let mut missing = Missing { items, missing: 0, approved: 0 };
+        let mut missing = MissingItems { items, missing: 0, approved: 0 };
         let (mut undecided, mut still_out) = (IdSet::new(), IdSet::new());
         let mut after = None;
         while let Some(ids) = self.next_missing(&mut after).await? {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
     ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, RepositoryWriter, ResumePoint,
-    Suspects,
+    UnseenItems,
 };
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
@@ -58,7 +58,7 @@ impl<M: Mirror> RetryingMirror<M> {
         self.until_done(context, || self.writer.write_page(Arc::clone(&page))).await
     }
 
-    pub(super) async fn suspects(&self, context: &Context) -> Result<Suspects, Stopped> {
+    pub(super) async fn suspects(&self, context: &Context) -> Result<UnseenItems, Stopped> {
         self.until_done(context, || self.writer.suspects()).await
     }
 

@@ -16,7 +16,7 @@ use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
 use crate::mirror::retention::RetentionCutoff;
 use crate::mirror::{
     ChangeCounts, EndOfPass, Interrupted, LedgerEntry, MirrorError, PageOfItems, PassStatistics,
-    ResumePoint, Suspects,
+    ResumePoint, UnseenItems,
 };
 
 /// Changes dropped in one call.
@@ -52,7 +52,7 @@ pub(super) struct LoggedChange {
 #[derive(Debug, Default)]
 pub(crate) struct StoredRepository {
     pub(crate) items: BTreeMap<ItemId, Bytes>,
-    pub(crate) suspects: Suspects,
+    pub(crate) suspects: UnseenItems,
     pub(crate) interrupted: Option<Interrupted>,
     pub(crate) ends: Vec<EndOfPass>,
     /// `drop_changes` was called so.
@@ -171,8 +171,8 @@ impl Memory {
         changed
     }
 
-    pub(super) fn suspects(&self, repository: RepositoryId) -> Suspects {
-        self.with(repository, |kept| Suspects {
+    pub(super) fn suspects(&self, repository: RepositoryId) -> UnseenItems {
+        self.with(repository, |kept| UnseenItems {
             items: kept.items.len() as u64,
             ..kept.suspects.clone()
         })

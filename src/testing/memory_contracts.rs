@@ -10,7 +10,7 @@ use crate::mirror::{
     Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
     ChangesPage, EndOfPass, HeldSummary, ItemHistory, Items, ItemsPage, ItemsSnapshot, Lease,
     LogBounds, Mirror, MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary, PageOfItems,
-    PendingDeletions, RepositorySummary, RepositoryWriter, ResumePoint, Suspects,
+    PendingDeletions, RepositorySummary, RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// Items of one page; few, so that tests need several.
@@ -50,7 +50,7 @@ impl RepositoryWriter for MemoryWriter {
         answer(Ok(self.memory.write_page(self.repository, &page)))
     }
 
-    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
+    fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
         answer(Ok(self.memory.suspects(self.repository)))
     }
 

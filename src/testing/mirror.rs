@@ -11,7 +11,7 @@ use super::Memory;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
     ChangeCounts, EndOfPass, Lease, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
-    PageOfItems, RepositoryWriter, ResumePoint, Suspects,
+    PageOfItems, RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// One page as it was handed over.
@@ -105,7 +105,7 @@ impl RepositoryWriter for WatchfulWriter {
         self.writer.begin_pass(iteration, ts_ms)
     }
 
-    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
+    fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
         self.writer.suspects()
     }
 

@@ -18,7 +18,7 @@ use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::sqlite::{SqliteMirror, SqliteOptions};
 use crate::mirror::{
     ChangeCounts, EndOfPass, Lease, Mirror, MirrorFuture, PageOfItems, RepositoryWriter,
-    ResumePoint, Suspects,
+    ResumePoint, UnseenItems,
 };
 use crate::task::clock;
 
@@ -124,7 +124,7 @@ impl RepositoryWriter for WriterInTime {
         Box::pin(at_once(self.writer.write_page(Arc::new(page))))
     }
 
-    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
+    fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
         Box::pin(at_once(self.writer.suspects()))
     }
 

@@ -10,6 +10,7 @@ use std::fs::{self, DirBuilder};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,9 +147,10 @@ fn demonstrate(
             progress: Arc::clone(&progress),
             chance: Arc::new(Chance::new()),
         };
+        let mut daemon = pin!(Supervisor::new(supervision).run());
         let end = tokio::select! {
-            end = Supervisor::new(supervision).run() => end,
-            never = story::tell(&server, &file, odds.into()) => match never {},
+            end = &mut daemon => end,
+            () = story::tell(&server, &file, odds.into()) => daemon.await,
         };
         if let ExitReason::MirrorLost(why) = end {
             return Err(Exit::Failed(why));

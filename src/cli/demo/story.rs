@@ -4,7 +4,6 @@
 //! Commands are run as a person would run them, by this very program in a process of its own, and
 //! shown with what they print.
 
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -45,8 +44,8 @@ const SHOWN_LINES: usize = 4;
 /// The most characters of a line that are shown.
 const SHOWN_CHARACTERS: usize = 160;
 
-/// Makes all of it happen. The caller ends it when the daemon has ended.
-pub(super) async fn tell(server: &Simulator, file: &Path, odds: serde_json::Value) -> Infallible {
+/// Makes all of it happen. The caller drops it when the daemon ends earlier.
+pub(super) async fn tell(server: &Simulator, file: &Path, odds: serde_json::Value) {
     let begun = Instant::now();
     sleep_until(begun + CHANGE_AT).await;
     let changed = first_item(file).await;
@@ -82,7 +81,6 @@ pub(super) async fn tell(server: &Simulator, file: &Path, odds: serde_json::Valu
     sleep(THINKING).await;
     say("they are gone for good, and are approved:");
     show(file, &approve, ShownPart::First).await;
-    std::future::pending().await
 }
 
 /// The id of the first brand that the mirror has.

@@ -11,7 +11,7 @@ use super::steps::{Body, Step, all_ids};
 use crate::domain::{Change, IdSet, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::{
     ApprovalOutcome, ChangeCounts, Checkpoint, EndOfPass, HeldDeletions, Interrupted, Lease,
-    Mirror, MirrorReader, PageOfItems, PassStatistics, RepositoryWriter, Suspects,
+    Mirror, MirrorReader, PageOfItems, PassStatistics, RepositoryWriter, UnseenItems,
 };
 
 /// How long a follower may wait to be told; it takes a moment.
@@ -273,7 +273,7 @@ impl Model {
         });
         assert_eq!(resume_point.interrupted, interrupted);
         let there = self.items.keys().filter(|(of, _)| *of == repository);
-        let suspects = Suspects {
+        let suspects = UnseenItems {
             items: there.count() as u64,
             suspects: passes.suspects.clone(),
             held: passes.held.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
     ChangeCounts, Checkpoint, EndOfPass, Lease, Mirror, NoMirror, PageOfItems, PassStatistics,
-    ResumePoint, Suspects,
+    ResumePoint, UnseenItems,
 };
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_mirror_that_keeps_nothing_takes_everything_and_knows_nothing() {
         assert_eq!(writer.load().await.unwrap(), first);
         writer.begin_pass(Iteration::FIRST, 1).await.unwrap();
         assert_eq!(writer.write_page(Arc::clone(&page)).await.unwrap(), ChangeCounts::default());
-        assert_eq!(writer.suspects().await.unwrap(), Suspects::default());
+        assert_eq!(writer.suspects().await.unwrap(), UnseenItems::default());
         assert_eq!(writer.unseen(Arc::default(), None, 10).await.unwrap(), []);
         let deleted = writer.delete(Iteration::FIRST, 2, vec![ItemId::Integer(1)]);
         assert_eq!(deleted.await.unwrap(), 0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::future::MirrorFuture;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::disk::DiskSpace;
-use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, Suspects};
+use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, UnseenItems};
 
 /// The right to write a repository: whose it is, and how often it has changed hands. A store that
 /// several daemons share refuses a transaction under a generation that is no longer the newest.
@@ -69,7 +69,7 @@ pub trait RepositoryWriter: Debug + Send + Sync {
     fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts>;
 
     /// What is known of items that were not seen.
-    fn suspects(&self) -> MirrorFuture<'_, Suspects>;
+    fn suspects(&self) -> MirrorFuture<'_, UnseenItems>;
 
     /// The items of the copy that are not in `seen`, in the order of their ids: at most `limit` of
     /// those after `after`.

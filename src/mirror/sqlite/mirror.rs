@@ -16,7 +16,7 @@ use super::{ledger, suspects, write};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::contracts::{Lease, Mirror, MirrorFuture, RepositoryWriter};
 use crate::mirror::disk::DiskSpace;
-use crate::mirror::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, Suspects};
+use crate::mirror::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, UnseenItems};
 
 /// The mirror in a SQLite database. Dropping it and its writers finishes the call in hand, empties the
 /// WAL if nobody reads, and closes the database; that may take as long as one write.
@@ -131,7 +131,7 @@ impl RepositoryWriter for SqliteWriter {
         }))
     }
 
-    fn suspects(&self) -> MirrorFuture<'_, Suspects> {
+    fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
         let repository = self.repository;
         Box::pin(self.worker.run(move |store| suspects::suspects(store, repository)))
     }

@@ -6,13 +6,13 @@ use super::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
 use super::store::WriteConnection;
 use super::write_error::WriteError;
 use crate::domain::{IdSet, ItemId, RepositoryId};
-use crate::mirror::{HeldDeletions, Suspects};
+use crate::mirror::{HeldDeletions, UnseenItems};
 
 /// What is known of items that were not seen.
 pub(super) fn suspects(
     store: &mut WriteConnection,
     repository: RepositoryId,
-) -> Result<Suspects, WriteError> {
+) -> Result<UnseenItems, WriteError> {
     store.read(|transaction| suspects_in(transaction, repository))
 }
 
@@ -20,7 +20,7 @@ pub(super) fn suspects(
 pub(super) fn suspects_in(
     transaction: &Connection,
     repository: RepositoryId,
-) -> Result<Suspects, WriteError> {
+) -> Result<UnseenItems, WriteError> {
     let repository = repository.0.cast_signed();
     let items: Option<i64> = transaction
         .prepare_cached("SELECT items FROM repository WHERE id = ?1")?
@@ -33,7 +33,7 @@ pub(super) fn suspects_in(
     )?;
     let mut rows = suspects.query([repository])?;
     let Some(row) = rows.next()? else {
-        return Ok(Suspects { items, ..Suspects::default() });
+        return Ok(UnseenItems { items, ..UnseenItems::default() });
     };
     let suspects = ids(&row.get::<_, Vec<u8>>(0)?)?;
     let held = match row.get::<_, Option<Vec<u8>>>(1)? {
@@ -47,7 +47,7 @@ pub(super) fn suspects_in(
         }),
         None => None,
     };
-    Ok(Suspects { items, suspects, held })
+    Ok(UnseenItems { items, suspects, held })
 }
 
 pub(super) fn ids(bytes: &[u8]) -> Result<IdSet, WriteError> {

@@ -10,7 +10,7 @@ use crate::config::DeletesConfig;
 
 /// How many items are missing from a certified pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingItems {
     /// Items in the mirror, the missing ones included.
     pub items: u64,
     /// Items that the pass did not see.
@@ -36,7 +36,7 @@ const HALF: f64 = 0.5;
 /// approved are too many, unless they are no more than `min_count`; and so are more than a half of
 /// it, where `max_fraction` does not allow more itself. The approved ones do not count on either
 /// side, so that a permission for some never makes room for others.
-pub fn judge(missing: Missing, allowed: DeletesConfig) -> Judgement {
+pub fn judge(missing: MissingItems, allowed: DeletesConfig) -> Judgement {
     let undecided = missing.missing.saturating_sub(missing.approved);
     let items = missing.items.saturating_sub(missing.approved);
     let more_than = |part: f64| {
@@ -99,8 +99,8 @@ mod tests {
 
     use super::*;
 
-    fn missing(items: u64, missing: u64, approved: u64) -> Missing {
-        Missing { items, missing, approved }
+    fn missing(items: u64, missing: u64, approved: u64) -> MissingItems {
+        MissingItems { items, missing, approved }
     }
 
     fn allowed(max_fraction: f64, min_count: u64) -> DeletesConfig {

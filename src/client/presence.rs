@@ -150,8 +150,8 @@ fn best(seen: &[Sight]) -> Sight {
 }
 
 /// What the item, or the object that it was found in, says of where it is.
-fn sight_of(holder: &RawValue, asked: &ItemRequest) -> Sight {
-    let text = |name: &str| walk::member(holder, &[name]).map(|raw| raw.get().trim_matches('"'));
+fn sight_of(parent: &RawValue, asked: &ItemRequest) -> Sight {
+    let text = |name: &str| walk::member(parent, &[name]).map(|raw| raw.get().trim_matches('"'));
     let is_elsewhere = text(REPOSITORY)
         .and_then(|number| number.parse::<u64>().ok())
         .is_some_and(|repository| repository != asked.repository.0);

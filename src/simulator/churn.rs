@@ -1,6 +1,6 @@
 //! When items come, go and change while clients page: three rates, applied by elapsed time.
 //!
-//! Pure and lazy: nothing runs in the background. Whoever looks at a repository first asks for
+//! Pure and lazy: nothing runs in the background. A call that looks at a repository first asks for
 //! everything that has fallen due since, in the order in which it fell due, so that the same seed
 //! and the same elapsed time give the same repository however often somebody looked.
 

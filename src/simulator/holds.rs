@@ -52,7 +52,7 @@ impl Holds {
     pub(super) fn release(&mut self, endpoint: SimulatedEndpoint) -> bool {
         let waiting = self.waiting.entry(endpoint).or_default();
         while let Some(release) = waiting.pop_front() {
-            // Whoever went away meanwhile takes nobody's turn.
+            // A client that went away meanwhile takes nobody's turn.
             if release.send(()).is_ok() {
                 return true;
             }

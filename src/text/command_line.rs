@@ -1,5 +1,5 @@
-//! Commands of this program as they can be pasted into a shell: with the configuration that whoever
-//! prints them was started with, so that they act on the same mirror and on no other.
+//! Commands of this program as they can be pasted into a shell: with the configuration that the
+//! printing program was started with, so that they act on the same mirror and on no other.
 //!
 //! Pure. What is quoted is safe for a terminal, too: nothing in it is obeyed, and nothing turns the
 //! order of the rest around.

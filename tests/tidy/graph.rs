@@ -118,10 +118,11 @@ impl Uses {
             for (at, _) in rest.match_indices(start) {
                 let follows = |it: char| it.is_alphanumeric() || it == '_' || it == ':';
                 // A visibility is no import.
-                if rest[..at].ends_with(follows) || rest[..at].ends_with("pub(in ") {
+                let (before, path) = rest.split_at(at);
+                if before.ends_with(follows) || before.ends_with("pub(in ") {
                     continue;
                 }
-                let path: String = rest[at..].chars().take_while(|it| follows(*it)).collect();
+                let path: String = path.chars().take_while(|it| follows(*it)).collect();
                 imports.insert(path.trim_end_matches(':').to_owned());
             }
         }
@@ -186,7 +187,7 @@ impl Resolver<'_> {
         while let Some(part) = parts.peek().copied() {
             match part {
                 "crate" => at.clear(),
-                "super" => at = at.rsplit_once("::").map(|it| it.0).unwrap_or_default().to_owned(),
+                "super" => at.truncate(at.rfind("::").unwrap_or_default()),
                 "self" => {}
                 _ => break,
             }

@@ -77,18 +77,23 @@ pub(crate) fn retired(texts: &[Source]) -> String {
             );
             for (word, instead) in RETIRED {
                 if words.iter().any(|it| is_form_of(it, word)) {
-                    writeln!(faults, "{}:{}: {word} ({instead})", source.name, number + 1).unwrap();
+                    tell(&mut faults, source, number, word, instead);
                 }
             }
             for (word, meaning, places) in KEPT_FOR {
                 let allowed = places.iter().any(|place| source.name.starts_with(place));
                 if !allowed && words.iter().any(|it| is_form_of(it, word)) {
-                    writeln!(faults, "{}:{}: {word} ({meaning})", source.name, number + 1).unwrap();
+                    tell(&mut faults, source, number, word, meaning);
                 }
             }
         }
     }
     faults
+}
+
+fn tell(faults: &mut String, source: &Source, number: usize, word: &str, instead: &str) {
+    let told = writeln!(faults, "{}:{}: {word} ({instead})", source.name, number + 1);
+    told.expect("a string takes any text");
 }
 
 /// Names of types, declared at the top of a file that is shipped, that stand for two things.
@@ -100,11 +105,11 @@ pub(crate) fn types_that_stand_twice(sources: &[Source]) -> String {
             places.entry(name).or_default().push(&source.name);
         }
     }
-    places
-        .iter()
-        .filter(|(_, places)| places.len() > 1)
-        .map(|(name, places)| format!("{name}: {}\n", places.join(", ")))
-        .collect()
+    let twice = places.iter().filter(|(_, places)| places.len() > 1);
+    twice
+        .map(|(name, places)| format!("{name}: {}", places.join(", ")))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The type that a line at the top level declares.

@@ -9,7 +9,7 @@
 //! than one that is the same.
 //!
 //! Guarantees: an answer read with fingerprints is the answer that reading it from scratch gives, as
-//! far as equal digests (64 bits, of equal length) mean equal bytes; wherever there is any doubt, or
+//! far as equal digests (64 bits, of equal length) mean equal bytes; wherever that is not certain, or
 //! anything to complain of, there is no such answer, and it is read from scratch.
 
 use bytes::Bytes;
@@ -105,7 +105,7 @@ impl Fingerprints {
                 known = &known[ahead + 1..];
                 (item, row)
             } else {
-                // So that a long stretch of strangers does not leave behind what is known.
+                // So that a long range of strangers does not leave behind what is known.
                 if items.len() >= self.len() - known.len() + AHEAD {
                     known = known.get(1..).unwrap_or_default();
                 }

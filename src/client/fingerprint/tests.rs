@@ -27,7 +27,7 @@ fn verdict(body: &str, fingerprints: Option<&Arc<Fingerprints>>) -> Verdict<Sear
     search(&reply, PageQuery { page_size: PAGE_SIZE, item_id: &pointer(), fingerprints })
 }
 
-fn outline_of(body: &str) -> Arc<Fingerprints> {
+fn fingerprints_of(body: &str) -> Arc<Fingerprints> {
     match verdict(body, None) {
         Verdict::Answer(answer) => answer.fingerprints.unwrap(),
         other => panic!("{other:?}"),
@@ -57,7 +57,7 @@ fn strangers(body: &str, fingerprints: &Fingerprints) -> Option<usize> {
 #[test]
 fn the_same_answer_is_known_item_by_item() {
     let items: Vec<String> = (0..100).map(|id| item(id, "same")).collect();
-    let fingerprints = outline_of(&answer(&items));
+    let fingerprints = fingerprints_of(&answer(&items));
     let split = fingerprints.split(&answer(&items).into(), &pointer()).unwrap();
     assert_eq!(split.fingerprints, None);
     assert_eq!(split.items.len(), 100);
@@ -67,7 +67,7 @@ fn the_same_answer_is_known_item_by_item() {
 #[test]
 fn only_what_was_changed_is_read() {
     let items: Vec<String> = (0..500).map(|id| item(id, "same")).collect();
-    let fingerprints = outline_of(&answer(&items));
+    let fingerprints = fingerprints_of(&answer(&items));
     let mut changed = items.clone();
     changed[0] = item(0, "changed");
     changed[250] = item(250, "changed at length");
@@ -82,9 +82,9 @@ fn only_what_was_changed_is_read() {
 }
 
 #[test]
-fn a_long_stretch_of_strangers_does_not_leave_behind_what_is_known() {
+fn a_long_range_of_strangers_does_not_leave_behind_what_is_known() {
     let items: Vec<String> = (0..500).map(|id| item(id, "same")).collect();
-    let fingerprints = outline_of(&answer(&items));
+    let fingerprints = fingerprints_of(&answer(&items));
     let mut changed = items.clone();
     for (id, changed) in changed.iter_mut().enumerate().take(300).skip(10) {
         *changed = item(id, "changed");
@@ -93,9 +93,9 @@ fn a_long_stretch_of_strangers_does_not_leave_behind_what_is_known() {
 }
 
 #[test]
-fn an_outline_is_of_one_place_for_the_id() {
+fn fingerprints_are_of_one_place_for_the_id() {
     let body = answer(&[r#"{"itemId":1,"other":2}"#.to_owned()]);
-    let fingerprints = outline_of(&body);
+    let fingerprints = fingerprints_of(&body);
     assert!(fingerprints.split(&body.clone().into(), &"/other".parse().unwrap()).is_none());
     assert!(fingerprints.split(&body.into(), &pointer()).is_some());
 }
@@ -104,7 +104,7 @@ fn an_outline_is_of_one_place_for_the_id() {
 fn a_list_that_only_looks_like_the_list_of_items_is_none() {
     let items = [item(1, "a"), item(2, "b")];
     let (body, list) = (answer(&items), items.join(","));
-    let fingerprints = outline_of(&body);
+    let fingerprints = fingerprints_of(&body);
     let foreign_redirect = [
         // In another object, in a text, in another list, beside the data, twice.
         format!(
@@ -190,14 +190,14 @@ fn edited(items: &[String], edits: &[Edit]) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn reading_along_an_outline_is_reading_from_scratch(
+    fn reading_with_fingerprints_is_reading_from_scratch(
         count in 0_usize..150,
         edits in proptest::collection::vec(edit(), 0..20),
         spaced: bool, token: bool,
         damage in proptest::option::of((any::<usize>(), any::<u8>())),
     ) {
         let items: Vec<String> = (0..count).map(|id| item(id, "same")).collect();
-        let fingerprints = outline_of(&answer(&items));
+        let fingerprints = fingerprints_of(&answer(&items));
         let mut body = answer(&edited(&items, &edits));
         if spaced {
             body = body.replace("},{", "} ,\n\t{").replace(":[", " : [ ");

@@ -338,7 +338,7 @@ async fn a_server_without_tls_is_named_so() {
 }
 
 #[tokio::test]
-async fn a_port_that_speaks_tls_is_named_so_to_whoever_asks_by_http() {
+async fn a_port_that_speaks_tls_is_named_so_to_a_client_that_asks_by_http() {
     let server = Server::start_tls(Authority::new().server("127.0.0.1"), |_| json(PAGE)).await;
     let url = server.url().replace("https://", "http://");
     let error = failed(search_at(&Setup::new(&url)).await);

@@ -8,7 +8,7 @@ pub(super) const GERMAN: &[&str] = &[
 ];
 pub(super) const ENGLISH: &[&str] = &[
     "Cordless drill with a keyless chuck and two gears.",
-    "Ships without accessories; see the data sheet for what fits.",
+    "Ships without accessories; see the data page for what fits.",
     "The \"Pro\" version comes with a spare battery.",
     "Not for use near open flames, in rain or by children.",
 ];

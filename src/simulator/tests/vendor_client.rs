@@ -78,7 +78,7 @@ async fn it_picks_up_rest_tokens_and_signs_in_again_when_the_session_ends() {
 }
 
 #[tokio::test]
-async fn whoever_keeps_an_old_rest_token_is_refused() {
+async fn a_client_that_keeps_an_old_rest_token_is_refused() {
     let rest_token_ttl = std::time::Duration::ZERO;
     let mut client = Client::signed_in(Options { rest_token_ttl, ..options(5) }).await;
     let first = client.search(1, 5).await.json()["epimresttoken"].clone();

@@ -1,8 +1,7 @@
 //! Whether two JSON texts mean the same.
 #![no_main]
 
-use ewmirror::fuzzing::same;
-use ewmirror::fuzzing::JsonPointer;
+use ewmirror::fuzzing::{JsonPointer, same};
 use ewmirror_fuzz::spell::{self, Chances};
 use ewmirror_fuzz::{json, parts};
 use libfuzzer_sys::fuzz_target;

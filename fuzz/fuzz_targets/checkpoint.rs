@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use ewmirror::fuzzing::JsonPointer;
-use ewmirror::fuzzing::{ItemId, IdSet};
-use ewmirror::fuzzing::{Interrupted, PassStatistics};
-use ewmirror::fuzzing::{ListId, checkpoint};
-use ewmirror::fuzzing::ItemDigest;
-use ewmirror::fuzzing::{Pass, PassSettings};
+use ewmirror::fuzzing::{
+    IdSet, Interrupted, ItemDigest, ItemId, JsonPointer, ListId, Pass, PassSettings,
+    PassStatistics, checkpoint,
+};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 

@@ -2,8 +2,7 @@
 //! what it is taken for when it is read from scratch, with the same fingerprints.
 #![no_main]
 
-use ewmirror::fuzzing::{self, FuzzedReply};
-use ewmirror::fuzzing::JsonPointer;
+use ewmirror::fuzzing::{self, FuzzedReply, JsonPointer};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 

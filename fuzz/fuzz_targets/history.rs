@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ewmirror::fuzzing::{Change, Op, envelope, ItemId, Iteration, RepositoryId, Sequence};
+use ewmirror::fuzzing::{Change, ItemId, Iteration, Op, RepositoryId, Sequence, envelope};
 use ewmirror_fuzz::json::{self, Is, Json, Meaning};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;

@@ -2,8 +2,7 @@
 #![no_main]
 
 use ewmirror::fuzzing;
-use ewmirror::fuzzing::JsonPointer;
-use ewmirror::fuzzing::{ItemId, LONGEST_ID};
+use ewmirror::fuzzing::{ItemId, JsonPointer, LONGEST_ID};
 use ewmirror_fuzz::json::{self, Is, Json, Meaning};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;

@@ -1,9 +1,7 @@
 //! The answers to login, OAuth's token call, reauth and logout.
 #![no_main]
 
-use ewmirror::fuzzing::SessionStatus;
-use ewmirror::fuzzing::{self, FuzzedReply, FuzzedVerdict};
-use ewmirror::fuzzing::Tokens;
+use ewmirror::fuzzing::{self, FuzzedReply, FuzzedVerdict, SessionStatus, Tokens};
 use ewmirror_fuzz::json::{self, Json};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
@@ -83,7 +81,10 @@ fuzz_target!(|data: &[u8]| {
             && one.is_empty()
             && other.is_empty()
         {
-            assert!(matches!(fuzzing::token(came), FuzzedVerdict::Answer(_)), "a token is not taken");
+            assert!(
+                matches!(fuzzing::token(came), FuzzedVerdict::Answer(_)),
+                "a token is not taken"
+            );
         }
     }
     if plain && written("success") == Some("false") {

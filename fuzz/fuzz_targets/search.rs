@@ -2,10 +2,9 @@
 //! are. A page is found exactly where an answer has one by our own reading of it.
 #![no_main]
 
-use ewmirror::fuzzing::{self, FuzzedReply, FuzzedVerdict};
-use ewmirror::fuzzing::{ItemRequest, Presence};
-use ewmirror::fuzzing::JsonPointer;
-use ewmirror::fuzzing::{ItemId, RepositoryId};
+use ewmirror::fuzzing::{
+    self, FuzzedReply, FuzzedVerdict, ItemId, ItemRequest, JsonPointer, Presence, RepositoryId,
+};
 use ewmirror_fuzz::json::{self, Is, Json};
 use ewmirror_fuzz::parts;
 use libfuzzer_sys::fuzz_target;

@@ -53,7 +53,7 @@ impl OldMirror {
     fn setup(&self, url: &str) -> Setup {
         let mut setup = Setup::new(url);
         setup.mirror = format!("url = 'sqlite://{}'", self.database().display());
-        setup.paging = "page_size = 20\npage_interval = '0s'\npass_interval = '1h'".to_owned();
+        "page_size = 20\npage_interval = '0s'\npass_interval = '1h'".clone_into(&mut setup.paging);
         setup.repositories =
             ["id = 10149\nname = 'Products'", "id = 10150"].map(str::to_owned).into();
         setup

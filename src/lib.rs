@@ -96,13 +96,26 @@
 //! | a stop ends within five seconds, with a logout | `supervisor::tests`, `tests/it/shutdown.rs` |
 //! | the watchdog is fed while every task gets on, and only then | `supervisor::watchdog`, `supervisor::tests::watchdog`, `tests/it/notify.rs` |
 //! | every event has an id that never changes, and an explanation | `telemetry::catalog::tests` |
+//! | a database of the version before is taken over with its sequence | `mirror::sqlite::tests`, `tests/it/migration.rs` |
 //! | a journal that is away or slow holds nobody up | `telemetry::journal::tests` |
 //! | the metrics are what is documented, and promtool accepts them | `status::metrics`, `tests/it/promtool.rs` |
 //! | what is wrong is told alike everywhere, at the second failure or after 5 s, and goes with the first success | `progress::problems`, `status::problem_list`, `tests/it/health.rs` |
 //! | the status endpoint holds nobody up and shows no secret | `status::http`, `tests/it/status.rs` |
 //! | a command believes only its own daemon, and finds it whatever else listens | `status::control`, `status::socket`, `tests/it/control.rs` |
 //! | the package installs, upgrades and purges, and systemd finds the daemon well-behaved | `tests/systemd`, which boots a Debian |
-//! | the log's messages and fields are the README's | `tests/tidy.rs`, `tests/it/logs.rs` |
+//! | the log's messages and fields, the metrics and the keys are the documentation's | `tests/documentation.rs`, `tests/it/logs.rs` |
+//!
+//! # By hand, and why
+//!
+//! | by hand | why no crate |
+//! | --- | --- |
+//! | [`systemd`]: `sd_notify(3)` | `sd-notify` waits where the manager's socket is full, reads the environment of the process at each message, and does not say whether readiness was taken, which must be said again |
+//! | `supervisor::tasks`: a map of tasks | `tokio_util`'s `JoinMap` aborts a running task whose name is started again, has no place for its heartbeat, and its feature brings a second `hashbrown` |
+//! | `text::visible`: what is not shown | the escapes of the standard library leave out marks that turn text around and characters that nobody sees; one table serves terminal, log, status line and page |
+//! | `client::redact`, `client::escapes`: the beginning of an answer without secrets | base64 and percent-encoding are crates; which JSON and HTML escapes may hide a secret is what no crate in the tree knows. Length and title alone would tell less: the words of a refusal are what operators act on |
+//! | `http::cookies`: bounds around `cookie_store` | the crate decides where a cookie goes; how many and how large it does not bound |
+//! | `json::canonical`: equality of JSON | `serde_json` keeps numbers as it reads them and cannot say that 1 and 1.0 are one value without losing digits |
+//! | `config::parser`, `config::merge` | `config` merges; it tells one error of several, at random, and quotes values, secrets too |
 //!
 //! Absent on purpose: retries inside the client (its callers decide), a lock held across an await
 //! (clippy forbids it), tasks without an owner (clippy forbids `tokio::spawn`), a login anywhere but

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::domain::RepositoryId;
 use crate::progress::problems::Problem;
 use crate::progress::{Activity, RepositoryProgress};
+use crate::text::is_hidden;
 
 /// About the longest line, in bytes: a few lines of a terminal. Of more repositories than fit it
 /// says how many they are.
@@ -84,7 +85,7 @@ pub fn status_line(
 /// The worst problem, and how many others there are. One line, whatever is in it.
 fn wrong(problems: &[Problem]) -> String {
     let Some(worst) = problems.first() else { return String::new() };
-    let text = worst.to_string().replace(char::is_control, " ");
+    let text = worst.to_string().replace(is_hidden, " ");
     let mut line: String = text.chars().take(LONGEST_PROBLEM).collect();
     if line.len() < text.len() {
         line.push('…');

@@ -42,12 +42,12 @@ impl SqliteMirror {
     /// A database that another process has open to write, that is another program's or a later
     /// version's, or that cannot be made or read. It is not changed then.
     pub(crate) fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
-        let mut store = open::open(path, options)?;
-        // What is wrong with it shows at the first call.
-        let last = store.read(write::last_sequence).unwrap_or_default();
+        let store = open::open(path, options)?;
         let worker = Worker::start("mirror", store)
             .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
-        let last = watch::Sender::new(Sequence(last.cast_unsigned()));
+        // What was written before is in the log, where a follower looks first. It is not read here:
+        // a call that fails must be one that somebody hears of.
+        let last = watch::Sender::new(Sequence(0));
         Ok(Self { worker: Arc::new(WriteWorker { worker, last }), path: path.to_owned() })
     }
 

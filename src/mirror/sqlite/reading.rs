@@ -152,6 +152,11 @@ impl ChangeLog for SqliteReading {
     fn wait_for_news(&self, after: Sequence) -> MirrorFuture<'_, Sequence> {
         Box::pin(async move {
             if let Some(mut told) = self.told.clone() {
+                // The writer tells of what it has written, and not of what was there before.
+                let last = self.ask(SqliteReader::bounds).await?.last;
+                if last > after {
+                    return Ok(last);
+                }
                 // The writer has ended, and nothing comes any more.
                 let Ok(last) = told.wait_for(|last| *last > after).await else {
                     return std::future::pending().await;

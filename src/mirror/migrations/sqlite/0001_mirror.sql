@@ -67,7 +67,7 @@ CREATE TABLE pass (
     updated INTEGER NOT NULL DEFAULT 0,
     deleted INTEGER NOT NULL DEFAULT 0,
     unchanged INTEGER NOT NULL DEFAULT 0,
-    -- UnseenItems and held-back deletions at its end.
+    -- Suspects and held-back deletions at its end.
     suspects INTEGER NOT NULL DEFAULT 0,
     held INTEGER NOT NULL DEFAULT 0,
     certified INTEGER NOT NULL DEFAULT 0,

@@ -29,7 +29,7 @@
 //!
 //! 1. [`pager::proof::pass::Pass::plan`] names the next window: a page number and a page size.
 //! 2. The pager waits for its interval and starts a request; up to `in_flight` are under way.
-//! 3. [`pager::request::fetch`] takes [`session::Credentials`], waiting for the refresher where there
+//! 3. `pager::request::fetch` takes [`session::Credentials`], waiting for the refresher where there
 //!    are none that hold, passes the limiter ([`pager::Limiter`]: how many at once, and how many a
 //!    second), and calls [`client::Api::search`].
 //! 4. The client sends it, reads the answer up to a cap, and judges it: an answer, a refusal, or a
@@ -40,7 +40,7 @@
 //!    the server turns out to answer the top of the list and not this window
 //!    (`pager::request::blame`): then the pass is told so, and asks further up or ends.
 //! 6. Answers that came before their turn wait for it. Then the ids and digests of the page go to
-//!    [`pager::proof::pass::Pass::take`], which says whether the pass goes on, reads a range again, or
+//!    [`pager::proof::pass::Pass::take_with_gaps`], which says whether the pass goes on, reads a range again, or
 //!    has ended, and then whether it is certified.
 //! 7. The page goes to the [`mirror::Mirror`] together with the state that the pass has now, the ids
 //!    that it saw for the first time, and its line of the ledger; the next pages are fetched

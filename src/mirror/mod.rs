@@ -3,7 +3,7 @@
 //!
 //! [`contracts`] says what any store of a mirror can do, one trait for each thing that is done with
 //! it; [`Store`] opens the one that is configured. Writing is [`Mirror`] and [`RepositoryWriter`],
-//! reading [`MirrorReader`]. [`NoMirror`] keeps nothing (`mirror.url = "none"`).
+//! reading [`MirrorReader`]. [`none::NoMirror`] keeps nothing (`mirror.url = "none"`).
 //!
 //! What holds for every store is decided in pure files: [`diff`] (what a page means), [`retention`]
 //! (what may be dropped), [`deletions`] (what an approval means).

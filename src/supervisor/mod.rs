@@ -4,7 +4,7 @@
 //! the session by itself; 3. the status endpoint, where there is one; 4. the service manager is told
 //! that the daemon is ready, whether or not its server is there.
 //!
-//! Stop, within [`STOP_WITHIN`] whatever the server does: 1. no more pages are asked for, and every
+//! Stop, within five seconds whatever the server does: 1. no more pages are asked for, and every
 //! wait ends; 2. pages under way come home and are written, as long as [`shutdown::PAGERS_WITHIN`]
 //! allows; 3. a task that is late is named and ended; 4. the session is logged out.
 //!

@@ -1,4 +1,4 @@
-//! How it can end; and the end itself, in order and within [`STOP_WITHIN`].
+//! How it can end; and the end itself, in order and within five seconds.
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@
 //! of before, which ends with the last request that holds it.
 //!
 //! Guarantees: the jar is bounded in number and bytes, whatever a server sends; what does not fit is
-//! not kept, and [`Cookies::refused`] says so; neither names nor values are shown by `Debug`.
+//! not kept; neither names nor values are shown by `Debug`.
 //!
 //! It keeps no tokens: the caller that fills it leaves those out, since they are sent in a way of their own.
 

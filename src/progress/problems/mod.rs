@@ -3,7 +3,7 @@
 //!
 //! A task says that something failed, that something stands, or that it is over; nothing here decides
 //! what follows. A failure is told from the second in a row on, or once it has lasted for
-//! [`TOLD_AFTER`], so that one lost packet alarms nobody; a success ends it at once.
+//! [`register::TOLD_AFTER`], so that one lost packet alarms nobody; a success ends it at once.
 
 mod health;
 mod held;

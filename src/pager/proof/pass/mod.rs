@@ -2,7 +2,7 @@
 //!
 //! Pure: it neither waits nor asks nor knows the time. The pager asks for the windows that
 //! [`Pass::plan`] names, as many at once as it likes, and hands the answers in with
-//! [`Pass::take`], in the order in which they were planned.
+//! [`Pass::take_with_gaps`], in the order in which they were planned.
 //!
 //! Guarantees: whatever the answers are, each new range costs a bounded number of requests, so
 //! the pass ends as soon as the list stops growing faster than it is read; and a pass that calls

@@ -18,6 +18,7 @@ mod error;
 mod examination;
 mod none;
 mod page;
+mod postgres;
 pub mod retention;
 pub(crate) mod sqlite;
 mod store;
@@ -32,8 +33,8 @@ pub use contracts::Items;
 #[cfg(test)]
 pub use contracts::MirrorFuture;
 pub use contracts::{
-    ChangesPage, ItemHistory, ItemsPage, ItemsSnapshot, Lease, LogBounds, Mirror, MirrorReader,
-    RepositoryWriter,
+    ChangesPage, ForeignLease, ItemHistory, ItemsPage, ItemsSnapshot, Lease, LeaseRequest,
+    LeaseStanding, Leases, LogBounds, Mirror, MirrorReader, RepositoryWriter,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use disk::DiskSpace;

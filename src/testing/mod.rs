@@ -6,6 +6,7 @@
 mod memory;
 mod memory_contracts;
 mod mirror;
+pub(crate) mod postgres;
 mod recorder;
 mod rig;
 mod script;

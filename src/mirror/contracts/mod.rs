@@ -8,6 +8,7 @@ mod administration;
 mod change_log;
 mod future;
 mod items;
+mod leases;
 mod writer;
 
 use std::fmt::Debug;
@@ -16,6 +17,7 @@ pub use administration::Administration;
 pub use change_log::{ChangeLog, ChangesPage, ItemHistory, LogBounds};
 pub use future::MirrorFuture;
 pub use items::{Items, ItemsPage, ItemsSnapshot};
+pub use leases::{ForeignLease, LeaseRequest, LeaseStanding, Leases};
 pub use writer::{Lease, Mirror, RepositoryWriter};
 
 /// All that a mirror can be asked.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::future::MirrorFuture;
+use super::leases::Leases;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::disk::DiskSpace;
 use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, UnseenItems};
@@ -30,6 +31,12 @@ impl Lease {
 pub trait Mirror: Debug + Send + Sync + 'static {
     /// The writer of a repository. There is one at a time; a new one takes the place of the last.
     fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter>;
+
+    /// Who may write what, where several daemons share the store; `None`: this process alone has it, and
+    /// each of its leases is [`Lease::sole`].
+    fn leases(&self) -> Option<Arc<dyn Leases>> {
+        None
+    }
 
     /// Drops changes found longer than `keep` before `now_ms` (milliseconds since 1970, UTC), up to
     /// the first that is younger: some of them at a time; returns whether there may be more.

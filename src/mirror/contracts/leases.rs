@@ -1,0 +1,72 @@
+//! Leases: which of several daemons may write which repository.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use super::future::MirrorFuture;
+use crate::domain::RepositoryId;
+
+/// What a daemon asks of a store each time that it says that it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRequest {
+    /// The repositories that it is configured to read.
+    pub repositories: Vec<RepositoryId>,
+    /// Whether it takes its share of them, rather than all or none.
+    pub spread: bool,
+    /// How long what it has holds from now on, by the clock of the store.
+    pub ttl: Duration,
+}
+
+/// How the leases stand, as the store told it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseStanding {
+    /// Those of this daemon, with their generations, by repository.
+    pub held: Vec<(RepositoryId, u64)>,
+    /// Those of others that hold now, by repository.
+    pub others: Vec<ForeignLease>,
+    /// How many daemons share the store, this one included.
+    pub daemons: usize,
+}
+
+/// A lease that another daemon has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignLease {
+    /// Of which repository.
+    pub repository: RepositoryId,
+    /// The name of the daemon.
+    pub holder: String,
+    /// When it ends unless it is renewed.
+    pub expires_in: Duration,
+}
+
+/// The leases of a store that several daemons share.
+///
+/// Obligations:
+///
+/// - a lease has one owner at a time, by the clock of the store alone, and its generation counts up each
+///   time that it is taken, also where the same daemon takes it again after it had let go of it;
+/// - once another has taken a lease, no transaction under an older generation is committed.
+pub trait Leases: Debug + Send + Sync {
+    /// Who this process is among those that share the store: the owner of its leases.
+    fn owner(&self) -> &str;
+
+    /// Says that this daemon is there, renews what it has, takes what is free as far as `request` says,
+    /// and tells how all stand.
+    fn renew(&self, request: LeaseRequest) -> MirrorFuture<'_, LeaseStanding>;
+
+    /// Lets go of these at once, so that another may take them.
+    fn release(&self, repositories: Vec<RepositoryId>) -> MirrorFuture<'_, ()>;
+
+    /// Takes this daemon off the list of those that are there, and lets go of all that it has.
+    fn leave(&self) -> MirrorFuture<'_, ()>;
+
+    /// Counts a login that was denied; `login` names server and user.
+    fn count_denial(&self, login: &str) -> MirrorFuture<'_, ()>;
+
+    /// How long ago each denial of this login was, by whichever daemon, of those within the last `within`,
+    /// the newest first.
+    fn denials(&self, login: &str, within: Duration) -> MirrorFuture<'_, Vec<Duration>>;
+
+    /// Forgets the denials of this login: the configuration has another password now.
+    fn forget_denials(&self, login: &str) -> MirrorFuture<'_, ()>;
+}

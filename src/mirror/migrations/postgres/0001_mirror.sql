@@ -1,0 +1,216 @@
+-- The mirror's tables. `search_path` names the schema of the mirror alone. What ends in `_ms` is
+-- milliseconds since 1970 (UTC), by the clock of the daemon that wrote it; what ends in `_at` is by
+-- the clock of this database.
+
+-- The schema's own history: which migration was made when, and what its text was.
+CREATE TABLE migration (
+    version integer PRIMARY KEY,
+    -- SHA-256 of the migration's text, in hexadecimal.
+    checksum text NOT NULL,
+    program text NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- The right to write a repository. Each transaction that writes one changes its row, under the
+-- generation that the writer works under: another generation changes no row, and nothing is written.
+CREATE TABLE lease (
+    repository bigint PRIMARY KEY,
+    -- The daemon that has it or had it last: its name and a part that no other process has.
+    owner text NOT NULL,
+    -- Counts up each time that it is taken.
+    generation bigint NOT NULL,
+    -- Counts the transactions that wrote the repository. A writer whose answer was lost finds out by it
+    -- whether the transaction was made.
+    writes bigint NOT NULL DEFAULT 0,
+    expires_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- The daemons that share the mirror. One that has not been heard of for long is gone.
+CREATE TABLE instance (
+    owner text PRIMARY KEY,
+    name text NOT NULL,
+    started_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+
+-- Logins that were denied, so that daemons together do not lock the account.
+CREATE TABLE denial (
+    -- The server and the user.
+    login text NOT NULL,
+    denied_at timestamptz NOT NULL
+);
+CREATE INDEX denial_login ON denial (login, denied_at);
+
+-- What is known of each repository. Small: it is written with every page that changes something.
+CREATE TABLE repository (
+    id bigint PRIMARY KEY,
+    -- Items that are there; deleted ones do not count.
+    items bigint NOT NULL DEFAULT 0,
+    -- Whether any pass has come to its end: what is new until then is op 'r', afterwards 'c'.
+    first_pass_done boolean NOT NULL DEFAULT false,
+    -- The last certified pass.
+    certified_iteration bigint,
+    certified_ms bigint
+) WITH (fillfactor = 50);
+
+-- The copy, by id. A row without a body is an item that was deleted, as long as its deletion is in
+-- the log.
+CREATE TABLE item (
+    repository bigint NOT NULL,
+    -- The id in bytes that sort like ids: see key.rs.
+    key bytea NOT NULL,
+    -- The id as people write it. The integer 7 and the text "7" are written alike.
+    id text NOT NULL,
+    -- Its last change, and when that was found.
+    sequence bigint NOT NULL,
+    changed_ms bigint NOT NULL,
+    -- The digest of the body as received, its 64 bits taken as signed.
+    digest bigint,
+    -- The body as received.
+    body text,
+    -- The same, where jsonb can hold it exactly.
+    json jsonb,
+    PRIMARY KEY (repository, key)
+);
+
+-- The log, in parts: the number of the part that is written stands in `log`, so that parts follow one
+-- another in the order of sequences. Changes up to log.dropped_through are no longer part of the log.
+CREATE TABLE change (
+    part integer NOT NULL,
+    sequence bigint NOT NULL,
+    repository bigint NOT NULL,
+    key bytea NOT NULL,
+    id text NOT NULL,
+    -- 'r', 'c', 'u' or 'd'.
+    op text NOT NULL,
+    iteration bigint NOT NULL,
+    ts_ms bigint NOT NULL,
+    -- The last change of the same item before this one, if it had one, and when that was found.
+    previous bigint,
+    previous_ms bigint,
+    -- The bodies as received; `before` of updates and deletions, `after` of all but deletions.
+    before text,
+    after text,
+    -- Whether jsonb can hold them exactly.
+    before_exact boolean NOT NULL DEFAULT false,
+    after_exact boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (part, sequence)
+) PARTITION BY RANGE (part);
+CREATE INDEX change_item ON change (repository, key, sequence);
+
+-- The parts of the log that there are. The first change of a part is the one after `after_sequence`.
+CREATE TABLE log_part (
+    part integer PRIMARY KEY,
+    after_sequence bigint NOT NULL,
+    begun_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- One row. Whoever gives out sequences changes it in the same transaction, so that sequences come in
+-- the order of commits and without a gap.
+CREATE TABLE log (
+    sole boolean PRIMARY KEY DEFAULT true CHECK (sole),
+    -- The last change; 0: there was none yet.
+    last bigint NOT NULL,
+    -- Changes up to this one have been dropped.
+    dropped_through bigint NOT NULL,
+    -- The part that is written.
+    part integer NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE change_1 PARTITION OF change FOR VALUES FROM (1) TO (2);
+INSERT INTO log_part (part, after_sequence) VALUES (1, 0);
+INSERT INTO log (last, dropped_through, part) VALUES (0, 0, 1);
+
+-- The ledger.
+CREATE TABLE pass (
+    repository bigint NOT NULL,
+    iteration bigint NOT NULL,
+    started_ms bigint NOT NULL,
+    -- None while the pass is under way.
+    ended_ms bigint,
+    pages bigint NOT NULL DEFAULT 0,
+    requests bigint NOT NULL DEFAULT 0,
+    first_total bigint NOT NULL DEFAULT 0,
+    last_total bigint NOT NULL DEFAULT 0,
+    distinct_ids bigint NOT NULL DEFAULT 0,
+    repeats bigint NOT NULL DEFAULT 0,
+    step_backs bigint NOT NULL DEFAULT 0,
+    created bigint NOT NULL DEFAULT 0,
+    updated bigint NOT NULL DEFAULT 0,
+    deleted bigint NOT NULL DEFAULT 0,
+    unchanged bigint NOT NULL DEFAULT 0,
+    -- Suspects and held-back deletions at its end.
+    suspects bigint NOT NULL DEFAULT 0,
+    held bigint NOT NULL DEFAULT 0,
+    certified boolean NOT NULL DEFAULT false,
+    -- Why it is not certified.
+    reason text,
+    PRIMARY KEY (repository, iteration)
+) WITH (fillfactor = 50);
+
+-- How to go on with the pass under way.
+CREATE TABLE checkpoint (
+    repository bigint PRIMARY KEY,
+    saved_ms bigint NOT NULL,
+    state bytea NOT NULL
+) WITH (fillfactor = 50);
+
+-- The ids that the pass under way has seen, one row for each page.
+CREATE TABLE seen (
+    repository bigint NOT NULL,
+    page bigint NOT NULL,
+    ids bytea NOT NULL,
+    PRIMARY KEY (repository, page)
+);
+
+-- Items that the last certified pass did not see, and deletions that were held back: id sets in the
+-- stored form of id_set.rs.
+CREATE TABLE suspects (
+    repository bigint PRIMARY KEY,
+    suspects bytea NOT NULL,
+    suspect_count bigint NOT NULL,
+    held bytea,
+    -- How many were announced.
+    held_count bigint NOT NULL DEFAULT 0,
+    held_iteration bigint,
+    held_ms bigint,
+    -- Those of the held deletions that the operator has approved.
+    approved_items bytea,
+    approved_count bigint NOT NULL DEFAULT 0,
+    -- Whether the operator has picked some of them: the others are held until they are seen or approved,
+    -- however few they are.
+    picked boolean NOT NULL DEFAULT false
+);
+
+-- What others may read. Views only ever gain columns, at the end.
+
+CREATE FUNCTION at_ms(ms bigint) RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT pg_catalog.to_timestamp(0) + ms * interval '1 millisecond' $$;
+
+CREATE VIEW items AS
+    SELECT repository, id, body, json, sequence, at_ms(changed_ms) AS changed_at
+    FROM item WHERE digest IS NOT NULL;
+
+CREATE VIEW changes AS
+    SELECT sequence, repository, id, op, iteration, at_ms(ts_ms) AS changed_at, before, after
+    FROM change WHERE sequence > (SELECT dropped_through FROM log);
+
+-- A version that was there ends with the change that carries it as `before`; one that is there still
+-- is an item.
+CREATE VIEW history AS
+    SELECT repository, id, before AS body,
+        CASE WHEN before_exact THEN before::jsonb END AS json,
+        at_ms(previous_ms) AS valid_from, at_ms(ts_ms) AS valid_to,
+        previous AS from_sequence, sequence AS to_sequence
+    FROM change
+    WHERE op IN ('u', 'd') AND sequence > (SELECT dropped_through FROM log)
+    UNION ALL
+    SELECT repository, id, body, json, at_ms(changed_ms), NULL, sequence, NULL
+    FROM item WHERE digest IS NOT NULL;
+
+CREATE VIEW passes AS
+    SELECT repository, iteration, at_ms(started_ms) AS started_at, at_ms(ended_ms) AS ended_at,
+        pages, requests, distinct_ids AS items, created, updated, deleted, unchanged, certified,
+        reason
+    FROM pass;

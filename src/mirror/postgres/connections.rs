@@ -1,0 +1,76 @@
+//! Connections to the database: made when they are needed, kept for the next who needs one, and all
+//! set to the same.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
+};
+use tokio_postgres::NoTls;
+
+use super::error::PostgresError;
+
+/// The most connections that are open at once, those that listen and renew leases not counted.
+const MOST: usize = 6;
+
+/// How long a caller waits for a connection, and a connection for its server.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Where a mirror is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PostgresAddress {
+    /// Hosts, database, user, password.
+    pub(crate) config: tokio_postgres::Config,
+    /// The schema that holds our tables and views.
+    pub(crate) schema: Box<str>,
+}
+
+/// Connections to one database.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    pool: Pool,
+    address: PostgresAddress,
+}
+
+impl Connections {
+    /// Connections that are made as soon as somebody asks for one.
+    pub(crate) fn new(address: PostgresAddress) -> Result<Self, PostgresError> {
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(address.config.clone(), NoTls, recycling);
+        let schema = address.schema.clone();
+        let set_up = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
+            let settings = settings(&schema);
+            Box::pin(
+                async move { client.batch_execute(&settings).await.map_err(HookError::Backend) },
+            )
+        });
+        let pool = Pool::builder(manager)
+            .max_size(MOST)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_WITHIN))
+            .create_timeout(Some(CONNECT_WITHIN))
+            .post_create(set_up)
+            .build()?;
+        Ok(Self { pool, address })
+    }
+
+    /// A connection, for as long as it is held. What it did not finish is rolled back by who finds it.
+    pub(crate) async fn get(&self) -> Result<Object, PostgresError> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Where they lead.
+    pub(crate) fn address(&self) -> &PostgresAddress {
+        &self.address
+    }
+}
+
+/// What each connection is set to. Our schema comes after the system's, so that nothing in it can take
+/// the place of a function, and temporary tables come last.
+fn settings(schema: &str) -> String {
+    let schema = super::schema::quoted(schema);
+    format!(
+        "SET search_path TO pg_catalog, {schema}, pg_temp; SET TIME ZONE 'UTC'; \
+         SET standard_conforming_strings TO on; SET bytea_output TO hex"
+    )
+}

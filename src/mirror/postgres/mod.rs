@@ -1,0 +1,14 @@
+//! The mirror in a PostgreSQL database.
+//!
+//! Guarantees: a page is one transaction, made whole or not at all under the lease of its writer;
+//! sequences are given out in the order of commits; nothing of a row stands in an error.
+
+mod connections;
+mod error;
+mod key;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use connections::{Connections, PostgresAddress};

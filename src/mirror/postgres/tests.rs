@@ -1,0 +1,21 @@
+//! The store against a PostgreSQL of the tests' own.
+
+use super::{Connections, PostgresAddress, schema};
+use crate::testing::postgres::Server;
+
+/// A schema of its own in the tests' database; `None` where PostgreSQL is not installed.
+pub(crate) fn address() -> Option<PostgresAddress> {
+    let place = Server::shared()?.new_schema();
+    Some(PostgresAddress { config: place.url.parse().unwrap(), schema: place.schema.into() })
+}
+
+#[tokio::test]
+async fn a_schema_is_made_once() {
+    let Some(address) = address() else { return };
+    let connections = Connections::new(address).unwrap();
+    schema::migrate(&connections).await.unwrap();
+    schema::migrate(&connections).await.unwrap();
+    let connection = connections.get().await.unwrap();
+    let row = connection.query_one("SELECT last FROM log", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 0);
+}

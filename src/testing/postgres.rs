@@ -23,17 +23,17 @@ pub(crate) struct SchemaPlace {
 
 /// A server.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct TestDatabase {
     folder: PathBuf,
     /// Its standard input is the server's life: when this process ends, however it does, the input
     /// ends too, and the server stops and takes its folder along.
     _keeper: Child,
 }
 
-impl Server {
+impl TestDatabase {
     /// The one server of this process; `None` where PostgreSQL is not installed, which it says.
     pub(crate) fn shared() -> Option<&'static Self> {
-        static SHARED: OnceLock<Option<Server>> = OnceLock::new();
+        static SHARED: OnceLock<Option<TestDatabase>> = OnceLock::new();
         let server = SHARED.get_or_init(Self::start).as_ref();
         if server.is_none() {
             eprintln!("SKIPPED: PostgreSQL is not installed");

@@ -34,7 +34,7 @@ pub struct ForeignLease {
     /// Of which repository.
     pub repository: RepositoryId,
     /// The name of the daemon.
-    pub holder: String,
+    pub owner: String,
     /// When it ends unless it is renewed.
     pub expires_in: Duration,
 }

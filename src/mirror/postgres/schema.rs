@@ -14,7 +14,7 @@ pub(crate) const SCHEMA_VERSION: i32 = 1;
 
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version a migration");
 
-/// The advisory lock that whoever migrates a schema holds: "ewmirror" in ASCII.
+/// The advisory lock that is held while a schema is migrated: "ewmirror" in ASCII.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"ewmirror");
 
 /// Makes the schema where there is none, and brings it up to date.

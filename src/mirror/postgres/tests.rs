@@ -1,11 +1,11 @@
 //! The store against a PostgreSQL of the tests' own.
 
 use super::{Connections, PostgresAddress, schema};
-use crate::testing::postgres::Server;
+use crate::testing::postgres::TestDatabase;
 
 /// A schema of its own in the tests' database; `None` where PostgreSQL is not installed.
 pub(crate) fn address() -> Option<PostgresAddress> {
-    let place = Server::shared()?.new_schema();
+    let place = TestDatabase::shared()?.new_schema();
     Some(PostgresAddress { config: place.url.parse().unwrap(), schema: place.schema.into() })
 }
 

@@ -1,4 +1,4 @@
-//! Connections to the database: made when they are needed, kept for the next who needs one, and all
+//! PostgresPool to the database: made when they are needed, kept for the next who needs one, and all
 //! set to the same.
 
 use std::time::Duration;
@@ -9,6 +9,7 @@ use deadpool_postgres::{
 use tokio_postgres::NoTls;
 
 use super::error::PostgresError;
+use super::names::quoted;
 
 /// The most connections that are open at once, those that listen and renew leases not counted.
 const MOST: usize = 6;
@@ -25,15 +26,15 @@ pub(crate) struct PostgresAddress {
     pub(crate) schema: Box<str>,
 }
 
-/// Connections to one database.
+/// PostgresPool to one database.
 #[derive(Clone, Debug)]
-pub(crate) struct Connections {
+pub(crate) struct PostgresPool {
     pool: Pool,
     address: PostgresAddress,
 }
 
-impl Connections {
-    /// Connections that are made as soon as somebody asks for one.
+impl PostgresPool {
+    /// PostgresPool that are made as soon as somebody asks for one.
     pub(crate) fn new(address: PostgresAddress) -> Result<Self, PostgresError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(address.config.clone(), NoTls, recycling);
@@ -68,7 +69,7 @@ impl Connections {
 /// What each connection is set to. Our schema comes after the system's, so that nothing in it can take
 /// the place of a function, and temporary tables come last.
 fn settings(schema: &str) -> String {
-    let schema = super::schema::quoted(schema);
+    let schema = quoted(schema);
     format!(
         "SET search_path TO pg_catalog, {schema}, pg_temp; SET TIME ZONE 'UTC'; \
          SET standard_conforming_strings TO on; SET bytea_output TO hex"

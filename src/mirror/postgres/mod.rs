@@ -6,9 +6,10 @@
 mod connections;
 mod error;
 mod key;
+mod names;
 mod schema;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connections::{Connections, PostgresAddress};
+pub(crate) use connections::{PostgresAddress, PostgresPool};

@@ -3,8 +3,9 @@
 
 use deadpool_postgres::Transaction;
 
-use super::connections::Connections;
+use super::connections::PostgresPool;
 use super::error::PostgresError;
+use super::names::quoted;
 
 /// The migrations in their order; the first one makes all tables and views of version 1.
 pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../migrations/postgres/0001_mirror.sql")];
@@ -18,7 +19,7 @@ const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version 
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"ewmirror");
 
 /// Makes the schema where there is none, and brings it up to date.
-pub(crate) async fn migrate(connections: &Connections) -> Result<(), PostgresError> {
+pub(crate) async fn migrate(connections: &PostgresPool) -> Result<(), PostgresError> {
     let mut connection = connections.get().await?;
     let transaction = connection.transaction().await?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
@@ -51,9 +52,4 @@ async fn version(transaction: &Transaction<'_>) -> Result<i32, PostgresError> {
     }
     let row = transaction.query_one("SELECT coalesce(max(version), 0) FROM migration", &[]).await?;
     Ok(row.try_get(0)?)
-}
-
-/// A name as SQL has it.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

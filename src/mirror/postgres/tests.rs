@@ -1,6 +1,6 @@
 //! The store against a PostgreSQL of the tests' own.
 
-use super::{Connections, PostgresAddress, schema};
+use super::{PostgresAddress, PostgresPool, schema};
 use crate::testing::postgres::TestDatabase;
 
 /// A schema of its own in the tests' database; `None` where PostgreSQL is not installed.
@@ -12,7 +12,7 @@ pub(crate) fn address() -> Option<PostgresAddress> {
 #[tokio::test]
 async fn a_schema_is_made_once() {
     let Some(address) = address() else { return };
-    let connections = Connections::new(address).unwrap();
+    let connections = PostgresPool::new(address).unwrap();
     schema::migrate(&connections).await.unwrap();
     schema::migrate(&connections).await.unwrap();
     let connection = connections.get().await.unwrap();

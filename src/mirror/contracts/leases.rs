@@ -11,21 +11,43 @@ use crate::domain::RepositoryId;
 pub struct LeaseRequest {
     /// The repositories that it is configured to read.
     pub repositories: Vec<RepositoryId>,
-    /// Whether it takes its share of them, rather than all or none.
-    pub spread: bool,
+    /// How daemons have them.
+    pub sharing: Sharing,
     /// How long what it has holds from now on, by the clock of the store.
     pub ttl: Duration,
+}
+
+/// How several daemons have the repositories of one mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One has them all, and the others stand by.
+    Leader,
+    /// Each has its share. Where one daemon of several wants a leader, there is a leader.
+    Spread,
 }
 
 /// How the leases stand, as the store told it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseStanding {
-    /// Those of this daemon, with their generations, by repository.
-    pub held: Vec<(RepositoryId, u64)>,
-    /// Those of others that hold now, by repository.
+    /// Those of this daemon, by repository.
+    pub held: Vec<HeldLease>,
+    /// Of these, the ones that it is to let go of once it no longer writes: they are another's share.
+    pub excess: Vec<RepositoryId>,
+    /// Those that other daemons have now, by repository.
     pub others: Vec<ForeignLease>,
     /// How many daemons share the store, this one included.
     pub daemons: usize,
+}
+
+/// A lease that this daemon has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldLease {
+    /// Of which repository.
+    pub repository: RepositoryId,
+    /// How often it has been taken by now.
+    pub generation: u64,
+    /// Where it was taken just now: how long nobody had had it, if that is known.
+    pub vacant: Option<Duration>,
 }
 
 /// A lease that another daemon has.
@@ -44,11 +66,16 @@ pub struct ForeignLease {
 /// Obligations:
 ///
 /// - a lease has one owner at a time, by the clock of the store alone, and its generation counts up each
-///   time that it is taken, also where the same daemon takes it again after it had let go of it;
-/// - once another has taken a lease, no transaction under an older generation is committed.
+///   time that it is taken, also where the same daemon takes it again after it had let go of it or had
+///   not renewed it in time;
+/// - once another has taken a lease, no transaction under an older generation is committed;
+/// - what a daemon has is renewed all at once, and no page that is being written delays that.
 pub trait Leases: Debug + Send + Sync {
     /// Who this process is among those that share the store: the owner of its leases.
     fn owner(&self) -> &str;
+
+    /// How the leases of these repositories stand. Changes nothing.
+    fn look(&self, repositories: Vec<RepositoryId>) -> MirrorFuture<'_, LeaseStanding>;
 
     /// Says that this daemon is there, renews what it has, takes what is free as far as `request` says,
     /// and tells how all stand.
@@ -63,10 +90,10 @@ pub trait Leases: Debug + Send + Sync {
     /// Counts a login that was denied; `login` names server and user.
     fn count_denial(&self, login: &str) -> MirrorFuture<'_, ()>;
 
-    /// How long ago each denial of this login was, by whichever daemon, of those within the last `within`,
+    /// How long ago each denial of this login was, by any daemon, of those within the last `within`,
     /// the newest first.
     fn denials(&self, login: &str, within: Duration) -> MirrorFuture<'_, Vec<Duration>>;
 
-    /// Forgets the denials of this login: the configuration has another password now.
+    /// Forgets the denials of this login: it succeeded, or the configuration has another password now.
     fn forget_denials(&self, login: &str) -> MirrorFuture<'_, ()>;
 }

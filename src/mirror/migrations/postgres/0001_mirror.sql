@@ -13,25 +13,32 @@ CREATE TABLE migration (
 
 -- The right to write a repository. Each transaction that writes one changes its row, under the
 -- generation that the writer works under: another generation changes no row, and nothing is written.
+-- A lease holds for as long as the daemon that has it is there (see `instance`), so that to renew
+-- leases waits for no page.
 CREATE TABLE lease (
     repository bigint PRIMARY KEY,
-    -- The daemon that has it or had it last: its name and a part that no other process has.
-    owner text NOT NULL,
+    -- The daemon that has it; empty: none. Where that daemon is gone, the one that had it last.
+    owner text NOT NULL DEFAULT '',
     -- Counts up each time that it is taken.
-    generation bigint NOT NULL,
+    generation bigint NOT NULL DEFAULT 0,
     -- Counts the transactions that wrote the repository. A writer whose answer was lost finds out by it
     -- whether the transaction was made.
     writes bigint NOT NULL DEFAULT 0,
-    expires_at timestamptz NOT NULL
+    -- Since when it stands so: when it was taken, or let go of.
+    since timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 
--- The daemons that share the mirror. One that has not been heard of for long is gone.
+-- The daemons that share the mirror. One that has not said in time that it is there has lost what it had.
 CREATE TABLE instance (
+    -- Its name and a part that no other process has.
     owner text PRIMARY KEY,
     name text NOT NULL,
-    started_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL
-);
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz NOT NULL,
+    -- What it is configured to read, and whether it would share that with others.
+    repositories bigint[] NOT NULL,
+    spread boolean NOT NULL
+) WITH (fillfactor = 50);
 
 -- Logins that were denied, so that daemons together do not lock the account.
 CREATE TABLE denial (

@@ -81,7 +81,8 @@ CREATE TABLE item (
 );
 
 -- The log, in parts: the number of the part that is written stands in `log`, so that parts follow one
--- another in the order of sequences. Changes up to log.dropped_through are no longer part of the log.
+-- another in the order of sequences. The part after it is there already: a transaction that began
+-- before a part was made could not write to it. Changes up to log.dropped_through are no longer part of the log.
 CREATE TABLE change (
     part integer NOT NULL,
     sequence bigint NOT NULL,
@@ -101,11 +102,12 @@ CREATE TABLE change (
     -- Whether jsonb can hold them exactly.
     before_exact boolean NOT NULL DEFAULT false,
     after_exact boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (part, sequence)
+    -- The sequence first: who reads on from one finds it in each part by a look at its index.
+    PRIMARY KEY (sequence, part)
 ) PARTITION BY RANGE (part);
 CREATE INDEX change_item ON change (repository, key, sequence);
 
--- The parts of the log that there are. The first change of a part is the one after `after_sequence`.
+-- The parts of the log that have been begun and not dropped. The first change of a part is the one after `after_sequence`.
 CREATE TABLE log_part (
     part integer PRIMARY KEY,
     after_sequence bigint NOT NULL,
@@ -125,8 +127,73 @@ CREATE TABLE log (
 ) WITH (fillfactor = 50);
 
 CREATE TABLE change_1 PARTITION OF change FOR VALUES FROM (1) TO (2);
+CREATE TABLE change_2 PARTITION OF change FOR VALUES FROM (2) TO (3);
 INSERT INTO log_part (part, after_sequence) VALUES (1, 0);
 INSERT INTO log (last, dropped_through, part) VALUES (0, 0, 1);
+
+-- Begins the next part of the log where the one that is written is older than this or has so many
+-- changes; whether it did. It takes no lock that a reader or a writer waits for, but the log's row for
+-- a moment at its end. Whoever keeps it waiting is let alone: it is asked again.
+CREATE FUNCTION roll_over(longest interval, most bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '200ms'
+    AS $$
+DECLARE
+    written integer;
+    through bigint;
+BEGIN
+    -- Twice: one look is for nothing, as a rule, and the other one is under the lock.
+    FOR look IN 1..2 LOOP
+        SELECT log.part INTO written FROM log JOIN log_part USING (part)
+            WHERE log.last > log_part.after_sequence
+            AND (log_part.begun_at < clock_timestamp() - longest
+                OR log.last - log_part.after_sequence >= most);
+        IF NOT FOUND THEN
+            RETURN false;
+        END IF;
+        IF look = 1 THEN
+            LOCK TABLE ONLY change IN SHARE UPDATE EXCLUSIVE MODE;
+        END IF;
+    END LOOP;
+    EXECUTE format('CREATE TABLE %I (LIKE change INCLUDING ALL, CHECK (part = %s))',
+        'change_' || written + 2, written + 2);
+    EXECUTE format('ALTER TABLE change ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
+        'change_' || written + 2, written + 2, written + 3);
+    UPDATE log SET part = written + 1 RETURNING last INTO through;
+    INSERT INTO log_part (part, after_sequence) VALUES (written + 1, through);
+    RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN false;
+END
+$$;
+REVOKE ALL ON FUNCTION roll_over(interval, bigint) FROM PUBLIC;
+
+-- Drops the parts of which no change is part of the log any more; how many that were. A part can be
+-- dropped while nobody reads the log at all, so it waits for readers for a moment only, in which
+-- writers wait for it, and is asked again.
+CREATE FUNCTION drop_parts() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '100ms'
+    AS $$
+DECLARE
+    old integer;
+    dropped integer := 0;
+BEGIN
+    FOR old IN
+        SELECT log_part.part FROM log_part JOIN log_part AS later ON later.part = log_part.part + 1
+        WHERE later.after_sequence <= (SELECT dropped_through FROM log)
+        ORDER BY log_part.part
+    LOOP
+        BEGIN
+            EXECUTE format('DROP TABLE IF EXISTS %I', 'change_' || old);
+        EXCEPTION WHEN lock_not_available THEN
+            RETURN dropped;
+        END;
+        DELETE FROM log_part WHERE part = old;
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END
+$$;
+REVOKE ALL ON FUNCTION drop_parts() FROM PUBLIC;
 
 -- The ledger.
 CREATE TABLE pass (

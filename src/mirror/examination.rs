@@ -29,18 +29,40 @@ pub struct ExaminationFinding {
 }
 
 impl ExaminationFinding {
+    /// That something is as it should be.
+    pub(in crate::mirror) fn sound(name: &'static str, found: impl Into<String>) -> Self {
+        Self { name, severity: Severity::Sound, found: found.into(), remedy: String::new() }
+    }
+
+    /// That there is something to see to.
+    pub(in crate::mirror) fn warning(
+        name: &'static str,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { name, severity: Severity::Warning, found: found.into(), remedy: remedy.into() }
+    }
+
+    /// That something is broken.
+    pub(in crate::mirror) fn failure(
+        name: &'static str,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { name, severity: Severity::Failure, found: found.into(), remedy: remedy.into() }
+    }
+
+    /// That something was not looked at, and why.
+    pub(in crate::mirror) fn unseen(name: &'static str, why: impl Into<String>) -> Self {
+        Self { name, severity: Severity::Skipped, found: why.into(), remedy: String::new() }
+    }
+
     /// The parts of a mirror that are looked at.
     const EXAMINED: [&str; 2] = ["disk", "database"];
 
     /// That no part was looked at, and why.
     pub fn skipped(why: &str) -> Vec<Self> {
-        let skipped = |name| Self {
-            name,
-            severity: Severity::Skipped,
-            found: why.to_owned(),
-            remedy: String::new(),
-        };
-        Self::EXAMINED.into_iter().map(skipped).collect()
+        Self::EXAMINED.into_iter().map(|name| Self::unseen(name, why)).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod connections;
 mod error;
+mod findings;
 mod key;
 mod names;
 mod schema;

@@ -12,7 +12,7 @@ use super::examine::{Examination, Integrity, examine, lock_owner};
 use super::open::check_folder;
 use super::read::ReadError;
 use crate::mirror::disk::DiskSpace;
-use crate::mirror::{ExaminationFinding, LockOwner, Severity};
+use crate::mirror::{ExaminationFinding, LockOwner};
 use crate::telemetry::event::Chain;
 
 /// Free space below which the disk is called full: what a WAL may grow to while it is read, and
@@ -39,13 +39,19 @@ fn of_database(path: &Path, within: Duration) -> ExaminationFinding {
     match examine(path, within) {
         Ok(examination) => of_examination(path, &examination, within),
         Err(error @ ReadError::Missing { .. }) => match check_folder(path) {
-            Ok(()) => ok(DATABASE, format!("{error} yet: the daemon makes it")),
-            Err(error) => fail(DATABASE, Chain(&error).to_string(), error.remedy()),
+            Ok(()) => {
+                ExaminationFinding::sound(DATABASE, format!("{error} yet: the daemon makes it"))
+            }
+            Err(error) => {
+                ExaminationFinding::failure(DATABASE, Chain(&error).to_string(), error.remedy())
+            }
         },
         Err(error @ ReadError::Older { .. }) => {
-            warn(DATABASE, Chain(&error).to_string(), error.remedy())
+            ExaminationFinding::warning(DATABASE, Chain(&error).to_string(), error.remedy())
         }
-        Err(error) => fail(DATABASE, Chain(&error).to_string(), remedy(&error)),
+        Err(error) => {
+            ExaminationFinding::failure(DATABASE, Chain(&error).to_string(), remedy(&error))
+        }
     }
 }
 
@@ -57,16 +63,20 @@ fn of_disk(path: &Path) -> ExaminationFinding {
         Ok(space) => space.free_bytes,
         Err(error) => {
             let found = format!("{}: {error}", folder.display());
-            return warn(DISK, found, "run this as root, or as the daemon's user");
+            return ExaminationFinding::warning(
+                DISK,
+                found,
+                "run this as root, or as the daemon's user",
+            );
         }
     };
     let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
     let found = format!("{} free in {}", shown(free), folder.display());
     if free < LITTLE_SPACE.max(size) {
         let remedy = format!("make room: the database has {}, and may double", shown(size));
-        warn(DISK, found, &remedy)
+        ExaminationFinding::warning(DISK, found, remedy)
     } else {
-        ok(DISK, found)
+        ExaminationFinding::sound(DISK, found)
     }
 }
 
@@ -87,16 +97,19 @@ fn of_examination(path: &Path, examination: &Examination, within: Duration) -> E
         shown(*wal_bytes)
     );
     match integrity {
-        Integrity::Sound => ok(DATABASE, format!("{found}, sound")),
+        Integrity::Sound => ExaminationFinding::sound(DATABASE, format!("{found}, sound")),
         Integrity::Unknown => {
             let seconds = within.as_secs();
-            ok(DATABASE, format!("{found}, no fault found within {seconds} s"))
+            ExaminationFinding::sound(
+                DATABASE,
+                format!("{found}, no fault found within {seconds} s"),
+            )
         }
         Integrity::Damaged(faults) => {
             let found = format!("{found}, DAMAGED: {}", faults.join(", "));
             let remedy = "stop the daemon, and restore the database from a backup or move it away \
                           to have it made anew; look at the disk";
-            fail(DATABASE, found, remedy)
+            ExaminationFinding::failure(DATABASE, found, remedy)
         }
     }
 }
@@ -111,18 +124,6 @@ fn remedy(error: &ReadError) -> &'static str {
         }
         other => other.remedy(),
     }
-}
-
-fn ok(name: &'static str, found: String) -> ExaminationFinding {
-    ExaminationFinding { name, severity: Severity::Sound, found, remedy: String::new() }
-}
-
-fn warn(name: &'static str, found: String, remedy: &str) -> ExaminationFinding {
-    ExaminationFinding { name, severity: Severity::Warning, found, remedy: remedy.to_owned() }
-}
-
-fn fail(name: &'static str, found: String, remedy: &str) -> ExaminationFinding {
-    ExaminationFinding { name, severity: Severity::Failure, found, remedy: remedy.to_owned() }
 }
 
 /// A size for people.

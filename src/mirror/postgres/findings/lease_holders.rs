@@ -1,0 +1,51 @@
+//! Which daemon writes what.
+
+use deadpool_postgres::Object;
+
+use crate::mirror::ExaminationFinding;
+use crate::mirror::postgres::error::PostgresError;
+use crate::mirror::postgres::names::quoted;
+
+pub(super) const LEASES: &str = "leases";
+
+/// Who has the leases, and how many daemons stand by.
+pub(super) async fn leases(
+    connection: &Object,
+    schema: &str,
+) -> Result<ExaminationFinding, PostgresError> {
+    let schema = quoted(schema);
+    let there = "SELECT to_regclass($1) IS NOT NULL";
+    let row = connection.query_one(there, &[&format!("{schema}.lease")]).await?;
+    if !row.try_get::<_, bool>(0)? {
+        return Ok(ExaminationFinding::unseen(LEASES, "there are no tables yet"));
+    }
+    let row = connection
+        .query_one(
+            &format!(
+                "SELECT coalesce(string_agg(format('%s writes %s', name, repositories), '; ' \
+                     ORDER BY name), ''), \
+                     (SELECT count(*) FROM {schema}.instance \
+                      WHERE expires_at > clock_timestamp()), \
+                     (SELECT count(*) FROM {schema}.lease WHERE expires_at <= clock_timestamp()) \
+                 FROM (SELECT coalesce(min(i.name), l.owner) AS name, \
+                           string_agg(l.repository::text, ', ' ORDER BY l.repository) \
+                               AS repositories \
+                       FROM {schema}.lease l LEFT JOIN {schema}.instance i USING (owner) \
+                       WHERE l.expires_at > clock_timestamp() GROUP BY l.owner) held"
+            ),
+            &[],
+        )
+        .await?;
+    let held: String = row.try_get(0)?;
+    let (daemons, ended): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+    Ok(if held.is_empty() && ended == 0 && daemons == 0 {
+        ExaminationFinding::sound(LEASES, "nobody writes the mirror, or ever did")
+    } else if held.is_empty() && daemons == 0 {
+        ExaminationFinding::sound(LEASES, "nobody writes the mirror")
+    } else if held.is_empty() {
+        let found = format!("nobody writes the mirror, and {daemons} daemons are there");
+        ExaminationFinding::warning(LEASES, found, "see the log of each: journalctl -u ewmirror")
+    } else {
+        ExaminationFinding::sound(LEASES, format!("{held}; {daemons} daemons are there"))
+    })
+}

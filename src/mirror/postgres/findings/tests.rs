@@ -1,0 +1,158 @@
+//! What is found in a database of the tests' own.
+
+use std::time::Duration;
+
+use super::findings;
+use crate::mirror::postgres::{PostgresAddress, PostgresPool, schema};
+use crate::mirror::{ExaminationFinding, Severity};
+use crate::testing::postgres::TestDatabase;
+
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// A schema of its own, which is not made yet.
+fn address() -> Option<PostgresAddress> {
+    let place = TestDatabase::shared()?.new_schema();
+    Some(PostgresAddress { config: place.url.parse().unwrap(), schema: place.schema.into() })
+}
+
+struct Found(Vec<ExaminationFinding>);
+
+impl Found {
+    async fn at(address: &PostgresAddress) -> Self {
+        let mut found = Vec::new();
+        findings(address, WITHIN, &mut |finding| found.push(finding)).await;
+        Self(found)
+    }
+
+    #[track_caller]
+    fn expect(&self, name: &str, severity: Severity, parts: &[&str]) {
+        let of_name: Vec<_> = self.0.iter().filter(|finding| finding.name == name).collect();
+        let [finding] = of_name[..] else { panic!("{name}: {:#?}", self.0) };
+        let text = format!("{}; {}", finding.found, finding.remedy);
+        assert_eq!(finding.severity, severity, "{name}: {text}");
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+/// Runs statements as the superuser.
+async fn run(address: &PostgresAddress, statements: &str) {
+    let pool = PostgresPool::new(address.clone()).unwrap();
+    pool.get().await.unwrap().batch_execute(statements).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_is_described_before_and_after_its_schema_is_made() {
+    let Some(address) = address() else { return };
+    let found = Found::at(&address).await;
+    found.expect("database", Severity::Sound, &["PostgreSQL ", "no mirror yet"]);
+    found.expect("leases", Severity::Skipped, &["no tables"]);
+    schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
+    let found = Found::at(&address).await;
+    found.expect("database", Severity::Sound, &["PostgreSQL ", &address.schema, "version 1"]);
+    found.expect("database TLS", Severity::Skipped, &["socket"]);
+    found.expect("encoding", Severity::Sound, &["UTF8"]);
+    found.expect("database clock", Severity::Sound, &["within "]);
+    found.expect("database role", Severity::Warning, &["postgres is a superuser"]);
+    found.expect("replication", Severity::Sound, &["a primary"]);
+    found.expect("durability", Severity::Warning, &["fsync off", "set both to on"]);
+    found.expect("connections", Severity::Sound, &[" are left"]);
+    found.expect("pooler", Severity::Sound, &["none"]);
+    found.expect("autovacuum", Severity::Sound, &["on"]);
+    found.expect("dead rows", Severity::Sound, &["about 0 "]);
+    found.expect("leases", Severity::Sound, &["nobody writes the mirror, or ever did"]);
+    assert_eq!(found.0.len(), 13);
+}
+
+#[tokio::test]
+async fn a_schema_of_a_later_version_is_a_failure() {
+    let Some(address) = address() else { return };
+    schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
+    run(&address, "INSERT INTO migration VALUES (99, 'x', 'later')").await;
+    Found::at(&address).await.expect(
+        "database",
+        Severity::Failure,
+        &["version 99", "later ewmirror"],
+    );
+}
+
+#[tokio::test]
+async fn a_role_that_may_only_read_is_a_failure_and_one_that_owns_the_tables_is_not() {
+    let Some(address) = address() else { return };
+    let role = format!("reader {}", address.schema);
+    run(&address, &format!("CREATE ROLE \"{role}\" LOGIN CONNECTION LIMIT 12")).await;
+    schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
+    let schema = &address.schema;
+    run(
+        &address,
+        &format!(
+            "GRANT USAGE ON SCHEMA \"{schema}\" TO \"{role}\"; \
+             GRANT SELECT ON ALL TABLES IN SCHEMA \"{schema}\" TO \"{role}\""
+        ),
+    )
+    .await;
+    let mut reading = address.clone();
+    reading.config.user(&role);
+    let found = Found::at(&reading).await;
+    found.expect("database role", Severity::Failure, &["may only read", "a role that writes"]);
+    found.expect("connections", Severity::Warning, &["may have 12"]);
+    found.expect("transactions", Severity::Sound, &["this role may see"]);
+    found.expect("pooler", Severity::Sound, &[]);
+    run(&address, &format!("GRANT ALL ON ALL TABLES IN SCHEMA \"{schema}\" TO \"{role}\"")).await;
+    Found::at(&reading).await.expect(
+        "database role",
+        Severity::Sound,
+        &["writes, and cannot migrate"],
+    );
+}
+
+#[tokio::test]
+async fn what_the_role_is_set_to_and_what_holds_vacuum_back_is_told() {
+    let Some(address) = address() else { return };
+    schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
+    let role = format!("careless {}", address.schema);
+    run(
+        &address,
+        &format!(
+            "CREATE ROLE \"{role}\" SUPERUSER LOGIN; \
+             ALTER ROLE \"{role}\" SET default_transaction_read_only = on; \
+             ALTER TABLE item SET (autovacuum_enabled = false)"
+        ),
+    )
+    .await;
+    let mut careless = address.clone();
+    careless.config.user(&role);
+    let found = Found::at(&careless).await;
+    found.expect("replication", Severity::Failure, &["read only"]);
+    found.expect("autovacuum", Severity::Warning, &["off for item"]);
+}
+
+#[tokio::test]
+async fn the_daemons_that_have_leases_are_named() {
+    let Some(address) = address() else { return };
+    schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
+    run(
+        &address,
+        "INSERT INTO instance (owner, name, started_at, expires_at) VALUES \
+             ('a 1', 'a', now(), now() + interval '1 hour'), \
+             ('b 1', 'b', now(), now() + interval '1 hour'); \
+         INSERT INTO lease (repository, owner, generation, expires_at) VALUES \
+             (7, 'a 1', 1, now() + interval '1 hour'), (9, 'a 1', 1, now() + interval '1 hour')",
+    )
+    .await;
+    let found = Found::at(&address).await;
+    found.expect("leases", Severity::Sound, &["a writes 7, 9; 2 daemons are there"]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_failure_and_all_else_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(folder.path()).user("nobody");
+    let address = PostgresAddress { config, schema: "ewmirror".into() };
+    let found = Found::at(&address).await;
+    found.expect("database", Severity::Failure, &[]);
+    found.expect("leases", Severity::Skipped, &["no connection"]);
+    assert_eq!(found.0.len(), 13);
+}

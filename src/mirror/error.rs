@@ -15,6 +15,8 @@ pub enum MirrorErrorKind {
     Locked,
     /// Another daemon writes it.
     InUse,
+    /// The lease that it was written under is another daemon's now, or nobody's.
+    Fenced,
     /// What is in it makes no sense.
     Damaged,
     /// It is not the one that was opened.

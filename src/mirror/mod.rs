@@ -16,6 +16,7 @@ pub(crate) mod diff;
 mod disk;
 mod error;
 mod examination;
+pub(crate) mod lease_policy;
 mod none;
 mod page;
 mod postgres;
@@ -33,8 +34,9 @@ pub use contracts::Items;
 #[cfg(test)]
 pub use contracts::MirrorFuture;
 pub use contracts::{
-    ChangesPage, ForeignLease, ItemHistory, ItemsPage, ItemsSnapshot, Lease, LeaseRequest,
-    LeaseStanding, Leases, LogBounds, Mirror, MirrorReader, RepositoryWriter,
+    ChangesPage, ForeignLease, HeldLease, ItemHistory, ItemsPage, ItemsSnapshot, Lease,
+    LeaseRequest, LeaseStanding, Leases, LogBounds, Mirror, MirrorReader, RepositoryWriter,
+    Sharing,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use disk::DiskSpace;

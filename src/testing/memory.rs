@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::memory_leases::{MemoryLeases, Way};
 use crate::domain::item::digest;
 use crate::domain::{Change, IdSet, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::deletions::{AnnouncedDeletions, Announcement};
@@ -26,6 +27,8 @@ const DROPPED_AT_ONCE: usize = 1000;
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     content: Arc<Mutex<MemoryContent>>,
+    /// Of the daemon that has it open, where several share it.
+    pub(super) leases: Option<Arc<MemoryLeases>>,
     /// The last change.
     pub(super) news: watch::Sender<Sequence>,
 }
@@ -68,11 +71,32 @@ pub(crate) struct StoredRepository {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { content: Arc::default(), news: watch::Sender::new(Sequence(0)) }
+        Self { content: Arc::default(), leases: None, news: watch::Sender::new(Sequence(0)) }
     }
 }
 
 impl Memory {
+    /// One that several daemons can share, as the first of them has it.
+    pub(crate) fn shared(owner: &str) -> Self {
+        Self { leases: Some(Arc::new(MemoryLeases::new(owner))), ..Self::default() }
+    }
+
+    /// The same as another daemon has it.
+    pub(crate) fn beside(&self, owner: &str) -> Self {
+        let leases = self.leases.as_ref().expect("it can be shared");
+        Self { leases: Some(Arc::new(leases.beside(owner))), ..self.clone() }
+    }
+
+    /// The way of this daemon to it.
+    pub(crate) fn set_way(&self, way: Way) {
+        self.leases.as_ref().expect("it can be shared").way.send_replace(way);
+    }
+
+    /// Who has which lease.
+    pub(crate) fn owners(&self) -> BTreeMap<u64, String> {
+        self.leases.as_ref().expect("it can be shared").owners()
+    }
+
     /// Looks at what is kept of a repository, or changes it.
     pub(crate) fn with<T>(
         &self,

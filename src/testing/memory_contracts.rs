@@ -9,8 +9,8 @@ use crate::domain::{Change, IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
     ChangesPage, EndOfPass, HeldSummary, ItemHistory, Items, ItemsPage, ItemsSnapshot, Lease,
-    LogBounds, Mirror, MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary, PageOfItems,
-    PendingDeletions, RepositorySummary, RepositoryWriter, ResumePoint, UnseenItems,
+    Leases, LogBounds, Mirror, MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary,
+    PageOfItems, PendingDeletions, RepositorySummary, RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// Items of one page; few, so that tests need several.
@@ -24,11 +24,33 @@ const NEWEST: (usize, usize) = (20, 10);
 struct MemoryWriter {
     memory: Memory,
     repository: RepositoryId,
+    lease: Lease,
+}
+
+impl MemoryWriter {
+    /// Asks something of the mirror, or writes, as far as the daemon reaches it and may.
+    fn ask<'a, T: Send + 'a>(
+        &'a self,
+        ask: impl FnOnce(&Memory) -> T + Send + 'a,
+    ) -> MirrorFuture<'a, T> {
+        Box::pin(async move {
+            if let Some(leases) = &self.memory.leases {
+                leases.pass().await?;
+                leases.check(self.repository, &self.lease)?;
+            }
+            Ok(ask(&self.memory))
+        })
+    }
 }
 
 impl Mirror for Memory {
-    fn writer(&self, repository: RepositoryId, _: &Lease) -> Arc<dyn RepositoryWriter> {
-        Arc::new(MemoryWriter { memory: self.clone(), repository })
+    fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter> {
+        Arc::new(MemoryWriter { memory: self.clone(), repository, lease: lease.clone() })
+    }
+
+    fn leases(&self) -> Option<Arc<dyn Leases>> {
+        let leases: Arc<dyn Leases> = Arc::clone(self.leases.as_ref()?) as _;
+        Some(leases)
     }
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
@@ -38,20 +60,19 @@ impl Mirror for Memory {
 
 impl RepositoryWriter for MemoryWriter {
     fn load(&self) -> MirrorFuture<'_, ResumePoint> {
-        answer(Ok(self.memory.load(self.repository)))
+        self.ask(|memory| memory.load(self.repository))
     }
 
     fn begin_pass(&self, iteration: Iteration, ts_ms: i64) -> MirrorFuture<'_, ()> {
-        self.memory.begin_pass(self.repository, iteration, ts_ms);
-        answer(Ok(()))
+        self.ask(move |memory| memory.begin_pass(self.repository, iteration, ts_ms))
     }
 
     fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
-        answer(Ok(self.memory.write_page(self.repository, &page)))
+        self.ask(move |memory| memory.write_page(self.repository, &page))
     }
 
     fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
-        answer(Ok(self.memory.suspects(self.repository)))
+        self.ask(|memory| memory.suspects(self.repository))
     }
 
     fn unseen(
@@ -60,7 +81,7 @@ impl RepositoryWriter for MemoryWriter {
         after: Option<ItemId>,
         limit: usize,
     ) -> MirrorFuture<'_, Vec<ItemId>> {
-        answer(Ok(self.memory.unseen(self.repository, &seen, after.as_ref(), limit)))
+        self.ask(move |memory| memory.unseen(self.repository, &seen, after.as_ref(), limit))
     }
 
     fn delete(
@@ -69,16 +90,18 @@ impl RepositoryWriter for MemoryWriter {
         ts_ms: i64,
         items: Vec<ItemId>,
     ) -> MirrorFuture<'_, u64> {
-        answer(Ok(self.memory.delete(self.repository, (iteration, ts_ms), items)))
+        self.ask(move |memory| memory.delete(self.repository, (iteration, ts_ms), items))
     }
 
     fn end_pass(&self, end: EndOfPass) -> MirrorFuture<'_, ChangeCounts> {
-        answer(Ok(self.memory.end_pass(self.repository, end)))
+        self.ask(move |memory| memory.end_pass(self.repository, end))
     }
 
     fn any_approved(&self) -> MirrorFuture<'_, bool> {
-        let held = self.memory.suspects(self.repository).held;
-        answer(Ok(held.is_some_and(|held| !held.approved.is_empty())))
+        self.ask(|memory| {
+            let held = memory.suspects(self.repository).held;
+            held.is_some_and(|held| !held.approved.is_empty())
+        })
     }
 }
 

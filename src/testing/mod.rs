@@ -5,6 +5,7 @@
 
 mod memory;
 mod memory_contracts;
+mod memory_leases;
 mod mirror;
 pub(crate) mod postgres;
 mod recorder;
@@ -17,6 +18,7 @@ use crate::domain::Sequence;
 use crate::mirror::{MirrorSummary, StorageUse};
 
 pub(crate) use self::memory::Memory;
+pub(crate) use self::memory_leases::{MemoryLeases, Way};
 pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
 pub(crate) use self::recorder::{Recorded, Recorder};
 pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration};

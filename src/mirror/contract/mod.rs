@@ -1,6 +1,7 @@
 //! What every mirror must do, as one suite: a model of the words in [`contracts`](super::contracts), to
 //! be run beside any implementation.
 
+mod leases;
 mod model;
 mod none;
 mod readings;
@@ -9,6 +10,9 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(super) use self::leases::{
+    SharedStore, any_lease_steps, leases_have_one_owner_at_a_time, no_steps_give_a_lease_to_two,
+};
 use self::model::Model;
 use self::steps::Step;
 pub(super) use self::steps::any_steps;

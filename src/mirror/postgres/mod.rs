@@ -7,6 +7,7 @@ mod connections;
 mod error;
 mod findings;
 mod key;
+mod leases;
 mod names;
 mod schema;
 

@@ -26,12 +26,12 @@ pub(super) async fn leases(
                      ORDER BY name), ''), \
                      (SELECT count(*) FROM {schema}.instance \
                       WHERE expires_at > clock_timestamp()), \
-                     (SELECT count(*) FROM {schema}.lease WHERE expires_at <= clock_timestamp()) \
-                 FROM (SELECT coalesce(min(i.name), l.owner) AS name, \
+                     (SELECT count(*) FROM {schema}.lease WHERE generation > 0) \
+                 FROM (SELECT min(i.name) AS name, \
                            string_agg(l.repository::text, ', ' ORDER BY l.repository) \
                                AS repositories \
-                       FROM {schema}.lease l LEFT JOIN {schema}.instance i USING (owner) \
-                       WHERE l.expires_at > clock_timestamp() GROUP BY l.owner) held"
+                       FROM {schema}.lease l JOIN {schema}.instance i USING (owner) \
+                       WHERE i.expires_at > clock_timestamp() GROUP BY l.owner) held"
             ),
             &[],
         )

@@ -134,11 +134,10 @@ async fn the_daemons_that_have_leases_are_named() {
     schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
     run(
         &address,
-        "INSERT INTO instance (owner, name, started_at, expires_at) VALUES \
-             ('a 1', 'a', now(), now() + interval '1 hour'), \
-             ('b 1', 'b', now(), now() + interval '1 hour'); \
-         INSERT INTO lease (repository, owner, generation, expires_at) VALUES \
-             (7, 'a 1', 1, now() + interval '1 hour'), (9, 'a 1', 1, now() + interval '1 hour')",
+        "INSERT INTO instance (owner, name, expires_at, repositories, spread) VALUES \
+             ('a 1', 'a', now() + interval '1 hour', '{7, 9}', false), \
+             ('b 1', 'b', now() + interval '1 hour', '{7, 9}', false); \
+         INSERT INTO lease (repository, owner, generation) VALUES (7, 'a 1', 1), (9, 'a 1', 1)",
     )
     .await;
     let found = Found::at(&address).await;

@@ -1,0 +1,115 @@
+//! The leases of PostgreSQL, held to what all leases must do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::PostgresLeases;
+use crate::mirror::contract::{self, SharedStore};
+use crate::mirror::postgres::tests::address;
+use crate::mirror::postgres::{PostgresAddress, PostgresPool, schema};
+use crate::mirror::{Leases, MirrorFuture};
+
+/// A database that daemons share.
+struct SharedDatabase {
+    address: PostgresAddress,
+    /// For what the tests themselves do.
+    pool: PostgresPool,
+}
+
+impl SharedDatabase {
+    /// `None` where PostgreSQL is not installed.
+    async fn new() -> Option<Self> {
+        let address = address()?;
+        let pool = PostgresPool::new(address.clone()).unwrap();
+        schema::migrate(&pool).await.unwrap();
+        Some(Self { address, pool })
+    }
+
+    fn leases(&self, name: &str) -> PostgresLeases {
+        PostgresLeases::new(PostgresPool::new(self.address.clone()).unwrap(), name)
+    }
+
+    async fn run(&self, statements: &str) {
+        self.pool.get().await.unwrap().batch_execute(statements).await.unwrap();
+    }
+}
+
+impl SharedStore for SharedDatabase {
+    fn daemon(&self, name: &str) -> Arc<dyn Leases> {
+        Arc::new(self.leases(name))
+    }
+
+    /// Everything was so much longer ago.
+    fn pass(&self, time: Duration) -> MirrorFuture<'_, ()> {
+        Box::pin(async move {
+            let ago = format!("interval '{} milliseconds'", time.as_millis());
+            let rows = format!(
+                "UPDATE instance SET expires_at = expires_at - {ago}; \
+                 UPDATE lease SET since = since - {ago}; \
+                 UPDATE denial SET denied_at = denied_at - {ago}"
+            );
+            self.run(&rows).await;
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn leases_have_one_owner_at_a_time() {
+    let Some(store) = SharedDatabase::new().await else { return };
+    contract::leases_have_one_owner_at_a_time(&store).await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_steps_give_a_lease_to_two(steps in contract::any_lease_steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let Some(store) = SharedDatabase::new().await else { return };
+            contract::no_steps_give_a_lease_to_two(&store, steps).await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn daemons_that_have_long_been_gone_are_forgotten_once_their_leases_are_taken() {
+    let Some(store) = SharedDatabase::new().await else { return };
+    let daemon = |name| store.leases(name);
+    let request = |ids: &[u64]| crate::mirror::LeaseRequest {
+        repositories: ids.iter().copied().map(crate::domain::RepositoryId).collect(),
+        sharing: crate::mirror::Sharing::Leader,
+        ttl: Duration::from_secs(600),
+    };
+    daemon("old").renew(request(&[1])).await.unwrap();
+    daemon("idle").renew(request(&[])).await.unwrap();
+    store.pass(Duration::from_secs(3 * 86_400)).await.unwrap();
+    let taken = daemon("new").renew(request(&[1])).await.unwrap();
+    // The one that had the lease last has told how long nobody had it.
+    assert!(taken.held[0].vacant.is_some_and(|vacant| vacant.as_secs() > 2 * 86_400));
+    daemon("newest").renew(request(&[1])).await.unwrap();
+    let connection = store.pool.get().await.unwrap();
+    let rows = connection.query("SELECT name FROM instance ORDER BY name", &[]).await.unwrap();
+    let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["new", "newest"]);
+}
+
+#[tokio::test]
+async fn to_renew_waits_for_no_page_that_is_being_written() {
+    let Some(store) = SharedDatabase::new().await else { return };
+    let daemon = store.leases("a");
+    let request = crate::mirror::LeaseRequest {
+        repositories: vec![crate::domain::RepositoryId(1)],
+        sharing: crate::mirror::Sharing::Leader,
+        ttl: Duration::from_secs(600),
+    };
+    daemon.renew(request.clone()).await.unwrap();
+    let mut connection = store.pool.get().await.unwrap();
+    let page = connection.transaction().await.unwrap();
+    page.execute("UPDATE lease SET writes = writes + 1", &[]).await.unwrap();
+    assert_eq!(daemon.renew(request).await.unwrap().held.len(), 1);
+    page.commit().await.unwrap();
+}

@@ -8,14 +8,15 @@
 //!
 //! | layer | modules | what is there |
 //! | --- | --- | --- |
-//! | 9 | [`cli`] | the commands; the only place that prints, and that exits |
-//! | 8 | [`supervisor`] | starts, watches, reloads and ends the tasks |
-//! | 7 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
-//! | 6 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
-//! | 5 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |
-//! | 4 | [`progress`], [`session`] | what tasks share: how far they are, and what is wrong; the tokens |
-//! | 3 | [`http`] | connections, TLS, proxies, cookies, redirects and capped bodies, for any server |
-//! | 2 | [`config`], [`metrics`], [`task`], [`text`] | the table of keys; counters; how a task waits, stops and tries again; text that people may see |
+//! | 10 | [`cli`] | the commands; the only place that prints, and that exits |
+//! | 9 | [`supervisor`] | starts, watches, reloads and ends the tasks |
+//! | 8 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
+//! | 7 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
+//! | 6 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |
+//! | 5 | [`progress`], [`session`] | what tasks share: how far they are, and what is wrong; the tokens |
+//! | 4 | [`http`] | connections, TLS, proxies, cookies, redirects and capped bodies, for any server |
+//! | 3 | [`config`], [`metrics`], [`task`], [`text`] | the table of keys; counters; how a task waits, stops and tries again; text that people may see |
+//! | 2 | [`settings`] | tables of keys, whichever they are: reading, merging, parsing, errors; secrets; the process environment |
 //! | 1 | [`domain`], [`json`] | ids, items, changes and their envelope; JSON as received |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
@@ -115,7 +116,7 @@
 //! | `client::redact`, `client::escapes`: the beginning of an answer without secrets | base64 and percent-encoding are crates; which JSON and HTML escapes may hide a secret is what no crate in the tree knows. Length and title alone would tell less: the words of a refusal are what operators act on |
 //! | `http::cookies`: bounds around `cookie_store` | the crate decides where a cookie goes; how many and how large it does not bound |
 //! | `json::canonical`: equality of JSON | `serde_json` keeps numbers as it reads them and cannot say that 1 and 1.0 are one value without losing digits |
-//! | `config::parser`, `config::merge` | `config` merges; it tells one error of several, at random, and quotes values, secrets too |
+//! | `settings::parser`, `settings::merge` | `config` merges; it tells one error of several, at random, and quotes values, secrets too |
 //!
 //! Absent on purpose: retries inside the client (its callers decide), a lock held across an await
 //! (clippy forbids it), tasks without an owner (clippy forbids `tokio::spawn`), a login anywhere but
@@ -134,6 +135,7 @@ mod pager;
 mod progress;
 mod refresher;
 mod session;
+mod settings;
 mod signals;
 pub mod simulator;
 mod status;

@@ -18,6 +18,7 @@ mod words;
 /// below its own, and none beside it or above it.
 const LAYERS: &[&[&str]] = &[
     &["domain", "json"],
+    &["settings"],
     &["config", "metrics", "task", "text"],
     &["http"],
     &["progress", "session"],
@@ -43,7 +44,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("io::stdout", &["src/cli/output.rs"]),
     ("io::stderr", &["src/cli/output.rs", "src/cli/daemon.rs"]),
     ("println!", &["src/cli/output.rs"]),
-    ("std::env::", &["src/config/environment.rs", "src/main.rs", "src/client/tests/"]),
+    ("std::env::", &["src/settings/environment.rs", "src/main.rs", "src/client/tests/"]),
     ("SystemTime::now", &["src/task/clock.rs"]),
     ("process::exit", &[]),
     (

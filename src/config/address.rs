@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use url::{Host, Url};
 
-use super::codec::{Codec, Input, Parsed, invalid};
-use super::secret::Secret;
-use super::sensitivity::{self, Sensitivity};
 use super::values::{MirrorUrl, StatusListen};
+use crate::settings::codec::{Codec, Input, Parsed, invalid};
+use crate::settings::secret::Secret;
+use crate::settings::sensitivity::{self, Sensitivity};
 
 /// `server.url`: http or https, and a path that ends in one slash.
 pub(super) const SERVER_URL: Codec<Url> = Codec::text(server).with(Sensitivity::Url);

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::document::{Document, LineIndex};
-use super::environment::Environment;
-use super::error::{ConfigError, ConfigErrors, Warning};
-use super::merge::merge;
-use super::parser::{ParseResult, Parser, Reported};
 use super::rules;
-use super::settings::{Config, QueryConfig};
 use super::table::SCHEMA;
-use super::trusted_file;
-use super::values::SecretSource;
+use super::whole::{Config, QueryConfig};
+use crate::settings::document::{Document, LineIndex};
+use crate::settings::environment::Environment;
+use crate::settings::error::{ConfigError, ConfigErrors, Warning};
+use crate::settings::merge::merge;
+use crate::settings::parser::{ParseResult, Parser, Reported};
+use crate::settings::secrets::SecretSource;
+use crate::settings::trusted_file;
 
 /// The largest file read, in bytes: a thousand repositories fit, and it ends the reading of a
 /// device.

@@ -7,58 +7,41 @@
 //! parses the result once, collecting every error; what comes out needs no further check. A module
 //! is handed its own section, never the whole [`Config`].
 //!
-//! The way of a value: `document` parses the file and keeps places, `merge` checks that keys exist
-//! and lays the layers over each other, `secrets` finds what no file holds, `parser` hands each
-//! setting to the codec of its row, and `rules` sees to what holds between keys.
+//! [`crate::settings`] brings each value from its layer to the codec of its row, and tells what is
+//! wrong; `rules` sees to what holds between keys.
 
 mod address;
-mod codec;
-mod document;
-mod environment;
-mod error;
 mod load;
-mod merge;
 mod numbers;
-mod parser;
 mod rules;
-mod schema;
 mod search;
-mod secret;
-mod secrets;
-mod section;
-mod sensitivity;
-mod settings;
-mod similarity;
 mod table;
 #[cfg(test)]
 mod tests;
-mod trusted_file;
 mod values;
+mod whole;
 mod words;
 
-pub use environment::Environment;
+pub use crate::settings::environment::Environment;
+pub use crate::settings::error::{ConfigError, Warning};
 #[cfg(any(test, fuzzing))]
-pub use error::ConfigErrors;
-#[cfg(any(test, fuzzing))]
-pub use error::SettingSource;
-pub use error::{ConfigError, Warning};
+pub use crate::settings::error::{ConfigErrors, SettingSource};
+#[cfg(test)]
+pub use crate::settings::schema::Schema;
+pub use crate::settings::schema::{ConfigKey, OnReload, Requirement, SectionSchema};
+pub use crate::settings::secret::Secret;
+pub use crate::settings::secrets::SecretSource;
 pub use load::{
     Loaded, load, load_for_queries, load_for_queries_leniently, load_text, password_source,
 };
 #[cfg(test)]
-pub use schema::Schema;
-pub use schema::{ConfigKey, OnReload, Requirement, SectionSchema};
-pub use secret::Secret;
-pub use settings::{Config, QueryConfig};
-#[cfg(test)]
-pub use table::ChangesConfig;
-#[cfg(test)]
-pub use table::StatusConfig;
+pub use table::{ChangesConfig, StatusConfig};
 pub use table::{
     DeletesConfig, LogConfig, LoginConfig, PagingConfig, RepositoryConfig, SCHEMA, ServerConfig,
     SessionConfig,
 };
 pub use values::{
-    AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, MirrorUrl, Rate, SecretSource,
-    StatusListen, Transport,
+    AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, MirrorUrl, Rate, StatusListen,
+    Transport,
 };
+pub use whole::{Config, QueryConfig};

@@ -12,10 +12,10 @@ use bytesize::ByteSize;
 use config::ValueKind;
 use toml::Value;
 
-use super::codec::{Codec, Input, InvalidValue, Parsed, invalid};
-use super::error::quoted;
 use super::values::{AutoOr, MOST_IN_FLIGHT, Rate};
 use crate::domain::RepositoryId;
+use crate::settings::codec::{Codec, Input, InvalidValue, Parsed, invalid};
+use crate::settings::error::quoted;
 
 /// The longest time to wait: nothing that the daemon waits for lasts longer, and it catches `5M`, which
 /// is five months and was meant to be `5m`.

@@ -6,19 +6,19 @@ use std::time::Duration;
 use config::ValueKind;
 
 use super::address::{self, MIRROR_URL, PROXY_URL};
-use super::codec::InvalidValue;
-use super::environment::Environment;
-use super::error::{SettingSource, quoted};
 use super::numbers::REPOSITORY_ID;
-use super::parser::Parser;
 use super::search;
-use super::secrets::{SecretKey, mode_for_others, warn_if_exposed};
-use super::section::ConfigSection as _;
-use super::sensitivity::{Sensitivity, masked};
-use super::settings::Config;
 use super::table::{LoginConfig, MirrorConfig, RepositoryConfig, ServerConfig, SessionConfig};
 use super::values::{LoginMethod, MirrorUrl};
+use super::whole::Config;
 use super::words::{POINTER, POINTERS, POINTERS_HINT, TEXT, choice};
+use crate::settings::codec::InvalidValue;
+use crate::settings::environment::Environment;
+use crate::settings::error::{SettingSource, quoted};
+use crate::settings::parser::Parser;
+use crate::settings::secrets::{SecretKey, mode_for_others, warn_if_exposed};
+use crate::settings::section::ConfigSection as _;
+use crate::settings::sensitivity::{Sensitivity, masked};
 
 /// How long a session lasts (vendor).
 const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -7,8 +7,8 @@
 use config::{Map, Value, ValueKind};
 use serde_json::Value as Json;
 
-use super::codec::{Codec, Input, InvalidValue, Parsed};
-use super::document::{element, joined};
+use crate::settings::codec::{Codec, Input, InvalidValue, Parsed};
+use crate::settings::document::{element, joined};
 
 /// Members of a search request that are the daemon's to set (vendor).
 const RESERVED: [&str; 3] = ["repositoryId", "page", "pageSize"];

@@ -21,19 +21,18 @@ use super::numbers::{
     AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
     REPOSITORY_ID, RESPONSE_SIZE,
 };
-use super::parser::{ParseResult, Parser};
-use super::schema::{ConfigKey, OnReload, Requirement, Schema, SectionSchema};
 use super::search::SEARCH;
-use super::secret::Secret;
-use super::section::{ConfigSection, differ, section, shown_field};
 use super::values::{
     AutoOr, LogFormat, LogLevel, LoginMethod, MirrorUrl, Rate, StatusListen, Transport,
 };
-use super::words::{
-    FLAG, POINTER, POINTERS, READABLE_FILE, SECRET, SECRET_FILE, TEXT, WORDS, choice,
-};
+use super::words::{FLAG, POINTER, POINTERS, READABLE_FILE, TEXT, WORDS, choice};
 use crate::domain::RepositoryId;
 use crate::json::JsonPointer;
+use crate::settings::parser::{ParseResult, Parser};
+use crate::settings::schema::{ConfigKey, OnReload, Requirement, Schema, SectionSchema};
+use crate::settings::secret::Secret;
+use crate::settings::secrets::{SECRET, SECRET_FILE};
+use crate::settings::section::{ConfigSection, differ, section, shown_field};
 
 /// All sections, in the order in which they are shown.
 pub const SCHEMA: Schema = Schema(&[

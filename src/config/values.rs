@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::secret::Secret;
-use super::sensitivity;
+use crate::settings::secret::Secret;
+use crate::settings::sensitivity;
 
 /// More requests than this at once for one repository serve nobody: the server works them off one
 /// after the other, and each may hold an answer in memory.
@@ -139,17 +139,4 @@ impl fmt::Display for StatusListen {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
-}
-
-/// Where a secret is taken from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
-    /// The file of a systemd credential.
-    Credential(PathBuf),
-    /// The file that a key ending in `_file` names.
-    File(PathBuf),
-    /// The environment variable of this name.
-    Variable(String),
-    /// The file that the shipped units hand to the daemon.
-    Unit(PathBuf),
 }

@@ -7,28 +7,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::ValueKind;
-use toml::Value;
 
-use super::codec::{Codec, Input, InvalidValue, Parsed, invalid};
-use super::error::quoted;
-use super::secret::Secret;
-use super::sensitivity::{MASK, Sensitivity, type_name};
-use super::similarity::nearest;
 use super::values::Choice;
 use crate::json::{JsonPointer, PointerError};
+use crate::settings::codec::{Codec, Input, InvalidValue, Parsed, invalid};
+use crate::settings::error::quoted;
+use crate::settings::nearest;
+use crate::settings::sensitivity::type_name;
 
 /// Any text but the empty one.
 pub(super) const TEXT: Codec<String> =
     Codec::plain(|input| input.text("\"text\"").map(str::to_owned));
-
-/// A secret, which stands in no file: what is parsed here has been found elsewhere.
-pub(super) const SECRET: Codec<Secret> =
-    Codec::new(|input| input.text("it").map(Secret::new), |_| Value::from(MASK))
-        .with(Sensitivity::Secret);
-
-/// The path of a file that holds a secret.
-pub(super) const SECRET_FILE: Codec<PathBuf> =
-    Codec::plain(|input| input.text("\"text\"").map(PathBuf::from)).with(Sensitivity::SecretFile);
 
 /// A file that must be there and readable, but is not read here.
 pub(super) const READABLE_FILE: Codec<PathBuf> = Codec::plain(readable_file);

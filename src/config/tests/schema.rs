@@ -1,12 +1,12 @@
 //! What derives from a table of keys, be it this one or another.
 
 use super::*;
-use crate::config::codec::InvalidValue;
-use crate::config::document::Document;
-use crate::config::merge::merge;
-use crate::config::parser::{ParseResult, Parser};
-use crate::config::section::{ConfigSection, differ, section, shown_field};
 use crate::config::{numbers, words};
+use crate::settings::codec::InvalidValue;
+use crate::settings::document::Document;
+use crate::settings::merge::merge;
+use crate::settings::parser::{ParseResult, Parser};
+use crate::settings::section::{ConfigSection, differ, section, shown_field};
 
 fn hint_in(name: &str, wrong: &str) -> String {
     SCHEMA.hint_for_key(SCHEMA.section(name).unwrap(), wrong)

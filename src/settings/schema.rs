@@ -8,7 +8,7 @@ use super::sensitivity::Sensitivity;
 use super::similarity::nearest;
 
 /// How the name of each variable begins that belongs to us.
-pub(super) const VARIABLE_PREFIX: &str = "EWMIRROR_";
+pub const VARIABLE_PREFIX: &str = "EWMIRROR_";
 
 /// One key.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct ConfigKey {
     /// Whether somebody must set it, and what holds otherwise.
     pub requirement: Requirement,
     /// What an error may repeat of its value.
-    pub(super) sensitivity: Sensitivity,
+    pub sensitivity: Sensitivity,
     /// What a reload does with another value.
     pub on_reload: OnReload,
     /// What it is for, in lines of text.
@@ -82,7 +82,7 @@ impl ConfigKey {
     }
 
     /// The systemd credential that holds it, where it is a secret.
-    pub(super) fn credential(&self) -> &'static str {
+    pub fn credential(&self) -> &'static str {
         // That of the proxy is spelt as credentials of units are.
         if self.path == "server.proxy_password" { "proxy-password" } else { self.name() }
     }
@@ -115,7 +115,7 @@ impl SectionSchema {
     }
 
     /// The keys that it may hold.
-    pub(super) fn all_keys(&self) -> impl Iterator<Item = &'static ConfigKey> {
+    pub fn all_keys(&self) -> impl Iterator<Item = &'static ConfigKey> {
         self.keys.iter().chain(self.overrides.iter().flat_map(|section| section.keys))
     }
 }
@@ -136,7 +136,7 @@ impl Schema {
     }
 
     /// The defaults, as TOML. Those of a list stand in a section of its name.
-    pub(super) fn defaults(self) -> String {
+    pub fn defaults(self) -> String {
         let line = |key: &ConfigKey| match key.requirement {
             Requirement::Default(value) => Some(format!("{} = {value}\n", key.path)),
             Requirement::Optional(_) | Requirement::Required { .. } => None,
@@ -145,7 +145,7 @@ impl Schema {
     }
 
     /// What to write in place of a key that a section does not know.
-    pub(super) fn hint_for_key(self, section: &SectionSchema, wrong: &str) -> String {
+    pub fn hint_for_key(self, section: &SectionSchema, wrong: &str) -> String {
         let here: Vec<_> = section.all_keys().map(ConfigKey::name).collect();
         match nearest(wrong, here.iter().copied()) {
             Some(name) => format!("did you mean {name}?"),
@@ -156,7 +156,7 @@ impl Schema {
     }
 
     /// What to write in place of a section that nobody knows.
-    pub(super) fn hint_for_section(self, wrong: &str) -> String {
+    pub fn hint_for_section(self, wrong: &str) -> String {
         self.home_of(wrong).unwrap_or_else(|| {
             let near = nearest(wrong, self.0.iter().map(|section| section.name));
             if let Some(section) = near.and_then(|name| self.section(name)) {
@@ -168,7 +168,7 @@ impl Schema {
     }
 
     /// What is wrong with a variable that nobody knows; `bare` is its name without the prefix.
-    pub(super) fn unknown_variable(self, bare: &str) -> InvalidValue {
+    pub fn unknown_variable(self, bare: &str) -> InvalidValue {
         let is_in = |list: &&SectionSchema| {
             let rest = bare.strip_prefix(&list.name.to_uppercase());
             list.is_list && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))

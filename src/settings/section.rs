@@ -10,7 +10,7 @@ use super::parser::{ParseResult, Parser};
 use super::schema::{ConfigKey, SectionSchema};
 
 /// A section that is a struct.
-pub(super) trait ConfigSection: Sized {
+pub trait ConfigSection: Sized {
     /// What there is to say of its keys.
     const SCHEMA: SectionSchema;
 
@@ -32,7 +32,7 @@ pub(super) trait ConfigSection: Sized {
 }
 
 /// A field of a key that may be left out.
-pub(super) trait OptionalField<T> {
+pub trait OptionalField<T> {
     /// What it holds, unless it was left out.
     fn given(&self) -> Option<&T>;
 }
@@ -50,15 +50,12 @@ impl<T: Default + PartialEq> OptionalField<T> for T {
 }
 
 /// The value of an optional field as TOML, unless it was left out.
-pub(super) fn shown_field<T>(
-    codec: &Codec<T>,
-    field: &impl OptionalField<T>,
-) -> Option<toml::Value> {
+pub fn shown_field<T>(codec: &Codec<T>, field: &impl OptionalField<T>) -> Option<toml::Value> {
     field.given().map(|value| (codec.show)(value))
 }
 
 /// Whether two fields differ, floats bit for bit in all that matters here.
-pub(super) fn differ<T: PartialEq>(one: &T, other: &T) -> bool {
+pub fn differ<T: PartialEq>(one: &T, other: &T) -> bool {
     one != other
 }
 
@@ -92,7 +89,7 @@ macro_rules! section {
             $($( $(#[doc = $over_doc])+ pub $over: $over_type, )*)?
         }
 
-        impl $crate::config::section::ConfigSection for $section {
+        impl $crate::settings::section::ConfigSection for $section {
             const SCHEMA: SectionSchema = SectionSchema {
                 name: $name,
                 is_list: section!(@is_list $shape),
@@ -171,4 +168,4 @@ macro_rules! section {
     (@show $requirement:ident $codec:expr, $field:expr) => { Some(($codec.show)($field)) };
 }
 
-pub(super) use section;
+pub(crate) use section;

@@ -12,14 +12,16 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::codec::{Parsed, invalid};
+use toml::Value;
+
+use super::codec::{Codec, Parsed, invalid};
 use super::environment::Environment;
 use super::error::SettingSource;
 use super::parser::{ParseResult, Parser};
 use super::schema::ConfigKey;
+use super::secret::Secret;
+use super::sensitivity::{MASK, Sensitivity};
 use super::trusted_file;
-use super::values::SecretSource;
-use super::words::SECRET_FILE;
 
 /// The variable in which systemd names the directory of a service's credentials.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -30,16 +32,38 @@ const LARGEST_SECRET: usize = 64 << 10;
 /// The permission bits that let the group or others read a file.
 const READABLE_BY_OTHERS: u32 = 0o044;
 
+/// A secret, which stands in no file: what is parsed here has been found elsewhere.
+pub const SECRET: Codec<Secret> =
+    Codec::new(|input| input.text("it").map(Secret::new), |_| Value::from(MASK))
+        .with(Sensitivity::Secret);
+
+/// The path of a file that holds a secret.
+pub const SECRET_FILE: Codec<PathBuf> =
+    Codec::plain(|input| input.text("\"text\"").map(PathBuf::from)).with(Sensitivity::SecretFile);
+
+/// Where a secret is taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The file of a systemd credential.
+    Credential(PathBuf),
+    /// The file that a key ending in `_file` names.
+    File(PathBuf),
+    /// The environment variable of this name.
+    Variable(String),
+    /// The file that the shipped units hand to the daemon.
+    Unit(PathBuf),
+}
+
 /// A secret, the key that names its file, and the file in which the shipped unit has it.
-pub(super) struct SecretKey<'a> {
-    pub(super) key: &'static ConfigKey,
-    pub(super) file: &'static ConfigKey,
-    pub(super) unit: Option<&'a Path>,
+pub struct SecretKey<'a> {
+    pub key: &'static ConfigKey,
+    pub file: &'static ConfigKey,
+    pub unit: Option<&'a Path>,
 }
 
 impl SecretKey<'_> {
     /// Finds the secret, if it is anywhere, and makes it the value of its key.
-    pub(super) fn resolve(&self, parser: &mut Parser, environment: &Environment) {
+    pub fn resolve(&self, parser: &mut Parser, environment: &Environment) {
         if self.found(parser, environment).is_err() {
             parser.mark_reported(self.key.path);
         }
@@ -106,11 +130,7 @@ impl SecretKey<'_> {
     }
 
     /// Where the secret would be taken from, faulty or not; the place itself is not looked at.
-    pub(super) fn source(
-        &self,
-        parser: &Parser,
-        environment: &Environment,
-    ) -> Option<SecretSource> {
+    pub fn source(&self, parser: &Parser, environment: &Environment) -> Option<SecretSource> {
         let file = parser.peek(self.file.section(), self.file, &SECRET_FILE);
         self.sources(parser, environment, file).into_iter().next()
     }
@@ -128,7 +148,7 @@ impl SecretKey<'_> {
 }
 
 /// Warns where others than its owner can read a file that holds a secret.
-pub(super) fn warn_if_exposed(parser: &mut Parser, key: &str, path: &Path) {
+pub fn warn_if_exposed(parser: &mut Parser, key: &str, path: &Path) {
     if let Some(mode) = mode_for_others(path) {
         let path = path.display();
         parser.warn(
@@ -139,7 +159,7 @@ pub(super) fn warn_if_exposed(parser: &mut Parser, key: &str, path: &Path) {
 }
 
 /// The mode of a file that others than its owner can read.
-pub(super) fn mode_for_others(path: &Path) -> Option<u32> {
+pub fn mode_for_others(path: &Path) -> Option<u32> {
     // The file was found to be there a moment ago.
     let mode = fs::metadata(path).ok()?.permissions().mode();
     (mode & READABLE_BY_OTHERS != 0).then_some(mode & 0o7777)

@@ -13,19 +13,19 @@ use super::schema::{ConfigKey, Requirement};
 
 /// A setting is missing or wrong, and has been told about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reported;
+pub struct Reported;
 
 /// The outcome of parsing a setting or a section.
-pub(super) type ParseResult<T> = Result<T, Reported>;
+pub type ParseResult<T> = Result<T, Reported>;
 
 /// Merged settings being parsed, each under its path: `paging.page_size`, `repository[1].id`.
 #[derive(Default)]
-pub(super) struct Parser {
-    pub(super) settings: BTreeMap<String, ValueKind>,
+pub struct Parser {
+    pub settings: BTreeMap<String, ValueKind>,
     /// Where each setting comes from that is not a default, and each element of a list.
-    pub(super) sources: BTreeMap<String, SettingSource>,
+    pub sources: BTreeMap<String, SettingSource>,
     /// The paths of the elements of each list of sections: `repository[1]`.
-    pub(super) elements: BTreeMap<&'static str, Vec<String>>,
+    pub elements: BTreeMap<&'static str, Vec<String>>,
     /// Settings and sections that an error has already been told of.
     reported: BTreeSet<String>,
     errors: Vec<ConfigError>,
@@ -34,12 +34,12 @@ pub(super) struct Parser {
 
 impl Parser {
     /// The paths of the elements of a list of sections.
-    pub(super) fn elements(&self, list: &str) -> Vec<String> {
+    pub fn elements(&self, list: &str) -> Vec<String> {
         self.elements.get(list).cloned().unwrap_or_default()
     }
 
     /// A key of the section at this path that may be left out.
-    pub(super) fn optional<T>(
+    pub fn optional<T>(
         &mut self,
         section: &str,
         key: &ConfigKey,
@@ -60,7 +60,7 @@ impl Parser {
     }
 
     /// A key that is set, as somebody must or by its default.
-    pub(super) fn required<T>(
+    pub fn required<T>(
         &mut self,
         section: &str,
         key: &ConfigKey,
@@ -76,7 +76,7 @@ impl Parser {
     }
 
     /// The value of a key, where it is there and right; nothing is told.
-    pub(super) fn peek<T>(&self, section: &str, key: &ConfigKey, codec: &Codec<T>) -> Option<T> {
+    pub fn peek<T>(&self, section: &str, key: &ConfigKey, codec: &Codec<T>) -> Option<T> {
         self.parse(&self.resolve(section, key), codec)?.ok()
     }
 
@@ -94,37 +94,37 @@ impl Parser {
     }
 
     /// The value at this path before it is parsed.
-    pub(super) fn get(&self, path: &str) -> Option<&ValueKind> {
+    pub fn get(&self, path: &str) -> Option<&ValueKind> {
         self.settings.get(path)
     }
 
     /// Puts another value in its place.
-    pub(super) fn set(&mut self, path: &str, value: impl Into<ValueKind>) {
+    pub fn set(&mut self, path: &str, value: impl Into<ValueKind>) {
         self.settings.insert(path.to_owned(), value.into());
     }
 
     /// Takes the value at this path out.
-    pub(super) fn remove(&mut self, path: &str) {
+    pub fn remove(&mut self, path: &str) {
         self.settings.remove(path);
     }
 
     /// Where it comes from.
-    pub(super) fn source(&self, path: &str) -> SettingSource {
+    pub fn source(&self, path: &str) -> SettingSource {
         self.sources.get(path).cloned().unwrap_or(SettingSource::Default)
     }
 
     /// Whether somebody set it.
-    pub(super) fn is_set(&self, path: &str) -> bool {
+    pub fn is_set(&self, path: &str) -> bool {
         self.sources.contains_key(path)
     }
 
     /// Notes that an error has been told of this setting under another name.
-    pub(super) fn mark_reported(&mut self, path: &str) {
+    pub fn mark_reported(&mut self, path: &str) {
         self.reported.insert(path.to_owned());
     }
 
     /// Reports that nobody set what somebody must, unless an error has already explained that.
-    pub(super) fn report_missing(&mut self, path: &str, hint: &str) -> Reported {
+    pub fn report_missing(&mut self, path: &str, hint: &str) -> Reported {
         let section = path.rsplit_once('.').map_or(path, |(section, _)| section);
         if self.reported.contains(path) || self.reported.contains(section) {
             return Reported;
@@ -135,18 +135,13 @@ impl Parser {
     }
 
     /// Reports a setting, of which this much may be shown.
-    pub(super) fn report(
-        &mut self,
-        path: &str,
-        value: Option<String>,
-        found: InvalidValue,
-    ) -> Reported {
+    pub fn report(&mut self, path: &str, value: Option<String>, found: InvalidValue) -> Reported {
         let source = self.source(path);
         self.report_at(path, source, value, found)
     }
 
     /// Reports a setting whose value comes from elsewhere than the merged layers.
-    pub(super) fn report_at(
+    pub fn report_at(
         &mut self,
         path: &str,
         source: SettingSource,
@@ -158,7 +153,7 @@ impl Parser {
     }
 
     /// Reports what is no setting, whatever its name.
-    pub(super) fn report_stray(
+    pub fn report_stray(
         &mut self,
         path: &str,
         source: SettingSource,
@@ -171,20 +166,17 @@ impl Parser {
     }
 
     /// How many errors there are so far.
-    pub(super) fn error_count(&self) -> usize {
+    pub fn error_count(&self) -> usize {
         self.errors.len()
     }
 
     /// Notes what works but should be known.
-    pub(super) fn warn(&mut self, path: &str, message: impl Into<String>) {
+    pub fn warn(&mut self, path: &str, message: impl Into<String>) {
         self.warnings.push(Warning { key: path.to_owned(), message: message.into() });
     }
 
     /// The warnings; all errors where there is one or where the parsing came to nothing.
-    pub(super) fn finish<T>(
-        self,
-        parsed: ParseResult<T>,
-    ) -> Result<(T, Vec<Warning>), ConfigErrors> {
+    pub fn finish<T>(self, parsed: ParseResult<T>) -> Result<(T, Vec<Warning>), ConfigErrors> {
         match (ConfigErrors::new(self.errors), parsed) {
             (None, Ok(value)) => Ok((value, self.warnings)),
             (Some(errors), _) => Err(errors),

@@ -6,14 +6,14 @@ use url::Url;
 
 use super::address::{LISTEN, SERVER_URL};
 use super::numbers::RATE;
-use super::parser::{ParseResult, Parser};
-use super::schema::ConfigKey;
-use super::section::{ConfigSection, shown_field};
 use super::table::{
     ChangesConfig, DeletesConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
     RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
 };
 use super::values::{MirrorUrl, Rate, StatusListen};
+use crate::settings::parser::{ParseResult, Parser};
+use crate::settings::schema::ConfigKey;
+use crate::settings::section::{ConfigSection, shown_field};
 
 /// Everything that the configuration says, validated.
 #[derive(Clone, Debug, PartialEq)]

@@ -19,23 +19,23 @@ const TOLD_ERRORS: usize = 5;
 
 /// A parsed file.
 #[derive(Debug)]
-pub(super) struct Document {
+pub struct Document {
     /// Its values, in the order of the file.
-    pub(super) table: Map<String, Value>,
+    pub table: Map<String, Value>,
     /// Where each stands.
-    pub(super) locations: Locations,
+    pub locations: Locations,
 }
 
 /// Where each key of a file stands.
 #[derive(Debug)]
-pub(super) struct Locations {
+pub struct Locations {
     file: String,
     by_path: HashMap<String, Location>,
 }
 
 impl Locations {
     /// The source of the value at this path.
-    pub(super) fn source(&self, path: &str) -> SettingSource {
+    pub fn source(&self, path: &str) -> SettingSource {
         let location = self.by_path.get(path).copied();
         SettingSource::File { name: self.file.clone(), location }
     }
@@ -43,7 +43,7 @@ impl Locations {
 
 impl Document {
     /// Parses TOML; `file` is the name under which errors are told.
-    pub(super) fn parse(text: &str, file: &str) -> Result<Self, ConfigErrors> {
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigErrors> {
         let lines = LineIndex::of(text);
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut errors: Vec<_> = errors
@@ -65,7 +65,7 @@ impl Document {
 }
 
 /// The path of a member; a name that is no bare TOML key is quoted.
-pub(super) fn joined(parent: &str, name: &str) -> String {
+pub fn joined(parent: &str, name: &str) -> String {
     let bare =
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     let name = if bare { name.to_owned() } else { format!("{name:?}") };
@@ -73,23 +73,23 @@ pub(super) fn joined(parent: &str, name: &str) -> String {
 }
 
 /// The path of an element, counted from 1.
-pub(super) fn element(parent: &str, index: usize) -> String {
+pub fn element(parent: &str, index: usize) -> String {
     format!("{parent}[{}]", index.saturating_add(1))
 }
 
 /// Where the lines of a text begin.
-pub(super) struct LineIndex<'a> {
+pub struct LineIndex<'a> {
     text: &'a str,
     starts: Vec<usize>,
 }
 
 impl<'a> LineIndex<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    pub fn of(text: &'a str) -> Self {
         let newlines = text.match_indices('\n').map(|(position, _)| position.saturating_add(1));
         Self { text, starts: std::iter::once(0).chain(newlines).collect() }
     }
 
-    pub(super) fn location(&self, offset: usize) -> Location {
+    pub fn location(&self, offset: usize) -> Location {
         let line = self.starts.partition_point(|start| *start <= offset).max(1);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
         let before = self.text.get(start..offset).unwrap_or_default();

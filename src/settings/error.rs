@@ -75,7 +75,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// That a file, or a place in it, cannot be read at all.
-    pub(super) fn of_file(
+    pub fn of_file(
         name: &str,
         location: Option<Location>,
         error: impl Into<String>,
@@ -106,7 +106,7 @@ pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
     /// All errors, in the order in which they are told; `None` where there is none.
-    pub(super) fn new(mut errors: Vec<ConfigError>) -> Option<Self> {
+    pub fn new(mut errors: Vec<ConfigError>) -> Option<Self> {
         // A stable sort: what has no place of its own keeps the order of the keys.
         errors.sort_by(|a, b| a.source.cmp(&b.source));
         (!errors.is_empty()).then_some(Self(errors))
@@ -175,12 +175,12 @@ impl fmt::Display for Warning {
 }
 
 /// Foreign text in quotes, its control characters escaped, cut where it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("{:?}", clipped(text))
 }
 
 /// Foreign text cut to what fits on a line.
-pub(super) fn clipped(text: &str) -> String {
+pub fn clipped(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

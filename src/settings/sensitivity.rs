@@ -7,11 +7,11 @@ use super::error::quoted;
 use super::secret::Secret;
 
 /// What stands for a secret wherever a configuration is shown.
-pub(super) const MASK: &str = "***";
+pub const MASK: &str = "***";
 
 /// What an error may repeat of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sensitivity {
+pub enum Sensitivity {
     /// All of it.
     Plain,
     /// A URL, without user, password and query.
@@ -24,7 +24,7 @@ pub(super) enum Sensitivity {
 
 impl Sensitivity {
     /// What an error may repeat of this value.
-    pub(super) fn shown(self, kind: &ValueKind) -> Option<String> {
+    pub fn shown(self, kind: &ValueKind) -> Option<String> {
         match (self, kind) {
             (Self::Secret, _) | (_, ValueKind::Nil) => None,
             // Their elements may be anything.
@@ -42,7 +42,7 @@ impl Sensitivity {
 }
 
 /// What to call a value of this type in an error.
-pub(super) fn type_name(kind: &ValueKind) -> &'static str {
+pub fn type_name(kind: &ValueKind) -> &'static str {
     match kind {
         ValueKind::Nil => "nothing",
         ValueKind::Boolean(_) => "true or false",
@@ -74,7 +74,7 @@ fn shown_url(text: &str) -> Option<String> {
 
 /// A URL that is right, as the effective configuration shows it: the same but for its passwords,
 /// and still a URL that would be taken.
-pub(super) fn masked(secret: &Secret) -> String {
+pub fn masked(secret: &Secret) -> String {
     let Ok(mut url) = Url::parse(secret.expose()) else { return MASK.to_owned() };
     if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
         return MASK.to_owned();

@@ -19,7 +19,7 @@ use super::parser::Parser;
 use super::schema::{Schema, SectionSchema, VARIABLE_PREFIX};
 
 /// Lays the file and the environment over the defaults.
-pub(super) fn merge(schema: Schema, document: Document, environment: &Environment) -> Parser {
+pub fn merge(schema: Schema, document: Document, environment: &Environment) -> Parser {
     let mut merge = Merge { schema, locations: document.locations, parser: Parser::default() };
     let file = merge.check_file(document.table);
     let variables = merge.check_variables(environment);

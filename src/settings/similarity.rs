@@ -11,10 +11,7 @@ const BEGINNING: usize = 3;
 const COMPARED_CHARACTERS: usize = 60;
 
 /// Of the names that are possible, the one that was probably meant.
-pub(super) fn nearest<'a>(
-    wrong: &str,
-    possible: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, possible: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong: String = wrong.chars().take(COMPARED_CHARACTERS).collect::<String>().to_lowercase();
     possible
         .into_iter()

@@ -17,7 +17,7 @@ use super::codec::{InvalidValue, Parsed, invalid};
 const UNIT_FOLDER: &str = "/etc/ewmirror";
 
 /// Reads a whole file of at most `limit` bytes; `hint` is told where it is missing or is none.
-pub(super) fn read(path: &Path, limit: usize, hint: &str) -> Parsed<Vec<u8>> {
+pub fn read(path: &Path, limit: usize, hint: &str) -> Parsed<Vec<u8>> {
     let unreadable = |error: io::Error| {
         let hint = match error.kind() {
             io::ErrorKind::PermissionDenied => "run this with sudo, or as the user of the daemon",
@@ -47,13 +47,13 @@ pub(super) fn read(path: &Path, limit: usize, hint: &str) -> Parsed<Vec<u8>> {
 }
 
 /// A text without what some editors put before UTF-8.
-pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// The file that holds the password for this configuration where the shipped units have it, if
 /// there is one. None for a configuration anywhere else: its server may be anybody's.
-pub(super) fn unit_password(configuration: &Path) -> Option<PathBuf> {
+pub fn unit_password(configuration: &Path) -> Option<PathBuf> {
     let file = fs::canonicalize(configuration).ok()?;
     let folder = fs::canonicalize(UNIT_FOLDER).ok()?;
     let path = password_beside(&file, &folder)?;

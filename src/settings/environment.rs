@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::trusted_file;
 
 /// The variable that stands in place of `--config`.
-pub(super) const CONFIGURATION: &str = "EWMIRROR_CONFIG";
+pub const CONFIGURATION: &str = "EWMIRROR_CONFIG";
 
 /// The variables of a process, by name.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -44,13 +44,13 @@ impl Environment {
     /// The same, with the password file that the shipped unit of this configuration hands to the
     /// daemon, if there is one: a command that looks into what the daemon does signs in as it does.
     #[must_use]
-    pub(super) fn with_unit_of(mut self, file: &Path) -> Self {
+    pub fn with_unit_of(mut self, file: &Path) -> Self {
         self.unit_password = trusted_file::unit_password(file);
         self
     }
 
     /// That file.
-    pub(super) fn unit_password(&self) -> Option<&Path> {
+    pub fn unit_password(&self) -> Option<&Path> {
         self.unit_password.as_deref()
     }
 
@@ -65,7 +65,7 @@ impl Environment {
     }
 
     /// All variables, ordered by name.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// One member.
@@ -24,7 +24,9 @@ pub struct Member<'a> {
 ///
 /// Bytes that are no JSON object.
 pub fn of(item: &[u8]) -> Result<Vec<Member<'_>>, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(item);
+    // Of a text no value needs to be looked at again for what is not UTF-8.
+    let item = std::str::from_utf8(item).map_err(serde_json::Error::custom)?;
+    let mut deserializer = serde_json::Deserializer::from_str(item);
     let members = deserializer.deserialize_map(Members)?;
     deserializer.end()?;
     Ok(members)

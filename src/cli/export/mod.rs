@@ -193,22 +193,24 @@ impl ExportJob {
         Ok(sequence)
     }
 
-    /// Hands over the items in the order of their ids, some of them in memory at a time.
+    /// Hands over the items in the order of their ids, some of them in memory at a time: the store
+    /// reads a page while the one before it is written.
     fn each_item(
         &self,
         snapshot: &dyn ItemsSnapshot,
         mut write: impl FnMut(&ItemId, &[u8]) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
-        let mut after = None;
+        let mut page = self.query.block_on(snapshot.items(self.repository, None))?;
         loop {
-            let page = self.query.block_on(snapshot.items(self.repository, after))?;
-            for (id, body) in &page.items {
-                write(id, body)?;
-            }
-            match page.scanned_through {
-                Some(last) => after = Some(last),
-                None => return Ok(()),
-            }
+            let mut write_page = || page.items.iter().try_for_each(|(id, body)| write(id, body));
+            let Some(last) = page.scanned_through.clone() else { return write_page() };
+            let next = snapshot.items(self.repository, Some(last));
+            let (next, written) = self.query.block_on(async {
+                // The store is asked first, and reads while this thread writes.
+                Ok(tokio::join!(biased; next, async { write_page() }))
+            })?;
+            written?;
+            page = next?;
         }
     }
 }
@@ -229,7 +231,7 @@ pub(super) fn csv(
     };
     let mut census = Census::default();
     each_item(&mut |id, body| census.take(body).map_err(unfit(id)))?;
-    let columns = census.columns(first_column);
+    let mut columns = census.columns(first_column);
     if columns.names().is_empty() {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 //! lists and objects as their JSON text; null and what is missing are empty fields.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::json::members;
 
@@ -24,17 +24,22 @@ pub(in crate::cli) enum TableError {
 
 /// Collects the names of members.
 #[derive(Debug, Default)]
-pub(super) struct Census(HashSet<String>);
+pub(super) struct Census {
+    /// In the order in which they came.
+    names: Vec<String>,
+    places: Places,
+}
 
 impl Census {
     /// Takes in the members of one item.
     pub(super) fn take(&mut self, item: &[u8]) -> Result<(), TableError> {
-        for member in members::of(item)? {
-            if !self.0.contains(&*member.name) {
-                if self.0.len() >= MOST_COLUMNS {
+        for (index, member) in members::of(item)?.into_iter().enumerate() {
+            if self.places.find(&self.names, index, &member.name).is_none() {
+                if self.names.len() >= MOST_COLUMNS {
                     return Err(TableError::TooManyColumns);
                 }
-                self.0.insert(member.name.into_owned());
+                self.places.known.insert(member.name.clone().into_owned(), self.names.len());
+                self.names.push(member.name.into_owned());
             }
         }
         Ok(())
@@ -42,10 +47,39 @@ impl Census {
 
     /// The columns: the one of this name first, if there is one, and the others by name.
     pub(super) fn columns(self, first: &str) -> Columns {
-        let mut names: Vec<String> = self.0.into_iter().collect();
+        let mut names = self.names;
         names.sort_unstable_by(|a, b| (a != first, a).cmp(&(b != first, b)));
-        let places = names.iter().cloned().zip(0..).collect();
-        Columns { names, places }
+        let known = names.iter().cloned().zip(0..).collect();
+        Columns { names, places: Places { known, guesses: Vec::new() } }
+    }
+}
+
+/// Where each name stands in a list of names.
+///
+/// Items of a repository mostly have the same members in the same order. So a member is first held
+/// against the name that the last one at its index in an item had, and only then looked up.
+#[derive(Debug, Default)]
+struct Places {
+    known: HashMap<String, usize>,
+    /// By the index of a member in its item.
+    guesses: Vec<usize>,
+}
+
+impl Places {
+    /// The place of this name, which is that of an item's member of this index, among these.
+    fn find(&mut self, names: &[String], index: usize, name: &str) -> Option<usize> {
+        let guess = self.guesses.get(index).copied();
+        if let Some(guess) = guess.filter(|guess| names.get(*guess).is_some_and(|it| it == name)) {
+            return Some(guess);
+        }
+        let place = self.known.get(name).copied()?;
+        if index >= self.guesses.len() {
+            self.guesses.resize(index + 1, place);
+        }
+        if let Some(guess) = self.guesses.get_mut(index) {
+            *guess = place;
+        }
+        Some(place)
     }
 }
 
@@ -53,7 +87,7 @@ impl Census {
 #[derive(Debug)]
 pub(super) struct Columns {
     names: Vec<String>,
-    places: HashMap<String, usize>,
+    places: Places,
 }
 
 impl Columns {
@@ -63,11 +97,11 @@ impl Columns {
     }
 
     /// The row of an item whose members have all been counted.
-    pub(super) fn row<'a>(&self, item: &'a [u8]) -> Result<Vec<Cow<'a, str>>, TableError> {
+    pub(super) fn row<'a>(&mut self, item: &'a [u8]) -> Result<Vec<Cow<'a, str>>, TableError> {
         let mut row = vec![Cow::Borrowed(""); self.names.len()];
-        for member in members::of(item)? {
-            let place = self.places.get(&*member.name).and_then(|place| row.get_mut(*place));
-            if let Some(field) = place {
+        for (index, member) in members::of(item)?.into_iter().enumerate() {
+            let place = self.places.find(&self.names, index, &member.name);
+            if let Some(field) = place.and_then(|place| row.get_mut(place)) {
                 let null = member.value.get() == "null";
                 *field = if null { Cow::Borrowed("") } else { members::text(member.value) };
             }
@@ -108,9 +142,24 @@ mod tests {
     fn values_stand_as_they_were_written() {
         let item =
             r#"{"a":"x\n\"y\"","b":1.50,"c":true,"d":null,"e":[1, 2],"f":{"g":"h"},"b":2e0}"#;
-        let columns = columns("a", &[item, "{\"z\":1}"]);
+        let mut columns = columns("a", &[item, "{\"z\":1}"]);
         let row = columns.row(item.as_bytes()).unwrap();
         assert_eq!(row, ["x\n\"y\"", "2e0", "true", "", "[1, 2]", "{\"g\":\"h\"}", ""]);
+    }
+
+    #[test]
+    fn members_in_whatever_order_come_into_their_columns() {
+        let items = [
+            r#"{"a":1,"b":2,"c":3}"#,
+            r#"{"c":4,"a":5}"#,
+            r#"{"d":6,"b":7,"b":8,"a":9}"#,
+            r#"{"a":10,"b":11,"c":12}"#,
+            r#"{"e":13}"#,
+        ];
+        let mut columns = columns("c", &items);
+        assert_eq!(columns.names(), ["c", "a", "b", "d", "e"]);
+        let rows = items.map(|item| columns.row(item.as_bytes()).unwrap().join(","));
+        assert_eq!(rows, ["3,1,2,,", "4,5,,,", ",9,8,6,", "12,10,11,,", ",,,,13"]);
     }
 
     #[test]

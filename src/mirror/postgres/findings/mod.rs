@@ -7,7 +7,7 @@
 mod access;
 mod durability;
 mod identity;
-mod lease_holders;
+mod lease_owners;
 mod pooler;
 mod upkeep;
 
@@ -37,7 +37,7 @@ const LOOKS: [&str; 12] = [
     upkeep::AUTOVACUUM,
     upkeep::DEAD_ROWS,
     upkeep::TRANSACTIONS,
-    lease_holders::LEASES,
+    lease_owners::LEASES,
 ];
 
 /// Looks at the database, for `within` at most, and tells of each finding as soon as it is known.
@@ -104,7 +104,7 @@ impl Database<'_> {
                 upkeep::AUTOVACUUM => upkeep::autovacuum(connection, schema).await,
                 upkeep::DEAD_ROWS => upkeep::dead_rows(connection, schema).await,
                 upkeep::TRANSACTIONS => upkeep::transactions(connection).await,
-                _ => lease_holders::leases(connection, schema).await,
+                _ => lease_owners::leases(connection, schema).await,
             }
         });
         match looked.await {

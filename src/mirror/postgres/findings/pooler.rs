@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Object;
 use tokio::time::timeout;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::mirror::ExaminationFinding;
 use crate::mirror::postgres::connections::PostgresPool;
@@ -17,31 +18,42 @@ pub(super) const POOLER: &str = "pooler";
 /// A pooler that has no second session to give keeps us waiting.
 const WITHIN: Duration = Duration::from_secs(2);
 
-const SERVED_BY: &str = "SELECT pg_backend_pid()";
-
 /// Tells poolers in transaction mode, and statement mode, from a session of one's own.
 pub(super) async fn pooler(
     pool: &PostgresPool,
     connection: &Object,
 ) -> Result<ExaminationFinding, PostgresError> {
-    let before: i32 = connection.query_one(SERVED_BY, &[]).await?.try_get(0)?;
-    let mut other = pool.get().await?;
-    let Ok(transaction) = timeout(WITHIN, other.transaction()).await else {
-        return Ok(suspected("a second connection is kept waiting"));
+    let before = served_by(connection).await?;
+    let other = pool.get().await?;
+    let begun = timeout(WITHIN, other.batch_execute("BEGIN")).await;
+    let after = match begun {
+        Ok(begun) => {
+            begun?;
+            timeout(WITHIN, served_by(connection)).await
+        }
+        Err(elapsed) => Err(elapsed),
     };
-    let transaction = transaction?;
-    let others: i32 = transaction.query_one(SERVED_BY, &[]).await?.try_get(0)?;
-    let after = timeout(WITHIN, connection.query_one(SERVED_BY, &[])).await;
-    transaction.rollback().await?;
+    // One that waits would keep the pool's next user waiting, too.
     let Ok(after) = after else {
-        return Ok(suspected("a connection waits for another one's transaction"));
+        drop(Object::take(other));
+        return Ok(suspected("one connection is kept waiting by another one's transaction"));
     };
-    let after: i32 = after?.try_get(0)?;
-    Ok(if before == after && others != after {
+    let others = served_by(&other).await?;
+    other.batch_execute("ROLLBACK").await?;
+    Ok(if before == after? && before != others {
         ExaminationFinding::sound(POOLER, "none, or one in session mode")
     } else {
         suspected("one connection is served by several processes in turn")
     })
+}
+
+/// The process of the server that answers now. Nothing is prepared: a pooler may lose it.
+async fn served_by(connection: &Object) -> Result<Option<String>, PostgresError> {
+    let answer = connection.simple_query("SELECT pg_backend_pid()").await?;
+    Ok(answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
 }
 
 fn suspected(found: &str) -> ExaminationFinding {

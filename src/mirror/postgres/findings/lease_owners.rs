@@ -25,22 +25,17 @@ pub(super) async fn leases(
                 "SELECT coalesce(string_agg(format('%s writes %s', name, repositories), '; ' \
                      ORDER BY name), ''), \
                      (SELECT count(*) FROM {schema}.instance \
-                      WHERE expires_at > clock_timestamp()), \
-                     (SELECT count(*) FROM {schema}.lease WHERE generation > 0) \
-                 FROM (SELECT min(i.name) AS name, \
-                           string_agg(l.repository::text, ', ' ORDER BY l.repository) \
-                               AS repositories \
+                      WHERE expires_at > clock_timestamp()) \
+                 FROM (SELECT i.name, string_agg(l.repository::text, ', ' ORDER BY l.repository) \
+                           AS repositories \
                        FROM {schema}.lease l JOIN {schema}.instance i USING (owner) \
-                       WHERE i.expires_at > clock_timestamp() GROUP BY l.owner) held"
+                       WHERE i.expires_at > clock_timestamp() GROUP BY i.owner, i.name) held"
             ),
             &[],
         )
         .await?;
-    let held: String = row.try_get(0)?;
-    let (daemons, ended): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-    Ok(if held.is_empty() && ended == 0 && daemons == 0 {
-        ExaminationFinding::sound(LEASES, "nobody writes the mirror, or ever did")
-    } else if held.is_empty() && daemons == 0 {
+    let (held, daemons): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(if held.is_empty() && daemons == 0 {
         ExaminationFinding::sound(LEASES, "nobody writes the mirror")
     } else if held.is_empty() {
         let found = format!("nobody writes the mirror, and {daemons} daemons are there");

@@ -17,6 +17,7 @@ mod disk;
 mod error;
 mod examination;
 pub(crate) mod lease_policy;
+mod log_error;
 mod none;
 mod page;
 mod postgres;
@@ -42,6 +43,7 @@ pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItem
 pub use disk::DiskSpace;
 pub use error::{MirrorError, MirrorErrorKind};
 pub use examination::{ExaminationFinding, LockOwner, Severity};
+pub(crate) use log_error::LogError;
 #[cfg(test)]
 pub use none::NoMirror;
 pub use page::{

@@ -27,6 +27,7 @@ mod package;
 mod page;
 mod paging;
 mod password;
+mod postgres;
 mod promtool;
 mod records;
 mod refusals;

@@ -2,6 +2,7 @@
 
 use super::future::MirrorFuture;
 use crate::domain::{Change, ItemId, RepositoryId, Sequence};
+use crate::mirror::LogError;
 
 /// Where the log begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,20 @@ pub struct LogBounds {
     pub dropped_through: Sequence,
     /// The last change; 0: there was none yet.
     pub last: Sequence,
+}
+
+impl LogBounds {
+    /// Sees that all that came after this change is there, and that it has come itself.
+    pub(in crate::mirror) fn expect(self, after: Sequence) -> Result<(), LogError> {
+        let Self { dropped_through, last } = self;
+        if after < dropped_through {
+            return Err(LogError::Dropped { after, dropped_through });
+        }
+        if after > last {
+            return Err(LogError::Ahead { after, last });
+        }
+        Ok(())
+    }
 }
 
 /// Changes in the order of their sequence.

@@ -8,6 +8,7 @@ use deadpool_postgres::{
 };
 use tokio_postgres::NoTls;
 
+use super::dedicated::DedicatedConnection;
 use super::error::PostgresError;
 use super::names::quoted;
 
@@ -58,6 +59,14 @@ impl PostgresPool {
     /// A connection, for as long as it is held. What it did not finish is rolled back by who finds it.
     pub(crate) async fn get(&self) -> Result<Object, PostgresError> {
         Ok(self.pool.get().await?)
+    }
+
+    /// A connection that belongs to whoever asks, and counts for no other.
+    pub(crate) async fn dedicated(&self) -> Result<DedicatedConnection, PostgresError> {
+        let mut connection = DedicatedConnection::connect(&self.address.config, NoTls).await?;
+        let (client, wire) = connection.parts();
+        wire.run(client.batch_execute(&settings(&self.address.schema))).await?;
+        Ok(connection)
     }
 
     /// Where they lead.

@@ -4,14 +4,17 @@
 //! sequences are given out in the order of commits; nothing of a row stands in an error.
 
 mod connections;
+mod dedicated;
 mod error;
 mod findings;
 mod key;
 mod leases;
 mod names;
+mod read;
 mod schema;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use connections::{PostgresAddress, PostgresPool};
+pub(crate) use read::PostgresReading;

@@ -1,4 +1,4 @@
-//! A mirror's database, which outlives the daemons of a test, and what our own commands say of it.
+//! A mirror, which outlives the daemons of a test, and what our own commands say of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tempfile::TempDir;
 
 use super::daemon::{config_file, ewmirror, output};
-use super::{Setup, Sim};
+use super::{Setup, Sim, postgres};
 
 /// What makes a database of this version.
 pub(crate) const MIGRATIONS: [&str; 3] = [
@@ -36,7 +36,7 @@ pub(crate) fn hold(connection: &rusqlite::Connection, items: std::ops::Range<i12
         .expect("the database can be written");
 }
 
-/// A folder with a database in it.
+/// A folder with a configuration in it, and the database too where that is SQLite.
 #[derive(Debug)]
 pub(crate) struct Kept {
     directory: TempDir,
@@ -58,9 +58,23 @@ impl Kept {
         Self::with(sim, directory, folder.join("mirror.db"))
     }
 
+    /// One in a schema of PostgreSQL that nobody else uses; `None` where that is not installed. It has
+    /// no file.
+    pub(crate) fn in_postgres(sim: &Sim) -> Option<Self> {
+        let place = postgres::schema()?;
+        let directory = TempDir::new().expect("a directory for the test");
+        let database = directory.path().join("no database");
+        Some(Self::at(sim, directory, database, place.mirror()))
+    }
+
     fn with(sim: &Sim, directory: TempDir, database: PathBuf) -> Self {
-        let mut kept = Self { setup: Setup::new(sim.url()), directory, database };
-        kept.setup.mirror = format!("url = 'sqlite://{}'", kept.database().display());
+        let mirror = format!("url = 'sqlite://{}'", database.display());
+        Self::at(sim, directory, database, mirror)
+    }
+
+    fn at(sim: &Sim, directory: TempDir, database: PathBuf, mirror: String) -> Self {
+        let setup = Setup { mirror, ..Setup::new(sim.url()) };
+        let kept = Self { setup, directory, database };
         fs::write(config_file(kept.directory.path()), kept.setup.toml())
             .expect("the configuration can be written");
         kept

@@ -7,6 +7,7 @@ pub(crate) mod editor;
 pub(crate) mod kept;
 pub(crate) mod machine;
 pub(crate) mod oracle;
+pub(crate) mod postgres;
 pub(crate) mod servers;
 pub(crate) mod sim;
 pub(crate) mod spiteful;

@@ -9,7 +9,7 @@ use super::connection::SqliteReader;
 use super::error::ReadError;
 use crate::domain::{Change, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::sqlite::key::{OwnedSqlItemId, SqlItemId};
-use crate::mirror::{ChangesPage, ItemHistory};
+use crate::mirror::{ChangesPage, ItemHistory, LogError};
 
 /// A page of changes is full with so many bytes of bodies, and one change more.
 const PAGE_BYTES: usize = 4 << 20;
@@ -23,7 +23,7 @@ impl SqliteReader {
     ///
     /// # Errors
     ///
-    /// [`ReadError::Dropped`] where some of them are no longer there, and [`ReadError::Ahead`]
+    /// [`LogError::Dropped`] where some of them are no longer there, and [`LogError::Ahead`]
     /// where `after` itself has not come yet.
     pub(crate) fn changes(
         &mut self,
@@ -35,12 +35,7 @@ impl SqliteReader {
         let bounds = bounds_in(&transaction)?;
         let (dropped_through, last) = (bounds.dropped_through, bounds.last);
         let after = after.unwrap_or(dropped_through);
-        if after < dropped_through {
-            return Err(ReadError::Dropped { after, dropped_through });
-        }
-        if after > last {
-            return Err(ReadError::Ahead { after, last });
-        }
+        bounds.expect(after)?;
         let mut page =
             ChangesPage { changes: Vec::new(), scanned_through: after, dropped_through, last };
         let mut statement = transaction.prepare_cached(
@@ -93,11 +88,13 @@ impl SqliteReader {
             let before = previous
                 .query_row([signed(sequence.0)], |row| optional(row, 0))
                 .optional()?
-                .ok_or(ReadError::Damaged { sequence, what: "it is not there" })?;
+                .ok_or(LogError::Damaged { sequence, what: "it is not there" })?;
             next = before.map(Sequence);
             // Else a damaged log could lead round in circles.
             if next.is_some_and(|next| next >= sequence) {
-                return Err(ReadError::Damaged { sequence, what: "its previous one comes later" });
+                return Err(
+                    LogError::Damaged { sequence, what: "its previous one comes later" }.into()
+                );
             }
         }
         history.sequences.reverse();
@@ -138,7 +135,7 @@ impl LogRow {
         let OwnedSqlItemId(item) = row.get(2)?;
         let letter = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
         let op = Op::of_letter(letter)
-            .ok_or(ReadError::Damaged { sequence, what: "its op is not known" })?;
+            .ok_or(LogError::Damaged { sequence, what: "its op is not known" })?;
         Ok(Self {
             sequence,
             repository: RepositoryId(whole(row, 1)?),
@@ -157,12 +154,13 @@ impl LogRow {
                 .prepare_cached("SELECT after FROM change WHERE sequence = ?1")?
                 .query_row([signed(of.0)], |row| row.get::<_, Option<Vec<u8>>>(0))
                 .optional()?;
-            body.flatten().ok_or(ReadError::Damaged { sequence, what: "an item of it is lost" })
+            let lost = LogError::Damaged { sequence, what: "an item of it is lost" };
+            Ok(body.flatten().ok_or(lost)?)
         };
         let before = match (op, previous) {
             (Op::Update | Op::Delete, Some(previous)) => Some(body(previous)?),
             (Op::Update | Op::Delete, None) => {
-                return Err(ReadError::Damaged { sequence, what: "it has no previous one" });
+                return Err(LogError::Damaged { sequence, what: "it has no previous one" }.into());
             }
             (Op::Read | Op::Create, _) => None,
         };

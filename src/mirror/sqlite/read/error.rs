@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::domain::Sequence;
 use crate::mirror::sqlite::error::OpenError;
-use crate::mirror::{MirrorError, MirrorErrorKind};
+use crate::mirror::{LogError, MirrorError, MirrorErrorKind};
 
 /// A mirror that could not be asked, or a question that it cannot answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,33 +30,9 @@ pub(crate) enum ReadError {
         /// Ours.
         known: u32,
     },
-    /// Changes were asked for that are no longer there.
-    #[error(
-        "the changes after {after} up to {dropped_through} have been dropped: the first that can \
-         be asked for is --after {dropped_through}"
-    )]
-    Dropped {
-        /// After which.
-        after: Sequence,
-        /// The last that is gone.
-        dropped_through: Sequence,
-    },
-    /// Changes were asked for that come after one which has not come.
-    #[error("there is no change {after} yet: the last one is {last}")]
-    Ahead {
-        /// After which.
-        after: Sequence,
-        /// The last that there is.
-        last: Sequence,
-    },
-    /// The log contradicts itself.
-    #[error("change {sequence} is damaged: {what}")]
-    Damaged {
-        /// Which.
-        sequence: Sequence,
-        /// What is wrong with it.
-        what: &'static str,
-    },
+    /// The log has no answer.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// SQLite said no.
     #[error("the mirror cannot be read")]
     Sqlite(#[from] rusqlite::Error),
@@ -70,9 +45,7 @@ impl ReadError {
             Self::Missing { .. } => MirrorErrorKind::Missing,
             Self::Open(error) => error.kind(),
             Self::Older { .. } => MirrorErrorKind::Older,
-            Self::Dropped { .. } => MirrorErrorKind::Dropped,
-            Self::Ahead { .. } => MirrorErrorKind::Ahead,
-            Self::Damaged { .. } => MirrorErrorKind::Damaged,
+            Self::Log(error) => error.kind(),
             Self::Sqlite(_) => MirrorErrorKind::Unavailable,
         }
     }
@@ -89,15 +62,7 @@ impl ReadError {
             }
             Self::Open(error) => error.remedy(),
             Self::Older { .. } => "start the daemon of this version, which brings it up to date",
-            Self::Dropped { .. } => {
-                "begin with an export, which holds what they did, and go on from there"
-            }
-            Self::Ahead { .. } => {
-                "begin anew if the mirror has been made anew: its changes count from 1 again"
-            }
-            Self::Damaged { .. } => {
-                "restore the database from a backup, or move it away to have it made anew"
-            }
+            Self::Log(error) => error.remedy(),
             Self::Sqlite(_) => "see that the database is whole and that its disk can be read",
         }
     }

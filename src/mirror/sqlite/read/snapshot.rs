@@ -11,8 +11,8 @@ use super::columns::{bounds_in, optional, signed};
 use super::connection::SqliteReader;
 use super::error::ReadError;
 use crate::domain::{ItemId, Op, RepositoryId, Sequence};
-use crate::mirror::ItemsPage;
 use crate::mirror::sqlite::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
+use crate::mirror::{ItemsPage, LogError};
 
 /// A page of items is full with so many bytes of bodies, and one item more.
 const PAGE_BYTES: usize = 1 << 20;
@@ -35,8 +35,8 @@ impl SqliteSnapshot {
     ///
     /// # Errors
     ///
-    /// [`ReadError::Dropped`] where later changes than that have been dropped, and
-    /// [`ReadError::Ahead`] where it has not come yet.
+    /// [`LogError::Dropped`] where later changes than that have been dropped, and
+    /// [`LogError::Ahead`] where it has not come yet.
     pub(crate) fn take(reader: SqliteReader, as_of: Option<Sequence>) -> Result<Self, ReadError> {
         let connection = reader.connection;
         connection.execute_batch("BEGIN")?;
@@ -44,11 +44,11 @@ impl SqliteSnapshot {
         let bounds = bounds_in(&connection)?;
         let sequence = as_of.unwrap_or(bounds.last);
         if sequence > bounds.last {
-            return Err(ReadError::Ahead { after: sequence, last: bounds.last });
+            return Err(LogError::Ahead { after: sequence, last: bounds.last }.into());
         }
         if sequence < bounds.dropped_through {
             let dropped_through = bounds.dropped_through;
-            return Err(ReadError::Dropped { after: sequence, dropped_through });
+            return Err(LogError::Dropped { after: sequence, dropped_through }.into());
         }
         Ok(Self { connection, sequence, is_past: sequence < bounds.last })
     }
@@ -114,7 +114,7 @@ impl SqliteSnapshot {
         loop {
             let damaged = |what| {
                 let sequence = Sequence(sequence.cast_unsigned());
-                ReadError::Damaged { sequence, what }
+                ReadError::from(LogError::Damaged { sequence, what })
             };
             let is_then = sequence <= signed(self.sequence.0);
             let found = change

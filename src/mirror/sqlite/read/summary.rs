@@ -15,7 +15,7 @@ use crate::domain::{Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::sqlite::error::OpenError;
 use crate::mirror::sqlite::key::OwnedSqlItemId;
 use crate::mirror::{
-    CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary,
+    CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, LedgerEntry, LogError, MirrorSummary,
     PassStatistics, RepositorySummary, StorageUse,
 };
 
@@ -66,7 +66,7 @@ fn newest(
         let sequence = Sequence(whole(row, 0)?);
         let letter = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
         let op = Op::of_letter(letter)
-            .ok_or(ReadError::Damaged { sequence, what: "its op is not known" })?;
+            .ok_or(LogError::Damaged { sequence, what: "its op is not known" })?;
         let OwnedSqlItemId(item) = row.get(4)?;
         let repository = RepositoryId(whole(row, 3)?);
         Ok(ChangeHead { sequence, ts_ms: row.get(1)?, op, repository, item })

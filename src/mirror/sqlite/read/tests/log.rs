@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::Change;
-use crate::mirror::LogBounds;
+use crate::mirror::{LogBounds, LogError};
 
 fn sequences(changes: &[Change]) -> Vec<u64> {
     changes.iter().map(|change| change.sequence.0).collect()
@@ -129,11 +129,17 @@ fn a_damaged_log_is_an_error_and_no_endless_search() {
     made.put(ONE, &id, Some("2"));
     made.writer.execute("UPDATE change SET previous = 2 WHERE sequence = 1", []).unwrap();
     let mut reader = made.reader();
-    assert!(matches!(reader.history(ONE, &id), Err(ReadError::Damaged { .. })));
+    assert!(matches!(reader.history(ONE, &id), Err(ReadError::Log(LogError::Damaged { .. }))));
     made.writer.execute("DELETE FROM change WHERE sequence = 1", []).unwrap();
-    assert!(matches!(reader.changes(None, None, 10), Err(ReadError::Damaged { .. })));
+    assert!(matches!(
+        reader.changes(None, None, 10),
+        Err(ReadError::Log(LogError::Damaged { .. }))
+    ));
     made.writer.execute("UPDATE change SET op = 'x' WHERE sequence = 2", []).unwrap();
-    assert!(matches!(reader.changes(None, None, 10), Err(ReadError::Damaged { .. })));
+    assert!(matches!(
+        reader.changes(None, None, 10),
+        Err(ReadError::Log(LogError::Damaged { .. }))
+    ));
 }
 
 proptest! {

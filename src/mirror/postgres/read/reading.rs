@@ -1,0 +1,193 @@
+//! The contracts of reading, kept by connections that are made as they are needed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::Client;
+
+use super::error::PostgresReadError;
+use super::news::News;
+use super::snapshot::PostgresSnapshot;
+use super::{bounds, changes, held, history, summary};
+use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
+use crate::mirror::contracts::{
+    Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsPage, ItemsSnapshot,
+    LogBounds, MirrorFuture,
+};
+use crate::mirror::postgres::PostgresPool;
+use crate::mirror::{ApprovalOutcome, MirrorSummary, PendingDeletions};
+
+/// How long one who waits for news trusts that he would be told. Then he looks by himself, and learns
+/// whether the database can be asked at all.
+const TRUST_FOR: Duration = Duration::from_secs(30);
+
+/// How often a question is asked before a broken connection is told of: once for each connection that
+/// may lie about, and once more.
+const TRIES: usize = 8;
+
+/// Asks the mirror in a PostgreSQL database.
+#[derive(Debug)]
+pub(crate) struct PostgresReading {
+    pool: PostgresPool,
+    news: News,
+}
+
+/// What the database answers.
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, PostgresReadError>> + Send + 'a>>;
+
+impl PostgresReading {
+    /// Reads by these connections.
+    pub(crate) fn new(pool: PostgresPool) -> Self {
+        Self { pool, news: News::new() }
+    }
+
+    /// Asks the database something, and again while the connection turns out to be broken: those of
+    /// the pool may all have lain about for long.
+    async fn ask<T>(
+        &self,
+        question: impl for<'a> Fn(&'a mut Client) -> Answer<'a, T> + Send,
+    ) -> Result<T, PostgresReadError> {
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            let answer = match self.pool.get().await {
+                Ok(mut connection) => question(&mut **connection).await,
+                Err(error) => Err(error.into()),
+            };
+            match answer {
+                Err(error) if error.is_of_connection() && tries > 0 => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<LogBounds, PostgresReadError> {
+        self.ask(|client| Box::pin(async move { Ok(bounds::of(&bounds::row(client).await?)?) }))
+            .await
+    }
+}
+
+impl ChangeLog for PostgresReading {
+    #[cfg(test)]
+    fn bounds(&self) -> MirrorFuture<'_, LogBounds> {
+        Box::pin(async move { Ok(self.look().await?) })
+    }
+
+    fn changes(
+        &self,
+        after: Option<Sequence>,
+        repository: Option<RepositoryId>,
+        limit: usize,
+    ) -> MirrorFuture<'_, ChangesPage> {
+        Box::pin(async move {
+            let page = self.ask(|it| Box::pin(changes::changes(it, after, repository, limit)));
+            Ok(page.await?)
+        })
+    }
+
+    fn history(
+        &self,
+        repository: RepositoryId,
+        item: &ItemId,
+    ) -> MirrorFuture<'_, Option<ItemHistory>> {
+        let item = item.clone();
+        Box::pin(async move {
+            let history = self.ask(|client| {
+                let item = item.clone();
+                Box::pin(async move { history::history(client, repository, &item).await })
+            });
+            Ok(history.await?)
+        })
+    }
+
+    fn change(&self, sequence: Sequence) -> MirrorFuture<'_, Option<Change>> {
+        Box::pin(async move {
+            Ok(self.ask(|client| Box::pin(changes::change(client, sequence))).await?)
+        })
+    }
+
+    fn wait_for_news(&self, after: Sequence) -> MirrorFuture<'_, Sequence> {
+        Box::pin(async move {
+            let mut told = self.news.subscribe(&self.pool);
+            loop {
+                let last = self.look().await?.last;
+                if last > after {
+                    return Ok(last);
+                }
+                let news = timeout(TRUST_FOR, told.wait_for(|last| *last > after)).await;
+                if let Ok(Ok(last)) = news {
+                    return Ok(*last);
+                }
+            }
+        })
+    }
+}
+
+impl Items for PostgresReading {
+    fn knows(&self, repository: RepositoryId) -> MirrorFuture<'_, bool> {
+        Box::pin(async move {
+            Ok(self.ask(|client| Box::pin(summary::knows(client, repository))).await?)
+        })
+    }
+
+    fn snapshot(&self, as_of: Option<Sequence>) -> MirrorFuture<'_, Box<dyn ItemsSnapshot>> {
+        Box::pin(async move {
+            let snapshot = PostgresSnapshot::take(&self.pool, as_of).await?;
+            Ok(Box::new(snapshot) as Box<dyn ItemsSnapshot>)
+        })
+    }
+
+    fn items_in(
+        &self,
+        repository: RepositoryId,
+        set: Arc<IdSet>,
+        after: Option<ItemId>,
+    ) -> MirrorFuture<'_, ItemsPage> {
+        Box::pin(async move {
+            let page = self.ask(|client| {
+                let (set, after) = (Arc::clone(&set), after.clone());
+                Box::pin(
+                    async move { held::items_in(client, repository, &set, after.as_ref()).await },
+                )
+            });
+            Ok(page.await?)
+        })
+    }
+}
+
+impl Administration for PostgresReading {
+    fn summary(&self) -> MirrorFuture<'_, MirrorSummary> {
+        Box::pin(async move {
+            let summary = self.ask(|client| {
+                let schema = self.pool.address().schema.clone();
+                Box::pin(async move { summary::summary(client, &schema).await })
+            });
+            Ok(summary.await?)
+        })
+    }
+
+    fn pending_deletions(
+        &self,
+        repository: RepositoryId,
+    ) -> MirrorFuture<'_, Option<PendingDeletions>> {
+        Box::pin(async move {
+            Ok(self.ask(|client| Box::pin(held::pending_deletions(client, repository))).await?)
+        })
+    }
+
+    fn approve(
+        &self,
+        repository: RepositoryId,
+        named: Option<Vec<String>>,
+    ) -> MirrorFuture<'_, ApprovalOutcome> {
+        Box::pin(async move {
+            let approved = self.ask(|client| {
+                let named = named.clone();
+                Box::pin(async move { held::approve(client, repository, named.as_deref()).await })
+            });
+            Ok(approved.await?)
+        })
+    }
+}

@@ -3,6 +3,7 @@
 //! Nothing here re-serialises a value: callers get slices of what was received.
 
 pub mod canonical;
+pub mod jsonb;
 pub mod members;
 mod pointer;
 

@@ -37,6 +37,8 @@ pub enum MirrorErrorKind {
     Dropped,
     /// Changes were asked for that come after one which has not come.
     Ahead,
+    /// It is not in the state that its writer left it in, and must be loaded anew.
+    Regressed,
 }
 
 /// A mirror that could not be opened, read or written.

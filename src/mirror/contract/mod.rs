@@ -16,8 +16,8 @@ pub(super) use self::leases::{
 use self::model::Model;
 use self::steps::Step;
 pub(super) use self::steps::any_steps;
-use crate::domain::{Change, ItemId};
-use crate::mirror::{Mirror, MirrorReader};
+use crate::domain::{Change, ItemId, RepositoryId};
+use crate::mirror::{Lease, Mirror, MirrorReader};
 use crate::testing::Memory;
 
 /// A kind of mirror.
@@ -30,6 +30,11 @@ pub(super) trait ImplementationUnderTest {
 
     /// What it can be asked, in the process that writes it.
     fn reader(&self, mirror: &Self::Mirror) -> Arc<dyn MirrorReader>;
+
+    /// The lease under which a repository is written.
+    fn lease(&self, _repository: RepositoryId) -> Lease {
+        Lease::sole()
+    }
 
     /// Looks into it without its help.
     fn content(&self) -> MirrorContent;
@@ -55,7 +60,8 @@ pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: Implementat
     steps: Vec<Step>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut model = Model::default();
+    let leases = [1, 2].map(|repository| (repository, kind.lease(RepositoryId(repository))));
+    let mut model = Model { leases: leases.into(), ..Model::default() };
     let mut mirror = Some(kind.open());
     for step in steps {
         model.now += 1;

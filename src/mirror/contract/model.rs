@@ -20,6 +20,8 @@ const TOLD_WITHIN: Duration = Duration::from_secs(30);
 /// What a mirror should be.
 #[derive(Default)]
 pub(super) struct Model {
+    /// The lease under which each repository is written.
+    pub(super) leases: BTreeMap<u64, Lease>,
     pub(super) now: i64,
     /// The value and the bytes of each item that is there.
     pub(super) items: BTreeMap<(u64, ItemId), (u8, Vec<u8>)>,
@@ -77,7 +79,8 @@ impl Model {
         step: Step,
     ) {
         let now = self.now;
-        let writer = |repository| mirror.writer(RepositoryId(repository), &Lease::sole());
+        let leases = self.leases.clone();
+        let writer = |repository| mirror.writer(RepositoryId(repository), &leases[&repository]);
         match step {
             Step::Begin { repository } => {
                 let passes = self.passes.entry(repository).or_default();
@@ -261,7 +264,7 @@ impl Model {
     }
 
     pub(super) async fn compare(&self, mirror: &impl Mirror, repository: u64) {
-        let writer = mirror.writer(RepositoryId(repository), &Lease::sole());
+        let writer = mirror.writer(RepositoryId(repository), &self.leases[&repository]);
         let nothing = Passes::default();
         let passes = self.passes.get(&repository).unwrap_or(&nothing);
         let saved = passes.saved.clone().filter(|_| passes.under_way);

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use deadpool_postgres::{BuildError, HookError, PoolError};
 use tokio_postgres::error::SqlState;
 
+use crate::domain::{ItemId, RepositoryId};
 use crate::mirror::{MirrorError, MirrorErrorKind};
 
 /// A call that the database did not answer as it should.
@@ -22,12 +23,39 @@ pub(crate) enum PostgresError {
     /// The connection was closed while an answer was waited for.
     #[error("PostgreSQL has closed the connection")]
     Closed,
+    /// Another daemon has taken the repository.
+    #[error("another daemon has repository {repository} now: nothing was written")]
+    Fenced { repository: RepositoryId },
+    /// The database does not have what was written to it, or has more.
+    #[error(
+        "the database counts {found} transactions of repository {repository} where there were \
+         {expected}: it is not in the state that this daemon left it in, and nothing was written"
+    )]
+    Regressed { repository: RepositoryId, expected: u64, found: u64 },
+    /// Nobody knows what became of an earlier call, which is not the one that is made now.
+    #[error("it is not certain what became of an earlier transaction of repository {repository}")]
+    Unsettled { repository: RepositoryId },
+    /// PostgreSQL has no text for it.
+    #[error(
+        "item {item} of repository {repository} cannot be kept: its body is not UTF-8, or has a NUL in it"
+    )]
+    Unstorable { repository: RepositoryId, item: ItemId },
     /// A row is not what we wrote.
     #[error("the mirror's tables make no sense: {0}")]
     Nonsense(&'static str),
 }
 
 impl PostgresError {
+    /// Whether the database took a value for wrong, or for too large for its type: the statement was
+    /// made as a whole, or not at all.
+    pub(crate) fn is_of_data(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        error.as_db_error().is_some_and(|error| {
+            let code = error.code().code();
+            code.starts_with("22") || code.starts_with("54")
+        })
+    }
+
     /// What the database calls it, where it was the database that said no.
     pub(crate) fn code(&self) -> Option<&SqlState> {
         match self {
@@ -44,7 +72,7 @@ impl PostgresError {
             | Self::Connection(
                 PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)),
             ) => is_of_connection(error),
-            Self::Connection(_) | Self::SetUp(_) | Self::Nonsense(_) => false,
+            _ => false,
         }
     }
 }
@@ -62,10 +90,17 @@ fn is_of_connection(error: &tokio_postgres::Error) -> bool {
 
 impl From<PostgresError> for MirrorError {
     fn from(error: PostgresError) -> Self {
-        Self::new(
-            MirrorErrorKind::Unavailable,
-            "see to the database; the next try may succeed",
-            error,
-        )
+        let (kind, remedy) = match &error {
+            PostgresError::Fenced { .. } => {
+                (MirrorErrorKind::Fenced, "nothing: this daemon stands by until it has it again")
+            }
+            PostgresError::Regressed { .. } | PostgresError::Unsettled { .. } => (
+                MirrorErrorKind::Regressed,
+                "nothing: the repository is read anew from what the database has; if it failed over to a \
+                 standby, see whether that one had everything",
+            ),
+            _ => (MirrorErrorKind::Unavailable, "see to the database; the next try may succeed"),
+        };
+        Self::new(kind, remedy, error)
     }
 }

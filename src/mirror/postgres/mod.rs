@@ -3,18 +3,29 @@
 //! Guarantees: a page is one transaction, made whole or not at all under the lease of its writer;
 //! sequences are given out in the order of commits; nothing of a row stands in an error.
 
+mod append;
+mod compare;
 mod connections;
 mod dedicated;
 mod error;
+mod fence;
 mod findings;
 mod key;
 mod leases;
+mod ledger;
+mod mirror;
 mod names;
+mod numbers;
+mod passes;
 mod read;
+mod retention;
 mod schema;
+mod suspects;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use connections::{PostgresAddress, PostgresPool};
+pub(crate) use mirror::PostgresMirror;
 pub(crate) use read::PostgresReading;

@@ -1,5 +1,9 @@
 //! The store against a PostgreSQL of the tests' own.
 
+mod fence;
+mod place;
+mod proxy;
+
 use super::{PostgresAddress, PostgresPool, schema};
 use crate::testing::postgres::TestDatabase;
 

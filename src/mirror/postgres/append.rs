@@ -1,0 +1,182 @@
+//! Changes on their way into the log, and the copy that is kept to them: one statement, which is the
+//! whole transaction of a page or of some deletions.
+
+use std::sync::LazyLock;
+
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::types::ToSql;
+
+use super::error::PostgresError;
+use super::fence::{FENCED, FenceParameters};
+use super::key::to_key;
+use super::ledger::{
+    COUNT_PARAMETERS, COUNTED, CountParameters, PAGE_COUNTED, PAGE_PARAMETERS, PageParameters,
+};
+use crate::domain::{Item, ItemId, Op, RepositoryId};
+use crate::json::jsonb;
+use crate::mirror::PageOfItems;
+
+/// Appends the changes of a page.
+static APPEND_PAGE: LazyLock<String> = LazyLock::new(|| append(PAGE_COUNTED, PAGE_PARAMETERS));
+
+/// Appends deletions.
+static APPEND_DELETIONS: LazyLock<String> = LazyLock::new(|| append(COUNTED, COUNT_PARAMETERS));
+
+/// The statement that appends changes. An item that the copy does not have, or only as one that was
+/// deleted, is put in wherever it is gone by then: deletions that the log drops are forgotten meanwhile.
+fn append(counted: &str, parameters: usize) -> String {
+    let types = ["bytea", "text", "text", "text", "boolean", "bigint"];
+    let [keys, ids, ops, bodies, exact, digests] =
+        [0, 1, 2, 3, 4, 5].map(|place| format!("${}::{}[]", parameters + place + 1, types[place]));
+    format!(
+        "WITH {FENCED} RETURNING 1),
+        {counted},
+        given AS (
+            UPDATE log SET last = log.last + cardinality({keys}) FROM fenced
+            WHERE log.sole AND cardinality({keys}) > 0
+            RETURNING log.last - cardinality({keys}) AS before, log.last, log.part),
+        fresh AS MATERIALIZED (
+            SELECT given.part, given.before + page.n AS sequence, page.key, page.id, page.op,
+                page.body, page.exact, page.digest, old.sequence AS previous,
+                old.changed_ms AS previous_ms, old.digest IS NOT NULL AS is_there,
+                old.body AS before, old.json IS NOT NULL AS before_exact
+            FROM given, unnest({keys}, {ids}, {ops}, {bodies}, {exact}, {digests})
+                WITH ORDINALITY AS page (key, id, op, body, exact, digest, n)
+            LEFT JOIN LATERAL (
+                SELECT sequence, changed_ms, digest, body, json FROM item
+                WHERE item.repository = $1 AND item.key = page.key OFFSET 0
+            ) AS old ON true),
+        logged AS (
+            INSERT INTO change (part, sequence, repository, key, id, op, iteration, ts_ms, previous,
+                previous_ms, before, after, before_exact, after_exact)
+            SELECT part, sequence, $1, key, id, op, $5, $6, previous, previous_ms, before, body,
+                before_exact, exact FROM fresh),
+        added AS (
+            INSERT INTO item (repository, key, id, sequence, changed_ms, digest, body, json)
+            SELECT $1, key, id, sequence, $6, digest, body, CASE WHEN exact THEN body::jsonb END
+            FROM fresh WHERE NOT is_there
+            ON CONFLICT (repository, key) DO UPDATE SET sequence = excluded.sequence,
+                changed_ms = excluded.changed_ms, digest = excluded.digest, body = excluded.body,
+                json = excluded.json),
+        changed AS (
+            UPDATE item SET sequence = fresh.sequence, changed_ms = $6, digest = fresh.digest,
+                body = fresh.body, json = CASE WHEN fresh.exact THEN fresh.body::jsonb END
+            FROM fresh
+            WHERE fresh.is_there AND item.repository = $1 AND item.key = fresh.key),
+        more AS (
+            INSERT INTO repository AS repository (id, items)
+            SELECT $1, $7 - $9 FROM fenced WHERE $7 <> $9
+            ON CONFLICT (id) DO UPDATE SET items = repository.items + excluded.items),
+        told AS (SELECT pg_notify('ewmirror', given.last::text) FROM given)
+        SELECT EXISTS (SELECT FROM fenced), (SELECT count(*) FROM told)"
+    )
+}
+
+/// A change on its way into the log.
+#[derive(Debug)]
+pub(super) struct NewChange<'a> {
+    /// Of which item.
+    pub(super) id: &'a ItemId,
+    /// What happened.
+    pub(super) op: Op,
+    /// What it is now; `None`: gone.
+    pub(super) item: Option<&'a Item>,
+}
+
+/// Whether PostgreSQL is asked to hold bodies as `jsonb`, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AsJson {
+    /// Those that it can hold exactly.
+    WhereExact,
+    /// None: it refused one, for whatever reason.
+    Never,
+}
+
+/// Changes as the columns of a statement's arrays.
+#[derive(Debug, Default)]
+pub(super) struct ChangeColumns<'a> {
+    keys: Vec<Vec<u8>>,
+    ids: Vec<String>,
+    ops: Vec<&'static str>,
+    bodies: Vec<Option<&'a str>>,
+    exact: Vec<bool>,
+    digests: Vec<Option<i64>>,
+}
+
+impl<'a> ChangeColumns<'a> {
+    /// The columns for these changes.
+    ///
+    /// # Errors
+    ///
+    /// An id or a body that PostgreSQL has no text for.
+    pub(super) fn of(
+        repository: RepositoryId,
+        changes: &[NewChange<'a>],
+        as_json: AsJson,
+    ) -> Result<Self, PostgresError> {
+        let mut columns = Self::default();
+        for NewChange { id, op, item } in changes {
+            let unstorable = || PostgresError::Unstorable { repository, item: (*id).clone() };
+            let body = match item {
+                Some(item) => Some(text(&item.bytes).ok_or_else(unstorable)?),
+                None => None,
+            };
+            columns.keys.push(to_key(id));
+            columns.ids.push(written(id));
+            columns.ops.push(op.letter());
+            columns.bodies.push(body);
+            let exact = as_json == AsJson::WhereExact && body.is_some_and(jsonb::is_exact);
+            columns.exact.push(exact);
+            columns.digests.push(item.map(|item| item.digest.cast_signed()));
+        }
+        Ok(columns)
+    }
+
+    fn add_to<'b>(&'b self, parameters: &mut Vec<&'b (dyn ToSql + Sync)>) {
+        let Self { keys, ids, ops, bodies, exact, digests } = self;
+        parameters.extend::<[&(dyn ToSql + Sync); 6]>([keys, ids, ops, bodies, exact, digests]);
+    }
+}
+
+/// Bytes as a text that PostgreSQL can hold: UTF-8 without a NUL.
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+/// An id as people write it. PostgreSQL has no text with a NUL; the key has it.
+fn written(id: &ItemId) -> String {
+    id.to_string().replace('\0', "\u{fffd}")
+}
+
+/// Makes the transaction of a page with these changes; false: not, because the fence is closed.
+pub(super) async fn page(
+    connection: &ClientWrapper,
+    fence: &FenceParameters,
+    page: &PageOfItems,
+    counts: &CountParameters,
+    changes: &ChangeColumns<'_>,
+) -> Result<bool, PostgresError> {
+    let of_page = PageParameters::new(page);
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
+    fence.add_to(&mut parameters);
+    counts.add_to(&mut parameters);
+    of_page.add_to(&mut parameters);
+    changes.add_to(&mut parameters);
+    let statement = connection.prepare_cached(&APPEND_PAGE).await?;
+    Ok(connection.query_one(&statement, &parameters).await?.try_get(0)?)
+}
+
+/// Makes the transaction of these deletions; false: not, because the fence is closed.
+pub(super) async fn deletions(
+    connection: &ClientWrapper,
+    fence: &FenceParameters,
+    counts: &CountParameters,
+    changes: &ChangeColumns<'_>,
+) -> Result<bool, PostgresError> {
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
+    fence.add_to(&mut parameters);
+    counts.add_to(&mut parameters);
+    changes.add_to(&mut parameters);
+    let statement = connection.prepare_cached(&APPEND_DELETIONS).await?;
+    Ok(connection.query_one(&statement, &parameters).await?.try_get(0)?)
+}

@@ -1,0 +1,174 @@
+//! A mirror in a schema of its own, and looks into it without the store's help.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio_postgres::{Client, NoTls};
+
+use super::address;
+use crate::domain::{Change, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
+use crate::mirror::contract::MirrorContent;
+use crate::mirror::postgres::{PostgresAddress, PostgresMirror, PostgresPool, key, schema};
+use crate::mirror::{Checkpoint, Lease, PageOfItems, PassStatistics};
+
+/// Who writes.
+pub(super) const OWNER: &str = "tests";
+
+/// A schema with our tables, and the leases of repositories 1 and 2.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) address: PostgresAddress,
+}
+
+impl Place {
+    /// A new one; `None` where PostgreSQL is not installed.
+    pub(super) fn new() -> Option<Self> {
+        Some(Self::at(address()?))
+    }
+
+    /// A new one in this database.
+    pub(super) fn at(address: PostgresAddress) -> Self {
+        let place = Self { address };
+        let (pool, of) = (place.pool(), place.clone());
+        aside(async move {
+            schema::migrate(&pool).await.unwrap();
+            for repository in [1, 2] {
+                of.hand_over(repository, OWNER, 1).await;
+            }
+        });
+        place
+    }
+
+    pub(super) fn pool(&self) -> PostgresPool {
+        PostgresPool::new(self.address.clone()).unwrap()
+    }
+
+    pub(super) fn mirror(&self) -> PostgresMirror {
+        PostgresMirror::new(self.pool())
+    }
+
+    /// A connection that is not the store's.
+    pub(super) async fn client(&self) -> Client {
+        let (client, connection) = self.address.config.connect(NoTls).await.unwrap();
+        drop(Handle::current().spawn(async move { drop(connection.await) }));
+        let schema = &self.address.schema;
+        client
+            .batch_execute(&format!("SET search_path TO pg_catalog, \"{schema}\", pg_temp"))
+            .await
+            .unwrap();
+        client
+    }
+
+    /// Gives a lease to somebody.
+    pub(super) async fn hand_over(&self, repository: u64, owner: &str, generation: i64) {
+        self.client()
+            .await
+            .execute(
+                "INSERT INTO lease (repository, owner, generation) VALUES ($1, $2, $3)
+                ON CONFLICT (repository) DO UPDATE SET owner = excluded.owner,
+                generation = excluded.generation",
+                &[&repository.cast_signed(), &owner, &generation],
+            )
+            .await
+            .unwrap();
+    }
+
+    /// What is in it.
+    pub(super) async fn content(&self) -> MirrorContent {
+        let client = self.client().await;
+        let mut content = MirrorContent::default();
+        let rows = client
+            .query(
+                "SELECT repository, key, id, digest, body, json IS NOT NULL, sequence, changed_ms FROM item",
+                &[],
+            )
+            .await
+            .unwrap();
+        for row in rows {
+            let id = key::from_key(row.get(1)).unwrap();
+            assert_eq!(row.get::<_, String>(2), id.to_string());
+            let key = (row.get::<_, i64>(0).cast_unsigned(), id);
+            match (row.get::<_, Option<i64>>(3), row.get::<_, Option<String>>(4)) {
+                (Some(digest), Some(body)) => {
+                    let body = body.into_bytes();
+                    assert_eq!(digest.cast_unsigned(), crate::domain::item::digest(&body));
+                    assert!(row.get::<_, bool>(5));
+                    content.items.insert(key, body);
+                }
+                (None, None) => assert!(content.tombstones.insert(key)),
+                half => panic!("half an item: {half:?}"),
+            }
+        }
+        content.changes = changes(&client).await;
+        content
+    }
+}
+
+/// The changes that are part of the log; sees that each names the one before it.
+async fn changes(client: &Client) -> Vec<Change> {
+    let rows = client
+        .query(
+            "SELECT sequence, repository, key, id, op, iteration, ts_ms, before, after, previous,
+                previous_ms
+            FROM change WHERE sequence > (SELECT dropped_through FROM log) ORDER BY sequence",
+            &[],
+        )
+        .await
+        .unwrap();
+    let mut last: BTreeMap<(u64, ItemId), (i64, i64)> = BTreeMap::new();
+    let change = |row: &tokio_postgres::Row| {
+        let bytes = |column| row.get::<_, Option<String>>(column).map(String::into_bytes);
+        let change = Change {
+            sequence: Sequence(row.get::<_, i64>(0).cast_unsigned()),
+            repository: RepositoryId(row.get::<_, i64>(1).cast_unsigned()),
+            item: key::from_key(row.get(2)).unwrap(),
+            op: Op::of_letter(row.get(4)).unwrap(),
+            iteration: Iteration(row.get::<_, i64>(5).cast_unsigned()),
+            ts_ms: row.get(6),
+            before: bytes(7),
+            after: bytes(8),
+        };
+        let previous: Option<i64> = row.get(9);
+        let when: Option<i64> = row.get(10);
+        let this = (row.get(0), change.ts_ms);
+        if let Some(known) = last.insert((change.repository.0, change.item.clone()), this) {
+            assert_eq!(previous.zip(when), Some(known));
+        }
+        change
+    };
+    rows.iter().map(change).collect()
+}
+
+/// Has a runtime of its own do something, whether or not there is one around.
+pub(super) fn aside<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        let run = || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(work)
+        };
+        scope.spawn(run).join().unwrap()
+    })
+}
+
+/// The lease that the place has for a writer.
+pub(super) fn lease() -> Lease {
+    Lease { owner: OWNER.into(), generation: 1 }
+}
+
+/// A page of these items; the number says which page of its pass it is.
+pub(super) fn page(number: u64, items: &[(i128, &str)]) -> Arc<PageOfItems> {
+    let item = |(id, body): &(i128, &str)| {
+        Item::new(ItemId::Integer(*id), bytes::Bytes::copy_from_slice(body.as_bytes()))
+    };
+    Arc::new(PageOfItems {
+        iteration: Iteration(1),
+        ts_ms: 100 + number.cast_signed(),
+        items: items.iter().map(item).collect(),
+        newly_seen: vec![true; items.len()],
+        ignore: Arc::new([]),
+        statistics: PassStatistics { pages: number, ..PassStatistics::default() },
+        checkpoint: Checkpoint { state: vec![u8::try_from(number).unwrap()], seen: vec![1] },
+    })
+}

@@ -66,15 +66,8 @@ impl CountParameters {
 
 /// What the pager knows of a pass.
 pub(super) fn statistics(statistics: &PassStatistics) -> [i64; 7] {
-    let PassStatistics {
-        pages,
-        requests,
-        first_total,
-        last_total,
-        distinct,
-        repeats,
-        step_backs,
-    } = *statistics;
+    let PassStatistics { pages, requests, first_total, last_total, distinct, repeats, step_backs } =
+        *statistics;
     [pages, requests, first_total, last_total, distinct, repeats, step_backs].map(signed)
 }
 

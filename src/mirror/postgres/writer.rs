@@ -52,7 +52,8 @@ impl PostgresWriter {
     }
 
     async fn begin(&self, iteration: Iteration, ts_ms: i64) -> Result<(), PostgresError> {
-        let call = CallDigest::new("begin").number(iteration.0).number(ts_ms.cast_unsigned()).call();
+        let call =
+            CallDigest::new("begin").number(iteration.0).number(ts_ms.cast_unsigned()).call();
         let mut fence = self.fence.lock().await;
         let connection = self.pool.get().await?;
         self.parts.roll_over(&connection).await?;
@@ -148,8 +149,7 @@ impl PostgresWriter {
                 return Ok(changed.deleted);
             }
             let present = suspects::present(&connection, self.repository, items).await?;
-            let changed =
-                ChangeCounts { deleted: present.len() as u64, ..ChangeCounts::default() };
+            let changed = ChangeCounts { deleted: present.len() as u64, ..ChangeCounts::default() };
             let changes: Vec<NewChange<'_>> =
                 present.iter().map(|id| NewChange { id, op: Op::Delete, item: None }).collect();
             let columns = ChangeColumns::of(self.repository, &changes, AsJson::Never)?;

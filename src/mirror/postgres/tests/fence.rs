@@ -193,7 +193,10 @@ async fn a_transaction_that_outlives_its_connection_is_not_made_twice() {
         waiting(&place, 2).await;
         client.batch_execute("COMMIT").await.unwrap();
         let told = again.await.unwrap().unwrap();
-        let updated = rows.iter().filter(|row| before.items.contains_key(&(1, ItemId::Integer(row.0)))).count();
+        let updated = rows
+            .iter()
+            .filter(|row| before.items.contains_key(&(1, ItemId::Integer(row.0))))
+            .count();
         assert_eq!((told.created, told.updated), ((2 - updated) as u64, updated as u64));
         let content = place.content().await;
         assert_eq!(content.changes.len(), before.changes.len() + 2);

@@ -164,9 +164,7 @@ pub mod fuzzing {
     pub use crate::cli::fuzzing::{differences, table};
     pub use crate::client::fuzzing::*;
     pub use crate::client::{ItemRequest, Presence, SessionStatus};
-    pub use crate::config::{
-        Config, ConfigErrors, Environment, Loaded, MirrorUrl, SettingSource, load_text,
-    };
+    pub use crate::config::{Config, ConfigErrors, Environment, Loaded, SettingSource, load_text};
     pub use crate::domain::{
         Change, IdSet, ItemId, Iteration, LONGEST_ID, Op, RepositoryId, Sequence, envelope,
     };

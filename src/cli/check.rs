@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::daemon;
 use crate::client::Client;
-use crate::config::{self, Environment, MirrorUrl};
+use crate::config::{self, Environment, MirrorConfig};
 use crate::mirror::Store;
 
 /// The exit status of a configuration that does not hold.
@@ -52,7 +52,7 @@ pub fn report(file: &Path, environment: &Environment) -> CheckReport {
 }
 
 /// What `run` would find wrong with the place of the mirror.
-fn unmounted(mirror: &MirrorUrl) -> Option<String> {
+fn unmounted(mirror: &MirrorConfig) -> Option<String> {
     let error = Store::of(mirror).check_place().err()?;
     Some(format!("  mirror.url: {error}\n    {}", error.remedy()))
 }

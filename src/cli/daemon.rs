@@ -13,8 +13,8 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use super::{Exit, output};
 use crate::client::{Client, ClientSettings};
 use crate::config::{
-    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorUrl, RepositoryConfig,
-    Warning,
+    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorConfig,
+    RepositoryConfig, Warning,
 };
 use crate::mirror::{MirrorReader, OpenMirror, Store};
 use crate::pager::PassLimit;
@@ -73,7 +73,7 @@ impl Prepared {
             .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
         let runtime = runtime()?;
         let mirror = runtime.block_on(open(&config.mirror))?;
-        let origin = ControlOrigin { file, mirror: &config.mirror, environment: &environment };
+        let origin = ControlOrigin { file, mirror: &config.mirror.url, environment: &environment };
         let control = origin.of_daemon();
         let notifier = Notifier::of(&environment);
         let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
@@ -150,7 +150,7 @@ pub(super) async fn serving(
         .into_iter()
         .map(ListenAddress::Control)
         .chain(ListenAddress::of(&config.status.listen));
-    Arc::new(StatusEndpoint::at(places, config.mirror.shown(), reader.map(figures)).await)
+    Arc::new(StatusEndpoint::at(places, config.mirror.url.to_string(), reader.map(figures)).await)
 }
 
 /// What reads the mirror's figures; it waits for them.
@@ -162,14 +162,11 @@ fn figures(reader: Arc<dyn MirrorReader>) -> SummaryReader {
 }
 
 /// Opens the mirror that is configured.
-pub(super) async fn open(url: &MirrorUrl) -> Result<OpenMirror, Exit> {
-    let store = Store::of(url);
+pub(super) async fn open(config: &MirrorConfig) -> Result<OpenMirror, Exit> {
+    let store = Store::of(config);
     let mirror = store.open_to_write().await.map_err(|error| {
         let text = format!("{}; {}", output::chain(&error), error.remedy());
-        match store {
-            Store::Postgres => Exit::Wrong(text),
-            Store::None | Store::Sqlite(_) => Exit::Failed(text),
-        }
+        Exit::Failed(text)
     })?;
     if let Some(path) = store.local_file() {
         event::mirror_opened(path);

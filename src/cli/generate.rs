@@ -46,8 +46,8 @@ const SECTIONS: [ManSection; 5] = [
             (
                 "SIGHUP",
                 "Read the configuration again; paging goes on where it was. A faulty file is told \
-                 of and changes nothing; mirror.url, status.listen and log.format wait for a \
-                 restart.",
+                 of and changes nothing; [mirror], [instance], status.listen and log.format wait for \
+                 a restart.",
             ),
             ("SIGUSR1", "Start the next pass now."),
         ],

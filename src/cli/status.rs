@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::{Exit, daemon, output};
-use crate::config::{self, Environment, MirrorUrl, QueryConfig};
+use crate::config::{self, Environment, MirrorConfig, QueryConfig};
 use crate::mirror::{MirrorSummary, Store};
 use crate::progress::problems::{Problem, ProblemReport, Scope, Source};
 use crate::status::control::ControlOrigin;
@@ -69,7 +69,7 @@ fn look(file: &Path, environment: &Environment) -> Result<StatusAnswer, Exit> {
     let config = config::load_for_queries(file, environment).map_err(|faults| {
         Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
     })?;
-    let origin = ControlOrigin { file, mirror: &config.mirror, environment };
+    let origin = ControlOrigin { file, mirror: &config.mirror.url, environment };
     let runtime = daemon::runtime()?;
     let asked = runtime.block_on(async {
         match control_client::ask(origin, &config.status).await {
@@ -105,7 +105,7 @@ fn look(file: &Path, environment: &Environment) -> Result<StatusAnswer, Exit> {
     }
 }
 
-fn summary(mirror: &MirrorUrl, runtime: &Runtime) -> Result<MirrorSummary, String> {
+fn summary(mirror: &MirrorConfig, runtime: &Runtime) -> Result<MirrorSummary, String> {
     match Store::of(mirror) {
         Store::None => Err("mirror.url is \"none\", so that nobody else can tell".to_owned()),
         store => runtime
@@ -184,7 +184,7 @@ fn document(
     compose(DocumentInput {
         now_ms: clock::now_ms(),
         daemon: None,
-        mirror_url: &config.mirror.shown(),
+        mirror_url: &config.mirror.url.to_string(),
         summary: Some(Ok(summary)),
         repositories: configured.collect(),
         problems: vec![unasked],

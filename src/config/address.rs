@@ -1,4 +1,4 @@
-//! Where things are: the server, a proxy, the mirror's database, the status endpoint.
+//! Where things are: the server, a proxy, the status endpoint.
 //!
 //! Pure functions. A URL may carry a password, so no error here repeats the text.
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use url::{Host, Url};
 
-use super::values::{MirrorUrl, StatusListen};
+use super::values::StatusListen;
 use crate::settings::codec::{Codec, Input, Parsed, invalid};
 use crate::settings::secret::Secret;
 use crate::settings::sensitivity::{self, Sensitivity};
@@ -18,10 +18,6 @@ pub(super) const SERVER_URL: Codec<Url> = Codec::text(server).with(Sensitivity::
 /// `server.proxy`.
 pub(super) const PROXY_URL: Codec<Secret> =
     Codec::new(proxy, |url| sensitivity::masked(url).into()).with(Sensitivity::Url);
-
-/// `mirror.url`.
-pub(super) const MIRROR_URL: Codec<MirrorUrl> =
-    Codec::new(mirror, |url| url.shown().into()).with(Sensitivity::Url);
 
 /// `status.listen`.
 pub(super) const LISTEN: Codec<StatusListen> = Codec::text(status);
@@ -108,34 +104,6 @@ pub(super) fn with_password(proxy: &Secret, password: &str) -> Parsed<String> {
     }
 }
 
-fn mirror(input: Input<'_>) -> Parsed<MirrorUrl> {
-    const HINT: &str = "write \"none\", \"sqlite:///var/lib/ewmirror/mirror.db\" or \
-                        \"postgres://user@host/database\"";
-    let text = input.text("\"none\"")?;
-    if text == "none" {
-        return Ok(MirrorUrl::None);
-    }
-    if let Some(path) = text.strip_prefix("sqlite:") {
-        // The rest is the path as it is, without percent escapes; a question mark is kept free
-        // for options.
-        let path = path.strip_prefix("//").unwrap_or_default();
-        return if !path.starts_with('/') || path.ends_with('/') {
-            invalid("names no file by its absolute path", HINT)
-        } else if path.contains('?') {
-            invalid("holds a question mark", HINT)
-        } else {
-            Ok(MirrorUrl::Sqlite(PathBuf::from(path)))
-        };
-    }
-    match Url::parse(text) {
-        Err(error) => invalid(format!("is not a URL: {error}"), HINT),
-        Ok(url) if ["postgres", "postgresql"].contains(&url.scheme()) && text.contains("://") => {
-            Ok(MirrorUrl::Postgres(Secret::new(text)))
-        }
-        Ok(_) => invalid("is none of the kinds of mirror", HINT),
-    }
-}
-
 fn status(input: Input<'_>) -> Parsed<StatusListen> {
     const HINT: &str = "write \"off\", an IP address and a port such as \"127.0.0.1:9464\", or \
                         \"unix:/run/ewmirror/status.sock\"";
@@ -204,24 +172,6 @@ mod tests {
         assert_eq!(read(proxy, "socks4://p:1").unwrap_err(), "has an unknown scheme");
         assert_eq!(read(proxy, "proxy:3128").unwrap_err(), "has an unknown scheme");
         assert_eq!(read(proxy, "socks5:p").unwrap_err(), "names no host");
-    }
-
-    #[test]
-    fn mirrors_are_none_a_file_or_a_database() {
-        assert_eq!(read(mirror, "none"), Ok(MirrorUrl::None));
-        let file = MirrorUrl::Sqlite(PathBuf::from("/var/lib/a b%.db"));
-        assert_eq!(read(mirror, "sqlite:///var/lib/a b%.db"), Ok(file));
-        for text in ["postgres://u:p@h/d", "postgresql://h/d", "postgres:///d?host=/run"] {
-            assert_eq!(read(mirror, text), Ok(MirrorUrl::Postgres(Secret::new(text))));
-        }
-        let masked = sensitivity::masked(&Secret::new("postgres://u:p@h/d?password=hunter2"));
-        assert!(read(mirror, &masked).is_ok(), "{masked}");
-        for text in ["sqlite:mirror.db", "sqlite://mirror.db", "sqlite:///a/", "sqlite:///a?m=1"] {
-            assert!(read(mirror, text).is_err(), "{text}");
-        }
-        for text in ["None", "mysql://h/d", "postgres:d", "/var/lib/mirror.db"] {
-            assert!(read(mirror, text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -55,20 +55,21 @@ pub fn load_text(
 }
 
 /// Loads what it takes to ask a mirror, so that an account that may read the mirror can,
-/// without the password. Keys must exist, as everywhere; of their values only those that are needed are parsed.
+/// without the password of the server's user. Keys must exist, as everywhere; of their values only those that are needed are parsed.
 pub fn load_for_queries(
     file: &Path,
     environment: &Environment,
 ) -> Result<QueryConfig, ConfigErrors> {
     let mut parser = parser_of(file, environment)?;
-    let config = query(&mut parser);
+    let config = query(&mut parser, &environment.clone().with_unit_of(file));
     // Warnings are the daemon's to tell.
     parser.finish(config).map(|(config, _)| config)
 }
 
 /// The same of a configuration that may have errors elsewhere; `None` where those parts have some.
 pub fn load_for_queries_leniently(file: &Path, environment: &Environment) -> Option<QueryConfig> {
-    query(&mut parser_of(file, environment).ok()?).ok()
+    let environment = environment.clone().with_unit_of(file);
+    query(&mut parser_of(file, &environment).ok()?, &environment).ok()
 }
 
 /// Where `login.password` would be taken from, faulty or not; `None` where nobody gives one or the
@@ -79,9 +80,10 @@ pub fn password_source(file: &Path, environment: &Environment) -> Option<SecretS
     rules::password(&environment).source(&parser, &environment)
 }
 
-fn query(parser: &mut Parser) -> ParseResult<QueryConfig> {
+fn query(parser: &mut Parser, environment: &Environment) -> ParseResult<QueryConfig> {
     rules::check_searches(parser);
     let errors = parser.error_count();
+    rules::find_mirror_password(parser, environment);
     let config = QueryConfig::parse(parser);
     rules::check(parser);
     if parser.error_count() > errors { Err(Reported) } else { config }

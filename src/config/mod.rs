@@ -12,7 +12,9 @@
 
 mod address;
 mod load;
+mod mirror_url;
 mod numbers;
+mod postgres_url;
 mod rules;
 mod search;
 mod table;
@@ -34,14 +36,16 @@ pub use crate::settings::secrets::SecretSource;
 pub use load::{
     Loaded, load, load_for_queries, load_for_queries_leniently, load_text, password_source,
 };
+pub use mirror_url::MirrorUrl;
+pub use postgres_url::{PostgresHost, PostgresUrl};
 #[cfg(test)]
 pub use table::{ChangesConfig, StatusConfig};
 pub use table::{
-    DeletesConfig, LogConfig, LoginConfig, PagingConfig, RepositoryConfig, SCHEMA, ServerConfig,
-    SessionConfig,
+    DeletesConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
+    RepositoryConfig, SCHEMA, ServerConfig, SessionConfig,
 };
 pub use values::{
-    AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, MirrorUrl, Rate, StatusListen,
-    Transport,
+    AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, Rate, SslMode, StatusListen,
+    TargetSession, Transport,
 };
 pub use whole::{Config, QueryConfig};

@@ -45,6 +45,10 @@ const MOST_DELETES: u64 = 1_000_000_000;
 /// How a duration is written.
 const DURATION_HINT: &str = "write a number and its unit: \"500ms\", \"60s\", \"5m\", \"23h\"";
 
+/// How long a lease holds: renewing it may take some seconds where the database is slow, and a daemon
+/// that is gone for an hour is gone.
+const LEASES: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(60 * 60);
+
 /// A number of items to ask for at once.
 pub(super) const PAGE_SIZE: Codec<NonZeroU32> = Codec::plain(|input| count(input, LARGEST_PAGE));
 
@@ -88,6 +92,22 @@ pub(super) const DURATION: Codec<Duration> =
 /// An age that something may reach, which can be years.
 pub(super) const AGE: Codec<Duration> =
     Codec::new(|input| span(input).and_then(not_nothing), shown_duration);
+
+/// How long a lease holds.
+pub(super) const LEASE_TTL: Codec<Duration> = Codec::new(
+    |input| {
+        const HINT: &str = "write a duration from \"5s\" to \"1h\", such as \"15s\"";
+        let duration = span(input)?;
+        if duration < *LEASES.start() {
+            return invalid("is too short", HINT);
+        }
+        if duration > *LEASES.end() {
+            return invalid("is too long", HINT);
+        }
+        Ok(duration)
+    },
+    shown_duration,
+);
 
 /// The cap on an answer, in bytes.
 pub(super) const RESPONSE_SIZE: Codec<u64> =

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use config::ValueKind;
 
-use super::address::{self, MIRROR_URL, PROXY_URL};
+use super::address::{self, PROXY_URL};
+use super::mirror_url::{MIRROR_URL, MirrorUrl};
 use super::numbers::REPOSITORY_ID;
 use super::search;
 use super::table::{LoginConfig, MirrorConfig, RepositoryConfig, ServerConfig, SessionConfig};
-use super::values::{LoginMethod, MirrorUrl};
+use super::values::{Choice as _, LoginMethod, SslMode};
 use super::whole::Config;
 use super::words::{POINTER, POINTERS, POINTERS_HINT, TEXT, choice};
 use crate::settings::codec::InvalidValue;
@@ -18,7 +19,7 @@ use crate::settings::error::{SettingSource, quoted};
 use crate::settings::parser::Parser;
 use crate::settings::secrets::{SecretKey, mode_for_others, warn_if_exposed};
 use crate::settings::section::ConfigSection as _;
-use crate::settings::sensitivity::{Sensitivity, masked};
+use crate::settings::sensitivity::Sensitivity;
 
 /// How long a session lasts (vendor).
 const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -60,6 +61,28 @@ pub(super) fn find_secrets(parser: &mut Parser, environment: &Environment) {
     let proxy = SecretKey { key, file: ServerConfig::key("proxy_password_file"), unit: None };
     proxy.resolve(parser, environment);
     put_into_proxy(parser, key.path);
+    find_mirror_password(parser, environment);
+}
+
+/// Finds the password of the mirror, where there is one that takes a password.
+pub(super) fn find_mirror_password(parser: &mut Parser, environment: &Environment) {
+    let url = parser.peek("mirror", MirrorConfig::key("url"), &MIRROR_URL);
+    let (key, file) = (MirrorConfig::key("password"), MirrorConfig::key("password_file"));
+    match url {
+        None => {}
+        Some(MirrorUrl::Postgres(_)) => {
+            let unit = environment.unit_mirror_password();
+            SecretKey { key, file, unit }.resolve(parser, environment);
+        }
+        Some(MirrorUrl::None | MirrorUrl::Sqlite(_)) => {
+            for key in [key, file] {
+                if parser.is_set(key.path) {
+                    parser.warn(key.path, "is ignored, because mirror.url is no PostgreSQL");
+                }
+            }
+            parser.remove(key.path);
+        }
+    }
 }
 
 /// Puts the password that is kept elsewhere into `server.proxy`.
@@ -99,13 +122,6 @@ pub(super) fn check(parser: &mut Parser) {
     for path in &repositories {
         check_id(parser, path, &mut known);
         check_ignored(parser, path);
-    }
-    let key = MirrorConfig::key("url");
-    if let Some(MirrorUrl::Postgres(url)) = parser.peek("mirror", key, &MIRROR_URL) {
-        let hint =
-            "take \"sqlite:///var/lib/ewmirror/mirror.db\", or \"none\" to page and log only";
-        let found = InvalidValue::new("this version has no PostgreSQL mirror yet", hint);
-        parser.report(key.path, Some(masked(&url)), found);
     }
 }
 
@@ -162,7 +178,7 @@ pub(super) fn check_login(parser: &mut Parser) {
 
 /// Warns of what works but should be known.
 pub(super) fn warn(parser: &mut Parser, config: &Config) {
-    let Config { server, session, repositories, .. } = config;
+    let Config { server, session, repositories, mirror, .. } = config;
     if server.url.scheme() == "http" && !address::is_loopback(&server.url) {
         let key = ServerConfig::key("url");
         parser.warn(key.path, "is plain http: password, tokens and items travel readably");
@@ -173,6 +189,13 @@ pub(super) fn warn(parser: &mut Parser, config: &Config) {
     if server.accept_invalid_certificates {
         let key = ServerConfig::key("accept_invalid_certificates");
         parser.warn(key.path, "is true: anybody on the way can pose as the server and read all");
+    }
+    if let MirrorUrl::Postgres(url) = &mirror.url
+        && url.is_over_tcp()
+        && let Some(what) = risk(url.ssl_mode, mirror.ca_file.is_some())
+    {
+        let key = MirrorConfig::key("url");
+        parser.warn(key.path, format!("has sslmode={}: {what}", url.ssl_mode.word()));
     }
     if session.max_age >= SESSION_LIFETIME {
         let key = SessionConfig::key("max_age");
@@ -199,6 +222,21 @@ pub(super) fn warn(parser: &mut Parser, config: &Config) {
                  more, or overlap = false for plain pages"
             ),
         );
+    }
+}
+
+/// What an encryption that is less than whole lets happen.
+fn risk(mode: SslMode, has_ca_file: bool) -> Option<&'static str> {
+    match mode {
+        SslMode::Disable => Some("items travel readably"),
+        SslMode::Prefer => Some("anybody on the way can have the encryption left out"),
+        SslMode::Require if !has_ca_file => {
+            Some("anybody on the way can pose as the database; verify-full is the right way")
+        }
+        SslMode::Require | SslMode::VerifyCa => Some(
+            "anybody with a certificate of an authority that is trusted here can pose as the database",
+        ),
+        SslMode::VerifyFull => None,
     }
 }
 

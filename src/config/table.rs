@@ -16,16 +16,17 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::address::{LISTEN, MIRROR_URL, PROXY_URL, SERVER_URL};
+use super::address::{LISTEN, PROXY_URL, SERVER_URL};
+use super::mirror_url::{MIRROR_URL, MirrorUrl};
 use super::numbers::{
-    AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
+    AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, LEASE_TTL, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
     REPOSITORY_ID, RESPONSE_SIZE,
 };
 use super::search::SEARCH;
-use super::values::{
-    AutoOr, LogFormat, LogLevel, LoginMethod, MirrorUrl, Rate, StatusListen, Transport,
+use super::values::{AutoOr, LogFormat, LogLevel, LoginMethod, Rate, StatusListen, Transport};
+use super::words::{
+    FLAG, INSTANCE_NAME, POINTER, POINTERS, READABLE_FILE, SCHEMA_NAME, TEXT, WORDS, choice,
 };
-use super::words::{FLAG, POINTER, POINTERS, READABLE_FILE, TEXT, WORDS, choice};
 use crate::domain::RepositoryId;
 use crate::json::JsonPointer;
 use crate::settings::parser::{ParseResult, Parser};
@@ -42,6 +43,7 @@ pub const SCHEMA: Schema = Schema(&[
     RepositoryConfig::SCHEMA,
     PagingConfig::SCHEMA,
     MirrorConfig::SCHEMA,
+    InstanceConfig::SCHEMA,
     ChangesConfig::SCHEMA,
     DeletesConfig::SCHEMA,
     StatusConfig::SCHEMA,
@@ -218,11 +220,43 @@ section! {
 
 section! {
     /// Where the copy is kept.
-    pub(super) section "mirror" => MirrorConfig;
+    #[derive(Eq)]
+    pub section "mirror" => MirrorConfig;
     fields {
         /// "sqlite://" and the absolute path of a file on a local disk, which only one daemon may
-        /// use. "none": page and log, keep nothing.
+        /// use. "postgresql://user@host:5432/database" for a PostgreSQL, also several hosts with
+        /// commas between; "postgresql://user@/database?host=/var/run/postgresql" for its socket.
+        /// "none": page and log, keep nothing.
         url: MirrorUrl = MIRROR_URL, Default("sqlite:///var/lib/ewmirror/mirror.db"), Restart;
+        /// PostgreSQL: the schema that holds the tables and views. It is made if it is not there.
+        schema: String = SCHEMA_NAME, Default("ewmirror"), Restart;
+        /// PostgreSQL: a PEM file with the certificate authority that issued its certificate, trusted
+        /// beside the system's.
+        ca_file: Option<PathBuf> = READABLE_FILE, Optional("/etc/ewmirror/mirror-ca.pem"), Restart;
+        /// PostgreSQL: the password of the user in the URL, which must not stand there. Give it in one
+        /// of three places; the first that is there counts: the systemd credential "mirror-password"
+        /// (LoadCredential=mirror-password:/etc/ewmirror/mirror-password in a drop-in), the file named
+        /// below, or the variable EWMIRROR_MIRROR__PASSWORD.
+        password: Option<Secret> = SECRET, Optional("***"), Restart;
+    }
+    keys {
+        /// A file that holds the password alone.
+        password_file = SECRET_FILE, Optional("/etc/ewmirror/mirror-password"), Restart;
+    }
+}
+
+section! {
+    /// This daemon among those that share a mirror in a PostgreSQL.
+    #[derive(Eq)]
+    pub section "instance" => InstanceConfig;
+    fields {
+        /// What the others call it. Without it, the name of this host.
+        name: Option<String> = INSTANCE_NAME, Optional("ewmirror-a"), Restart;
+        /// How long another daemon waits for this one before it takes over, at least "5s".
+        lease_ttl: Duration = LEASE_TTL, Default("15s"), Restart;
+        /// false: one daemon reads all repositories, and the others stand by. true: they share them
+        /// out.
+        spread: bool = FLAG, Default(false), Restart;
     }
 }
 

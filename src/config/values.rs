@@ -5,9 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::settings::secret::Secret;
-use crate::settings::sensitivity;
-
 /// More requests than this at once for one repository serve nobody: the server works them off one
 /// after the other, and each may hold an answer in memory.
 pub const MOST_IN_FLIGHT: u32 = 64;
@@ -16,6 +13,11 @@ pub const MOST_IN_FLIGHT: u32 = 64;
 pub(super) trait Choice: Copy + PartialEq + 'static {
     /// Each word and what it means.
     const CHOICES: &'static [(&'static str, Self)];
+
+    /// The word for it.
+    fn word(self) -> &'static str {
+        Self::CHOICES.iter().find(|(_, known)| *known == self).map_or("", |(word, _)| *word)
+    }
 }
 
 macro_rules! choices {
@@ -78,6 +80,32 @@ choices! {
     "trace" => Trace,
 }
 
+choices! {
+    /// `sslmode` of a PostgreSQL URL, as libpq has it.
+    SslMode:
+    /// No encryption.
+    "disable" => Disable,
+    /// Encryption where the server has it. Anybody on the way can read along.
+    "prefer" => Prefer,
+    /// Encryption, with any server that answers; with `mirror.ca_file` the same as `verify-ca`.
+    "require" => Require,
+    /// The certificate must be of an authority that is trusted here, whatever its name.
+    "verify-ca" => VerifyCa,
+    /// So too, and must be for the host of the URL.
+    "verify-full" => VerifyFull,
+}
+
+choices! {
+    /// `target_session_attrs` of a PostgreSQL URL: which of several servers is wanted.
+    TargetSession:
+    /// The first that answers.
+    "any" => Any,
+    /// One that can be written, thus no standby.
+    "read-write" => ReadWrite,
+    /// One that cannot be written, for commands that only read.
+    "read-only" => ReadOnly,
+}
+
 /// A value, or `"auto"`: as fast as the server answers without trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoOr<T> {
@@ -95,28 +123,6 @@ impl Rate {
     /// The time from one to the next.
     pub fn interval(self) -> Duration {
         Duration::from_secs_f64(self.0.recip())
-    }
-}
-
-/// `mirror.url`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MirrorUrl {
-    /// Page and log, keep nothing.
-    None,
-    /// A SQLite database file.
-    Sqlite(PathBuf),
-    /// A PostgreSQL database; the URL may hold a password.
-    Postgres(Secret),
-}
-
-impl MirrorUrl {
-    /// The URL as it may be shown: passwords masked.
-    pub fn shown(&self) -> String {
-        match self {
-            Self::None => "none".to_owned(),
-            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Self::Postgres(url) => sensitivity::masked(url),
-        }
     }
 }
 

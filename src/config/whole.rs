@@ -7,10 +7,10 @@ use url::Url;
 use super::address::{LISTEN, SERVER_URL};
 use super::numbers::RATE;
 use super::table::{
-    ChangesConfig, DeletesConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
-    RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
+    ChangesConfig, DeletesConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig,
+    PagingConfig, RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
 };
-use super::values::{MirrorUrl, Rate, StatusListen};
+use super::values::{Rate, StatusListen};
 use crate::settings::parser::{ParseResult, Parser};
 use crate::settings::schema::ConfigKey;
 use crate::settings::section::{ConfigSection, shown_field};
@@ -30,7 +30,9 @@ pub struct Config {
     /// `[[repository]]`: what is paged; at least one, ids unique.
     pub repositories: Vec<RepositoryConfig>,
     /// `[mirror]`: where the copy is kept.
-    pub mirror: MirrorUrl,
+    pub mirror: MirrorConfig,
+    /// `[instance]`: this daemon among those that share a mirror.
+    pub instance: InstanceConfig,
     /// `[changes]`: how long the change log is kept.
     pub changes: ChangesConfig,
     /// `[status]`: where the status endpoint listens, and what it takes for ready.
@@ -40,7 +42,7 @@ pub struct Config {
 }
 
 /// What it takes to ask a mirror about its items: of a whole configuration the parts that need no
-/// secret and no file that only the daemon can read.
+/// secret of the server's and no file that only the daemon can read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueryConfig {
     /// `server.url`, as in [`ServerConfig::url`].
@@ -48,7 +50,7 @@ pub struct QueryConfig {
     /// `[[repository]]`: what is paged; at least one, ids unique.
     pub repositories: Vec<RepositoryConfig>,
     /// `[mirror]`: where the copy is kept.
-    pub mirror: MirrorUrl,
+    pub mirror: MirrorConfig,
     /// `[status]`: where browsers and scrapers ask a running daemon.
     pub status: StatusListen,
 }
@@ -61,7 +63,8 @@ impl Config {
         let session = once(parser);
         let max_requests_per_second = shared_paging(parser);
         let repositories = list(parser);
-        let mirror = once::<MirrorConfig>(parser);
+        let mirror = once(parser);
+        let instance = once(parser);
         let changes = once(parser);
         let status = once(parser);
         let log = once(parser);
@@ -71,7 +74,8 @@ impl Config {
             session: session?,
             max_requests_per_second: max_requests_per_second?,
             repositories: repositories?,
-            mirror: mirror?.url,
+            mirror: mirror?,
+            instance: instance?,
             changes: changes?,
             status: status?,
             log: log?,
@@ -94,7 +98,8 @@ impl Config {
             show_section(&mut page, repository);
         }
         show(&mut page, &PagingConfig::SCHEMA.header(), paging);
-        show_section(&mut page, &MirrorConfig { url: self.mirror.clone() });
+        show_section(&mut page, &self.mirror);
+        show_section(&mut page, &self.instance);
         show_section(&mut page, &self.changes);
         show_section(&mut page, &self.status);
         show_section(&mut page, &self.log);
@@ -109,9 +114,8 @@ impl Config {
         if self.max_requests_per_second != other.max_requests_per_second {
             changed.push(PagingConfig::key("max_requests_per_second"));
         }
-        if self.mirror != other.mirror {
-            changed.push(MirrorConfig::key("url"));
-        }
+        changed.extend(self.mirror.changed(&other.mirror));
+        changed.extend(self.instance.changed(&other.instance));
         changed.extend(self.changes.changed(&other.changes));
         changed.extend(self.status.changed(&other.status));
         changed.extend(self.log.changed(&other.log));
@@ -125,15 +129,10 @@ impl QueryConfig {
         let server = parser.required("server", ServerConfig::key("url"), &SERVER_URL);
         let shared = shared_paging(parser);
         let repositories = list(parser);
-        let mirror = once::<MirrorConfig>(parser);
+        let mirror = once(parser);
         let status = parser.required("status", StatusConfig::key("listen"), &LISTEN);
         shared?;
-        Ok(Self {
-            server: server?,
-            repositories: repositories?,
-            mirror: mirror?.url,
-            status: status?,
-        })
+        Ok(Self { server: server?, repositories: repositories?, mirror: mirror?, status: status? })
     }
 }
 

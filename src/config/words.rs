@@ -15,9 +15,44 @@ use crate::settings::error::quoted;
 use crate::settings::nearest;
 use crate::settings::sensitivity::type_name;
 
+/// The longest name of a schema, in bytes (PostgreSQL).
+const LONGEST_SCHEMA: usize = 63;
+
+/// The longest name of a daemon, in bytes: as long as the name of a host.
+const LONGEST_INSTANCE: usize = 253;
+
 /// Any text but the empty one.
 pub(super) const TEXT: Codec<String> =
     Codec::plain(|input| input.text("\"text\"").map(str::to_owned));
+
+/// The name of a schema. PostgreSQL cuts longer ones off, and keeps some for itself.
+pub(super) const SCHEMA_NAME: Codec<String> = Codec::plain(|input| {
+    const HINT: &str = "write a name such as \"ewmirror\"";
+    let name = input.text("\"ewmirror\"")?;
+    if name.contains(char::is_control) {
+        return invalid("holds a control character", HINT);
+    }
+    if name.len() > LONGEST_SCHEMA {
+        return invalid(format!("is longer than {LONGEST_SCHEMA} bytes"), HINT);
+    }
+    if name.starts_with("pg_") || name == "information_schema" {
+        return invalid("is a name that PostgreSQL keeps for itself", HINT);
+    }
+    Ok(name.to_owned())
+});
+
+/// The name of a daemon among others, which logs and pages show.
+pub(super) const INSTANCE_NAME: Codec<String> = Codec::plain(|input| {
+    const HINT: &str = "write a name such as \"ewmirror-a\"";
+    let name = input.text("\"ewmirror-a\"")?;
+    if name.contains(char::is_control) {
+        return invalid("holds a control character", HINT);
+    }
+    if name.len() > LONGEST_INSTANCE {
+        return invalid(format!("is longer than {LONGEST_INSTANCE} bytes"), HINT);
+    }
+    Ok(name.to_owned())
+});
 
 /// A file that must be there and readable, but is not read here.
 pub(super) const READABLE_FILE: Codec<PathBuf> = Codec::plain(readable_file);

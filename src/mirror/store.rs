@@ -9,9 +9,10 @@ use super::contracts::{Lease, Mirror, MirrorFuture, MirrorReader, RepositoryWrit
 use super::disk::DiskSpace;
 use super::examination::{ExaminationFinding, LockOwner};
 use super::none::NoMirror;
+use super::postgres::PostgresAddress;
 use super::sqlite::{self, SqliteMirror, SqliteOptions, SqliteReading};
 use super::{MirrorError, MirrorErrorKind};
-use crate::config::MirrorUrl;
+use crate::config::{MirrorConfig, MirrorUrl};
 use crate::domain::RepositoryId;
 
 /// Where a mirror is kept.
@@ -22,7 +23,7 @@ pub enum Store {
     /// In the SQLite database in this file.
     Sqlite(PathBuf),
     /// In a PostgreSQL database.
-    Postgres,
+    Postgres(Box<PostgresAddress>),
 }
 
 /// Why a store cannot be used.
@@ -30,17 +31,17 @@ pub enum Store {
 enum Unusable {
     #[error("mirror.url is \"none\": nothing is kept that could be asked")]
     NothingKept,
-    #[error("mirror.url: this version has no PostgreSQL mirror yet")]
+    #[error("mirror.url: the mirror in PostgreSQL cannot be opened yet")]
     NoPostgres,
 }
 
 impl Store {
     /// The store of a configuration.
-    pub fn of(url: &MirrorUrl) -> Self {
-        match url {
+    pub fn of(config: &MirrorConfig) -> Self {
+        match &config.url {
             MirrorUrl::None => Self::None,
             MirrorUrl::Sqlite(path) => Self::Sqlite(path.clone()),
-            MirrorUrl::Postgres(_) => Self::Postgres,
+            MirrorUrl::Postgres(url) => Self::Postgres(Box::new(PostgresAddress::of(url, config))),
         }
     }
 
@@ -49,7 +50,7 @@ impl Store {
     pub fn local_file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => Some(path),
-            Self::None | Self::Postgres => None,
+            Self::None | Self::Postgres(_) => None,
         }
     }
 
@@ -62,7 +63,7 @@ impl Store {
     pub fn check_place(&self) -> Result<(), MirrorError> {
         match self {
             Self::Sqlite(path) => Ok(sqlite::check_folder(path)?),
-            Self::None | Self::Postgres => Ok(()),
+            Self::None | Self::Postgres(_) => Ok(()),
         }
     }
 
@@ -84,7 +85,7 @@ impl Store {
                 })
                 .await
             }
-            Self::Postgres => {
+            Self::Postgres(_) => {
                 let remedy = "take \"sqlite:///var/lib/ewmirror/mirror.db\", or \"none\" to page and \
                               log only";
                 Err(MirrorError::new(MirrorErrorKind::Missing, remedy, Unusable::NoPostgres))
@@ -108,7 +109,7 @@ impl Store {
                 })
                 .await
             }
-            Self::None | Self::Postgres => {
+            Self::None | Self::Postgres(_) => {
                 self.expect_kept()?;
                 Err(unusable(Unusable::NothingKept))
             }
@@ -123,7 +124,7 @@ impl Store {
     pub fn lock_owner(&self) -> std::io::Result<Option<LockOwner>> {
         match self {
             Self::Sqlite(path) => sqlite::lock_owner(path),
-            Self::None | Self::Postgres => Ok(None),
+            Self::None | Self::Postgres(_) => Ok(None),
         }
     }
 
@@ -136,8 +137,8 @@ impl Store {
             Self::None => {
                 ExaminationFinding::skipped("mirror.url is \"none\"").into_iter().for_each(tell);
             }
-            Self::Postgres => {
-                let why = "this version has no PostgreSQL mirror yet";
+            Self::Postgres(_) => {
+                let why = "mirror.url names a PostgreSQL, which is not examined yet";
                 ExaminationFinding::skipped(why).into_iter().for_each(tell);
             }
         }
@@ -152,7 +153,7 @@ impl Store {
         match self {
             Self::Sqlite(_) => Ok(()),
             Self::None => Err(unusable(Unusable::NothingKept)),
-            Self::Postgres => Err(unusable(Unusable::NoPostgres)),
+            Self::Postgres(_) => Err(unusable(Unusable::NoPostgres)),
         }
     }
 }

@@ -19,6 +19,7 @@ pub const CONFIGURATION: &str = "EWMIRROR_CONFIG";
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     unit_password: Option<PathBuf>,
+    unit_mirror_password: Option<PathBuf>,
 }
 
 impl Environment {
@@ -38,20 +39,26 @@ impl Environment {
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self { variables: pairs.collect(), unit_password: None }
+        Self { variables: pairs.collect(), unit_password: None, unit_mirror_password: None }
     }
 
-    /// The same, with the password file that the shipped unit of this configuration hands to the
-    /// daemon, if there is one: a command that looks into what the daemon does signs in as it does.
+    /// The same, with the password files that the shipped unit of this configuration hands to the
+    /// daemon, where there are some: a command that looks into what the daemon does signs in as it does.
     #[must_use]
     pub fn with_unit_of(mut self, file: &Path) -> Self {
-        self.unit_password = trusted_file::unit_password(file);
+        self.unit_password = trusted_file::unit_secret(file, "password");
+        self.unit_mirror_password = trusted_file::unit_secret(file, "mirror-password");
         self
     }
 
     /// That file.
     pub fn unit_password(&self) -> Option<&Path> {
         self.unit_password.as_deref()
+    }
+
+    /// The file with the password of the mirror, which a drop-in of that unit hands to the daemon.
+    pub fn unit_mirror_password(&self) -> Option<&Path> {
+        self.unit_mirror_password.as_deref()
     }
 
     /// The configuration file that `EWMIRROR_CONFIG` names, if it names one.

@@ -83,8 +83,12 @@ impl ConfigKey {
 
     /// The systemd credential that holds it, where it is a secret.
     pub fn credential(&self) -> &'static str {
-        // That of the proxy is spelt as credentials of units are.
-        if self.path == "server.proxy_password" { "proxy-password" } else { self.name() }
+        // These are spelt as credentials of units are.
+        match self.path {
+            "server.proxy_password" => "proxy-password",
+            "mirror.password" => "mirror-password",
+            _ => self.name(),
+        }
     }
 
     /// Whether it is a secret, which the file must not hold.

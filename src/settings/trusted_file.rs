@@ -51,12 +51,12 @@ pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// The file that holds the password for this configuration where the shipped units have it, if
+/// The file that holds the secret of this name for this configuration where the units have it, if
 /// there is one. None for a configuration anywhere else: its server may be anybody's.
-pub fn unit_password(configuration: &Path) -> Option<PathBuf> {
+pub fn unit_secret(configuration: &Path, name: &str) -> Option<PathBuf> {
     let file = fs::canonicalize(configuration).ok()?;
     let folder = fs::canonicalize(UNIT_FOLDER).ok()?;
-    let path = password_beside(&file, &folder)?;
+    let path = secret_beside(&file, &folder, name)?;
     match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         // One that cannot be looked at counts as given: reading it says why not.
@@ -64,15 +64,15 @@ pub fn unit_password(configuration: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Which password belongs to a file in the units' folder. Both paths are without links.
-fn password_beside(file: &Path, folder: &Path) -> Option<PathBuf> {
+/// Which secret of this name belongs to a file in the units' folder. Both paths are without links.
+fn secret_beside(file: &Path, folder: &Path, name: &str) -> Option<PathBuf> {
     if file.parent() != Some(folder) {
         return None;
     }
     match file.file_name()?.to_str()?.strip_suffix(".toml")? {
         "" => None,
-        "ewmirror" => Some(folder.join("password")),
-        instance => Some(folder.join(format!("{instance}.password"))),
+        "ewmirror" => Some(folder.join(name)),
+        instance => Some(folder.join(format!("{instance}.{name}"))),
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
         ];
         for (file, password) in cases {
             let expected = password.map(PathBuf::from);
-            assert_eq!(password_beside(Path::new(file), folder), expected, "{file}");
+            assert_eq!(secret_beside(Path::new(file), folder, "password"), expected, "{file}");
         }
     }
 

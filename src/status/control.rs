@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Environment, MirrorUrl, StatusListen};
-use crate::mirror::Store;
 
 /// The folder of the configurations that the shipped units read.
 const CONFIGURATIONS: &str = "/etc/ewmirror";
@@ -133,8 +132,7 @@ impl ControlOrigin<'_> {
 
     /// The database without links, so that one database has one socket.
     fn database(&self) -> Option<PathBuf> {
-        let store = Store::of(self.mirror);
-        let path = store.local_file()?;
+        let path = self.mirror.local_file()?;
         let resolved = fs::canonicalize(path).or_else(|error| {
             let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
                 return Err(error);

@@ -136,7 +136,7 @@ pub async fn ask(
     origin: ControlOrigin<'_>,
     listen: &StatusListen,
 ) -> Result<ControlAnswer, ControlRequestError> {
-    ask_at(&origin.of_command(listen), &origin.mirror.shown()).await
+    ask_at(&origin.of_command(listen), &origin.mirror.to_string()).await
 }
 
 /// Whether somebody accepts connections at `status.listen`. Who that is nobody can tell: it is a

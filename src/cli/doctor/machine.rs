@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::report::DoctorReport;
 use crate::cli::output;
-use crate::config::{self, Environment, MirrorUrl, SecretSource, StatusListen};
+use crate::config::{self, Environment, MirrorConfig, SecretSource, StatusListen};
 use crate::mirror::{ExaminationFinding, LockOwner, Severity, Store};
 use crate::status::control::ControlOrigin;
 use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
@@ -70,7 +70,7 @@ pub(super) fn credential(report: &mut DoctorReport, file: &Path, environment: &E
 }
 
 /// The mirror, and the room that it has.
-pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorUrl>) {
+pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorConfig>) {
     let mut tell = |ExaminationFinding { name, severity, found, remedy }| match severity {
         Severity::Sound => report.ok(name, &found),
         Severity::Warning => report.warn(name, &found, &remedy),
@@ -89,7 +89,7 @@ pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorUrl>) {
 pub(super) async fn daemon(
     report: &mut DoctorReport,
     file: &Path,
-    mirror: Option<&MirrorUrl>,
+    mirror: Option<&MirrorConfig>,
     status: Option<&StatusListen>,
     environment: &Environment,
 ) {
@@ -100,8 +100,8 @@ pub(super) async fn daemon(
     };
     let store = Store::of(mirror);
     let held = store.lock_owner().ok().flatten();
-    let error = match control_client::ask(ControlOrigin { file, mirror, environment }, status).await
-    {
+    let origin = ControlOrigin { file, mirror: &mirror.url, environment };
+    let error = match control_client::ask(origin, status).await {
         Ok(ControlAnswer { document, at, user, .. }) => {
             if let Some(daemon) = &document.daemon {
                 running(report, daemon, &document.version);

@@ -1,6 +1,6 @@
 //! How much of the configuration holds.
 
-use crate::config::{Config, MirrorUrl, QueryConfig, StatusListen};
+use crate::config::{Config, MirrorConfig, QueryConfig, StatusListen};
 
 /// What the configuration says, as far as it holds.
 pub(super) enum ReadableConfig {
@@ -11,7 +11,7 @@ pub(super) enum ReadableConfig {
 }
 
 impl ReadableConfig {
-    pub(super) fn mirror(&self) -> Option<&MirrorUrl> {
+    pub(super) fn mirror(&self) -> Option<&MirrorConfig> {
         match self {
             Self::All(config) => Some(&config.mirror),
             Self::Some(config) => Some(&config.mirror),

@@ -1,6 +1,7 @@
 //! The configuration as a whole: what loads, what is refused, what is never shown.
 
 mod errors;
+mod postgres;
 mod properties;
 mod schema;
 mod search;
@@ -73,6 +74,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
         max_requests_per_second,
         repositories,
         mirror,
+        instance,
         changes,
         status,
         log,
@@ -131,7 +133,16 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             deletes: DeletesConfig { max_fraction: 0.1, min_count: 10 },
         }]
     );
-    assert_eq!(mirror, MirrorUrl::Sqlite("/var/lib/ewmirror/mirror.db".into()));
+    assert_eq!(
+        mirror,
+        MirrorConfig {
+            url: MirrorUrl::Sqlite("/var/lib/ewmirror/mirror.db".into()),
+            schema: "ewmirror".to_owned(),
+            ca_file: None,
+            password: None,
+        }
+    );
+    assert_eq!(instance, InstanceConfig { name: None, lease_ttl: seconds(15), spread: false });
     assert_eq!(changes, ChangesConfig { keep: None });
     assert_eq!(
         status,

@@ -108,7 +108,7 @@ fn the_vendors_example_is_the_vendors_example() {
     let loaded = loaded(VENDOR_EXAMPLE, &environment(&[]));
     assert_eq!(loaded.warnings, []);
     let Config { repositories, mirror, .. } = loaded.config;
-    assert_eq!(mirror, MirrorUrl::None);
+    assert_eq!(mirror.url, MirrorUrl::None);
     assert_eq!(repositories.len(), 1);
     assert_eq!(repositories[0].id, RepositoryId(10149));
     assert!(repositories[0].search.is_empty());

@@ -7,25 +7,19 @@ use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
 use tokio_postgres::NoTls;
+use tokio_postgres::config::{SslMode as ClientSslMode, TargetSessionAttrs};
 
+use super::address::PostgresAddress;
 use super::dedicated::DedicatedConnection;
 use super::error::PostgresError;
 use super::names::quoted;
+use crate::config::{PostgresHost, Secret, SslMode, TargetSession};
 
 /// The most connections that are open at once, those that listen and renew leases not counted.
 const MOST: usize = 6;
 
 /// How long a caller waits for a connection, and a connection for its server.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-
-/// Where a mirror is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PostgresAddress {
-    /// Hosts, database, user, password.
-    pub(crate) config: tokio_postgres::Config,
-    /// The schema that holds our tables and views.
-    pub(crate) schema: Box<str>,
-}
 
 /// PostgresPool to one database.
 #[derive(Clone, Debug)]
@@ -38,7 +32,7 @@ impl PostgresPool {
     /// PostgresPool that are made as soon as somebody asks for one.
     pub(crate) fn new(address: PostgresAddress) -> Result<Self, PostgresError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(address.config.clone(), NoTls, recycling);
+        let manager = Manager::from_config(client_config(&address), NoTls, recycling);
         let schema = address.schema.clone();
         let set_up = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
             let settings = settings(&schema);
@@ -63,7 +57,8 @@ impl PostgresPool {
 
     /// A connection that belongs to whoever asks, and counts for no other.
     pub(crate) async fn dedicated(&self) -> Result<DedicatedConnection, PostgresError> {
-        let mut connection = DedicatedConnection::connect(&self.address.config, NoTls).await?;
+        let mut connection =
+            DedicatedConnection::connect(&client_config(&self.address), NoTls).await?;
         let (client, wire) = connection.parts();
         wire.run(client.batch_execute(&settings(&self.address.schema))).await?;
         Ok(connection)
@@ -73,6 +68,39 @@ impl PostgresPool {
     pub(crate) fn address(&self) -> &PostgresAddress {
         &self.address
     }
+}
+
+/// The address as the library has it.
+pub(super) fn client_config(address: &PostgresAddress) -> tokio_postgres::Config {
+    let url = &address.url;
+    let mut config = tokio_postgres::Config::new();
+    for host in &url.hosts {
+        match host {
+            PostgresHost::Tcp(host, port) => config.host(host.to_string()).port(*port),
+            PostgresHost::Socket(folder, port) => config.host_path(folder).port(*port),
+        };
+    }
+    if let Some(user) = &url.user {
+        config.user(user);
+    }
+    if let Some(database) = &url.database {
+        config.dbname(database);
+    }
+    if let Some(password) = address.password.as_ref().map(Secret::expose) {
+        config.password(password);
+    }
+    config.application_name(&url.application_name).connect_timeout(url.connect_timeout);
+    config.ssl_mode(match url.ssl_mode {
+        SslMode::Disable => ClientSslMode::Disable,
+        _ if !url.is_over_tcp() => ClientSslMode::Disable,
+        _ => ClientSslMode::Require,
+    });
+    config.target_session_attrs(match url.target {
+        TargetSession::Any => TargetSessionAttrs::Any,
+        TargetSession::ReadWrite => TargetSessionAttrs::ReadWrite,
+        TargetSession::ReadOnly => TargetSessionAttrs::ReadOnly,
+    });
+    config
 }
 
 /// What each connection is set to. Our schema comes after the system's, so that nothing in it can take

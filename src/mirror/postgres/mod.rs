@@ -3,6 +3,7 @@
 //! Guarantees: a page is one transaction, made whole or not at all under the lease of its writer;
 //! sequences are given out in the order of commits; nothing of a row stands in an error.
 
+mod address;
 mod append;
 mod compare;
 mod connections;
@@ -26,6 +27,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connections::{PostgresAddress, PostgresPool};
+pub use address::PostgresAddress;
+pub(crate) use connections::PostgresPool;
 pub(crate) use mirror::PostgresMirror;
 pub(crate) use read::PostgresReading;

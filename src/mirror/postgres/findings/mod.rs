@@ -19,7 +19,8 @@ use std::time::Duration;
 use deadpool_postgres::Object;
 use tokio::time::{Instant, timeout_at};
 
-use super::connections::{PostgresAddress, PostgresPool};
+use super::address::PostgresAddress;
+use super::connections::PostgresPool;
 use super::error::PostgresError;
 use crate::mirror::{ExaminationFinding, MirrorError};
 use crate::telemetry::event::Chain;

@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// A schema of its own, which is not made yet.
 fn address() -> Option<PostgresAddress> {
     let place = TestDatabase::shared()?.new_schema();
-    Some(PostgresAddress { config: place.url.parse().unwrap(), schema: place.schema.into() })
+    Some(PostgresAddress::at(&place.url, &place.schema))
 }
 
 struct Found(Vec<ExaminationFinding>);
@@ -99,7 +99,7 @@ async fn a_role_that_may_only_read_is_a_failure_and_one_that_owns_the_tables_is_
     )
     .await;
     let mut reading = address.clone();
-    reading.config.user(&role);
+    reading.url.user = Some(role.clone());
     let found = Found::at(&reading).await;
     found.expect("database role", Severity::Failure, &["may only read", "a role that writes"]);
     found.expect("connections", Severity::Warning, &["may have 12"]);
@@ -128,7 +128,7 @@ async fn what_the_role_is_set_to_and_what_holds_vacuum_back_is_told() {
     )
     .await;
     let mut careless = address.clone();
-    careless.config.user(&role);
+    careless.url.user = Some(role);
     let found = Found::at(&careless).await;
     found.expect("replication", Severity::Failure, &["read only"]);
     found.expect("autovacuum", Severity::Warning, &["off for item"]);
@@ -161,9 +161,7 @@ fn pooled(address: &PostgresAddress, mode: &str) -> Option<(PostgresAddress, Poo
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().display();
-    let tokio_postgres::config::Host::Unix(socket) = &address.config.get_hosts()[0] else {
-        panic!("the tests' server has a socket")
-    };
+    let socket = address.socket();
     let settings = format!(
         "[databases]\n* = host={} port=5432 user=postgres\n[pgbouncer]\nlisten_port = 5432\nlisten_addr =\n\
          unix_socket_dir = {path}\nauth_type = any\npool_mode = {mode}\nlogfile = {path}/log\n",
@@ -176,15 +174,14 @@ fn pooled(address: &PostgresAddress, mode: &str) -> Option<(PostgresAddress, Poo
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
     }
     let child = command.arg(program).arg("--quiet").arg(folder.path().join("ini")).spawn().unwrap();
-    let mut config = tokio_postgres::Config::new();
-    config.host_path(folder.path()).user("postgres").dbname("postgres");
+    let behind = address.behind(folder.path());
     let pooler = Pooler { child, folder };
     let begun = Instant::now();
     while !pooler.folder.path().join(".s.PGSQL.5432").exists() {
         assert!(begun.elapsed() < WITHIN, "no pooler");
         std::thread::park_timeout(Duration::from_millis(20));
     }
-    Some((PostgresAddress { config, schema: address.schema.clone() }, pooler))
+    Some((behind, pooler))
 }
 
 /// Ends with its owner.
@@ -213,9 +210,8 @@ async fn a_pooler_in_transaction_mode_is_told_from_one_in_session_mode() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_a_failure_and_all_else_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = tokio_postgres::Config::new();
-    config.host_path(folder.path()).user("nobody");
-    let address = PostgresAddress { config, schema: "ewmirror".into() };
+    let url = format!("postgresql://nobody@/d?host={}", folder.path().display());
+    let address = PostgresAddress::at(&url, "ewmirror");
     let found = Found::at(&address).await;
     found.expect("database", Severity::Failure, &[]);
     found.expect("leases", Severity::Skipped, &["no connection"]);

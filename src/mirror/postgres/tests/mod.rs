@@ -10,7 +10,7 @@ use crate::testing::postgres::TestDatabase;
 /// A schema of its own in the tests' database; `None` where PostgreSQL is not installed.
 pub(crate) fn address() -> Option<PostgresAddress> {
     let place = TestDatabase::shared()?.new_schema();
-    Some(PostgresAddress { config: place.url.parse().unwrap(), schema: place.schema.into() })
+    Some(PostgresAddress::at(&place.url, &place.schema))
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use tokio_postgres::{Client, NoTls};
 use super::address;
 use crate::domain::{Change, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::contract::MirrorContent;
+use crate::mirror::postgres::connections::client_config;
 use crate::mirror::postgres::{PostgresAddress, PostgresMirror, PostgresPool, key, schema};
 use crate::mirror::{Checkpoint, Lease, PageOfItems, PassStatistics};
 
@@ -50,7 +51,7 @@ impl Place {
 
     /// A connection that is not the store's.
     pub(super) async fn client(&self) -> Client {
-        let (client, connection) = self.address.config.connect(NoTls).await.unwrap();
+        let (client, connection) = client_config(&self.address).connect(NoTls).await.unwrap();
         drop(Handle::current().spawn(async move { drop(connection.await) }));
         let schema = &self.address.schema;
         client

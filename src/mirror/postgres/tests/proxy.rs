@@ -9,7 +9,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio_postgres::config::Host;
 
 use crate::mirror::postgres::PostgresAddress;
 
@@ -43,7 +42,7 @@ impl Proxy {
     /// A way to this database.
     pub(super) fn to(address: &PostgresAddress) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let Host::Unix(to) = address.config.get_hosts()[0].clone() else { panic!("no socket") };
+        let to = address.socket();
         let control = Arc::new(Control {
             requests: AtomicI64::new(-1),
             answers: AtomicI64::new(-1),
@@ -57,9 +56,7 @@ impl Proxy {
                 drop(Handle::current().spawn(async move { carry(client, &to, &control).await }));
             }
         }));
-        let mut config = tokio_postgres::Config::new();
-        config.host_path(folder.path()).user("postgres").dbname("postgres");
-        let address = PostgresAddress { config, ..address.clone() };
+        let address = address.behind(folder.path());
         Self { address, control, _folder: folder }
     }
 

@@ -18,7 +18,7 @@ impl HandmadeMirror {
     /// Another process that reads it, by a name of its own.
     fn reader(&self, name: &str) -> PostgresReading {
         let mut address = self.address.clone();
-        address.config.application_name(name);
+        address.url.application_name = name.to_owned();
         PostgresReading::new(PostgresPool::new(address).unwrap())
     }
 

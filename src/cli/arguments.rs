@@ -9,9 +9,11 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::approve::ApproveArgs;
 use super::changes::ChangesArgs;
+use super::digest::DigestArgs;
 use super::export::ExportArgs;
 use super::history::HistoryArgs;
 use super::simulate::{self, SimulateArgs};
+use super::transfer::MoveArgs;
 
 /// The flag that names the configuration file.
 const CONFIG: &str = "config";
@@ -48,8 +50,12 @@ pub(super) enum Command {
     Changes(ChangesArgs),
     /// Print the changes of one item, attribute by attribute
     History(HistoryArgs),
+    /// Print a digest of the items of a repository, to compare the mirror with a copy of it
+    Digest(DigestArgs),
     /// Show or approve deletions that were held back because they were too many
     ApproveDeletes(ApproveArgs),
+    /// Move the whole mirror, log and all, to another store
+    Move(MoveArgs),
     /// Run an EnterWorks look-alike on loopback, for trying things out
     Simulate(Box<SimulateArgs>),
     /// Run look-alike and daemon in one, with short-lived tokens and items on the move

@@ -111,6 +111,14 @@ const SECTIONS: [ManSection; 5] = [
                 "The deletions that were held back because they were too many.",
             ),
             (
+                "sudo ewmirror digest --repository 10149",
+                "Sequence, number and digest of the items, to compare a copy with.",
+            ),
+            (
+                "sudo ewmirror move --to sqlite:///srv/ewmirror/mirror.db",
+                "The whole mirror in another place, while the daemon is stopped.",
+            ),
+            (
                 "sudo ewmirror --config /etc/ewmirror/eu.toml status",
                 "How the daemon of ewmirror@eu stands.",
             ),

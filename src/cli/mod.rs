@@ -6,10 +6,12 @@
 
 mod approve;
 mod arguments;
+mod as_of;
 mod changes;
 pub mod check;
 mod daemon;
 mod demo;
+mod digest;
 mod doctor;
 mod exit;
 mod export;
@@ -26,6 +28,7 @@ mod repositories;
 pub mod simulate;
 mod spill_file;
 mod status;
+mod transfer;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -60,6 +63,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(args) => export::run(&config, &environment, &args),
         Command::Changes(args) => changes::run(&config, &environment, &args),
         Command::History(args) => history::run(&config, &environment, &args),
+        Command::Digest(args) => digest::run(&config, &environment, &args),
+        Command::Move(args) => transfer::run(&config, &environment, &args),
         Command::ApproveDeletes(args) => approve::run(&config, &environment, &args),
         Command::Simulate(args) => simulate(*args, &environment),
         Command::Demo(args) => demo::run(&args, &environment),

@@ -33,6 +33,10 @@ pub enum MirrorErrorKind {
     Newer,
     /// An earlier version has written it, and only the daemon may bring it up to date.
     Older,
+    /// It is to be the target of a transfer, and something is in it.
+    NotEmpty,
+    /// It is the target of a transfer that was not finished.
+    Unfinished,
     /// Changes were asked for that have been dropped.
     Dropped,
     /// Changes were asked for that come after one which has not come.

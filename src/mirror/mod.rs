@@ -13,6 +13,7 @@ mod contract;
 pub mod contracts;
 pub mod deletions;
 pub(crate) mod diff;
+mod digest;
 mod disk;
 mod error;
 mod examination;
@@ -25,6 +26,7 @@ pub mod retention;
 pub(crate) mod sqlite;
 mod store;
 mod summary;
+pub(crate) mod transfer;
 
 #[cfg(test)]
 pub use contracts::Administration;
@@ -40,6 +42,7 @@ pub use contracts::{
     Sharing,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
+pub use digest::ItemsDigest;
 pub use disk::DiskSpace;
 pub use error::{MirrorError, MirrorErrorKind};
 pub use examination::{ExaminationFinding, LockOwner, Severity};

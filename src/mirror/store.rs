@@ -10,7 +10,8 @@ use super::disk::DiskSpace;
 use super::examination::{ExaminationFinding, LockOwner};
 use super::none::NoMirror;
 use super::postgres::PostgresAddress;
-use super::sqlite::{self, SqliteMirror, SqliteOptions, SqliteReading};
+use super::sqlite::{self, SqliteMirror, SqliteOptions, SqliteReading, SqliteTransfer};
+use super::transfer::{TransferSource, TransferTarget};
 use super::{MirrorError, MirrorErrorKind};
 use crate::config::{MirrorConfig, MirrorUrl};
 use crate::domain::RepositoryId;
@@ -113,6 +114,44 @@ impl Store {
                 self.expect_kept()?;
                 Err(unusable(Unusable::NothingKept))
             }
+        }
+    }
+
+    /// Opens it to be moved elsewhere, and keeps all who would write it out as long as it is open.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is in use, of a later version, or the target of a move that was not
+    /// finished.
+    pub async fn open_to_transfer(&self) -> Result<Box<dyn TransferSource>, MirrorError> {
+        match self {
+            Self::Sqlite(path) => {
+                let path = path.clone();
+                off_the_runtime(move || {
+                    Ok(Box::new(SqliteTransfer::source(&path)?) as Box<dyn TransferSource>)
+                })
+                .await
+            }
+            Self::None | Self::Postgres(_) => Err(unusable(Unusable::NothingKept)),
+        }
+    }
+
+    /// Opens it as the target of a move, makes it if there is none, and keeps all who would write it
+    /// out as long as it is open.
+    ///
+    /// # Errors
+    ///
+    /// It is another's, in use, or of a later version, or it cannot be made.
+    pub async fn open_for_transfer(&self) -> Result<Box<dyn TransferTarget>, MirrorError> {
+        match self {
+            Self::Sqlite(path) => {
+                let path = path.clone();
+                off_the_runtime(move || {
+                    Ok(Box::new(SqliteTransfer::target(&path)?) as Box<dyn TransferTarget>)
+                })
+                .await
+            }
+            Self::None | Self::Postgres(_) => Err(unusable(Unusable::NothingKept)),
         }
     }
 

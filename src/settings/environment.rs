@@ -42,6 +42,13 @@ impl Environment {
         Self { variables: pairs.collect(), unit_password: None, unit_mirror_password: None }
     }
 
+    /// The same with another variable, in place of one of this name.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
     /// The same, with the password files that the shipped unit of this configuration hands to the
     /// daemon, where there are some: a command that looks into what the daemon does signs in as it does.
     #[must_use]

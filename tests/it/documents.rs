@@ -36,12 +36,21 @@ pub(crate) fn assert_status_printed(page: &str, told: &str) {
 }
 
 /// The lines of the block of code below a mark.
-fn block(page: &str, mark: &str) -> Vec<String> {
+pub(crate) fn block(page: &str, mark: &str) -> Vec<String> {
     let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(path).expect("the page can be read");
     let mut lines = text.lines().skip_while(|line| *line != mark).skip(1);
     assert!(lines.next().is_some_and(|line| line.starts_with("```")), "{page}: no block at {mark}");
     lines.take_while(|line| *line != "```").map(str::to_owned).collect()
+}
+
+/// The blocks of code in this language.
+pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
+    let path = format!("{}/{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(path).expect("the page can be read");
+    let open = format!("\n```{language}\n");
+    let blocks = text.split(&open).skip(1).filter_map(|rest| rest.split_once("\n```\n"));
+    blocks.map(|(block, _)| block.to_owned()).collect()
 }
 
 /// A line of the log without its values; of the head only the level is kept.

@@ -155,8 +155,8 @@ fn a_kill_during_the_migration_leaves_either_version_whole() {
         let is_new = version == kept::SCHEMA_VERSION;
         assert!(is_new || version == kept::SCHEMA_VERSION - 1, "version {version}");
         versions[usize::from(is_new)] += 1;
-        let column = if is_new { "reason" } else { "doubt" };
-        let passes = format!("SELECT count(*) FROM pass WHERE {column} IS NULL");
+        let table = if is_new { "passes" } else { "pass" };
+        let passes = format!("SELECT count(*) FROM {table} WHERE reason IS NULL");
         assert_eq!(mirror.ask::<i64>(&passes), 43 + 46 + 1);
         if versions.iter().sum::<usize>() % 8 == 0 {
             mirror.migrated().assert_whole();

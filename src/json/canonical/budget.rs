@@ -4,6 +4,9 @@
 //! nested deeply, or made of tiny members, could take minutes and gigabytes. One comparison
 //! must not hold up all repositories for that long.
 
+/// Levels of nesting that are looked into: as many as most readers of JSON take.
+pub(super) const DEEPEST: usize = 128;
+
 /// So many times the text may be read: as often as it has levels, for a server that writes members
 /// in another order on each of eight.
 const READINGS: usize = 8;

@@ -9,21 +9,26 @@
 //! reorders members costs one look at each. No bytes make it panic, recurse without bound, or take
 //! more than a bounded effort: what cannot be read, is nested too deeply, or would take more than
 //! its [`Budget`], is the same as its own bytes only.
+//!
+//! [`form`] writes a text anew, so that texts that mean the same become the same bytes.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json::JsonPointer;
 
 mod budget;
+mod form;
+mod number;
+mod text;
 
-use self::budget::Budget;
-
-/// Levels of nesting that are looked into: as many as most readers of JSON take.
-const DEEPEST: usize = 128;
+use self::budget::{Budget, DEEPEST};
+pub use self::form::{form, text_form};
+use self::number::decimal;
+pub use self::number::integer;
+use self::text::Text;
 
 /// What is left of the pointers to leave out, seen from inside a value.
 type Paths<'a> = Vec<&'a [String]>;
@@ -42,18 +47,6 @@ pub fn same(a: &[u8], b: &[u8], ignore: &[JsonPointer]) -> bool {
         return false;
     };
     Comparison { budget }.same(a, b, &ignore.iter().map(JsonPointer::tokens).collect(), DEEPEST)
-}
-
-/// The number that a JSON number is, where it is a whole one: 50, 50.0 and 5E1 are one. `None` for
-/// any other, and for one with more digits than there is room for.
-pub fn integer(number: &str) -> Option<i128> {
-    let (negative, digits, exponent) = decimal(number)?;
-    if digits.is_empty() {
-        return Some(0);
-    }
-    let zeros = usize::try_from(exponent).ok().filter(|zeros| *zeros < 40)?;
-    let sign = if negative { "-" } else { "" };
-    format!("{sign}{digits}{}", "0".repeat(zeros)).parse().ok()
 }
 
 /// One comparison of two texts.
@@ -150,55 +143,6 @@ fn below<'a>(paths: &Paths<'a>, name: &[u8]) -> Paths<'a> {
         path.split_first().filter(|(first, _)| first.as_bytes() == name).map(|(_, rest)| rest)
     };
     paths.iter().filter_map(rest).collect()
-}
-
-/// A number: whether it is negative, its digits without zeros at either end, and the power of ten
-/// that its last digit counts. `None` where the exponent is beyond all measure.
-fn decimal(number: &str) -> Option<(bool, String, i128)> {
-    let (negative, number) =
-        number.strip_prefix('-').map_or((false, number), |positive| (true, positive));
-    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mut digits = [whole.trim_start_matches('0'), fraction].concat();
-    let all = digits.len();
-    digits.truncate(digits.trim_end_matches('0').len());
-    let zeros = all - digits.len();
-    let digits = digits.trim_start_matches('0').to_owned();
-    if digits.is_empty() {
-        return Some((false, digits, 0));
-    }
-    let exponent: i128 = exponent.parse().ok()?;
-    let shift = i128::try_from(zeros).ok()?.checked_sub(i128::try_from(fraction.len()).ok()?)?;
-    Some((negative, digits, exponent.checked_add(shift)?))
-}
-
-/// A string's characters. As bytes, because a text may escape half of a surrogate pair, which no
-/// character is.
-#[derive(PartialEq)]
-struct Text<'a>(Cow<'a, [u8]>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(TextVisitor)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Borrowed(bytes)))
-    }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Owned(bytes.to_owned())))
-    }
 }
 
 /// Hands over the members of an object, as they stand, for as long as they are taken.

@@ -170,6 +170,34 @@ fn pointers(paths: &[Vec<String>]) -> Vec<JsonPointer> {
     paths.iter().map(pointer).collect()
 }
 
+#[test]
+fn a_form_is_sorted_without_space_and_exact() {
+    let cases = [
+        (r#" { "b" : [ 1.50, -0.0, 100 ] , "a" : null , "b" : [ ] } "#, r#"{"a":null,"b":[]}"#),
+        (
+            "[150.0, -0.5, 0.001E3, -0, 1e400, 12345678901234567890123]",
+            "[15e1,-5e-1,1,0,1e400,12345678901234567890123]",
+        ),
+        (
+            r#""\u0041\u00e9\/\u001F\u007f\t\u0008\ud83d\ude00\udead""#,
+            "\"Aé/\\u001f\u{7f}\\t\\b😀\\udead\"",
+        ),
+        (r#"{"\ue000":1,"😀":2,"\ud800":3}"#, "{\"\\ud800\":3,\"\u{e000}\":1,\"😀\":2}"),
+        (
+            "[1e170141183460469231731687303715884105728]",
+            "[1e170141183460469231731687303715884105728]",
+        ),
+        ("{", "{"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(String::from_utf8_lossy(&form(text.as_bytes())), expected, "{text}");
+    }
+    let deep = "[".repeat(DEEPEST) + " " + &"]".repeat(DEEPEST);
+    assert_eq!(form(deep.as_bytes()), deep.replace(' ', "").as_bytes());
+    let deeper = format!("[{deep}]");
+    assert_eq!(form(deeper.as_bytes()), deeper.as_bytes(), "it is its own form");
+}
+
 proptest! {
     #[test]
     fn texts_are_the_same_exactly_if_their_values_are_equal(
@@ -177,6 +205,19 @@ proptest! {
     ) {
         let (left, right) = (spelled(&a, seeds[0]), spelled(&b, seeds[1]));
         prop_assert_eq!(same(&left, &right, &[]), a == b);
+    }
+
+    #[test]
+    fn forms_are_equal_exactly_if_the_values_are_and_are_forms_themselves(
+        a in any_json(), b in any_json(), seeds: [u64; 3],
+    ) {
+        let (left, right) = (spelled(&a, seeds[0]), spelled(&b, seeds[1]));
+        prop_assert_eq!(form(&left) == form(&right), a == b);
+        let again = spelled(&a, seeds[2]);
+        prop_assert_eq!(form(&left), form(&again));
+        let once = form(&left);
+        prop_assert_eq!(&form(&once), &once);
+        prop_assert!(same(&form(&left), &left, &[]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod model;
 mod none;
 mod readings;
 mod steps;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub(super) use self::leases::{
 use self::model::Model;
 use self::steps::Step;
 pub(super) use self::steps::any_steps;
+pub(super) use self::views::{VIEWS, ViewRow, Views};
 use crate::domain::{Change, ItemId, RepositoryId};
 use crate::mirror::{Lease, Mirror, MirrorReader};
 use crate::testing::Memory;
@@ -38,6 +40,11 @@ pub(super) trait ImplementationUnderTest {
 
     /// Looks into it without its help.
     fn content(&self) -> MirrorContent;
+
+    /// What its views say; `None` where it has none.
+    fn views(&self) -> Option<Views> {
+        None
+    }
 }
 
 /// What is in a mirror.
@@ -59,9 +66,33 @@ pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: Implementat
     kind: &K,
     steps: Vec<Step>,
 ) {
+    let mut model = Model::default();
+    take_steps(kind, &mut model, steps);
+}
+
+/// Does the steps in the first mirror, has it moved to the second one, and goes on there with the others
+/// steps, as if nothing had happened.
+pub(super) fn a_moved_mirror_goes_on<K, L>(
+    from: &K,
+    to: &L,
+    [before, after]: [Vec<Step>; 2],
+    transfer: impl FnOnce(),
+) where
+    K: ImplementationUnderTest,
+    L: ImplementationUnderTest,
+{
+    let mut model = Model::default();
+    take_steps(from, &mut model, before);
+    transfer();
+    // It does nothing but compare.
+    take_steps(to, &mut model, vec![Step::Reopen]);
+    take_steps(to, &mut model, after);
+}
+
+fn take_steps<K: ImplementationUnderTest>(kind: &K, model: &mut Model, steps: Vec<Step>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let leases = [1, 2].map(|repository| (repository, kind.lease(RepositoryId(repository))));
-    let mut model = Model { leases: leases.into(), ..Model::default() };
+    model.leases = leases.into();
     let mut mirror = Some(kind.open());
     for step in steps {
         model.now += 1;
@@ -76,13 +107,16 @@ pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: Implementat
             for repository in 1..3 {
                 model.compare(mirror, repository).await;
             }
-            readings::compare(&model, &*reader).await;
+            readings::compare(model, &*reader).await;
         });
         let content = kind.content();
         let mut expected = model.content();
         expected.hidden = expected.hidden.filter(|_| content.hidden.is_some());
         assert_eq!(content, expected);
         assert_eq!(model.fold(&content.changes), content.items);
+        if let Some(found) = kind.views() {
+            views::compare(model, found);
+        }
     }
 }
 

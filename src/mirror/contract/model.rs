@@ -34,11 +34,26 @@ pub(super) struct Model {
     pub(super) passes: BTreeMap<u64, Passes>,
 }
 
+/// What the ledger says of a pass.
+#[derive(Clone)]
+pub(super) struct Pass {
+    pub(super) repository: u64,
+    pub(super) iteration: u64,
+    pub(super) started: i64,
+    pub(super) ended: Option<i64>,
+    pub(super) statistics: PassStatistics,
+    pub(super) changed: ChangeCounts,
+    pub(super) certified: bool,
+    pub(super) reason: Option<String>,
+}
+
 /// The passes of one repository.
 #[derive(Default)]
 pub(super) struct Passes {
     last: Option<u64>,
     under_way: bool,
+    started: i64,
+    ended: Vec<Pass>,
     pub(super) any_done: bool,
     /// The last certified pass, and when it ended.
     pub(super) certified: Option<(u64, i64)>,
@@ -61,17 +76,40 @@ impl Passes {
     }
 
     /// The pass that whatever is done next belongs to.
-    fn enter(&mut self) -> u64 {
+    fn enter(&mut self, now: i64) -> u64 {
         let iteration = self.iteration();
         if !self.under_way {
-            (self.last, self.under_way) = (Some(iteration), true);
+            (self.last, self.under_way, self.started) = (Some(iteration), true, now);
             (self.changed, self.statistics) = Default::default();
         }
         iteration
     }
+
+    /// The last pass as it stands.
+    fn latest(&self, repository: u64) -> Pass {
+        Pass {
+            repository,
+            iteration: self.last.unwrap_or(0),
+            started: self.started,
+            ended: None,
+            statistics: self.statistics,
+            changed: self.changed,
+            certified: false,
+            reason: None,
+        }
+    }
 }
 
 impl Model {
+    /// The ledger of all repositories.
+    pub(super) fn ledger(&self) -> Vec<Pass> {
+        let of = |(repository, passes): (&u64, &Passes)| {
+            let under_way = passes.under_way.then(|| passes.latest(*repository));
+            passes.ended.clone().into_iter().chain(under_way)
+        };
+        self.passes.iter().flat_map(of).collect()
+    }
+
     pub(super) async fn step(
         &mut self,
         mirror: &impl Mirror,
@@ -84,8 +122,9 @@ impl Model {
         match step {
             Step::Begin { repository } => {
                 let passes = self.passes.entry(repository).or_default();
-                let iteration = passes.enter();
-                (passes.changed, passes.statistics) = Default::default();
+                let iteration = passes.enter(now);
+                (passes.changed, passes.statistics, passes.started) =
+                    (ChangeCounts::default(), PassStatistics::default(), now);
                 (passes.saved, passes.seen) = Default::default();
                 writer(repository).begin_pass(Iteration(iteration), now).await.unwrap();
             }
@@ -100,7 +139,7 @@ impl Model {
                 }
             }
             Step::Delete { repository, items } => {
-                let iteration = self.passes.entry(repository).or_default().enter();
+                let iteration = self.passes.entry(repository).or_default().enter(now);
                 let mut deleted = 0;
                 for id in items.iter().collect::<BTreeSet<_>>() {
                     if self.items.contains_key(&(repository, id.clone())) {
@@ -115,7 +154,7 @@ impl Model {
             }
             Step::End { repository, reason, suspects, held } => {
                 let passes = self.passes.entry(repository).or_default();
-                let iteration = Iteration(passes.enter());
+                let iteration = Iteration(passes.enter(now));
                 passes.suspects = suspects.iter().collect();
                 let before = passes.held.take();
                 if reason.is_none() {
@@ -125,6 +164,9 @@ impl Model {
                     let items = passes.suspects.clone();
                     HeldDeletions { announced: items.count(), items, ..HeldDeletions::default() }
                 });
+                let (ended, certified) = (Some(now), reason.is_none());
+                let of_pass = passes.latest(repository);
+                passes.ended.push(Pass { ended, certified, reason: reason.clone(), ..of_pass });
                 (passes.under_way, passes.any_done) = (false, true);
                 (passes.saved, passes.seen) = Default::default();
                 let end = EndOfPass {
@@ -204,7 +246,7 @@ impl Model {
     ) {
         let passes = self.passes.entry(repository).or_default();
         let (iteration, first_op) =
-            (passes.enter(), if passes.any_done { Op::Create } else { Op::Read });
+            (passes.enter(self.now), if passes.any_done { Op::Create } else { Op::Read });
         let statistics = &mut passes.statistics;
         statistics.pages += 1;
         statistics.requests += 2;

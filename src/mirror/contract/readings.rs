@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::model::{Model, key};
 use crate::domain::{Change, ItemId, Op, RepositoryId, Sequence};
 use crate::mirror::{
-    CertifiedPass, ItemHistory, ItemsPage, LogBounds, MirrorErrorKind, MirrorReader,
+    CertifiedPass, ItemHistory, ItemsDigest, ItemsPage, LogBounds, MirrorErrorKind, MirrorReader,
     PendingDeletions,
 };
 
@@ -104,6 +104,10 @@ async fn instants(model: &Model, reader: &dyn MirrorReader) {
             }
         }
         assert_eq!(found, expected, "as of {instant}");
+        let mut digest = ItemsDigest::default();
+        let of_first = expected.iter().filter(|((repository, _), _)| *repository == 1);
+        of_first.for_each(|((_, id), body)| digest.add(id, body));
+        assert_eq!(ItemsDigest::of(&*snapshot, RepositoryId(1)).await.unwrap(), digest);
     }
     let kind = |as_of| async move {
         reader.snapshot(Some(Sequence(as_of))).await.map(|_| ()).map_err(|error| error.kind())

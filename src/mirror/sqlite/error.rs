@@ -84,6 +84,17 @@ pub(crate) enum OpenError {
         /// Its WAL.
         wal: PathBuf,
     },
+    /// It is the target of a transfer that was not finished.
+    #[error(
+        "the database {} is no mirror yet: it is being moved to from {from}, and that was not finished",
+        path.display()
+    )]
+    Unfinished {
+        /// The database.
+        path: PathBuf,
+        /// The source of the transfer.
+        from: String,
+    },
     /// SQLite would not open it or bring it up to date.
     #[error("the database {} cannot be opened", path.display())]
     Sqlite {
@@ -113,6 +124,10 @@ pub(super) const REPLACE: &str = "stop the daemon, move the file away together w
                        anyone who may want to look at it, and put a sound copy there, or nothing: the \
                        next start then makes a new one from the server";
 
+/// What to do with a target that is none yet.
+pub(super) const UNFINISHED: &str = "let `ewmirror move` finish it, with the configuration of its source and \
+                          this target, or move the file away together with its -wal and -shm";
+
 const MAKE_ROOM: &str = "make room on its disk, or name another file in mirror.url";
 
 impl OpenError {
@@ -125,6 +140,7 @@ impl OpenError {
             }
             Self::InUse { .. } => MirrorErrorKind::InUse,
             Self::Newer { .. } => MirrorErrorKind::Newer,
+            Self::Unfinished { .. } => MirrorErrorKind::Unfinished,
             Self::Folder { .. }
             | Self::File { .. }
             | Self::Sqlite { .. }
@@ -161,6 +177,7 @@ impl OpenError {
                 "put the database back to which it belongs, or move the WAL away"
             }
             Self::Newer { .. } => "run the later version, or name another file in mirror.url",
+            Self::Unfinished { .. } => UNFINISHED,
             Self::Sqlite { source, .. } => match source.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => REPLACE,
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

@@ -20,6 +20,8 @@ mod reading;
 mod schema;
 mod store;
 mod suspects;
+mod transfer;
+mod transfer_state;
 mod wal;
 mod worker;
 mod write;
@@ -35,6 +37,7 @@ pub(crate) use read::SqliteReader;
 #[cfg(test)]
 pub(crate) use read::SqliteSnapshot;
 pub(super) use reading::SqliteReading;
+pub(super) use transfer::SqliteTransfer;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

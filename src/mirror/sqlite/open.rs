@@ -51,6 +51,19 @@ pub(super) fn disk_space(path: &Path) -> Option<DiskSpace> {
 
 /// Opens the database, and makes it if there is none.
 pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<WriteConnection, OpenError> {
+    let mut store = open_unfinished(path, options)?;
+    match store.unfinished() {
+        Ok(None) => Ok(store),
+        Ok(Some(from)) => Err(OpenError::Unfinished { path: path.to_owned(), from }),
+        Err(source) => Err(OpenError::Sqlite { path: path.to_owned(), source }),
+    }
+}
+
+/// The same, also where it is the target of a transfer that was not finished.
+pub(super) fn open_unfinished(
+    path: &Path,
+    options: SqliteOptions,
+) -> Result<WriteConnection, OpenError> {
     let path = resolved(path)?;
     let lock = lock(&path)?;
     if schema::check_header(&path)? == Header::Blank {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::error::OpenError;
 
@@ -16,14 +16,15 @@ use super::error::OpenError;
 pub(crate) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"ewmi");
 
 /// The migrations in their order; the first one makes all tables of version 1.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/sqlite/0001_mirror.sql"),
     include_str!("../migrations/sqlite/0002_release.sql"),
     include_str!("../migrations/sqlite/0003_words.sql"),
+    include_str!("../migrations/sqlite/0004_views.sql"),
 ];
 
 /// `user_version` of a database that all migrations have been through.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version a migration");
 
@@ -101,6 +102,11 @@ pub(super) fn check(path: &Path, application_id: u32, version: u32) -> Result<()
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     Ok(())
+}
+
+/// The source of the transfer that made this database and was not finished; `None`: it is a mirror.
+pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT source FROM transfer", [], |row| row.get(0)).optional()
 }
 
 /// Runs the migrations that a database has not been through; all of them where it is blank. They

@@ -16,6 +16,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::connect::{self, leave_alone};
 use super::error::OpenError;
+use super::schema;
 use super::wal::{self, WalLimit};
 use super::write_error::{FileLoss, WriteError};
 
@@ -65,6 +66,11 @@ impl WriteConnection {
             damage: None,
             _lock: lock,
         }
+    }
+
+    /// The source of the transfer that was not finished, if it is the target of one.
+    pub(super) fn unfinished(&mut self) -> rusqlite::Result<Option<String>> {
+        schema::unfinished(&self.connection)
     }
 
     /// Reads from one state of the database.

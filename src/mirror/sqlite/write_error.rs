@@ -41,6 +41,23 @@ pub(crate) enum WriteError {
         /// What became of it.
         loss: FileLoss,
     },
+    /// It is to be the target of a transfer, and holds something.
+    #[error("the database {} is not empty", path.display())]
+    NotEmpty {
+        /// The database.
+        path: PathBuf,
+    },
+    /// It is the target of a transfer from elsewhere.
+    #[error(
+        "the database {} is being moved to from another mirror, {from}, or that has changed since",
+        path.display()
+    )]
+    OtherSource {
+        /// The database.
+        path: PathBuf,
+        /// The source of that transfer.
+        from: String,
+    },
     /// Somebody reads from one old state of the database and so keeps its WAL from being
     /// checkpointed.
     #[error("the mirror's WAL has reached {bytes} bytes, because somebody keeps reading from it")]
@@ -75,6 +92,9 @@ impl WriteError {
             Self::DiskFull { .. } => "make room on it; then it goes on by itself",
             Self::Locked { .. } => "end that program; then it goes on by itself",
             Self::Damaged { .. } => REPLACE,
+            Self::NotEmpty { .. } | Self::OtherSource { .. } => {
+                "name another target, or move the file away together with its -wal and -shm"
+            }
             Self::Moved { .. } => {
                 "stop the daemon before its database is moved; the next start takes what is there \
                  then, or makes a new one from the server"
@@ -101,6 +121,9 @@ impl From<WriteError> for MirrorError {
             WriteError::Locked { .. } => MirrorErrorKind::Locked,
             WriteError::Damaged { .. } => MirrorErrorKind::Damaged,
             WriteError::Moved { .. } => MirrorErrorKind::Replaced,
+            WriteError::NotEmpty { .. } | WriteError::OtherSource { .. } => {
+                MirrorErrorKind::NotEmpty
+            }
             WriteError::WalFull { .. } => MirrorErrorKind::Blocked,
         };
         Self::new(kind, error.remedy(), error)

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what helps tests fails like a test")]
 
+mod digest;
 mod export;
 mod follow;
 mod log;

@@ -100,5 +100,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Read
         let known = SCHEMA_VERSION;
         return Err(ReadError::Older { path: path.to_owned(), found, known });
     }
+    if let Some(from) = schema::unfinished(&connection).map_err(unopened)? {
+        return Err(OpenError::Unfinished { path: path.to_owned(), from }.into());
+    }
     Ok(connection)
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Place;
 use crate::domain::{Change, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::MirrorReader;
-use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent};
+use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent, ViewRow, Views};
 use crate::mirror::sqlite::SqliteMirror;
 use crate::mirror::sqlite::key::OwnedSqlItemId;
 
@@ -29,6 +30,29 @@ impl ImplementationUnderTest for Place {
         let connection = Connection::open_with_flags(self.file(), flags).unwrap();
         look(&connection).unwrap()
     }
+
+    fn views(&self) -> Option<Views> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.file(), flags).unwrap();
+        let [items, changes, history, passes] =
+            contract::VIEWS.map(|(view, columns)| rows(&connection, view, columns).unwrap());
+        Some(Views { items, changes, history, passes })
+    }
+}
+
+/// The rows of a view that has these columns.
+fn rows(connection: &Connection, view: &str, columns: &[&str]) -> rusqlite::Result<Vec<ViewRow>> {
+    let mut statement = connection.prepare(&format!("SELECT * FROM {view}"))?;
+    assert_eq!(statement.column_names().collect::<Vec<_>>(), columns, "{view}");
+    let text = |value: ValueRef<'_>| match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Text(text) => Some(str::from_utf8(text).unwrap().to_owned()),
+        ValueRef::Real(_) | ValueRef::Blob(_) => panic!("{value:?} in {view}"),
+    };
+    let rows = statement
+        .query_map([], |row| (0..columns.len()).map(|at| Ok(text(row.get_ref(at)?))).collect())?;
+    rows.collect()
 }
 
 type Row = (u64, ItemId, String, u64, i64, Option<u64>, Option<Vec<u8>>);

@@ -44,7 +44,7 @@ async fn a_kill_in_the_middle_of_it_leaves_the_old_version_which_is_then_brought
     let (place, killed) = (old(), Place::new());
     let connection = Connection::open(place.file()).unwrap();
     connection.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN").unwrap();
-    connection.execute_batch(schema::MIGRATIONS[2]).unwrap();
+    connection.execute_batch(schema::MIGRATIONS[3]).unwrap();
     connection.execute_batch("UPDATE change SET ts_ms = 0").unwrap();
     assert!(fs::metadata(place.beside("-wal")).unwrap().len() > 0, "nothing has been written yet");
     for end in ["", "-wal"] {

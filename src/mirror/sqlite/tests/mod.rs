@@ -13,16 +13,16 @@ use tempfile::TempDir;
 use super::{SqliteMirror, SqliteOptions};
 
 /// A folder with a database in it.
-struct Place {
+pub(in crate::mirror) struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(in crate::mirror) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn file(&self) -> PathBuf {
+    pub(in crate::mirror) fn file(&self) -> PathBuf {
         self.folder.path().join("mirror.db")
     }
 

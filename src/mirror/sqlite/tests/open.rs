@@ -164,7 +164,12 @@ fn no_released_migration_is_ever_edited() {
     let digests: Vec<u64> = schema::MIGRATIONS.iter().map(|sql| digest(sql.as_bytes())).collect();
     assert_eq!(
         digests,
-        [4_244_440_805_526_751_129, 3_625_122_729_149_856_911, 16_819_744_772_591_163_817]
+        [
+            4_244_440_805_526_751_129,
+            3_625_122_729_149_856_911,
+            16_819_744_772_591_163_817,
+            13_231_282_112_109_565_560,
+        ]
     );
 }
 

@@ -1,0 +1,173 @@
+//! What a mirror holds, in records that any store can write and any can take. Pure.
+//!
+//! Numbers and id sets are as both stores keep them: numbers of 64 bits taken as signed, sets in the
+//! stored form of [`IdSet`](crate::domain::IdSet).
+
+use crate::domain::{Change, ItemId, RepositoryId, Sequence};
+
+/// A change, and which one it follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeRecord {
+    /// The change.
+    pub change: Change,
+    /// The change of the same item before it, if it had one.
+    pub previous: Option<Sequence>,
+    /// When that was found, in milliseconds since 1970 (UTC); of updates and deletions always, of others
+    /// where it is known.
+    pub previous_ms: Option<i64>,
+}
+
+/// An item, or what is remembered of one that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRecord {
+    /// The item.
+    pub id: ItemId,
+    /// Its last change.
+    pub sequence: Sequence,
+    /// When that was found, in milliseconds since 1970 (UTC).
+    pub changed_ms: i64,
+    /// As received; `None`: it was deleted.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Some items of a repository, in the order of their ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ItemRecords {
+    /// The items.
+    pub records: Vec<ItemRecord>,
+    /// Whether others may come after them.
+    pub more: bool,
+}
+
+/// All but items and log: what does not grow with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateRecords {
+    /// What is known of each repository.
+    pub repositories: Vec<RepositoryRecord>,
+    /// The ledger.
+    pub passes: Vec<PassRecord>,
+    /// Suspects, and deletions that are held back.
+    pub suspects: Vec<SuspectsRecord>,
+    /// How to go on with passes that are under way.
+    pub checkpoints: Vec<CheckpointRecord>,
+    /// The ids that they have seen.
+    pub seen: Vec<SeenRecord>,
+}
+
+/// What is known of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryRecord {
+    /// The repository.
+    pub id: i64,
+    /// Items that are there.
+    pub items: i64,
+    /// Whether any pass has come to its end.
+    pub first_pass_done: bool,
+    /// The last certified pass.
+    pub certified_iteration: Option<i64>,
+    /// When that ended.
+    pub certified_ms: Option<i64>,
+}
+
+/// How many numbers the ledger has of a pass: pages, requests, first and last total, distinct ids,
+/// repeats, steps back, created, updated, deleted, unchanged, suspects and held, in this order.
+pub const PASS_NUMBERS: usize = 13;
+
+/// An entry of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassRecord {
+    /// The repository.
+    pub repository: i64,
+    /// The pass.
+    pub iteration: i64,
+    /// When it began.
+    pub started_ms: i64,
+    /// When it ended; `None` while it is under way.
+    pub ended_ms: Option<i64>,
+    /// What was counted.
+    pub numbers: [i64; PASS_NUMBERS],
+    /// Whether it is certified.
+    pub certified: bool,
+    /// Why it is not.
+    pub reason: Option<String>,
+}
+
+/// What is suspected and held back in a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuspectsRecord {
+    /// The repository.
+    pub repository: i64,
+    /// The suspects.
+    pub suspects: Vec<u8>,
+    /// How many they are.
+    pub suspect_count: i64,
+    /// The deletions that are held back.
+    pub held: Option<Vec<u8>>,
+    /// How many were announced.
+    pub held_count: i64,
+    /// By which pass.
+    pub held_iteration: Option<i64>,
+    /// When.
+    pub held_ms: Option<i64>,
+    /// Those that are approved.
+    pub approved_items: Option<Vec<u8>>,
+    /// How many they are.
+    pub approved_count: i64,
+    /// Whether the operator has picked some.
+    pub picked: bool,
+}
+
+/// How to go on with a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointRecord {
+    /// The repository.
+    pub repository: i64,
+    /// When it was written.
+    pub saved_ms: i64,
+    /// Its state.
+    pub state: Vec<u8>,
+}
+
+/// What a page of the pass under way was the first to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRecord {
+    /// The repository.
+    pub repository: i64,
+    /// The page.
+    pub page: i64,
+    /// The ids.
+    pub ids: Vec<u8>,
+}
+
+/// How much a mirror holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorExtent {
+    /// The last change; 0: there was none yet.
+    pub last: Sequence,
+    /// Changes up to this one have been dropped.
+    pub dropped_through: Sequence,
+    /// Items that are there, or remembered; where it costs much to count them, about so many.
+    pub items: u64,
+    /// The repositories that it knows, by number.
+    pub repositories: Vec<RepositoryId>,
+}
+
+/// Where a transfer comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferOrigin {
+    /// The store, without any secret.
+    pub place: String,
+    /// The last change there.
+    pub last: Sequence,
+    /// Changes up to this one had been dropped there.
+    pub dropped_through: Sequence,
+}
+
+/// What of a transfer has been written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferCursor {
+    /// Changes up to this one.
+    pub sequence: Sequence,
+    /// Items up to this one, by repository and id; `None`: none yet.
+    pub item: Option<(RepositoryId, ItemId)>,
+}

@@ -1,0 +1,34 @@
+//! A mirror that was moved, at once or with interruptions, beside the model.
+
+use proptest::prelude::*;
+
+use super::transfer;
+use crate::mirror::contract;
+use crate::mirror::sqlite::SqliteTransfer;
+use crate::mirror::sqlite::tests::Place;
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn source(place: &Place) -> SqliteTransfer {
+    SqliteTransfer::source(&place.file()).unwrap()
+}
+
+fn target(place: &Place) -> SqliteTransfer {
+    SqliteTransfer::target(&place.file()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn what_was_moved_goes_on_as_if_nothing_had_happened(
+        before in contract::any_steps(), after in contract::any_steps(),
+    ) {
+        let (from, to) = (Place::new(), Place::new());
+        contract::a_moved_mirror_goes_on(&from, &to, [before, after], || {
+            wait(transfer(&source(&from), &target(&to), &mut |_| {})).unwrap();
+        });
+    }
+}

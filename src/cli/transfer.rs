@@ -54,6 +54,8 @@ fn move_mirror(file: &Path, environment: &Environment, args: &MoveArgs) -> Resul
         let bar = bar(environment);
         let moved = transfer::transfer(&*from, &*to, &mut |progress| show(&bar, progress)).await;
         bar.finish_and_clear();
+        // Where that fails they are let in a little later.
+        drop((from.release().await, to.release().await));
         moved
     });
     let moved = moved

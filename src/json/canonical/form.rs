@@ -27,7 +27,7 @@ pub fn form(json: &[u8]) -> Cow<'_, [u8]> {
     // What comes after may take it for granted that the text is JSON.
     let Ok(text) = serde_json::from_slice::<&RawValue>(json) else { return Cow::Borrowed(json) };
     let mut form = Vec::with_capacity(json.len());
-    let mut tokens = Tokens { rest: text.get().as_bytes() };
+    let mut tokens = JsonScanner { rest: text.get().as_bytes() };
     match tokens.write_value(&mut form, DEEPEST) {
         Some(()) => Cow::Owned(form),
         None => Cow::Borrowed(json),
@@ -42,11 +42,11 @@ pub fn text_form(text: &str) -> Vec<u8> {
 }
 
 /// What is left to be read of a text.
-struct Tokens<'a> {
+struct JsonScanner<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Tokens<'a> {
+impl<'a> JsonScanner<'a> {
     /// Writes the next value; `None`: it is nested too deeply.
     fn write_value(&mut self, form: &mut Vec<u8>, levels: usize) -> Option<()> {
         match self.next()? {

@@ -45,6 +45,11 @@ pub trait TransferSource: Debug + Send + Sync {
 
     /// All else.
     fn state(&self) -> MirrorFuture<'_, StateRecords>;
+
+    /// Lets others in again, at once where the drop alone would have them wait.
+    fn release(&self) -> MirrorFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// A store that is to become a mirror. Each call is one transaction, which also says how far the

@@ -1,10 +1,9 @@
 //! The way of a mirror from one store to another. Reading the next records and writing the last ones go
 //! on side by side.
 
-use super::{
-    ItemRecords, MirrorExtent, TransferCursor, TransferError, TransferOrigin, TransferSource,
-    TransferTarget,
-};
+use super::contract::{TransferSource, TransferTarget};
+use super::error::TransferError;
+use super::records::{ItemRecord, ItemRecords, MirrorExtent, TransferCursor, TransferOrigin};
 use crate::domain::{ItemId, RepositoryId, Sequence};
 use crate::mirror::{ItemsDigest, MirrorError};
 
@@ -122,7 +121,7 @@ async fn items_of(
 async fn put_items(
     target: &dyn TransferTarget,
     repository: RepositoryId,
-    records: Vec<super::ItemRecord>,
+    records: Vec<ItemRecord>,
 ) -> Result<(), MirrorError> {
     if records.is_empty() { Ok(()) } else { target.put_items(repository, records).await }
 }

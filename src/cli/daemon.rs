@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
 use crate::status::control::{self, ControlOrigin};
 use crate::status::{ListenAddress, StatusEndpoint, SummaryReader};
-use crate::supervisor::{ExitReason, ReloadConfig, Supervision, Supervisor};
+use crate::supervisor::{ExitReason, LeaseTerms, ReloadConfig, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
 use crate::telemetry::{self, Sink, Telemetry, event};
@@ -120,6 +120,7 @@ impl Prepared {
         let supervision = Supervision {
             api: self.client,
             mirror: Arc::new(self.mirror),
+            lease_terms: LeaseTerms::of(&self.config.instance),
             config: self.config,
             passes,
             patience,

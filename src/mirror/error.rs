@@ -74,6 +74,17 @@ impl MirrorError {
         matches!(self.kind, MirrorErrorKind::Damaged | MirrorErrorKind::Replaced)
     }
 
+    /// Whether nothing more can be written by this writer: another daemon has the lease by now, or
+    /// nobody, or the database is older than what the writer knows.
+    pub fn ends_writer(&self) -> bool {
+        matches!(self.kind, MirrorErrorKind::Fenced | MirrorErrorKind::Regressed)
+    }
+
+    /// Whether another daemon has the lease by now, or nobody: no fault of anything.
+    pub fn is_fenced(&self) -> bool {
+        self.kind == MirrorErrorKind::Fenced
+    }
+
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         self.remedy

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contracts::{Lease, Mirror, MirrorFuture, MirrorReader, RepositoryWriter};
+use super::contracts::{Lease, Leases, Mirror, MirrorFuture, MirrorReader, RepositoryWriter};
 use super::disk::DiskSpace;
 use super::examination::{ExaminationFinding, LockOwner};
 use super::none::NoMirror;
@@ -227,6 +227,10 @@ impl OpenMirror {
 impl Mirror for OpenMirror {
     fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter> {
         self.writing.writer(repository, lease)
+    }
+
+    fn leases(&self) -> Option<Arc<dyn Leases>> {
+        self.writing.leases()
     }
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {

@@ -30,7 +30,7 @@ mod task;
 
 pub use self::rate::{Limiter, RateLimit};
 pub use self::run::run;
-pub use self::task::{ChangeRetention, Pager, PassLimit};
+pub use self::task::{ChangeRetention, LostLease, Pager, PassLimit};
 
 #[cfg(test)]
 mod tests;

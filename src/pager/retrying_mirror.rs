@@ -3,17 +3,20 @@
 //! Guarantees: a call that fails is made again by the one policy of trying again, and told of like
 //! any outage, first aloud and then ever more rarely; a wish to stop ends the waits between two
 //! calls, but no call; each wait says how long it may take. A mirror that no other try can help is
-//! told of to the supervisor, which ends everything.
+//! told of to the supervisor, which ends everything; one that takes nothing under this lease any more,
+//! too: it ends this pager.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::task::LostLease;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Mirror, MirrorError, PageOfItems, RepositoryWriter, ResumePoint,
-    UnseenItems,
+    ChangeCounts, EndOfPass, Lease, Mirror, MirrorError, PageOfItems, RepositoryWriter,
+    ResumePoint, UnseenItems,
 };
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
@@ -31,6 +34,8 @@ const CALL_WITHIN: Duration = Duration::from_secs(5 * 60);
 pub(super) struct RetryingMirror<M> {
     pub(super) mirror: Arc<M>,
     pub(super) writer: Arc<dyn RepositoryWriter>,
+    pub(super) lease: Lease,
+    pub(super) lost_leases: Option<mpsc::UnboundedSender<LostLease>>,
     pub(super) repository: RepositoryId,
     pub(super) progress: Arc<Progress>,
     pub(super) chance: Arc<Chance>,
@@ -122,6 +127,19 @@ impl<M: Mirror> RetryingMirror<M> {
                         event::reconnected(repository, "mirror", ended.duration, ended.failures);
                     }
                     return Ok(done);
+                }
+                Err(error) if error.ends_writer() => {
+                    // The supervisor ends this pager, and another one loads what there is.
+                    if !error.is_fenced() {
+                        let retry = retries.failed(Instant::now(), self.chance.fraction(), None);
+                        self.report(&error, retry);
+                    }
+                    let generation = self.lease.generation;
+                    let lost = LostLease { repository: self.repository, generation };
+                    // Where nobody hears it, the daemon ends anyway.
+                    let _heard = self.lost_leases.as_ref().map(|it| it.send(lost));
+                    context.wait(Until::Within(CALL_WITHIN), context.stopped()).await;
+                    return Err(Stopped);
                 }
                 Err(error) if error.is_final() => {
                     self.progress.lose_mirror(|| format!("{error}; {}", error.remedy()));

@@ -15,7 +15,7 @@ use super::retrying_mirror::RetryingMirror;
 use super::task::{Pager, PassLimit};
 use crate::client::Api;
 use crate::domain::Iteration;
-use crate::mirror::{Interrupted, Lease, Mirror};
+use crate::mirror::{Interrupted, Mirror};
 use crate::progress::Activity;
 use crate::task::context::at;
 use crate::task::{Stopped, Until};
@@ -30,8 +30,9 @@ pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
     let repository = pager.settings.borrow().id;
     let mirror = Arc::new(RetryingMirror {
         mirror: Arc::clone(&pager.mirror),
-        // No store has another lease yet.
-        writer: pager.mirror.writer(repository, &Lease::sole()),
+        writer: pager.mirror.writer(repository, &pager.lease),
+        lease: pager.lease.clone(),
+        lost_leases: pager.lost_leases.clone(),
         repository,
         progress: Arc::clone(&pager.fetcher.progress),
         chance: Arc::clone(&pager.fetcher.chance),

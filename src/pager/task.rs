@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::request::fetcher::Fetcher;
 use crate::config::RepositoryConfig;
+use crate::domain::RepositoryId;
+use crate::mirror::Lease;
 use crate::progress::{Activity, RepositoryProgress};
 use crate::task::Context;
 
@@ -17,6 +19,15 @@ pub enum PassLimit {
     Endless,
     /// One.
     One,
+}
+
+/// A lease under which nothing can be written any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostLease {
+    /// Of which repository.
+    pub repository: RepositoryId,
+    /// Its generation.
+    pub generation: u64,
 }
 
 /// How long changes are kept, in the mirrors of all repositories.
@@ -33,6 +44,10 @@ pub struct Pager<A, M> {
     pub fetcher: Arc<Fetcher<A>>,
     /// Where the pages go.
     pub mirror: Arc<M>,
+    /// What the repository is written under.
+    pub lease: Lease,
+    /// Where the pager tells that the mirror takes nothing under it any more; `None`: that cannot be.
+    pub lost_leases: Option<mpsc::UnboundedSender<LostLease>>,
     /// The repository's section of the configuration, as it changes.
     pub settings: watch::Receiver<Arc<RepositoryConfig>>,
     /// `[changes]`, as they change.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::instance::InstanceState;
 use super::millis::whole_millis;
 use super::problems::Problems;
 use crate::metrics::Counter;
@@ -24,6 +25,8 @@ pub enum SignIn {
     Renewing,
     /// The server did not accept the name or the password; the text says what it said.
     Denied(String),
+    /// Another daemon reads: no session is needed.
+    StandingBy,
 }
 
 /// The process as a whole.
@@ -31,6 +34,7 @@ pub enum SignIn {
 pub struct Progress {
     started: Instant,
     sign_in: watch::Sender<SignIn>,
+    instance: watch::Sender<Option<InstanceState>>,
     mirror_lost: watch::Sender<Option<String>>,
     /// Since when there is no session to work with.
     signed_out: Moment,
@@ -87,6 +91,7 @@ impl Progress {
         Self {
             started: Instant::now(),
             sign_in: watch::Sender::new(SignIn::Trying),
+            instance: watch::Sender::new(None),
             mirror_lost: watch::Sender::new(None),
             signed_out,
             last_page_ms: AtomicU64::new(0),
@@ -181,6 +186,16 @@ impl Progress {
     /// Why the mirror cannot be used any more, once it is so.
     pub fn mirror_lost(&self) -> watch::Receiver<Option<String>> {
         self.mirror_lost.subscribe()
+    }
+
+    /// Notes how this daemon stands among those that share its mirror.
+    pub fn set_instance(&self, state: InstanceState) {
+        self.instance.send_replace(Some(state));
+    }
+
+    /// How this daemon stands among those that share its mirror; `None`: it cannot be shared.
+    pub fn instance(&self) -> Option<InstanceState> {
+        self.instance.borrow().clone()
     }
 
     /// How signing in stands, as it changes.

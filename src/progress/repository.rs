@@ -76,6 +76,8 @@ pub enum Activity {
     Idle,
     /// It has ended.
     Stopped,
+    /// Another daemon reads the repository, or will.
+    StandingBy,
 }
 
 /// A certified pass that has ended.

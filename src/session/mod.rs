@@ -170,6 +170,11 @@ impl SharedSession {
         }
     }
 
+    /// Forgets the session: this process needs none any more, or not now.
+    pub fn forget(&self) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The generation of the session where it is not known to be refused.
     pub fn standing(&self) -> Option<Generation> {
         let refused = self.reports.borrow().refused;

@@ -114,6 +114,7 @@ fn state(activity: Activity, signed_in: bool) -> StateStatus {
         Activity::Paging | Activity::Waiting => StateStatus::Waiting,
         Activity::Idle => StateStatus::Resting,
         Activity::Stopped => StateStatus::Stopped,
+        Activity::StandingBy => StateStatus::Standby,
     }
 }
 

@@ -95,6 +95,9 @@ pub enum SignInStatus {
     Renewing,
     /// The server did not accept the name or the password.
     Denied,
+    /// Another daemon reads: no session is needed.
+    #[serde(rename = "standing by")]
+    StandingBy,
     /// A word of another version.
     #[default]
     #[serde(other)]
@@ -167,6 +170,8 @@ pub enum StateStatus {
     Waiting,
     /// It has ended.
     Stopped,
+    /// Another daemon reads it, or will.
+    Standby,
     /// A word of another version.
     #[serde(other)]
     Unknown,
@@ -223,6 +228,7 @@ impl DaemonStatus {
             SignIn::SignedIn => (SignInStatus::SignedIn, None),
             SignIn::Renewing => (SignInStatus::Renewing, None),
             SignIn::Denied(words) => (SignInStatus::Denied, Some(words)),
+            SignIn::StandingBy => (SignInStatus::StandingBy, None),
         };
         let signed_in = sign_in == SignInStatus::SignedIn;
         Self {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::leasing::next_of;
 use super::shutdown::{ExitReason, GiveUpReason};
 use super::state::Supervisor;
 use super::task_settings::between_pages;
@@ -20,9 +21,14 @@ use crate::telemetry::event;
 impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// Runs until something ends it, then stops everything in order.
     pub async fn run(mut self) -> ExitReason {
-        self.start(TaskName::Refresher);
-        for id in self.repositories.keys().copied().collect::<Vec<_>>() {
-            self.start(TaskName::Pager(id));
+        if self.leasing.is_none() {
+            self.start(TaskName::Refresher);
+            for id in self.repositories.keys().copied().collect::<Vec<_>>() {
+                self.start(TaskName::Pager(id));
+            }
+        } else {
+            self.see_to_leases();
+            self.start(TaskName::Leases);
         }
         self.start(TaskName::Status);
         self.given.notifier.ready();
@@ -62,6 +68,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     self.task_ended(name, end);
                     if self.is_finished() {
                         return ExitReason::Finished;
+                    }
+                }
+                event = next_of(&mut self.leasing) => {
+                    if let Some(end) = self.lease_event(event) {
+                        return end;
                     }
                 }
                 () = at(due) => {
@@ -109,6 +120,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     fn is_finished(&self) -> bool {
         self.given.passes == PassLimit::One
             && self.restarts.next_due().is_none()
+            && self.leasing.as_ref().is_none_or(|leasing| leasing.has_led)
             && !self.repositories.keys().any(|id| self.tasks.runs(TaskName::Pager(*id)))
     }
 }

@@ -92,6 +92,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             (SignIn::SignedIn, then) => SignInLine::SignedIn(since(*then)),
             (SignIn::Renewing, then) => SignInLine::Renewing(since(*then)),
             (SignIn::Denied(_), then) => SignInLine::Denied(since(*then)),
+            (SignIn::StandingBy, _) => SignInLine::StandingBy,
         };
         let repositories = self.repositories.iter().map(|(id, repository)| {
             let progress = *repository.progress.borrow();

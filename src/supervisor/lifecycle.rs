@@ -8,7 +8,7 @@ use super::restart;
 use super::state::Supervisor;
 use super::tasks::{TaskEnd, TaskName};
 use crate::client::Api;
-use crate::mirror::Mirror;
+use crate::mirror::{Lease, Mirror};
 use crate::pager::{self, Pager, PassLimit};
 use crate::progress::Activity;
 use crate::refresher::Refresher;
@@ -20,7 +20,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     pub(super) fn start(&mut self, name: TaskName) {
         match name {
             TaskName::Refresher => {
-                let context = self.cancellation.task();
+                let context = self.refresher_cancellation.task();
                 let heartbeat = context.heartbeat();
                 let refresher = Refresher {
                     api: Arc::clone(&self.api),
@@ -35,11 +35,20 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             }
             TaskName::Pager(id) => {
                 let Some(repository) = self.repositories.get(&id) else { return };
+                let (lease, lost_leases) = match &self.leasing {
+                    None => (Lease::sole(), None),
+                    Some(leasing) => match leasing.lease(id) {
+                        Some(lease) => (lease, Some(leasing.reports())),
+                        None => return,
+                    },
+                };
                 let context = repository.cancellation.task();
                 let heartbeat = context.heartbeat();
                 let pager = Pager {
                     fetcher: Arc::clone(&repository.fetcher),
                     mirror: Arc::clone(&self.given.mirror),
+                    lease,
+                    lost_leases,
                     settings: repository.settings.subscribe(),
                     retention: self.rules.subscribe(),
                     wakes: self.wakes.subscribe(),
@@ -50,6 +59,14 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 };
                 self.tasks.start(name, Some(heartbeat), pager::run(pager));
             }
+            TaskName::Leases => {
+                let Some(leasing) = &self.leasing else { return };
+                let context = self.cancellation.task();
+                let heartbeat = context.heartbeat();
+                self.tasks.start(name, Some(heartbeat), leasing.task(context).run());
+            }
+            // It begins with the end of a session, and is not begun again.
+            TaskName::SignOut => {}
             TaskName::Status => {
                 let Some(serving) = &self.given.status else { return };
                 let live = LiveState {
@@ -85,15 +102,19 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             // A repository taken out by a reload and put back by another, before its pager ended.
             (TaskName::Pager(id), _)
                 if self.given.passes == PassLimit::Endless
-                    && self.repositories.contains_key(&id) =>
+                    && self.repositories.contains_key(&id)
+                    && self.may_read(id) =>
             {
                 self.start(name);
             }
-            // Its last words about a repository that is no longer read.
-            (TaskName::Pager(id), _) if !self.repositories.contains_key(&id) => {
-                self.given.progress.problems.forget(id);
+            // Its last words about a repository that is no longer read, or not by this daemon.
+            (TaskName::Pager(id), _)
+                if !self.repositories.contains_key(&id) || !self.may_read(id) =>
+            {
+                self.pager_rests(id);
             }
             _ => {}
         }
+        self.see_to_leases();
     }
 }

@@ -16,6 +16,10 @@ mod apply_reload;
 mod event_loop;
 mod health_check;
 mod host_check;
+mod leadership;
+mod lease_book;
+mod lease_task;
+mod leasing;
 mod lifecycle;
 pub mod reload;
 pub mod restart;
@@ -27,6 +31,7 @@ mod task_settings;
 pub mod tasks;
 pub mod watchdog;
 
+pub use lease_task::LeaseTerms;
 pub use shutdown::ExitReason;
 #[cfg(test)]
 pub use shutdown::GiveUpReason;

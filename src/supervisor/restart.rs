@@ -45,7 +45,7 @@ impl Restart {
             error: format!("the {name} failed by a defect of this program"),
             remedy: "report it, with what the log says of the panic".to_owned(),
             retry_in: Some(self.after),
-            halts: name != TaskName::Status,
+            halts: !matches!(name, TaskName::Status | TaskName::SignOut),
         }
     }
 }
@@ -54,7 +54,8 @@ impl Restart {
 pub(super) fn source(name: TaskName) -> Source {
     let (scope, repository) = match name {
         TaskName::Pager(id) => (Scope::Repository, Some(id)),
-        TaskName::Refresher => (Scope::Login, None),
+        TaskName::Refresher | TaskName::SignOut => (Scope::Login, None),
+        TaskName::Leases |
         // Nothing that is mirrored depends on it.
         TaskName::Status => (Scope::Mirror, None),
     };
@@ -86,6 +87,11 @@ impl Restarts {
             self.records.iter_mut().find(|(_, record)| record.due.is_some_and(|due| due <= now))?;
         record.due = None;
         Some(*name)
+    }
+
+    /// Whether a task waits to be started again.
+    pub fn waits(&self, name: TaskName) -> bool {
+        self.records.get(&name).is_some_and(|record| record.due.is_some())
     }
 
     /// Takes a task from the list that is no longer wanted.

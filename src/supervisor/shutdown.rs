@@ -1,5 +1,6 @@
 //! How it can end; and the end itself, in order and within five seconds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use crate::client::{Api, Failure};
 use crate::config::LoginMethod;
 use crate::mirror::Mirror;
 use crate::progress::RepositoryProgress;
+use crate::session::Credentials;
 use crate::telemetry::event;
 
 /// The longest that a stop takes.
@@ -20,7 +22,7 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub(super) const PAGERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long the logout may take. With the above it leaves half a second for everything else.
-const LOGOUT_WITHIN: Duration = Duration::from_millis(1500);
+pub(super) const LOGOUT_WITHIN: Duration = Duration::from_millis(1500);
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,14 @@ pub enum GiveUpReason {
     /// The server did not accept the name or the password.
     #[error("the server did not accept the login: {0}")]
     Denied(String),
+    /// Another daemon reads and writes.
+    #[error(
+        "the daemon {0} has the leases of these repositories: let it make the pass, or stop it first"
+    )]
+    InUse(String),
+    /// The lease of a repository was lost on the way.
+    #[error("the lease of a repository was lost: {0}")]
+    LeaseLost(String),
     /// No page came for so long.
     #[error("no page came for {} s: {what}", .since.as_secs())]
     Unanswered {
@@ -77,16 +87,38 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             }
             self.tasks.abort().await;
         }
-        // With OAuth there is no such call (the token ends by itself), so nothing is said of one.
-        let can_sign_out = self.given.config.login.method == LoginMethod::EnableApi;
-        if let Some(credentials) = self.session.current().filter(|_| can_sign_out) {
-            match timeout(LOGOUT_WITHIN, self.api.logout(&credentials)).await {
-                // A session that had ended before needs no more.
-                Ok(Ok(()) | Err(Failure::Refused(_))) => event::signed_out(credentials.generation),
-                Ok(Err(error)) => event::sign_out_failed(&error),
-                Err(elapsed) => event::sign_out_failed(&elapsed),
+        let (api, credentials) = (Arc::clone(&self.api), self.session_to_end());
+        let leases = self.leasing.as_ref().map(|leasing| Arc::clone(&leasing.leases));
+        let sign_out = async {
+            if let Some(credentials) = credentials {
+                log_out(&*api, &credentials).await;
             }
-        }
+        };
+        // Others need not wait for the server to say goodbye.
+        let leave = async {
+            if let Some(leases) = leases {
+                // They end by themselves where that cannot be told.
+                drop(timeout(LOGOUT_WITHIN, leases.leave()).await);
+            }
+        };
+        tokio::join!(leave, sign_out);
         event::stopped(self.given.progress.uptime());
+    }
+
+    /// The session, where it is one that can be ended. With OAuth there is no such call (the token ends
+    /// by itself), so nothing is said of one.
+    pub(super) fn session_to_end(&self) -> Option<Credentials> {
+        let can_sign_out = self.given.config.login.method == LoginMethod::EnableApi;
+        self.session.current().filter(|_| can_sign_out)
+    }
+}
+
+/// Ends a session, if the server answers in time.
+pub(super) async fn log_out(api: &impl Api, credentials: &Credentials) {
+    match timeout(LOGOUT_WITHIN, api.logout(credentials)).await {
+        // A session that had ended before needs no more.
+        Ok(Ok(()) | Err(Failure::Refused(_))) => event::signed_out(credentials.generation),
+        Ok(Err(error)) => event::sign_out_failed(&error),
+        Err(elapsed) => event::sign_out_failed(&elapsed),
     }
 }

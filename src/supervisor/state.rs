@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::host_check::HostCheck;
+use super::leasing::Leasing;
 use super::reload::StartupSettings;
 use super::restart::Restarts;
 use super::supervision::Supervision;
@@ -20,7 +21,7 @@ use crate::domain::RepositoryId;
 use crate::mirror::Mirror;
 use crate::pager::request::fetcher::Fetcher;
 use crate::pager::{ChangeRetention, Limiter, RateLimit};
-use crate::progress::{RepositoryCounts, RepositoryProgress, SignIn};
+use crate::progress::{Activity, RepositoryCounts, RepositoryProgress, SignIn};
 use crate::refresher::RefresherSettings;
 use crate::refresher::denials::Denials;
 use crate::session::SharedSession;
@@ -44,8 +45,12 @@ pub struct Supervisor<A, M> {
     pub(super) shown: watch::Sender<ShownSettings>,
     pub(super) wakes: watch::Sender<u64>,
     pub(super) source: watch::Sender<u64>,
+    /// Where several daemons share the mirror: which of them has what.
+    pub(super) leasing: Option<Leasing>,
     /// Stops every task.
     pub(super) cancellation: Cancellation,
+    /// Stops the refresher alone.
+    pub(super) refresher_cancellation: Cancellation,
     pub(super) tasks: Tasks,
     pub(super) restarts: Restarts,
     pub(super) watchdog: Watchdog,
@@ -73,6 +78,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     pub fn new(given: Supervision<A, M>) -> Self {
         let sign_in = given.progress.sign_in();
         let calls = Arc::clone(&given.progress.calls);
+        let cancellation = Cancellation::new();
         let mut supervisor = Self {
             api: Arc::new(Instrumented::new(Arc::clone(&given.api), calls)),
             session: Arc::new(SharedSession::new()),
@@ -87,7 +93,12 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             watched: watch::Sender::default(),
             wakes: watch::Sender::new(0),
             source: watch::Sender::new(source(&given.config)),
-            cancellation: Cancellation::new(),
+            leasing: given
+                .mirror
+                .leases()
+                .map(|it| Leasing::new(it, given.lease_terms, given.passes)),
+            refresher_cancellation: cancellation.child(),
+            cancellation,
             tasks: Tasks::default(),
             restarts: Restarts::default(),
             watchdog: Watchdog::default(),
@@ -126,17 +137,23 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             outage: Mutex::new(Outage::default()),
             served: AtomicU64::new(0),
         });
+        let activity =
+            if self.leasing.is_some() { Activity::StandingBy } else { Activity::Waiting };
+        let progress = RepositoryProgress { activity, ..RepositoryProgress::START };
         let repository = RepositoryTask {
             fetcher,
             settings: watch::Sender::new(Arc::new(config)),
-            progress: watch::Sender::new(RepositoryProgress::START),
+            progress: watch::Sender::new(progress),
             cancellation: self.cancellation.child(),
         };
         self.repositories.insert(id, repository);
     }
 
-    /// Tells those who look on which repositories there are.
+    /// Tells those who look on which repositories there are, and who shares the mirror.
     pub(super) fn announce(&self) {
+        if let Some(leasing) = &self.leasing {
+            leasing.wish_for(self.repositories.keys().copied().collect());
+        }
         let watched = self.repositories.values().map(|repository| WatchedRepository {
             settings: repository.settings.subscribe(),
             progress: repository.progress.subscribe(),

@@ -32,6 +32,8 @@ pub enum SignInLine {
     Renewing(Duration),
     /// The server did not accept the name or the password.
     Denied(Duration),
+    /// Another daemon reads: no session is needed.
+    StandingBy,
 }
 
 /// One repository.
@@ -57,6 +59,7 @@ pub fn status_line(
         SignInLine::SignedIn(_) => None,
         SignInLine::Renewing(time) => Some(format!("not signed in since {}", RoughDuration(time))),
         SignInLine::Denied(time) => Some(format!("wrong password since {}", RoughDuration(time))),
+        SignInLine::StandingBy => Some("standing by".to_owned()),
     };
     let fine = match session {
         SignInLine::SignedIn(time) => Some(format!("signed in {}", RoughDuration(time))),
@@ -118,6 +121,7 @@ fn part(repository: &RepositoryLine) -> String {
         (Activity::Paging, _) => format!("pass {iteration} begins"),
         (Activity::Idle, _) => format!("resting after pass {iteration}"),
         (Activity::Stopped, _) => "stopped".to_owned(),
+        (Activity::StandingBy, _) => "standing by".to_owned(),
     };
     let mut line = format!("{}: {doing}", repository.id);
     let mut say = |words: String| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::lease_task::LeaseTerms;
 use crate::config::Config;
 use crate::pager::PassLimit;
 use crate::progress::Progress;
@@ -26,6 +27,8 @@ pub struct Supervision<A, M> {
     pub mirror: Arc<M>,
     /// The configuration to start with.
     pub config: Config,
+    /// How leases are taken, where several daemons share the mirror.
+    pub lease_terms: LeaseTerms,
     /// How long pagers run.
     pub passes: PassLimit,
     /// Gives up at once on a wrong password, and where no page comes for so long, not counting

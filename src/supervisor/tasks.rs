@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::domain::RepositoryId;
 use crate::task::heartbeat::{Heartbeat, TaskLanes};
@@ -22,6 +22,10 @@ pub enum TaskName {
     Pager(RepositoryId),
     /// The status endpoint.
     Status,
+    /// What renews the leases.
+    Leases,
+    /// The logout of a daemon that stands by.
+    SignOut,
 }
 
 impl fmt::Display for TaskName {
@@ -30,6 +34,8 @@ impl fmt::Display for TaskName {
             Self::Refresher => f.write_str("token refresher"),
             Self::Pager(repository) => write!(f, "pager {repository}"),
             Self::Status => f.write_str("status endpoint"),
+            Self::Leases => f.write_str("lease renewal"),
+            Self::SignOut => f.write_str("logout"),
         }
     }
 }
@@ -57,6 +63,7 @@ pub struct Tasks {
 struct Running {
     name: TaskName,
     heartbeat: Option<Heartbeat>,
+    handle: AbortHandle,
 }
 
 impl Tasks {
@@ -68,7 +75,8 @@ impl Tasks {
         task: impl Future<Output = ()> + Send + 'static,
     ) {
         let handle = self.set.spawn(task);
-        self.running.insert(handle.id(), Running { name, heartbeat });
+        let id = handle.id();
+        self.running.insert(id, Running { name, heartbeat, handle });
     }
 
     /// The next end of a task; `None` where none runs. Can be dropped and called anew.
@@ -104,6 +112,12 @@ impl Tasks {
             Some((running.name, heartbeat.lanes()))
         });
         heard.collect()
+    }
+
+    /// Ends a task at its next await, which is told like any other end; returns whether it runs.
+    pub fn abort_one(&mut self, name: TaskName) -> bool {
+        let of_name = self.running.values().find(|running| running.name == name);
+        of_name.inspect(|running| running.handle.abort()).is_some()
     }
 
     /// Ends all tasks at their next await, and waits for that.

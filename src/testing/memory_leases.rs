@@ -142,6 +142,10 @@ impl Leases for MemoryLeases {
         &self.owner
     }
 
+    fn name(&self) -> &str {
+        &self.owner
+    }
+
     fn look(&self, repositories: Vec<RepositoryId>) -> MirrorFuture<'_, LeaseStanding> {
         Box::pin(async move {
             self.pass().await?;

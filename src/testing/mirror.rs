@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::Memory;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Lease, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
+    ChangeCounts, EndOfPass, Lease, Leases, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
     PageOfItems, RepositoryWriter, ResumePoint, UnseenItems,
 };
 
@@ -50,9 +50,23 @@ struct Watch {
 
 impl WatchfulMirror {
     pub(crate) fn new() -> Self {
+        Self::of(Memory::default())
+    }
+
+    /// One that several daemons can share, as the first of them has it.
+    pub(crate) fn shared(owner: &str) -> Self {
+        Self::of(Memory::shared(owner))
+    }
+
+    /// The same as another daemon has it; it remembers what that one alone wrote.
+    pub(crate) fn beside(&self, owner: &str) -> Self {
+        Self::of(self.memory.beside(owner))
+    }
+
+    fn of(memory: Memory) -> Self {
         let taken = watch::Sender::new(0);
         let watch = Watch { pages: Mutex::default(), script: Mutex::default(), taken };
-        Self { memory: Memory::default(), watch: Arc::new(watch) }
+        Self { memory, watch: Arc::new(watch) }
     }
 
     /// What goes wrong with the next writes.
@@ -81,6 +95,10 @@ impl Mirror for WatchfulMirror {
     fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter> {
         let writer = self.memory.writer(repository, lease);
         Arc::new(WatchfulWriter { writer, repository, watch: Arc::clone(&self.watch) })
+    }
+
+    fn leases(&self) -> Option<Arc<dyn Leases>> {
+        self.memory.leases()
     }
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
@@ -157,11 +175,14 @@ impl RepositoryWriter for WatchfulWriter {
                 iteration: page.iteration.0,
                 items: items.collect(),
             };
-            locked(&self.watch.pages).push(delivered);
-            self.watch.taken.send_modify(|taken| *taken += 1);
+            let written = self.writer.write_page(page).await;
+            if written.is_ok() {
+                locked(&self.watch.pages).push(delivered);
+                self.watch.taken.send_modify(|taken| *taken += 1);
+            }
             // Taken, but the one who handed it over never learns of it.
             assert!(!matches!(trouble, Some(Trouble::Panic)), "scripted");
-            self.writer.write_page(page).await
+            written
         })
     }
 }

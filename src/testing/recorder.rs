@@ -53,7 +53,8 @@ struct Heard {
 /// The ear.
 pub(crate) struct Recorder {
     heard: Arc<Heard>,
-    _guard: DefaultGuard,
+    /// `None`: it hears what another one hears.
+    _guard: Option<DefaultGuard>,
 }
 
 impl Recorder {
@@ -61,7 +62,12 @@ impl Recorder {
         let heard = Arc::new(Heard { events: Mutex::default(), count: watch::Sender::new(0) });
         let ear = Ear(Arc::clone(&heard));
         let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(ear));
-        Self { heard, _guard: guard }
+        Self { heard, _guard: Some(guard) }
+    }
+
+    /// One that hears the same, for as long as this one lives.
+    pub(crate) fn another(&self) -> Self {
+        Self { heard: Arc::clone(&self.heard), _guard: None }
     }
 
     /// Everything so far.

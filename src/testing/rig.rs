@@ -11,10 +11,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Call, Delivered, Recorder, Server, WatchfulMirror};
 use crate::config::{Config, Environment, load_text};
+use crate::mirror::Sharing;
 use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::Signal;
-use crate::supervisor::{ExitReason, Supervision, Supervisor};
+use crate::supervisor::{ExitReason, LeaseTerms, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
 
@@ -59,7 +60,26 @@ impl Rig {
 
     /// A daemon that is started again: it finds the mirror as another one left it.
     pub(crate) fn with_mirror(server: Server, mirror: Arc<WatchfulMirror>, config: Config) -> Self {
-        let server = Arc::new(server);
+        Self::of(Arc::new(server), mirror, config, Recorder::start())
+    }
+
+    /// A daemon of this name that can share its mirror with others.
+    pub(crate) fn shared(server: Server, config: Config, owner: &str) -> Self {
+        Self::with_mirror(server, Arc::new(WatchfulMirror::shared(owner)), config)
+    }
+
+    /// Another daemon on the same server and the same mirror; both hear the events of both.
+    pub(crate) fn beside(&self, config: Config, owner: &str) -> Self {
+        let mirror = Arc::new(self.mirror.beside(owner));
+        Self::of(Arc::clone(&self.server), mirror, config, self.events.another())
+    }
+
+    fn of(
+        server: Arc<Server>,
+        mirror: Arc<WatchfulMirror>,
+        config: Config,
+        events: Recorder,
+    ) -> Self {
         let progress = Arc::new(Progress::new());
         let (sender, signals) = mpsc::channel(16);
         let reloads = Arc::new(Mutex::new(VecDeque::new()));
@@ -67,6 +87,7 @@ impl Rig {
         let prepared = Supervision {
             api: Arc::clone(&server),
             mirror: Arc::clone(&mirror),
+            lease_terms: LeaseTerms::of(&config.instance),
             config,
             passes: PassLimit::Endless,
             patience: None,
@@ -85,7 +106,7 @@ impl Rig {
         Self {
             server,
             mirror,
-            events: Recorder::start(),
+            events,
             progress,
             began: Instant::now(),
             signals: sender,
@@ -93,6 +114,12 @@ impl Rig {
             running: JoinSet::new(),
             prepared: Some(prepared),
         }
+    }
+
+    /// Has it take its share of the repositories.
+    pub(crate) fn spread(mut self) -> Self {
+        self.prepared.as_mut().unwrap().lease_terms.sharing = Sharing::Spread;
+        self
     }
 
     /// Makes it a daemon for one pass over each repository.
@@ -136,6 +163,11 @@ impl Rig {
         let joined = timeout(AT_MOST, self.running.join_next()).await;
         let end = joined.expect("it does not end").expect("it has ended before").unwrap();
         (end, begun.elapsed())
+    }
+
+    /// Ends it without a word, as `kill -9` does.
+    pub(crate) async fn kill(&mut self) {
+        self.running.shutdown().await;
     }
 
     /// Ends it by signal; tells how long that took.

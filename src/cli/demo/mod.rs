@@ -25,7 +25,7 @@ use crate::signals::Listener;
 use crate::simulator::{
     self, Options, Order, RepositoryOptions, SimulatedFault, Simulator, SimulatorCounts,
 };
-use crate::supervisor::{ExitReason, Supervision, Supervisor};
+use crate::supervisor::{ExitReason, LeaseTerms, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
 
@@ -135,6 +135,7 @@ fn demonstrate(
         let supervision = Supervision {
             api: Arc::new(client),
             mirror,
+            lease_terms: LeaseTerms::of(&config.instance),
             config,
             passes: PassLimit::Endless,
             patience: None,

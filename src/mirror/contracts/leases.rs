@@ -74,6 +74,9 @@ pub trait Leases: Debug + Send + Sync {
     /// Who this process is among those that share the store: the owner of its leases.
     fn owner(&self) -> &str;
 
+    /// What this daemon is called.
+    fn name(&self) -> &str;
+
     /// How the leases of these repositories stand. Changes nothing.
     fn look(&self, repositories: Vec<RepositoryId>) -> MirrorFuture<'_, LeaseStanding>;
 

@@ -75,6 +75,11 @@ impl Problems {
         self.entries().retain(|source, _| source.scope != Scope::Server);
     }
 
+    /// Forgets what is of this scope: nothing is asked of it any more.
+    pub fn forget_scope(&self, scope: Scope) {
+        self.entries().retain(|source, _| source.scope != scope);
+    }
+
     /// Forgets what is about this repository: it is no longer read.
     pub fn forget(&self, repository: RepositoryId) {
         self.entries().retain(|source, _| source.repository != Some(repository));

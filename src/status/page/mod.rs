@@ -117,6 +117,7 @@ impl TextPage {
                 let out = Duration::from_millis(daemon.signed_out_ms.unwrap_or_default());
                 format!("NOT signed in for {}: the session was refused", span(out))
             }
+            SignInStatus::StandingBy => "standing by".to_owned(),
             SignInStatus::Denied => format!("SIGN-IN DENIED: {}", PlainText(reason)),
             SignInStatus::Unknown if daemon.signed_in => "signed in".to_owned(),
             SignInStatus::Unknown => "not signed in".to_owned(),
@@ -265,6 +266,7 @@ fn activity(repository: &RepositoryStatus, live: bool) -> String {
         Some(StateStatus::Resting) => format!("; resting after pass {iteration}"),
         Some(StateStatus::Waiting) => format!("; WAITING in pass {iteration}, {pass}"),
         Some(StateStatus::Stopped) => format!("; stopped in pass {iteration}, {pass}"),
+        Some(StateStatus::Standby) => String::new(),
         Some(StateStatus::Unknown) => format!("; pass {iteration}, {pass}"),
         None if repository.passes.first().is_some_and(|pass| pass.ended_at_ms.is_none()) => {
             format!("; pass {iteration} has not ended, {pass}")

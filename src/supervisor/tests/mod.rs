@@ -1,5 +1,6 @@
 //! Stopping, restarting, reloading and giving up, on a paused clock.
 
+mod leases;
 mod soak;
 mod watchdog;
 

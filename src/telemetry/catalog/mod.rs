@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 38] = [
+const IDS: [(&str, &str); 41] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -47,6 +47,9 @@ const IDS: [(&str, &str); 38] = [
     ("task hangs", "cf36fb7301d5eb4070ea3f9bd02e57e3"),
     ("panic", "c32c4b64184b649ee1ff2af1e73fb56e"),
     ("pass requested", "46a52f7de457d6b679742e5a00596361"),
+    ("lease taken", "ace07d3a1e20ee26d8aca2387404efde"),
+    ("lease lost", "9f2c5f6109c2fd72909faa9bf7e0ab53"),
+    ("standing by", "f8aa0394ca9e27b3f08eecdb4e411ce2"),
 ];
 
 /// The id of a message; `None` where it is no event's.

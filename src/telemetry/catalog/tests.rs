@@ -136,6 +136,10 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::task_hangs("pager", soon);
         event::panicked("main", "here", "this");
         event::pass_requested();
+        event::lease_taken(repository, 1, None);
+        event::lease_lost(repository, 1, "this");
+        event::lease_given_up(repository, 1, "this");
+        event::standing_by(None);
     });
     let heard = heard.0.lock().unwrap();
     heard.clone()
@@ -172,7 +176,11 @@ fn substituted(text: &str) -> Vec<&str> {
 #[test]
 fn every_event_has_an_id_of_its_own_that_never_changes() {
     let calls = include_str!("tests.rs");
-    let events = [include_str!("../event/mod.rs"), include_str!("../event/read.rs")];
+    let events = [
+        include_str!("../event/mod.rs"),
+        include_str!("../event/lease.rs"),
+        include_str!("../event/read.rs"),
+    ];
     for function in events.iter().flat_map(|events| events.split("\npub fn ").skip(1)) {
         let (name, _) = function.split_once(['(', '<']).unwrap();
         assert!(calls.contains(&format!("event::{name}(")), "{name} is not told of here");

@@ -4,6 +4,7 @@
 //! the fields, times in milliseconds, and what went wrong is always called `error`. No function
 //! takes a secret.
 
+mod lease;
 mod read;
 mod target;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+pub use self::lease::{lease_given_up, lease_lost, lease_taken, standing_by};
 pub use self::read::{
     ItemUnreadable, PageRead, PagesRead, WINDOW_REMEDY, WindowUnreadable, item_unreadable,
     item_unreadable_again, page_read, page_read_in_haste, pages_read, window_unreadable,

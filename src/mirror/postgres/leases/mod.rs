@@ -9,7 +9,6 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Object;
@@ -223,6 +222,10 @@ impl PostgresLeases {
 impl Leases for PostgresLeases {
     fn owner(&self) -> &str {
         &self.owner
+    }
+
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn look(&self, repositories: Vec<RepositoryId>) -> MirrorFuture<'_, LeaseStanding> {

@@ -25,7 +25,7 @@ use super::{ExitReason, Signal};
 use crate::config::Config;
 use crate::pager::PassLimit;
 use crate::progress::Progress;
-use crate::supervisor::{Supervision, Supervisor};
+use crate::supervisor::{LeaseTerms, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::{self, Chance};
 use crate::testing::{Call, HOUR, Recorder, Server, SqliteInTime, configuration};
@@ -58,6 +58,7 @@ impl Daemon {
         let supervisor = Supervisor::new(Supervision {
             api: Arc::clone(server),
             mirror: Arc::clone(&mirror),
+            lease_terms: LeaseTerms::of(&config.instance),
             config,
             passes: PassLimit::Endless,
             patience: None,

@@ -9,6 +9,7 @@ mod compare;
 mod connections;
 mod dedicated;
 mod error;
+mod fault;
 mod fence;
 mod findings;
 mod key;

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use super::{Exit, output};
 use crate::client::{Client, ClientSettings};
 use crate::config::{
-    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, InstanceConfig,
+    self, Config, Environment, InstanceConfig, Loaded, LogConfig, LogFormat, LogLevel,
     RepositoryConfig, Warning,
 };
 use crate::mirror::{MirrorReader, OpenMirror, Store};

@@ -77,7 +77,9 @@ impl Store {
     /// then.
     pub async fn open_to_write(&self, instance: &str) -> Result<OpenMirror, MirrorError> {
         match self {
-            Self::None => Ok(OpenMirror { writing: Box::new(NoMirror), leases: None, reader: None }),
+            Self::None => {
+                Ok(OpenMirror { writing: Box::new(NoMirror), leases: None, reader: None })
+            }
             Self::Sqlite(path) => {
                 let path = path.clone();
                 off_the_runtime(move || {

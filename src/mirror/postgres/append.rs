@@ -22,8 +22,9 @@ static APPEND_PAGE: LazyLock<String> = LazyLock::new(|| append(PAGE_COUNTED, PAG
 /// Appends deletions.
 static APPEND_DELETIONS: LazyLock<String> = LazyLock::new(|| append(COUNTED, COUNT_PARAMETERS));
 
-/// The statement that appends changes. An item that the copy does not have, or only as one that was
-/// deleted, is put in wherever it is gone by then: deletions that the log drops are forgotten meanwhile.
+/// The statement that appends changes. An item that the copy has, if only as one that was deleted, is
+/// put in as new where it is gone by then: deletions that the log drops are forgotten meanwhile. Nothing
+/// is joined with the copy but by a look at its index for each row, whatever the planner knows of it.
 fn append(counted: &str, parameters: usize) -> String {
     let types = ["bytea", "text", "text", "text", "boolean", "bigint"];
     let [keys, ids, ops, bodies, exact, digests] =
@@ -38,12 +39,11 @@ fn append(counted: &str, parameters: usize) -> String {
         fresh AS MATERIALIZED (
             SELECT given.part, given.before + page.n AS sequence, page.key, page.id, page.op,
                 page.body, page.exact, page.digest, old.sequence AS previous,
-                old.changed_ms AS previous_ms, old.digest IS NOT NULL AS is_there,
-                old.body AS before, old.json IS NOT NULL AS before_exact
+                old.changed_ms AS previous_ms, old.body AS before, old.json IS NOT NULL AS before_exact
             FROM given, unnest({keys}, {ids}, {ops}, {bodies}, {exact}, {digests})
                 WITH ORDINALITY AS page (key, id, op, body, exact, digest, n)
             LEFT JOIN LATERAL (
-                SELECT sequence, changed_ms, digest, body, json FROM item
+                SELECT sequence, changed_ms, body, json FROM item
                 WHERE item.repository = $1 AND item.key = page.key OFFSET 0
             ) AS old ON true),
         logged AS (
@@ -54,15 +54,14 @@ fn append(counted: &str, parameters: usize) -> String {
         added AS (
             INSERT INTO item (repository, key, id, sequence, changed_ms, digest, body, json)
             SELECT $1, key, id, sequence, $6, digest, body, CASE WHEN exact THEN body::jsonb END
-            FROM fresh WHERE NOT is_there
+            FROM fresh WHERE previous IS NULL),
+        changed AS (
+            INSERT INTO item (repository, key, id, sequence, changed_ms, digest, body, json)
+            SELECT $1, key, id, sequence, $6, digest, body, CASE WHEN exact THEN body::jsonb END
+            FROM fresh WHERE previous IS NOT NULL
             ON CONFLICT (repository, key) DO UPDATE SET sequence = excluded.sequence,
                 changed_ms = excluded.changed_ms, digest = excluded.digest, body = excluded.body,
                 json = excluded.json),
-        changed AS (
-            UPDATE item SET sequence = fresh.sequence, changed_ms = $6, digest = fresh.digest,
-                body = fresh.body, json = CASE WHEN fresh.exact THEN fresh.body::jsonb END
-            FROM fresh
-            WHERE fresh.is_there AND item.repository = $1 AND item.key = fresh.key),
         more AS (
             INSERT INTO repository AS repository (id, items)
             SELECT $1, $7 - $9 FROM fenced WHERE $7 <> $9

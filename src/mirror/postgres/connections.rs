@@ -13,6 +13,7 @@ use super::address::PostgresAddress;
 use super::dedicated::DedicatedConnection;
 use super::error::PostgresError;
 use super::names::quoted;
+use super::plans::PLANS;
 use crate::config::{PostgresHost, Secret, SslMode, TargetSession};
 
 /// The most connections that are open at once, those that listen and renew leases not counted.
@@ -109,6 +110,6 @@ fn settings(schema: &str) -> String {
     let schema = quoted(schema);
     format!(
         "SET search_path TO pg_catalog, {schema}, pg_temp; SET TIME ZONE 'UTC'; \
-         SET standard_conforming_strings TO on; SET bytea_output TO hex"
+         SET standard_conforming_strings TO on; SET bytea_output TO hex; {PLANS}"
     )
 }

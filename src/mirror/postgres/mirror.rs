@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::connections::PostgresPool;
 use super::error::PostgresError;
+use super::read::PostgresReading;
 use super::retention;
 use super::writer::PostgresWriter;
 use crate::domain::RepositoryId;
@@ -61,6 +62,11 @@ impl PostgresMirror {
     /// The mirror of a database whose schema is up to date.
     pub(crate) fn new(pool: PostgresPool) -> Self {
         Self { pool, parts: Arc::default() }
+    }
+
+    /// What reads the same database, by the same connections.
+    pub(crate) fn reader(&self) -> PostgresReading {
+        PostgresReading::new(self.pool.clone())
     }
 }
 

@@ -1,8 +1,10 @@
 //! The store against a PostgreSQL of the tests' own.
 
+mod contract;
 mod fence;
 mod place;
 mod proxy;
+mod speed;
 
 use super::{PostgresAddress, PostgresPool, schema};
 use crate::testing::postgres::TestDatabase;

@@ -68,8 +68,16 @@ fn page(number: u64, bytes: usize, revision: u64) -> Arc<PageOfItems> {
 async fn copy(client: &Client, page: &PageOfItems, first: i64) {
     client.batch_execute("BEGIN").await.unwrap();
     let types = [
-        Type::INT4, Type::INT8, Type::INT8, Type::BYTEA, Type::TEXT, Type::TEXT, Type::INT8,
-        Type::INT8, Type::TEXT, Type::BOOL,
+        Type::INT4,
+        Type::INT8,
+        Type::INT8,
+        Type::BYTEA,
+        Type::TEXT,
+        Type::TEXT,
+        Type::INT8,
+        Type::INT8,
+        Type::TEXT,
+        Type::BOOL,
     ];
     let sink = client
         .copy_in(
@@ -88,7 +96,13 @@ async fn copy(client: &Client, page: &PageOfItems, first: i64) {
     }
     rows.finish().await.unwrap();
     let types = [
-        Type::INT8, Type::BYTEA, Type::TEXT, Type::INT8, Type::INT8, Type::INT8, Type::TEXT,
+        Type::INT8,
+        Type::BYTEA,
+        Type::TEXT,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+        Type::TEXT,
         Type::JSONB,
     ];
     let sink = client
@@ -158,7 +172,12 @@ async fn pages_are_written_about_as_fast_as_rows_are_copied() {
         println!(
             "{bytes} bytes: copied {:.0}/s, written {:.0}/s ({:.2}), unchanged {:.0}/s, \
              1 % changed {:.0}/s, all changed {:.0}/s",
-            rate[0], rate[1], rate[1] / rate[0], rate[2], rate[3], rate[4]
+            rate[0],
+            rate[1],
+            rate[1] / rate[0],
+            rate[2],
+            rate[3],
+            rate[4]
         );
     }
 }

@@ -49,7 +49,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("process::exit", &[]),
     (
         "crate::simulator",
-        &["src/simulator/", "src/cli/simulate.rs", "src/cli/demo/", "src/cli/mod.rs"],
+        &["src/simulator/", "src/cli/simulate/", "src/cli/demo/", "src/cli/mod.rs"],
     ),
 ];
 

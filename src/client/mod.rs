@@ -20,6 +20,7 @@
 mod api;
 mod auth;
 mod error;
+mod error_kind;
 mod escapes;
 mod exchange;
 mod fingerprint;

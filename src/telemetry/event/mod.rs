@@ -5,6 +5,7 @@
 //! takes a secret.
 
 mod lease;
+mod pass;
 mod read;
 mod target;
 
@@ -16,149 +17,22 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 pub use self::lease::{lease_given_up, lease_lost, lease_taken, standing_by};
+pub use self::pass::{
+    PassComplete, approved_deletions_made, deletions_held, deletions_no_longer_held, pass_complete,
+    pass_resumed, pass_started_over, stepped_back,
+};
 pub use self::read::{
     ItemUnreadable, PageRead, PagesRead, WINDOW_REMEDY, WindowUnreadable, item_unreadable,
     item_unreadable_again, page_read, page_read_in_haste, pages_read, window_unreadable,
 };
 pub use self::target::TARGET;
-use crate::domain::{Iteration, RepositoryId};
+use crate::domain::RepositoryId;
 use crate::progress::whole_millis;
 use crate::session::Generation;
-use crate::text::CommandLine;
-
-/// What a pass came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PassComplete {
-    /// The repository.
-    pub repository: RepositoryId,
-    /// The pass.
-    pub iteration: Iteration,
-    /// Pages read.
-    pub pages: u64,
-    /// Page requests sent, failed and refused ones included.
-    pub requests: u64,
-    /// Distinct items read.
-    pub items: u64,
-    /// Items that the mirror did not have.
-    pub created: u64,
-    /// Items that were different in the mirror.
-    pub updated: u64,
-    /// Items that the mirror had and the server no longer has.
-    pub deleted: u64,
-    /// Items that were the same in the mirror.
-    pub unchanged: u64,
-    /// Items that the pass did not see, and that are not deleted yet.
-    pub suspects: u64,
-    /// Of these, deletions that are held back.
-    pub held: u64,
-    /// How long the pass took.
-    pub elapsed: Duration,
-}
-
-/// A pass has ended: certified, unless there is a reason against it.
-pub fn pass_complete(pass: &PassComplete, reason: Option<&dyn fmt::Display>) {
-    info!(
-        target: TARGET,
-        repository = pass.repository.0,
-        iteration = pass.iteration.0,
-        pages = pass.pages,
-        requests = pass.requests,
-        items = pass.items,
-        created = pass.created,
-        updated = pass.updated,
-        deleted = pass.deleted,
-        unchanged = pass.unchanged,
-        suspects = pass.suspects,
-        held = pass.held,
-        elapsed_ms = whole_millis(pass.elapsed),
-        certified = reason.is_none(),
-        reason = reason.map(tracing::field::display),
-        "pass complete"
-    );
-}
-
-/// A pass that was interrupted goes on where it was.
-pub fn pass_resumed(repository: RepositoryId, iteration: Iteration, pages: u64, covered: u64) {
-    info!(
-        target: TARGET,
-        repository = repository.0,
-        iteration = iteration.0,
-        pages,
-        covered,
-        "pass resumed"
-    );
-}
-
-/// A pass that was interrupted cannot go on where it was; another begins.
-pub fn pass_started_over(repository: RepositoryId, iteration: Iteration, error: &dyn Error) {
-    info!(
-        target: TARGET,
-        repository = repository.0,
-        iteration = iteration.0,
-        reason = %error,
-        "pass started over"
-    );
-}
-
-/// So many items of the mirror's were not seen that none of them is deleted.
-pub fn deletions_held(
-    repository: RepositoryId,
-    iteration: Iteration,
-    count: u64,
-    items: u64,
-    command: &CommandLine,
-) {
-    let list = command.list_deletes(repository);
-    let approve = command.approve_deletes(repository);
-    error!(
-        target: TARGET,
-        repository = repository.0,
-        iteration = iteration.0,
-        count,
-        items,
-        list,
-        approve,
-        remedy = format!("see which, by `{list}`, and whether they are gone for good; if so: `{approve}`"),
-        "deletions held"
-    );
-}
-
-/// Deletions that the operator had approved were made.
-pub fn approved_deletions_made(repository: RepositoryId, iteration: Iteration, count: u64) {
-    info!(
-        target: TARGET,
-        repository = repository.0,
-        iteration = iteration.0,
-        count,
-        "approved deletions made"
-    );
-}
-
-/// Deletions that were held back no longer are: most of the items are there again.
-pub fn deletions_no_longer_held(repository: RepositoryId, iteration: Iteration) {
-    info!(
-        target: TARGET,
-        repository = repository.0,
-        iteration = iteration.0,
-        "deletions no longer held"
-    );
-}
 
 /// The database is open.
 pub fn mirror_opened(path: &Path) {
     info!(target: TARGET, path = %path.display(), "mirror opened");
-}
-
-/// A range of the list is read again, because an answer could not be joined to the one before.
-pub fn stepped_back(repository: RepositoryId, iteration: Iteration, page: u64, reason: &str) {
-    debug!(
-        target: TARGET,
-        repository = repository.0,
-        iteration = iteration.0,
-        page,
-        reason,
-        "stepped back"
-    );
 }
 
 /// The first login.

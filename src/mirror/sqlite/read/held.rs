@@ -8,16 +8,14 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use super::columns::{signed, whole};
 use super::connection::{SqliteReader, connect};
 use super::error::ReadError;
+use super::scan::{ItemScan, LOOKED_AT};
 use crate::domain::{IdSet, ItemId, RepositoryId};
-use crate::mirror::sqlite::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
+use crate::mirror::sqlite::key::{OwnedSqlItemId, SqlItemId};
 use crate::mirror::sqlite::schema::{self, Header};
 use crate::mirror::{ApprovalOutcome, HeldDeletions, ItemsPage, PendingDeletions};
 
 /// A page is full with so many bytes of bodies, and one item more.
 const PAGE_BYTES: usize = 4 << 20;
-
-/// How many items one page looks at to find those that are held.
-const LOOKED_AT: usize = 20_000;
 
 impl SqliteReader {
     /// The deletions of a repository that wait for the operator; `None` where none do.
@@ -44,36 +42,14 @@ impl SqliteReader {
             "SELECT change.after FROM item JOIN change ON change.sequence = item.sequence \
              WHERE item.repository = ?1 AND item.id = ?2",
         )?;
-        let mut page = ItemsPage { items: Vec::new(), scanned_through: None };
-        let (mut bytes, mut looked_at) = (0, 0);
-        let first = after.map_or(0, key::range_of);
-        for (place, range) in RANGES.iter().enumerate().skip(first) {
-            let rest = after.filter(|_| place == first);
-            let range = if rest.is_some() { RESTS[place] } else { range };
-            let mut ids = transaction.prepare_cached(&format!(
-                "SELECT id FROM item \
-                 WHERE repository = ?1 AND digest IS NOT NULL AND {range} ORDER BY id"
-            ))?;
-            let mut rows = match rest {
-                Some(after) => ids.query((signed(repository.0), SqlItemId(after)))?,
-                None => ids.query([signed(repository.0)])?,
-            };
-            while let Some(row) = rows.next()? {
-                let OwnedSqlItemId(id) = row.get(0)?;
-                looked_at += 1;
-                if set.contains(&id) {
-                    let body: Vec<u8> =
-                        body.query_row((signed(repository.0), SqlItemId(&id)), |row| row.get(0))?;
-                    bytes += body.len();
-                    page.items.push((id.clone(), body));
-                }
-                if bytes >= PAGE_BYTES || looked_at >= LOOKED_AT {
-                    page.scanned_through = Some(id);
-                    return Ok(page);
-                }
+        let scan =
+            ItemScan { repository, columns: "", with_deleted: false, page_bytes: PAGE_BYTES };
+        scan.page(&transaction, after, |id, _| {
+            if !set.contains(id) {
+                return Ok(None);
             }
-        }
-        Ok(page)
+            Ok(body.query_row((signed(repository.0), SqlItemId(id)), |row| row.get(0))?)
+        })
     }
 }
 

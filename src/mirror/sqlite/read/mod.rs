@@ -12,6 +12,7 @@ mod columns;
 mod connection;
 mod error;
 mod held;
+mod scan;
 mod snapshot;
 mod summary;
 #[cfg(test)]

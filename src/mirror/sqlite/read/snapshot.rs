@@ -10,15 +10,12 @@ use rusqlite::{Connection, OptionalExtension};
 use super::columns::{bounds_in, optional, signed};
 use super::connection::SqliteReader;
 use super::error::ReadError;
+use super::scan::ItemScan;
 use crate::domain::{ItemId, Op, RepositoryId, Sequence};
-use crate::mirror::sqlite::key::{self, OwnedSqlItemId, RANGES, RESTS, SqlItemId};
 use crate::mirror::{ItemsPage, LogError};
 
 /// A page of items is full with so many bytes of bodies, and one item more.
 const PAGE_BYTES: usize = 1 << 20;
-
-/// How many items one page looks at to find those that were there.
-const LOOKED_AT: usize = 20_000;
 
 /// One state of a mirror. While it lasts the daemon's WAL can only grow.
 #[derive(Debug)]
@@ -64,45 +61,19 @@ impl SqliteSnapshot {
         repository: RepositoryId,
         after: Option<&ItemId>,
     ) -> Result<ItemsPage, ReadError> {
-        let mut page = ItemsPage { items: Vec::new(), scanned_through: None };
-        let (mut bytes, mut looked_at) = (0, 0);
-        let first = after.map_or(0, key::range_of);
         // What is deleted now may have been there then. What is there now has its body in its latest
         // change, which one statement finds sooner than one for each item.
-        let (body, there) = if self.is_past {
-            ("NULL", "")
+        let columns = if self.is_past {
+            ", sequence, NULL"
         } else {
-            ("(SELECT after FROM change WHERE sequence = item.sequence)", "AND digest IS NOT NULL")
+            ", sequence, (SELECT after FROM change WHERE sequence = item.sequence)"
         };
-        for (place, range) in RANGES.iter().enumerate().skip(first) {
-            let rest = after.filter(|_| place == first);
-            let range = if rest.is_some() { RESTS[place] } else { range };
-            let mut items = self.connection.prepare_cached(&format!(
-                "SELECT id, sequence, {body} FROM item \
-                 WHERE repository = ?1 {there} AND {range} ORDER BY id"
-            ))?;
-            let mut rows = match rest {
-                Some(after) => items.query((signed(repository.0), SqlItemId(after)))?,
-                None => items.query([signed(repository.0)])?,
-            };
-            while let Some(row) = rows.next()? {
-                let OwnedSqlItemId(id) = row.get(0)?;
-                looked_at += 1;
-                let body = match row.get::<_, Option<Vec<u8>>>(2)? {
-                    Some(body) => Some(body),
-                    None => self.body(row.get(1)?)?,
-                };
-                if let Some(body) = body {
-                    bytes += body.len();
-                    page.items.push((id.clone(), body));
-                }
-                if bytes >= PAGE_BYTES || looked_at >= LOOKED_AT {
-                    page.scanned_through = Some(id);
-                    return Ok(page);
-                }
-            }
-        }
-        Ok(page)
+        let with_deleted = self.is_past;
+        let scan = ItemScan { repository, columns, with_deleted, page_bytes: PAGE_BYTES };
+        scan.page(&self.connection, after, |_, row| match row.get(2)? {
+            Some(body) => Ok(Some(body)),
+            None => self.body(row.get(1)?),
+        })
     }
 
     /// The body of the item whose latest change this is, as it was; `None`: it was not there.

@@ -19,12 +19,14 @@
 //! the latency, and remembers nothing over a restart.
 
 mod baseline;
+mod usual;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::baseline::{BASELINE_HOLDS, Baseline, Baselines, Round, SURE, seconds};
+use self::usual::{SizeComparison, UsualSize};
 
 /// How far the mean latency may lie above its baseline: more than what pages of slightly different
 /// size differ by, less than what a fourth request does where three are worked on at once.
@@ -73,13 +75,6 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The first pause after a failure where no latency is known yet.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Pages within these parts of the usual number of items are alike; smaller ones are too quick to
-/// compare, as is the last page of a list.
-const ALIKE: std::ops::RangeInclusive<f64> = 0.75..=1.34;
-
-/// How many pages in a row of another size make that size the usual one.
-const NEW_SIZE: u32 = 8;
-
 /// A request, as it was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent {
@@ -127,9 +122,7 @@ pub struct AdaptiveConcurrency {
     /// When an answer or a failure came last.
     last: Option<Instant>,
     /// The usual number of items of a page.
-    usual: Option<usize>,
-    /// Pages in a row of another size.
-    unusual: u32,
+    usual: UsualSize,
 }
 
 impl AdaptiveConcurrency {
@@ -150,8 +143,7 @@ impl AdaptiveConcurrency {
             hold_until: None,
             looked: None,
             last: None,
-            usual: None,
-            unusual: 0,
+            usual: UsualSize::default(),
         }
     }
 
@@ -211,8 +203,15 @@ impl AdaptiveConcurrency {
     pub fn answered(&mut self, now: Instant, sent: Sent, items: usize) {
         self.ended();
         self.last = Some(now);
-        if !self.is_alike(items) || sent.epoch != self.epoch {
-            return;
+        match self.usual.compare(items) {
+            SizeComparison::Alike if sent.epoch == self.epoch => {}
+            SizeComparison::Alike | SizeComparison::Unusual => return,
+            SizeComparison::NewUsual => {
+                // The latencies of the other size say nothing of this one.
+                self.baselines = Baselines::default();
+                let limit = (self.limit / 4).max(1);
+                return self.set(limit, Mode::Climbing { base: limit, step: 0 });
+            }
         }
         let latency = now.saturating_duration_since(sent.at).as_secs_f64();
         self.round.add(latency, self.full.is_some_and(|full| full >= sent.at));
@@ -375,27 +374,6 @@ impl AdaptiveConcurrency {
     fn is_slow(&self, sure: f64) -> bool {
         let Some(baseline) = self.baselines.least() else { return false };
         self.round.mean > baseline.surely() * (1.0 + TOLERANCE) + sure * self.round.error()
-    }
-
-    /// Whether a page of so many items is one of the usual size.
-    fn is_alike(&mut self, items: usize) -> bool {
-        let Some(usual) = self.usual else {
-            self.usual = (items > 0).then_some(items);
-            return items > 0;
-        };
-        if ALIKE.contains(&(items as f64 / usual as f64)) {
-            self.unusual = 0;
-            return true;
-        }
-        self.unusual += 1;
-        if self.unusual >= NEW_SIZE && items > 0 {
-            // The latencies of the other size say nothing of this one.
-            (self.usual, self.unusual) = (Some(items), 0);
-            self.baselines = Baselines::default();
-            let limit = (self.limit / 4).max(1);
-            self.set(limit, Mode::Climbing { base: limit, step: 0 });
-        }
-        false
     }
 }
 

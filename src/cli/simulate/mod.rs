@@ -5,11 +5,15 @@
 //! one is wrong usage (exit status 2) with the flag's name before it; only a repository given twice is
 //! found when the server starts ([`StartError::Option`], wrong usage as well).
 
+mod values;
+
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use self::values::RepositoryArg;
+pub(super) use self::values::duration;
 use crate::simulator::{
     self, Capacity, LoginAnswer, Options, Order, RepositoryOptions, SimulatedFault,
     SimulatedRefusal, StaleRestToken, StartError,
@@ -27,23 +31,23 @@ pub struct SimulateArgs {
     port: u16,
 
     /// Path before all others, such as /enterworks
-    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true, value_parser = base_path)]
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true, value_parser = values::base_path)]
     base_path: String,
 
     /// Repository with its number of items; repeatable [default: 10149]
-    #[arg(long = "repository", value_name = "ID[:ITEMS]", value_parser = repository)]
+    #[arg(long = "repository", value_name = "ID[:ITEMS]", value_parser = values::repository)]
     repositories: Vec<RepositoryArg>,
 
     /// Items of each repository that names no number
-    #[arg(long, default_value_t = 10_000, value_parser = items)]
+    #[arg(long, default_value_t = 10_000, value_parser = values::items)]
     items: usize,
 
     /// How long a session lives after its login
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = values::duration)]
     session_ttl: Duration,
 
     /// How old a REST token gets before the next search renews it
-    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = values::duration)]
     rest_token_ttl: Duration,
 
     /// What a client hears that keeps sending an old REST token
@@ -59,15 +63,15 @@ pub struct SimulateArgs {
     refusal: RefusalArg,
 
     /// Insertions a second, in each repository
-    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = values::rate)]
     insert_rate: f64,
 
     /// Deletions a second, in each repository
-    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = values::rate)]
     delete_rate: f64,
 
     /// Changes of items a second, in each repository
-    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = values::rate)]
     update_rate: f64,
 
     /// Order of a search
@@ -75,20 +79,20 @@ pub struct SimulateArgs {
     order: OrderArg,
 
     /// How long each request takes
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = values::duration)]
     latency: Duration,
 
     /// How many requests are worked on at once, and how long each takes, such as 4,50ms; the others
     /// wait, so that answers come later the more are asked for
-    #[arg(long, value_name = "N,SERVICE_TIME", value_parser = capacity)]
+    #[arg(long, value_name = "N,SERVICE_TIME", value_parser = values::capacity)]
     capacity: Option<Capacity>,
 
     /// How long an answer takes that the fault "slow" has hit
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = values::duration)]
     slow: Duration,
 
     /// Fault with its probability per request, such as hang=0.01; repeatable (the kinds stand below)
-    #[arg(long = "fault", value_name = "KIND=PROBABILITY", value_parser = fault)]
+    #[arg(long = "fault", value_name = "KIND=PROBABILITY", value_parser = values::fault)]
     faults: Vec<(SimulatedFault, f64)>,
 
     /// Seed of items, changes and faults
@@ -193,13 +197,6 @@ pub async fn run(
     Ok(())
 }
 
-/// A repository as given on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct RepositoryArg {
-    id: u64,
-    items: Option<usize>,
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OrderArg {
     /// Ascending by item id
@@ -246,64 +243,6 @@ enum RefusalArg {
     Redirect,
     /// Each time another one
     Any,
-}
-
-fn repository(text: &str) -> Result<RepositoryArg, String> {
-    let (id, count) = match text.split_once(':') {
-        Some((id, count)) => (id, Some(count)),
-        None => (text, None),
-    };
-    let id = id.parse().map_err(|_| format!("\"{id}\" is no repository number, such as 10149"))?;
-    Ok(RepositoryArg { id, items: count.map(items).transpose()? })
-}
-
-fn base_path(text: &str) -> Result<String, String> {
-    let path = text.trim_end_matches('/');
-    if path.is_empty() || path.starts_with('/') {
-        Ok(path.to_owned())
-    } else {
-        Err("a path begins with a slash, such as /enterworks".to_owned())
-    }
-}
-
-fn items(text: &str) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| *count <= simulator::MOST_ITEMS);
-    count.ok_or_else(|| {
-        format!("\"{text}\" is no number of items from 0 to {}", simulator::MOST_ITEMS)
-    })
-}
-
-fn capacity(text: &str) -> Result<Capacity, String> {
-    let (at_once, service_time) = text
-        .split_once(',')
-        .ok_or_else(|| format!("\"{text}\" is no N,SERVICE_TIME, such as 4,50ms"))?;
-    let at_once = at_once
-        .parse()
-        .map_err(|_| format!("\"{at_once}\" is no number of requests, 1 or more"))?;
-    Ok(Capacity { at_once, service_time: duration(service_time)? })
-}
-
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("write a duration as 500ms, 30s, 5m or 24h: {error}"))
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate| (0.0..=simulator::HIGHEST_RATE).contains(rate));
-    rate.ok_or_else(|| {
-        format!("\"{text}\" is no rate from 0 to {} a second", simulator::HIGHEST_RATE)
-    })
-}
-
-fn fault(text: &str) -> Result<(SimulatedFault, f64), String> {
-    let (kind, probability) = text
-        .split_once('=')
-        .ok_or_else(|| format!("\"{text}\" is no KIND=PROBABILITY, such as hang=0.01"))?;
-    let fault = kind.parse::<SimulatedFault>().map_err(|error| error.to_string())?;
-    let probability = probability.parse().ok().filter(|number| (0.0..=1.0).contains(number));
-    let probability = probability
-        .ok_or_else(|| format!("the probability of {fault} is no number from 0 to 1"))?;
-    Ok((fault, probability))
 }
 
 #[cfg(test)]

@@ -43,12 +43,22 @@ impl TestDatabase {
 
     /// Starts a server; `None` where PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
-        let programs = programs()?;
+        Some(Self::run(&programs()?, None))
+    }
+
+    /// Starts a server that follows this one and can only be read.
+    pub(crate) fn start_standby(&self) -> Self {
+        let programs = programs().expect("this server runs");
+        Self::run(&programs, Some(&self.folder.join("socket")))
+    }
+
+    fn run(programs: &Path, primary: Option<&Path>) -> Self {
         let folder = tempfile::Builder::new().prefix("ewmirror-pg").tempdir().unwrap().keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         let run = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
-            .args([&programs, &folder])
+            .args([programs, folder.as_path()])
+            .args(primary)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("keeper.log")).unwrap())
@@ -60,7 +70,7 @@ impl TestDatabase {
             assert!(begun.elapsed() < START_WITHIN, "no server: {}", server.log());
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(server)
+        server
     }
 
     /// The URL of the database `postgres` for its superuser, on the socket.
@@ -81,7 +91,7 @@ impl TestDatabase {
     }
 }
 
-/// Makes a database cluster, runs its server, and stops it when the standard input ends. The server must
+/// Makes a database cluster, or copies that of a primary, runs its server, and stops it when the standard input ends. The server must
 /// not run as root, so root runs it as the user that the package made.
 const KEEPER: &str = r#"
 programs=$1 folder=$2
@@ -91,9 +101,14 @@ if [ "$(id -u)" = 0 ]; then
     chown postgres "$folder"
 fi
 cd "$folder"
-$as mkdir socket &&
-$as "$programs/initdb" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
-    --no-sync --pgdata=data >&2 || exit 1
+$as mkdir socket || exit 1
+if [ "${3-}" ]; then
+    $as "$programs/pg_basebackup" --host="$3" --username=postgres --pgdata=data --no-sync \
+        --checkpoint=fast --write-recovery-conf >&2 || exit 1
+else
+    $as "$programs/initdb" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
+        --no-sync --pgdata=data >&2 || exit 1
+fi
 $as "$programs/postgres" -D data -k "$folder/socket" -c listen_addresses= -c fsync=off \
     -c max_connections=300 >&2 &
 server=$!

@@ -141,7 +141,8 @@ pub(super) async fn approve(
                  WHERE repository = $1 AND xmin::text = $5 RETURNING true",
                 &parameters,
             )
-            .await?;
+            .await
+            .map_err(PostgresReadError::of_writing)?;
         if changed.is_some() {
             return Ok(outcome);
         }

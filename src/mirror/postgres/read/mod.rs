@@ -18,6 +18,7 @@ mod error;
 mod held;
 mod history;
 mod news;
+mod open;
 mod reading;
 mod snapshot;
 mod summary;

@@ -10,14 +10,14 @@ use tokio_postgres::Client;
 use super::error::PostgresReadError;
 use super::news::News;
 use super::snapshot::PostgresSnapshot;
-use super::{bounds, changes, held, history, summary};
+use super::{bounds, changes, held, history, open, summary};
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 use crate::mirror::contracts::{
     Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsPage, ItemsSnapshot,
     LogBounds, MirrorFuture,
 };
 use crate::mirror::postgres::PostgresPool;
-use crate::mirror::{ApprovalOutcome, MirrorSummary, PendingDeletions};
+use crate::mirror::{ApprovalOutcome, MirrorError, MirrorSummary, PendingDeletions};
 
 /// How long one who waits for news trusts that he would be told. Then he looks by himself, and learns
 /// whether the database can be asked at all.
@@ -38,7 +38,23 @@ pub(crate) struct PostgresReading {
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, PostgresReadError>> + Send + 'a>>;
 
 impl PostgresReading {
-    /// Reads by these connections.
+    /// Reads by these connections, if there is a mirror of this version.
+    ///
+    /// # Errors
+    ///
+    /// There is none, it is of another version, this role may not read it, or the database cannot be
+    /// reached.
+    pub(crate) async fn open(pool: PostgresPool) -> Result<Self, MirrorError> {
+        let reading = Self::new(pool);
+        let check = reading.ask(|client| {
+            let schema = reading.pool.address().schema.clone();
+            Box::pin(async move { open::check(client, &schema).await })
+        });
+        check.await?;
+        Ok(reading)
+    }
+
+    /// Reads by these connections what is known to be there.
     pub(crate) fn new(pool: PostgresPool) -> Self {
         Self { pool, news: News::new() }
     }

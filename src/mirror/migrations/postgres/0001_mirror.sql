@@ -67,7 +67,7 @@ CREATE TABLE item (
     -- The id in bytes that sort like ids: see key.rs.
     key bytea NOT NULL,
     -- The id as people write it. The integer 7 and the text "7" are written alike.
-    id text NOT NULL,
+    id text COLLATE "C" NOT NULL,
     -- Its last change, and when that was found.
     sequence bigint NOT NULL,
     changed_ms bigint NOT NULL,
@@ -79,6 +79,8 @@ CREATE TABLE item (
     json jsonb,
     PRIMARY KEY (repository, key)
 );
+-- For who looks an item up in a view.
+CREATE INDEX item_id ON item (repository, id);
 
 -- The log, in parts: the number of the part that is written stands in `log`, so that parts follow one
 -- another in the order of sequences. The part after it is there already: a transaction that began
@@ -88,7 +90,7 @@ CREATE TABLE change (
     sequence bigint NOT NULL,
     repository bigint NOT NULL,
     key bytea NOT NULL,
-    id text NOT NULL,
+    id text COLLATE "C" NOT NULL,
     -- 'r', 'c', 'u' or 'd'.
     op text NOT NULL,
     iteration bigint NOT NULL,
@@ -105,7 +107,8 @@ CREATE TABLE change (
     -- The sequence first: who reads on from one finds it in each part by a look at its index.
     PRIMARY KEY (sequence, part)
 ) PARTITION BY RANGE (part);
-CREATE INDEX change_item ON change (repository, key, sequence);
+-- By the id and not by the key, so that it serves the views, too.
+CREATE INDEX change_item ON change (repository, id, sequence);
 
 -- The parts of the log that have been begun and not dropped. The first change of a part is the one after `after_sequence`.
 CREATE TABLE log_part (

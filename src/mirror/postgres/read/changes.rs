@@ -7,9 +7,10 @@
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
-use super::columns::{body, column, id, optional, signed, whole};
+use super::columns::{body, column, id, optional, whole};
 use super::error::PostgresReadError;
 use crate::domain::{Change, Iteration, Op, RepositoryId, Sequence};
+use crate::mirror::postgres::numbers::signed;
 use crate::mirror::{ChangesPage, LogBounds, LogError};
 
 /// A page of changes is full with so many bytes of bodies, and one change more.
@@ -156,12 +157,17 @@ pub(super) async fn change(
     client: &Client,
     sequence: Sequence,
 ) -> Result<Option<Change>, PostgresReadError> {
+    let part = client
+        .query_typed_one(
+            "SELECT coalesce(max(part), 0) FROM log_part WHERE after_sequence < $1",
+            &[(&signed(sequence.0), Type::INT8)],
+        )
+        .await?;
     let found = client
         .query_typed_opt(
             "SELECT sequence, repository, key, op, iteration, ts_ms, before, after FROM change \
-             WHERE part = (SELECT max(part) FROM log_part WHERE after_sequence < $1) \
-                AND sequence = $1 AND sequence > (SELECT dropped_through FROM log)",
-            &[(&signed(sequence.0), Type::INT8)],
+             WHERE part = $1 AND sequence = $2 AND sequence > (SELECT dropped_through FROM log)",
+            &[(&column::<i32>(&part, 0)?, Type::INT4), (&signed(sequence.0), Type::INT8)],
         )
         .await?;
     found.map(|row| change_of(&row)).transpose()

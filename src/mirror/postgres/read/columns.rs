@@ -10,12 +10,6 @@ use crate::mirror::postgres::key;
 /// A parameter of a statement, with its type.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// A number on its way into a statement. Those of ours have 63 bits; what has more matches nothing
-/// that is there.
-pub(super) fn signed(number: u64) -> i64 {
-    number.cast_signed()
-}
-
 /// A column as it is.
 pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, PostgresError> {
     Ok(row.try_get(column)?)

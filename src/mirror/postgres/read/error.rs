@@ -95,9 +95,10 @@ impl From<PostgresReadError> for MirrorError {
                 MirrorErrorKind::Older,
                 "start the daemon of this version, which brings it up to date",
             ),
-            PostgresReadError::Newer { .. } => {
-                (MirrorErrorKind::Newer, "run the later version, or name another schema in mirror.schema")
-            }
+            PostgresReadError::Newer { .. } => (
+                MirrorErrorKind::Newer,
+                "run the later version, or name another schema in mirror.schema",
+            ),
             PostgresReadError::Unreadable => (
                 MirrorErrorKind::Unavailable,
                 "take the daemon's role, or grant this one the right to read",

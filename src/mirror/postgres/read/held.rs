@@ -3,11 +3,12 @@
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient, IsolationLevel, Row};
 
-use super::columns::{Parameter, body, column, id, signed, whole};
+use super::columns::{Parameter, body, column, id, whole};
 use super::error::PostgresReadError;
 use crate::domain::{IdSet, ItemId, RepositoryId};
 use crate::mirror::postgres::error::PostgresError;
 use crate::mirror::postgres::key;
+use crate::mirror::postgres::numbers::signed;
 use crate::mirror::{ApprovalOutcome, HeldDeletions, ItemsPage, PendingDeletions};
 
 /// A page is full with so many bytes of bodies, and one item more.
@@ -44,6 +45,10 @@ pub(super) async fn items_in(
         .read_only(true)
         .start()
         .await?;
+    // By the index, in the order of it, whatever the statistics say or do not say yet.
+    let plain = "SET LOCAL enable_seqscan TO off; SET LOCAL enable_bitmapscan TO off; \
+                 SET LOCAL enable_sort TO off";
+    transaction.batch_execute(plain).await?;
     let ids = ids(&transaction, repository, after).await?;
     let is_end = (ids.len() as u64) < LOOKED_AT.cast_unsigned();
     let last = ids.last().filter(|_| !is_end).cloned();

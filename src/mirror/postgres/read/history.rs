@@ -3,10 +3,11 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::columns::{column, natural, signed, whole};
+use super::columns::{column, natural, whole};
 use super::error::PostgresReadError;
 use crate::domain::{ItemId, RepositoryId, Sequence};
 use crate::mirror::postgres::key;
+use crate::mirror::postgres::numbers::signed;
 use crate::mirror::{ItemHistory, LogError};
 
 /// Which changes of an item there are; `None` where the mirror knows no such item.
@@ -26,10 +27,14 @@ pub(super) async fn history(
                 SELECT array_agg(sequence ORDER BY sequence) AS sequences, \
                     array_agg(previous ORDER BY sequence) AS previous \
                 FROM change \
-                WHERE change.repository = $1 AND change.key = $2 \
+                WHERE change.repository = $1 AND change.id = $3 AND change.key = $2 \
                     AND change.sequence > log.dropped_through \
              ) AS kept",
-            &[(&signed(repository.0), Type::INT8), (&key::to_key(item), Type::BYTEA)],
+            &[
+                (&signed(repository.0), Type::INT8),
+                (&key::to_key(item), Type::BYTEA),
+                (&item.to_string(), Type::TEXT),
+            ],
         )
         .await?;
     let Some(row) = found else { return Ok(None) };

@@ -1,7 +1,6 @@
 //! Whether there is a mirror to be read, and one that this program knows.
 
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
 
 use super::columns::column;
 use super::error::PostgresReadError;
@@ -12,9 +11,7 @@ pub(super) async fn check(client: &Client, schema: &str) -> Result<(), PostgresR
     let schema = || schema.into();
     // The schema that the connection is set to, which is not named where it is not there or may not be
     // used.
-    let found = client
-        .query_typed_one("SELECT to_regclass('migration') IS NOT NULL", &[])
-        .await?;
+    let found = client.query_typed_one("SELECT to_regclass('migration') IS NOT NULL", &[]).await?;
     if !column::<bool>(&found, 0)? {
         return Err(PostgresReadError::Missing { schema: schema() });
     }

@@ -7,11 +7,12 @@ use tokio::sync::Mutex;
 use tokio_postgres::types::Type;
 
 use super::bounds;
-use super::columns::{Parameter, body, column, id, signed};
+use super::columns::{Parameter, body, column, id};
 use super::error::PostgresReadError;
 use crate::domain::{ItemId, RepositoryId, Sequence};
 use crate::mirror::contracts::{ItemsSnapshot, MirrorFuture};
 use crate::mirror::postgres::dedicated::DedicatedConnection;
+use crate::mirror::postgres::numbers::signed;
 use crate::mirror::postgres::{PostgresPool, key};
 use crate::mirror::{ItemsPage, MirrorError};
 
@@ -22,10 +23,14 @@ const PAGE_BYTES: i64 = 1 << 20;
 const FEWEST: i64 = 64;
 const MOST: i64 = 20_000;
 
-/// The settings that would end a transaction that is held for long. Not every version has them all.
-const LIFT_LIMITS: &str = "\
-    SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ( \
-        'idle_in_transaction_session_timeout', 'transaction_timeout')";
+/// Settings of the transaction: none ends it, however long it is held (not every version has all such
+/// limits), and items are read by their index, in the order of it, whatever the statistics say or do not
+/// say yet.
+const SETTINGS: &str = "\
+    SELECT set_config(name, CASE setting WHEN 'on' THEN 'off' ELSE '0' END, true) \
+    FROM pg_settings WHERE name IN ( \
+        'idle_in_transaction_session_timeout', 'transaction_timeout', \
+        'enable_seqscan', 'enable_bitmapscan', 'enable_sort', 'jit') AND setting <> 'off'";
 
 /// The items that are there, as many as fit in a page. The lengths of bodies are known without reading
 /// them.
@@ -45,13 +50,14 @@ const THEN: &str = "\
                 SELECT now.key, \
                     CASE WHEN now.sequence <= $5 THEN now.body ELSE since.before END AS body \
                 FROM ( \
-                    SELECT key, sequence, body FROM item \
+                    SELECT key, id, sequence, body FROM item \
                     WHERE repository = $1 AND key > $2 ORDER BY key LIMIT $3 \
                 ) AS now \
                 LEFT JOIN LATERAL ( \
                     SELECT before FROM change \
                     WHERE now.sequence > $5 AND part >= $6 AND repository = $1 \
-                        AND change.key = now.key AND change.sequence > $5 \
+                        AND change.id = now.id AND change.key = now.key \
+                        AND change.sequence > $5 \
                     ORDER BY change.sequence LIMIT 1 \
                 ) AS since ON true \
             ) AS chosen \
@@ -89,7 +95,7 @@ impl PostgresSnapshot {
         let lock = if as_of.is_some() { "; LOCK TABLE change IN ACCESS SHARE MODE" } else { "" };
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY{lock}");
         wire.run(client.batch_execute(&begin)).await?;
-        wire.run(client.query_typed(LIFT_LIMITS, &[])).await?;
+        wire.run(client.query_typed(SETTINGS, &[])).await?;
         let bounds = wire.run(bounds::row(client)).await?;
         let bounds = bounds::of(&bounds)?;
         let sequence = as_of.unwrap_or(bounds.last);

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient, IsolationLevel, Row};
 
-use super::columns::{column, id, optional, signed, whole};
+use super::columns::{column, id, optional, whole};
 use super::error::PostgresReadError;
 use super::{bounds, changes, held};
 use crate::domain::{Iteration, RepositoryId, Sequence};
 use crate::mirror::postgres::error::PostgresError;
+use crate::mirror::postgres::numbers::signed;
 use crate::mirror::{
     CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, LedgerEntry, LogBounds, MirrorSummary,
     PassStatistics, RepositorySummary, StorageUse,

@@ -7,12 +7,16 @@ mod proxy;
 mod speed;
 
 use super::{PostgresAddress, PostgresPool, schema};
-use crate::testing::postgres::TestDatabase;
+use crate::testing::postgres::{SchemaPlace, TestDatabase};
 
 /// A schema of its own in the tests' database; `None` where PostgreSQL is not installed.
 pub(crate) fn address() -> Option<PostgresAddress> {
-    let place = TestDatabase::shared()?.new_schema();
-    Some(PostgresAddress::at(&place.url, &place.schema))
+    Some(address_at(&TestDatabase::shared()?.new_schema()))
+}
+
+/// A schema of any database.
+pub(crate) fn address_at(place: &SchemaPlace) -> PostgresAddress {
+    PostgresAddress::at(&place.url, &place.schema)
 }
 
 #[tokio::test]

@@ -45,10 +45,9 @@ async fn filled() -> Option<HandmadeMirror> {
 #[tokio::test]
 async fn a_role_that_may_read_reads_all_and_approves_nothing() {
     let Some(mirror) = filled().await else { return };
-    let (role, schema) =
-        (format!("reader of {}", mirror.schema()), quoted(mirror.schema()));
+    let (role, schema) = (format!("reader of {}", mirror.schema()), quoted(mirror.schema()));
     mirror.sql(&format!("CREATE ROLE {} LOGIN", quoted(&role))).await;
-    let as_reader = || mirror.pool_as(|url| url.user = Some(role.clone()));
+    let as_reader = || mirror.pool_of(Some(&role), "reader");
     let refused = PostgresReading::open(as_reader()).await.unwrap_err();
     assert_eq!(refused.kind(), MirrorErrorKind::Missing, "{refused}");
     mirror.sql(&format!("GRANT USAGE ON SCHEMA {schema} TO {}", quoted(&role))).await;
@@ -70,8 +69,7 @@ async fn a_role_that_may_read_reads_all_and_approves_nothing() {
 #[tokio::test]
 async fn a_standby_is_read_and_followed_and_approves_nothing() {
     let Some(primary) = TestDatabase::start() else { return };
-    let mirror = HandmadeMirror::at(address_at(primary.new_schema())).await;
-    let mut mirror = mirror;
+    let mut mirror = HandmadeMirror::at(address_at(&primary.new_schema())).await;
     for value in ["1", "2", "3"] {
         mirror.put(1, 1, Some(value)).await;
     }
@@ -79,7 +77,7 @@ async fn a_standby_is_read_and_followed_and_approves_nothing() {
     let standby = primary.start_standby();
     let mut place = standby.new_schema();
     mirror.schema().clone_into(&mut place.schema);
-    let pool = PostgresPool::new(address_at(place)).unwrap();
+    let pool = PostgresPool::new(address_at(&place)).unwrap();
     let reading = PostgresReading::open(pool).await.unwrap();
     read_all(&reading).await.unwrap();
     let refused = reading.approve(ONE, None).await.unwrap_err();
@@ -103,5 +101,8 @@ async fn a_schema_without_a_mirror_or_of_another_version_is_told_as_such() {
     let missing = open().await.unwrap_err();
     assert_eq!(missing.kind(), MirrorErrorKind::Missing);
     let schema = mirror.schema();
-    assert_eq!(missing.to_string(), format!("there is no mirror in the schema {schema:?} of the database"));
+    assert_eq!(
+        missing.to_string(),
+        format!("there is no mirror in the schema {schema:?} of the database")
+    );
 }

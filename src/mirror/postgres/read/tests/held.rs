@@ -53,7 +53,10 @@ async fn held_deletions_are_shown_and_approved() {
     let held = summary.repositories[0].held.clone().unwrap();
     assert_eq!((held.count, held.approved, held.since_ms), (3, 1, Some(5000)));
     assert_eq!(held.first, [1, 4].map(ItemId::Integer));
-    assert_eq!((summary.repositories[0].suspects, summary.repositories[0].held.is_some()), (3, true));
+    assert_eq!(
+        (summary.repositories[0].suspects, summary.repositories[0].held.is_some()),
+        (3, true)
+    );
     assert_eq!(summary.newest.len(), 6);
     assert!(summary.bytes_of("database").unwrap() > 100_000 && summary.bytes_of("wal").is_none());
     let outcome = reading.approve(ONE, None).await.unwrap();
@@ -100,7 +103,8 @@ async fn items_in_a_set_come_in_pages_of_a_few_megabytes() {
     for item in 0..7 {
         mirror.put(1, item, Some(&large)).await;
     }
-    let (wanted, mut found, mut after, mut pages) = (Arc::new(set([1, 2, 3, 4, 6])), vec![], None, 0);
+    let (wanted, mut found, mut after, mut pages) =
+        (Arc::new(set([1, 2, 3, 4, 6])), vec![], None, 0);
     loop {
         let page = mirror.reading.items_in(ONE, Arc::clone(&wanted), after).await.unwrap();
         pages += 1;

@@ -1,5 +1,7 @@
 //! What a mirror in PostgreSQL answers, where its rows were written by hand.
 
+mod access;
+mod held;
 mod log;
 mod news;
 
@@ -25,12 +27,27 @@ struct HandmadeMirror {
 impl HandmadeMirror {
     /// An empty one; `None` where PostgreSQL is not installed.
     async fn new() -> Option<Self> {
-        let address = address()?;
+        Some(Self::at(address()?).await)
+    }
+
+    /// An empty one in this database.
+    async fn at(address: PostgresAddress) -> Self {
         let pool = PostgresPool::new(address.clone()).unwrap();
         schema::migrate(&pool).await.unwrap();
         let reading = PostgresReading::new(pool.clone());
-        let (log, items) = (Vec::new(), BTreeMap::new());
-        Some(Self { address, pool, reading, log, items, dropped: 0 })
+        Self { address, pool, reading, log: Vec::new(), items: BTreeMap::new(), dropped: 0 }
+    }
+
+    fn schema(&self) -> &str {
+        &self.address.schema
+    }
+
+    /// Connections as this user, where one is given, and with this name of the program.
+    fn pool_of(&self, user: Option<&str>, program: &str) -> PostgresPool {
+        let mut address = self.address.clone();
+        address.url.user = user.map(str::to_owned).or(address.url.user);
+        address.url.application_name = program.to_owned();
+        PostgresPool::new(address).unwrap()
     }
 
     /// Says something to the database.

@@ -8,7 +8,6 @@ use tokio::time::timeout;
 use super::HandmadeMirror;
 use crate::domain::Sequence;
 use crate::mirror::contracts::ChangeLog;
-use crate::mirror::postgres::PostgresPool;
 use crate::mirror::postgres::read::PostgresReading;
 
 /// No test waits longer: so long a machine may be busy with other things.
@@ -17,9 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 impl HandmadeMirror {
     /// Another process that reads it, by a name of its own.
     fn reader(&self, name: &str) -> PostgresReading {
-        let mut address = self.address.clone();
-        address.url.application_name = name.to_owned();
-        PostgresReading::new(PostgresPool::new(address).unwrap())
+        PostgresReading::new(self.pool_of(None, name))
     }
 
     /// Ends all connections of this name; how many those were.

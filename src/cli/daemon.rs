@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use super::{Exit, output};
 use crate::client::{Client, ClientSettings};
 use crate::config::{
-    self, Config, Environment, Loaded, LogConfig, LogFormat, LogLevel, MirrorConfig,
+    self, Config, Environment, InstanceConfig, Loaded, LogConfig, LogFormat, LogLevel,
     RepositoryConfig, Warning,
 };
 use crate::mirror::{MirrorReader, OpenMirror, Store};
@@ -72,7 +72,7 @@ impl Prepared {
         let (signals, listener) = Listener::start()
             .map_err(|error| Exit::Failed(format!("cannot listen for signals: {error}")))?;
         let runtime = runtime()?;
-        let mirror = runtime.block_on(open(&config.mirror))?;
+        let mirror = runtime.block_on(open(&config))?;
         let origin = ControlOrigin { file, mirror: &config.mirror.url, environment: &environment };
         let control = origin.of_daemon();
         let notifier = Notifier::of(&environment);
@@ -163,9 +163,9 @@ fn figures(reader: Arc<dyn MirrorReader>) -> SummaryReader {
 }
 
 /// Opens the mirror that is configured.
-pub(super) async fn open(config: &MirrorConfig) -> Result<OpenMirror, Exit> {
-    let store = Store::of(config);
-    let mirror = store.open_to_write().await.map_err(|error| {
+pub(super) async fn open(config: &Config) -> Result<OpenMirror, Exit> {
+    let store = Store::of(&config.mirror);
+    let mirror = store.open_to_write(&instance_name(&config.instance)).await.map_err(|error| {
         let text = format!("{}; {}", output::chain(&error), error.remedy());
         Exit::Failed(text)
     })?;
@@ -173,6 +173,14 @@ pub(super) async fn open(config: &MirrorConfig) -> Result<OpenMirror, Exit> {
         event::mirror_opened(path);
     }
     Ok(mirror)
+}
+
+/// What other daemons that share the mirror call this one.
+fn instance_name(config: &InstanceConfig) -> String {
+    config
+        .name
+        .clone()
+        .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
 /// Loads the configuration; an error tells all its faults.

@@ -9,7 +9,9 @@ use super::contracts::{Lease, Leases, Mirror, MirrorFuture, MirrorReader, Reposi
 use super::disk::DiskSpace;
 use super::examination::{ExaminationFinding, LockOwner};
 use super::none::NoMirror;
-use super::postgres::PostgresAddress;
+use super::postgres::{
+    self, PostgresAddress, PostgresLeases, PostgresMirror, PostgresPool, PostgresReading,
+};
 use super::sqlite::{self, SqliteMirror, SqliteOptions, SqliteReading, SqliteTransfer};
 use super::transfer::{TransferSource, TransferTarget};
 use super::{MirrorError, MirrorErrorKind};
@@ -32,8 +34,6 @@ pub enum Store {
 enum Unusable {
     #[error("mirror.url is \"none\": nothing is kept that could be asked")]
     NothingKept,
-    #[error("mirror.url: the mirror in PostgreSQL cannot be opened yet")]
-    NoPostgres,
 }
 
 impl Store {
@@ -68,28 +68,39 @@ impl Store {
         }
     }
 
-    /// Opens it to write, makes it if there is none, and brings it up to date.
+    /// Opens it to write, makes it if there is none, and brings it up to date. `instance` is what
+    /// other daemons that share it call this one.
     ///
     /// # Errors
     ///
     /// It is another's, a later version's, or in use, or it cannot be made or read. It is not changed
     /// then.
-    pub async fn open_to_write(&self) -> Result<OpenMirror, MirrorError> {
+    pub async fn open_to_write(&self, instance: &str) -> Result<OpenMirror, MirrorError> {
         match self {
-            Self::None => Ok(OpenMirror { writing: Box::new(NoMirror), reader: None }),
+            Self::None => {
+                Ok(OpenMirror { writing: Box::new(NoMirror), leases: None, reader: None })
+            }
             Self::Sqlite(path) => {
                 let path = path.clone();
                 off_the_runtime(move || {
                     let mirror = SqliteMirror::open(&path, SqliteOptions::default())?;
                     let reader: Arc<dyn MirrorReader> = Arc::new(mirror.reader()?);
-                    Ok(OpenMirror { writing: Box::new(mirror), reader: Some(reader) })
+                    Ok(OpenMirror { writing: Box::new(mirror), leases: None, reader: Some(reader) })
                 })
                 .await
             }
-            Self::Postgres(_) => {
-                let remedy = "take \"sqlite:///var/lib/ewmirror/mirror.db\", or \"none\" to page and \
-                              log only";
-                Err(MirrorError::new(MirrorErrorKind::Missing, remedy, Unusable::NoPostgres))
+            Self::Postgres(address) => {
+                let address = PostgresAddress::clone(address);
+                let pool = PostgresPool::new(address.clone())?;
+                postgres::migrate(&pool).await?;
+                // What renews leases must not wait for those who write or ask.
+                let leases = PostgresLeases::new(PostgresPool::new(address.clone())?, instance);
+                let reading = PostgresReading::new(PostgresPool::new(address)?);
+                Ok(OpenMirror {
+                    writing: Box::new(PostgresMirror::new(pool)),
+                    leases: Some(Arc::new(leases)),
+                    reader: Some(Arc::new(reading)),
+                })
             }
         }
     }
@@ -110,10 +121,11 @@ impl Store {
                 })
                 .await
             }
-            Self::None | Self::Postgres(_) => {
-                self.expect_kept()?;
-                Err(unusable(Unusable::NothingKept))
+            Self::Postgres(address) => {
+                let pool = PostgresPool::new(PostgresAddress::clone(address))?;
+                Ok(Arc::new(PostgresReading::open(pool).await?))
             }
+            Self::None => Err(unusable(Unusable::NothingKept)),
         }
     }
 
@@ -170,16 +182,13 @@ impl Store {
     /// Examines it and the room that it has, for `within` at most, and tells of each finding as soon
     /// as it is known. Waits for the disk. As for [`Store::open_to_read`], nothing else in this process
     /// may have it open.
-    pub fn examine(&self, within: Duration, tell: &mut dyn FnMut(ExaminationFinding)) {
+    pub async fn examine(&self, within: Duration, tell: &mut dyn FnMut(ExaminationFinding)) {
         match self {
             Self::Sqlite(path) => sqlite::findings(path, within, tell),
             Self::None => {
                 ExaminationFinding::skipped("mirror.url is \"none\"").into_iter().for_each(tell);
             }
-            Self::Postgres(_) => {
-                let why = "mirror.url names a PostgreSQL, which is not examined yet";
-                ExaminationFinding::skipped(why).into_iter().for_each(tell);
-            }
+            Self::Postgres(address) => postgres::findings(address, within, tell).await,
         }
     }
 
@@ -190,15 +199,14 @@ impl Store {
     /// Why there is not.
     pub fn expect_kept(&self) -> Result<(), MirrorError> {
         match self {
-            Self::Sqlite(_) => Ok(()),
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(()),
             Self::None => Err(unusable(Unusable::NothingKept)),
-            Self::Postgres(_) => Err(unusable(Unusable::NoPostgres)),
         }
     }
 }
 
 fn unusable(why: Unusable) -> MirrorError {
-    let remedy = "name a SQLite database in mirror.url";
+    let remedy = "name a database in mirror.url";
     MirrorError::new(MirrorErrorKind::Missing, remedy, why)
 }
 
@@ -214,6 +222,8 @@ async fn off_the_runtime<T: Send + 'static>(
 #[derive(Debug)]
 pub struct OpenMirror {
     writing: Box<dyn Mirror>,
+    /// `None` where this process alone has it.
+    leases: Option<Arc<dyn Leases>>,
     reader: Option<Arc<dyn MirrorReader>>,
 }
 
@@ -230,7 +240,7 @@ impl Mirror for OpenMirror {
     }
 
     fn leases(&self) -> Option<Arc<dyn Leases>> {
-        self.writing.leases()
+        self.leases.clone()
     }
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {

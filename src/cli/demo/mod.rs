@@ -130,7 +130,7 @@ fn demonstrate(
         let (config, client) = configure(&text)?;
         let odds = options().faults.into_iter().map(|(kind, odds)| (kind.to_string(), odds.into()));
         let odds: serde_json::Map<_, _> = odds.collect();
-        let mirror = Arc::new(daemon::open(&config.mirror).await?);
+        let mirror = Arc::new(daemon::open(&config).await?);
         let serving = daemon::serving(&config, mirror.reader(), Vec::new()).await;
         let supervision = Supervision {
             api: Arc::new(client),

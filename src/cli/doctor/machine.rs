@@ -70,7 +70,7 @@ pub(super) fn credential(report: &mut DoctorReport, file: &Path, environment: &E
 }
 
 /// The mirror, and the room that it has.
-pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorConfig>) {
+pub(super) async fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorConfig>) {
     let mut tell = |ExaminationFinding { name, severity, found, remedy }| match severity {
         Severity::Sound => report.ok(name, &found),
         Severity::Warning => report.warn(name, &found, &remedy),
@@ -78,7 +78,7 @@ pub(super) fn mirror(report: &mut DoctorReport, mirror: Option<&MirrorConfig>) {
         Severity::Skipped => report.skip(name, &found),
     };
     match mirror {
-        Some(mirror) => Store::of(mirror).examine(CHECK_WITHIN, &mut tell),
+        Some(mirror) => Store::of(mirror).examine(CHECK_WITHIN, &mut tell).await,
         None => {
             ExaminationFinding::skipped("the configuration is faulty").into_iter().for_each(tell);
         }
@@ -121,7 +121,7 @@ pub(super) async fn daemon(
             report.warn(CONTROL, &said, unasked(&error));
         }
         (ControlRequestError::Nobody { .. }, None) if store.local_file().is_none() => {
-            report.skip(DAEMON, "no mirror is kept whose lock could tell");
+            report.skip(DAEMON, "there is no lock of this machine that could tell");
             report.skip(CONTROL, &said);
         }
         (ControlRequestError::Nobody { .. }, None) => {

@@ -30,7 +30,7 @@ pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
     machine::credential(&mut report, file, environment);
     runtime.block_on(async {
         server::check(&mut report, &known, environment).await;
-        machine::mirror(&mut report, known.mirror());
+        machine::mirror(&mut report, known.mirror()).await;
         machine::daemon(&mut report, file, known.mirror(), known.status(), environment).await;
     });
     // A name that is still being looked up must not hold up the end.

@@ -5,8 +5,17 @@ use std::error::Error as _;
 use deadpool_postgres::{BuildError, HookError, PoolError};
 use tokio_postgres::error::SqlState;
 
+use super::fault;
 use crate::domain::{ItemId, RepositoryId};
 use crate::mirror::{MirrorError, MirrorErrorKind};
+use crate::telemetry::event::Chain;
+
+/// What there is to say of a failure of no particular kind.
+const ANY: (MirrorErrorKind, &str) =
+    (MirrorErrorKind::Unavailable, "see to the database; the next try may succeed");
+
+/// What the database is called in our words.
+const NAME: &str = "PostgreSQL";
 
 /// A call that the database did not answer as it should.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +97,30 @@ fn is_of_connection(error: &tokio_postgres::Error) -> bool {
     }
 }
 
+impl PostgresError {
+    /// What was wrong, in one line that holds nothing of a row. The library's own words would.
+    fn words(&self) -> String {
+        match self {
+            Self::Database(error) => format!("{NAME}: {}", fault::words(error)),
+            Self::Connection(error) => match backend_of(error) {
+                Some(error) => format!("{self}: {}", fault::words(error)),
+                None => Chain(self).to_string(),
+            },
+            _ => Chain(self).to_string(),
+        }
+    }
+}
+
+/// The database's own error among those of the pool.
+fn backend_of(error: &PoolError) -> Option<&tokio_postgres::Error> {
+    match error {
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+            Some(error)
+        }
+        _ => None,
+    }
+}
+
 impl From<PostgresError> for MirrorError {
     fn from(error: PostgresError) -> Self {
         let (kind, remedy) = match &error {
@@ -99,8 +132,10 @@ impl From<PostgresError> for MirrorError {
                 "nothing: the repository is read anew from what the database has; if it failed over to a \
                  standby, see whether that one had everything",
             ),
-            _ => (MirrorErrorKind::Unavailable, "see to the database; the next try may succeed"),
+            PostgresError::Database(error) => fault::verdict(error),
+            PostgresError::Connection(error) => backend_of(error).map_or(ANY, fault::verdict),
+            _ => ANY,
         };
-        Self::new(kind, remedy, error)
+        Self::new(kind, remedy, error.words())
     }
 }

@@ -9,6 +9,7 @@ mod compare;
 mod connections;
 mod dedicated;
 mod error;
+mod fault;
 mod fence;
 mod findings;
 mod key;
@@ -30,5 +31,8 @@ mod tests;
 
 pub use address::PostgresAddress;
 pub(crate) use connections::PostgresPool;
+pub(in crate::mirror) use findings::findings;
+pub(crate) use leases::PostgresLeases;
 pub(crate) use mirror::PostgresMirror;
 pub(crate) use read::PostgresReading;
+pub(in crate::mirror) use schema::migrate;

@@ -23,7 +23,6 @@ use super::address::PostgresAddress;
 use super::connections::PostgresPool;
 use super::error::PostgresError;
 use crate::mirror::{ExaminationFinding, MirrorError};
-use crate::telemetry::event::Chain;
 
 /// What is looked at, in this order, once there is a connection.
 const LOOKS: [&str; 12] = [
@@ -60,7 +59,7 @@ pub(in crate::mirror) async fn findings(
         }
         Ok(Err(error)) => {
             let error = MirrorError::from(error);
-            let (found, remedy) = (Chain(&error).to_string(), error.remedy());
+            let (found, remedy) = (error.to_string(), error.remedy());
             tell(ExaminationFinding::failure(identity::DATABASE, found, remedy));
             "there is no connection"
         }
@@ -111,9 +110,9 @@ impl Database<'_> {
         match looked.await {
             Ok(Ok(finding)) => finding,
             Ok(Err(error)) => {
-                let found = format!("cannot be looked at: {}", Chain(&error));
-                let remedy = "see what the database's own log says";
-                ExaminationFinding::warning(name, found, remedy)
+                let error = MirrorError::from(error);
+                let found = format!("cannot be looked at: {error}");
+                ExaminationFinding::warning(name, found, error.remedy())
             }
             Err(_) => ExaminationFinding::unseen(name, "the database took too long to answer"),
         }

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::findings;
+use crate::mirror::postgres::error::PostgresError;
 use crate::mirror::postgres::{PostgresAddress, PostgresPool, schema};
-use crate::mirror::{ExaminationFinding, Severity};
+use crate::mirror::{ExaminationFinding, MirrorError, Severity};
+use crate::telemetry::event::Chain;
 use crate::testing::postgres::TestDatabase;
 
 const WITHIN: Duration = Duration::from_secs(60);
@@ -152,6 +154,26 @@ async fn the_daemons_that_have_leases_are_named() {
     found.expect("leases", Severity::Sound, &["a writes 7, 9; 2 daemons are there"]);
 }
 
+#[tokio::test]
+async fn no_error_holds_a_row() {
+    let Some(address) = address() else { return };
+    let pool = PostgresPool::new(address).unwrap();
+    let connection = pool.get().await.unwrap();
+    connection
+        .batch_execute("CREATE TEMPORARY TABLE pair (id text PRIMARY KEY, n int)")
+        .await
+        .unwrap();
+    let insert = "INSERT INTO pair VALUES ('canary', 7)";
+    connection.batch_execute(insert).await.unwrap();
+    for statement in [insert, "SELECT 'canary'::int", "INSERT INTO pair VALUES (NULL, 1234567)"] {
+        let error = connection.batch_execute(statement).await.unwrap_err();
+        let error = MirrorError::from(PostgresError::from(error));
+        let told = format!("{error} {error:?} {}", Chain(&error));
+        assert!(told.contains("refused a value"), "{told}");
+        assert!(!told.contains("canary") && !told.contains("1234567"), "{told}");
+    }
+}
+
 /// A pooler in this mode before the tests' server; `None` where it is not installed.
 fn pooled(address: &PostgresAddress, mode: &str) -> Option<(PostgresAddress, Pooler)> {
     let program = Path::new("/usr/sbin/pgbouncer");
@@ -213,7 +235,11 @@ async fn a_server_that_is_not_there_is_a_failure_and_all_else_is_skipped() {
     let url = format!("postgresql://nobody@/d?host={}", folder.path().display());
     let address = PostgresAddress::at(&url, "ewmirror");
     let found = Found::at(&address).await;
-    found.expect("database", Severity::Failure, &[]);
+    found.expect(
+        "database",
+        Severity::Failure,
+        &["no connection to PostgreSQL: ", "runs and can be"],
+    );
     found.expect("leases", Severity::Skipped, &["no connection"]);
     assert_eq!(found.0.len(), 13);
 }

@@ -182,6 +182,7 @@ fn document(
         last_certified: None,
     });
     compose(DocumentInput {
+        instance: None,
         now_ms: clock::now_ms(),
         daemon: None,
         mirror_url: &config.mirror.url.to_string(),

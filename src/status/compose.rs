@@ -1,12 +1,13 @@
 //! Makes the status document of what the daemon, the mirror and the configuration say. Pure.
 
 use super::document::{
-    CertifiedStatus, ChangeStatus, HeldStatus, MirrorStatus, PassStatus, ProblemStatus,
-    RepositoryStatus, StateStatus, StatusDocument,
+    CertifiedStatus, ChangeStatus, HeldStatus, InstanceStatus, MirrorStatus, PassStatus,
+    ProblemStatus, RepositoryStatus, StateStatus, StatusDocument,
 };
 use super::held::shown;
 use super::input::{ConfiguredRepository, DocumentInput};
 use super::problem_list::wrong;
+use crate::domain::RepositoryId;
 use crate::mirror::{CertifiedPass, ChangeHead, RepositorySummary};
 use crate::progress::problems::Health;
 use crate::progress::{Activity, whole_millis};
@@ -42,6 +43,13 @@ pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
         }
     }
     repositories.sort_by_key(|repository| repository.id);
+    if let Some(instance) = &input.instance {
+        for repository in &mut repositories {
+            let id = RepositoryId(repository.id);
+            let own = instance.held.contains_key(&id).then_some(&instance.name);
+            repository.owner = own.or_else(|| instance.others.get(&id)).cloned();
+        }
+    }
     StatusDocument {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         server: input.server.map(str::to_owned),
@@ -57,6 +65,7 @@ pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
             error: input.summary.and_then(Result::err),
         },
         daemon: input.daemon,
+        instance: input.instance.as_ref().map(InstanceStatus::from),
         repositories,
         latest_changes: latest.iter().map(ChangeStatus::from).collect(),
         command: Some(input.command.with([])),
@@ -75,6 +84,7 @@ fn repository(
         id: configured.id.0,
         name: configured.name.clone(),
         state: configured.progress.map(|progress| state(progress.activity, signed_in)),
+        owner: None,
         iteration: newest.map(|pass| pass.iteration.0),
         pages: newest.map(|pass| pass.statistics.pages),
         covered: None,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::health::{HealthStatus, ProblemStatus};
 pub use super::held::HeldStatus;
+pub use super::instance::{InstanceStatus, RoleStatus};
 pub use super::ledger::PassStatus;
 use crate::progress::{Progress, SignIn, whole_millis};
 
@@ -35,6 +36,9 @@ pub struct StatusDocument {
     /// The daemon; null where none runs.
     #[serde(default)]
     pub daemon: Option<DaemonStatus>,
+    /// The daemon among those that share its mirror; null where none runs, or the mirror is one daemon's.
+    #[serde(default)]
+    pub instance: Option<InstanceStatus>,
     /// The mirror as a whole.
     #[serde(default)]
     pub mirror: MirrorStatus,
@@ -132,6 +136,8 @@ pub struct RepositoryStatus {
     pub name: Option<String>,
     /// What the daemon does with it; null where no daemon runs or this one does not read it.
     pub state: Option<StateStatus>,
+    /// The daemon that has its lease, by name; null where that is not known, or there are no leases.
+    pub owner: Option<String>,
     /// The pass under way, or the last one.
     pub iteration: Option<u64>,
     /// Pages read in it.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::document::DaemonStatus;
 use crate::domain::RepositoryId;
 use crate::mirror::{CertifiedPass, MirrorSummary};
-use crate::progress::RepositoryProgress;
 use crate::progress::problems::Problem;
+use crate::progress::{InstanceState, RepositoryProgress};
 use crate::text::CommandLine;
 
 /// What a document is made of.
@@ -20,6 +20,8 @@ pub struct DocumentInput<'a> {
     pub mirror_url: &'a str,
     /// The mirror's figures, or why they are not known; `None` where nothing is kept.
     pub summary: Option<Result<&'a MirrorSummary, String>>,
+    /// How it stands among those that share its mirror, where that can be shared.
+    pub instance: Option<InstanceState>,
     /// The repositories of the configuration.
     pub repositories: Vec<ConfiguredRepository>,
     /// How this program is called for this mirror.

@@ -14,6 +14,7 @@ mod health;
 mod held;
 pub mod http;
 mod input;
+mod instance;
 mod ledger;
 mod listener;
 mod live;

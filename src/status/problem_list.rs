@@ -11,6 +11,7 @@ use crate::mirror::RepositorySummary;
 use crate::progress::problems::{
     self, Problem, ProblemKind, ProblemReport, Scope, Source, worst_first,
 };
+use crate::progress::{Activity, RepositoryProgress};
 use crate::text::CommandLine;
 
 /// A repository whose last certified pass is too old.
@@ -35,7 +36,9 @@ pub(super) fn wrong(input: &DocumentInput<'_>) -> Vec<Problem> {
     }
     if let (Some(daemon), Some(max_age)) = (&input.daemon, input.max_age) {
         let uptime = Duration::from_millis(daemon.uptime_ms);
-        let read = input.repositories.iter().filter(|it| it.progress.is_some());
+        // Of what another daemon reads that one tells.
+        let is_read = |it: &RepositoryProgress| it.activity != Activity::StandingBy;
+        let read = input.repositories.iter().filter(|it| it.progress.as_ref().is_some_and(is_read));
         found.extend(read.filter_map(|configured| {
             let age = certified_age(configured, input);
             overdue(configured.id, age, uptime, max_age)
@@ -108,7 +111,6 @@ pub(super) fn shown(duration: Duration) -> humantime::FormattedDuration {
 mod tests {
     use super::*;
     use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary};
-    use crate::progress::RepositoryProgress;
     use crate::status::document::DaemonStatus;
     use crate::testing::summary;
 
@@ -127,6 +129,7 @@ mod tests {
                 progress: Some(RepositoryProgress::START),
                 last_certified: None,
             }],
+            instance: None,
             problems: Vec::new(),
             max_age: Some(HOUR),
             server: None,

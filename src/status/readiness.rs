@@ -7,7 +7,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::document::{HealthStatus, ProblemStatus, RepositoryStatus, StatusDocument};
+use super::document::{
+    HealthStatus, ProblemStatus, RepositoryStatus, RoleStatus, StateStatus, StatusDocument,
+};
 use super::problem_list::shown;
 
 /// Whether a repository has a certified pass no older than this.
@@ -16,10 +18,13 @@ pub(super) fn is_ready(repository: &RepositoryStatus, max_age: Duration) -> bool
 }
 
 /// A line for each repository that has none, which says why; nothing where all is well.
-/// Repositories that the daemon does not read are not asked about.
+/// Repositories that the daemon does not read, or another one does, are not asked about.
 pub(super) fn lacking(document: &StatusDocument, max_age: Duration) -> String {
     let mut lines = String::new();
-    let read = document.repositories.iter().filter(|repository| repository.state.is_some());
+    let read = document
+        .repositories
+        .iter()
+        .filter(|repository| repository.state.is_some_and(|state| state != StateStatus::Standby));
     for repository in read.filter(|repository| !is_ready(repository, max_age)) {
         let line = match (repository.certified_age_ms, &document.mirror.error) {
             (Some(age), _) => format!(
@@ -39,6 +44,17 @@ pub(super) fn lacking(document: &StatusDocument, max_age: Duration) -> String {
     lines
 }
 
+/// What is said where nothing is lacking: a daemon that stands by is ready to take over.
+pub(super) fn ready(document: &StatusDocument) -> String {
+    match &document.instance {
+        Some(instance) if instance.role == RoleStatus::Standby => match &instance.leader {
+            Some(leader) => format!("standby: {leader} reads\n"),
+            None => "standby\n".to_owned(),
+        },
+        _ => "ready\n".to_owned(),
+    }
+}
+
 /// A line for each thing that is wrong, where it keeps everything from going on.
 pub(super) fn failing(document: &StatusDocument) -> String {
     let mut lines = String::new();
@@ -54,7 +70,7 @@ pub(super) fn failing(document: &StatusDocument) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::document::{MirrorStatus, StateStatus};
+    use crate::status::document::{InstanceStatus, MirrorStatus};
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -72,6 +88,7 @@ mod tests {
             health: HealthStatus::Ok,
             problems: Vec::new(),
             daemon: None,
+            instance: None,
             mirror: MirrorStatus { error: error.map(str::to_owned), ..MirrorStatus::default() },
             repositories: repositories.collect(),
             latest_changes: Vec::new(),
@@ -95,6 +112,19 @@ mod tests {
             lacking(&document(&[(1, None)], Some("the disk is gone")), DAY),
             "1: no certified pass since the start, and of earlier ones nothing is known: the disk \
              is gone\n"
+        );
+    }
+
+    #[test]
+    fn a_standby_is_ready_and_says_so_whatever_the_age_of_what_another_reads() {
+        let mut document = document(&[(1, None)], None);
+        document.repositories[0].state = Some(StateStatus::Standby);
+        let leader = Some("a".to_owned());
+        let role = RoleStatus::Standby;
+        document.instance = Some(InstanceStatus { role, leader, ..InstanceStatus::default() });
+        assert_eq!(
+            (lacking(&document, DAY), ready(&document)),
+            (String::new(), "standby: a reads\n".to_owned())
         );
     }
 

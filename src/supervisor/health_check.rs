@@ -13,8 +13,8 @@ use super::status_line::{RepositoryLine, SignInLine, status_line};
 
 use crate::client::Api;
 use crate::mirror::Mirror;
-use crate::progress::SignIn;
 use crate::progress::problems::{ProblemReport, Scope, Source};
+use crate::progress::{InstanceState, SignIn};
 use crate::telemetry::event;
 
 /// Settings that wait for a restart of the daemon.
@@ -100,7 +100,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             RepositoryLine { id: *id, progress, certified }
         });
         let problems = self.given.progress.problems.told();
-        let line = status_line(&problems, &repositories.collect::<Vec<_>>(), session);
+        let instance = self.given.progress.instance();
+        let leader = instance.as_ref().and_then(InstanceState::leader);
+        let line = status_line(&problems, &repositories.collect::<Vec<_>>(), session, leader);
         if line != self.last_status_line && self.given.notifier.status(&line) {
             self.last_status_line = line;
         }

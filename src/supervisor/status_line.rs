@@ -52,6 +52,7 @@ pub fn status_line(
     problems: &[Problem],
     repositories: &[RepositoryLine],
     session: SignInLine,
+    leader: Option<&str>,
 ) -> String {
     let trouble = match session {
         _ if !problems.is_empty() => Some(wrong(problems)),
@@ -59,7 +60,10 @@ pub fn status_line(
         SignInLine::SignedIn(_) => None,
         SignInLine::Renewing(time) => Some(format!("not signed in since {}", RoughDuration(time))),
         SignInLine::Denied(time) => Some(format!("wrong password since {}", RoughDuration(time))),
-        SignInLine::StandingBy => Some("standing by".to_owned()),
+        SignInLine::StandingBy => Some(match leader {
+            Some(leader) => format!("standing by, {} reads", leader.replace(is_hidden, " ")),
+            None => "standing by".to_owned(),
+        }),
     };
     let fine = match session {
         SignInLine::SignedIn(time) => Some(format!("signed in {}", RoughDuration(time))),
@@ -228,16 +232,21 @@ mod tests {
                      signed in 3 d"
                 ),
             ),
+            (
+                vec![doing(Activity::StandingBy)],
+                SignInLine::StandingBy,
+                format!("standing by, b reads | 7: standing by; {certified}"),
+            ),
         ];
         for (repositories, session, line) in cases {
-            assert_eq!(status_line(&[], &repositories, session), line);
+            assert_eq!(status_line(&[], &repositories, session, Some("b")), line);
         }
     }
 
     #[test]
     fn many_repositories_are_counted() {
         let many: Vec<_> = (1..=100).map(paging).collect();
-        let line = status_line(&[], &many, SignInLine::SignedIn(HOUR));
+        let line = status_line(&[], &many, SignInLine::SignedIn(HOUR), None);
         assert!(line.len() < LONGEST + 50, "{line}");
         assert!(line.contains(" | and 95 more | signed in 1 h"), "{line}");
     }
@@ -256,14 +265,18 @@ mod tests {
             },
         };
         let away = problem("search failed: no connection: 127.0.0.1:9", None);
-        let line =
-            status_line(std::slice::from_ref(&away), &[paging(7)], SignInLine::SignedIn(HOUR));
+        let line = status_line(
+            std::slice::from_ref(&away),
+            &[paging(7)],
+            SignInLine::SignedIn(HOUR),
+            None,
+        );
         let begins = "search failed: no connection: 127.0.0.1:9; check server.url (for 4 min, next \
                       try in 8 s) | 7: pass 12, page 40";
         assert!(line.starts_with(begins), "{line}");
         let own = problem(&"\n\u{9b}é".repeat(1000), Some(RepositoryId(7)));
         let many: Vec<_> = (1..=100).map(paging).collect();
-        let line = status_line(&[own, away], &many, SignInLine::Trying);
+        let line = status_line(&[own, away], &many, SignInLine::Trying, None);
         assert!(line.starts_with("repository 7:   é"), "{line}");
         assert!(line.contains("… (for 4 min, next try in 8 s; and 1 more) | 1: pass 12"), "{line}");
         assert!(!line.contains(char::is_control) && line.chars().count() < 1100, "{line}");

@@ -111,7 +111,8 @@ impl Handler {
         let mut lacking = readiness::failing(&seen.document);
         lacking.push_str(&readiness::lacking(&seen.document, max_age));
         if lacking.is_empty() {
-            return plain(StatusCode::OK, "ready\n");
+            let ready = readiness::ready(&seen.document);
+            return response(StatusCode::OK, PLAIN, Bytes::from(ready));
         }
         response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, Bytes::from(lacking))
     }
@@ -156,6 +157,7 @@ impl Handler {
                     Ok(summary) => Ok(summary.as_ref()),
                     Err(error) => Err(error.clone()),
                 }),
+                instance: self.live.progress.instance(),
                 repositories: self.repositories(),
                 command: &self.live.progress.command,
                 problems: self.live.progress.problems.told(),

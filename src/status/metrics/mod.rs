@@ -20,7 +20,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::document::{HealthStatus, RepositoryStatus, SignInStatus, StatusDocument};
+use super::document::{HealthStatus, RepositoryStatus, RoleStatus, SignInStatus, StatusDocument};
 use super::process::ProcessStatistics;
 use super::readiness;
 use crate::domain::RepositoryId;
@@ -163,6 +163,17 @@ impl MetricsInput {
         });
         let help = "A repository of the configuration and its name.";
         encoder.gauge("ewmirror_repository_info", None, help, named)?;
+        let is_standby =
+            self.document.instance.as_ref().is_some_and(|it| it.role == RoleStatus::Standby);
+        let help = "Whether this daemon reads anything: 0 where it stands by for another one.";
+        encoder.gauge("ewmirror_leader", None, help, [(none(), u64::from(!is_standby))])?;
+        let name = self.document.instance.as_ref().map(|instance| &instance.name);
+        let held = self.read().map(|it| {
+            let is_own = name.is_none_or(|name| it.owner.as_ref() == Some(name));
+            (of(RepositoryId(it.id)), u64::from(is_own))
+        });
+        let help = "Whether this daemon is the one to read the repository.";
+        encoder.gauge("ewmirror_lease_held", None, help, held)?;
         let ready = self
             .read()
             .map(|it| (of(RepositoryId(it.id)), u64::from(readiness::is_ready(it, self.max_age))));

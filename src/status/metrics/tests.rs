@@ -22,6 +22,7 @@ fn document(
     summary: Option<Result<&MirrorSummary, String>>,
 ) -> StatusDocument {
     compose(DocumentInput {
+        instance: None,
         now_ms: NOW_MS,
         daemon: Some(DaemonStatus::of(progress)),
         mirror_url: "sqlite:///m.db",

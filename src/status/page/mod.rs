@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use bytesize::ByteSize;
 
 use super::document::{
-    DaemonStatus, HealthStatus, HeldStatus, MirrorStatus, PassStatus, RepositoryStatus,
-    SignInStatus, StateStatus, StatusDocument,
+    DaemonStatus, HealthStatus, HeldStatus, InstanceStatus, MirrorStatus, PassStatus,
+    RepositoryStatus, RoleStatus, SignInStatus, StateStatus, StatusDocument,
 };
 use crate::progress::problems::Scope;
 use crate::text::is_hidden;
@@ -36,7 +36,7 @@ impl StatusDocument {
         let mut page = TextPage(String::new());
         page.wrong(self, around);
         if let Some(daemon) = &self.daemon {
-            page.daemon(daemon, &self.version, around.now_ms);
+            page.daemon(daemon, self.instance.as_ref(), &self.version, around.now_ms);
         }
         page.mirror(&self.mirror);
         for repository in &self.repositories {
@@ -106,7 +106,35 @@ impl TextPage {
         }
     }
 
-    fn daemon(&mut self, daemon: &DaemonStatus, version: &str, now_ms: i64) {
+    fn instance(&mut self, instance: &InstanceStatus) {
+        let name = PlainText(&instance.name);
+        let daemons = match instance.daemons {
+            Some(daemons) if daemons > 1 => format!(", of {daemons} daemons"),
+            _ => String::new(),
+        };
+        match (instance.role, &instance.leader) {
+            (RoleStatus::Leader, _) => self.line(format_args!("instance {name}: leader{daemons}")),
+            (RoleStatus::Sharing, _) => {
+                self.line(format_args!("instance {name}: reads its share{daemons}"));
+            }
+            (RoleStatus::Standby, Some(leader)) => self.line(format_args!(
+                "instance {name}: STANDBY, {} reads{daemons}",
+                PlainText(leader)
+            )),
+            (RoleStatus::Standby, None) => {
+                self.line(format_args!("instance {name}: STANDBY, nobody reads{daemons}"));
+            }
+            (RoleStatus::Unknown, _) => self.line(format_args!("instance {name}")),
+        }
+    }
+
+    fn daemon(
+        &mut self,
+        daemon: &DaemonStatus,
+        instance: Option<&InstanceStatus>,
+        version: &str,
+        now_ms: i64,
+    ) {
         let uptime = Duration::from_millis(daemon.uptime_ms);
         let since = now_ms.saturating_sub_unsigned(daemon.uptime_ms);
         let reason = daemon.sign_in_reason.as_deref().unwrap_or_default();
@@ -129,6 +157,9 @@ impl TextPage {
             span(uptime),
             daemon.pid,
         ));
+        if let Some(instance) = instance {
+            self.instance(instance);
+        }
         self.line(format_args!(
             "{}, {}; {} refused, {} failed",
             counted(daemon.logins, "login"),
@@ -266,7 +297,10 @@ fn activity(repository: &RepositoryStatus, live: bool) -> String {
         Some(StateStatus::Resting) => format!("; resting after pass {iteration}"),
         Some(StateStatus::Waiting) => format!("; WAITING in pass {iteration}, {pass}"),
         Some(StateStatus::Stopped) => format!("; stopped in pass {iteration}, {pass}"),
-        Some(StateStatus::Standby) => String::new(),
+        Some(StateStatus::Standby) => match repository.owner.as_deref() {
+            Some(owner) => format!("; {} reads it", PlainText(owner)),
+            None => "; nobody reads it".to_owned(),
+        },
         Some(StateStatus::Unknown) => format!("; pass {iteration}, {pass}"),
         None if repository.passes.first().is_some_and(|pass| pass.ended_at_ms.is_none()) => {
             format!("; pass {iteration} has not ended, {pass}")

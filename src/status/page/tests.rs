@@ -116,6 +116,7 @@ fn input(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> DocumentInput
         ..RepositoryProgress::START
     });
     DocumentInput {
+        instance: None,
         now_ms: NOW_MS,
         daemon,
         mirror_url: "sqlite:///var/lib/ewmirror/mirror.db",
@@ -386,6 +387,7 @@ fn facts_of_none() -> DocumentInput<'static> {
     let last_certified =
         Some(CertifiedPass { iteration: Iteration(1), ended_ms: NOW_MS - MINUTE_MS });
     DocumentInput {
+        instance: None,
         now_ms: NOW_MS,
         daemon: Some(daemon()),
         mirror_url: "none",

@@ -21,7 +21,7 @@ pub(super) const PAGE: &[u8] = concat!(
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; \
      style-src 'sha256-ScLA9mzRYIsfVi+ki03+M8OblPMEKOPb5gZS2sB6KNw='; \
-     script-src 'sha256-PUYOXyg9n+L3rQyn83R2rE+NOivSQSglZmB/dsxs+6k='";
+     script-src 'sha256-M8pHNpKVAQNO6REZNtkjCUBAq0trv3oz4oKPjnnZIM8='";
 
 #[cfg(test)]
 mod tests {

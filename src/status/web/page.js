@@ -146,11 +146,16 @@ function daemonLine(status) {
   const daemon = status.daemon;
   const session = daemon.signed_in
     ? `signed in ${duration(daemon.session_age_ms ?? daemon.uptime_ms)}`
-    : "not signed in";
+    : daemon.sign_in === "standing by" ? "standing by" : "not signed in";
+  const instance = status.instance;
+  const role = !instance ? null
+    : instance.role === "standby" && instance.leader
+      ? `${instance.name}: standby, ${instance.leader} reads`
+      : `${instance.name}: ${instance.role}`;
   const token = daemon.rest_token_age_ms === null
     ? null
     : `REST token ${duration(daemon.rest_token_age_ms)} old`;
-  const parts = [`up ${duration(daemon.uptime_ms)}`, session, token,
+  const parts = [`up ${duration(daemon.uptime_ms)}`, role, session, token,
     counted(daemon.logins, "login"), `version ${status.version}`];
   return parts.filter((part) => part !== null).join(" · ");
 }

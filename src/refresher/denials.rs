@@ -17,7 +17,7 @@ use tokio::time::Instant;
 const TRIES: usize = 3;
 
 /// A quarter of an hour, and a second for clocks that do not run alike.
-const WINDOW: Duration = Duration::from_secs(15 * 60 + 1);
+pub(super) const WINDOW: Duration = Duration::from_secs(15 * 60 + 1);
 
 /// The waits after the first denials in a row: a server whose directory is away for a moment says
 /// the same as one that knows better.
@@ -94,6 +94,20 @@ impl Denials {
     /// Forgets all: a login succeeded, or what is tried has changed.
     pub fn forget(&self) {
         *self.record() = DenialRecord::default();
+    }
+
+    /// Takes in when all daemons that share a mirror were denied, the newest first; this one's own
+    /// denials are among them.
+    pub(super) fn take_in(&self, mut tries: Vec<Instant>) {
+        let mut record = self.record();
+        tries.truncate(TRIES);
+        if tries.len() < record.tries.len() {
+            return;
+        }
+        if let Some(first) = tries.get(TRIES - 1) {
+            record.next = record.next.max(Some(*first + WINDOW));
+        }
+        record.tries = tries.into_iter().rev().collect();
     }
 
     /// How long nothing is to be tried yet.

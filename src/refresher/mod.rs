@@ -18,10 +18,12 @@ mod reporting;
 pub mod schedule;
 mod session_check;
 mod settings;
+mod shared_denials;
 mod sign_in;
 mod task;
 
 pub use settings::RefresherSettings;
+pub use shared_denials::SharedDenials;
 pub use task::Refresher;
 
 #[cfg(test)]

@@ -54,12 +54,20 @@ impl<A: Api> Refresher<A> {
     async fn sign_in(&mut self, heard: SessionReports) -> Result<(Tokens, Duration), Stopped> {
         let mut retries = Retries::new(Backoff::REQUESTS);
         let mut settings = self.settings.borrow_and_update().clone();
-        let not_yet = self.denials.wait(Instant::now());
-        if !not_yet.is_zero() && self.pause(not_yet, heard, &settings).await? {
-            self.denials.forget();
-            settings = self.settings.borrow().clone();
-        }
         loop {
+            if let Some(shared) = &self.shared_denials
+                && let Some(report) = shared.hear(&self.context, &self.denials).await?
+            {
+                self.progress.problems.stands(LOGIN, report);
+            }
+            let not_yet = self.denials.wait(Instant::now());
+            if !not_yet.is_zero() {
+                if self.pause(not_yet, heard, &settings).await? {
+                    self.forget_denials().await;
+                    settings = self.settings.borrow().clone();
+                }
+                continue;
+            }
             let begun = Instant::now();
             let login = async {
                 tokio::select! {
@@ -76,14 +84,14 @@ impl<A: Api> Refresher<A> {
                 Err(other) => {
                     settings = other?;
                     retries.start_over();
-                    self.denials.forget();
+                    self.forget_denials().await;
                     continue;
                 }
             };
             let now = Instant::now();
             let delay = match result {
                 Ok(tokens) => {
-                    self.denials.forget();
+                    self.forget_denials().await;
                     if let Some(ended) = retries.succeeded(now) {
                         event::reconnected(None, "login", ended.duration, ended.failures);
                     }
@@ -91,18 +99,33 @@ impl<A: Api> Refresher<A> {
                     self.progress.problems.over(LOGIN);
                     return Ok((tokens, now - begun));
                 }
-                Err(failure) => self.delay_after(failure, &mut retries, now),
+                Err(failure) => {
+                    if let Some(shared) =
+                        self.shared_denials.as_ref().filter(|_| may_be_denial(&failure))
+                    {
+                        shared.count(&self.context).await?;
+                    }
+                    self.delay_after(failure, &mut retries, now)
+                }
             };
             self.progress.failures.increment();
             if self.pause(delay, heard, &settings).await? {
                 retries.start_over();
                 let now = self.settings.borrow().clone();
                 if now.logins != settings.logins {
-                    self.denials.forget();
+                    self.forget_denials().await;
                 }
                 settings = now;
             }
             self.progress.retries.increment();
+        }
+    }
+
+    /// Forgets all denials: a login succeeded, or what is tried has changed.
+    async fn forget_denials(&self) {
+        self.denials.forget();
+        if let Some(shared) = &self.shared_denials {
+            shared.forget(&self.context).await;
         }
     }
 
@@ -187,6 +210,15 @@ impl<A: Api> Refresher<A> {
             Ok(changed) => Ok(changed.map(|()| true)?),
             Err(_elapsed) => Ok(false),
         }
+    }
+}
+
+/// Whether a failed login counts among the tries that may lock the account.
+fn may_be_denial(failure: &Failure) -> bool {
+    match failure {
+        Failure::Denied(_) => true,
+        Failure::Failed(error) => error.possible_denial().is_some(),
+        Failure::Refused(_) => false,
     }
 }
 

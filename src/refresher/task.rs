@@ -10,6 +10,7 @@ use super::denials::Denials;
 use super::lifetimes::SessionLifetimes;
 use super::schedule::{self, KnownSession, NextStep, RenewalReason};
 use super::settings::RefresherSettings;
+use super::shared_denials::SharedDenials;
 use crate::client::Api;
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
@@ -35,6 +36,8 @@ pub struct Refresher<A> {
     pub settings: watch::Receiver<RefresherSettings>,
     /// Of its logins and those of a refresher before it.
     pub denials: Arc<Denials>,
+    /// Those of other daemons, where several share the mirror.
+    pub shared_denials: Option<SharedDenials>,
     /// Jitter.
     pub chance: Arc<Chance>,
     /// Where it tells how it stands.

@@ -11,7 +11,7 @@ use crate::client::Api;
 use crate::mirror::{Lease, Mirror};
 use crate::pager::{self, Pager, PassLimit};
 use crate::progress::Activity;
-use crate::refresher::Refresher;
+use crate::refresher::{Refresher, SharedDenials};
 use crate::status::{self, LiveState};
 use crate::telemetry::event;
 
@@ -27,6 +27,10 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     session: Arc::clone(&self.session),
                     settings: self.session_settings.subscribe(),
                     denials: Arc::clone(&self.denials),
+                    shared_denials: self.leasing.as_ref().map(|leasing| SharedDenials {
+                        leases: Arc::clone(&leasing.leases),
+                        source: self.source.subscribe(),
+                    }),
                     chance: Arc::clone(&self.given.chance),
                     progress: Arc::clone(&self.given.progress),
                     context,

@@ -10,7 +10,8 @@ use crate::progress::problems::Scope;
 use crate::progress::{InstanceRole, SignIn};
 use crate::supervisor::{ExitReason, GiveUpReason};
 use crate::testing::{
-    Call, Delivered, HOUR, MINUTE, Rig, SECOND, Server, Trouble, Way, assert_whole, configuration,
+    Call, Delivered, HOUR, MINUTE, Outcome, Rig, SECOND, Server, Trouble, Way, assert_whole,
+    configuration,
 };
 
 /// The default of `instance.lease_ttl`.
@@ -280,4 +281,29 @@ async fn one_pass_takes_the_leases_and_takes_none_from_a_daemon() {
     assert_eq!(b.progress.instance().unwrap().daemons, 1);
     assert_eq!(b.events.named("lease lost").len(), 0);
     b.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_tries_in_a_quarter_of_an_hour_are_those_of_all_daemons() {
+    let server = two();
+    server.hook(|asked| (asked.call == Call::Login).then_some(Outcome::Deny("no")));
+    let began = Instant::now();
+    let mut a = Rig::shared(server, configuration(&[1, 2], CALM), "a").spread().start();
+    let mut b = a.beside(configuration(&[1, 2], CALM), "b").spread().start();
+    // The one that is killed takes what it knows of denials with it.
+    a.run_for(MINUTE).await;
+    a.kill().await;
+    let mut c = b.beside(configuration(&[1, 2], CALM), "c").spread().start();
+    b.run_for(2 * HOUR).await;
+    let tries: Vec<_> =
+        b.server.log().into_iter().filter(|it| it.asked.call == Call::Login).collect();
+    assert!(tries.len() > 12, "{}", tries.len());
+    // Two that try at the same moment may come to one more.
+    for first in 0..tries.len().saturating_sub(5) {
+        let took = tries[first + 5].asked.at - tries[first].asked.at;
+        assert!(took >= 15 * MINUTE, "{took:?} after {:?}", tries[first].asked.at - began);
+    }
+    for rig in [&mut b, &mut c] {
+        rig.stop().await;
+    }
 }

@@ -78,7 +78,8 @@ fn http_fault(layer: &(dyn Error + 'static)) -> Option<HttpErrorKind> {
     }
 }
 
-fn tls_fault(error: &rustls::Error) -> TlsFault {
+/// Why no secured connection came about.
+pub(crate) fn tls_fault(error: &rustls::Error) -> TlsFault {
     match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer

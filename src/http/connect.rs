@@ -97,7 +97,10 @@ fn tls(server: &ServerConfig) -> Result<ClientConfig, SetupError> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unforeseen)?;
-    let known = server.ca_file.as_deref().map(pem::authorities).transpose()?.unwrap_or_default();
+    let known = match &server.ca_file {
+        Some(path) => pem::authorities("server.ca_file", path)?,
+        None => Vec::new(),
+    };
     let builder = if server.accept_invalid_certificates {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)))
     } else {

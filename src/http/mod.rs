@@ -31,13 +31,16 @@ mod trust;
 
 pub(crate) use reqwest::{Method, header};
 
+pub(crate) use self::classify::tls_fault;
 pub(crate) use self::client::HttpClient;
 pub(crate) use self::connect::proxy_passwords;
 pub use self::error::TimeoutKind;
 pub(crate) use self::error::{HttpError, HttpErrorKind};
 pub(crate) use self::exchange::{HttpRequest, HttpResponse, exchange, sensitive};
+pub(crate) use self::pem::authorities;
 pub(crate) use self::redirect::ForeignRedirect;
 #[cfg(fuzzing)]
 pub(crate) use self::redirect::{Redirect, redirect};
 pub use self::setup_error::SetupError;
 pub use self::tls_fault::TlsFault;
+pub(crate) use self::trust::{Trust, TrustAnybody};

@@ -17,11 +17,13 @@ pub(crate) struct Identity {
     pub(crate) key: PrivateKeyDer<'static>,
 }
 
-/// The certificates of `server.ca_file`.
-pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
-    const KEY: &str = "server.ca_file";
-    let unusable = |what| SetupError::Unusable { key: KEY, path: path.to_owned(), what };
-    let pem = read(KEY, path)?;
+/// The certificates of the file that this key names.
+pub(crate) fn authorities(
+    key: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let unusable = |what| SetupError::Unusable { key, path: path.to_owned(), what };
+    let pem = read(key, path)?;
     let mut checked = RootCertStore::empty();
     let mut authorities = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&pem) {

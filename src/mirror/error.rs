@@ -11,6 +11,8 @@ pub enum MirrorErrorKind {
     Unavailable,
     /// There is no room.
     Full,
+    /// It can be read and not written: a standby, for instance.
+    ReadOnly,
     /// Another program keeps it locked.
     Locked,
     /// Another daemon writes it.

@@ -39,6 +39,15 @@ impl PostgresAddress {
         Self { url, password: None, ca_file: None, schema: schema.into() }
     }
 
+    /// The same for the library, for connections that are not the store's.
+    pub(crate) fn plain_config(&self) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(self.socket());
+        config.user(self.url.user.as_deref().unwrap_or_default());
+        config.dbname(self.url.database.as_deref().unwrap_or_default());
+        config
+    }
+
     /// The folder of its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         let [PostgresHost::Socket(folder, _)] = &self.url.hosts[..] else {

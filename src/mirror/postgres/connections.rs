@@ -1,41 +1,65 @@
-//! PostgresPool to the database: made when they are needed, kept for the next who needs one, and all
+//! Connections to the database: made when they are needed, kept for the next who needs one, and all
 //! set to the same.
 
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
+    ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError,
+    RecyclingMethod, Runtime,
 };
-use tokio_postgres::NoTls;
-use tokio_postgres::config::{SslMode as ClientSslMode, TargetSessionAttrs};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::PostgresAddress;
+use super::connect::{Unreached, connect};
 use super::dedicated::DedicatedConnection;
 use super::error::PostgresError;
 use super::names::quoted;
 use super::plans::PLANS;
-use crate::config::{PostgresHost, Secret, SslMode, TargetSession};
+use super::tls;
 
 /// The most connections that are open at once, those that listen and renew leases not counted.
 const MOST: usize = 6;
 
-/// How long a caller waits for a connection, and a connection for its server.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a caller waits for another one to give its connection back.
+const WAIT_WITHIN: Duration = Duration::from_secs(30);
 
-/// PostgresPool to one database.
+/// How long a new connection may take to be set up, all servers tried: each has a limit of its own.
+const SET_UP_WITHIN: Duration = Duration::from_secs(600);
+
+/// Connections to one database.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresPool {
     pool: Pool,
+    way: Arc<Way>,
+}
+
+/// How connections are made.
+struct Way {
     address: PostgresAddress,
+    tls: MakeRustlsConnect,
+    /// Why the last one was not: the pool itself can only carry the library's own error.
+    unreached: Mutex<Option<Unreached>>,
 }
 
 impl PostgresPool {
-    /// PostgresPool that are made as soon as somebody asks for one.
+    /// Connections that are made as soon as somebody asks for one. Reads `mirror.ca_file`.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be secured as the address asks for.
     pub(crate) fn new(address: PostgresAddress) -> Result<Self, PostgresError> {
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(client_config(&address), NoTls, recycling);
+        let tls = tls::connector(&address)?;
         let schema = address.schema.clone();
-        let set_up = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
+        let way = Arc::new(Way { address, tls, unreached: Mutex::default() });
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let maker = Maker(Arc::clone(&way));
+        let manager = Manager::from_connect(Config::new(), maker, recycling);
+        let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
             let settings = settings(&schema);
             Box::pin(
                 async move { client.batch_execute(&settings).await.map_err(HookError::Backend) },
@@ -44,72 +68,97 @@ impl PostgresPool {
         let pool = Pool::builder(manager)
             .max_size(MOST)
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECT_WITHIN))
-            .create_timeout(Some(CONNECT_WITHIN))
+            .wait_timeout(Some(WAIT_WITHIN))
+            .create_timeout(Some(SET_UP_WITHIN))
             .post_create(set_up)
             .build()?;
-        Ok(Self { pool, address })
+        Ok(Self { pool, way })
     }
 
-    /// A connection, for as long as it is held. What it did not finish is rolled back by who finds it.
+    /// A connection, for as long as it is held. What its holder did not finish is rolled back when its
+    /// transaction is dropped.
     pub(crate) async fn get(&self) -> Result<Object, PostgresError> {
-        Ok(self.pool.get().await?)
+        match self.pool.get().await {
+            Ok(connection) => Ok(connection),
+            Err(PoolError::Backend(error)) => {
+                let mut unreached =
+                    self.way.unreached.lock().unwrap_or_else(PoisonError::into_inner);
+                Err(match unreached.take() {
+                    Some(unreached) => unreached.into(),
+                    // Another caller has told of it, and this one has the library's word.
+                    None => error.into(),
+                })
+            }
+            Err(PoolError::PostCreateHook(HookError::Backend(error))) => Err(error.into()),
+            Err(PoolError::Timeout(_)) => Err(PostgresError::Exhausted),
+            Err(_) => Err(PostgresError::Closed),
+        }
     }
 
-    /// A connection that belongs to whoever asks, and counts for no other.
+    /// A connection that belongs to who asks for it, and counts for no other.
     pub(crate) async fn dedicated(&self) -> Result<DedicatedConnection, PostgresError> {
-        let mut connection =
-            DedicatedConnection::connect(&client_config(&self.address), NoTls).await?;
+        let (client, connection) = connect(&self.way.address, &self.way.tls).await?;
+        let mut connection = DedicatedConnection::new(client, connection);
         let (client, wire) = connection.parts();
-        wire.run(client.batch_execute(&settings(&self.address.schema))).await?;
+        wire.run(client.batch_execute(&settings(&self.way.address.schema))).await?;
         Ok(connection)
     }
 
     /// Where they lead.
     pub(crate) fn address(&self) -> &PostgresAddress {
-        &self.address
+        &self.way.address
     }
 }
 
-/// The address as the library has it.
-pub(super) fn client_config(address: &PostgresAddress) -> tokio_postgres::Config {
-    let url = &address.url;
-    let mut config = tokio_postgres::Config::new();
-    for host in &url.hosts {
-        match host {
-            PostgresHost::Tcp(host, port) => config.host(host.to_string()).port(*port),
-            PostgresHost::Socket(folder, port) => config.host_path(folder).port(*port),
-        };
+/// Makes the connections of the pool.
+struct Maker(Arc<Way>);
+
+/// What becomes of a connection that is being made.
+type Making<'a> = Pin<
+    Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + 'a>,
+>;
+
+impl Connect for Maker {
+    fn connect(&self, _: &Config) -> Making<'_> {
+        Box::pin(async move {
+            let (client, connection) = match connect(&self.0.address, &self.0.tls).await {
+                Ok(connected) => connected,
+                Err(unreached) => {
+                    *self.0.unreached.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(unreached);
+                    return Err(tokio_postgres::Error::__private_api_timeout());
+                }
+            };
+            #[expect(clippy::disallowed_methods, reason = "the pool ends it with its connection")]
+            let run = tokio::spawn(async move {
+                // Who uses the connection is told why it ended.
+                drop(connection.await);
+            });
+            Ok((client, run))
+        })
     }
-    if let Some(user) = &url.user {
-        config.user(user);
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("address", &self.address).finish_non_exhaustive()
     }
-    if let Some(database) = &url.database {
-        config.dbname(database);
-    }
-    if let Some(password) = address.password.as_ref().map(Secret::expose) {
-        config.password(password);
-    }
-    config.application_name(&url.application_name).connect_timeout(url.connect_timeout);
-    config.ssl_mode(match url.ssl_mode {
-        SslMode::Disable => ClientSslMode::Disable,
-        _ if !url.is_over_tcp() => ClientSslMode::Disable,
-        _ => ClientSslMode::Require,
-    });
-    config.target_session_attrs(match url.target {
-        TargetSession::Any => TargetSessionAttrs::Any,
-        TargetSession::ReadWrite => TargetSessionAttrs::ReadWrite,
-        TargetSession::ReadOnly => TargetSessionAttrs::ReadOnly,
-    });
-    config
 }
 
 /// What each connection is set to. Our schema comes after the system's, so that nothing in it can take
 /// the place of a function, and temporary tables come last.
+///
+/// A statement that takes longer than a minute holds up whoever waits for it. A transaction in which
+/// nothing happens for ten seconds is of a daemon that is frozen: it must not keep its locks from the
+/// one that takes over.
 fn settings(schema: &str) -> String {
     let schema = quoted(schema);
     format!(
         "SET search_path TO pg_catalog, {schema}, pg_temp; SET TIME ZONE 'UTC'; \
-         SET standard_conforming_strings TO on; SET bytea_output TO hex; {PLANS}"
+         SET standard_conforming_strings TO on; SET bytea_output TO hex; \
+         SET statement_timeout TO '60s'; SET idle_in_transaction_session_timeout TO '10s'; \
+         SET lock_timeout TO '20s'; SET tcp_keepalives_idle TO 10; \
+         SET tcp_keepalives_interval TO 5; SET tcp_keepalives_count TO 3; \
+         SET tcp_user_timeout TO '20s'; {PLANS}"
     )
 }

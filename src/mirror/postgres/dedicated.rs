@@ -8,9 +8,9 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Config, Error, Socket};
+use tokio_postgres::{AsyncMessage, Client, Error};
 
+use super::connect::Wires;
 use super::error::PostgresError;
 
 /// A connection that its owner runs.
@@ -31,15 +31,10 @@ pub(crate) struct Wire {
 type Receive = dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send;
 
 impl DedicatedConnection {
-    /// Connects.
-    pub(super) async fn connect<T>(config: &Config, tls: T) -> Result<Self, PostgresError>
-    where
-        T: MakeTlsConnect<Socket>,
-        T::Stream: Send + 'static,
-    {
-        let (client, mut connection) = config.connect(tls).await?;
+    /// Takes over a connection that nobody runs yet.
+    pub(super) fn new(client: Client, mut connection: Wires) -> Self {
         let receive = Box::new(move |context: &mut Context<'_>| connection.poll_message(context));
-        Ok(Self { client, wire: Wire { receive, is_told: false } })
+        Self { client, wire: Wire { receive, is_told: false } }
     }
 
     /// What asks, and what must run meanwhile.

@@ -1,34 +1,38 @@
 //! Why the database could not be reached, read or written, in words that hold nothing of a row.
 
-use std::error::Error as _;
-
-use deadpool_postgres::{BuildError, HookError, PoolError};
+use deadpool_postgres::BuildError;
 use tokio_postgres::error::SqlState;
 
-use super::fault;
+use super::connect::Unreached;
+use super::database_error::DatabaseError;
 use crate::domain::{ItemId, RepositoryId};
+use crate::http::SetupError;
 use crate::mirror::{MirrorError, MirrorErrorKind};
-use crate::telemetry::event::Chain;
-
-/// What there is to say of a failure of no particular kind.
-const ANY: (MirrorErrorKind, &str) =
-    (MirrorErrorKind::Unavailable, "see to the database; the next try may succeed");
-
-/// What the database is called in our words.
-const NAME: &str = "PostgreSQL";
 
 /// A call that the database did not answer as it should.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PostgresError {
     /// The database said no, or the connection broke.
-    #[error("PostgreSQL: {0}")]
-    Database(#[from] tokio_postgres::Error),
-    /// There is no connection.
-    #[error("no connection to PostgreSQL")]
-    Connection(#[from] PoolError),
+    #[error("{0}")]
+    Database(DatabaseError),
+    /// No server would do.
+    #[error("{0}")]
+    Unreached(Unreached),
+    /// All connections are in use.
+    #[error("all connections to PostgreSQL are in use")]
+    Exhausted,
     /// No connections can be made at all.
     #[error("connections to PostgreSQL cannot be set up")]
     SetUp(#[from] BuildError),
+    /// A file that TLS needs is not what it should be.
+    #[error(transparent)]
+    TlsFile(#[from] SetupError),
+    /// TLS cannot be set up.
+    #[error("TLS for PostgreSQL cannot be set up")]
+    TlsSetUp(#[source] rustls::Error),
+    /// There is nobody to trust.
+    #[error("this machine trusts no certificate authority")]
+    NoAuthorities,
     /// The connection was closed while an answer was waited for.
     #[error("PostgreSQL has closed the connection")]
     Closed,
@@ -58,9 +62,8 @@ impl PostgresError {
     /// Whether the database took a value for wrong, or for too large for its type: the statement was
     /// made as a whole, or not at all.
     pub(crate) fn is_of_data(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        error.as_db_error().is_some_and(|error| {
-            let code = error.code().code();
+        self.code().is_some_and(|code| {
+            let code = code.code();
             code.starts_with("22") || code.starts_with("54")
         })
     }
@@ -77,47 +80,22 @@ impl PostgresError {
     pub(crate) fn is_of_connection(&self) -> bool {
         match self {
             Self::Closed => true,
-            Self::Database(error)
-            | Self::Connection(
-                PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)),
-            ) => is_of_connection(error),
+            Self::Database(error) => error.is_of_connection(),
+            Self::Unreached(_) => true,
             _ => false,
         }
     }
 }
 
-fn is_of_connection(error: &tokio_postgres::Error) -> bool {
-    match error.code() {
-        // The server ends, has crashed or starts, or its administrator has ended this connection.
-        Some(code) => code.code().starts_with("57P"),
-        None => {
-            let source = error.source();
-            error.is_closed() || source.is_some_and(|source| source.is::<std::io::Error>())
-        }
+impl From<tokio_postgres::Error> for PostgresError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
     }
 }
 
-impl PostgresError {
-    /// What was wrong, in one line that holds nothing of a row. The library's own words would.
-    fn words(&self) -> String {
-        match self {
-            Self::Database(error) => format!("{NAME}: {}", fault::words(error)),
-            Self::Connection(error) => match backend_of(error) {
-                Some(error) => format!("{self}: {}", fault::words(error)),
-                None => Chain(self).to_string(),
-            },
-            _ => Chain(self).to_string(),
-        }
-    }
-}
-
-/// The database's own error among those of the pool.
-fn backend_of(error: &PoolError) -> Option<&tokio_postgres::Error> {
-    match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            Some(error)
-        }
-        _ => None,
+impl From<Unreached> for PostgresError {
+    fn from(unreached: Unreached) -> Self {
+        Self::Unreached(unreached)
     }
 }
 
@@ -132,10 +110,29 @@ impl From<PostgresError> for MirrorError {
                 "nothing: the repository is read anew from what the database has; if it failed over to a \
                  standby, see whether that one had everything",
             ),
-            PostgresError::Database(error) => fault::verdict(error),
-            PostgresError::Connection(error) => backend_of(error).map_or(ANY, fault::verdict),
-            _ => ANY,
+            PostgresError::Database(error) => (error.kind(), error.remedy()),
+            PostgresError::Unreached(unreached) => (unreached.kind(), unreached.remedy()),
+            PostgresError::Exhausted => (
+                MirrorErrorKind::Unavailable,
+                "see what keeps the database busy; the next try may succeed",
+            ),
+            PostgresError::Closed => (
+                MirrorErrorKind::Unavailable,
+                "see whether the database runs and what lies between; it is tried again",
+            ),
+            PostgresError::TlsFile(_) | PostgresError::TlsSetUp(_) => {
+                (MirrorErrorKind::Missing, "put the right file in its place")
+            }
+            PostgresError::NoAuthorities => (
+                MirrorErrorKind::Missing,
+                "install its ca-certificates package or set mirror.ca_file",
+            ),
+            PostgresError::Nonsense(_) => (
+                MirrorErrorKind::Unavailable,
+                "see whether another program has changed the mirror's tables",
+            ),
+            _ => (MirrorErrorKind::Unavailable, "see to the database; the next try may succeed"),
         };
-        Self::new(kind, remedy, error.words())
+        Self::new(kind, remedy, error)
     }
 }

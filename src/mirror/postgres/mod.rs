@@ -6,10 +6,11 @@
 mod address;
 mod append;
 mod compare;
+mod connect;
 mod connections;
+mod database_error;
 mod dedicated;
 mod error;
-mod fault;
 mod fence;
 mod findings;
 mod key;
@@ -24,6 +25,7 @@ mod read;
 mod retention;
 mod schema;
 mod suspects;
+mod tls;
 mod writer;
 
 #[cfg(test)]

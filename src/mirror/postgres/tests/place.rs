@@ -9,7 +9,6 @@ use tokio_postgres::{Client, NoTls};
 use super::address;
 use crate::domain::{Change, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::contract::MirrorContent;
-use crate::mirror::postgres::connections::client_config;
 use crate::mirror::postgres::{PostgresAddress, PostgresMirror, PostgresPool, key, schema};
 use crate::mirror::{Checkpoint, Lease, PageOfItems, PassStatistics};
 
@@ -51,7 +50,7 @@ impl Place {
 
     /// A connection that is not the store's.
     pub(super) async fn client(&self) -> Client {
-        let (client, connection) = client_config(&self.address).connect(NoTls).await.unwrap();
+        let (client, connection) = self.address.plain_config().connect(NoTls).await.unwrap();
         drop(Handle::current().spawn(async move { drop(connection.await) }));
         let schema = &self.address.schema;
         client

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::programs::{self, Ours, Server, Taken};
-use crate::{Arguments, Fallible};
+use crate::{Arguments, Fallible, postgres};
 
 /// Items of the main measurement.
-const ITEMS: usize = 100_000;
+pub(crate) const ITEMS: usize = 100_000;
 /// Items of the measurement with a slow server: enough pages for the first and the last ones not
 /// to matter.
 const LATENCY_ITEMS: usize = 20_000;
@@ -54,6 +54,7 @@ pub(crate) fn measure(arguments: &Arguments) -> Fallible<()> {
     let limit_s = median(runs.iter().map(|run| pass_seconds(&run.compare)));
     running(&ours(&server, folder.path()), items, limit_s)?;
     export(&server, folder.path(), items)?;
+    postgres::figures(&server, items, repetitions)?;
     drop(server);
 
     in_flight(LATENCY_ITEMS, repetitions)
@@ -86,7 +87,7 @@ impl Run {
 }
 
 pub(crate) fn ours<'a>(server: &'a Server, folder: &'a Path) -> Ours<'a> {
-    Ours { server, folder, page_size: PAGE_SIZE, in_flight: 1, rest: "0s" }
+    Ours { server, folder, page_size: PAGE_SIZE, in_flight: 1, rest: "0s", mirror: None }
 }
 
 /// Of a repetition one program.

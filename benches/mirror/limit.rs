@@ -32,18 +32,20 @@ enum Work {
     Update(Connection),
 }
 
+/// A page as the server answers it.
 #[derive(Deserialize)]
-struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     #[serde(borrow)]
-    data: Data<'a>,
+    pub(crate) data: Data<'a>,
 }
 
+/// What of a page matters here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Data<'a> {
+pub(crate) struct Data<'a> {
     #[serde(borrow)]
-    item_list: Vec<&'a RawValue>,
-    search_total: usize,
+    pub(crate) item_list: Vec<&'a RawValue>,
+    pub(crate) search_total: usize,
 }
 
 /// Of an item only its id.
@@ -129,7 +131,11 @@ fn take(work: &mut Work, body: &Bytes) -> Fallible<usize> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the server is ours: no answer is too long")]
-async fn fetch(client: reqwest::Client, url: String, search: String) -> reqwest::Result<Bytes> {
+pub(crate) async fn fetch(
+    client: reqwest::Client,
+    url: String,
+    search: String,
+) -> reqwest::Result<Bytes> {
     let request = client.post(url).header("content-type", "application/json").body(search);
     request.send().await?.error_for_status()?.bytes().await
 }
@@ -185,7 +191,8 @@ fn work_on(work: &mut Work, items: &[&RawValue]) -> Fallible<usize> {
     Ok(differing)
 }
 
-fn read(item: &RawValue) -> Fallible<(i64, i64)> {
+/// An item's id and the hash of its text.
+pub(crate) fn read(item: &RawValue) -> Fallible<(i64, i64)> {
     let Id { item_id } = serde_json::from_str(item.get())?;
     Ok((item_id, xxh3_64(item.get().as_bytes()).cast_signed()))
 }

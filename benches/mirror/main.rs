@@ -7,18 +7,25 @@
 //! `--unchanged` the unchanged pass alone. `-- --matrix` measures every page size at every latency,
 //! with one request in flight and with eight, and then what does not depend on items. With each,
 //! `--items N` and `--repetitions N`; but for the matrix, `--shuffled` serves the items in no order
-//! instead of by ascending id. `-- --adaptive` measures something else instead: [`adaptive`].
+//! instead of by ascending id. `-- --postgres` measures the mirror in PostgreSQL alone, with which the
+//! default measurement ends. `-- --adaptive` measures something else instead: [`adaptive`].
 //!
 //! Each figure is the median of its repetitions; programs that are compared take turns.
 
 #![expect(clippy::print_stdout, reason = "a program whose output is its purpose")]
 
 mod adaptive;
+#[path = "../../tests/it/support/cluster.rs"]
+#[expect(dead_code, reason = "the tests do more to it than the bench")]
+mod cluster;
+mod copy;
 mod figures;
 mod limit;
 mod matrix;
 mod million;
+mod postgres;
 mod programs;
+mod roundtrips;
 mod server;
 
 use std::error::Error;
@@ -32,12 +39,14 @@ fn main() -> ExitCode {
     let done = match arguments.0.first().map(String::as_str) {
         Some("serve") => server::serve(&arguments),
         Some("limit") => limit::run(&arguments),
+        Some("copy") => copy::run(&arguments),
         _ if !arguments.has("--bench") => {
             println!("this takes a release build and minutes: cargo bench --bench mirror");
             Ok(())
         }
         _ if arguments.has("--million") => million::measure(&arguments),
         _ if arguments.has("--matrix") => matrix::measure(&arguments),
+        _ if arguments.has("--postgres") => postgres::measure(&arguments),
         _ if arguments.has("--adaptive") => adaptive::measure(&arguments),
         _ => figures::measure(&arguments),
     };

@@ -138,6 +138,13 @@ pub(crate) fn limit(
     watch(&mut command, Until::End)
 }
 
+/// The limit program of PostgreSQL, into this database.
+pub(crate) fn copy(server: &Server, page_size: usize, database: &str) -> Fallible<Taken> {
+    let mut command = ourselves("copy")?;
+    command.args(["--url", &server.url(), "--page-size", &page_size.to_string()]);
+    watch(command.args(["--database", database]), Until::End)
+}
+
 /// What of our configuration differs between measurements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ours<'a> {
@@ -147,6 +154,8 @@ pub(crate) struct Ours<'a> {
     pub(crate) in_flight: usize,
     /// Between two passes.
     pub(crate) rest: &'a str,
+    /// The lines of the section `mirror`; `None`: a SQLite database in the folder.
+    pub(crate) mirror: Option<&'a str>,
 }
 
 impl Ours<'_> {
@@ -175,15 +184,16 @@ impl Ours<'_> {
     }
 
     pub(crate) fn prepare(&self, arguments: &[&str]) -> Fallible<Command> {
-        let Self { server, folder, page_size, in_flight, rest } = self;
+        let Self { server, folder, page_size, in_flight, rest, mirror } = self;
+        let sqlite = format!("url = 'sqlite://{}'", folder.join("mirror.db").display());
+        let mirror = mirror.unwrap_or(&sqlite);
         let file = folder.join("ewmirror.toml");
         let text = format!(
             "[server]\nurl = '{}'\n[login]\nusername = 'system'\n\
              [paging]\npage_size = {page_size}\npage_interval = '0s'\npass_interval = '{rest}'\n\
-             in_flight = {in_flight}\n[mirror]\nurl = 'sqlite://{}'\n[status]\nlisten = 'off'\n\
+             in_flight = {in_flight}\n[mirror]\n{mirror}\n[status]\nlisten = 'off'\n\
              [log]\nformat = 'json'\n[[repository]]\nid = 1\n",
             server.url(),
-            folder.join("mirror.db").display(),
         );
         fs::write(&file, text)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_ewmirror"));

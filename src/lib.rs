@@ -77,6 +77,8 @@
 //! | each shape of a refusal and each kind of fault, in the middle of a pass, over TCP | `tests/it/refusals.rs`, `tests/it/faults.rs` |
 //! | everything that a server can do, at each call, at each stage of a pass, has its stated outcome | `tests/it/matrix` |
 //! | what the machine does costs nothing that was kept, and is told with what to do | `tests/it/machine` |
+//! | what befalls a PostgreSQL costs nothing that was kept, is told, and is outlived | `tests/it/postgres/faults.rs` |
+//! | of several daemons one writes at a time, whatever is done to them | `tests/it/postgres/kill.rs`, `tests/it/postgres/rounds.rs` |
 //! | a kill, a failed call and a power cut at each write of a page's transaction lose nothing of it | `tests/it/crash` |
 //! | months of faults lose nothing, invent nothing and grow nothing | `supervisor::tests::soak`, `cargo bench --bench soak` |
 //! | an announced total ends no pass, and one that is too low costs no item but the certificate | `pager::proof::pass::totals`, `tests/it/paging.rs` |

@@ -2,6 +2,7 @@
 //! only its simulator.
 
 pub(crate) mod await_event;
+pub(crate) mod cluster;
 pub(crate) mod daemon;
 pub(crate) mod editor;
 pub(crate) mod kept;

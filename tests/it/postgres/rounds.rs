@@ -1,0 +1,157 @@
+//! Three daemons that share a mirror, each with a cable of its own to the database: killed, stopped,
+//! woken, cut off and let in again at random. Whatever happens, one writes at a time, and what is
+//! there is one instant of the mirror.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use serde_json::json;
+
+use super::judge::{equals_server, judge, one_writer, watch};
+use super::proxy::Proxy;
+use super::{cluster, setup};
+use crate::support::editor::Editor;
+use crate::support::{DEADLINE, Daemon, Setup, Sim, pause, repositories};
+
+/// How often something happens; `EWMIRROR_ROUNDS` says otherwise.
+const ROUNDS: usize = 20;
+const VARIABLE: &str = "EWMIRROR_ROUNDS";
+
+/// The longest time between two things that happen: longer than a lease lives at times.
+const LONGEST_MS: u64 = 6000;
+
+/// A daemon, its place in the network, and what is done to it now.
+struct Member {
+    setup: Setup,
+    proxy: Proxy,
+    daemon: Option<Daemon>,
+    is_stopped: bool,
+    is_apart: bool,
+}
+
+impl Member {
+    fn daemon(&self) -> &Daemon {
+        self.daemon.as_ref().expect("it runs")
+    }
+
+    /// Something happens to it; what.
+    fn befall(&mut self, rng: &mut Rng) -> &'static str {
+        if self.daemon.is_none() {
+            self.daemon = Some(Daemon::run(&self.setup));
+            return "started";
+        }
+        if self.is_stopped && rng.bool() {
+            self.daemon().signal("CONT");
+            self.is_stopped = false;
+            return "woken";
+        }
+        if self.is_apart && rng.bool() {
+            self.proxy.heal();
+            self.is_apart = false;
+            return "let in";
+        }
+        match rng.u8(..5) {
+            0 => {
+                drop(self.daemon.take().map(Daemon::kill));
+                self.is_stopped = false;
+                "killed"
+            }
+            1 | 2 => {
+                self.daemon().signal("STOP");
+                self.is_stopped = true;
+                "stopped"
+            }
+            3 => {
+                self.proxy.hold();
+                self.is_apart = true;
+                "held off"
+            }
+            _ => {
+                self.proxy.cut();
+                self.is_apart = true;
+                "cut off"
+            }
+        }
+    }
+
+    /// It runs and is let in.
+    fn restore(&mut self) {
+        self.proxy.heal();
+        match &self.daemon {
+            None => self.daemon = Some(Daemon::run(&self.setup)),
+            Some(daemon) if self.is_stopped => daemon.signal("CONT"),
+            Some(_) => {}
+        }
+        (self.is_stopped, self.is_apart) = (false, false);
+    }
+
+    /// Certified passes without suspects since this place of its log.
+    fn passes_since(&self, mark: usize) -> usize {
+        let events = self.daemon().events();
+        let whole = events.iter().skip(mark).filter(|it| {
+            it.is("pass complete") && it.truth("certified") && it.number("suspects") == 0
+        });
+        whole.count()
+    }
+}
+
+#[test]
+fn three_daemons_that_are_killed_stopped_and_cut_off_never_write_beside_each_other() {
+    let Some(cluster) = cluster("three daemons on one mirror", &[]) else { return };
+    let rounds = std::env::var(VARIABLE).ok().and_then(|it| it.parse().ok()).unwrap_or(ROUNDS);
+    let mut rng = Rng::new();
+    println!("seed {}", rng.get_seed());
+    let sim = Sim::start(repositories(&[(1, 400)]));
+    sim.door("items-call", &json!({"mode": "honest"}));
+    let mut editor = Editor::new(&sim, 1, false);
+    let mut members: Vec<Member> = ["a", "b", "c"]
+        .map(|name| {
+            let proxy = Proxy::start(cluster.port());
+            let mut setup = setup(&sim, &[proxy.port()], name);
+            setup.paging =
+                "page_size = 37\nin_flight = 2\npage_interval = '10ms'\npass_interval = '0s'"
+                    .into();
+            Member { setup, proxy, daemon: None, is_stopped: false, is_apart: false }
+        })
+        .into();
+    members[0].restore();
+    members[0].daemon().wait_for(|it| it.is("page read"));
+    watch(&cluster);
+    for member in &mut members {
+        member.restore();
+    }
+    for round in 0..rounds {
+        let member = rng.usize(..members.len());
+        let befell = members[member].befall(&mut rng);
+        let what = format!("round {round}: {} {befell}", ["a", "b", "c"][member]);
+        println!("{what}");
+        editor.edit(&sim, &mut rng);
+        let until = Instant::now() + Duration::from_millis(rng.u64(..LONGEST_MS));
+        while Instant::now() < until {
+            judge(&cluster, &what);
+            one_writer(&cluster, &what);
+            pause(Duration::from_millis(100));
+        }
+    }
+    for member in &mut members {
+        member.restore();
+    }
+    let marks: Vec<usize> = members.iter().map(|it| it.daemon().mark()).collect();
+    let begun = Instant::now();
+    // The second one that ends has begun later than the last edit.
+    while !members.iter().zip(&marks).any(|(it, mark)| it.passes_since(*mark) >= 2) {
+        let tails: Vec<_> = members.iter().map(|it| it.daemon().tail()).collect();
+        assert!(begun.elapsed() < DEADLINE, "nobody goes on:\n{}", tails.join("\n\n"));
+        judge(&cluster, "the end");
+        pause(Duration::from_millis(50));
+    }
+    for member in members {
+        let ended = member.daemon.expect("it runs").stop();
+        assert!(ended.all("panic").is_empty() && ended.all("task failed").is_empty());
+    }
+    judge(&cluster, "the end");
+    one_writer(&cluster, "the end");
+    equals_server(&cluster, &sim, 1, "the end");
+    let generations = "SELECT max(generation) FROM ewmirror.lease";
+    println!("{} generations", cluster.sql(generations).unwrap());
+}

@@ -11,6 +11,7 @@ use super::examination::{ExaminationFinding, LockOwner};
 use super::none::NoMirror;
 use super::postgres::{
     self, PostgresAddress, PostgresLeases, PostgresMirror, PostgresPool, PostgresReading,
+    PostgresTransfer,
 };
 use super::sqlite::{self, SqliteMirror, SqliteOptions, SqliteReading, SqliteTransfer};
 use super::transfer::{TransferSource, TransferTarget};
@@ -93,6 +94,7 @@ impl Store {
                 let address = PostgresAddress::clone(address);
                 let pool = PostgresPool::new(address.clone())?;
                 postgres::migrate(&pool).await?;
+                postgres::expect_finished(&pool).await?;
                 // What renews leases must not wait for those who write or ask.
                 let leases = PostgresLeases::new(PostgresPool::new(address.clone())?, instance);
                 let reading = PostgresReading::new(PostgresPool::new(address)?);
@@ -123,7 +125,9 @@ impl Store {
             }
             Self::Postgres(address) => {
                 let pool = PostgresPool::new(PostgresAddress::clone(address))?;
-                Ok(Arc::new(PostgresReading::open(pool).await?))
+                let reading = PostgresReading::open(pool.clone()).await?;
+                postgres::expect_finished(&pool).await?;
+                Ok(Arc::new(reading))
             }
             Self::None => Err(unusable(Unusable::NothingKept)),
         }
@@ -144,7 +148,10 @@ impl Store {
                 })
                 .await
             }
-            Self::None | Self::Postgres(_) => Err(unusable(Unusable::NothingKept)),
+            Self::Postgres(address) => {
+                Ok(Box::new(PostgresTransfer::source(PostgresAddress::clone(address)).await?))
+            }
+            Self::None => Err(unusable(Unusable::NothingKept)),
         }
     }
 
@@ -163,7 +170,10 @@ impl Store {
                 })
                 .await
             }
-            Self::None | Self::Postgres(_) => Err(unusable(Unusable::NothingKept)),
+            Self::Postgres(address) => {
+                Ok(Box::new(PostgresTransfer::target(PostgresAddress::clone(address)).await?))
+            }
+            Self::None => Err(unusable(Unusable::NothingKept)),
         }
     }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::mirror::{edit, ids, next_pass};
 use crate::support::daemon::output;
-use crate::support::{Daemon, Kept, Setup, Sim, ewmirror, pause, repositories};
+use crate::support::{Daemon, Kept, Setup, Sim, ewmirror, pause, postgres, repositories};
 
 /// How often a move is killed until it is left alone.
 const KILLS: usize = 12;
@@ -174,4 +174,46 @@ fn a_mirror_in_use_and_a_target_with_anything_in_it_are_refused() {
         assert_eq!(refused.status.code(), Some(2), "{url}");
         assert!(told(&refused).contains(words), "{url}: {}", told(&refused));
     }
+}
+
+#[test]
+fn a_mirror_goes_to_postgresql_and_back_whatever_is_killed() {
+    let Some(place) = postgres::schema() else { return };
+    let house = House::new();
+    let from = house.kept.database();
+    let before = house.printed(&from);
+    let back = house.target();
+    let sqlite = format!("sqlite://{}", back.display());
+    let mut rng = Rng::with_seed(11);
+    for (mirror, to) in [
+        (format!("url = 'sqlite://{}'\nschema = '{}'", from.display(), place.schema), &place.url),
+        (place.mirror(), &sqlite),
+    ] {
+        let mut setup = house.setup(&from);
+        setup.mirror = mirror;
+        let config = house.folder.path().join("moving.toml");
+        fs::write(&config, setup.toml()).expect("the configuration can be written");
+        let command = || {
+            let mut command = ewmirror(["--config"]);
+            command.arg(&config).args(["move", "--to", to]);
+            command
+        };
+        for _ in 0..KILLS {
+            let mut command = command();
+            let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut running = command.spawn().expect("it starts");
+            pause(Duration::from_millis(rng.u64(..3 * MOST_MS)));
+            running.kill().expect("it can be killed");
+            running.wait().expect("it ends");
+        }
+        let moved = output(&mut command());
+        // One of those before may have come to its end.
+        assert!(moved.status.success() || told(&moved).contains("not empty"), "{}", told(&moved));
+        let again = output(&mut command());
+        assert!(told(&again).contains("is not empty"), "{}", told(&again));
+    }
+    assert_eq!(house.printed(&back), before);
+    let daemon = Daemon::run(&house.setup(&back));
+    daemon.wait_for(|it| it.is_of("pass complete", 1));
+    daemon.stop();
 }

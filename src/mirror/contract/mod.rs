@@ -70,23 +70,17 @@ pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: Implementat
     take_steps(kind, &mut model, steps);
 }
 
-/// Does the steps in the first mirror, has it moved to the second one, and goes on there with the others
-/// steps, as if nothing had happened.
-pub(super) fn a_moved_mirror_goes_on<K, L>(
-    from: &K,
-    to: &L,
-    [before, after]: [Vec<Step>; 2],
-    transfer: impl FnOnce(),
-) where
-    K: ImplementationUnderTest,
-    L: ImplementationUnderTest,
-{
-    let mut model = Model::default();
-    take_steps(from, &mut model, before);
-    transfer();
-    // It does nothing but compare.
-    take_steps(to, &mut model, vec![Step::Reopen]);
-    take_steps(to, &mut model, after);
+/// A mirror that is written in one store after the other: what it was in one it is in the next.
+#[derive(Default)]
+pub(super) struct MovedMirror(Model);
+
+impl MovedMirror {
+    /// Sees that it is in this store as it was in the last one, and does the steps there.
+    pub(super) fn goes_on_in<K: ImplementationUnderTest>(&mut self, kind: &K, steps: Vec<Step>) {
+        // This alone does nothing but compare.
+        take_steps(kind, &mut self.0, vec![Step::Reopen]);
+        take_steps(kind, &mut self.0, steps);
+    }
 }
 
 fn take_steps<K: ImplementationUnderTest>(kind: &K, model: &mut Model, steps: Vec<Step>) {

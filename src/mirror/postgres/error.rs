@@ -53,6 +53,17 @@ pub(crate) enum PostgresError {
         "item {item} of repository {repository} cannot be kept: its body is not UTF-8, or has a NUL in it"
     )]
     Unstorable { repository: RepositoryId, item: ItemId },
+    /// It is the target of a transfer that was not finished.
+    #[error(
+        "the schema is no mirror yet: it is being moved to from {from}, and that was not finished"
+    )]
+    Unfinished { from: String },
+    /// It is to be the target of a transfer, and holds something.
+    #[error("the schema is not empty")]
+    NotEmpty,
+    /// It is the target of a transfer from elsewhere.
+    #[error("the schema is being moved to from another mirror, {from}, or that has changed since")]
+    OtherSource { from: String },
     /// A row is not what we wrote.
     #[error("the mirror's tables make no sense: {0}")]
     Nonsense(&'static str),
@@ -109,6 +120,15 @@ impl From<PostgresError> for MirrorError {
                 MirrorErrorKind::Regressed,
                 "nothing: the repository is read anew from what the database has; if it failed over to a \
                  standby, see whether that one had everything",
+            ),
+            PostgresError::Unfinished { .. } => (
+                MirrorErrorKind::Unfinished,
+                "let `ewmirror move` finish it, with the configuration of its source and this target, \
+                 or drop the schema",
+            ),
+            PostgresError::NotEmpty | PostgresError::OtherSource { .. } => (
+                MirrorErrorKind::NotEmpty,
+                "name another schema in mirror.schema, or drop this one",
             ),
             PostgresError::Database(error) => (error.kind(), error.remedy()),
             PostgresError::Unreached(unreached) => (unreached.kind(), unreached.remedy()),

@@ -26,6 +26,7 @@ mod retention;
 mod schema;
 mod suspects;
 mod tls;
+mod transfer;
 mod writer;
 
 #[cfg(test)]
@@ -38,3 +39,4 @@ pub(crate) use leases::PostgresLeases;
 pub(crate) use mirror::PostgresMirror;
 pub(crate) use read::PostgresReading;
 pub(in crate::mirror) use schema::migrate;
+pub(super) use transfer::{PostgresTransfer, expect_finished};

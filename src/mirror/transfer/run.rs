@@ -35,7 +35,7 @@ pub struct RepositoryDigest {
 pub async fn transfer(
     source: &dyn TransferSource,
     target: &dyn TransferTarget,
-    tell: &mut dyn FnMut(TransferProgress),
+    tell: &mut (dyn FnMut(TransferProgress) + Send),
 ) -> Result<Vec<RepositoryDigest>, TransferError> {
     let extent = source.extent().await.map_err(TransferError::Source)?;
     let MirrorExtent { last, dropped_through, items, .. } = extent;
@@ -58,7 +58,7 @@ pub async fn transfer(
 /// The way so far, and who is told of it.
 struct Step<'a> {
     progress: TransferProgress,
-    tell: &'a mut dyn FnMut(TransferProgress),
+    tell: &'a mut (dyn FnMut(TransferProgress) + Send),
 }
 
 impl Step<'_> {

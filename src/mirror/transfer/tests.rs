@@ -27,8 +27,9 @@ proptest! {
         before in contract::any_steps(), after in contract::any_steps(),
     ) {
         let (from, to) = (Place::new(), Place::new());
-        contract::a_moved_mirror_goes_on(&from, &to, [before, after], || {
-            wait(transfer(&source(&from), &target(&to), &mut |_| {})).unwrap();
-        });
+        let mut mirror = contract::MovedMirror::default();
+        mirror.goes_on_in(&from, before);
+        wait(transfer(&source(&from), &target(&to), &mut |_| {})).unwrap();
+        mirror.goes_on_in(&to, after);
     }
 }

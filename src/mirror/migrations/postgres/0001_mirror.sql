@@ -259,6 +259,21 @@ CREATE TABLE suspects (
     picked boolean NOT NULL DEFAULT false
 );
 
+-- A mirror that is being taken over from another store, which is not finished as long as the row is
+-- there.
+CREATE TABLE transfer (
+    sole boolean PRIMARY KEY DEFAULT true CHECK (sole),
+    -- Where it comes from, and the log there.
+    source text NOT NULL,
+    last bigint NOT NULL,
+    dropped_through bigint NOT NULL,
+    -- The last change that is here.
+    sequence bigint NOT NULL,
+    -- The last item that is here; none while changes are being taken over.
+    repository bigint,
+    key bytea
+);
+
 -- What others may read. Views only ever gain columns, at the end.
 
 CREATE FUNCTION at_ms(ms bigint) RETURNS timestamptz

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::place::{Place, aside, lease};
+use super::views::views;
 use crate::domain::RepositoryId;
-use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent};
+use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent, Views};
 use crate::mirror::postgres::PostgresMirror;
 use crate::mirror::{Lease, MirrorReader};
 
@@ -27,6 +28,10 @@ impl ImplementationUnderTest for Place {
 
     fn content(&self) -> MirrorContent {
         aside(self.content())
+    }
+
+    fn views(&self) -> Option<Views> {
+        Some(views(self))
     }
 }
 

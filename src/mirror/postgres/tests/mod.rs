@@ -5,6 +5,8 @@ mod fence;
 mod place;
 mod proxy;
 mod speed;
+mod transfer;
+mod views;
 
 use super::{PostgresAddress, PostgresPool, schema};
 use crate::testing::postgres::{SchemaPlace, TestDatabase};

@@ -30,7 +30,7 @@ impl Place {
         self.folder.path().join(format!("mirror.db{end}"))
     }
 
-    fn open(&self) -> SqliteMirror {
+    pub(in crate::mirror) fn open(&self) -> SqliteMirror {
         open(&self.file())
     }
 }

@@ -1,0 +1,183 @@
+//! What a database holds beside items and log, as records.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::mirror::postgres::PostgresPool;
+use crate::mirror::postgres::error::PostgresError;
+use crate::mirror::transfer::{
+    CheckpointRecord, PASS_NUMBERS, PassRecord, RepositoryRecord, SeenRecord, StateRecords,
+    SuspectsRecord,
+};
+
+/// Reads all of it.
+pub(super) async fn read(pool: &PostgresPool) -> Result<StateRecords, PostgresError> {
+    let client = pool.get().await?;
+    let rows = async |sql: &str| client.query(sql, &[]).await;
+    let repositories = rows(
+        "SELECT id, items, first_pass_done, certified_iteration, certified_ms FROM repository",
+    )
+    .await?;
+    let passes = rows(
+        "SELECT repository, iteration, started_ms, ended_ms, certified, reason,
+            pages, requests, first_total, last_total, distinct_ids, repeats, step_backs,
+            created, updated, deleted, unchanged, suspects, held FROM pass",
+    )
+    .await?;
+    let suspects = rows(
+        "SELECT repository, suspects, suspect_count, held, held_count, held_iteration, held_ms,
+            approved_items, approved_count, picked FROM suspects",
+    )
+    .await?;
+    let checkpoints = rows("SELECT repository, saved_ms, state FROM checkpoint").await?;
+    let seen = rows("SELECT repository, page, ids FROM seen").await?;
+    Ok(StateRecords {
+        repositories: all(&repositories, |row| {
+            Ok(RepositoryRecord {
+                id: row.try_get(0)?,
+                items: row.try_get(1)?,
+                first_pass_done: row.try_get(2)?,
+                certified_iteration: row.try_get(3)?,
+                certified_ms: row.try_get(4)?,
+            })
+        })?,
+        passes: all(&passes, pass)?,
+        suspects: all(&suspects, |row| {
+            Ok(SuspectsRecord {
+                repository: row.try_get(0)?,
+                suspects: row.try_get(1)?,
+                suspect_count: row.try_get(2)?,
+                held: row.try_get(3)?,
+                held_count: row.try_get(4)?,
+                held_iteration: row.try_get(5)?,
+                held_ms: row.try_get(6)?,
+                approved_items: row.try_get(7)?,
+                approved_count: row.try_get(8)?,
+                picked: row.try_get(9)?,
+            })
+        })?,
+        checkpoints: all(&checkpoints, |row| {
+            Ok(CheckpointRecord {
+                repository: row.try_get(0)?,
+                saved_ms: row.try_get(1)?,
+                state: row.try_get(2)?,
+            })
+        })?,
+        seen: all(&seen, |row| {
+            Ok(SeenRecord {
+                repository: row.try_get(0)?,
+                page: row.try_get(1)?,
+                ids: row.try_get(2)?,
+            })
+        })?,
+    })
+}
+
+fn all<T>(
+    rows: &[Row],
+    record: impl Fn(&Row) -> Result<T, tokio_postgres::Error>,
+) -> Result<Vec<T>, PostgresError> {
+    Ok(rows.iter().map(record).collect::<Result<_, _>>()?)
+}
+
+fn pass(row: &Row) -> Result<PassRecord, tokio_postgres::Error> {
+    let mut numbers = [0; PASS_NUMBERS];
+    for (column, number) in (6..).zip(&mut numbers) {
+        *number = row.try_get(column)?;
+    }
+    Ok(PassRecord {
+        repository: row.try_get(0)?,
+        iteration: row.try_get(1)?,
+        started_ms: row.try_get(2)?,
+        ended_ms: row.try_get(3)?,
+        numbers,
+        certified: row.try_get(4)?,
+        reason: row.try_get(5)?,
+    })
+}
+
+/// Writes all of it, in place of what is there.
+pub(super) async fn write(pool: &PostgresPool, state: StateRecords) -> Result<(), PostgresError> {
+    let mut client = pool.get().await?;
+    let transaction = client.transaction().await?;
+    transaction
+        .batch_execute(
+            "DELETE FROM repository; DELETE FROM pass; DELETE FROM suspects;
+            DELETE FROM checkpoint; DELETE FROM seen",
+        )
+        .await?;
+    let put = async |sql: &str, rows: Vec<Vec<&(dyn ToSql + Sync)>>| {
+        let statement = transaction.prepare(sql).await?;
+        for row in rows {
+            transaction.execute(&statement, &row).await?;
+        }
+        Ok::<(), PostgresError>(())
+    };
+    let rows = state.repositories.iter().map(|it| {
+        vec![
+            &it.id as &(dyn ToSql + Sync),
+            &it.items,
+            &it.first_pass_done,
+            &it.certified_iteration,
+            &it.certified_ms,
+        ]
+    });
+    put(
+        "INSERT INTO repository (id, items, first_pass_done, certified_iteration, certified_ms)
+        VALUES ($1, $2, $3, $4, $5)",
+        rows.collect(),
+    )
+    .await?;
+    let rows = state.passes.iter().map(|it| {
+        let mut row: Vec<&(dyn ToSql + Sync)> = vec![
+            &it.repository,
+            &it.iteration,
+            &it.started_ms,
+            &it.ended_ms,
+            &it.certified,
+            &it.reason,
+        ];
+        row.extend(it.numbers.iter().map(|number| number as &(dyn ToSql + Sync)));
+        row
+    });
+    put(
+        "INSERT INTO pass (repository, iteration, started_ms, ended_ms, certified, reason,
+            pages, requests, first_total, last_total, distinct_ids, repeats, step_backs,
+            created, updated, deleted, unchanged, suspects, held)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+        rows.collect(),
+    )
+    .await?;
+    let rows = state.suspects.iter().map(|it| {
+        vec![
+            &it.repository as &(dyn ToSql + Sync),
+            &it.suspects,
+            &it.suspect_count,
+            &it.held,
+            &it.held_count,
+            &it.held_iteration,
+            &it.held_ms,
+            &it.approved_items,
+            &it.approved_count,
+            &it.picked,
+        ]
+    });
+    put(
+        "INSERT INTO suspects (repository, suspects, suspect_count, held, held_count,
+            held_iteration, held_ms, approved_items, approved_count, picked)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        rows.collect(),
+    )
+    .await?;
+    let rows = state
+        .checkpoints
+        .iter()
+        .map(|it| vec![&it.repository as &(dyn ToSql + Sync), &it.saved_ms, &it.state]);
+    put("INSERT INTO checkpoint (repository, saved_ms, state) VALUES ($1, $2, $3)", rows.collect())
+        .await?;
+    let rows =
+        state.seen.iter().map(|it| vec![&it.repository as &(dyn ToSql + Sync), &it.page, &it.ids]);
+    put("INSERT INTO seen (repository, page, ids) VALUES ($1, $2, $3)", rows.collect()).await?;
+    transaction.commit().await?;
+    Ok(())
+}

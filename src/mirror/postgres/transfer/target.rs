@@ -1,0 +1,197 @@
+//! Records on their way into a database that is to become a mirror.
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+
+use crate::domain::{ItemId, RepositoryId, Sequence, item};
+use crate::json::jsonb;
+use crate::mirror::postgres::error::PostgresError;
+use crate::mirror::postgres::{PostgresPool, key};
+use crate::mirror::transfer::{ChangeRecord, ItemRecord, TransferCursor, TransferOrigin};
+
+/// So many changes make a part of the log full.
+const FULL_PART: i64 = 10_000_000;
+
+const BEGUN: &str = "
+    SELECT source, last, dropped_through, sequence, repository, key FROM transfer FOR UPDATE";
+
+const IS_EMPTY: &str = "
+    SELECT last = 0 AND dropped_through = 0 AND NOT EXISTS (SELECT FROM item)
+        AND NOT EXISTS (SELECT FROM repository) AND NOT EXISTS (SELECT FROM pass)
+    FROM log FOR UPDATE";
+
+const BEGIN: &str = "
+    WITH bounds AS (UPDATE log SET last = $3, dropped_through = $3),
+    part AS (UPDATE log_part SET after_sequence = $3)
+    INSERT INTO transfer (source, last, dropped_through, sequence) VALUES ($1, $2, $3, $3)";
+
+const PUT_CHANGES: &str = "
+    WITH given AS (UPDATE log SET last = $1 RETURNING part),
+    reached AS (UPDATE transfer SET sequence = $1)
+    INSERT INTO change (part, sequence, repository, key, id, op, iteration, ts_ms, previous,
+        previous_ms, before, after, before_exact, after_exact)
+    SELECT given.part, it.* FROM given, unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::text[],
+        $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[],
+        $12::text[], $13::boolean[], $14::boolean[]) AS it";
+
+const PUT_ITEMS: &str = "
+    WITH reached AS (UPDATE transfer SET repository = $1, key = $2)
+    INSERT INTO item (repository, key, id, sequence, changed_ms, digest, body, json)
+    SELECT $1, key, id, sequence, changed_ms, digest, body, CASE WHEN exact THEN body::jsonb END
+    FROM unnest($3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
+        $9::boolean[]) AS it (key, id, sequence, changed_ms, digest, body, exact)";
+
+/// Whether it holds all; and whoever waits for changes is told.
+const FINISH: &str = "
+    WITH done AS (DELETE FROM transfer)
+    SELECT pg_notify('ewmirror', last::text) FROM log";
+
+/// Sees that a database is not the target of a transfer that was not finished.
+///
+/// # Errors
+///
+/// It is. A role that may not know is told nothing.
+pub(in crate::mirror) async fn expect_finished(pool: &PostgresPool) -> Result<(), PostgresError> {
+    let client = pool.get().await?;
+    match client.query_opt("SELECT source FROM transfer", &[]).await {
+        Ok(None) => Ok(()),
+        Ok(Some(row)) => Err(PostgresError::Unfinished { from: row.try_get(0)? }),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn begin(
+    pool: &PostgresPool,
+    origin: TransferOrigin,
+) -> Result<TransferCursor, PostgresError> {
+    let TransferOrigin { place, last, dropped_through } = origin;
+    let (last, dropped) = (last.0.cast_signed(), dropped_through.0.cast_signed());
+    let mut client = pool.get().await?;
+    let transaction = client.transaction().await?;
+    if let Some(row) = transaction.query_opt(BEGUN, &[]).await? {
+        let from: String = row.try_get(0)?;
+        if (from.as_str(), row.try_get(1)?, row.try_get(2)?) != (place.as_str(), last, dropped) {
+            return Err(PostgresError::OtherSource { from });
+        }
+        let repository = row.try_get::<_, Option<i64>>(4)?;
+        let id = row.try_get::<_, Option<&[u8]>>(5)?.map(key::from_key).transpose()?;
+        let item = repository.map(|it| RepositoryId(it.cast_unsigned())).zip(id);
+        let sequence = Sequence(row.try_get::<_, i64>(3)?.cast_unsigned());
+        return Ok(TransferCursor { sequence, item });
+    }
+    if !transaction.query_one(IS_EMPTY, &[]).await?.try_get::<_, bool>(0)? {
+        return Err(PostgresError::NotEmpty);
+    }
+    transaction.execute(BEGIN, &[&place, &last, &dropped]).await?;
+    transaction.commit().await?;
+    Ok(TransferCursor { sequence: dropped_through, item: None })
+}
+
+/// Changes as the columns of a statement's arrays.
+#[derive(Default)]
+struct ChangeArrays<'a> {
+    sequences: Vec<i64>,
+    repositories: Vec<i64>,
+    keys: Vec<Vec<u8>>,
+    ids: Vec<String>,
+    ops: Vec<&'static str>,
+    iterations: Vec<i64>,
+    times: Vec<i64>,
+    previous: Vec<Option<i64>>,
+    previous_times: Vec<Option<i64>>,
+    before: Vec<Option<&'a str>>,
+    after: Vec<Option<&'a str>>,
+    before_exact: Vec<bool>,
+    after_exact: Vec<bool>,
+}
+
+pub(super) async fn put_changes(
+    pool: &PostgresPool,
+    changes: Vec<ChangeRecord>,
+) -> Result<(), PostgresError> {
+    let Some(last) = changes.last() else { return Ok(()) };
+    let last = last.change.sequence.0.cast_signed();
+    let mut arrays = ChangeArrays::default();
+    for ChangeRecord { change, previous, previous_ms } in &changes {
+        let (before, after) = (text(change.before.as_deref())?, text(change.after.as_deref())?);
+        arrays.sequences.push(change.sequence.0.cast_signed());
+        arrays.repositories.push(change.repository.0.cast_signed());
+        arrays.keys.push(key::to_key(&change.item));
+        arrays.ids.push(written(&change.item));
+        arrays.ops.push(change.op.letter());
+        arrays.iterations.push(change.iteration.0.cast_signed());
+        arrays.times.push(change.ts_ms);
+        arrays.previous.push(previous.map(|previous| previous.0.cast_signed()));
+        arrays.previous_times.push(*previous_ms);
+        arrays.before_exact.push(before.is_some_and(jsonb::is_exact));
+        arrays.after_exact.push(after.is_some_and(jsonb::is_exact));
+        arrays.before.push(before);
+        arrays.after.push(after);
+    }
+    let client = pool.get().await?;
+    let statement = client.prepare_cached(PUT_CHANGES).await?;
+    let it = &arrays;
+    let values: [&(dyn ToSql + Sync); 14] = [
+        &last,
+        &it.sequences,
+        &it.repositories,
+        &it.keys,
+        &it.ids,
+        &it.ops,
+        &it.iterations,
+        &it.times,
+        &it.previous,
+        &it.previous_times,
+        &it.before,
+        &it.after,
+        &it.before_exact,
+        &it.after_exact,
+    ];
+    client.execute(&statement, &values).await?;
+    client.query_one("SELECT roll_over(interval '1000 years', $1)", &[&FULL_PART]).await?;
+    Ok(())
+}
+
+pub(super) async fn put_items(
+    pool: &PostgresPool,
+    repository: RepositoryId,
+    items: Vec<ItemRecord>,
+) -> Result<(), PostgresError> {
+    let Some(last) = items.last() else { return Ok(()) };
+    let (repository, last) = (repository.0.cast_signed(), key::to_key(&last.id));
+    let bodies = items.iter().map(|it| text(it.body.as_deref())).collect::<Result<Vec<_>, _>>()?;
+    let keys: Vec<Vec<u8>> = items.iter().map(|it| key::to_key(&it.id)).collect();
+    let ids: Vec<String> = items.iter().map(|it| written(&it.id)).collect();
+    let sequences: Vec<i64> = items.iter().map(|it| it.sequence.0.cast_signed()).collect();
+    let times: Vec<i64> = items.iter().map(|it| it.changed_ms).collect();
+    let digest = |it: &ItemRecord| it.body.as_ref().map(|body| item::digest(body).cast_signed());
+    let digests: Vec<Option<i64>> = items.iter().map(digest).collect();
+    let exact: Vec<bool> = bodies.iter().map(|body| body.is_some_and(jsonb::is_exact)).collect();
+    let client = pool.get().await?;
+    let statement = client.prepare_cached(PUT_ITEMS).await?;
+    let values: [&(dyn ToSql + Sync); 9] =
+        [&repository, &last, &keys, &ids, &sequences, &times, &digests, &bodies, &exact];
+    client.execute(&statement, &values).await?;
+    Ok(())
+}
+
+pub(super) async fn finish(pool: &PostgresPool) -> Result<(), PostgresError> {
+    let client = pool.get().await?;
+    client.query(FINISH, &[]).await?;
+    Ok(())
+}
+
+/// A body as a text that PostgreSQL can hold: UTF-8 without a NUL.
+fn text(body: Option<&[u8]>) -> Result<Option<&str>, PostgresError> {
+    let Some(body) = body else { return Ok(None) };
+    match std::str::from_utf8(body) {
+        Ok(text) if !text.contains('\0') => Ok(Some(text)),
+        _ => Err(PostgresError::Nonsense("a body that is no text")),
+    }
+}
+
+/// An id as people write it. PostgreSQL has no text with a NUL; the key has it.
+fn written(id: &ItemId) -> String {
+    id.to_string().replace('\0', "\u{fffd}")
+}

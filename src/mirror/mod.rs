@@ -33,13 +33,14 @@ pub use contracts::Administration;
 #[cfg(test)]
 pub use contracts::ChangeLog;
 #[cfg(test)]
+pub use contracts::ForeignLease;
+#[cfg(test)]
 pub use contracts::Items;
 #[cfg(test)]
 pub use contracts::MirrorFuture;
 pub use contracts::{
-    ChangesPage, ForeignLease, HeldLease, ItemHistory, ItemsPage, ItemsSnapshot, Lease,
-    LeaseRequest, LeaseStanding, Leases, LogBounds, Mirror, MirrorReader, RepositoryWriter,
-    Sharing,
+    ChangesPage, HeldLease, ItemHistory, ItemsPage, ItemsSnapshot, Lease, LeaseRequest,
+    LeaseStanding, Leases, LogBounds, Mirror, MirrorReader, RepositoryWriter, Sharing,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use digest::ItemsDigest;

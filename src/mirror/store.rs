@@ -93,8 +93,12 @@ impl Store {
             Self::Postgres(address) => {
                 let address = PostgresAddress::clone(address);
                 let pool = PostgresPool::new(address.clone())?;
-                postgres::migrate(&pool).await?;
-                postgres::expect_finished(&pool).await?;
+                // Where the database is away, the daemon stands by; what takes leases asks again.
+                if let Err(error) = postgres::prepare(&pool).await
+                    && !error.is_of_connection()
+                {
+                    return Err(error.into());
+                }
                 // What renews leases must not wait for those who write or ask.
                 let leases = PostgresLeases::new(PostgresPool::new(address.clone())?, instance);
                 let reading = PostgresReading::new(PostgresPool::new(address)?);

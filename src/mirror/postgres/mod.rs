@@ -36,7 +36,7 @@ pub use address::PostgresAddress;
 pub(crate) use connections::PostgresPool;
 pub(in crate::mirror) use findings::findings;
 pub(crate) use leases::PostgresLeases;
+pub(in crate::mirror) use leases::prepare;
 pub(crate) use mirror::PostgresMirror;
 pub(crate) use read::PostgresReading;
-pub(in crate::mirror) use schema::migrate;
 pub(super) use transfer::{PostgresTransfer, expect_finished};

@@ -289,6 +289,7 @@ fn the_document_is_this_json() {
     "requests": 700,
     "restarts": 0
   },
+  "instance": null,
   "mirror": {
     "url": "sqlite:///var/lib/ewmirror/mirror.db",
     "database_bytes": 19084083,
@@ -302,6 +303,7 @@ fn the_document_is_this_json() {
       "id": 10149,
       "name": "Products",
       "state": "paging",
+      "owner": null,
       "iteration": 13,
       "pages": 40,
       "covered": 4000,

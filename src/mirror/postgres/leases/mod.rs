@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use deadpool_postgres::Object;
+use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -22,6 +23,8 @@ use crate::mirror::contracts::{
 use crate::mirror::lease_policy::{LiveDaemon, decide};
 use crate::mirror::postgres::connections::PostgresPool;
 use crate::mirror::postgres::error::PostgresError;
+use crate::mirror::postgres::schema::migrate;
+use crate::mirror::postgres::transfer::expect_finished;
 
 /// What each call begins with: a page that is being written may keep a lease locked for so long.
 const PATIENCE: &str = "SET lock_timeout = '1s'; SET statement_timeout = '3s'";
@@ -104,22 +107,31 @@ SELECT extract(epoch FROM clock_timestamp() - denied_at)::float8 FROM denial
 WHERE login = $1 AND denied_at >= clock_timestamp() - $2::float8 * interval '1 second'
 ORDER BY denied_at DESC";
 
+/// Brings the schema up to date, and sees that it is a whole mirror.
+pub(in crate::mirror) async fn prepare(pool: &PostgresPool) -> Result<(), PostgresError> {
+    migrate(pool).await?;
+    expect_finished(pool).await
+}
+
 /// The leases as one daemon sees them.
 #[derive(Debug)]
 pub(crate) struct PostgresLeases {
     pool: PostgresPool,
     name: String,
     owner: String,
+    /// Whether the schema is known to be up to date: the database may have been away at the start.
+    migrated: OnceCell<()>,
 }
 
 impl PostgresLeases {
     /// Those of a daemon of this name, over connections that nobody else uses.
     pub(crate) fn new(pool: PostgresPool, name: &str) -> Self {
         let owner = format!("{name}-{:08x}", fastrand::u32(..));
-        Self { pool, name: name.to_owned(), owner }
+        Self { pool, name: name.to_owned(), owner, migrated: OnceCell::new() }
     }
 
     async fn connect(&self) -> Result<LeaseConnection, PostgresError> {
+        self.migrated.get_or_try_init(|| prepare(&self.pool)).await?;
         let connection = LeaseConnection(Some(self.pool.get().await?));
         connection.client()?.batch_execute(PATIENCE).await?;
         Ok(connection)

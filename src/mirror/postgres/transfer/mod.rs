@@ -37,7 +37,7 @@ impl PostgresTransfer {
     /// It is in use, or the target of a transfer that was not finished.
     pub(in crate::mirror) async fn source(address: PostgresAddress) -> Result<Self, MirrorError> {
         let pool = PostgresPool::new(address)?;
-        target::expect_finished(&pool).await?;
+        expect_finished(&pool).await?;
         Self::hold(pool).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::place::{Place, lease, page};
 use super::proxy::{Cut, Proxy};
@@ -183,14 +183,14 @@ async fn a_transaction_that_outlives_its_connection_is_not_made_twice() {
             let (writer, page) = (Arc::clone(&writer), Arc::clone(&page));
             Handle::current().spawn(async move { writer.write_page(page).await })
         };
-        waiting(&place, 1).await;
+        place.waiting(1).await;
         proxy.hang_up();
         assert_eq!(kind(call.await.unwrap()), MirrorErrorKind::Unavailable);
         let again = {
             let (writer, page) = (Arc::clone(&writer), Arc::clone(&page));
             Handle::current().spawn(async move { writer.write_page(page).await })
         };
-        waiting(&place, 2).await;
+        place.waiting(2).await;
         client.batch_execute("COMMIT").await.unwrap();
         let told = again.await.unwrap().unwrap();
         let updated = rows
@@ -201,32 +201,6 @@ async fn a_transaction_that_outlives_its_connection_is_not_made_twice() {
         let content = place.content().await;
         assert_eq!(content.changes.len(), before.changes.len() + 2);
     }
-}
-
-/// Waits until so many of the store's connections to this place wait for a lock.
-async fn waiting(place: &Place, count: i64) {
-    let client = place.client().await;
-    let schema = format!("%{}%", place.address.schema);
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(30) {
-        // A waiting statement's search path is not to be seen, but its locks are.
-        let row = client
-            .query_one(
-                "SELECT count(DISTINCT waiting.pid) FROM pg_locks AS waiting
-                JOIN pg_locks AS tables ON tables.pid = waiting.pid
-                JOIN pg_class ON pg_class.oid = tables.relation
-                JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
-                WHERE NOT waiting.granted AND pg_namespace.nspname LIKE $1",
-                &[&schema],
-            )
-            .await
-            .unwrap();
-        if row.get::<_, i64>(0) >= count {
-            return;
-        }
-        sleep(Duration::from_millis(5)).await;
-    }
-    panic!("nobody waits");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod contract;
 mod fence;
 mod place;
 mod proxy;
+mod retention;
 mod speed;
 mod transfer;
 mod views;

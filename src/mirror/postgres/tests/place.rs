@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
 use super::address;
@@ -72,6 +74,31 @@ impl Place {
             )
             .await
             .unwrap();
+    }
+
+    /// Waits until so many connections to it wait for a lock; which processes of the server these are.
+    pub(super) async fn waiting(&self, count: usize) -> Vec<i32> {
+        let client = self.client().await;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(60) {
+            // The locks that a process has tell which schema it is at work in.
+            let rows = client
+                .query(
+                    "SELECT DISTINCT waiting.pid FROM pg_locks AS waiting
+                    JOIN pg_locks AS tables ON tables.pid = waiting.pid
+                    JOIN pg_class ON pg_class.oid = tables.relation
+                    JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+                    WHERE NOT waiting.granted AND pg_namespace.nspname = $1",
+                    &[&&*self.address.schema],
+                )
+                .await
+                .unwrap();
+            if rows.len() >= count {
+                return rows.iter().map(|row| row.get(0)).collect();
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        panic!("nobody waits");
     }
 
     /// What is in it.

@@ -101,7 +101,7 @@ impl Store {
                 }
                 // What renews leases must not wait for those who write or ask.
                 let leases = PostgresLeases::new(PostgresPool::new(address.clone())?, instance);
-                let reading = PostgresReading::new(PostgresPool::new(address)?);
+                let reading = PostgresReading::new(PostgresPool::to_read(address)?);
                 Ok(OpenMirror {
                     writing: Box::new(PostgresMirror::new(pool)),
                     leases: Some(Arc::new(leases)),
@@ -128,7 +128,7 @@ impl Store {
                 .await
             }
             Self::Postgres(address) => {
-                let pool = PostgresPool::new(PostgresAddress::clone(address))?;
+                let pool = PostgresPool::to_read(PostgresAddress::clone(address))?;
                 let reading = PostgresReading::open(pool.clone()).await?;
                 postgres::expect_finished(&pool).await?;
                 Ok(Arc::new(reading))

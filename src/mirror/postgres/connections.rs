@@ -19,7 +19,7 @@ use super::connect::{Unreached, connect};
 use super::dedicated::DedicatedConnection;
 use super::error::PostgresError;
 use super::names::quoted;
-use super::plans::PLANS;
+use super::plans::{PLANS, READING};
 use super::tls;
 
 /// The most connections that are open at once, those that listen and renew leases not counted.
@@ -53,6 +53,19 @@ impl PostgresPool {
     ///
     /// They cannot be secured as the address asks for.
     pub(crate) fn new(address: PostgresAddress) -> Result<Self, PostgresError> {
+        Self::planning(address, PLANS)
+    }
+
+    /// The same for who only reads.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PostgresPool::new`].
+    pub(crate) fn to_read(address: PostgresAddress) -> Result<Self, PostgresError> {
+        Self::planning(address, READING)
+    }
+
+    fn planning(address: PostgresAddress, plans: &'static str) -> Result<Self, PostgresError> {
         let tls = tls::connector(&address)?;
         let schema = address.schema.clone();
         let way = Arc::new(Way { address, tls, unreached: Mutex::default() });
@@ -60,7 +73,7 @@ impl PostgresPool {
         let maker = Maker(Arc::clone(&way));
         let manager = Manager::from_connect(Config::new(), maker, recycling);
         let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
-            let settings = settings(&schema);
+            let settings = settings(&schema, plans);
             Box::pin(
                 async move { client.batch_execute(&settings).await.map_err(HookError::Backend) },
             )
@@ -100,7 +113,7 @@ impl PostgresPool {
         let (client, connection) = connect(&self.way.address, &self.way.tls).await?;
         let mut connection = DedicatedConnection::new(client, connection);
         let (client, wire) = connection.parts();
-        wire.run(client.batch_execute(&settings(&self.way.address.schema))).await?;
+        wire.run(client.batch_execute(&settings(&self.way.address.schema, READING))).await?;
         Ok(connection)
     }
 
@@ -151,7 +164,7 @@ impl fmt::Debug for Way {
 /// A statement that takes longer than a minute holds up whoever waits for it. A transaction in which
 /// nothing happens for ten seconds is of a daemon that is frozen: it must not keep its locks from the
 /// one that takes over.
-fn settings(schema: &str) -> String {
+fn settings(schema: &str, plans: &str) -> String {
     let schema = quoted(schema);
     format!(
         "SET search_path TO pg_catalog, {schema}, pg_temp; SET TIME ZONE 'UTC'; \
@@ -159,6 +172,6 @@ fn settings(schema: &str) -> String {
          SET statement_timeout TO '60s'; SET idle_in_transaction_session_timeout TO '10s'; \
          SET lock_timeout TO '20s'; SET tcp_keepalives_idle TO 10; \
          SET tcp_keepalives_interval TO 5; SET tcp_keepalives_count TO 3; \
-         SET tcp_user_timeout TO '20s'; {PLANS}"
+         SET tcp_user_timeout TO '20s'; {plans}"
     )
 }

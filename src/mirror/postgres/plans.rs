@@ -8,3 +8,9 @@
 /// What each connection is set to.
 pub(super) const PLANS: &str = "SET enable_seqscan TO off; SET enable_hashjoin TO off; \
     SET enable_mergejoin TO off; SET jit TO off; SET plan_cache_mode TO force_generic_plan";
+
+/// What a connection is set to that only reads. Its statements are planned for their parameters each time:
+/// so the plan of one that reads the log has the parts in it that matter, and no others.
+pub(super) const READING: &str = "SET enable_seqscan TO off; SET enable_bitmapscan TO off; \
+    SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET jit TO off; \
+    SET plan_cache_mode TO force_custom_plan";

@@ -1,6 +1,7 @@
 //! The mirror in PostgreSQL, by the built binary: what befalls the database, the way to it, and the
 //! daemons that share it.
 
+mod commands;
 mod faults;
 mod judge;
 mod kill;

@@ -34,7 +34,7 @@ impl HandmadeMirror {
     async fn at(address: PostgresAddress) -> Self {
         let pool = PostgresPool::new(address.clone()).unwrap();
         schema::migrate(&pool).await.unwrap();
-        let reading = PostgresReading::new(pool.clone());
+        let reading = PostgresReading::new(PostgresPool::to_read(address.clone()).unwrap());
         Self { address, pool, reading, log: Vec::new(), items: BTreeMap::new(), dropped: 0 }
     }
 
@@ -47,7 +47,7 @@ impl HandmadeMirror {
         let mut address = self.address.clone();
         address.url.user = user.map(str::to_owned).or(address.url.user);
         address.url.application_name = program.to_owned();
-        PostgresPool::new(address).unwrap()
+        PostgresPool::to_read(address).unwrap()
     }
 
     /// Says something to the database.

@@ -64,6 +64,17 @@ pub(crate) enum PostgresError {
     /// It is the target of a transfer from elsewhere.
     #[error("the schema is being moved to from another mirror, {from}, or that has changed since")]
     OtherSource { from: String },
+    /// Another program's tables are in the schema.
+    #[error("the schema {schema:?} holds tables, and none of a mirror")]
+    ForeignSchema { schema: String },
+    /// A later version of this program has been here.
+    #[error("the schema {schema:?} is of version {found}, and this program knows {known}")]
+    NewerSchema { schema: String, found: i32, known: i32 },
+    /// The tables were made by something that has the same version as one of our migrations.
+    #[error(
+        "the schema {schema:?} was brought to version {version} by another migration than ours"
+    )]
+    OtherMigration { schema: String, version: i32 },
     /// A row is not what we wrote.
     #[error("the mirror's tables make no sense: {0}")]
     Nonsense(&'static str),
@@ -129,6 +140,17 @@ impl From<PostgresError> for MirrorError {
             PostgresError::NotEmpty | PostgresError::OtherSource { .. } => (
                 MirrorErrorKind::NotEmpty,
                 "name another schema in mirror.schema, or drop this one",
+            ),
+            PostgresError::ForeignSchema { .. } => {
+                (MirrorErrorKind::Foreign, "name another schema in mirror.schema")
+            }
+            PostgresError::NewerSchema { .. } => (
+                MirrorErrorKind::Newer,
+                "run the version of ewmirror that wrote it, or a later one",
+            ),
+            PostgresError::OtherMigration { .. } => (
+                MirrorErrorKind::Foreign,
+                "run the version of ewmirror that made it, or name another schema in mirror.schema",
             ),
             PostgresError::Database(error) => (error.kind(), error.remedy()),
             PostgresError::Unreached(unreached) => (unreached.kind(), unreached.remedy()),

@@ -2,6 +2,7 @@
 
 mod contract;
 mod fence;
+mod migrations;
 mod place;
 mod proxy;
 mod retention;

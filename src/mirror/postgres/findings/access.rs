@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Object;
 
+use crate::config::SslMode;
 use crate::mirror::ExaminationFinding;
 use crate::mirror::postgres::error::PostgresError;
 
@@ -12,8 +13,12 @@ pub(super) const CONNECTIONS: &str = "connections";
 /// Connections that a daemon may have at once, and as many again for the commands.
 const CONNECTIONS_NEEDED: i64 = 16;
 
-/// Whether others can read or change what goes over the network.
-pub(super) async fn tls(connection: &Object) -> Result<ExaminationFinding, PostgresError> {
+/// Whether others can read or change what goes over the network. `ssl_mode` is what the configuration
+/// asks for.
+pub(super) async fn tls(
+    connection: &Object,
+    ssl_mode: SslMode,
+) -> Result<ExaminationFinding, PostgresError> {
     // The session's own row is shown to everybody.
     let row = connection
         .query_one(
@@ -26,8 +31,15 @@ pub(super) async fn tls(connection: &Object) -> Result<ExaminationFinding, Postg
     let (version, cipher): (String, String) = (row.try_get(2)?, row.try_get(3)?);
     Ok(if is_local {
         ExaminationFinding::unseen(TLS, "a socket of this machine: nothing goes over a network")
+    } else if is_on && ssl_mode == SslMode::VerifyFull {
+        ExaminationFinding::sound(TLS, format!("{version}, {cipher}, verified in full"))
     } else if is_on {
-        ExaminationFinding::sound(TLS, format!("{version}, {cipher}"))
+        let found = format!(
+            "{version}, {cipher}, but sslmode is weaker than verify-full: another server can take \
+             its place"
+        );
+        let remedy = "set sslmode=verify-full, and mirror.ca_file where the authority is your own";
+        ExaminationFinding::warning(TLS, found, remedy)
     } else {
         let remedy = "set ssl = on there, and sslmode=verify-full here";
         ExaminationFinding::warning(TLS, "none: others can read and change what is sent", remedy)
@@ -50,7 +62,7 @@ pub(super) async fn role(
         let remedy = "give the daemon a role of its own: see docs/postgresql.md";
         return Ok(ExaminationFinding::warning(ROLE, format!("{role} is a superuser"), remedy));
     }
-    // Whoever owns our tables makes the schema and brings it up to date, too.
+    // The owner of our tables makes the schema and brings it up to date, too.
     let row = connection
         .query_one(
             "SELECT count(*), \

@@ -95,7 +95,7 @@ impl Database<'_> {
                 identity::DATABASE => identity::database(connection, schema).await,
                 identity::ENCODING => identity::encoding(connection).await,
                 identity::CLOCK => identity::clock(connection).await,
-                access::TLS => access::tls(connection).await,
+                access::TLS => access::tls(connection, pool.address().url.ssl_mode).await,
                 access::ROLE => access::role(connection, schema).await,
                 access::CONNECTIONS => access::connections(connection).await,
                 durability::STANDBY => durability::standby(connection).await,

@@ -92,9 +92,9 @@ pub(super) async fn transactions(connection: &Object) -> Result<ExaminationFindi
             &[&(LONG_S as f64)],
         )
         .await?;
-    let holders: [String; 3] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
+    let causes: [String; 3] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
     let sees_all: bool = row.try_get(3)?;
-    let found = holders.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ");
+    let found = causes.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ");
     Ok(if !found.is_empty() {
         let remedy = "they keep dead rows from being cleared away: end what is not needed";
         ExaminationFinding::warning(TRANSACTIONS, found, remedy)

@@ -77,7 +77,7 @@ fn round_trips(server: &Server, cluster: &Cluster, items: usize) -> Fallible<()>
     let mirror = section(trips.port(), "first_0");
     let ours = Ours { mirror: Some(&mirror), ..ours(server, folder.path()) };
     let pages = items.div_ceil(PAGE_SIZE) as f64;
-    let mut count = |arguments: Option<&[&str]>, passes: usize| -> Fallible<f64> {
+    let count = |arguments: Option<&[&str]>, passes: usize| -> Fallible<f64> {
         trips.take();
         match arguments {
             Some(arguments) => drop(ours.command(arguments)?),

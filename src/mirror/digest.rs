@@ -84,7 +84,9 @@ mod tests {
 
     fn of(items: &[(ItemId, String)]) -> ItemsDigest {
         let mut digest = ItemsDigest::default();
-        items.iter().for_each(|(id, body)| digest.add(id, body.as_bytes()));
+        for (id, body) in items {
+            digest.add(id, body.as_bytes());
+        }
         digest
     }
 

@@ -68,7 +68,7 @@ impl TestDatabase {
         let begun = Instant::now();
         while !server.folder.join("ready").exists() {
             assert!(begun.elapsed() < START_WITHIN, "no server: {}", server.log());
-            std::thread::sleep(Duration::from_millis(20));
+            pause();
         }
         server
     }

@@ -35,7 +35,7 @@ static COMPARE: LazyLock<String> = LazyLock::new(|| {
 
 /// What the comparison found.
 #[derive(Debug)]
-pub(super) struct Comparison {
+pub(super) struct PageComparison {
     /// Whether any pass over the repository has come to its end.
     pub(super) first_pass_done: bool,
     /// Whether the page's transaction has been made.
@@ -60,7 +60,7 @@ pub(super) async fn compare(
     page: &PageOfItems,
     rows: &[(&Item, bool)],
     counts: &CountParameters,
-) -> Result<Comparison, PostgresError> {
+) -> Result<PageComparison, PostgresError> {
     let of_page = PageParameters::new(page);
     let keys: Vec<Vec<u8>> = rows.iter().map(|(item, _)| to_key(&item.id)).collect();
     let digests: Vec<i64> = rows.iter().map(|(item, _)| item.digest.cast_signed()).collect();
@@ -71,7 +71,7 @@ pub(super) async fn compare(
     parameters.extend::<[&(dyn ToSql + Sync); 2]>([&keys, &digests]);
     let statement = connection.prepare_cached(&COMPARE).await?;
     let mut comparison =
-        Comparison { first_pass_done: false, is_written: false, differing: Vec::new() };
+        PageComparison { first_pass_done: false, is_written: false, differing: Vec::new() };
     for row in connection.query(&statement, &parameters).await? {
         let number: i64 = row.try_get(0)?;
         match usize::try_from(number).ok().map(|number| number.checked_sub(1)) {

@@ -16,6 +16,7 @@ mod findings;
 mod key;
 mod leases;
 mod ledger;
+mod log_parts;
 mod mirror;
 mod names;
 mod numbers;

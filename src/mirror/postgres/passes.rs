@@ -18,7 +18,7 @@ use crate::mirror::{ChangeCounts, EndOfPass, Interrupted, PassStatistics, Resume
 /// Passes of one repository that the ledger keeps.
 const KEPT: i64 = 1000;
 
-/// Waits for a transaction of this repository that is under way still, whoever asked for it.
+/// Waits for a transaction of this repository that is under way still, by this daemon or another.
 const WAIT: &str = "SELECT FROM lease WHERE repository = $1 FOR UPDATE";
 
 /// All that a pager begins with, as of one moment.

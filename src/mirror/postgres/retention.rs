@@ -32,7 +32,7 @@ const OLDEST: &str = "
     FROM change WHERE change.sequence > $2 ORDER BY change.sequence LIMIT $3";
 
 /// Drops them, and forgets the items whose deletion is among them and was the last of their changes.
-/// Whoever came first has dropped them already.
+/// Another session may have dropped them already.
 const DROP: &str = "
     WITH dropped AS (
         UPDATE log SET dropped_through = $2::bigint

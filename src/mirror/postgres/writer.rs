@@ -8,12 +8,12 @@ use deadpool_postgres::ClientWrapper;
 use tokio::sync::Mutex;
 
 use super::append::{self, AsJson, ChangeColumns, NewChange};
-use super::compare::{self, Comparison};
+use super::compare::{self, PageComparison};
 use super::connections::PostgresPool;
 use super::error::PostgresError;
 use super::fence::{CallDigest, CallId, Fence, Standing};
 use super::ledger::CountParameters;
-use super::mirror::LogParts;
+use super::log_parts::LogParts;
 use super::{passes, suspects};
 use crate::domain::{IdSet, Item, ItemId, Iteration, Op, RepositoryId};
 use crate::mirror::contracts::{Lease, MirrorFuture, RepositoryWriter};
@@ -95,8 +95,8 @@ impl PostgresWriter {
             }
             if !comparison.differing.is_empty() {
                 fence.nothing_written();
-                let (changes, changed) = judge(page, &rows, comparison);
-                if self.append(&connection, &mut fence, call, page, &changes, changed).await? {
+                let (entries, changed) = judge(page, &rows, comparison);
+                if self.append(&connection, &mut fence, call, page, (&entries, changed)).await? {
                     fence.made();
                     return Ok(changed);
                 }
@@ -113,16 +113,15 @@ impl PostgresWriter {
         fence: &mut Fence,
         call: CallId,
         page: &PageOfItems,
-        changes: &[NewChange<'_>],
-        changed: ChangeCounts,
+        (entries, changed): (&[NewChange<'_>], ChangeCounts),
     ) -> Result<bool, PostgresError> {
         let counts = CountParameters::new(page.iteration.0, page.ts_ms, changed);
-        let columns = ChangeColumns::of(self.repository, changes, AsJson::WhereExact)?;
+        let columns = ChangeColumns::of(self.repository, entries, AsJson::WhereExact)?;
         let parameters = fence.attempt(call, changed);
         match append::page(connection, &parameters, page, &counts, &columns).await {
             // It takes none of our bodies as text for wrong, so it must be one as JSON.
             Err(error) if error.is_of_data() => {
-                let columns = ChangeColumns::of(self.repository, changes, AsJson::Never)?;
+                let columns = ChangeColumns::of(self.repository, entries, AsJson::Never)?;
                 append::page(connection, &parameters, page, &counts, &columns).await
             }
             done => done,
@@ -150,9 +149,9 @@ impl PostgresWriter {
             }
             let present = suspects::present(&connection, self.repository, items).await?;
             let changed = ChangeCounts { deleted: present.len() as u64, ..ChangeCounts::default() };
-            let changes: Vec<NewChange<'_>> =
+            let entries: Vec<NewChange<'_>> =
                 present.iter().map(|id| NewChange { id, op: Op::Delete, item: None }).collect();
-            let columns = ChangeColumns::of(self.repository, &changes, AsJson::Never)?;
+            let columns = ChangeColumns::of(self.repository, &entries, AsJson::Never)?;
             let counts = CountParameters::new(iteration.0, ts_ms, changed);
             let parameters = fence.attempt(call, changed);
             if append::deletions(&connection, &parameters, &counts, &columns).await? {
@@ -264,13 +263,13 @@ fn call_of_page(page: &PageOfItems) -> CallId {
 fn judge<'a>(
     page: &PageOfItems,
     rows: &[(&'a Item, bool)],
-    comparison: Comparison,
+    comparison: PageComparison,
 ) -> (Vec<NewChange<'a>>, ChangeCounts) {
-    let Comparison { first_pass_done, differing, .. } = comparison;
+    let PageComparison { first_pass_done, differing, .. } = comparison;
     let rules = ComparisonRules { first_pass_done, ignore: &page.ignore };
     let mut stored: HashMap<usize, Option<String>> =
         differing.into_iter().map(|row| (row.place, row.body)).collect();
-    let (mut changes, mut changed) = (Vec::new(), ChangeCounts::default());
+    let (mut entries, mut changed) = (Vec::new(), ChangeCounts::default());
     for (place, (item, newly_seen)) in rows.iter().enumerate() {
         let (known, body) = match stored.remove(&place) {
             None => (StoredVersion::Present(item.digest), None),
@@ -283,9 +282,9 @@ fn judge<'a>(
             None => changed.unchanged += u64::from(*newly_seen),
             Some(op) => {
                 *(if op == Op::Update { &mut changed.updated } else { &mut changed.created }) += 1;
-                changes.push(NewChange { id: &item.id, op, item: Some(item) });
+                entries.push(NewChange { id: &item.id, op, item: Some(item) });
             }
         }
     }
-    (changes, changed)
+    (entries, changed)
 }

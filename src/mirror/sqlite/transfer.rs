@@ -87,7 +87,7 @@ impl TransferSource for SqliteTransfer {
     }
 
     fn extent(&self) -> MirrorFuture<'_, MirrorExtent> {
-        Box::pin(self.run(|store| store.read(|transaction| extent(transaction))))
+        Box::pin(self.run(|store| store.read(extent)))
     }
 
     fn changes(&self, after: Sequence) -> MirrorFuture<'_, Vec<ChangeRecord>> {
@@ -108,7 +108,7 @@ impl TransferSource for SqliteTransfer {
     }
 
     fn state(&self) -> MirrorFuture<'_, StateRecords> {
-        Box::pin(self.run(|store| store.read(|transaction| transfer_state::read(transaction))))
+        Box::pin(self.run(|store| store.read(transfer_state::read)))
     }
 }
 
@@ -351,6 +351,7 @@ fn put_items(
 }
 
 /// What makes a row of the log for the body of a change that was dropped; of others there is one.
+#[expect(clippy::type_complexity, reason = "a closure that is returned has no shorter type")]
 fn hidden<'a>(
     transaction: &'a Transaction<'_>,
 ) -> rusqlite::Result<impl Fn(i64, i64, SqlItemId<'_>, i64, &[u8]) -> rusqlite::Result<()> + use<'a>>

@@ -168,12 +168,12 @@ impl MetricsInput {
         let help = "Whether this daemon reads anything: 0 where it stands by for another one.";
         encoder.gauge("ewmirror_leader", None, help, [(none(), u64::from(!is_standby))])?;
         let name = self.document.instance.as_ref().map(|instance| &instance.name);
-        let held = self.read().map(|it| {
+        let leases = self.read().map(|it| {
             let is_own = name.is_none_or(|name| it.owner.as_ref() == Some(name));
             (of(RepositoryId(it.id)), u64::from(is_own))
         });
         let help = "Whether this daemon is the one to read the repository.";
-        encoder.gauge("ewmirror_lease_held", None, help, held)?;
+        encoder.gauge("ewmirror_lease_held", None, help, leases)?;
         let ready = self
             .read()
             .map(|it| (of(RepositoryId(it.id)), u64::from(readiness::is_ready(it, self.max_age))));

@@ -1,5 +1,7 @@
 //! Which database it is: its version, its schema, its encoding, its clock.
 
+use std::cmp::Ordering;
+
 use std::time::{Duration, SystemTime};
 
 use bytesize::ByteSize;
@@ -52,15 +54,17 @@ pub(super) async fn database(
     let version = format!("SELECT coalesce(max(version), 0) FROM {}.migration", quoted(schema));
     let version: i32 = connection.query_one(&version, &[]).await?.try_get(0)?;
     let found = format!("{place} version {version}");
-    Ok(if version > SCHEMA_VERSION {
-        let remedy = "a later ewmirror has made it: install that one";
-        ExaminationFinding::failure(DATABASE, found, remedy)
-    } else if version < SCHEMA_VERSION {
-        let found = format!("{found}, of an earlier ewmirror");
-        let remedy = "the daemon brings it up to date when it starts, with a role that owns it";
-        ExaminationFinding::warning(DATABASE, found, remedy)
-    } else {
-        ExaminationFinding::sound(DATABASE, found)
+    Ok(match version.cmp(&SCHEMA_VERSION) {
+        Ordering::Greater => {
+            let remedy = "a later ewmirror has made it: install that one";
+            ExaminationFinding::failure(DATABASE, found, remedy)
+        }
+        Ordering::Less => {
+            let found = format!("{found}, of an earlier ewmirror");
+            let remedy = "the daemon brings it up to date when it starts, with a role that owns it";
+            ExaminationFinding::warning(DATABASE, found, remedy)
+        }
+        Ordering::Equal => ExaminationFinding::sound(DATABASE, found),
     })
 }
 

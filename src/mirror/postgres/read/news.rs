@@ -1,4 +1,4 @@
-//! News of the log, for all who wait for some: one connection listens for them together.
+//! LogNews of the log, for all who wait for some: one connection listens for them together.
 //!
 //! A NOTIFY is a hint to look at the log, no more: anybody may send one, and one may be lost. So the
 //! log is looked at by and by in any case; seldom only while hints have been seen to come, since on a
@@ -36,13 +36,13 @@ const CONNECT_AGAIN: Duration = Duration::from_millis(500);
 
 /// The last change, as the task that listens has seen it.
 #[derive(Debug)]
-pub(super) struct News {
+pub(super) struct LogNews {
     last: watch::Sender<Sequence>,
     /// The task, once anybody has asked. It ends with this. A lock for the moment at which it starts.
     task: Mutex<JoinSet<()>>,
 }
 
-impl News {
+impl LogNews {
     pub(super) fn new() -> Self {
         Self { last: watch::Sender::new(Sequence(0)), task: Mutex::new(JoinSet::new()) }
     }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::error::PostgresReadError;
-use super::news::News;
+use super::news::LogNews;
 use super::snapshot::PostgresSnapshot;
 use super::{bounds, changes, held, history, open, summary};
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
@@ -31,11 +31,11 @@ const TRIES: usize = 8;
 #[derive(Debug)]
 pub(crate) struct PostgresReading {
     pool: PostgresPool,
-    news: News,
+    news: LogNews,
 }
 
 /// What the database answers.
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, PostgresReadError>> + Send + 'a>>;
+type ReadAnswer<'a, T> = Pin<Box<dyn Future<Output = Result<T, PostgresReadError>> + Send + 'a>>;
 
 impl PostgresReading {
     /// Reads by these connections, if there is a mirror of this version.
@@ -56,20 +56,20 @@ impl PostgresReading {
 
     /// Reads by these connections what is known to be there.
     pub(crate) fn new(pool: PostgresPool) -> Self {
-        Self { pool, news: News::new() }
+        Self { pool, news: LogNews::new() }
     }
 
     /// Asks the database something, and again while the connection turns out to be broken: those of
     /// the pool may all have lain about for long.
     async fn ask<T>(
         &self,
-        question: impl for<'a> Fn(&'a mut Client) -> Answer<'a, T> + Send,
+        question: impl for<'a> Fn(&'a mut Client) -> ReadAnswer<'a, T> + Send,
     ) -> Result<T, PostgresReadError> {
         let mut tries = TRIES;
         loop {
             tries -= 1;
             let answer = match self.pool.get().await {
-                Ok(mut connection) => question(&mut **connection).await,
+                Ok(mut connection) => question(&mut connection).await,
                 Err(error) => Err(error.into()),
             };
             match answer {

@@ -14,7 +14,7 @@ pub(super) fn views(place: &Place) -> Views {
 async fn rows(place: &Place, view: &str, columns: &[&str]) -> Vec<ViewRow> {
     let client = place.client().await;
     let statement = client.prepare(&format!("SELECT * FROM {view}")).await.unwrap();
-    let found: Vec<&str> = statement.columns().iter().map(|column| column.name()).collect();
+    let found: Vec<&str> = statement.columns().iter().map(tokio_postgres::Column::name).collect();
     assert_eq!(found, columns, "{view}");
     let texts: Vec<String> = columns
         .iter()

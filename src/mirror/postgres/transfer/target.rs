@@ -41,7 +41,7 @@ const PUT_ITEMS: &str = "
     FROM unnest($3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
         $9::boolean[]) AS it (key, id, sequence, changed_ms, digest, body, exact)";
 
-/// Whether it holds all; and whoever waits for changes is told.
+/// Whether it holds all; and who waits for changes is told.
 const FINISH: &str = "
     WITH done AS (DELETE FROM transfer)
     SELECT pg_notify('ewmirror', last::text) FROM log";

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{SslMode as LibraryMode, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -13,7 +13,6 @@ use url::Host;
 
 use super::address::PostgresAddress;
 use super::database_error::DatabaseError;
-use super::tls;
 use crate::config::{PostgresHost, Secret, SslMode, TargetSession};
 use crate::http::{TlsFault, tls_fault};
 use crate::mirror::MirrorErrorKind;
@@ -132,13 +131,22 @@ fn config(address: &PostgresAddress, host: &PostgresHost) -> Config {
         .keepalives_interval(KEEPALIVE_INTERVAL)
         .keepalives_retries(KEEPALIVE_RETRIES)
         .tcp_user_timeout(UNACKNOWLEDGED)
-        .ssl_mode(tls::mode(mode))
+        .ssl_mode(library_mode(mode))
         .target_session_attrs(match url.target {
             TargetSession::Any => TargetSessionAttrs::Any,
             TargetSession::ReadWrite => TargetSessionAttrs::ReadWrite,
             TargetSession::ReadOnly => TargetSessionAttrs::ReadOnly,
         });
     config
+}
+
+/// What the library does by itself: whether TLS is used at all.
+fn library_mode(mode: SslMode) -> LibraryMode {
+    match mode {
+        SslMode::Disable => LibraryMode::Disable,
+        SslMode::Prefer => LibraryMode::Prefer,
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => LibraryMode::Require,
+    }
 }
 
 impl Unreached {

@@ -88,7 +88,7 @@ impl PostgresPool {
         Ok(Self { pool, way })
     }
 
-    /// A connection, for as long as it is held. What its holder did not finish is rolled back when its
+    /// A connection, for as long as it is held. What was not finished on it is rolled back when its
     /// transaction is dropped.
     pub(crate) async fn get(&self) -> Result<Object, PostgresError> {
         match self.pool.get().await {
@@ -161,7 +161,7 @@ impl fmt::Debug for Way {
 /// What each connection is set to. Our schema comes after the system's, so that nothing in it can take
 /// the place of a function, and temporary tables come last.
 ///
-/// A statement that takes longer than a minute holds up whoever waits for it. A transaction in which
+/// A statement that takes longer than a minute holds up all who wait for it. A transaction in which
 /// nothing happens for ten seconds is of a daemon that is frozen: it must not keep its locks from the
 /// one that takes over.
 fn settings(schema: &str, plans: &str) -> String {

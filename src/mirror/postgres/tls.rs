@@ -8,7 +8,6 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
-use tokio_postgres::config::SslMode as LibraryMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::PostgresAddress;
@@ -18,15 +17,6 @@ use crate::http::{Trust, TrustAnybody, authorities};
 
 /// The key that names the authority.
 const CA_FILE: &str = "mirror.ca_file";
-
-/// What the library does by itself: whether TLS is used at all.
-pub(super) fn mode(mode: SslMode) -> LibraryMode {
-    match mode {
-        SslMode::Disable => LibraryMode::Disable,
-        SslMode::Prefer => LibraryMode::Prefer,
-        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => LibraryMode::Require,
-    }
-}
 
 /// What secures connections to this address. Reads `mirror.ca_file`.
 pub(super) fn connector(address: &PostgresAddress) -> Result<MakeRustlsConnect, PostgresError> {

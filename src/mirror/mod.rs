@@ -53,7 +53,6 @@ pub use none::NoMirror;
 pub use page::{
     ChangeCounts, Checkpoint, EndOfPass, Interrupted, PageOfItems, PassStatistics, ResumePoint,
 };
-pub use postgres::PostgresAddress;
 pub use store::{OpenMirror, Store};
 pub use summary::{
     CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,

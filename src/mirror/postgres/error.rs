@@ -101,9 +101,8 @@ impl PostgresError {
     /// Whether the connection is at its end, and another one may do better.
     pub(crate) fn is_of_connection(&self) -> bool {
         match self {
-            Self::Closed => true,
+            Self::Closed | Self::Unreached(_) => true,
             Self::Database(error) => error.is_of_connection(),
-            Self::Unreached(_) => true,
             _ => false,
         }
     }

@@ -1,5 +1,7 @@
 //! Migrations: what is refused is left as it was.
 
+use std::fmt::Write as _;
+
 use super::address;
 use crate::mirror::postgres::{PostgresAddress, PostgresPool, migrate};
 use crate::mirror::{MirrorError, MirrorErrorKind};
@@ -57,10 +59,10 @@ async fn nothing_of_a_row_is_in_an_error() {
         let error = crate::mirror::postgres::error::PostgresError::from(error);
         let mut told = format!("{error} {error:?}");
         let error = MirrorError::from(error);
-        told += &format!("{error} {error:?} {}", error.remedy());
+        write!(told, "{error} {error:?} {}", error.remedy()).unwrap();
         let mut source = std::error::Error::source(&error);
         while let Some(error) = source {
-            told += &format!("{error} {error:?}");
+            write!(told, "{error} {error:?}").unwrap();
             source = error.source();
         }
         assert!(!told.contains("HUNTER2"), "{statement}: {told}");

@@ -91,6 +91,15 @@ impl TestDatabase {
     }
 }
 
+/// Between two looks at whether a server is up.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own is waited for, without a runtime"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
 /// Makes a database cluster, or copies that of a primary, runs its server, and stops it when the standard input ends. The server must
 /// not run as root, so root runs it as the user that the package made.
 const KEEPER: &str = r#"

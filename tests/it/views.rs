@@ -18,7 +18,7 @@ fn rows(connection: &Connection, sql: &str) -> Vec<String> {
         let cells: rusqlite::Result<Vec<String>> = (0..columns).map(cell).collect();
         cells.map(|cells| cells.join(" | "))
     });
-    rows.unwrap().map(Result::unwrap).collect()
+    rows.expect("it is asked").map(|row| row.expect("a row")).collect()
 }
 
 #[test]

@@ -22,6 +22,12 @@ impl PostgresMirror {
     pub(crate) fn new(pool: PostgresPool) -> Self {
         Self { pool, parts: Arc::default() }
     }
+
+    /// What reads the same database, by the same connections.
+    #[cfg(test)]
+    pub(crate) fn reader(&self) -> super::PostgresReading {
+        super::PostgresReading::new(self.pool.clone())
+    }
 }
 
 impl Mirror for PostgresMirror {

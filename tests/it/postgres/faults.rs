@@ -36,7 +36,6 @@ fn told(daemon: &Daemon, place: usize, words: &[&str]) -> Event {
         daemon.wait_from(place, |it| it.is("request failed") && it.text("endpoint") == "mirror");
     let said = failed.line.to_lowercase();
     assert!(words.iter().any(|word| said.contains(word)), "{words:?}: {}", failed.line);
-    println!("{}", failed.line);
     failed
 }
 

@@ -23,9 +23,13 @@ const ITEMS: usize = 12;
 const STEP: &str = "EWMIRROR_KILL_STEP";
 const DEFAULT_STEP: u64 = 24;
 
+/// What is done at a message, and its name.
+type NamedAct = (&'static str, fn(u32) -> Act);
+
 /// Random kills of one daemon after the other.
 const KILLS: usize = 20;
 
+#[expect(clippy::disallowed_methods, reason = "a knob of this test alone")]
 fn step() -> u64 {
     std::env::var(STEP).ok().and_then(|step| step.parse().ok()).unwrap_or(DEFAULT_STEP)
 }
@@ -39,8 +43,10 @@ fn server() -> Sim {
 /// What a daemon that was killed has is free for the next: as if its lease had ended.
 fn free(cluster: &Cluster) {
     let there = "SELECT to_regclass('ewmirror.instance') IS NOT NULL";
-    if cluster.sql(there).unwrap() == "t" {
-        cluster.sql("UPDATE ewmirror.instance SET expires_at = clock_timestamp()").unwrap();
+    if cluster.sql(there).expect("it is asked") == "t" {
+        cluster
+            .sql("UPDATE ewmirror.instance SET expires_at = clock_timestamp()")
+            .expect("the daemon is forgotten");
     }
 }
 
@@ -79,7 +85,7 @@ fn a_kill_at_any_message_to_the_database_loses_nothing_and_invents_nothing() {
     let length = first.max(second);
     println!("{first} and {second} messages");
 
-    let acts: [(&str, fn(u32) -> Act); 5] = [
+    let acts: [NamedAct; 5] = [
         ("killed before", Act::KillBefore),
         ("killed after", Act::KillAfter),
         ("broken before", |_| Act::BreakBefore),

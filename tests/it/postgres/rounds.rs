@@ -95,10 +95,15 @@ impl Member {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a knob of this test alone")]
+fn rounds() -> usize {
+    std::env::var(VARIABLE).ok().and_then(|it| it.parse().ok()).unwrap_or(ROUNDS)
+}
+
 #[test]
 fn three_daemons_that_are_killed_stopped_and_cut_off_never_write_beside_each_other() {
     let Some(cluster) = cluster("three daemons on one mirror", &[]) else { return };
-    let rounds = std::env::var(VARIABLE).ok().and_then(|it| it.parse().ok()).unwrap_or(ROUNDS);
+    let rounds = rounds();
     let mut rng = Rng::new();
     println!("seed {}", rng.get_seed());
     let sim = Sim::start(repositories(&[(1, 400)]));

@@ -75,7 +75,7 @@ impl Kept {
 
     fn at(sim: &Sim, directory: TempDir, database: PathBuf, mirror: String) -> Self {
         let setup = Setup { mirror, ..Setup::new(sim.url()) };
-        let kept = Self { setup, directory, database };
+        let kept = Self { directory, database, setup };
         fs::write(config_file(kept.directory.path()), kept.setup.toml())
             .expect("the configuration can be written");
         kept

@@ -1,5 +1,7 @@
 //! A PostgreSQL of the tests' own, as the unit tests have it.
 
+#[cfg(test)]
+#[expect(dead_code, reason = "the unit tests use all of it")]
 #[path = "../../../src/testing/postgres.rs"]
 mod server;
 

@@ -1,4 +1,4 @@
-//! LogNews of the log, for all who wait for some: one connection listens for them together.
+//! News of the log, for all who wait for some: one connection listens for them together.
 //!
 //! A NOTIFY is a hint to look at the log, no more: anybody may send one, and one may be lost. So the
 //! log is looked at by and by in any case; seldom only while hints have been seen to come, since on a

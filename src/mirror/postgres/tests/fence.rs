@@ -107,7 +107,8 @@ async fn all_is_done_once(place: &Place, writer: &dyn RepositoryWriter, broken: 
     until_done(|| writer.load()).await;
     until_done(|| writer.begin_pass(Iteration(1), 50)).await;
     let pages: [&[_]; 3] = [&[(1, "{}"), (2, "{}")], &[(2, "{}")], &[(2, r#"{"a":1}"#), (3, "{}")]];
-    let pages = [1, 2, 3].map(|number| page(number, pages[number as usize - 1]));
+    let pages =
+        [(1, pages[0]), (2, pages[1]), (3, pages[2])].map(|(number, rows)| page(number, rows));
     let told = until_done(|| writer.write_page(Arc::clone(&pages[0]))).await;
     assert_eq!(told, created(2, 0), "{broken}");
     let told = until_done(|| writer.write_page(Arc::clone(&pages[1]))).await;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::address;
-use crate::mirror::postgres::{PostgresAddress, PostgresPool, migrate};
+use crate::mirror::postgres::schema::migrate;
+use crate::mirror::postgres::{PostgresAddress, PostgresPool};
 use crate::mirror::{MirrorError, MirrorErrorKind};
 
 async fn migrated(address: &PostgresAddress) -> Result<(), MirrorErrorKind> {

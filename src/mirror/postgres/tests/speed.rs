@@ -2,6 +2,7 @@
 //! else. It means something in a release build alone: `cargo test --release --lib -- --ignored
 //! --nocapture written_about_as_fast`.
 
+use std::fmt::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,7 +51,8 @@ fn page(number: u64, bytes: usize, revision: u64) -> Arc<PageOfItems> {
             if body.len() >= bytes {
                 break;
             }
-            body += &format!(r#","attribute {member}":"value {} of it""#, id * 7919 + member);
+            let value = id * 7919 + member;
+            write!(body, r#","attribute {member}":"value {value} of it""#).unwrap();
         }
         Item::new(ItemId::Integer(id.into()), Bytes::from(body + "}"))
     };

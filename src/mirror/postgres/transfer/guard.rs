@@ -70,13 +70,13 @@ impl TransferGuard {
     pub(super) async fn take(pool: &PostgresPool) -> Result<Self, MirrorError> {
         let connection = lock(pool).await?;
         let client = pool.get().await?;
-        client.execute(FORGET_DEAD, &[&NAME]).await?;
-        let rows = client.query(REPOSITORIES, &[]).await?;
+        client.execute(FORGET_DEAD, &[&NAME]).await.map_err(PostgresError::from)?;
+        let rows = client.query(REPOSITORIES, &[]).await.map_err(PostgresError::from)?;
         let repositories = rows
             .iter()
             .map(|row| Ok(RepositoryId(row.try_get::<_, i64>(0)?.cast_unsigned())))
             .collect::<Result<_, tokio_postgres::Error>>()
-            ?;
+            .map_err(PostgresError::from)?;
         drop(client);
         let leases = PostgresLeases::new(pool.clone(), NAME);
         let renewed = Mutex::new(Instant::now());
@@ -126,7 +126,7 @@ async fn lock(pool: &PostgresPool) -> Result<DedicatedConnection, MirrorError> {
         let (client, wire) = connection.parts();
         let schema = &*pool.address().schema;
         let row = wire.run(client.query_one(LOCK, &[&schema])).await?;
-        if row.try_get(0)? {
+        if row.try_get(0).map_err(PostgresError::from)? {
             return Ok(connection);
         }
         if begun.elapsed() >= NOTICED_WITHIN {

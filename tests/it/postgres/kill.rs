@@ -168,6 +168,7 @@ fn a_daemon_that_is_stopped_with_a_page_in_hand_writes_nothing_when_it_wakes() {
         assert!(other.all("signed in").is_empty(), "{what}: a standby does not sign in");
         let mark = leader.mark();
         proxy.at(1 + round * 2, Act::Stop(leader.process()));
+        // A session that waits for its client in the middle of a transaction is ended by the server.
         let taken = other.wait_for(|it| it.is("lease taken"));
         println!("{}", taken.line);
         other.wait_for(|it| it.is("page read"));

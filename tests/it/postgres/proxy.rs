@@ -23,7 +23,7 @@ pub(super) enum Act {
     BreakBefore,
     /// The message gets through, and the server's process that it is for is killed.
     KillServer,
-    /// The process is stopped, and the message waits until all is healed.
+    /// The process is stopped between two of its statements, and the message waits until all is healed.
     Stop(u32),
 }
 
@@ -160,15 +160,19 @@ impl Proxy {
         let rest = body(&mut from, begin)?;
         self.pass().ok_or(ErrorKind::ConnectionAborted)?;
         to.write_all(&[&begin[..], &rest].concat())?;
+        let mut begins = true;
         loop {
             let mut head = [0; HEAD];
             from.read_exact(&mut head)?;
-            let [_, length @ ..] = head;
+            let [kind, length @ ..] = head;
             let rest = body(&mut from, length)?;
             let message = [&head[..], &rest].concat();
             let delay = self.pass().ok_or(ErrorKind::ConnectionAborted)?;
             std::thread::park_timeout(delay);
-            match self.count() {
+            let act = self.count(begins);
+            // A statement ends with Sync, or is a simple query.
+            begins = matches!(kind, b'S' | b'Q');
+            match act {
                 None => to.write_all(&message)?,
                 Some(Act::KillAfter(process)) => {
                     to.write_all(&message)?;
@@ -217,11 +221,15 @@ impl Proxy {
         }
     }
 
-    fn count(&self) -> Option<Act> {
+    /// Counts a message, which begins a statement or is one in the middle of it; what is to be done.
+    fn count(&self, begins: bool) -> Option<Act> {
         let mut state = self.state();
         state.messages += 1;
         let messages = state.messages;
-        state.at.take_if(|(at, _)| *at <= messages).map(|(_, act)| act)
+        let is_due = |(at, act): &mut (u64, Act)| {
+            *at <= messages && (begins || !matches!(act, Act::Stop(_)))
+        };
+        state.at.take_if(is_due).map(|(_, act)| act)
     }
 }
 

@@ -6,6 +6,7 @@ use deadpool_postgres::GenericClient;
 use super::connections::PostgresPool;
 use super::error::PostgresError;
 use super::names::quoted;
+use crate::telemetry::event;
 
 /// The migrations in their order; the first one makes all tables and views of version 1.
 pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../migrations/postgres/0001_mirror.sql")];
@@ -74,6 +75,9 @@ pub(crate) async fn migrate(connections: &PostgresPool) -> Result<(), PostgresEr
         ))
         .await?;
     transaction.commit().await?;
+    if version < SCHEMA_VERSION {
+        event::mirror_migrated(name, version, SCHEMA_VERSION);
+    }
     Ok(())
 }
 

@@ -89,6 +89,7 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::approved_deletions_made(repository, iteration, 1);
         event::deletions_no_longer_held(repository, iteration);
         event::mirror_opened(Path::new("mirror.db"));
+        event::mirror_migrated("ewmirror", 0, 1);
         event::stepped_back(repository, iteration, 1, "this");
         let unreadable = event::ItemUnreadable {
             repository,

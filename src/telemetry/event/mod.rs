@@ -35,6 +35,11 @@ pub fn mirror_opened(path: &Path) {
     info!(target: TARGET, path = %path.display(), "mirror opened");
 }
 
+/// A schema in PostgreSQL was made, or brought up to date; `from_version` is 0 where it was made.
+pub fn mirror_migrated(schema: &str, from_version: i32, version: i32) {
+    info!(target: TARGET, schema, from_version, version, "mirror migrated");
+}
+
 /// The first login.
 pub fn signed_in(generation: Generation, elapsed: Duration) {
     info!(

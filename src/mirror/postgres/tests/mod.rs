@@ -6,6 +6,7 @@ mod migrations;
 mod place;
 mod proxy;
 mod retention;
+mod roles;
 mod speed;
 mod transfer;
 mod views;

@@ -21,7 +21,7 @@
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: `pager::proof`, `pager::rate::adaptive`, `json::canonical`,
-//! `mirror::diff`, `mirror::retention`, `mirror::deletions`, `refresher::schedule`,
+//! `mirror::diff`, `mirror::retention`, `mirror::deletions`, `mirror::lease_policy`, `refresher::schedule`,
 //! `supervisor::restart`, `supervisor::reload`, `supervisor::watchdog`, `supervisor::status_line`,
 //! `status::compose`, `status::page`, `task::retry` and `client::verdict` take what they need as
 //! arguments and are tested without a runtime.
@@ -57,6 +57,10 @@
 //! change that brought it; an item points to its latest change, a change to the item's one before.
 //! Dropping old changes moves a mark and deletes the bodies that nothing points to any more.
 //!
+//! In PostgreSQL (`src/mirror/migrations/postgres`) an item has its body itself and a change has the bodies
+//! before and after it, so that a part of the log can be dropped as a table. Each call of a writer is one
+//! statement, which changes the row of its lease: `mirror::postgres::fence` says what that proves.
+//!
 //! # Invariants, and where they are tested
 //!
 //! | what holds | where |
@@ -78,6 +82,10 @@
 //! | everything that a server can do, at each call, at each stage of a pass, has its stated outcome | `tests/it/matrix` |
 //! | what the machine does costs nothing that was kept, and is told with what to do | `tests/it/machine` |
 //! | what befalls a PostgreSQL costs nothing that was kept, is told, and is outlived | `tests/it/postgres/faults.rs` |
+//! | an answer of PostgreSQL that was lost is found out, and a database that went back is read anew | `mirror::postgres::tests` |
+//! | a lease has one owner at a time, shares are even, and a daemon that lost its lease ends in order | `mirror::contract`, `mirror::lease_policy`, `supervisor::tests` |
+//! | a move takes all along, however often it is killed, and the daemon goes on there | `mirror::transfer`, `tests/it/moving.rs` |
+//! | the four views say what the log says, in both stores | `mirror::contract`, `tests/it/views.rs` |
 //! | of several daemons one writes at a time, whatever is done to them | `tests/it/postgres/kill.rs`, `tests/it/postgres/rounds.rs` |
 //! | a kill, a failed call and a power cut at each write of a page's transaction lose nothing of it | `tests/it/crash` |
 //! | months of faults lose nothing, invent nothing and grow nothing | `supervisor::tests::soak`, `cargo bench --bench soak` |

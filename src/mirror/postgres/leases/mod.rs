@@ -130,6 +130,11 @@ impl PostgresLeases {
         Self { pool, name: name.to_owned(), owner, migrated: OnceCell::new() }
     }
 
+    /// Those of a transfer, which has made the tables itself and writes a mirror that is not whole yet.
+    pub(crate) fn of_transfer(pool: PostgresPool, name: &str) -> Self {
+        Self { migrated: OnceCell::new_with(Some(())), ..Self::new(pool, name) }
+    }
+
     async fn connect(&self) -> Result<LeaseConnection, PostgresError> {
         self.migrated.get_or_try_init(|| prepare(&self.pool)).await?;
         let connection = LeaseConnection(Some(self.pool.get().await?));

@@ -78,7 +78,7 @@ impl TransferGuard {
             .collect::<Result<_, tokio_postgres::Error>>()
             .map_err(PostgresError::from)?;
         drop(client);
-        let leases = PostgresLeases::new(pool.clone(), NAME);
+        let leases = PostgresLeases::of_transfer(pool.clone(), NAME);
         let renewed = Mutex::new(Instant::now());
         let guard = Self { leases, repositories, renewed, _connection: Mutex::new(connection) };
         if let Err(error) = guard.ask().await {

@@ -11,6 +11,7 @@ use crate::mirror::Mirror;
 use crate::mirror::postgres::{PostgresAddress, PostgresMirror, PostgresPool, schema};
 
 const DOCUMENT: &str = include_str!("../../../../docs/postgresql.md");
+const VIEWS: &str = include_str!("../../../../docs/mirror.md");
 
 /// The statements of the section, for this schema, with role names that nobody else uses.
 fn statements(schema: &str) -> String {
@@ -71,6 +72,14 @@ async fn each_role_may_do_what_it_is_for_and_nothing_else() {
         assert_eq!(said(address, &shop, &all).await, None, "{view}");
         let refused = said(address, &stranger, &format!("SELECT * FROM \"{name}\".{view}")).await;
         assert_eq!(refused, Some(SqlState::INSUFFICIENT_PRIVILEGE), "{view}");
+    }
+    // What the documentation of the views has for PostgreSQL, as who they are for.
+    let queries = VIEWS.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let queries: Vec<&str> = queries.filter(|query| query.contains("ewmirror.")).collect();
+    assert_eq!(queries.len(), 3);
+    for query in queries {
+        let here = query.replace("ewmirror.", &format!("\"{name}\"."));
+        assert_eq!(said(address, &shop, &here).await, None, "{here}");
     }
     for refused in [
         "SELECT * FROM item",

@@ -18,7 +18,7 @@ const IDS: [(&str, &str); 42] = [
     ("approved deletions made", "f9396e6d76ad07a5753554205e476ff6"),
     ("deletions no longer held", "cbb9373b7d39f91890d086099dc4346d"),
     ("mirror opened", "2d864ec5b5ade991773d2abb40dcdc6c"),
-    ("mirror migrated", "bf5a18f7ee7b426193fd9eb2562ef974"),
+    ("mirror migrated", "212268cdb39b14f75b51a56172654571"),
     ("stepped back", "e639b812250cf4eb385da5b4ae578370"),
     ("item unreadable", "e6a1bd29940cfdba7e3b6656c47d87e5"),
     ("window unreadable", "1988153a79763dc2adedb8f59b48ef35"),

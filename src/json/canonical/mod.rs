@@ -10,7 +10,7 @@
 //! more than a bounded effort: what cannot be read, is nested too deeply, or would take more than
 //! its [`Budget`], is the same as its own bytes only.
 //!
-//! [`form`] writes a text anew, so that texts that mean the same become the same bytes.
+//! [`form()`] writes a text anew, so that texts that mean the same become the same bytes.
 
 use std::fmt;
 

@@ -9,6 +9,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::time::Duration;
 
 use deadpool_postgres::Object;
@@ -81,6 +82,17 @@ WHERE lease.repository = free.repository
     AND (NOT $5 OR (SELECT count(*) FROM free) = cardinality($2::bigint[]))
 RETURNING lease.repository, lease.generation,
     extract(epoch FROM clock_timestamp() - free.free_since)::float8";
+
+/// How long a lease that is to be taken may be kept locked before it is looked at by whom.
+const LOCKED_FOR: Duration = Duration::from_millis(300);
+
+/// Ends the sessions that keep another one waiting and wait for their own client in the midst of a
+/// statement. A daemon that was stopped or cut off just then keeps its lease locked, and none of the
+/// server's time limits ends such a session: they count the time of statements and of idle transactions.
+const END_FROZEN: &str = "
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE pid = ANY (pg_blocking_pids($1::int4)) AND usename = current_user
+    AND datname = current_database() AND wait_event = 'ClientRead'";
 
 /// Lets go of some leases.
 const RELEASE: &str = "
@@ -223,7 +235,7 @@ impl PostgresLeases {
         let values: &[&(dyn ToSql + Sync)] =
             &[&self.owner, &repositories, &owners, &generations, &all_or_none];
         let mut vacant = BTreeMap::new();
-        for row in client.query(TAKE, values).await? {
+        for row in self.query_past_the_frozen(client, TAKE, values).await? {
             let (repository, generation) = (repository(&row, 0)?, row.try_get::<_, i64>(1)?);
             let free_for: Option<f64> = row.try_get(2)?;
             vacant.insert(repository, free_for.map(seconds));
@@ -233,6 +245,30 @@ impl PostgresLeases {
         }
         client.execute(FORGET, &[]).await?;
         Ok(vacant)
+    }
+
+    /// Asks for rows, and does not wait long behind a session whose daemon is frozen.
+    async fn query_past_the_frozen(
+        &self,
+        client: &tokio_postgres::Client,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, PostgresError> {
+        let session: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+        let mut rows = pin!(client.query(statement, values));
+        tokio::select! {
+            rows = &mut rows => return Ok(rows?),
+            () = tokio::time::sleep(LOCKED_FOR) => {}
+        }
+        let ended = async {
+            let beside = self.connect().await?;
+            beside.client()?.query_one(END_FROZEN, &[&session]).await?;
+            beside.done();
+            Ok::<_, PostgresError>(())
+        };
+        // What could not be ended keeps the statement waiting for as long as it may wait.
+        let (rows, _) = tokio::join!(rows, ended);
+        Ok(rows?)
     }
 }
 

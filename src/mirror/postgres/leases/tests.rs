@@ -113,3 +113,27 @@ async fn to_renew_waits_for_no_page_that_is_being_written() {
     assert_eq!(daemon.renew(request).await.unwrap().held.len(), 1);
     page.commit().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_lease_is_taken_although_its_daemon_was_stopped_in_the_midst_of_a_page() {
+    let Some(store) = SharedDatabase::new().await else { return };
+    let request = crate::mirror::LeaseRequest {
+        repositories: vec![crate::domain::RepositoryId(1)],
+        sharing: crate::mirror::Sharing::Leader,
+        ttl: Duration::from_secs(600),
+    };
+    store.leases("stopped").renew(request.clone()).await.unwrap();
+    let mut connection = store.pool.get().await.unwrap();
+    let page = connection.transaction().await.unwrap();
+    page.batch_execute("SET LOCAL idle_in_transaction_session_timeout TO 0").await.unwrap();
+    page.execute("UPDATE lease SET writes = writes + 1", &[]).await.unwrap();
+    // Its row of `lease` is locked.
+    store.run("UPDATE instance SET expires_at = clock_timestamp()").await;
+    let taken = store.leases("next").renew(request).await.unwrap();
+    assert_eq!(taken.held[0].generation, 2);
+    // Nothing of the page is there.
+    assert!(page.commit().await.is_err());
+    let other = store.pool.get().await.unwrap();
+    let writes = other.query_one("SELECT writes FROM lease", &[]).await.unwrap();
+    assert_eq!(writes.get::<_, i64>(0), 0);
+}

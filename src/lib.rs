@@ -8,14 +8,15 @@
 //!
 //! | layer | modules | what is there |
 //! | --- | --- | --- |
-//! | 10 | [`cli`] | the commands; the only place that prints, and that exits |
-//! | 9 | [`supervisor`] | starts, watches, reloads and ends the tasks |
-//! | 8 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
-//! | 7 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
-//! | 6 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |
-//! | 5 | [`progress`], [`session`] | what tasks share: how far they are, and what is wrong; the tokens |
-//! | 4 | [`http`] | connections, TLS, proxies, cookies, redirects and capped bodies, for any server |
-//! | 3 | [`config`], [`metrics`], [`task`], [`text`] | the table of keys; counters; how a task waits, stops and tries again; text that people may see |
+//! | 11 | [`cli`] | the commands; the only place that prints, and that exits |
+//! | 10 | [`supervisor`] | starts, watches, reloads and ends the tasks |
+//! | 9 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
+//! | 8 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
+//! | 7 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |
+//! | 6 | [`progress`], [`session`] | what tasks share: how far they are, and what is wrong; the tokens |
+//! | 5 | [`http`] | connections, TLS, proxies, cookies, redirects and capped bodies, for any server |
+//! | 4 | [`config`], [`metrics`], [`task`], [`text`] | the table of keys; counters; how a task waits, stops and tries again; text that people may see |
+//! | 3 | [`mirror_url`] | where a mirror is kept, as `mirror.url` names it |
 //! | 2 | [`settings`] | tables of keys, whichever they are: reading, merging, parsing, errors; secrets; the process environment |
 //! | 1 | [`domain`], [`json`] | ids, items, changes and their envelope; JSON as received |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
@@ -141,6 +142,7 @@ mod http;
 mod json;
 mod metrics;
 mod mirror;
+mod mirror_url;
 mod pager;
 mod progress;
 mod refresher;

@@ -19,6 +19,7 @@ mod words;
 const LAYERS: &[&[&str]] = &[
     &["domain", "json"],
     &["settings"],
+    &["mirror_url"],
     &["config", "metrics", "task", "text"],
     &["http"],
     &["progress", "session"],

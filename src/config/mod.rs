@@ -12,9 +12,7 @@
 
 mod address;
 mod load;
-mod mirror_url;
 mod numbers;
-mod postgres_url;
 mod rules;
 mod search;
 mod table;
@@ -24,6 +22,7 @@ mod values;
 mod whole;
 mod words;
 
+pub use crate::mirror_url::{MirrorUrl, PostgresHost, PostgresUrl, SslMode, TargetSession};
 pub use crate::settings::environment::Environment;
 pub use crate::settings::error::{ConfigError, Warning};
 #[cfg(any(test, fuzzing))]
@@ -36,8 +35,6 @@ pub use crate::settings::secrets::SecretSource;
 pub use load::{
     Loaded, load, load_for_queries, load_for_queries_leniently, load_text, password_source,
 };
-pub use mirror_url::MirrorUrl;
-pub use postgres_url::{PostgresHost, PostgresUrl};
 #[cfg(test)]
 pub use table::{ChangesConfig, StatusConfig};
 pub use table::{
@@ -45,7 +42,6 @@ pub use table::{
     RepositoryConfig, SCHEMA, ServerConfig, SessionConfig,
 };
 pub use values::{
-    AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, Rate, SslMode, StatusListen,
-    TargetSession, Transport,
+    AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, Rate, StatusListen, Transport,
 };
 pub use whole::{Config, QueryConfig};

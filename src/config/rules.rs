@@ -6,13 +6,14 @@ use std::time::Duration;
 use config::ValueKind;
 
 use super::address::{self, PROXY_URL};
-use super::mirror_url::{MIRROR_URL, MirrorUrl};
 use super::numbers::REPOSITORY_ID;
 use super::search;
 use super::table::{LoginConfig, MirrorConfig, RepositoryConfig, ServerConfig, SessionConfig};
-use super::values::{Choice as _, LoginMethod, SslMode};
+use super::values::LoginMethod;
 use super::whole::Config;
-use super::words::{POINTER, POINTERS, POINTERS_HINT, TEXT, choice};
+use super::words::{POINTER, POINTERS, POINTERS_HINT, TEXT};
+use crate::mirror_url::{MIRROR_URL, MirrorUrl, SslMode};
+use crate::settings::choice::{Choice as _, choice};
 use crate::settings::codec::InvalidValue;
 use crate::settings::environment::Environment;
 use crate::settings::error::{SettingSource, quoted};

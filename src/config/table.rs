@@ -17,7 +17,6 @@ use std::time::Duration;
 use url::Url;
 
 use super::address::{LISTEN, PROXY_URL, SERVER_URL};
-use super::mirror_url::{MIRROR_URL, MirrorUrl};
 use super::numbers::{
     AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, LEASE_TTL, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
     REPOSITORY_ID, RESPONSE_SIZE,
@@ -25,10 +24,12 @@ use super::numbers::{
 use super::search::SEARCH;
 use super::values::{AutoOr, LogFormat, LogLevel, LoginMethod, Rate, StatusListen, Transport};
 use super::words::{
-    FLAG, INSTANCE_NAME, POINTER, POINTERS, READABLE_FILE, SCHEMA_NAME, TEXT, WORDS, choice,
+    FLAG, INSTANCE_NAME, POINTER, POINTERS, READABLE_FILE, SCHEMA_NAME, TEXT, WORDS,
 };
 use crate::domain::RepositoryId;
 use crate::json::JsonPointer;
+use crate::mirror_url::{MIRROR_URL, MirrorUrl};
+use crate::settings::choice::choice;
 use crate::settings::parser::{ParseResult, Parser};
 use crate::settings::schema::{ConfigKey, OnReload, Requirement, Schema, SectionSchema};
 use crate::settings::secret::Secret;

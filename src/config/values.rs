@@ -5,32 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::settings::choice::{Choice, choices};
+
 /// More requests than this at once for one repository serve nobody: the server works them off one
 /// after the other, and each may hold an answer in memory.
 pub const MOST_IN_FLIGHT: u32 = 64;
-
-/// A value that is one of a few words.
-pub(super) trait Choice: Copy + PartialEq + 'static {
-    /// Each word and what it means.
-    const CHOICES: &'static [(&'static str, Self)];
-
-    /// The word for it.
-    fn word(self) -> &'static str {
-        Self::CHOICES.iter().find(|(_, known)| *known == self).map_or("", |(word, _)| *word)
-    }
-}
-
-macro_rules! choices {
-    ($(#[$about:meta])+ $name:ident: $($(#[$doc:meta])+ $word:literal => $choice:ident,)+) => {
-        $(#[$about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$doc])+ $choice,)+ }
-
-        impl Choice for $name {
-            const CHOICES: &[(&str, Self)] = &[$(($word, Self::$choice)),+];
-        }
-    };
-}
 
 choices! {
     /// How to sign in.
@@ -78,32 +57,6 @@ choices! {
     "debug" => Debug,
     /// Everything.
     "trace" => Trace,
-}
-
-choices! {
-    /// `sslmode` of a PostgreSQL URL, as libpq has it.
-    SslMode:
-    /// No encryption.
-    "disable" => Disable,
-    /// Encryption where the server has it. Anybody on the way can read along.
-    "prefer" => Prefer,
-    /// Encryption, with any server that answers; with `mirror.ca_file` the same as `verify-ca`.
-    "require" => Require,
-    /// The certificate must be of an authority that is trusted here, whatever its name.
-    "verify-ca" => VerifyCa,
-    /// So too, and must be for the host of the URL.
-    "verify-full" => VerifyFull,
-}
-
-choices! {
-    /// `target_session_attrs` of a PostgreSQL URL: which of several servers is wanted.
-    TargetSession:
-    /// The first that answers.
-    "any" => Any,
-    /// One that can be written, thus no standby.
-    "read-write" => ReadWrite,
-    /// One that cannot be written, for commands that only read.
-    "read-only" => ReadOnly,
 }
 
 /// A value, or `"auto"`: as fast as the server answers without trouble.

@@ -8,11 +8,9 @@ use std::sync::Arc;
 
 use config::ValueKind;
 
-use super::values::Choice;
 use crate::json::{JsonPointer, PointerError};
 use crate::settings::codec::{Codec, Input, InvalidValue, Parsed, invalid};
 use crate::settings::error::quoted;
-use crate::settings::nearest;
 use crate::settings::sensitivity::type_name;
 
 /// The longest name of a schema, in bytes (PostgreSQL).
@@ -81,14 +79,6 @@ pub(super) const POINTERS: Codec<Arc<[JsonPointer]>> = Codec::new(pointers, |poi
     pointers.iter().map(JsonPointer::to_string).collect::<Vec<_>>().into()
 });
 
-/// One of a few words.
-pub(super) const fn choice<T: Choice>() -> Codec<T> {
-    Codec::new(chosen::<T>, |choice| {
-        let named = T::CHOICES.iter().find(|(_, named)| named == choice);
-        named.map_or("", |(name, _)| *name).into()
-    })
-}
-
 /// What to write in place of pointers that are none, or that may not stand there.
 pub(super) const POINTERS_HINT: &str =
     "write JSON pointers to other members, such as [\"/F_100999\"]";
@@ -132,24 +122,9 @@ fn pointers(input: Input<'_>) -> Parsed<Arc<[JsonPointer]>> {
     words(input)?.iter().map(pointer).collect()
 }
 
-fn chosen<T: Choice>(input: Input<'_>) -> Parsed<T> {
-    let names = || T::CHOICES.iter().map(|(name, _)| *name);
-    let text = input.text(&names().next().map(quoted).unwrap_or_default())?;
-    if let Some((_, choice)) = T::CHOICES.iter().find(|(name, _)| *name == text) {
-        return Ok(*choice);
-    }
-    let all = names().map(quoted).collect::<Vec<_>>().join(", ");
-    let hint = match nearest(text, names()) {
-        Some(name) => format!("did you mean {name:?}? the choices are {all}"),
-        None => format!("write one of {all}"),
-    };
-    invalid("is not one of the choices", hint)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::LogLevel;
 
     fn file(kind: &ValueKind) -> Input<'_> {
         Input { kind, is_variable: false }
@@ -157,16 +132,6 @@ mod tests {
 
     fn variable(kind: &ValueKind) -> Input<'_> {
         Input { kind, is_variable: true }
-    }
-
-    #[test]
-    fn a_wrong_choice_names_the_right_ones() {
-        let level = |text: &str| chosen::<LogLevel>(file(&text.into()));
-        assert_eq!(level("warn"), Ok(LogLevel::Warn));
-        let choices = r#""off", "error", "warn", "info", "debug", "trace""#;
-        let hint = level("warning").unwrap_err().hint;
-        assert_eq!(hint, format!("did you mean \"warn\"? the choices are {choices}"));
-        assert_eq!(level("loud").unwrap_err().hint, format!("write one of {choices}"));
     }
 
     #[test]

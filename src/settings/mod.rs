@@ -5,6 +5,7 @@
 //! exist and lays the layers over each other, [`secrets`] finds what no file holds, [`parser`] hands
 //! each setting to the [`codec`] of its row, and [`error`] says everything that is wrong at once.
 
+pub mod choice;
 pub mod codec;
 pub mod document;
 pub mod environment;

@@ -7,8 +7,6 @@ use proptest::prelude::*;
 use url::Host;
 
 use super::*;
-use crate::config::postgres_url::PostgresUrl;
-use crate::config::values::{SslMode, TargetSession};
 use crate::settings::sensitivity::Sensitivity;
 
 /// What is wrong with a configuration.

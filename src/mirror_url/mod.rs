@@ -2,17 +2,19 @@
 //!
 //! Pure functions.
 
+mod postgres;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::postgres_url::PostgresUrl;
+pub use self::postgres::{PostgresHost, PostgresUrl, SslMode, TargetSession};
 use crate::settings::codec::{Codec, Input, Parsed, invalid};
 use crate::settings::sensitivity::Sensitivity;
 
 /// `mirror.url`.
-pub(super) const MIRROR_URL: Codec<MirrorUrl> = Codec::text(mirror).with(Sensitivity::Url);
+pub const MIRROR_URL: Codec<MirrorUrl> = Codec::text(mirror).with(Sensitivity::Url);
 
 /// `mirror.url`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Host;
 
-use super::values::{Choice, SslMode, TargetSession};
+use crate::settings::choice::{Choice, choices};
 use crate::settings::codec::{Parsed, invalid};
 use crate::settings::nearest;
 
@@ -65,6 +65,32 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// The same in the part behind the question mark.
 const PLAIN_VALUE: &AsciiSet = &PLAIN.remove(b'/').remove(b':').remove(b',');
 
+choices! {
+    /// `sslmode` of a PostgreSQL URL, as libpq has it.
+    SslMode:
+    /// No encryption.
+    "disable" => Disable,
+    /// Encryption where the server has it. Anybody on the way can read along.
+    "prefer" => Prefer,
+    /// Encryption, with any server that answers; with `mirror.ca_file` the same as `verify-ca`.
+    "require" => Require,
+    /// The certificate must be of an authority that is trusted here, whatever its name.
+    "verify-ca" => VerifyCa,
+    /// So too, and must be for the host of the URL.
+    "verify-full" => VerifyFull,
+}
+
+choices! {
+    /// `target_session_attrs` of a PostgreSQL URL: which of several servers is wanted.
+    TargetSession:
+    /// The first that answers.
+    "any" => Any,
+    /// One that can be written, thus no standby.
+    "read-write" => ReadWrite,
+    /// One that cannot be written, for commands that only read.
+    "read-only" => ReadOnly,
+}
+
 /// A PostgreSQL database, without a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresUrl {
@@ -106,7 +132,7 @@ impl PostgresUrl {
     }
 
     /// Parses a text that begins with `postgresql://` or `postgres://`.
-    pub(super) fn of(text: &str) -> Parsed<Self> {
+    pub(crate) fn of(text: &str) -> Parsed<Self> {
         let Some((_, rest)) = text.split_once("://") else { return invalid("is no URL", HINT) };
         if rest.contains('#') {
             return invalid("holds a #", "write %23 in its place");

@@ -23,6 +23,8 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 pub(crate) struct Trust {
     authorities: Arc<WebPkiServerVerifier>,
     known: Vec<CertificateDer<'static>>,
+    /// Whether a certificate must be for the name by which the server was asked for.
+    by_name: bool,
 }
 
 impl Trust {
@@ -34,7 +36,13 @@ impl Trust {
     ) -> Result<Self, Error> {
         let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities), provider);
         let authorities = builder.build().map_err(|error| Error::General(error.to_string()))?;
-        Ok(Self { authorities, known })
+        Ok(Self { authorities, known, by_name: true })
+    }
+
+    /// Trusts the same, whatever name they are for: `sslmode=verify-ca` of PostgreSQL.
+    #[must_use]
+    pub(crate) fn for_any_name(self) -> Self {
+        Self { by_name: false, ..self }
     }
 }
 
@@ -49,13 +57,21 @@ impl ServerCertVerifier for Trust {
     ) -> Result<ServerCertVerified, Error> {
         let by = |intermediates: &[CertificateDer<'_>]| {
             let Self { authorities, .. } = self;
-            authorities.verify_server_cert(
+            let verified = authorities.verify_server_cert(
                 end_entity,
                 intermediates,
                 server_name,
                 ocsp_response,
                 now,
-            )
+            );
+            match verified {
+                // The name is looked at last, when all else has been found right.
+                Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
+                )) if !self.by_name => Ok(ServerCertVerified::assertion()),
+                verified => verified,
+            }
         };
         if !self.known.iter().any(|known| known == end_entity) {
             return by(intermediates);
@@ -63,7 +79,9 @@ impl ServerCertVerifier for Trust {
         // Without what came along, so that only its own faults count.
         match by(&[]) {
             Err(Error::InvalidCertificate(fault)) if is_of_issuer(&fault) => {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                if self.by_name {
+                    verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                }
                 Ok(ServerCertVerified::assertion())
             }
             verified => verified,

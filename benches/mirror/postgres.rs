@@ -67,16 +67,15 @@ pub(crate) fn figures(server: &Server, items: usize, repetitions: usize) -> Fall
     at_least("PostgreSQL: unchanged pass, as a part of SQLite's", of_sqlite, 0.5);
     told("PostgreSQL: unchanged pass, items/s", items as f64 / unchanged(&postgres));
     at_most("PostgreSQL: unchanged passes, peak, MiB", postgres.peak, 128.0);
-    round_trips(server, &cluster, items)
+    round_trips(server, &cluster)
 }
 
 /// How often the daemon waits for the database for a page.
-fn round_trips(server: &Server, cluster: &Cluster, items: usize) -> Fallible<()> {
+fn round_trips(server: &Server, cluster: &Cluster) -> Fallible<()> {
     let folder = folder()?;
     let trips = RoundTrips::to(cluster.port())?;
     let mirror = section(trips.port(), "first_0");
     let ours = Ours { mirror: Some(&mirror), ..ours(server, folder.path()) };
-    let pages = items.div_ceil(PAGE_SIZE) as f64;
     let count = |arguments: Option<&[&str]>, passes: usize| -> Fallible<f64> {
         trips.take();
         match arguments {
@@ -86,6 +85,9 @@ fn round_trips(server: &Server, cluster: &Cluster, items: usize) -> Fallible<()>
         Ok(trips.take() as f64)
     };
     let (few, many) = (count(None, 1)?, count(None, 1 + REPEATED)?);
+    // What a pass asks for besides, at its beginning and its end, counts as well.
+    let pages = "SELECT pages FROM first_0.passes WHERE certified ORDER BY iteration DESC LIMIT 1";
+    let pages: f64 = cluster.sql(pages)?.parse()?;
     let unchanged = (many - few) / (pages * REPEATED as f64);
     at_most("PostgreSQL: round trips of an unchanged page", unchanged, 1.1);
     let once = count(Some(&["once"]), 1)?;

@@ -15,6 +15,10 @@ use crate::mirror::PageOfItems;
 
 /// Finds the rows that differ. Where none does, it makes the transaction of the page; where one does, it
 /// writes nothing and takes no lock: what it sends then may be much.
+///
+/// The commit of a page without changes does not wait for the disk: it gives out no sequence, and if a
+/// power cut of the database undoes it, the page is read again. To wait took about half of the time of such a
+/// page.
 static COMPARE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH differing AS MATERIALIZED (
@@ -25,7 +29,8 @@ static COMPARE: LazyLock<String> = LazyLock::new(|| {
                 WHERE item.repository = $1 AND item.key = page.key OFFSET 0
             ) AS item ON true
             WHERE item.digest IS DISTINCT FROM page.digest),
-        {FENCED} AND NOT EXISTS (SELECT FROM differing) RETURNING 1),
+        {FENCED} AND NOT EXISTS (SELECT FROM differing)
+            RETURNING set_config('synchronous_commit', 'off', true)),
         {PAGE_COUNTED}
         SELECT 0::bigint AS n, coalesce((SELECT first_pass_done FROM repository WHERE id = $1), false),
             NULL::text, EXISTS (SELECT FROM fenced)

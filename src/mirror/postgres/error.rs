@@ -128,8 +128,8 @@ impl From<PostgresError> for MirrorError {
             }
             PostgresError::Regressed { .. } | PostgresError::Unsettled { .. } => (
                 MirrorErrorKind::Regressed,
-                "nothing: the repository is read anew from what the database has; if it failed over to a \
-                 standby, see whether that one had everything",
+                "nothing: the repository is read anew from what the database has, which loses pages without \
+                 changes when it crashes; if it failed over, see whether the standby had everything",
             ),
             PostgresError::Unfinished { .. } => (
                 MirrorErrorKind::Unfinished,

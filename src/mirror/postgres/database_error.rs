@@ -263,3 +263,26 @@ impl fmt::Debug for DatabaseError {
 }
 
 impl Error for DatabaseError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_our_words() {
+        let document = include_str!("../../../docs/postgresql.md");
+        let section = document.split("## When the database fails\n").nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let quoted: Vec<_> = section
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter_map(|said| said.strip_suffix(')')?.split_once(" ("))
+            .collect();
+        assert!(quoted.len() > 5, "{quoted:?}");
+        for (words, code) in quoted {
+            let meaning = meaning(code).map(|(_, words, _)| words);
+            assert_eq!(meaning, Some(words), "{code}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod judge;
 mod kill;
 mod proxy;
 mod rounds;
+mod tls;
 
 use std::path::Path;
 

@@ -133,6 +133,25 @@ impl Cluster {
         drop(running);
     }
 
+    /// Puts a file that the server reads into the cluster's folder, where nobody else may read it.
+    pub(crate) fn put(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).expect("the file can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        if is_root() {
+            let owned = Command::new("chown").arg("postgres").arg(&path).status();
+            assert!(owned.is_ok_and(|it| it.success()), "the file can be given away");
+        }
+        path
+    }
+
+    /// Starts the server anew with these settings besides its own.
+    pub(crate) fn restart_with(&mut self, settings: &[String]) {
+        self.stop("INT");
+        self.settings.extend_from_slice(settings);
+        self.resume();
+    }
+
     /// Runs statements as the superuser; the rows, a line each, with columns parted by `|`.
     pub(crate) fn sql(&self, statements: &str) -> Result<String, String> {
         let mut psql = Command::new(self.programs.join("psql"));

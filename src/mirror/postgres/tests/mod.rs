@@ -2,6 +2,7 @@
 
 mod contract;
 mod fence;
+mod jsonb;
 mod migrations;
 mod place;
 mod proxy;

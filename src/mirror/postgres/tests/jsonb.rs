@@ -1,0 +1,79 @@
+//! What the pure function says of `jsonb`, against the server's own.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::place::Place;
+use crate::json::{canonical, jsonb};
+
+/// JSON texts, with what `jsonb` may trip over.
+fn any_json() -> impl Strategy<Value = String> {
+    let number = "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,10})?([eE][+-]?[0-9]{1,3})?";
+    let string = prop_oneof![
+        4 => "[a-cä€😀 ]{0,4}",
+        1 => Just("\\u0061".to_owned()),
+        1 => Just("\\n\\\"\\\\\\/".to_owned()),
+        1 => Just("\\ud83d\\ude00".to_owned()),
+        1 => Just("\\ud83d".to_owned()),
+        1 => Just("\\ude00\\ud83d".to_owned()),
+        1 => Just("\\u0000".to_owned()),
+        1 => Just("\u{7f}\u{85}\u{feff}\u{ffff}".to_owned()),
+    ];
+    let name = prop_oneof![8 => "[a-d]{1,2}", 1 => string.clone()];
+    let leaf = prop_oneof![
+        number.prop_map(|number| number),
+        string.prop_map(|string| format!("\"{string}\"")),
+        prop_oneof![
+            8 => prop_oneof![Just("true"), Just("null"), Just("[]"), Just("{}")],
+            1 => prop_oneof![Just("1e400000"), Just("-1e-20000"), Just("1E131072")],
+        ]
+        .prop_map(str::to_owned),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        let members = prop::collection::vec((name.clone(), inner.clone()), 0..4);
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(|list| format!("[{}]", list.join(" , "))),
+            members.prop_map(|members| {
+                let member = |(name, value): &(String, String)| format!("\"{name}\": {value}");
+                format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
+            }),
+        ]
+    })
+}
+
+#[test]
+fn what_is_called_exact_comes_back_the_same_and_what_is_refused_is_not_called_so() {
+    let Some(place) = Place::new() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = runtime.block_on(place.client());
+    let cast = runtime.block_on(client.prepare("SELECT $1::text::jsonb::text")).unwrap();
+    let mut seen = [0; 2];
+    let mut check = |text: &str| {
+        let held = runtime.block_on(client.query_one(&cast, &[&text]));
+        let held = held.map(|row| row.get::<_, String>(0));
+        let exact = jsonb::is_exact(text);
+        seen[usize::from(exact)] += 1;
+        match held {
+            Ok(held) if exact => assert!(canonical::same(text.as_bytes(), held.as_bytes(), &[])),
+            // A member was dropped.
+            Ok(held) => {
+                let names = |text: &str| text.matches("\":").count();
+                assert!(names(&held) < names(text), "{text} is {held}");
+            }
+            Err(error) => assert!(!exact, "{text}: {error}"),
+        }
+    };
+    for number in ["1e131071", "1e131072", "1e-16383", "1e-16384", "-0.0", "-0"] {
+        check(number);
+    }
+    let mut runner = TestRunner::new(Config::with_cases(1500));
+    let checked = std::cell::RefCell::new(check);
+    runner
+        .run(&any_json(), |text| {
+            (checked.borrow_mut())(&text);
+            Ok(())
+        })
+        .unwrap();
+    drop(checked);
+    assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
+}

@@ -46,8 +46,9 @@
 //!    has ended, and then whether it is certified.
 //! 7. The page goes to the [`mirror::Mirror`] together with the state that the pass has now, the ids
 //!    that it saw for the first time, and its line of the ledger; the next pages are fetched
-//!    meanwhile. A thread of its own looks up each item's digest, compares the forms of those that
-//!    differ, and writes what changed in one transaction: items, changes, checkpoint, ledger.
+//!    meanwhile. It looks up each item's digest, compares the forms of those that differ, and writes
+//!    what changed in one transaction: items, changes, checkpoint, ledger. SQLite has a thread of its own
+//!    for that; PostgreSQL gets one statement where nothing is new, and one more where something is.
 //! 8. A line goes to the log. At the end of the pass `pager::reconcile` asks for the items that a
 //!    certified pass did not see, deletes those that are gone or holds them back, and the ledger is
 //!    closed.
@@ -83,6 +84,9 @@
 //! | everything that a server can do, at each call, at each stage of a pass, has its stated outcome | `tests/it/matrix` |
 //! | what the machine does costs nothing that was kept, and is told with what to do | `tests/it/machine` |
 //! | what befalls a PostgreSQL costs nothing that was kept, is told, and is outlived | `tests/it/postgres/faults.rs` |
+//! | what PostgreSQL holds as `jsonb` is exactly what came | `json::jsonb`, `mirror::postgres::tests::jsonb` |
+//! | each `sslmode` takes the servers that it should, and the errors say why not | `tests/it/postgres/tls.rs` |
+//! | a role may do what it is documented for, and nothing else | `mirror::postgres::tests::roles` |
 //! | an answer of PostgreSQL that was lost is found out, and a database that went back is read anew | `mirror::postgres::tests` |
 //! | a lease has one owner at a time, shares are even, and a daemon that lost its lease ends in order | `mirror::contract`, `mirror::lease_policy`, `supervisor::tests` |
 //! | a move takes all along, however often it is killed, and the daemon goes on there | `mirror::transfer`, `tests/it/moving.rs` |

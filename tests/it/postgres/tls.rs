@@ -16,18 +16,18 @@ const PASSWORD: &str = "only-the-database-knows";
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
 fn authority() -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    let mut params = CertificateParams::new(Vec::new()).expect("params of an authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
 }
 
 /// Has the server show a certificate for `localhost` and ask `shop` for a password.
 fn secure(cluster: &mut Cluster, authority: &Authority, valid_until: i32) {
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     params.not_before = rcgen::date_time_ymd(2000, 1, 1);
     params.not_after = rcgen::date_time_ymd(valid_until, 1, 1);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, authority).unwrap();
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.signed_by(&key, authority).expect("a certificate");
     let hba = "hostssl all shop 127.0.0.1/32 scram-sha-256\n\
                hostnossl all plain 127.0.0.1/32 trust\n\
                hostssl all plain 127.0.0.1/32 reject\n\
@@ -64,7 +64,7 @@ impl Asked {
     ) -> String {
         let ca_file = ca.map_or(String::new(), |ca| {
             let path = self.folder.path().join("ca.pem");
-            fs::write(&path, ca.pem()).unwrap();
+            fs::write(&path, ca.pem()).expect("the authority is written");
             format!("ca_file = '{}'", path.display())
         });
         let config = self.folder.path().join("ewmirror.toml");
@@ -73,7 +73,7 @@ impl Asked {
             "[server]\nurl = 'http://127.0.0.1:1'\n[login]\nusername = 'system'\n\
              [[repository]]\nid = 1\n[mirror]\nurl = '{url}'\n{ca_file}\n"
         );
-        fs::write(&config, toml).unwrap();
+        fs::write(&config, toml).expect("the configuration is written");
         let mut command = ewmirror(["--config"]);
         command.arg(&config).args(["digest", "--repository", "1"]);
         command.env("EWMIRROR_MIRROR__PASSWORD", password);

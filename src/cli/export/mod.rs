@@ -1,4 +1,4 @@
-//! `ewmirror export`: the mirror of a repository on stdout, as of one instant.
+//! `ewmirror export`: the mirror of a repository on stdout, as of one instant: now, or an earlier one.
 //!
 //! One instant needs one snapshot, and a snapshot keeps the daemon's WAL from being checkpointed.
 //! So a thread of its own reads as fast as it can and lets go of the snapshot; what the reader of
@@ -16,6 +16,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use self::table::{Census, TableError};
+use super::as_of::{self, AsOf};
 use super::output::{self, Stdout};
 use super::query::{self, MirrorQuery, RepositorySelector};
 use super::{Exit, PANICKED, spill_file};
@@ -46,6 +47,11 @@ pub(super) struct ExportArgs {
     /// How items are written
     #[arg(long, default_value = "ndjson")]
     format: FormatArg,
+
+    /// As they were: once the change of this sequence had been made (460), at a time
+    /// (2026-11-24T14:09:35Z), or so long ago (2h)
+    #[arg(long, value_name = "WHEN", value_parser = as_of::parse)]
+    as_of: Option<AsOf>,
 
     /// With csv: for spreadsheets. Begins with a byte order mark, and puts a ' before each cell that
     /// begins with =, +, -, @, a tab or a carriage return, lest it be taken for a formula: numbers
@@ -86,12 +92,13 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
     let query = MirrorQuery::open(file, environment)?;
     let repository = query.find(&args.repository)?;
     query.expect(repository)?;
+    let as_of = args.as_of.map(|as_of| as_of::find(&query, as_of)).transpose()?;
     let configured = query.config.repositories.iter().find(|known| known.id == repository);
     let first = configured.and_then(|known| known.item_id.tokens().first());
     let first_column = first.map_or(ID_MEMBER, String::as_str).to_owned();
     let folders = [Some(Path::new(SPILL_FOLDER)), query.store.local_file().and_then(Path::parent)];
     let folders = folders.into_iter().flatten().map(PathBuf::from).collect();
-    let job = ExportJob { query, repository, format: args.format, style, first_column };
+    let job = ExportJob { query, repository, as_of, format: args.format, style, first_column };
     let (writer, mut pipe) = spill_file::pipe(PATIENCE, folders);
     let reading = std::thread::Builder::new()
         .name("export".to_owned())
@@ -157,6 +164,8 @@ pub(super) enum ExportError {
 struct ExportJob {
     query: MirrorQuery,
     repository: RepositoryId,
+    /// Once which change had been made; `None`: now.
+    as_of: Option<Sequence>,
     format: FormatArg,
     style: TableStyle,
     first_column: String,
@@ -175,7 +184,7 @@ impl ExportJob {
     /// Writes the items; returns the last change that is in them.
     fn write(self, mut writer: spill_file::SpillWriter) -> Result<Sequence, ExportError> {
         let mirror = &self.query.mirror;
-        let snapshot = self.query.block_on(mirror.snapshot(None))?;
+        let snapshot = self.query.block_on(mirror.snapshot(self.as_of))?;
         let sequence = snapshot.sequence();
         match self.format {
             FormatArg::Ndjson => self.each_item(&*snapshot, |_, body| {

@@ -16,22 +16,22 @@ use crate::support::{DEADLINE, Daemon, Kept, Setup, Sim, pause, repositories, si
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A daemon that is looked at from all sides.
-struct Watched {
-    daemon: Daemon,
-    manager: Manager,
+pub(crate) struct Watched {
+    pub(crate) daemon: Daemon,
+    pub(crate) manager: Manager,
     setup: Setup,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Where the daemon listens to commands.
     runtime: TempDir,
 }
 
 /// What was seen.
 #[derive(Debug)]
-struct Seen {
-    exit: Option<i32>,
-    text: String,
-    document: Value,
-    ready: (u16, String),
+pub(crate) struct Seen {
+    pub(crate) exit: Option<i32>,
+    pub(crate) text: String,
+    pub(crate) document: Value,
+    pub(crate) ready: (u16, String),
     metrics: String,
 }
 
@@ -49,7 +49,7 @@ impl Seen {
         self.problems().iter().filter_map(|it| it["scope"].as_str()).collect()
     }
 
-    fn metric(&self, sample: &str) -> &str {
+    pub(crate) fn metric(&self, sample: &str) -> &str {
         let found =
             self.metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
         found.unwrap_or_else(|| panic!("no {sample} in {}", self.metrics))
@@ -112,7 +112,7 @@ impl Seen {
 
 impl Watched {
     /// Passes follow each other at once, and failed requests are soon made again.
-    fn start(setup: Setup) -> Self {
+    pub(crate) fn start(setup: Setup) -> Self {
         Self::start_with(setup, |_| {})
     }
 
@@ -154,7 +154,7 @@ impl Watched {
     }
 
     /// Looks until all sides show this.
-    fn look_until(&self, what: impl Fn(&Seen) -> bool) -> Seen {
+    pub(crate) fn look_until(&self, what: impl Fn(&Seen) -> bool) -> Seen {
         let begun = Instant::now();
         loop {
             let seen = self.look();

@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_millis(1500);
 const BETWEEN: Duration = Duration::from_millis(500);
 
 /// The page as the browser shows it, as markup; `None` where there is no browser.
-fn shown(address: &str) -> Option<String> {
+pub(crate) fn shown(address: &str) -> Option<String> {
     if !std::path::Path::new(BROWSER).exists() {
         return None;
     }
@@ -43,7 +43,7 @@ fn shown(address: &str) -> Option<String> {
 }
 
 /// What stands between two texts.
-fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+pub(crate) fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("no {from}: {text}"));
     rest.split_once(to).unwrap_or_else(|| panic!("no {to} after {from}: {text}")).0
 }

@@ -2,11 +2,14 @@
 //! daemons that share it.
 
 mod commands;
+mod failover;
 mod faults;
 mod judge;
 mod kill;
 mod proxy;
 mod rounds;
+mod spread;
+mod standby;
 mod tls;
 
 use std::path::Path;

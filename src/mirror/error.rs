@@ -71,9 +71,16 @@ impl MirrorError {
         self.kind
     }
 
-    /// Whether no other try can help: the mirror is not what it was, and nothing may be written.
+    /// Whether no other try can help: the mirror is not what it was, or not one that this program may write.
     pub fn is_final(&self) -> bool {
-        matches!(self.kind, MirrorErrorKind::Damaged | MirrorErrorKind::Replaced)
+        matches!(
+            self.kind,
+            MirrorErrorKind::Damaged
+                | MirrorErrorKind::Replaced
+                | MirrorErrorKind::Foreign
+                | MirrorErrorKind::Newer
+                | MirrorErrorKind::Unfinished
+        )
     }
 
     /// Whether nothing more can be written by this writer: another daemon has the lease by now, or

@@ -93,9 +93,10 @@ impl Store {
             Self::Postgres(address) => {
                 let address = PostgresAddress::clone(address);
                 let pool = PostgresPool::new(address.clone())?;
-                // Where the database is away, the daemon stands by; what takes leases asks again.
+                // Where the database is away, or another daemon migrates it, this one stands by; what takes
+                // leases asks again.
                 if let Err(error) = postgres::prepare(&pool).await
-                    && !error.is_of_connection()
+                    && !error.is_waited_for()
                 {
                     return Err(error.into());
                 }

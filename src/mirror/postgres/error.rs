@@ -75,6 +75,15 @@ pub(crate) enum PostgresError {
         "the schema {schema:?} was brought to version {version} by another migration than ours"
     )]
     OtherMigration { schema: String, version: i32 },
+    /// It is being brought up to date, and that takes a while.
+    #[error("the schema {schema:?} is being brought up to date")]
+    Migrating { schema: String },
+    /// Another daemon has the lock of all who would migrate it.
+    #[error("another daemon is bringing the schema {schema:?} up to date")]
+    MigratedByAnother { schema: String },
+    /// An earlier version of this program has been here last.
+    #[error("the schema {schema:?} is not of the version that this program knows")]
+    OlderSchema { schema: String },
     /// A row is not what we wrote.
     #[error("the mirror's tables make no sense: {0}")]
     Nonsense(&'static str),
@@ -96,6 +105,11 @@ impl PostgresError {
             Self::Database(error) => error.code(),
             _ => None,
         }
+    }
+
+    /// Whether a daemon that starts stands by until it is over.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.is_of_connection() || matches!(self, Self::MigratedByAnother { .. })
     }
 
     /// Whether the connection is at its end, and another one may do better.
@@ -151,6 +165,13 @@ impl From<PostgresError> for MirrorError {
                 MirrorErrorKind::Foreign,
                 "run the version of ewmirror that made it, or name another schema in mirror.schema",
             ),
+            PostgresError::Migrating { .. } | PostgresError::MigratedByAnother { .. } => (
+                MirrorErrorKind::Locked,
+                "nothing: it is waited for; where it lasts, see pg_stat_activity and pg_locks",
+            ),
+            PostgresError::OlderSchema { .. } => {
+                (MirrorErrorKind::Older, "start the daemon once, which brings it up to date")
+            }
             PostgresError::Database(error) => (error.kind(), error.remedy()),
             PostgresError::Unreached(unreached) => (unreached.kind(), unreached.remedy()),
             PostgresError::Exhausted => (

@@ -1,7 +1,10 @@
 //! The schema in the database: its migrations, made under a lock, forward only and never changed once
 //! released.
 
-use deadpool_postgres::GenericClient;
+use deadpool_postgres::{GenericClient, Transaction};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::connections::PostgresPool;
 use super::error::PostgresError;
@@ -16,8 +19,12 @@ pub(crate) const SCHEMA_VERSION: i32 = 1;
 
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version a migration");
 
-/// The advisory lock that is held while a schema is migrated: "ewmirror" in ASCII.
-const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"ewmirror");
+/// What the names of locks on schemas begin with.
+const MIGRATION_LOCK: &str = "ewmirror migration ";
+
+/// How long another daemon that migrates is waited for where it stands: a new schema takes no longer. What
+/// takes longer is waited for by who asked.
+const LOCKED_WITHIN: &str = "SET LOCAL lock_timeout TO '2s'";
 
 /// What there is where the schema belongs.
 enum Found {
@@ -35,20 +42,58 @@ enum Found {
 /// # Errors
 ///
 /// The schema is another program's, a later version's, or was made by migrations that are not ours. It
-/// is not changed then.
+/// is not changed then. Or another daemon migrates one at this moment.
 pub(crate) async fn migrate(connections: &PostgresPool) -> Result<(), PostgresError> {
+    migrate_by(connections, &MIGRATIONS).await
+}
+
+/// Whether the schema is there and up to date. Changes nothing.
+///
+/// # Errors
+///
+/// As for [`migrate`].
+pub(crate) async fn is_current(connections: &PostgresPool) -> Result<bool, PostgresError> {
+    let connection = connections.get().await?;
+    let found = look(&connection, &connections.address().schema, &MIGRATIONS).await?;
+    Ok(matches!(found, Found::Ours(SCHEMA_VERSION)))
+}
+
+/// Sees that a schema that was up to date has not been brought to a later version since, by a daemon of a
+/// later version.
+///
+/// # Errors
+///
+/// It has.
+pub(crate) async fn expect_known(client: &Client, name: &str) -> Result<(), PostgresError> {
+    let row = client.query_one("SELECT coalesce(max(version), 0) FROM migration", &[]).await?;
+    expect_at_most(row.try_get(0)?, SCHEMA_VERSION, name)
+}
+
+fn expect_at_most(found: i32, known: i32, name: &str) -> Result<(), PostgresError> {
+    if found <= known {
+        return Ok(());
+    }
+    Err(PostgresError::NewerSchema { schema: name.to_owned(), found, known })
+}
+
+/// Makes what is missing of these migrations.
+pub(super) async fn migrate_by(
+    connections: &PostgresPool,
+    migrations: &[&str],
+) -> Result<(), PostgresError> {
     let name = &*connections.address().schema;
+    let newest = i32::try_from(migrations.len()).unwrap_or(i32::MAX);
     let mut connection = connections.get().await?;
-    if let Found::Ours(SCHEMA_VERSION) = look(&connection, name).await? {
+    if matches!(look(&connection, name, migrations).await?, Found::Ours(it) if it == newest) {
         return Ok(());
     }
     let transaction = connection.transaction().await?;
     // What has much to do takes long.
     transaction.batch_execute("SET LOCAL statement_timeout TO 0").await?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
+    take_lock(&transaction, name).await?;
     let schema = quoted(name);
     // Another daemon may have been here meanwhile.
-    let found = look(&transaction, name).await?;
+    let found = look(&transaction, name, migrations).await?;
     if let Found::Nothing = found {
         transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
         transaction.batch_execute(&format!("REVOKE ALL ON SCHEMA {schema} FROM PUBLIC")).await?;
@@ -56,7 +101,7 @@ pub(crate) async fn migrate(connections: &PostgresPool) -> Result<(), PostgresEr
     let version = if let Found::Ours(version) = found { version } else { 0 };
     // Tables are made in the first schema that is named.
     transaction.batch_execute(&format!("SET LOCAL search_path TO {schema}, pg_temp")).await?;
-    for (number, migration) in (1..).zip(MIGRATIONS) {
+    for (number, migration) in (1..).zip(migrations) {
         if number > version {
             transaction.batch_execute(migration).await?;
             transaction
@@ -68,6 +113,9 @@ pub(crate) async fn migrate(connections: &PostgresPool) -> Result<(), PostgresEr
                 .await?;
         }
     }
+    if version > 0 && version < newest {
+        end_writers(&transaction).await?;
+    }
     transaction
         .batch_execute(&format!(
             "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC; \
@@ -75,14 +123,52 @@ pub(crate) async fn migrate(connections: &PostgresPool) -> Result<(), PostgresEr
         ))
         .await?;
     transaction.commit().await?;
-    if version < SCHEMA_VERSION {
-        event::mirror_migrated(name, version, SCHEMA_VERSION);
+    if version < newest {
+        event::mirror_migrated(name, version, newest);
     }
     Ok(())
 }
 
+/// The advisory lock that is held while this schema is migrated.
+pub(super) fn migration_lock(name: &str) -> i64 {
+    xxh3_64(format!("{MIGRATION_LOCK}{name}").as_bytes()).cast_signed()
+}
+
+/// Waits a moment for the lock of all who would migrate this schema.
+async fn take_lock(transaction: &Transaction<'_>, name: &str) -> Result<(), PostgresError> {
+    let before: String = transaction.query_one("SHOW lock_timeout", &[]).await?.try_get(0)?;
+    transaction.batch_execute(LOCKED_WITHIN).await?;
+    let lock = "SELECT pg_advisory_xact_lock($1)";
+    transaction.execute(lock, &[&migration_lock(name)]).await.map_err(|error| match error.code() {
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            PostgresError::MigratedByAnother { schema: name.to_owned() }
+        }
+        _ => error.into(),
+    })?;
+    let reset = "SELECT set_config('lock_timeout', $1, true)";
+    transaction.execute(reset, &[&before]).await?;
+    Ok(())
+}
+
+/// Takes all leases from daemons of earlier versions: from the commit on they write nothing, and find out
+/// why when they ask for their leases. At the end of the migration, because a statement that waits for a
+/// lease keeps the tables locked that are to be changed.
+async fn end_writers(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
+    transaction
+        .batch_execute(
+            "UPDATE lease SET owner = '', since = clock_timestamp() WHERE owner <> ''; \
+             DELETE FROM instance",
+        )
+        .await?;
+    Ok(())
+}
+
 /// Looks at what is there, and refuses what is not ours to write.
-async fn look(client: &impl GenericClient, name: &str) -> Result<Found, PostgresError> {
+async fn look(
+    client: &impl GenericClient,
+    name: &str,
+    migrations: &[&str],
+) -> Result<Found, PostgresError> {
     let row = client
         .query_one(
             "SELECT count(DISTINCT n.oid), count(c.oid), \
@@ -110,7 +196,7 @@ async fn look(client: &impl GenericClient, name: &str) -> Result<Found, Postgres
                     ON t.version = m.version ORDER BY m.version",
                 quoted(name)
             ),
-            &[&&MIGRATIONS[..]],
+            &[&migrations],
         )
         .await?;
     let mut version = 0;
@@ -120,9 +206,6 @@ async fn look(client: &impl GenericClient, name: &str) -> Result<Found, Postgres
             return Err(PostgresError::OtherMigration { schema: name.to_owned(), version });
         }
     }
-    if version > SCHEMA_VERSION {
-        let (schema, found) = (name.to_owned(), version);
-        return Err(PostgresError::NewerSchema { schema, found, known: SCHEMA_VERSION });
-    }
+    expect_at_most(version, i32::try_from(migrations.len()).unwrap_or(i32::MAX), name)?;
     Ok(Found::Ours(version))
 }

@@ -10,6 +10,7 @@ mod proxy;
 mod rounds;
 mod spread;
 mod standby;
+mod schema;
 mod tls;
 
 use std::path::Path;

@@ -5,6 +5,7 @@
 //! statement decides by what it was told before: each names the state that it is for, and changes
 //! nothing where that is no longer so. Times are compared by the clock of the database alone.
 
+mod preparation;
 #[cfg(test)]
 mod tests;
 
@@ -13,10 +14,11 @@ use std::pin::pin;
 use std::time::Duration;
 
 use deadpool_postgres::Object;
-use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use self::preparation::Preparation;
+pub(in crate::mirror) use self::preparation::prepare;
 use crate::domain::RepositoryId;
 use crate::mirror::contracts::{
     ForeignLease, HeldLease, LeaseRequest, LeaseStanding, Leases, MirrorFuture, Sharing,
@@ -24,8 +26,7 @@ use crate::mirror::contracts::{
 use crate::mirror::lease_policy::{LiveDaemon, decide};
 use crate::mirror::postgres::connections::PostgresPool;
 use crate::mirror::postgres::error::PostgresError;
-use crate::mirror::postgres::schema::migrate;
-use crate::mirror::postgres::transfer::expect_finished;
+use crate::mirror::postgres::schema::expect_known;
 
 /// What each call begins with: a page that is being written may keep a lease locked for so long.
 const PATIENCE: &str = "SET lock_timeout = '1s'; SET statement_timeout = '3s'";
@@ -119,38 +120,34 @@ SELECT extract(epoch FROM clock_timestamp() - denied_at)::float8 FROM denial
 WHERE login = $1 AND denied_at >= clock_timestamp() - $2::float8 * interval '1 second'
 ORDER BY denied_at DESC";
 
-/// Brings the schema up to date, and sees that it is a whole mirror.
-pub(in crate::mirror) async fn prepare(pool: &PostgresPool) -> Result<(), PostgresError> {
-    migrate(pool).await?;
-    expect_finished(pool).await
-}
-
 /// The leases as one daemon sees them.
 #[derive(Debug)]
 pub(crate) struct PostgresLeases {
     pool: PostgresPool,
     name: String,
     owner: String,
-    /// Whether the schema is known to be up to date: the database may have been away at the start.
-    migrated: OnceCell<()>,
+    /// The database may have been away at the start.
+    preparation: Preparation,
 }
 
 impl PostgresLeases {
     /// Those of a daemon of this name, over connections that nobody else uses.
     pub(crate) fn new(pool: PostgresPool, name: &str) -> Self {
         let owner = format!("{name}-{:08x}", fastrand::u32(..));
-        Self { pool, name: name.to_owned(), owner, migrated: OnceCell::new() }
+        Self { pool, name: name.to_owned(), owner, preparation: Preparation::due() }
     }
 
     /// Those of a transfer, which has made the tables itself and writes a mirror that is not whole yet.
     pub(crate) fn of_transfer(pool: PostgresPool, name: &str) -> Self {
-        Self { migrated: OnceCell::new_with(Some(())), ..Self::new(pool, name) }
+        Self { preparation: Preparation::done(), ..Self::new(pool, name) }
     }
 
     async fn connect(&self) -> Result<LeaseConnection, PostgresError> {
-        self.migrated.get_or_try_init(|| prepare(&self.pool)).await?;
+        self.preparation.see_to(&self.pool).await?;
         let connection = LeaseConnection(Some(self.pool.get().await?));
-        connection.client()?.batch_execute(PATIENCE).await?;
+        let client = connection.client()?;
+        client.batch_execute(PATIENCE).await?;
+        expect_known(client, &self.pool.address().schema).await?;
         Ok(connection)
     }
 

@@ -3,9 +3,15 @@
 use std::fmt::Write as _;
 
 use super::address;
-use crate::mirror::postgres::schema::migrate;
-use crate::mirror::postgres::{PostgresAddress, PostgresPool};
-use crate::mirror::{MirrorError, MirrorErrorKind};
+use crate::domain::{Iteration, RepositoryId};
+use crate::mirror::postgres::schema::{MIGRATIONS, migrate, migrate_by, migration_lock};
+use crate::mirror::postgres::{
+    PostgresAddress, PostgresLeases, PostgresMirror, PostgresPool, PostgresTransfer,
+};
+use crate::mirror::{
+    Lease, LeaseRequest, LeaseStanding, Leases, Mirror, MirrorError, MirrorErrorKind, Sharing,
+};
+use crate::testing::MINUTE;
 
 async fn migrated(address: &PostgresAddress) -> Result<(), MirrorErrorKind> {
     let pool = PostgresPool::new(address.clone()).unwrap();
@@ -31,6 +37,85 @@ async fn a_schema_of_another_program_or_of_a_later_version_is_refused() {
     run(&address, "DELETE FROM migration WHERE version = 9").await;
     run(&address, "UPDATE migration SET checksum = 'x'").await;
     assert_eq!(migrated(&address).await, Err(MirrorErrorKind::Foreign));
+}
+
+/// A daemon on this schema, over connections of its own.
+fn daemon(address: &PostgresAddress, name: &str) -> PostgresLeases {
+    PostgresLeases::new(PostgresPool::new(address.clone()).unwrap(), name)
+}
+
+async fn renewed(daemon: &PostgresLeases) -> Result<LeaseStanding, MirrorError> {
+    let repositories = vec![RepositoryId(1)];
+    daemon.renew(LeaseRequest { repositories, sharing: Sharing::Leader, ttl: MINUTE }).await
+}
+
+/// The next version of the schema.
+async fn migrate_further(address: &PostgresAddress) {
+    let pool = PostgresPool::new(address.clone()).unwrap();
+    let next = ["ALTER TABLE log ADD COLUMN further integer"];
+    migrate_by(&pool, &[&MIGRATIONS[..], &next].concat()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_daemon_of_an_earlier_version_writes_nothing_more_once_its_schema_was_migrated() {
+    let Some(address) = address() else { return };
+    let leases = daemon(&address, "a");
+    let held = renewed(&leases).await.unwrap().held;
+    assert_eq!(held.len(), 1);
+    let lease = Lease { owner: leases.owner().into(), generation: held[0].generation };
+    let mirror = PostgresMirror::new(PostgresPool::new(address.clone()).unwrap());
+    let writer = mirror.writer(RepositoryId(1), &lease);
+    writer.load().await.unwrap();
+    writer.begin_pass(Iteration(1), 1).await.unwrap();
+
+    migrate_further(&address).await;
+    let refused = writer.begin_pass(Iteration(2), 2).await.unwrap_err();
+    assert_eq!(refused.kind(), MirrorErrorKind::Fenced);
+    // It finds out why, and leaves alone what is not its own any more.
+    let newer = renewed(&leases).await.unwrap_err();
+    assert!(newer.kind() == MirrorErrorKind::Newer && newer.is_final(), "{newer}");
+    assert_eq!(leases.leave().await.unwrap_err().kind(), MirrorErrorKind::Newer);
+    let pool = PostgresPool::new(address).unwrap();
+    let rows = "SELECT (SELECT count(*) FROM instance), (SELECT count(*) FROM lease WHERE owner <> '')";
+    let rows = pool.get().await.unwrap().query_one(rows, &[]).await.unwrap();
+    assert_eq!((rows.get::<_, i64>(0), rows.get::<_, i64>(1)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_schema_that_is_too_old_is_not_moved_from() {
+    let Some(address) = address() else { return };
+    migrated(&address).await.unwrap();
+    run(&address, "UPDATE migration SET version = 0, checksum = 'x'").await;
+    let error = PostgresTransfer::source(address).await.err().map(|it| it.kind());
+    assert_eq!(error, Some(MirrorErrorKind::Older));
+}
+
+#[tokio::test]
+async fn another_daemon_that_migrates_is_told_of_and_waited_for() {
+    let Some(address) = address() else { return };
+    let pool = PostgresPool::new(address.clone()).unwrap();
+    let mut other = pool.get().await.unwrap();
+    let other = other.transaction().await.unwrap();
+    let lock = migration_lock(&address.schema);
+    other.execute("SELECT pg_advisory_xact_lock($1)", &[&lock]).await.unwrap();
+    // At the start, and later.
+    let at_start = migrate(&pool).await.unwrap_err();
+    assert!(at_start.is_waited_for(), "{at_start}");
+    let leases = daemon(&address, "a");
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let error = renewed(&leases).await.unwrap_err();
+        assert!(error.kind() == MirrorErrorKind::Locked && !error.is_final(), "{error}");
+        if !told.contains(&error.to_string()) {
+            told.push(error.to_string());
+        }
+    }
+    assert!(told[0].ends_with("is being brought up to date"), "{told:?}");
+    assert!(told[1].contains("another daemon"), "{told:?}");
+    other.rollback().await.unwrap();
+    while let Err(error) = renewed(&leases).await {
+        assert_eq!(error.kind(), MirrorErrorKind::Locked, "{error}");
+    }
 }
 
 #[tokio::test]

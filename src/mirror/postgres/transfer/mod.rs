@@ -38,6 +38,10 @@ impl PostgresTransfer {
     pub(in crate::mirror) async fn source(address: PostgresAddress) -> Result<Self, MirrorError> {
         let pool = PostgresPool::new(address)?;
         expect_finished(&pool).await?;
+        if !schema::is_current(&pool).await? {
+            let schema = pool.address().schema.to_string();
+            return Err(PostgresError::OlderSchema { schema }.into());
+        }
         Self::hold(pool).await
     }
 

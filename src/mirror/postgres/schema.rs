@@ -139,11 +139,13 @@ async fn take_lock(transaction: &Transaction<'_>, name: &str) -> Result<(), Post
     let before: String = transaction.query_one("SHOW lock_timeout", &[]).await?.try_get(0)?;
     transaction.batch_execute(LOCKED_WITHIN).await?;
     let lock = "SELECT pg_advisory_xact_lock($1)";
-    transaction.execute(lock, &[&migration_lock(name)]).await.map_err(|error| match error.code() {
-        Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-            PostgresError::MigratedByAnother { schema: name.to_owned() }
+    transaction.execute(lock, &[&migration_lock(name)]).await.map_err(|error| {
+        match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                PostgresError::MigratedByAnother { schema: name.to_owned() }
+            }
+            _ => error.into(),
         }
-        _ => error.into(),
     })?;
     let reset = "SELECT set_config('lock_timeout', $1, true)";
     transaction.execute(reset, &[&before]).await?;

@@ -8,9 +8,9 @@ mod judge;
 mod kill;
 mod proxy;
 mod rounds;
+mod schema;
 mod spread;
 mod standby;
-mod schema;
 mod tls;
 
 use std::path::Path;

@@ -76,7 +76,8 @@ async fn a_daemon_of_an_earlier_version_writes_nothing_more_once_its_schema_was_
     assert!(newer.kind() == MirrorErrorKind::Newer && newer.is_final(), "{newer}");
     assert_eq!(leases.leave().await.unwrap_err().kind(), MirrorErrorKind::Newer);
     let pool = PostgresPool::new(address).unwrap();
-    let rows = "SELECT (SELECT count(*) FROM instance), (SELECT count(*) FROM lease WHERE owner <> '')";
+    let rows =
+        "SELECT (SELECT count(*) FROM instance), (SELECT count(*) FROM lease WHERE owner <> '')";
     let rows = pool.get().await.unwrap().query_one(rows, &[]).await.unwrap();
     assert_eq!((rows.get::<_, i64>(0), rows.get::<_, i64>(1)), (0, 0));
 }

@@ -48,7 +48,8 @@
 //!    that it saw for the first time, and its line of the ledger; the next pages are fetched
 //!    meanwhile. It looks up each item's digest, compares the forms of those that differ, and writes
 //!    what changed in one transaction: items, changes, checkpoint, ledger. SQLite has a thread of its own
-//!    for that; PostgreSQL gets one statement where nothing is new, and one more where something is.
+//!    for that; PostgreSQL gets one statement where nothing is new, and one more where something is. Of a
+//!    page that the writer knows to be there as it is, the statement says nothing of the items.
 //! 8. A line goes to the log. At the end of the pass `pager::reconcile` asks for the items that a
 //!    certified pass did not see, deletes those that are gone or holds them back, and the ledger is
 //!    closed.
@@ -88,6 +89,8 @@
 //! | each `sslmode` takes the servers that it should, and the errors say why not | `tests/it/postgres/tls.rs` |
 //! | a role may do what it is documented for, and nothing else | `mirror::postgres::tests::roles` |
 //! | an answer of PostgreSQL that was lost is found out, and a database that went back is read anew | `mirror::postgres::tests` |
+//! | what a writer knows of the database is so, whatever befalls it | `mirror::postgres::known_pages`, `mirror::postgres::tests::known_pages` |
+//! | a page that is sent in pieces is written whole or not at all | `mirror::postgres::tests::fence`, `mirror::postgres::tests::contract` |
 //! | a lease has one owner at a time, shares are even, and a daemon that lost its lease ends in order | `mirror::contract`, `mirror::lease_policy`, `supervisor::tests` |
 //! | a move takes all along, however often it is killed, and the daemon goes on there | `mirror::transfer`, `tests/it/moving.rs` |
 //! | the four views say what the log says, in both stores | `mirror::contract`, `tests/it/views.rs` |

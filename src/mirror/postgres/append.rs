@@ -1,5 +1,5 @@
 //! Changes on their way into the log, and the copy that is kept to them: one statement, which is the
-//! whole transaction of a page or of some deletions.
+//! whole transaction of some deletions or of a page, or the end of it.
 
 use std::sync::LazyLock;
 
@@ -9,39 +9,41 @@ use tokio_postgres::types::ToSql;
 use super::error::PostgresError;
 use super::fence::{FENCED, FenceParameters};
 use super::key::to_key;
-use super::ledger::{
-    COUNT_PARAMETERS, COUNTED, CountParameters, PAGE_COUNTED, PAGE_PARAMETERS, PageParameters,
-};
+use super::ledger::{COUNT_PARAMETERS, COUNTED, CountParameters};
 use crate::domain::{Item, ItemId, Op, RepositoryId};
 use crate::json::jsonb;
-use crate::mirror::PageOfItems;
-
-/// Appends the changes of a page.
-static APPEND_PAGE: LazyLock<String> = LazyLock::new(|| append(PAGE_COUNTED, PAGE_PARAMETERS));
 
 /// Appends deletions.
-static APPEND_DELETIONS: LazyLock<String> = LazyLock::new(|| append(COUNTED, COUNT_PARAMETERS));
+static APPEND_DELETIONS: LazyLock<String> = LazyLock::new(|| {
+    let (columns, count) = columns_from(COUNT_PARAMETERS + 1);
+    append(COUNTED, &count, &columns)
+});
 
-/// The statement that appends changes. An item that the copy has, if only as one that was deleted, is
-/// put in as new where it is gone by then: deletions that the log drops are forgotten meanwhile. Nothing
-/// is joined with the copy but by a look at its index for each row, whatever the planner knows of it.
-fn append(counted: &str, parameters: usize) -> String {
+/// The columns of changes as parameters from this one on, as a table, and how many there are.
+pub(super) fn columns_from(first: usize) -> (String, String) {
     let types = ["bytea", "text", "text", "text", "boolean", "bigint"];
-    let [keys, ids, ops, bodies, exact, digests] =
-        [0, 1, 2, 3, 4, 5].map(|place| format!("${}::{}[]", parameters + place + 1, types[place]));
+    let arrays = [0, 1, 2, 3, 4, 5].map(|place| format!("${}::{}[]", first + place, types[place]));
+    let count = format!("cardinality({})", arrays[0]);
+    (format!("unnest({}) WITH ORDINALITY", arrays.join(", ")), count)
+}
+
+/// The statement that appends changes: so many, from this table. An item that the copy has, if only as one
+/// that was deleted, is put in as new where it is gone by then: deletions that the log drops are
+/// forgotten meanwhile. Nothing is joined with the copy but by a look at its index for each row, whatever the
+/// planner knows of it.
+pub(super) fn append(counted: &str, count: &str, changes: &str) -> String {
     format!(
         "WITH {FENCED} RETURNING 1),
         {counted},
         given AS (
-            UPDATE log SET last = log.last + cardinality({keys}) FROM fenced
-            WHERE log.sole AND cardinality({keys}) > 0
-            RETURNING log.last - cardinality({keys}) AS before, log.last, log.part),
+            UPDATE log SET last = log.last + {count} FROM fenced
+            WHERE log.sole AND {count} > 0
+            RETURNING log.last - {count} AS before, log.last, log.part),
         fresh AS MATERIALIZED (
             SELECT given.part, given.before + page.n AS sequence, page.key, page.id, page.op,
                 page.body, page.exact, page.digest, old.sequence AS previous,
                 old.changed_ms AS previous_ms, old.body AS before, old.json IS NOT NULL AS before_exact
-            FROM given, unnest({keys}, {ids}, {ops}, {bodies}, {exact}, {digests})
-                WITH ORDINALITY AS page (key, id, op, body, exact, digest, n)
+            FROM given, {changes} AS page (key, id, op, body, exact, digest, n)
             LEFT JOIN LATERAL (
                 SELECT sequence, changed_ms, body, json FROM item
                 WHERE item.repository = $1 AND item.key = page.key OFFSET 0
@@ -131,7 +133,8 @@ impl<'a> ChangeColumns<'a> {
         Ok(columns)
     }
 
-    fn add_to<'b>(&'b self, parameters: &mut Vec<&'b (dyn ToSql + Sync)>) {
+    /// Adds them as parameters, in the order of [`columns_from`].
+    pub(super) fn add_to<'b>(&'b self, parameters: &mut Vec<&'b (dyn ToSql + Sync)>) {
         let Self { keys, ids, ops, bodies, exact, digests } = self;
         parameters.extend::<[&(dyn ToSql + Sync); 6]>([keys, ids, ops, bodies, exact, digests]);
     }
@@ -145,24 +148,6 @@ fn text(bytes: &[u8]) -> Option<&str> {
 /// An id as people write it. PostgreSQL has no text with a NUL; the key has it.
 fn written(id: &ItemId) -> String {
     id.to_string().replace('\0', "\u{fffd}")
-}
-
-/// Makes the transaction of a page with these changes; false: not, because the fence is closed.
-pub(super) async fn page(
-    connection: &ClientWrapper,
-    fence: &FenceParameters,
-    page: &PageOfItems,
-    counts: &CountParameters,
-    changes: &ChangeColumns<'_>,
-) -> Result<bool, PostgresError> {
-    let of_page = PageParameters::new(page);
-    let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
-    fence.add_to(&mut parameters);
-    counts.add_to(&mut parameters);
-    of_page.add_to(&mut parameters);
-    changes.add_to(&mut parameters);
-    let statement = connection.prepare_cached(&APPEND_PAGE).await?;
-    Ok(connection.query_one(&statement, &parameters).await?.try_get(0)?)
 }
 
 /// Makes the transaction of these deletions; false: not, because the fence is closed.

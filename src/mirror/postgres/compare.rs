@@ -1,17 +1,21 @@
 //! What a page has that the copy has not, and all that there is to write where it has nothing: one
-//! statement, one round trip.
+//! statement, one round trip. Where it is known to have nothing, the statement says no word of its items.
 
+use std::pin::pin;
 use std::sync::LazyLock;
 
 use deadpool_postgres::ClientWrapper;
+use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
 
+use super::append::NewChange;
 use super::error::PostgresError;
 use super::fence::{FENCED, FenceParameters};
 use super::key::to_key;
 use super::ledger::{CountParameters, PAGE_COUNTED, PageParameters};
-use crate::domain::Item;
-use crate::mirror::PageOfItems;
+use crate::domain::{Item, Op};
+use crate::mirror::diff::{ComparisonRules, StoredVersion};
+use crate::mirror::{ChangeCounts, PageOfItems};
 
 /// Finds the rows that differ. Where none does, it makes the transaction of the page; where one does, it
 /// writes nothing and takes no lock: what it sends then may be much.
@@ -32,40 +36,52 @@ static COMPARE: LazyLock<String> = LazyLock::new(|| {
         {FENCED} AND NOT EXISTS (SELECT FROM differing)
             RETURNING set_config('synchronous_commit', 'off', true)),
         {PAGE_COUNTED}
-        SELECT 0::bigint AS n, coalesce((SELECT first_pass_done FROM repository WHERE id = $1), false),
-            NULL::text, EXISTS (SELECT FROM fenced)
-        UNION ALL SELECT n, present, body, false FROM differing"
+        SELECT 0::bigint AS n, false, NULL::text, EXISTS (SELECT FROM fenced), false
+        UNION ALL SELECT n, present, body, false,
+            coalesce((SELECT first_pass_done FROM repository WHERE id = $1), false)
+        FROM differing"
+    )
+});
+
+/// Makes the transaction of a page that has nothing new, as is known. Its commit does not wait for the
+/// disk either.
+static NOTE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH {FENCED} RETURNING set_config('synchronous_commit', 'off', true)),
+        {PAGE_COUNTED}
+        SELECT EXISTS (SELECT FROM fenced)"
     )
 });
 
 /// What the comparison found.
 #[derive(Debug)]
-pub(super) struct PageComparison {
-    /// Whether any pass over the repository has come to its end.
-    pub(super) first_pass_done: bool,
-    /// Whether the page's transaction has been made.
-    pub(super) is_written: bool,
-    /// The rows that differ.
-    pub(super) differing: Vec<DifferingRow>,
+pub(super) enum PageComparison<'a> {
+    /// Nothing new, and the page's transaction has been made.
+    Written,
+    /// Nothing new, and nothing is written, because the fence is closed.
+    Fenced,
+    /// Rows that differ, and nothing is written.
+    Differing(PageChanges<'a>),
 }
 
-/// A row that the copy has not, or has otherwise.
-#[derive(Debug)]
-pub(super) struct DifferingRow {
-    /// Which of the rows that were asked for.
-    pub(super) place: usize,
-    /// The body that the copy has; `None`: the item is not there.
-    pub(super) body: Option<String>,
+/// What a page changes.
+#[derive(Debug, Default)]
+pub(super) struct PageChanges<'a> {
+    /// The changes, in the order of the page. A row that differs by its spelling alone is none.
+    pub(super) changes: Vec<NewChange<'a>>,
+    /// How many of each kind, and how many rows are as they were.
+    pub(super) counts: ChangeCounts,
 }
 
-/// Compares the rows of a page with the copy. `counts` are those of a page that has nothing new.
-pub(super) async fn compare(
+/// Compares the rows of a page with the copy. `counts` are those of a page that has nothing new. The
+/// bodies that the copy has are taken one after the other, so that they take no memory.
+pub(super) async fn compare<'a>(
     connection: &ClientWrapper,
     fence: &FenceParameters,
-    page: &PageOfItems,
-    rows: &[(&Item, bool)],
+    page: &'a PageOfItems,
+    rows: &[(&'a Item, bool)],
     counts: &CountParameters,
-) -> Result<PageComparison, PostgresError> {
+) -> Result<PageComparison<'a>, PostgresError> {
     let of_page = PageParameters::new(page);
     let keys: Vec<Vec<u8>> = rows.iter().map(|(item, _)| to_key(&item.id)).collect();
     let digests: Vec<i64> = rows.iter().map(|(item, _)| item.digest.cast_signed()).collect();
@@ -75,22 +91,68 @@ pub(super) async fn compare(
     of_page.add_to(&mut parameters);
     parameters.extend::<[&(dyn ToSql + Sync); 2]>([&keys, &digests]);
     let statement = connection.prepare_cached(&COMPARE).await?;
-    let mut comparison =
-        PageComparison { first_pass_done: false, is_written: false, differing: Vec::new() };
-    for row in connection.query(&statement, &parameters).await? {
+    let parameters = parameters.iter().map(|parameter| *parameter as &dyn ToSql);
+    let mut found = pin!(connection.query_raw(&statement, parameters).await?);
+    let (mut is_written, mut ops) = (false, vec![None; rows.len()]);
+    let mut is_differing = false;
+    while let Some(row) = found.try_next().await? {
         let number: i64 = row.try_get(0)?;
-        match usize::try_from(number).ok().map(|number| number.checked_sub(1)) {
-            Some(Some(place)) if place < rows.len() => {
-                let present: bool = row.try_get(1)?;
-                let body = row.try_get::<_, Option<String>>(2)?.filter(|_| present);
-                comparison.differing.push(DifferingRow { place, body });
+        let Some(place) = usize::try_from(number).ok().map(|number| number.checked_sub(1)) else {
+            return Err(NOT_ASKED_FOR);
+        };
+        let Some(place) = place else {
+            is_written = row.try_get(3)?;
+            continue;
+        };
+        let (Some((item, _)), Some(op)) = (rows.get(place), ops.get_mut(place)) else {
+            return Err(NOT_ASKED_FOR);
+        };
+        let rules = ComparisonRules { first_pass_done: row.try_get(4)?, ignore: &page.ignore };
+        let known = match row.try_get(1)? {
+            // Which digest it is does not matter: it is another one.
+            true => StoredVersion::Present(!item.digest),
+            false => StoredVersion::Absent,
+        };
+        let body = || Ok(row.try_get::<_, &str>(2)?.as_bytes().to_vec());
+        *op = rules.judge::<PostgresError>(item, known, body)?;
+        is_differing = true;
+    }
+    if !is_differing {
+        return Ok(if is_written { PageComparison::Written } else { PageComparison::Fenced });
+    }
+    Ok(PageComparison::Differing(changes(rows, &ops)))
+}
+
+const NOT_ASKED_FOR: PostgresError = PostgresError::Nonsense("a row that nobody asked for");
+
+/// What has happened to each of these rows, in one.
+fn changes<'a>(rows: &[(&'a Item, bool)], ops: &[Option<Op>]) -> PageChanges<'a> {
+    let mut found = PageChanges::default();
+    for (&(item, newly_seen), op) in rows.iter().zip(ops) {
+        let counts = &mut found.counts;
+        match *op {
+            None => counts.unchanged += u64::from(newly_seen),
+            Some(op) => {
+                *(if op == Op::Update { &mut counts.updated } else { &mut counts.created }) += 1;
+                found.changes.push(NewChange { id: &item.id, op, item: Some(item) });
             }
-            Some(None) => {
-                comparison.first_pass_done = row.try_get(1)?;
-                comparison.is_written = row.try_get(3)?;
-            }
-            _ => return Err(PostgresError::Nonsense("a row that nobody asked for")),
         }
     }
-    Ok(comparison)
+    found
+}
+
+/// Makes the transaction of a page that has nothing new; false: not, because the fence is closed.
+pub(super) async fn note(
+    connection: &ClientWrapper,
+    fence: &FenceParameters,
+    page: &PageOfItems,
+    counts: &CountParameters,
+) -> Result<bool, PostgresError> {
+    let of_page = PageParameters::new(page);
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
+    fence.add_to(&mut parameters);
+    counts.add_to(&mut parameters);
+    of_page.add_to(&mut parameters);
+    let statement = connection.prepare_cached(&NOTE).await?;
+    Ok(connection.query_one(&statement, &parameters).await?.try_get(0)?)
 }

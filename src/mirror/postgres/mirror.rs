@@ -10,17 +10,28 @@ use super::writer::PostgresWriter;
 use crate::domain::RepositoryId;
 use crate::mirror::contracts::{Lease, Mirror, MirrorFuture, RepositoryWriter};
 
+/// What a page changes is sent in pieces of so many bytes: those of a usual page are one piece, and
+/// neither side needs much memory for one.
+const PIECE_BYTES: usize = 8 << 20;
+
 /// The mirror in a PostgreSQL database, to be written.
 #[derive(Debug)]
 pub(crate) struct PostgresMirror {
     pool: PostgresPool,
     parts: Arc<LogParts>,
+    piece_bytes: usize,
 }
 
 impl PostgresMirror {
     /// The mirror of a database whose schema is up to date.
     pub(crate) fn new(pool: PostgresPool) -> Self {
-        Self { pool, parts: Arc::default() }
+        Self { pool, parts: Arc::default(), piece_bytes: PIECE_BYTES }
+    }
+
+    /// The same, where what a page changes is sent in pieces of another size.
+    #[cfg(test)]
+    pub(super) fn in_pieces_of(self, piece_bytes: usize) -> Self {
+        Self { piece_bytes, ..self }
     }
 
     /// What reads the same database, by the same connections.
@@ -33,7 +44,7 @@ impl PostgresMirror {
 impl Mirror for PostgresMirror {
     fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter> {
         let (pool, parts) = (self.pool.clone(), Arc::clone(&self.parts));
-        Arc::new(PostgresWriter::new(pool, parts, repository, lease.clone()))
+        Arc::new(PostgresWriter::new(pool, parts, repository, lease.clone(), self.piece_bytes))
     }
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {

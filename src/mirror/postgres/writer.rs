@@ -1,23 +1,23 @@
 //! The contract of writing one repository: each call is one transaction behind the fence.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use deadpool_postgres::ClientWrapper;
 use tokio::sync::Mutex;
 
 use super::append::{self, AsJson, ChangeColumns, NewChange};
-use super::compare::{self, PageComparison};
+use super::compare::{self, PageChanges, PageComparison};
 use super::connections::PostgresPool;
 use super::error::PostgresError;
 use super::fence::{CallDigest, CallId, Fence, Standing};
+use super::known_pages::{KnownPages, PageDigest};
 use super::ledger::CountParameters;
 use super::log_parts::LogParts;
+use super::page_append::PageAppend;
 use super::{passes, suspects};
 use crate::domain::{IdSet, Item, ItemId, Iteration, Op, RepositoryId};
 use crate::mirror::contracts::{Lease, MirrorFuture, RepositoryWriter};
-use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
+use crate::mirror::diff;
 use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, UnseenItems};
 
 /// How often a transaction is asked for in one call. What comes in between, an operator's word or an
@@ -30,9 +30,20 @@ pub(super) struct PostgresWriter {
     pool: PostgresPool,
     parts: Arc<LogParts>,
     repository: RepositoryId,
+    /// What a page changes is sent in pieces of so many bytes, and one change more.
+    piece_bytes: usize,
     /// Held for the length of a call, because the calls come one at a time. A call that is dropped leaves
     /// behind what it asked for.
-    fence: Mutex<Fence>,
+    state: Mutex<WriterState>,
+}
+
+/// What a writer knows of the database.
+#[derive(Debug)]
+struct WriterState {
+    fence: Fence,
+    /// Taken out by each call that may change items, and put back where it is certain what became of
+    /// that: after any other end nothing is known.
+    known: KnownPages,
 }
 
 impl PostgresWriter {
@@ -41,20 +52,24 @@ impl PostgresWriter {
         parts: Arc<LogParts>,
         repository: RepositoryId,
         lease: Lease,
+        piece_bytes: usize,
     ) -> Self {
-        Self { pool, parts, repository, fence: Mutex::new(Fence::new(repository, lease)) }
+        let fence = Fence::new(repository, lease);
+        let state = Mutex::new(WriterState { fence, known: KnownPages::default() });
+        Self { pool, parts, repository, piece_bytes, state }
     }
 
     async fn load_once(&self) -> Result<ResumePoint, PostgresError> {
-        let mut fence = self.fence.lock().await;
+        let mut state = self.state.lock().await;
+        state.known = KnownPages::default();
         let connection = self.pool.get().await?;
-        passes::load(&connection, self.repository, &mut fence).await
+        passes::load(&connection, self.repository, &mut state.fence).await
     }
 
     async fn begin(&self, iteration: Iteration, ts_ms: i64) -> Result<(), PostgresError> {
         let call =
             CallDigest::new("begin").number(iteration.0).number(ts_ms.cast_unsigned()).call();
-        let mut fence = self.fence.lock().await;
+        let WriterState { fence, .. } = &mut *self.state.lock().await;
         let connection = self.pool.get().await?;
         self.parts.roll_over(&connection).await?;
         let mut standing = fence.standing(&connection, call).await?;
@@ -74,11 +89,14 @@ impl PostgresWriter {
 
     async fn page(&self, page: &PageOfItems) -> Result<ChangeCounts, PostgresError> {
         let call = call_of_page(page);
-        let mut fence = self.fence.lock().await;
+        let WriterState { fence, known } = &mut *self.state.lock().await;
+        let mut pages = std::mem::take(known);
         let connection = self.pool.get().await?;
         self.parts.roll_over(&connection).await?;
         let mut standing = fence.standing(&connection, call).await?;
         let rows: Vec<(&Item, bool)> = diff::rows(page).collect();
+        let this = PageDigest::of(&rows, &page.ignore);
+        let mut is_known = pages.has(this, page.iteration);
         let newly_seen = rows.iter().filter(|(_, newly_seen)| *newly_seen).count() as u64;
         let same = ChangeCounts { unchanged: newly_seen, ..ChangeCounts::default() };
         for _ in 0..TRIES {
@@ -87,20 +105,33 @@ impl PostgresWriter {
             }
             let parameters = fence.attempt(call, same);
             let counts = CountParameters::new(page.iteration.0, page.ts_ms, same);
-            let comparison =
-                compare::compare(&connection, &parameters, page, &rows, &counts).await?;
-            if comparison.is_written {
-                fence.made();
-                return Ok(same);
-            }
-            if !comparison.differing.is_empty() {
-                fence.nothing_written();
-                let (entries, changed) = judge(page, &rows, comparison);
-                if self.append(&connection, &mut fence, call, page, (&entries, changed)).await? {
-                    fence.made();
-                    return Ok(changed);
+            let comparison = if !is_known {
+                compare::compare(&connection, &parameters, page, &rows, &counts).await?
+            } else if compare::note(&connection, &parameters, page, &counts).await? {
+                PageComparison::Written
+            } else {
+                PageComparison::Fenced
+            };
+            let made = match comparison {
+                PageComparison::Written => Some(same),
+                PageComparison::Fenced => None,
+                PageComparison::Differing(found) => {
+                    fence.nothing_written();
+                    let changed = found.counts;
+                    let is_made = self.append(&connection, fence, call, page, &found).await?;
+                    // An item that was not there is on no page that is known.
+                    let updated = found.changes.iter().filter(|change| change.op == Op::Update);
+                    pages.forget(updated.map(|change| change.id));
+                    is_made.then_some(changed)
                 }
+            };
+            if let Some(changed) = made {
+                fence.made();
+                pages.add(this, &rows, page.iteration);
+                *known = pages;
+                return Ok(changed);
             }
+            (pages, is_known) = (KnownPages::default(), false);
             standing = fence.look(&connection, call).await?;
         }
         Err(PostgresError::Unsettled { repository: self.repository })
@@ -113,17 +144,22 @@ impl PostgresWriter {
         fence: &mut Fence,
         call: CallId,
         page: &PageOfItems,
-        (entries, changed): (&[NewChange<'_>], ChangeCounts),
+        found: &PageChanges<'_>,
     ) -> Result<bool, PostgresError> {
-        let counts = CountParameters::new(page.iteration.0, page.ts_ms, changed);
-        let columns = ChangeColumns::of(self.repository, entries, AsJson::WhereExact)?;
-        let parameters = fence.attempt(call, changed);
-        match append::page(connection, &parameters, page, &counts, &columns).await {
+        let PageChanges { changes, counts } = found;
+        let parameters = fence.attempt(call, *counts);
+        let counts = CountParameters::new(page.iteration.0, page.ts_ms, *counts);
+        let append = PageAppend {
+            repository: self.repository,
+            page,
+            changes,
+            fence: &parameters,
+            counts: &counts,
+            piece_bytes: self.piece_bytes,
+        };
+        match append.run(connection, AsJson::WhereExact).await {
             // It takes none of our bodies as text for wrong, so it must be one as JSON.
-            Err(error) if error.is_of_data() => {
-                let columns = ChangeColumns::of(self.repository, entries, AsJson::Never)?;
-                append::page(connection, &parameters, page, &counts, &columns).await
-            }
+            Err(error) if error.is_of_data() => append.run(connection, AsJson::Never).await,
             done => done,
         }
     }
@@ -140,7 +176,8 @@ impl PostgresWriter {
             digest = digest.bytes(&super::key::to_key(id));
         }
         let call = digest.call();
-        let mut fence = self.fence.lock().await;
+        let WriterState { fence, known } = &mut *self.state.lock().await;
+        let mut pages = std::mem::take(known);
         let connection = self.pool.get().await?;
         let mut standing = fence.standing(&connection, call).await?;
         for _ in 0..TRIES {
@@ -156,8 +193,11 @@ impl PostgresWriter {
             let parameters = fence.attempt(call, changed);
             if append::deletions(&connection, &parameters, &counts, &columns).await? {
                 fence.made();
+                pages.forget(present.iter());
+                *known = pages;
                 return Ok(changed.deleted);
             }
+            pages = KnownPages::default();
             standing = fence.look(&connection, call).await?;
         }
         Err(PostgresError::Unsettled { repository: self.repository })
@@ -170,7 +210,7 @@ impl PostgresWriter {
             .bytes(end.reason.as_deref().unwrap_or_default().as_bytes())
             .bytes(&end.suspects.to_bytes())
             .call();
-        let mut fence = self.fence.lock().await;
+        let WriterState { fence, known } = &mut *self.state.lock().await;
         let connection = self.pool.get().await?;
         let mut standing = fence.standing(&connection, call).await?;
         for _ in 0..TRIES {
@@ -181,6 +221,7 @@ impl PostgresWriter {
             let parameters = fence.attempt(call, before.changed);
             if passes::end(&connection, &parameters, end, &before).await? {
                 fence.made();
+                known.end_pass(end.iteration);
                 return Ok(before.changed);
             }
             standing = fence.look(&connection, call).await?;
@@ -257,34 +298,4 @@ fn call_of_page(page: &PageOfItems) -> CallId {
         digest = digest.number(item.digest);
     }
     digest.call()
-}
-
-/// What the rows that differ mean.
-fn judge<'a>(
-    page: &PageOfItems,
-    rows: &[(&'a Item, bool)],
-    comparison: PageComparison,
-) -> (Vec<NewChange<'a>>, ChangeCounts) {
-    let PageComparison { first_pass_done, differing, .. } = comparison;
-    let rules = ComparisonRules { first_pass_done, ignore: &page.ignore };
-    let mut stored: HashMap<usize, Option<String>> =
-        differing.into_iter().map(|row| (row.place, row.body)).collect();
-    let (mut entries, mut changed) = (Vec::new(), ChangeCounts::default());
-    for (place, (item, newly_seen)) in rows.iter().enumerate() {
-        let (known, body) = match stored.remove(&place) {
-            None => (StoredVersion::Present(item.digest), None),
-            Some(None) => (StoredVersion::Absent, None),
-            Some(body) => (StoredVersion::Present(!item.digest), body),
-        };
-        let body = || Ok::<_, Infallible>(body.unwrap_or_default().into_bytes());
-        let Ok(op) = rules.judge(item, known, body);
-        match op {
-            None => changed.unchanged += u64::from(*newly_seen),
-            Some(op) => {
-                *(if op == Op::Update { &mut changed.updated } else { &mut changed.created }) += 1;
-                entries.push(NewChange { id: &item.id, op, item: Some(item) });
-            }
-        }
-    }
-    (entries, changed)
 }

@@ -110,6 +110,23 @@ CREATE TABLE change (
 -- By the id and not by the key, so that it serves the views, too.
 CREATE INDEX change_item ON change (repository, id, sequence);
 
+-- What a large page changes, on its way into the two tables above: it is sent in several statements, and
+-- put in its places by the last of them, which also empties this table. All of that is one
+-- transaction, so nobody else ever sees a row here, and none is to be kept.
+CREATE UNLOGGED TABLE staged_change (
+    repository bigint NOT NULL,
+    -- Its place among the changes of the page, from 1 on.
+    n bigint NOT NULL,
+    key bytea NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    op text NOT NULL,
+    body text,
+    exact boolean NOT NULL,
+    digest bigint
+);
+-- To compress what is read once costs more than it saves.
+ALTER TABLE staged_change ALTER body SET STORAGE EXTERNAL;
+
 -- The parts of the log that have been begun and not dropped. The first change of a part is the one after `after_sequence`.
 CREATE TABLE log_part (
     part integer PRIMARY KEY,
@@ -231,6 +248,8 @@ CREATE TABLE checkpoint (
     saved_ms bigint NOT NULL,
     state bytea NOT NULL
 ) WITH (fillfactor = 50);
+-- It is written with every page, and to compress it would be most of the work of one without changes.
+ALTER TABLE checkpoint ALTER state SET STORAGE EXTERNAL;
 
 -- The ids that the pass under way has seen, one row for each page.
 CREATE TABLE seen (
@@ -239,6 +258,7 @@ CREATE TABLE seen (
     ids bytea NOT NULL,
     PRIMARY KEY (repository, page)
 );
+ALTER TABLE seen ALTER ids SET STORAGE EXTERNAL;
 
 -- Items that the last certified pass did not see, and deletions that were held back: id sets in the
 -- stored form of id_set.rs.

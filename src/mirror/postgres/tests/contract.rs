@@ -35,12 +35,44 @@ impl ImplementationUnderTest for Place {
     }
 }
 
+/// The same, where each change of a page is sent in a piece of its own.
+struct InPieces(Place);
+
+impl ImplementationUnderTest for InPieces {
+    type Mirror = PostgresMirror;
+
+    fn open(&self) -> PostgresMirror {
+        self.0.mirror().in_pieces_of(1)
+    }
+
+    fn reader(&self, mirror: &PostgresMirror) -> Arc<dyn MirrorReader> {
+        self.0.reader(mirror)
+    }
+
+    fn lease(&self, _: RepositoryId) -> Lease {
+        lease()
+    }
+
+    fn content(&self) -> MirrorContent {
+        aside(self.0.content())
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing(steps in contract::any_steps()) {
         let Some(place) = Place::new() else { return Ok(()) };
+        contract::a_mirror_is_the_fold_of_its_log_and_forgets_nothing(&place, steps);
+    }
+
+    #[test]
+    fn a_mirror_whose_pages_are_sent_in_pieces_is_the_fold_of_its_log(
+        steps in contract::any_steps(),
+    ) {
+        let Some(place) = Place::new() else { return Ok(()) };
+        let place = InPieces(place);
         contract::a_mirror_is_the_fold_of_its_log_and_forgets_nothing(&place, steps);
     }
 }

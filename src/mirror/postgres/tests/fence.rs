@@ -18,7 +18,10 @@ use crate::mirror::{
 const REPOSITORY: RepositoryId = RepositoryId(1);
 
 /// Every message of a call is cut, up to so many.
-const MESSAGES: i64 = 40;
+const MESSAGES: i64 = 100;
+
+/// What a page changes is one piece, or each change is one.
+const PIECES: [usize; 2] = [usize::MAX, 1];
 
 fn writer(mirror: &PostgresMirror) -> Arc<dyn RepositoryWriter> {
     mirror.writer(REPOSITORY, &lease())
@@ -150,13 +153,23 @@ async fn all_is_done_once(place: &Place, writer: &dyn RepositoryWriter, broken: 
 
 #[tokio::test]
 async fn a_connection_may_break_at_any_message_and_all_is_done_once() {
-    for cut in [Cut::Request, Cut::Answer] {
+    let cuts =
+        PIECES.into_iter().flat_map(|pieces| [Cut::Request, Cut::Answer].map(|cut| (pieces, cut)));
+    for (pieces, cut) in cuts {
         for after in 0..MESSAGES {
             let Some(place) = Place::new() else { return };
             let proxy = Proxy::to(&place.address);
             let mirror = PostgresMirror::new(PostgresPool::new(proxy.address.clone()).unwrap());
+            let mirror = mirror.in_pieces_of(pieces);
             proxy.cut(cut, after);
-            all_is_done_once(&place, &*writer(&mirror), &format!("{cut:?} {after}")).await;
+            let broken = format!("{cut:?} {after}, pieces of {pieces}");
+            all_is_done_once(&place, &*writer(&mirror), &broken).await;
+            // What was staged and taken out again leaves a file behind.
+            let client = place.client().await;
+            let staged = "SELECT pg_relation_size('staged_change') > 0,
+                EXISTS (SELECT FROM staged_change)";
+            let staged = client.query_one(staged, &[]).await.unwrap();
+            assert_eq!((staged.get(0), staged.get(1)), (pieces == 1, false), "{broken}");
             let all_cut = !proxy.has_cut(cut);
             proxy.mend();
             if all_cut {
@@ -170,10 +183,14 @@ async fn a_connection_may_break_at_any_message_and_all_is_done_once() {
 #[tokio::test]
 async fn a_transaction_that_outlives_its_connection_is_not_made_twice() {
     let Some(place) = Place::new() else { return };
-    for rows in [&[(1, "{}"), (2, "{}")][..], &[(2, r#"{"a":1}"#), (3, "{}")]] {
+    let (first, second) = ([(1, "{}"), (2, "{}")], [(2, r#"{"a":1}"#), (3, "{}")]);
+    let third = [(3, r#"{"a":1}"#), (4, "{}")];
+    for (rows, pieces) in [(first, usize::MAX), (second, usize::MAX), (third, 1)] {
+        let rows = &rows[..];
         let before = place.content().await;
         let proxy = Proxy::to(&place.address);
         let mirror = PostgresMirror::new(PostgresPool::new(proxy.address.clone()).unwrap());
+        let mirror = mirror.in_pieces_of(pieces);
         let writer = writer(&mirror);
         writer.load().await.unwrap();
         // Somebody else gives out sequences.

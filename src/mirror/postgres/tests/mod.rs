@@ -3,6 +3,7 @@
 mod contract;
 mod fence;
 mod jsonb;
+mod known_pages;
 mod migrations;
 mod place;
 mod proxy;

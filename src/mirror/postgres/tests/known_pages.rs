@@ -1,0 +1,158 @@
+//! Pages that a writer knows: nothing is sent of them, and whatever happens between two of them, the copy is
+//! what it would be if nothing were known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::sleep;
+
+use super::place::{self, Place, lease};
+use super::proxy::{Cut, Proxy};
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
+use crate::mirror::postgres::{PostgresMirror, PostgresPool};
+use crate::mirror::{EndOfPass, Mirror, MirrorError, MirrorErrorKind, PageOfItems, PassStatistics};
+
+const REPOSITORY: RepositoryId = RepositoryId(1);
+
+/// How many ids there are in the small world.
+const IDS: i128 = 6;
+
+/// A page of this pass.
+fn page(iteration: u64, number: u64, rows: &[(i128, &str)]) -> Arc<PageOfItems> {
+    let page = PageOfItems::clone(&place::page(number, rows));
+    Arc::new(PageOfItems { iteration: Iteration(iteration), ..page })
+}
+
+#[tokio::test]
+async fn items_of_a_known_page_are_looked_at_in_one_pass_of_sixteen() {
+    let Some(place) = Place::new() else { return };
+    let mirror = place.mirror();
+    let writer = mirror.writer(REPOSITORY, &lease());
+    writer.load().await.unwrap();
+    let rows = [(1, "{}"), (2, "{}")];
+    writer.write_page(page(1, 1, &rows)).await.unwrap();
+    // What no daemon does shows whether one looks.
+    let client = place.client().await;
+    client.execute("DELETE FROM item WHERE id = '1'", &[]).await.unwrap();
+    let (mut created, mut unchanged) = (0, 0);
+    for iteration in 2..18 {
+        let told = writer.write_page(page(iteration, 1, &rows)).await.unwrap();
+        (created, unchanged) = (created + told.created, unchanged + told.unchanged);
+    }
+    assert_eq!((created, unchanged), (1, 31));
+    // Another writer knows nothing.
+    client.execute("DELETE FROM item WHERE id = '2'", &[]).await.unwrap();
+    let told = mirror.writer(REPOSITORY, &lease()).write_page(page(18, 1, &rows)).await.unwrap();
+    assert_eq!((told.created, told.unchanged), (1, 1));
+}
+
+/// Something that befalls a writer.
+#[derive(Clone, Debug)]
+enum Event {
+    /// It is given a page: the ids from here on, some of them, each with one of two bodies.
+    Page {
+        first: i128,
+        count: i128,
+        turned: bool,
+    },
+    Delete {
+        id: i128,
+    },
+    /// The connection breaks in the place of one of the next messages.
+    Break {
+        cut: Cut,
+        after: i64,
+    },
+    EndPass,
+    Load,
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let cut = prop_oneof![Just(Cut::Request), Just(Cut::Answer)];
+    prop_oneof![
+        8 => (0..IDS, 1_i128..4, prop::bool::weighted(0.2))
+            .prop_map(|(first, count, turned)| Event::Page { first, count, turned }),
+        1 => (0..IDS).prop_map(|id| Event::Delete { id }),
+        2 => (cut, 0_i64..4).prop_map(|(cut, after)| Event::Break { cut, after }),
+        1 => Just(Event::EndPass),
+        1 => Just(Event::Load),
+    ]
+}
+
+async fn until_done<T, F>(call: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<T, MirrorError>>,
+{
+    loop {
+        match call().await {
+            Ok(done) => return done,
+            Err(error) if error.kind() == MirrorErrorKind::Unavailable => {
+                sleep(Duration::from_millis(1)).await;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+async fn all_is_as_in_the_model(place: &Place, events: Vec<Event>) {
+    let proxy = Proxy::to(&place.address);
+    let mirror = PostgresMirror::new(PostgresPool::new(proxy.address.clone()).unwrap());
+    let writer = mirror.writer(REPOSITORY, &lease());
+    until_done(|| writer.load()).await;
+    let mut model: BTreeMap<(u64, ItemId), Vec<u8>> = BTreeMap::new();
+    let (mut iteration, mut number, mut changes) = (1, 0, 0);
+    for event in &events {
+        number += 1;
+        match *event {
+            Event::Page { first, count, turned } => {
+                let body = if turned { r#"{"a":1}"# } else { "{}" };
+                let rows: Vec<(i128, &str)> =
+                    (first..first + count).map(|id| (id % IDS, body)).collect();
+                let this = page(iteration, number, &rows);
+                until_done(|| writer.write_page(Arc::clone(&this))).await;
+                for (id, body) in rows {
+                    let old = model.insert((1, ItemId::Integer(id)), body.into());
+                    changes += usize::from(old.as_deref() != Some(body.as_bytes()));
+                }
+            }
+            Event::Delete { id } => {
+                let id = ItemId::Integer(id);
+                let gone = || writer.delete(Iteration(iteration), 100, vec![id.clone()]);
+                until_done(gone).await;
+                changes += usize::from(model.remove(&(1, id)).is_some());
+            }
+            Event::Break { cut, after } => proxy.cut(cut, after),
+            Event::EndPass => {
+                let end = EndOfPass {
+                    iteration: Iteration(iteration),
+                    ts_ms: 300,
+                    statistics: PassStatistics::default(),
+                    reason: None,
+                    suspects: IdSet::new(),
+                    held: None,
+                };
+                until_done(|| writer.end_pass(end.clone())).await;
+                iteration += 1;
+            }
+            Event::Load => drop(until_done(|| writer.load()).await),
+        }
+    }
+    let content = place.content().await;
+    assert_eq!(content.items, model);
+    assert_eq!(content.changes.len(), changes);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_befalls_a_writer_the_copy_is_as_if_nothing_were_known(
+        events in prop::collection::vec(any_event(), 1..60),
+    ) {
+        let Some(place) = Place::new() else { return Ok(()) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(all_is_as_in_the_model(&place, events));
+    }
+}

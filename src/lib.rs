@@ -78,6 +78,7 @@
 //! | items are compared as JSON, exactly | `json::canonical::tests` |
 //! | a strange, newer or locked database is left byte for byte as it was | `mirror::sqlite::tests` |
 //! | the WAL is bounded, however long somebody reads | `mirror::sqlite::tests`, `tests/it/asking` |
+//! | what a mirror was at any instant is told as it was then, under a clock that jumps, in every store | `mirror::contract::instants`, `tests/it/past.rs`, `tests/it/asking/diff.rs` |
 //! | an export is one instant, ordered, in constant memory, and holds nobody up | `mirror::sqlite::read::tests`, `cli::spill_file`, `tests/it/asking` |
 //! | many refusals at one moment are one login; a stale REST token, or one that another overtook, is ignored | `session::tests`, `refresher::tests` |
 //! | a token that ends costs no page: 72 hours on a paused clock | `pager::tests`, `supervisor::tests` |

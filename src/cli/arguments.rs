@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::approve::ApproveArgs;
 use super::changes::ChangesArgs;
+use super::diff::DiffArgs;
 use super::digest::DigestArgs;
 use super::export::ExportArgs;
 use super::history::HistoryArgs;
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Changes(ChangesArgs),
     /// Print the changes of one item, attribute by attribute
     History(HistoryArgs),
+    /// Print what became of the items of a repository between two instants
+    Diff(DiffArgs),
     /// Print a digest of the items of a repository, to compare the mirror with a copy of it
     Digest(DigestArgs),
     /// Show or approve deletions that were held back because they were too many

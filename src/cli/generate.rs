@@ -111,6 +111,10 @@ const SECTIONS: [ManSection; 5] = [
                 "The deletions that were held back because they were too many.",
             ),
             (
+                "sudo ewmirror diff --repository 10149 --from 2h",
+                "What became of the items in the last two hours.",
+            ),
+            (
                 "sudo ewmirror digest --repository 10149",
                 "Sequence, number and digest of the items, to compare a copy with.",
             ),

@@ -11,6 +11,7 @@ mod changes;
 pub mod check;
 mod daemon;
 mod demo;
+mod diff;
 mod digest;
 mod doctor;
 mod exit;
@@ -18,6 +19,7 @@ mod export;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod generate;
+mod held_state;
 mod history;
 mod manual;
 mod once;
@@ -63,6 +65,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(args) => export::run(&config, &environment, &args),
         Command::Changes(args) => changes::run(&config, &environment, &args),
         Command::History(args) => history::run(&config, &environment, &args),
+        Command::Diff(args) => diff::run(&config, &environment, &args),
         Command::Digest(args) => digest::run(&config, &environment, &args),
         Command::Move(args) => transfer::run(&config, &environment, &args),
         Command::ApproveDeletes(args) => approve::run(&config, &environment, &args),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 use url::Url;
 
-use crate::domain::{Change, ItemId, item};
+use crate::domain::{Change, ItemId, Op, RepositoryId, item};
 
 /// What a server is called in an envelope: host, port where it is not the usual one, and path.
 pub fn server_name(url: &Url) -> String {
@@ -36,6 +36,24 @@ pub fn write_line(change: &Change, server: &str, line: &mut Vec<u8>) {
     line.push(b'}');
     member("op", &change.op.letter(), line);
     member("ts_ms", &change.ts_ms, line);
+    line.extend_from_slice(b"}\n");
+}
+
+/// Appends what became of an item between two instants, as `ewmirror diff` writes it, and the end of its
+/// line.
+pub fn write_difference(
+    (repository, item): (RepositoryId, &ItemId),
+    op: Op,
+    (before, after): (Option<&[u8]>, Option<&[u8]>),
+    line: &mut Vec<u8>,
+) {
+    line.extend_from_slice(format!("{{\"repository\":{repository}").as_bytes());
+    member("item", &BareId(item), line);
+    member("op", &op.letter(), line);
+    line.extend_from_slice(b",\"before\":");
+    body(before, line);
+    line.extend_from_slice(b",\"after\":");
+    body(after, line);
     line.extend_from_slice(b"}\n");
 }
 
@@ -67,8 +85,7 @@ impl Serialize for BareId<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Op;
-    use crate::domain::{Iteration, RepositoryId, Sequence};
+    use crate::domain::{Iteration, Sequence};
 
     fn change(item: ItemId, op: Op, before: Option<&str>, after: Option<&str>) -> String {
         let change = Change {

@@ -6,8 +6,10 @@
 //! reading [`MirrorReader`]. [`none::NoMirror`] keeps nothing (`mirror.url = "none"`).
 //!
 //! What holds for every store is decided in pure files: [`diff`] (what a page means), [`retention`]
-//! (what may be dropped), [`deletions`] (what an approval means).
+//! (what may be dropped), [`deletions`] (what an approval means), `log_time` (which change a time
+//! means), `comparison` (whether an item became another).
 
+mod comparison;
 #[cfg(test)]
 mod contract;
 pub mod contracts;
@@ -19,6 +21,7 @@ mod error;
 mod examination;
 pub(crate) mod lease_policy;
 mod log_error;
+mod log_time;
 mod none;
 mod page;
 mod postgres;
@@ -28,6 +31,7 @@ mod store;
 mod summary;
 pub(crate) mod transfer;
 
+pub use comparison::ComparedItem;
 #[cfg(test)]
 pub use contracts::Administration;
 #[cfg(test)]
@@ -39,8 +43,9 @@ pub use contracts::Items;
 #[cfg(test)]
 pub use contracts::MirrorFuture;
 pub use contracts::{
-    ChangesPage, HeldLease, ItemHistory, ItemsPage, ItemsSnapshot, Lease, LeaseRequest,
-    LeaseStanding, Leases, LogBounds, Mirror, MirrorReader, RepositoryWriter, Sharing,
+    ChangesPage, ComparedPage, HeldLease, ItemHistory, ItemsComparison, ItemsPage, ItemsSnapshot,
+    Lease, LeaseRequest, LeaseStanding, Leases, LogBounds, Mirror, MirrorReader, RepositoryWriter,
+    Sharing,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use digest::ItemsDigest;
@@ -48,6 +53,7 @@ pub use disk::DiskSpace;
 pub use error::{MirrorError, MirrorErrorKind};
 pub use examination::{ExaminationFinding, LockOwner, Severity};
 pub(crate) use log_error::LogError;
+pub use log_time::LogTime;
 #[cfg(test)]
 pub use none::NoMirror;
 pub use page::{

@@ -21,6 +21,12 @@ impl RetentionCutoff {
         self.now_ms
     }
 
+    /// When a change that is dropped was found at the latest: one from a clock that was ahead is as old as
+    /// all that is dropped.
+    pub fn dropped_ms(self, found_ms: i64) -> i64 {
+        found_ms.min(self.before_ms)
+    }
+
     /// Whether a change found at `found_ms` is to be kept.
     ///
     /// One from later than now is one from a clock that was ahead. It was found before the next pass

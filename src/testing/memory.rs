@@ -42,6 +42,8 @@ pub(super) struct MemoryContent {
     repositories: BTreeMap<RepositoryId, StoredRepository>,
     log: Vec<LoggedChange>,
     dropped: usize,
+    /// The latest time of what has been dropped.
+    pub(super) dropped_ms: Option<i64>,
 }
 
 /// A change, and the one of the same item before it.
@@ -262,7 +264,7 @@ impl Memory {
 
     pub(super) fn drop_changes(&self, now_ms: i64, keep: Duration) -> bool {
         let mut content = self.content();
-        let MemoryContent { repositories, log, dropped } = &mut *content;
+        let MemoryContent { repositories, log, dropped, dropped_ms } = &mut *content;
         for kept in repositories.values_mut() {
             kept.dropped.push((now_ms, keep));
         }
@@ -279,6 +281,7 @@ impl Memory {
                 break;
             }
             *dropped += 1;
+            *dropped_ms = (*dropped_ms).max(Some(cutoff.dropped_ms(change.ts_ms)));
             if change.op == Op::Delete && kept.latest.get(&change.item) == Some(&change.sequence) {
                 kept.latest.remove(&change.item);
             }
@@ -299,6 +302,11 @@ impl MemoryContent {
 
     pub(super) fn dropped_through(&self) -> Sequence {
         Sequence(self.dropped as u64)
+    }
+
+    /// When the last change was found.
+    pub(super) fn last_ms(&self) -> Option<i64> {
+        self.log.last().map(|logged| logged.change.ts_ms)
     }
 
     /// The changes that are in the log.

@@ -1,6 +1,6 @@
 //! The contracts of the mirror in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use super::memory::Memory;
 use crate::domain::{Change, IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
-    ChangesPage, EndOfPass, HeldSummary, ItemHistory, Items, ItemsPage, ItemsSnapshot, Lease,
-    Leases, LogBounds, Mirror, MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary,
-    PageOfItems, PendingDeletions, RepositorySummary, RepositoryWriter, ResumePoint, UnseenItems,
+    ChangesPage, ComparedItem, ComparedPage, EndOfPass, HeldSummary, ItemHistory, Items,
+    ItemsComparison, ItemsPage, ItemsSnapshot, Lease, Leases, LogBounds, LogTime, Mirror,
+    MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary, PageOfItems, PendingDeletions,
+    RepositorySummary, RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// Items of one page; few, so that tests need several.
@@ -168,6 +169,16 @@ impl ChangeLog for Memory {
         answer(Ok(logged.map(|logged| logged.change.clone())))
     }
 
+    fn at_time(&self, ts_ms: i64, now_ms: i64) -> MirrorFuture<'_, LogTime> {
+        let content = self.content();
+        let bounds = LogBounds { dropped_through: content.dropped_through(), last: content.last() };
+        let latest_ms = LogTime::latest_ms(now_ms, content.last_ms());
+        let is_later = |change: &Change| change.ts_ms > ts_ms && change.ts_ms <= latest_ms;
+        let later = content.retained().iter().find(|logged| is_later(&logged.change));
+        let later = later.map(|logged| logged.change.sequence);
+        answer(Ok(LogTime::new(ts_ms, bounds, content.dropped_ms, content.last_ms(), later)))
+    }
+
     fn wait_for_news(&self, after: Sequence) -> MirrorFuture<'_, Sequence> {
         let mut news = self.news.subscribe();
         Box::pin(async move {
@@ -192,6 +203,21 @@ impl Items for Memory {
         }
         let items = content.as_of(sequence);
         answer(Ok(Box::new(MemorySnapshot { sequence, items }) as Box<dyn ItemsSnapshot>))
+    }
+
+    fn comparison(
+        &self,
+        from: Sequence,
+        to: Option<Sequence>,
+    ) -> MirrorFuture<'_, Box<dyn ItemsComparison>> {
+        let content = self.content();
+        let (dropped, last) = (content.dropped_through(), content.last());
+        let to = to.unwrap_or(last);
+        if let Err(error) = within(to, dropped, last).and(within(from, dropped, to)) {
+            return answer(Err(error));
+        }
+        let [before, after] = [from, to].map(|sequence| content.as_of(sequence));
+        answer(Ok(Box::new(MemoryComparison { sequences: (from, to), before, after }) as _))
     }
 
     fn items_in(
@@ -226,6 +252,39 @@ impl ItemsSnapshot for MemorySnapshot {
     ) -> MirrorFuture<'_, ItemsPage> {
         let items = self.items.iter().filter(|((of, _), _)| *of == repository);
         answer(Ok(page(items.map(|((_, id), body)| (id, body.clone())), after.as_ref())))
+    }
+}
+
+/// The items as they were and as they became.
+#[derive(Debug)]
+struct MemoryComparison {
+    sequences: (Sequence, Sequence),
+    before: BTreeMap<(RepositoryId, ItemId), Vec<u8>>,
+    after: BTreeMap<(RepositoryId, ItemId), Vec<u8>>,
+}
+
+impl ItemsComparison for MemoryComparison {
+    fn sequences(&self) -> (Sequence, Sequence) {
+        self.sequences
+    }
+
+    fn items(
+        &self,
+        repository: RepositoryId,
+        after: Option<ItemId>,
+    ) -> MirrorFuture<'_, ComparedPage> {
+        let all: BTreeSet<_> = self.before.keys().chain(self.after.keys()).collect();
+        let items = all
+            .into_iter()
+            .filter(|(of, id)| *of == repository && after.as_ref().is_none_or(|it| id > it))
+            .map(|key| ComparedItem {
+                id: key.1.clone(),
+                before: self.before.get(key).cloned(),
+                after: self.after.get(key).cloned(),
+            });
+        let items: Vec<_> = items.filter(|it| it.before != it.after).take(PAGE).collect();
+        let last = items.last().filter(|_| items.len() == PAGE).map(|it| it.id.clone());
+        answer(Ok(ComparedPage { items, scanned_through: last }))
     }
 }
 

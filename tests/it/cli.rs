@@ -21,6 +21,7 @@ fn help_and_version_are_data() {
         "export",
         "changes",
         "history",
+        "diff",
         "digest",
         "approve-deletes",
         "move",

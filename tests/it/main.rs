@@ -28,6 +28,7 @@ mod package;
 mod page;
 mod paging;
 mod password;
+mod past;
 mod postgres;
 mod promtool;
 mod records;

@@ -37,7 +37,7 @@ fn the_documented_queries_answer_while_the_daemon_writes() {
     // Those that name the schema are of PostgreSQL, and a unit test asks them there.
     let mut queries = documents::blocks("docs/mirror.md", "sql");
     queries.retain(|query| !query.contains("ewmirror."));
-    assert_eq!(queries.len(), 4);
+    assert_eq!(queries.len(), 6);
     let now = ["2026-11-24T14:00:00.000Z", "2999-01-01T00:00:00.000Z"];
     let there = ids(&sim)[0].to_string();
     for query in queries {

@@ -1,9 +1,4 @@
 //! `ewmirror export`: the mirror of a repository on stdout, as of one instant: now, or an earlier one.
-//!
-//! One instant needs one snapshot, and a snapshot keeps the daemon's WAL from being checkpointed.
-//! So a thread of its own reads as fast as it can and lets go of the snapshot; what the reader of
-//! stdout cannot take by then waits in a file ([`spill_file`]). Neither memory nor the snapshot's time
-//! grows with how slow that reader is.
 
 mod table;
 
@@ -11,25 +6,17 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use self::table::{Census, TableError};
 use super::as_of::{self, AsOf};
-use super::output::{self, Stdout};
 use super::query::{self, MirrorQuery, RepositorySelector};
-use super::{Exit, PANICKED, spill_file};
+use super::spill_file::SpillWriter;
+use super::{Exit, held_state, output};
 use crate::config::Environment;
 use crate::domain::{ItemId, RepositoryId, Sequence, item};
 use crate::mirror::{ItemsSnapshot, MirrorError};
-
-/// How long the snapshot may wait for the reader of stdout, in all.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Where large files may wait that nobody needs after a restart. The folder of the database comes
-/// after it, because the daemon needs the room there.
-const SPILL_FOLDER: &str = "/var/tmp";
 
 /// By it a spreadsheet knows UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -96,23 +83,9 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
     let configured = query.config.repositories.iter().find(|known| known.id == repository);
     let first = configured.and_then(|known| known.item_id.tokens().first());
     let first_column = first.map_or(ID_MEMBER, String::as_str).to_owned();
-    let folders = [Some(Path::new(SPILL_FOLDER)), query.store.local_file().and_then(Path::parent)];
-    let folders = folders.into_iter().flatten().map(PathBuf::from).collect();
-    let job = ExportJob { query, repository, as_of, format: args.format, style, first_column };
-    let (writer, mut pipe) = spill_file::pipe(PATIENCE, folders);
-    let reading = std::thread::Builder::new()
-        .name("export".to_owned())
-        .spawn(move || job.write(writer))
-        .map_err(|error| Exit::Failed(format!("cannot start a thread: {error}")))?;
-    let mut stdout = Stdout::new();
-    while let Some(bytes) = pipe.next().map_err(|error| {
-        Exit::Failed(format!("cannot read back what waited for stdout: {error}"))
-    })? {
-        stdout.write(&bytes)?;
-    }
-    stdout.flush()?;
-    match reading.join() {
-        Ok(Ok(sequence)) => {
+    let job = ExportJob { repository, as_of, format: args.format, style, first_column };
+    match held_state::to_stdout(query, move |query, writer| job.write(query, writer))? {
+        Ok(sequence) => {
             if let Some(place) = &args.sequence_file {
                 keep(place, sequence)?;
             }
@@ -122,9 +95,8 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
             output::note(&format!("sequence {sequence}; what comes after it: {command}\n"));
             Ok(())
         }
-        Ok(Err(ExportError::Read(error))) => Err(query::failed(&error)),
-        Ok(Err(error)) => Err(Exit::Failed(output::chain(&error))),
-        Err(_) => Err(Exit::Failed(PANICKED.to_owned())),
+        Err(ExportError::Read(error)) => Err(query::failed(&error)),
+        Err(error) => Err(Exit::Failed(output::chain(&error))),
     }
 }
 
@@ -162,7 +134,6 @@ pub(super) enum ExportError {
 
 /// What is to be written, and from where.
 struct ExportJob {
-    query: MirrorQuery,
     repository: RepositoryId,
     /// Once which change had been made; `None`: now.
     as_of: Option<Sequence>,
@@ -182,17 +153,16 @@ pub(super) enum TableStyle {
 
 impl ExportJob {
     /// Writes the items; returns the last change that is in them.
-    fn write(self, mut writer: spill_file::SpillWriter) -> Result<Sequence, ExportError> {
-        let mirror = &self.query.mirror;
-        let snapshot = self.query.block_on(mirror.snapshot(self.as_of))?;
+    fn write(&self, query: &MirrorQuery, mut writer: SpillWriter) -> Result<Sequence, ExportError> {
+        let snapshot = query.block_on(query.mirror.snapshot(self.as_of))?;
         let sequence = snapshot.sequence();
         match self.format {
-            FormatArg::Ndjson => self.each_item(&*snapshot, |_, body| {
+            FormatArg::Ndjson => self.each_item(query, &*snapshot, |_, body| {
                 writer.write_all(&item::one_line(body))?;
                 Ok(writer.write_all(b"\n")?)
             })?,
             FormatArg::Csv => {
-                let each = |write: &mut EachItem<'_>| self.each_item(&*snapshot, write);
+                let each = |write: &mut EachItem<'_>| self.each_item(query, &*snapshot, write);
                 csv(each, &self.first_column, self.style, &mut writer)?;
             }
         }
@@ -206,15 +176,16 @@ impl ExportJob {
     /// reads a page while the one before it is written.
     fn each_item(
         &self,
+        query: &MirrorQuery,
         snapshot: &dyn ItemsSnapshot,
         mut write: impl FnMut(&ItemId, &[u8]) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
-        let mut page = self.query.block_on(snapshot.items(self.repository, None))?;
+        let mut page = query.block_on(snapshot.items(self.repository, None))?;
         loop {
             let mut write_page = || page.items.iter().try_for_each(|(id, body)| write(id, body));
             let Some(last) = page.scanned_through.clone() else { return write_page() };
             let next = snapshot.items(self.repository, Some(last));
-            let (next, written) = self.query.block_on(async {
+            let (next, written) = query.block_on(async {
                 // The store is asked first, and reads while this thread writes.
                 Ok(tokio::join!(biased; next, async { write_page() }))
             })?;

@@ -4,13 +4,12 @@
 //! that it would obey.
 
 pub(super) mod difference;
+pub(super) mod lines;
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use serde_json::value::RawValue;
 
 use super::Exit;
 use super::output::{self, Stdout};
@@ -88,11 +87,7 @@ fn paragraph(change: &Change) -> String {
     };
     let (time, sequence, iteration) = (time(change.ts_ms), change.sequence, change.iteration);
     let mut text = format!("{time} {word} (sequence {sequence}, iteration {iteration})\n");
-    for member in difference::between(change.before.as_deref(), change.after.as_deref()) {
-        let name = output::visible(&member.name);
-        let (before, after) = (shown(member.before), shown(member.after));
-        writeln!(text, "    {name}: {before} -> {after}").expect("a string takes any text");
-    }
+    text.push_str(&lines::of(change.before.as_deref(), change.after.as_deref()));
     text
 }
 
@@ -105,16 +100,6 @@ pub(super) fn time(ts_ms: i64) -> String {
         }
         _ => format!("{ts_ms} ms"),
     }
-}
-
-fn shown(value: Option<&RawValue>) -> String {
-    value.map_or_else(
-        || "(none)".to_owned(),
-        |value| {
-            // Line ends in a JSON text stand between its values only.
-            output::visible(&value.get().replace(['\r', '\n'], ""))
-        },
-    )
 }
 
 #[cfg(test)]

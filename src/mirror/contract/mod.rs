@@ -1,6 +1,7 @@
 //! What every mirror must do, as one suite: a model of the words in [`contracts`](super::contracts), to
 //! be run beside any implementation.
 
+mod instants;
 mod leases;
 mod model;
 mod none;
@@ -11,6 +12,7 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(super) use self::instants::{any_churn, each_instant_is_what_was_recorded};
 pub(super) use self::leases::{
     SharedStore, any_lease_steps, leases_have_one_owner_at_a_time, no_steps_give_a_lease_to_two,
 };
@@ -40,6 +42,9 @@ pub(super) trait ImplementationUnderTest {
 
     /// Looks into it without its help.
     fn content(&self) -> MirrorContent;
+
+    /// Does what the store does as time goes by, at once.
+    fn age(&self) {}
 
     /// What its views say; `None` where it has none.
     fn views(&self) -> Option<Views> {
@@ -133,6 +138,11 @@ impl ImplementationUnderTest for Memory {
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn the_mirror_in_memory_has_a_past(churn in any_churn()) {
+        each_instant_is_what_was_recorded(&Memory::default(), churn);
+    }
 
     #[test]
     fn the_mirror_in_memory_is_one(steps in any_steps()) {

@@ -2,7 +2,7 @@
 
 use super::future::MirrorFuture;
 use crate::domain::{Change, ItemId, RepositoryId, Sequence};
-use crate::mirror::LogError;
+use crate::mirror::{LogError, LogTime};
 
 /// Where the log begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,9 @@ pub trait ChangeLog: Send + Sync {
 
     /// One change; `None` where it is not in the log, or no longer.
     fn change(&self, sequence: Sequence) -> MirrorFuture<'_, Option<Change>>;
+
+    /// Which change a time means, in milliseconds since 1970 (UTC); `now_ms` is the time of who asks.
+    fn at_time(&self, ts_ms: i64, now_ms: i64) -> MirrorFuture<'_, LogTime>;
 
     /// Waits for a change after this one; returns the last that there is then. The store is told, or
     /// looks by itself as often as it must: a change is told well within a second.

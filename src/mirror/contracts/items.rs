@@ -4,12 +4,22 @@ use std::sync::Arc;
 
 use super::future::MirrorFuture;
 use crate::domain::{IdSet, ItemId, RepositoryId, Sequence};
+use crate::mirror::ComparedItem;
 
 /// Some items, in the order of their ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemsPage {
     /// The items: each id and the body as received.
     pub items: Vec<(ItemId, Vec<u8>)>,
+    /// Go on after this one; `None` at the end.
+    pub scanned_through: Option<ItemId>,
+}
+
+/// Some items that are not what they were, in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparedPage {
+    /// The items.
+    pub items: Vec<ComparedItem>,
     /// Go on after this one; `None` at the end.
     pub scanned_through: Option<ItemId>,
 }
@@ -25,6 +35,16 @@ pub trait Items: Send + Sync {
     /// Fails as `Dropped` where later changes than that have been dropped, and as `Ahead` where it has
     /// not come yet.
     fn snapshot(&self, as_of: Option<Sequence>) -> MirrorFuture<'_, Box<dyn ItemsSnapshot>>;
+
+    /// The mirror as it was once the change `from` had been made beside what it was once `to` had, or
+    /// is now; for as long as it is held.
+    ///
+    /// Fails as [`Items::snapshot`] does, and as `Ahead` where `from` comes after `to`.
+    fn comparison(
+        &self,
+        from: Sequence,
+        to: Option<Sequence>,
+    ) -> MirrorFuture<'_, Box<dyn ItemsComparison>>;
 
     /// The items of a repository that are in this set, from behind `after` on: as many as one short
     /// transaction finds, as they are now.
@@ -46,4 +66,19 @@ pub trait ItemsSnapshot: Send + Sync {
     /// of bytes at a time, and one item more. However often it is asked, the answer is the same.
     fn items(&self, repository: RepositoryId, after: Option<ItemId>)
     -> MirrorFuture<'_, ItemsPage>;
+}
+
+/// Two states of a mirror, the earlier and the later one. What holds of an [`ItemsSnapshot`] holds of
+/// it.
+pub trait ItemsComparison: Send + Sync {
+    /// The last change that is in the earlier state, and in the later one.
+    fn sequences(&self) -> (Sequence, Sequence);
+
+    /// The items of a repository whose bytes are not the same in both, in the order of their ids, from
+    /// behind `after` on: a bounded number of bytes at a time, and one item more.
+    fn items(
+        &self,
+        repository: RepositoryId,
+        after: Option<ItemId>,
+    ) -> MirrorFuture<'_, ComparedPage>;
 }

@@ -16,7 +16,7 @@ use std::fmt::Debug;
 pub use administration::Administration;
 pub use change_log::{ChangeLog, ChangesPage, ItemHistory, LogBounds};
 pub use future::MirrorFuture;
-pub use items::{Items, ItemsPage, ItemsSnapshot};
+pub use items::{ComparedPage, Items, ItemsComparison, ItemsPage, ItemsSnapshot};
 pub use leases::{ForeignLease, HeldLease, LeaseRequest, LeaseStanding, Leases, Sharing};
 pub use writer::{Lease, Mirror, RepositoryWriter};
 

@@ -35,7 +35,7 @@ const OLDEST: &str = "
 /// Another session may have dropped them already.
 const DROP: &str = "
     WITH dropped AS (
-        UPDATE log SET dropped_through = $2::bigint
+        UPDATE log SET dropped_through = $2::bigint, dropped_ms = greatest(dropped_ms, $3)
         WHERE log.sole AND log.dropped_through = $1::bigint RETURNING 1),
     buried AS (
         DELETE FROM item USING (
@@ -59,9 +59,10 @@ pub(super) async fn drop_changes(
     let rows = connection.query(&oldest, &[&now_ms, &through, &DROPPED_AT_ONCE]).await?;
     let old = expired(&rows, RetentionCutoff::new(now_ms, keep))?;
     let mut count = 0;
-    if let Some(last) = old.last() {
+    if let Some((last, _)) = old.last() {
+        let found_ms = old.iter().map(|(_, found_ms)| *found_ms).max();
         let drop = connection.prepare_cached(DROP).await?;
-        connection.query_one(&drop, &[&through, last]).await?;
+        connection.query_one(&drop, &[&through, last, &found_ms]).await?;
         count = old.len();
     }
     if i64::try_from(count) == Ok(DROPPED_AT_ONCE) {
@@ -72,14 +73,16 @@ pub(super) async fn drop_changes(
     Ok(false)
 }
 
-/// The sequences of those that are too old, up to the first that is not.
-fn expired(rows: &[Row], cutoff: RetentionCutoff) -> Result<Vec<i64>, PostgresError> {
+/// The sequences of those that are too old, up to the first that is not, and when they were found at the
+/// latest.
+fn expired(rows: &[Row], cutoff: RetentionCutoff) -> Result<Vec<(i64, i64)>, PostgresError> {
     let mut old = Vec::new();
     for row in rows {
-        if cutoff.keeps(row.try_get(1)?, || row.try_get(2))? {
+        let found_ms = row.try_get(1)?;
+        if cutoff.keeps(found_ms, || row.try_get(2))? {
             break;
         }
-        old.push(row.try_get(0)?);
+        old.push((row.try_get(0)?, cutoff.dropped_ms(found_ms)));
     }
     Ok(old)
 }

@@ -11,16 +11,16 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::error::OpenError;
-use super::read::{self, ReadError, SqliteReader, SqliteSnapshot};
+use super::read::{self, ReadError, SqliteComparison, SqliteReader, SqliteSnapshot};
 use super::worker::Worker;
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 #[cfg(test)]
 use crate::mirror::contracts::LogBounds;
 use crate::mirror::contracts::{
-    Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsPage, ItemsSnapshot,
-    MirrorFuture,
+    Administration, ChangeLog, ChangesPage, ComparedPage, ItemHistory, Items, ItemsComparison,
+    ItemsPage, ItemsSnapshot, MirrorFuture,
 };
-use crate::mirror::{ApprovalOutcome, MirrorError, MirrorSummary, PendingDeletions};
+use crate::mirror::{ApprovalOutcome, LogTime, MirrorError, MirrorSummary, PendingDeletions};
 
 /// How often a follower in another process looks for news: a change is told well within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -149,6 +149,10 @@ impl ChangeLog for SqliteReading {
         Box::pin(self.ask(move |reader| reader.change(sequence)))
     }
 
+    fn at_time(&self, ts_ms: i64, now_ms: i64) -> MirrorFuture<'_, LogTime> {
+        Box::pin(self.ask(move |reader| reader.at_time(ts_ms, now_ms)))
+    }
+
     fn wait_for_news(&self, after: Sequence) -> MirrorFuture<'_, Sequence> {
         Box::pin(async move {
             if let Some(mut told) = self.told.clone() {
@@ -193,6 +197,24 @@ impl Items for SqliteReading {
             let worker = Worker::start_detached("mirror-snapshot", snapshot)
                 .map_err(|source| OpenError::Thread { path: self.path.clone(), source })?;
             Ok(Box::new(HeldSnapshot { worker, sequence }) as Box<dyn ItemsSnapshot>)
+        })
+    }
+
+    fn comparison(
+        &self,
+        from: Sequence,
+        to: Option<Sequence>,
+    ) -> MirrorFuture<'_, Box<dyn ItemsComparison>> {
+        Box::pin(async move {
+            let path = self.path.clone();
+            let taken = self.worker.run(move |_| {
+                SqliteComparison::take(SqliteReader::beside_writer(&path)?, from, to)
+            });
+            let comparison = taken.await??;
+            let sequences = comparison.sequences();
+            let worker = Worker::start_detached("mirror-snapshot", comparison)
+                .map_err(|source| OpenError::Thread { path: self.path.clone(), source })?;
+            Ok(Box::new(HeldComparison { worker, sequences }) as Box<dyn ItemsComparison>)
         })
     }
 
@@ -250,6 +272,30 @@ impl ItemsSnapshot for HeldSnapshot {
     ) -> MirrorFuture<'_, ItemsPage> {
         Box::pin(async move {
             let page = self.worker.run(move |snapshot| snapshot.items(repository, after.as_ref()));
+            Ok(page.await??)
+        })
+    }
+}
+
+/// The same of two states.
+#[derive(Debug)]
+struct HeldComparison {
+    worker: Worker<SqliteComparison>,
+    sequences: (Sequence, Sequence),
+}
+
+impl ItemsComparison for HeldComparison {
+    fn sequences(&self) -> (Sequence, Sequence) {
+        self.sequences
+    }
+
+    fn items(
+        &self,
+        repository: RepositoryId,
+        after: Option<ItemId>,
+    ) -> MirrorFuture<'_, ComparedPage> {
+        Box::pin(async move {
+            let page = self.worker.run(move |both| both.items(repository, after.as_ref()));
             Ok(page.await??)
         })
     }

@@ -16,15 +16,16 @@ use super::error::OpenError;
 pub(crate) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"ewmi");
 
 /// The migrations in their order; the first one makes all tables of version 1.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/sqlite/0001_mirror.sql"),
     include_str!("../migrations/sqlite/0002_release.sql"),
     include_str!("../migrations/sqlite/0003_words.sql"),
     include_str!("../migrations/sqlite/0004_views.sql"),
+    include_str!("../migrations/sqlite/0005_time.sql"),
 ];
 
 /// `user_version` of a database that all migrations have been through.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
 
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version a migration");
 

@@ -148,10 +148,10 @@ impl TransferTarget for SqliteTransfer {
 }
 
 fn extent(transaction: &Transaction<'_>) -> Result<MirrorExtent, WriteError> {
-    let (dropped_through, items) = transaction.query_row(
-        "SELECT dropped_through, (SELECT count(*) FROM item) FROM log",
+    let (dropped_through, dropped_ms, items) = transaction.query_row(
+        "SELECT dropped_through, dropped_ms, (SELECT count(*) FROM item) FROM log",
         [],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+        |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, i64>(2)?)),
     )?;
     let mut repositories = transaction
         .prepare("SELECT id FROM repository UNION SELECT repository FROM item")?
@@ -161,6 +161,7 @@ fn extent(transaction: &Transaction<'_>) -> Result<MirrorExtent, WriteError> {
     Ok(MirrorExtent {
         last: Sequence(last_sequence(transaction)?.cast_unsigned()),
         dropped_through: Sequence(dropped_through.cast_unsigned()),
+        dropped_ms,
         items: items.cast_unsigned(),
         repositories,
     })
@@ -259,7 +260,7 @@ fn begin(
     origin: &TransferOrigin,
     path: PathBuf,
 ) -> Result<TransferCursor, WriteError> {
-    let TransferOrigin { place, last, dropped_through } = origin;
+    let TransferOrigin { place, last, dropped_through, dropped_ms } = origin;
     let (last, dropped_through) = (last.0.cast_signed(), dropped_through.0.cast_signed());
     let begun = transaction
         .query_row(
@@ -289,7 +290,10 @@ fn begin(
     if !is_empty {
         return Err(WriteError::NotEmpty { path });
     }
-    transaction.execute("UPDATE log SET dropped_through = ?1", [dropped_through])?;
+    transaction.execute(
+        "UPDATE log SET dropped_through = ?1, dropped_ms = ?2",
+        (dropped_through, dropped_ms),
+    )?;
     transaction.execute(
         "INSERT INTO transfer VALUES (1, ?1, ?2, ?3, ?3, NULL, NULL)",
         (place, last, dropped_through),

@@ -221,6 +221,8 @@ struct ExpiredChange {
     id: OwnedSqlItemId,
     op: String,
     previous: Option<i64>,
+    /// When it was found at the latest.
+    found_ms: i64,
 }
 
 /// Drops changes found longer than `keep` ago, up to the first that is younger; whether there may
@@ -236,7 +238,7 @@ pub(super) fn drop_changes(
         let mut bury = transaction.prepare_cached(
             "DELETE FROM item WHERE repository = ?1 AND id = ?2 AND sequence = ?3",
         )?;
-        for ExpiredChange { sequence, repository, id, op, previous } in &old {
+        for ExpiredChange { sequence, repository, id, op, previous, .. } in &old {
             if let Some(previous) = previous {
                 forget.execute([previous])?;
             }
@@ -249,8 +251,10 @@ pub(super) fn drop_changes(
         }
         if let Some(last) = old.last() {
             transaction
-                .prepare_cached("UPDATE log SET dropped_through = ?1")?
-                .execute([last.sequence])?;
+                .prepare_cached(
+                    "UPDATE log SET dropped_through = ?1, dropped_ms = max(ifnull(dropped_ms, ?2), ?2)",
+                )?
+                .execute((last.sequence, old.iter().map(|old| old.found_ms).max()))?;
         }
         Ok(old.len() == DROPPED_AT_ONCE as usize)
     })
@@ -279,7 +283,8 @@ fn oldest(
                 .query_row((repository, iteration, cutoff.now_ms()), |row| row.get(0))
                 .optional()
         };
-        if cutoff.keeps(row.get(5)?, next_pass_ms)? {
+        let found_ms = row.get(5)?;
+        if cutoff.keeps(found_ms, next_pass_ms)? {
             break;
         }
         old.push(ExpiredChange {
@@ -288,6 +293,7 @@ fn oldest(
             id: row.get(2)?,
             op: row.get(3)?,
             previous: row.get(4)?,
+            found_ms: cutoff.dropped_ms(found_ms),
         });
     }
     Ok(old)

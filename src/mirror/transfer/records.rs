@@ -146,6 +146,8 @@ pub struct MirrorExtent {
     pub last: Sequence,
     /// Changes up to this one have been dropped.
     pub dropped_through: Sequence,
+    /// The latest time of those, in milliseconds since 1970 (UTC), where any have been dropped.
+    pub dropped_ms: Option<i64>,
     /// Items that are there, or remembered; where it costs much to count them, about so many.
     pub items: u64,
     /// The repositories that it knows, by number.
@@ -161,6 +163,8 @@ pub struct TransferOrigin {
     pub last: Sequence,
     /// Changes up to this one had been dropped there.
     pub dropped_through: Sequence,
+    /// The latest time of those.
+    pub dropped_ms: Option<i64>,
 }
 
 /// What of a transfer has been written.

@@ -38,8 +38,8 @@ pub async fn transfer(
     tell: &mut (dyn FnMut(TransferProgress) + Send),
 ) -> Result<Vec<RepositoryDigest>, TransferError> {
     let extent = source.extent().await.map_err(TransferError::Source)?;
-    let MirrorExtent { last, dropped_through, items, .. } = extent;
-    let origin = TransferOrigin { place: source.place(), last, dropped_through };
+    let MirrorExtent { last, dropped_through, dropped_ms, items, .. } = extent;
+    let origin = TransferOrigin { place: source.place(), last, dropped_through, dropped_ms };
     let cursor = target.begin(&origin).await.map_err(TransferError::Target)?;
     let changes = last.0.saturating_sub(dropped_through.0);
     let total = changes.saturating_add(items.saturating_mul(3));

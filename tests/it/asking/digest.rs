@@ -123,16 +123,19 @@ fn it_is_of_the_instant_that_is_asked_for() {
         }
     }
     assert_eq!(digest(&mirror, &["--as-of", "0s"]), told[4]);
-    assert_eq!(digest(&mirror, &["--as-of", "2100-01-01T00:00:00Z"]), told[4]);
     let refused =
         |when: &str, exit| mirror.refusal(&["digest", "--repository", "1", "--as-of", when], exit);
     assert!(refused("5", 1).contains("there is no change 5 yet: the last one is 4"));
     refused("yesterday", 2);
+    let ahead = refused("2100-01-01T00:00:00Z", 1);
+    assert!(ahead.contains("2100-01-01T00:00:00.000Z is still to come: it is 2"), "{ahead}");
     mirror.drop_through(2);
     assert_eq!(digest(&mirror, &["--as-of", "2"]), told[2]);
-    assert_eq!(digest(&mirror, &["--as-of", "2025-11-24T16:00:03Z"]), told[3]);
+    assert_eq!(digest(&mirror, &["--as-of", "2025-11-24T16:00:02.999Z"]), told[2]);
+    assert_eq!(digest(&mirror, &["--as-of", "2025-11-24T17:00:03+01:00"]), told[3]);
     let told = refused("1", 1);
-    assert!(told.contains("changes up to 2 have been dropped, and 2 is the earliest"), "{told}");
-    let told = refused("2025-11-24T16:00:02.999Z", 1);
-    assert!(told.contains("and 2025-11-24T16:00:03.000Z is the earliest time"), "{told}");
+    let earliest = "changes up to 2 have been dropped (changes.keep); the earliest that can be told is \
+                    2, 2025-11-24T16:00:02.000Z";
+    assert!(told.contains(earliest), "{told}");
+    assert!(refused("2025-11-24T16:00:01.999Z", 1).contains(earliest));
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what helps tests fails like a test")]
 
+mod diff;
 mod digest;
 mod export;
 mod follow;
@@ -84,7 +85,12 @@ impl Mirror {
         assert_eq!(answer.status.code(), Some(0), "{arguments:?}: {}", stderr(&answer));
         // An export says on stderr how to go on from it.
         let noted = stderr(&answer);
-        let is_told = arguments[0] == "export" && noted.starts_with("sequence ");
+        let is_told = match arguments[0] {
+            "export" => noted.starts_with("sequence "),
+            // What a diff comes to.
+            "diff" => noted.starts_with("from sequence "),
+            _ => false,
+        };
         assert!(
             noted.is_empty() || is_told && noted.lines().count() == 1,
             "{arguments:?}: {noted}"
@@ -139,7 +145,9 @@ impl Mirror {
 
     /// Says that changes up to this one have been dropped.
     fn drop_through(&self, sequence: u32) {
-        self.writer.execute("UPDATE log SET dropped_through = ?1", [sequence]).unwrap();
+        let drop = "UPDATE log SET dropped_through = ?1, \
+            dropped_ms = (SELECT max(ts_ms) FROM change WHERE sequence <= ?1)";
+        self.writer.execute(drop, [sequence]).unwrap();
     }
 }
 
@@ -147,8 +155,10 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-const QUESTIONS: [&[&str]; 4] = [
+const QUESTIONS: [&[&str]; 6] = [
     &["export", "--repository", "1"],
+    &["export", "--repository", "1", "--as-of", "0s"],
+    &["diff", "--repository", "1", "--from", "0s"],
     &["changes", "--repository", "1"],
     &["history", "--repository", "1", "--item", "1"],
     &["approve-deletes", "--repository", "1"],
@@ -190,8 +200,12 @@ fn what_cannot_be_asked_is_told_apart() {
 #[test]
 fn wrong_flags_are_wrong_usage() {
     let mirror = Mirror::new();
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 10] = [
         &["export"],
+        &["export", "--repository", "1", "--as-of", "noon"],
+        &["diff", "--repository", "1"],
+        &["diff", "--repository", "1", "--from", "noon"],
+        &["diff", "--repository", "1", "--from", "0s", "--format", "csv"],
         &["export", "--repository", "x"],
         &["export", "--repository", "1", "--format", "xml"],
         &["changes", "--after", "-1"],
@@ -263,8 +277,10 @@ fn a_reader_who_has_had_enough_is_a_normal_end() {
     for id in 0..300 {
         mirror.put(id, Some(&body));
     }
-    let cases: [&[&str]; 4] = [
+    let cases: [&[&str]; 6] = [
         &["export", "--repository", "1"],
+        &["export", "--repository", "1", "--as-of", "299"],
+        &["diff", "--repository", "1", "--from", "0", "--format", "ndjson"],
         &["export", "--repository", "1", "--format", "csv"],
         &["changes"],
         &["history", "--repository", "1", "--item", "7"],

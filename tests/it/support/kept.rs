@@ -13,15 +13,16 @@ use super::daemon::{config_file, ewmirror, output};
 use super::{Setup, Sim, postgres};
 
 /// What makes a database of this version.
-pub(crate) const MIGRATIONS: [&str; 4] = [
+pub(crate) const MIGRATIONS: [&str; 5] = [
     include_str!("../../../src/mirror/migrations/sqlite/0001_mirror.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0002_release.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0003_words.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0004_views.sql"),
+    include_str!("../../../src/mirror/migrations/sqlite/0005_time.sql"),
 ];
 
 /// `user_version` of such a database.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
 
 /// Puts down that the deletions of these items of repository 1 are held back, since pass 11.
 pub(crate) fn hold(connection: &rusqlite::Connection, items: std::ops::Range<i128>) {
@@ -144,6 +145,15 @@ impl Kept {
         let (ended, lines) = self.printed(arguments);
         assert!(ended.success(), "{arguments:?}: {ended}: {lines:?}");
         lines
+    }
+
+    /// Why a command fails.
+    pub(crate) fn refusal(&self, arguments: &[&str]) -> String {
+        let file = config_file(self.directory.path());
+        let file = file.to_str().expect("the system's directory has a plain name");
+        let ended = output(ewmirror(["--config", file]).args(arguments));
+        assert_eq!(ended.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8(ended.stderr).expect("our output is UTF-8")
     }
 
     /// How a command ends, and what it prints.

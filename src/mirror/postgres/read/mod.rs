@@ -1,8 +1,8 @@
 //! Reading a mirror in PostgreSQL, beside the daemons that write it or without one.
 //!
 //! Each question is a statement or two, or a transaction that cannot write; none waits for a lock of
-//! the writers, nor they for one of its. The exception is a snapshot: while it is held the database
-//! keeps what has been replaced since.
+//! the writers, nor they for one of its. The exceptions are a snapshot and a comparison: while one is held
+//! the database keeps what has been replaced since.
 //!
 //! Partitions of the log may be dropped between two statements. So what a statement found in the log
 //! counts only as far as the same statement says that the log reaches, and a transaction that reads the
@@ -14,9 +14,11 @@
 mod bounds;
 mod changes;
 mod columns;
+mod comparison;
 mod error;
 mod held;
 mod history;
+mod log_time;
 mod news;
 mod open;
 mod reading;

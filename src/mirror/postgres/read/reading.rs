@@ -7,17 +7,18 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
+use super::comparison::PostgresComparison;
 use super::error::PostgresReadError;
 use super::news::LogNews;
 use super::snapshot::PostgresSnapshot;
-use super::{bounds, changes, held, history, open, summary};
+use super::{bounds, changes, held, history, log_time, open, summary};
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 use crate::mirror::contracts::{
-    Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsPage, ItemsSnapshot,
-    LogBounds, MirrorFuture,
+    Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsComparison, ItemsPage,
+    ItemsSnapshot, LogBounds, MirrorFuture,
 };
 use crate::mirror::postgres::PostgresPool;
-use crate::mirror::{ApprovalOutcome, MirrorError, MirrorSummary, PendingDeletions};
+use crate::mirror::{ApprovalOutcome, LogTime, MirrorError, MirrorSummary, PendingDeletions};
 
 /// How long one who waits for news trusts that he would be told. Then he looks by himself, and learns
 /// whether the database can be asked at all.
@@ -124,6 +125,13 @@ impl ChangeLog for PostgresReading {
         })
     }
 
+    fn at_time(&self, ts_ms: i64, now_ms: i64) -> MirrorFuture<'_, LogTime> {
+        Box::pin(async move {
+            let time = self.ask(|client| Box::pin(log_time::at_time(client, ts_ms, now_ms)));
+            Ok(time.await?)
+        })
+    }
+
     fn wait_for_news(&self, after: Sequence) -> MirrorFuture<'_, Sequence> {
         Box::pin(async move {
             let mut told = self.news.subscribe(&self.pool);
@@ -152,6 +160,17 @@ impl Items for PostgresReading {
         Box::pin(async move {
             let snapshot = PostgresSnapshot::take(&self.pool, as_of).await?;
             Ok(Box::new(snapshot) as Box<dyn ItemsSnapshot>)
+        })
+    }
+
+    fn comparison(
+        &self,
+        from: Sequence,
+        to: Option<Sequence>,
+    ) -> MirrorFuture<'_, Box<dyn ItemsComparison>> {
+        Box::pin(async move {
+            let comparison = PostgresComparison::take(&self.pool, from, to).await?;
+            Ok(Box::new(comparison) as Box<dyn ItemsComparison>)
         })
     }
 

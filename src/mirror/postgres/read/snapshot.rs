@@ -14,14 +14,14 @@ use crate::mirror::contracts::{ItemsSnapshot, MirrorFuture};
 use crate::mirror::postgres::dedicated::DedicatedConnection;
 use crate::mirror::postgres::numbers::signed;
 use crate::mirror::postgres::{PostgresPool, key};
-use crate::mirror::{ItemsPage, MirrorError};
+use crate::mirror::{ItemsPage, LogBounds, MirrorError};
 
 /// A page of items is full with so many bytes of bodies, and one item more.
-const PAGE_BYTES: i64 = 1 << 20;
+pub(super) const PAGE_BYTES: i64 = 1 << 20;
 
 /// The fewest and the most items that one page looks at.
-const FEWEST: i64 = 64;
-const MOST: i64 = 20_000;
+pub(super) const FEWEST: i64 = 64;
+pub(super) const MOST: i64 = 20_000;
 
 /// Settings of the transaction: none ends it, however long it is held (not every version has all such
 /// limits), and items are read by their index, in the order of it, whatever the statistics say or do not
@@ -31,6 +31,9 @@ const SETTINGS: &str = "\
     FROM pg_settings WHERE name IN ( \
         'idle_in_transaction_session_timeout', 'transaction_timeout', \
         'enable_seqscan', 'enable_bitmapscan', 'enable_sort', 'jit') AND setting <> 'off'";
+
+/// Keeps the parts of the log from being dropped.
+pub(super) const LOG: &str = "; LOCK TABLE change IN ACCESS SHARE MODE";
 
 /// The items that are there, as many as fit in a page. The lengths of bodies are known without reading
 /// them.
@@ -88,27 +91,13 @@ impl PostgresSnapshot {
         pool: &PostgresPool,
         as_of: Option<Sequence>,
     ) -> Result<Self, PostgresReadError> {
-        let mut connection = pool.dedicated().await?;
-        let (client, wire) = connection.parts();
-        // The transaction takes its state when it first reads. What it will need of the log must not be
-        // dropped from then on.
-        let lock = if as_of.is_some() { "; LOCK TABLE change IN ACCESS SHARE MODE" } else { "" };
-        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY{lock}");
-        wire.run(client.batch_execute(&begin)).await?;
-        wire.run(client.query_typed(SETTINGS, &[])).await?;
-        let bounds = wire.run(bounds::row(client)).await?;
-        let bounds = bounds::of(&bounds)?;
+        let lock = if as_of.is_some() { LOG } else { "" };
+        let (mut connection, bounds) = begin(pool, lock).await?;
         let sequence = as_of.unwrap_or(bounds.last);
         bounds.expect(sequence)?;
         let mut since = None;
         if sequence < bounds.last {
-            let after = signed(sequence.0);
-            let parameters: [Parameter<'_>; 1] = [(&after, Type::INT8)];
-            let part = client.query_typed_one(
-                "SELECT coalesce(max(part), 0) FROM log_part WHERE after_sequence <= $1",
-                &parameters,
-            );
-            since = Some(column(&wire.run(part).await?, 0)?);
+            since = Some(part_after(&mut connection, sequence).await?);
         }
         let reader = Mutex::new(SnapshotReader { connection, limit: FEWEST });
         Ok(Self { sequence, since, reader })
@@ -164,6 +153,36 @@ impl PostgresSnapshot {
         *limit = fits.clamp(FEWEST, MOST);
         Ok(ItemsPage { items, scanned_through: last.filter(|_| !is_end) })
     }
+}
+
+/// Begins a transaction that has one state for as long as its connection is held. It takes it when it
+/// first reads; with this `lock` nothing that it will need of the log is dropped from then on.
+pub(super) async fn begin(
+    pool: &PostgresPool,
+    lock: &str,
+) -> Result<(DedicatedConnection, LogBounds), PostgresReadError> {
+    let mut connection = pool.dedicated().await?;
+    let (client, wire) = connection.parts();
+    let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY{lock}");
+    wire.run(client.batch_execute(&begin)).await?;
+    wire.run(client.query_typed(SETTINGS, &[])).await?;
+    let bounds = wire.run(bounds::row(client)).await?;
+    Ok((connection, bounds::of(&bounds)?))
+}
+
+/// The part of the log that has the first change after this one.
+pub(super) async fn part_after(
+    connection: &mut DedicatedConnection,
+    sequence: Sequence,
+) -> Result<i32, PostgresReadError> {
+    let (client, wire) = connection.parts();
+    let after = signed(sequence.0);
+    let parameters: [Parameter<'_>; 1] = [(&after, Type::INT8)];
+    let part = client.query_typed_one(
+        "SELECT coalesce(max(part), 0) FROM log_part WHERE after_sequence <= $1",
+        &parameters,
+    );
+    Ok(column(&wire.run(part).await?, 0)?)
 }
 
 impl ItemsSnapshot for PostgresSnapshot {

@@ -30,6 +30,13 @@ impl ImplementationUnderTest for Place {
         aside(self.content())
     }
 
+    fn age(&self) {
+        let place = self.clone();
+        aside(async move {
+            place.client().await.execute("SELECT roll_over('0', 1)", &[]).await.unwrap();
+        });
+    }
+
     fn views(&self) -> Option<Views> {
         Some(views(self))
     }
@@ -60,6 +67,12 @@ impl ImplementationUnderTest for InPieces {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn each_instant_is_what_was_recorded(churn in contract::any_churn()) {
+        let Some(place) = Place::new() else { return Ok(()) };
+        contract::each_instant_is_what_was_recorded(&place, churn);
+    }
 
     #[test]
     fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing(steps in contract::any_steps()) {

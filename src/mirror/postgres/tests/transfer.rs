@@ -64,6 +64,7 @@ fn a_schema_in_use_or_with_anything_in_it_is_refused() {
             place: from.place(),
             last: extent.last,
             dropped_through: extent.dropped_through,
+            dropped_ms: extent.dropped_ms,
         };
         held.begin(&origin).await.unwrap();
         held.begin(&origin).await.unwrap();

@@ -16,7 +16,7 @@ const PAGE_RECORDS: i64 = 5000;
 /// Items are counted as the planner knows them: to count them all would take as long as to read them.
 const EXTENT: &str = "
     SELECT last, dropped_through,
-        (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'item'::regclass)
+        (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'item'::regclass), dropped_ms
     FROM log";
 
 const REPOSITORIES: &str = "SELECT id FROM repository";
@@ -56,7 +56,8 @@ pub(super) async fn extent(pool: &PostgresPool) -> Result<MirrorExtent, Postgres
         .collect::<Result<Vec<_>, PostgresError>>()?;
     repositories.sort_unstable();
     let (last, dropped_through) = (Sequence(number(&row, 0)?), Sequence(number(&row, 1)?));
-    Ok(MirrorExtent { last, dropped_through, items: number(&row, 2)?, repositories })
+    let (items, dropped_ms) = (number(&row, 2)?, row.try_get(3)?);
+    Ok(MirrorExtent { last, dropped_through, dropped_ms, items, repositories })
 }
 
 pub(super) async fn changes(

@@ -21,7 +21,7 @@ const IS_EMPTY: &str = "
     FROM log FOR UPDATE";
 
 const BEGIN: &str = "
-    WITH bounds AS (UPDATE log SET last = $3, dropped_through = $3),
+    WITH bounds AS (UPDATE log SET last = $3, dropped_through = $3, dropped_ms = $4),
     part AS (UPDATE log_part SET after_sequence = $3)
     INSERT INTO transfer (source, last, dropped_through, sequence) VALUES ($1, $2, $3, $3)";
 
@@ -65,7 +65,7 @@ pub(super) async fn begin(
     pool: &PostgresPool,
     origin: TransferOrigin,
 ) -> Result<TransferCursor, PostgresError> {
-    let TransferOrigin { place, last, dropped_through } = origin;
+    let TransferOrigin { place, last, dropped_through, dropped_ms } = origin;
     let (last, dropped) = (last.0.cast_signed(), dropped_through.0.cast_signed());
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
@@ -83,7 +83,7 @@ pub(super) async fn begin(
     if !transaction.query_one(IS_EMPTY, &[]).await?.try_get::<_, bool>(0)? {
         return Err(PostgresError::NotEmpty);
     }
-    transaction.execute(BEGIN, &[&place, &last, &dropped]).await?;
+    transaction.execute(BEGIN, &[&place, &last, &dropped, &dropped_ms]).await?;
     transaction.commit().await?;
     Ok(TransferCursor { sequence: dropped_through, item: None })
 }

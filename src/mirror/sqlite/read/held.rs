@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use super::columns::{signed, whole};
 use super::connection::{SqliteReader, connect};
 use super::error::ReadError;
-use super::scan::{ItemScan, LOOKED_AT};
+use super::scan::{ItemScan, LOOKED_AT, THERE};
 use crate::domain::{IdSet, ItemId, RepositoryId};
 use crate::mirror::sqlite::key::{OwnedSqlItemId, SqlItemId};
 use crate::mirror::sqlite::schema::{self, Header};
@@ -42,14 +42,19 @@ impl SqliteReader {
             "SELECT change.after FROM item JOIN change ON change.sequence = item.sequence \
              WHERE item.repository = ?1 AND item.id = ?2",
         )?;
-        let scan =
-            ItemScan { repository, columns: "", with_deleted: false, page_bytes: PAGE_BYTES };
-        scan.page(&transaction, after, |id, _| {
+        let scan = ItemScan { repository, columns: "", condition: THERE, page_bytes: PAGE_BYTES };
+        let page = scan.page(&transaction, after, |id, _| {
             if !set.contains(id) {
                 return Ok(None);
             }
-            Ok(body.query_row((signed(repository.0), SqlItemId(id)), |row| row.get(0))?)
-        })
+            let body: Option<Vec<u8>> =
+                body.query_row((signed(repository.0), SqlItemId(id)), |row| row.get(0))?;
+            Ok(body.map(|body| {
+                let bytes = body.len();
+                (body, bytes)
+            }))
+        })?;
+        Ok(page.into())
     }
 }
 

@@ -122,6 +122,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
+    fn each_instant_is_what_was_recorded(churn in contract::any_churn()) {
+        contract::each_instant_is_what_was_recorded(&Place::new(), churn);
+    }
+
+    #[test]
     fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing(steps in contract::any_steps()) {
         contract::a_mirror_is_the_fold_of_its_log_and_forgets_nothing(&Place::new(), steps);
     }

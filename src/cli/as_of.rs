@@ -44,6 +44,10 @@ fn time_ms(text: &str) -> Option<i64> {
             (time, offset_ms(offset)?)
         }
     };
+    // The library takes some offsets by itself, and some twice.
+    if !utc.ends_with(|last: char| last.is_ascii_digit()) {
+        return None;
+    }
     let time = humantime::parse_rfc3339(&format!("{utc}Z").replace('t', "T")).ok()?;
     let since_1970 = time.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since_1970.as_millis()).ok()?.checked_sub(ahead_ms)

@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | 11 | [`cli`] | the commands; the only place that prints, and that exits |
 //! | 10 | [`supervisor`] | starts, watches, reloads and ends the tasks |
-//! | 9 | [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint |
+//! | 9 | [`learn`], [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint; finding out how a server behaves |
 //! | 8 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
 //! | 7 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |
 //! | 6 | [`progress`], [`session`] | what tasks share: how far they are, and what is wrong; the tokens |
@@ -73,6 +73,7 @@
 //! | a window that is not answered holds up nobody, and a server that is away costs no place | `pager::request::blame`, `pager::proof::pass::unanswered`, `pager::tests::windows`, `tests/it/unreadable.rs` |
 //! | any answers at all end a pass | `pager::proof::pass::tests` |
 //! | a pass killed and taken up again proves as much as any | `pager::proof::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
+//! | a report of `learn` holds no text of the server's | `learn::report` by its types, `learn::shape` as a property, `tests/it/learn.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
 //! | no deletion is false, whatever is searched for; too many are held back; an approval is for what was announced, or for what is named of it | `pager::proof::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
 //! | items are compared as JSON, exactly | `json::canonical::tests` |
@@ -148,6 +149,7 @@ mod config;
 mod domain;
 mod http;
 mod json;
+mod learn;
 mod metrics;
 mod mirror;
 mod mirror_url;

@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["progress", "session"],
     &["signals", "systemd", "telemetry"],
     &["client", "mirror"],
-    &["pager", "refresher", "status"],
+    &["learn", "pager", "refresher", "status"],
     &["supervisor"],
     &["cli"],
 ];

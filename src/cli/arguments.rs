@@ -13,6 +13,7 @@ use super::diff::DiffArgs;
 use super::digest::DigestArgs;
 use super::export::ExportArgs;
 use super::history::HistoryArgs;
+use super::learn::LearnArgs;
 use super::simulate::{self, SimulateArgs};
 use super::transfer::MoveArgs;
 
@@ -59,6 +60,8 @@ pub(super) enum Command {
     ApproveDeletes(ApproveArgs),
     /// Move the whole mirror, log and all, to another store
     Move(MoveArgs),
+    /// Ask the server how it behaves, and report that without anything of what it keeps
+    Learn(LearnArgs),
     /// Run an EnterWorks look-alike on loopback, for trying things out
     Simulate(Box<SimulateArgs>),
     /// Run look-alike and daemon in one, with short-lived tokens and items on the move

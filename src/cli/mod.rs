@@ -21,6 +21,7 @@ pub mod fuzzing;
 mod generate;
 mod held_state;
 mod history;
+mod learn;
 mod manual;
 mod once;
 mod online;
@@ -69,6 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Digest(args) => digest::run(&config, &environment, &args),
         Command::Move(args) => transfer::run(&config, &environment, &args),
         Command::ApproveDeletes(args) => approve::run(&config, &environment, &args),
+        Command::Learn(args) => learn::run(&config, &environment, &args),
         Command::Simulate(args) => simulate(*args, &environment),
         Command::Demo(args) => demo::run(&args, &environment),
         Command::Completions { shell } => output::data(&generate::completions(shell, definition())),

@@ -35,6 +35,8 @@ pub enum ApiEndpoint {
     Repositories,
     /// `POST webcm/rest/oauth/token` (seen).
     Token,
+    /// Any call, to see how it is answered.
+    Probe,
 }
 
 impl ApiEndpoint {
@@ -48,6 +50,7 @@ impl ApiEndpoint {
             Self::Item => "item",
             Self::Repositories => "repositories",
             Self::Token => "token",
+            Self::Probe => "probe",
         }
     }
 }

@@ -8,6 +8,7 @@ use url::Url;
 use super::api::{Api, SessionStatus};
 use super::error::Failure;
 use super::item_call::{ItemRequest, Presence};
+use super::probe::{self, ProbeAnswer, ProbeRequest};
 use super::repository_list::RepositoryList;
 use super::search_call::{SearchAnswer, SearchRequest};
 use super::settings::{ClientSettings, Settings};
@@ -47,6 +48,16 @@ impl Client {
     /// [`Api`].
     pub async fn repositories(&self, credentials: &Credentials) -> Result<RepositoryList, Failure> {
         repositories::repositories(&self.settings(), &credentials.tokens).await
+    }
+
+    /// Asks any call with these tokens, to see how it is answered; they need not be good. It is no part
+    /// of the [`Api`]: no task asks so.
+    pub async fn probe(
+        &self,
+        tokens: &Tokens,
+        request: &ProbeRequest,
+    ) -> Result<ProbeAnswer, Failure> {
+        probe::probe(&self.settings(), tokens, request).await
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -121,7 +121,7 @@ async fn aside<T: Send + 'static>(reply: &Reply, judge: impl FnOnce() -> T + Sen
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// An id as one segment of a path; `None` where none stands for it.
-fn segment(id: &str) -> Option<String> {
+pub(super) fn segment(id: &str) -> Option<String> {
     (!matches!(id, "" | "." | "..")).then(|| utf8_percent_encode(id, RESERVED).to_string())
 }
 

@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `api`, `search_call`, `item_call` | the calls as the tasks know them, what they ask and what they answer |
 //! | `http_client`, `auth`, `items`, `repositories` | the calls over HTTP: signing in and out; items; what there is |
+//! | `probe` | any call, to see how it is answered |
 //! | `exchange`, `settings` | one call and its answer; what a call needs to know as of the last reload |
 //! | `instrumented` | the same calls, counted and timed |
 //! | `verdict`, `page`, `sign_in`, `presence`, `repository_list` | what an answer means (pure) |
@@ -33,6 +34,7 @@ mod items;
 mod lenient;
 mod page;
 mod presence;
+mod probe;
 mod redact;
 mod repositories;
 mod repository_list;
@@ -56,6 +58,7 @@ pub use self::fingerprint::Fingerprints;
 pub use self::http_client::Client;
 pub use self::instrumented::Instrumented;
 pub use self::item_call::{ItemRequest, Presence};
+pub use self::probe::{ProbeAnswer, ProbeRequest};
 pub use self::repository_list::ListedRepository;
 #[cfg(test)]
 pub use self::repository_list::RepositoryList;

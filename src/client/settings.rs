@@ -59,6 +59,7 @@ impl Settings {
             ApiEndpoint::Item => "webcm/rest/api/items",
             ApiEndpoint::Repositories => "webcm/rest/api/repositories",
             ApiEndpoint::Token => "webcm/rest/oauth/token",
+            ApiEndpoint::Probe => "",
         })
     }
 

@@ -7,6 +7,7 @@ use fastrand::Rng;
 use serde::Deserialize;
 
 use super::lists::ListBehaviour;
+use super::options::Options;
 
 /// How the call for one item answers a good session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -26,7 +27,7 @@ pub(super) enum SimulatedItemCall {
 }
 
 /// What lasts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Behaviour {
     pub(super) item_call: SimulatedItemCall,
     pub(super) lists: ListBehaviour,
@@ -35,6 +36,13 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
+    /// How a server of this kind answers.
+    pub(super) fn of(options: &Options) -> Self {
+        let item_call =
+            if options.item_call { SimulatedItemCall::Honest } else { SimulatedItemCall::NotFound };
+        Self { item_call, lists: ListBehaviour::of(options), orders: None }
+    }
+
     /// From now on each answer has another order of members, or all have the usual one.
     pub(super) fn reorder(&mut self, on: bool, seed: u64) {
         self.orders = on.then(|| Rng::with_seed(seed));

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::answer::SimulatedAnswer;
 use super::item::SimulatedItem;
+use super::options::{Options, SimulatedTotal};
 
 /// What holds for the lists of all repositories.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -49,6 +50,18 @@ enum WindowRefusal {
 }
 
 impl ListBehaviour {
+    /// How the lists of a server of this kind go.
+    pub(super) fn of(options: &Options) -> Self {
+        let (total_at_most, total_of_page) = match options.total {
+            SimulatedTotal::Right => (None, false),
+            SimulatedTotal::AtMost(most) => (Some(most), false),
+            SimulatedTotal::OfThePage => (None, true),
+        };
+        let past_end = options.past_end_is_error.then_some(WindowRefusal::BadRequest);
+        let page_at_most = options.page_at_most;
+        Self { page_at_most, total_at_most, total_of_page, past_end, ..Self::default() }
+    }
+
     /// How many items a page has at most where so many were asked for.
     pub(super) fn size(&self, asked: u64) -> u64 {
         self.page_at_most.map_or(asked, |most| asked.min(most.max(1)))

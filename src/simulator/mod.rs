@@ -12,6 +12,7 @@
 //! - `POST /webcm/rest/api/items/search`, `POST /webcm/rest/api/items/count`
 //! - `GET /webcm/rest/api/items/{id}`: `{"status": 0, "data": {item}}`, 404 when gone
 //! - `GET /webcm/rest/api/repositories`, `?NAME=`, `/webcm/rest/api/repositories/{name}/attributes`
+//! - `GET /webcm/rest/v2/api-docs`, the server's description of these calls
 //! - `GET /webcm/rest/swagger-ui.html`, `GET /webcm/login` (the sign-in page of refusals)
 //!
 //! The calls of the control API, which no real server has, need no session and suffer no fault:
@@ -75,6 +76,6 @@ pub use self::counts::SimulatorCounts;
 pub use self::fault::{SimulatedEndpoint, SimulatedFault, SimulatedRefusal, UnknownFault};
 pub use self::options::{
     Capacity, HIGHEST_RATE, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions,
-    StaleRestToken, UnfitOption,
+    SimulatedTotal, StaleRestToken, UnfitOption,
 };
 pub use self::server::{Simulator, StartError, start};

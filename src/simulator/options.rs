@@ -59,6 +59,16 @@ pub struct Options {
     /// Faults with their probabilities per request, from 0 to 1; at most one befalls a request,
     /// the first that is drawn.
     pub faults: Vec<(SimulatedFault, f64)>,
+    /// A page has no more items than this, whatever was asked for (open).
+    pub page_at_most: Option<u64>,
+    /// What the announced number of items is (open).
+    pub total: SimulatedTotal,
+    /// Whether a page past the end is an error, instead of an empty one (open).
+    pub past_end_is_error: bool,
+    /// Whether there is a call for one item (vendor, in words).
+    pub item_call: bool,
+    /// Whether the server describes its calls (likely).
+    pub description: bool,
     /// The seed of items, churn and chance; tokens never follow from it.
     pub seed: u64,
     /// The one login name.
@@ -89,6 +99,11 @@ impl Default for Options {
             capacity: None,
             slow: Duration::from_secs(5),
             faults: Vec::new(),
+            page_at_most: None,
+            total: SimulatedTotal::Right,
+            past_end_is_error: false,
+            item_call: true,
+            description: true,
             seed: 1,
             login: "system".to_owned(),
             password: "system".to_owned(),
@@ -174,6 +189,17 @@ pub enum Order {
     Modified,
     /// No order that means anything, but a stable one: new items come anywhere.
     Shuffled,
+}
+
+/// What a search announces as the number of items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimulatedTotal {
+    /// The number of items.
+    Right,
+    /// The number of items, but never more than this.
+    AtMost(usize),
+    /// The number of items of the page.
+    OfThePage,
 }
 
 /// What a server says to a client that keeps sending an old REST token. Which one is open.

@@ -83,7 +83,7 @@ async fn vendor_call(
     mut call: SimulatedCall,
 ) -> Result<Response<Delivery>, CutOff> {
     let Some((endpoint, method)) = endpoint(&call.path) else {
-        return Ok(page(&call).travel(Travel::Whole));
+        return Ok(page(shared, &call).travel(Travel::Whole));
     };
     if call.first && shared.lock().faults.drops_again(endpoint) {
         return Err(CutOff);
@@ -198,9 +198,42 @@ fn endpoint(path: &str) -> Option<(SimulatedEndpoint, Method)> {
     })
 }
 
+/// The server's description of its calls, as Springfox 2 writes one (likely): the members of a search
+/// are those that the vendor names.
+fn description() -> serde_json::Value {
+    let number = || json!({"type": "integer", "format": "int64"});
+    let members = json!({
+        "repositoryId": number(),
+        "page": number(),
+        "pageSize": number(),
+        "savedSetId": number(),
+        "userPreferenceId": number(),
+        "getCodeSetDescInd": {"type": "boolean"},
+    });
+    let reads = || json!({"get": {"responses": {"200": {"description": "OK"}}}});
+    let body = json!({"in": "body", "name": "search",
+        "schema": {"$ref": "#/definitions/ItemSearch"}});
+    let search = || json!({"post": {"parameters": [body], "responses": {}}});
+    json!({
+        "swagger": "2.0",
+        "basePath": "/webcm/rest",
+        "paths": {
+            "/api/items/search": search(),
+            "/api/items/count": search(),
+            "/api/items/{itemId}": reads(),
+            "/api/repositories": reads(),
+            "/api/repositories/{name}/attributes": reads(),
+        },
+        "definitions": {"ItemSearch": {"type": "object", "properties": members}},
+    })
+}
+
 /// The pages that a browser would ask for.
-fn page(call: &SimulatedCall) -> SimulatedAnswer {
+fn page(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {
     match call.path.as_str() {
+        "/webcm/rest/v2/api-docs" if shared.options.description => {
+            SimulatedAnswer::json(&description())
+        }
         "/webcm/login" => SimulatedAnswer::sign_in_page(),
         "/webcm/rest/swagger-ui.html" => SimulatedAnswer::html(StatusCode::OK, SWAGGER_PAGE),
         _ => SimulatedAnswer::html(StatusCode::NOT_FOUND, NOT_FOUND_PAGE),

@@ -65,7 +65,7 @@ impl SimulatorShared {
             balancer: options.nodes.map(Balancer::new),
             faults: SimulatedFaults::new(options.faults.clone(), options.seed),
             holds: Holds::default(),
-            behaviour: Behaviour::default(),
+            behaviour: Behaviour::of(&options),
             counts: SimulatorCounts::default(),
         };
         Self {

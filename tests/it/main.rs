@@ -16,6 +16,7 @@ mod exactness;
 mod faults;
 mod health;
 mod kill;
+mod learn;
 mod logs;
 mod machine;
 mod matrix;

@@ -5,15 +5,18 @@
 //! one is wrong usage (exit status 2) with the flag's name before it; only a repository given twice is
 //! found when the server starts ([`StartError::Option`], wrong usage as well).
 
+mod learned;
 mod values;
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use self::values::RepositoryArg;
 pub(super) use self::values::duration;
+use crate::learn::LearnReport;
 use crate::simulator::{
     self, Capacity, LoginAnswer, Options, Order, RepositoryOptions, SimulatedFault,
     SimulatedRefusal, StaleRestToken, StartError,
@@ -95,6 +98,16 @@ pub struct SimulateArgs {
     #[arg(long = "fault", value_name = "KIND=PROBABILITY", value_parser = values::fault)]
     faults: Vec<(SimulatedFault, f64)>,
 
+    /// Be like the server of this report of `ewmirror learn`, as far as it tells; no flag that says the
+    /// same is taken beside it
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = learned::read,
+        conflicts_with_all = ["repositories", "items", "order", "latency", "refusal", "login_answer"]
+    )]
+    report: Option<Arc<LearnReport>>,
+
     /// Seed of items, changes and faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -139,7 +152,7 @@ impl SimulateArgs {
         if repositories.is_empty() {
             repositories.push(RepositoryOptions { id: DEFAULT_REPOSITORY, items: self.items });
         }
-        Options {
+        let options = Options {
             port: self.port,
             base_path: self.base_path.clone(),
             repositories,
@@ -179,6 +192,10 @@ impl SimulateArgs {
             login: self.login.clone(),
             password: self.password.clone(),
             ..Options::default()
+        };
+        match &self.report {
+            Some(report) => learned::like(report, options),
+            None => options,
         }
     }
 }

@@ -22,11 +22,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let new = &self.given.config;
         let changes = reload::changes(&self.fixed, &old, new);
         self.note_restart_needed(&changes.need_restart);
-        if changes.signs_in_anew
-            && let Some(credentials) = self.session.current()
-        {
-            self.session.end(credentials.generation);
-        }
+        let to_be_ended = self.session.current().filter(|_| changes.signs_in_anew);
         if changes.starts_over {
             self.source.send_replace(source(new));
         }
@@ -38,6 +34,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             settings.logins += u64::from(changes.other_login);
             settings.ways += u64::from(changes.other_way);
         });
+        // Not before the refresher can know why: it would begin a login by the old settings, and another
+        // one when it hears of the new.
+        if let Some(credentials) = to_be_ended {
+            self.session.end(credentials.generation);
+        }
         for id in &changes.removed {
             self.restarts.forget(TaskName::Pager(*id));
             self.given.progress.problems.forget(*id);

@@ -17,7 +17,7 @@
 //! | 5 | [`http`] | connections, TLS, proxies, cookies, redirects and capped bodies, for any server |
 //! | 4 | [`config`], [`metrics`], [`task`], [`text`] | the table of keys; counters; how a task waits, stops and tries again; text that people may see |
 //! | 3 | [`mirror_url`] | where a mirror is kept, as `mirror.url` names it |
-//! | 2 | [`settings`] | tables of keys, whichever they are: reading, merging, parsing, errors; secrets; the process environment |
+//! | 2 | [`model`], [`settings`] | what is known of attributes, code sets and links, and how they are called; tables of keys, whichever they are: reading, merging, parsing, errors; secrets; the process environment |
 //! | 1 | [`domain`], [`json`] | ids, items, changes and their envelope; JSON as received |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
@@ -153,6 +153,7 @@ mod learn;
 mod metrics;
 mod mirror;
 mod mirror_url;
+mod model;
 mod pager;
 mod progress;
 mod refresher;

@@ -18,7 +18,7 @@ mod words;
 /// below its own, and none beside it or above it.
 const LAYERS: &[&[&str]] = &[
     &["domain", "json"],
-    &["settings"],
+    &["model", "settings"],
     &["mirror_url"],
     &["config", "metrics", "task", "text"],
     &["http"],

@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::approve::ApproveArgs;
+use super::attributes::AttributesArgs;
 use super::changes::ChangesArgs;
 use super::diff::DiffArgs;
 use super::digest::DigestArgs;
@@ -46,6 +47,8 @@ pub(super) enum Command {
     Doctor,
     /// Print the repositories that the server offers to this login
     Repositories,
+    /// Print what is known of the attributes of a repository
+    Attributes(AttributesArgs),
     /// Print the items of a repository as the mirror has them, ordered by id
     Export(ExportArgs),
     /// Print the change log, one JSON object a line

@@ -4,6 +4,9 @@
 //! reader of stdout holds nothing up; one so slow that the changes it waits for are dropped
 //! meanwhile gets an error, never a gap.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +17,11 @@ use clap::Args;
 use tokio::time::timeout;
 
 use super::output::{self, Stdout};
+use super::presentation::Presentation;
 use super::query::{self, MirrorQuery, RepositorySelector};
-use super::{Exit, PANICKED};
+use super::{Exit, PANICKED, known_model};
 use crate::config::Environment;
-use crate::domain::{RepositoryId, Sequence, envelope};
+use crate::domain::{Change, RepositoryId, Sequence, envelope};
 use crate::mirror::{MirrorError, MirrorReader};
 use crate::signals::{Listener, Signal};
 
@@ -45,6 +49,10 @@ pub(super) struct ChangesArgs {
     /// Stay, and tell of each change as it comes
     #[arg(long)]
     follow: bool,
+
+    /// Call members by the names of their attributes, where these are known
+    #[arg(long)]
+    names: bool,
 }
 
 /// Writes the log to stdout.
@@ -63,6 +71,9 @@ struct ChangesWriter {
     server: String,
     repository: Option<RepositoryId>,
     after: Option<Sequence>,
+    /// How the items of each repository are shown, by what was known when the first of its changes was
+    /// told; `None`: as they came.
+    shown: Option<HashMap<RepositoryId, Presentation>>,
     /// The lines of one page; kept for their room.
     lines: Vec<u8>,
 }
@@ -76,7 +87,8 @@ impl ChangesWriter {
         }
         let server = envelope::server_name(&query.config.server);
         let after = args.after.map(Sequence);
-        Ok(Self { query, server, repository, after, lines: Vec::new() })
+        let shown = args.names.then(HashMap::new);
+        Ok(Self { query, server, repository, after, shown, lines: Vec::new() })
     }
 
     /// Tells what is there now.
@@ -110,14 +122,36 @@ impl ChangesWriter {
         if self.after.is_none() && page.dropped_through > Sequence(0) {
             output::note(&format!("changes up to {} have been dropped\n", page.dropped_through));
         }
-        for change in &page.changes {
+        let (scanned_through, last) = (page.scanned_through, page.last);
+        for mut change in page.changes {
             self.lines.clear();
-            envelope::write_line(change, &self.server, &mut self.lines);
+            self.show(&mut change)?;
+            envelope::write_line(&change, &self.server, &mut self.lines);
             stdout.write(&self.lines)?;
         }
         stdout.flush()?;
-        self.after = Some(page.scanned_through);
-        Ok((page.scanned_through, page.last))
+        self.after = Some(scanned_through);
+        Ok((scanned_through, last))
+    }
+}
+
+impl ChangesWriter {
+    /// Has a change show the names of attributes, if that is wanted.
+    fn show(&mut self, change: &mut Change) -> Result<(), Exit> {
+        let Some(shown) = &mut self.shown else { return Ok(()) };
+        let presentation = match shown.entry(change.repository) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let naming = known_model::naming(&self.query, change.repository)?;
+                unknown.insert(Presentation { naming, by_name: true, ..Presentation::default() })
+            }
+        };
+        for body in [&mut change.before, &mut change.after].into_iter().flatten() {
+            if let Cow::Owned(shown) = presentation.item(body) {
+                *body = shown;
+            }
+        }
+        Ok(())
     }
 }
 

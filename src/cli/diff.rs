@@ -13,11 +13,12 @@ use super::as_of::{self, AsOf};
 use super::history::lines;
 use super::query::{self, MirrorQuery, RepositorySelector};
 use super::spill_file::SpillWriter;
-use super::{Exit, held_state, output};
+use super::{Exit, held_state, known_model, output};
 use crate::config::Environment;
 use crate::domain::{Op, RepositoryId, Sequence, envelope};
 use crate::json::JsonPointer;
 use crate::mirror::{ComparedItem, ItemsComparison, MirrorError};
+use crate::model::Naming;
 
 /// The flags of `ewmirror diff`.
 #[derive(Args, Debug)]
@@ -69,7 +70,8 @@ fn diff(file: &Path, environment: &Environment, args: &DiffArgs) -> Result<(), E
     }
     let configured = query.config.repositories.iter().find(|known| known.id == repository);
     let ignore = configured.map(|known| Arc::clone(&known.ignore)).unwrap_or_default();
-    let job = DiffJob { repository, from, to, format: args.format, ignore };
+    let naming = known_model::naming(&query, repository)?;
+    let job = DiffJob { repository, from, to, format: args.format, ignore, naming };
     match held_state::to_stdout(query, move |query, writer| job.write(query, writer))? {
         Ok(DiffSummary { from, to, created, updated, deleted }) => {
             output::note(&format!(
@@ -99,6 +101,8 @@ struct DiffJob {
     to: Option<Sequence>,
     format: DiffFormatArg,
     ignore: Arc<[JsonPointer]>,
+    /// What the text calls attributes.
+    naming: Naming,
 }
 
 /// What was written.
@@ -170,7 +174,7 @@ impl DiffJob {
             DiffFormatArg::Text => {
                 let (sign, lines) = match op {
                     Op::Read | Op::Create => ('+', String::new()),
-                    Op::Update => ('~', lines::of(before, after)),
+                    Op::Update => ('~', lines::of(before, after, &self.naming)),
                     Op::Delete => ('-', String::new()),
                 };
                 format!("{sign} {}\n{lines}", output::visible(&id.to_string())).into_bytes()

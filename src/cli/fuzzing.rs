@@ -12,8 +12,13 @@ pub fn table(items: &[&[u8]], first_column: &str) -> Result<Vec<u8>, String> {
     let each = |write: &mut export::EachItem<'_>| {
         items.iter().zip(0..).try_for_each(|(item, id)| write(&ItemId::Integer(id), item))
     };
-    export::csv(each, first_column, export::TableStyle::Plain, &mut written)
-        .map_err(|error| error.to_string())?;
+    export::csv(
+        each,
+        export::ColumnOrder::FirstIs(first_column),
+        export::TableStyle::Plain,
+        &mut written,
+    )
+    .map_err(|error| error.to_string())?;
     Ok(written)
 }
 

@@ -7,6 +7,7 @@
 mod approve;
 mod arguments;
 mod as_of;
+mod attributes;
 mod changes;
 pub mod check;
 mod daemon;
@@ -21,11 +22,13 @@ pub mod fuzzing;
 mod generate;
 mod held_state;
 mod history;
+mod known_model;
 mod learn;
 mod manual;
 mod once;
 mod online;
 mod output;
+mod presentation;
 mod query;
 mod repositories;
 pub mod simulate;
@@ -63,6 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => check(&config, &environment, &args),
         Command::Doctor => doctor::run(&config, &environment),
         Command::Repositories => repositories::run(&config, &environment),
+        Command::Attributes(args) => attributes::run(&config, &environment, &args),
         Command::Export(args) => export::run(&config, &environment, &args),
         Command::Changes(args) => changes::run(&config, &environment, &args),
         Command::History(args) => history::run(&config, &environment, &args),

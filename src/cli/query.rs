@@ -79,6 +79,11 @@ impl MirrorQuery {
         )))
     }
 
+    /// What the configuration says of a repository.
+    pub(super) fn configured(&self, repository: RepositoryId) -> Option<&RepositoryConfig> {
+        self.config.repositories.iter().find(|known| known.id == repository)
+    }
+
     /// The repository that a flag names.
     pub(super) fn find(&self, wanted: &RepositorySelector) -> Result<RepositoryId, Exit> {
         find(wanted, &self.config.repositories).map_err(Exit::Wrong)
@@ -112,7 +117,7 @@ pub(super) fn repository(text: &str) -> Result<RepositorySelector, ParseIntError
 }
 
 /// Which of the configured repositories is wanted, or why none is. A number stands for itself.
-fn find(
+pub(super) fn find(
     wanted: &RepositorySelector,
     configured: &[RepositoryConfig],
 ) -> Result<RepositoryId, String> {

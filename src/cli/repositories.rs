@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Exit, online, output};
-use crate::client::ListedRepository;
+use crate::client::{Api, ListedRepository};
 use crate::config::{Environment, RepositoryConfig};
 use crate::text::name;
 

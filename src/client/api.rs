@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::error::Failure;
 use super::item_call::{ItemRequest, Presence};
+use super::repository_call::RepositoryList;
 use super::search_call::{SearchAnswer, SearchRequest};
+use crate::model::{MetadataReply, MetadataRequest};
 use crate::session::{Credentials, Tokens};
 
 /// How far the server's clock and ours may be apart, in seconds, before it is told. The daemon lives
@@ -41,6 +43,20 @@ pub trait Api: Send + Sync + 'static {
         credentials: &Credentials,
         request: &ItemRequest,
     ) -> impl Future<Output = Result<Presence, Failure>> + Send;
+
+    /// Asks what repositories there are for this login.
+    fn repositories(
+        &self,
+        credentials: &Credentials,
+    ) -> impl Future<Output = Result<RepositoryList, Failure>> + Send;
+
+    /// Asks about the model of a repository. That the server does not answer such a call, or not to
+    /// this login, is a reply.
+    fn metadata(
+        &self,
+        credentials: &Credentials,
+        request: &MetadataRequest,
+    ) -> impl Future<Output = Result<MetadataReply, Failure>> + Send;
 
     /// How long a call that begins now may take until it has succeeded or failed.
     fn time_out(&self) -> Duration;

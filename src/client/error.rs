@@ -33,6 +33,8 @@ pub enum ApiEndpoint {
     Item,
     /// `GET webcm/rest/api/repositories` (seen).
     Repositories,
+    /// The calls for the model of a repository, below `webcm/rest/api` (seen, vendor).
+    Metadata,
     /// `POST webcm/rest/oauth/token` (seen).
     Token,
     /// Any call, to see how it is answered.
@@ -49,6 +51,7 @@ impl ApiEndpoint {
             Self::Search => "search",
             Self::Item => "item",
             Self::Repositories => "repositories",
+            Self::Metadata => "metadata",
             Self::Token => "token",
             Self::Probe => "probe",
         }

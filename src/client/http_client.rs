@@ -9,11 +9,12 @@ use super::api::{Api, SessionStatus};
 use super::error::Failure;
 use super::item_call::{ItemRequest, Presence};
 use super::probe::{self, ProbeAnswer, ProbeRequest};
-use super::repository_list::RepositoryList;
+use super::repository_call::RepositoryList;
 use super::search_call::{SearchAnswer, SearchRequest};
 use super::settings::{ClientSettings, Settings};
-use super::{auth, items, repositories};
+use super::{auth, items, metadata, repositories};
 use crate::http::SetupError;
+use crate::model::{MetadataReply, MetadataRequest};
 use crate::session::{Credentials, Tokens};
 
 /// The [`Api`] over HTTP.
@@ -42,12 +43,6 @@ impl Client {
     /// now, and `server.url` should say so.
     pub fn redirected_to(&self) -> Option<Url> {
         self.settings().http.secured().cloned()
-    }
-
-    /// Asks what repositories there are for this login. No pager needs it, so it is no part of the
-    /// [`Api`].
-    pub async fn repositories(&self, credentials: &Credentials) -> Result<RepositoryList, Failure> {
-        repositories::repositories(&self.settings(), &credentials.tokens).await
     }
 
     /// Asks any call with these tokens, to see how it is answered; they need not be good. It is no part
@@ -92,6 +87,18 @@ impl Api for Client {
         request: &ItemRequest,
     ) -> Result<Presence, Failure> {
         items::item(&self.settings(), &credentials.tokens, request).await
+    }
+
+    async fn repositories(&self, credentials: &Credentials) -> Result<RepositoryList, Failure> {
+        repositories::repositories(&self.settings(), &credentials.tokens).await
+    }
+
+    async fn metadata(
+        &self,
+        credentials: &Credentials,
+        request: &MetadataRequest,
+    ) -> Result<MetadataReply, Failure> {
+        metadata::metadata(&self.settings(), &credentials.tokens, request).await
     }
 
     fn time_out(&self) -> Duration {

@@ -10,8 +10,10 @@ use tokio::time::Instant;
 use super::api::{Api, SessionStatus};
 use super::error::Failure;
 use super::item_call::{ItemRequest, Presence};
+use super::repository_call::RepositoryList;
 use super::search_call::{SearchAnswer, SearchRequest};
 use crate::metrics::calls::{Call, CallOutcome, Calls};
+use crate::model::{MetadataReply, MetadataRequest};
 use crate::session::{Credentials, Tokens};
 
 /// An [`Api`] and the book of its calls.
@@ -83,6 +85,18 @@ impl<A: Api> Api for Instrumented<A> {
         request: &ItemRequest,
     ) -> Result<Presence, Failure> {
         self.measured(Call::Item, self.api.item(credentials, request)).await
+    }
+
+    async fn repositories(&self, credentials: &Credentials) -> Result<RepositoryList, Failure> {
+        self.measured(Call::Metadata, self.api.repositories(credentials)).await
+    }
+
+    async fn metadata(
+        &self,
+        credentials: &Credentials,
+        request: &MetadataRequest,
+    ) -> Result<MetadataReply, Failure> {
+        self.measured(Call::Metadata, self.api.metadata(credentials, request)).await
     }
 
     fn time_out(&self) -> Duration {

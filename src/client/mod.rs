@@ -8,8 +8,8 @@
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `api`, `search_call`, `item_call` | the calls as the tasks know them, what they ask and what they answer |
-//! | `http_client`, `auth`, `items`, `repositories` | the calls over HTTP: signing in and out; items; what there is |
+//! | `api`, `search_call`, `item_call`, `repository_call` | the calls as the tasks know them, what they ask and what they answer |
+//! | `http_client`, `auth`, `items`, `repositories`, `metadata` | the calls over HTTP: signing in and out; items; what there is; the model |
 //! | `probe` | any call, to see how it is answered |
 //! | `exchange`, `settings` | one call and its answer; what a call needs to know as of the last reload |
 //! | `instrumented` | the same calls, counted and timed |
@@ -32,11 +32,13 @@ mod instrumented;
 mod item_call;
 mod items;
 mod lenient;
+mod metadata;
 mod page;
 mod presence;
 mod probe;
 mod redact;
 mod repositories;
+mod repository_call;
 mod repository_list;
 mod search_call;
 mod settings;
@@ -59,8 +61,8 @@ pub use self::http_client::Client;
 pub use self::instrumented::Instrumented;
 pub use self::item_call::{ItemRequest, Presence};
 pub use self::probe::{ProbeAnswer, ProbeRequest};
-pub use self::repository_list::ListedRepository;
+pub use self::repository_call::ListedRepository;
 #[cfg(test)]
-pub use self::repository_list::RepositoryList;
+pub use self::repository_call::RepositoryList;
 pub use self::search_call::{SearchAnswer, SearchRequest, UnreadableItem};
 pub use self::settings::ClientSettings;

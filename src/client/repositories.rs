@@ -2,7 +2,8 @@
 
 use super::auth::signed;
 use super::error::{ApiEndpoint, Failure};
-use super::repository_list::{self, RepositoryList};
+use super::repository_call::RepositoryList;
+use super::repository_list;
 use super::settings::Settings;
 use crate::http::Method;
 use crate::session::Tokens;

@@ -58,6 +58,7 @@ impl Settings {
             ApiEndpoint::Search => "webcm/rest/api/items/search",
             ApiEndpoint::Item => "webcm/rest/api/items",
             ApiEndpoint::Repositories => "webcm/rest/api/repositories",
+            ApiEndpoint::Metadata => "webcm/rest/api",
             ApiEndpoint::Token => "webcm/rest/oauth/token",
             ApiEndpoint::Probe => "",
         })

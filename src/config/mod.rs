@@ -12,6 +12,7 @@
 
 mod address;
 mod load;
+mod names_file;
 mod numbers;
 mod rules;
 mod search;

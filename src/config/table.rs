@@ -17,6 +17,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::address::{LISTEN, PROXY_URL, SERVER_URL};
+use super::names_file::{NAMES_FILE, NamesFile};
 use super::numbers::{
     AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, LEASE_TTL, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
     REPOSITORY_ID, RESPONSE_SIZE,
@@ -177,6 +178,11 @@ section! {
         /// Members that change on every read and mean nothing, as JSON pointers. They are left out
         /// when an item is compared with its copy: a change in them alone is no change.
         ignore: Arc<[JsonPointer]> = POINTERS, Optional(["/F_100999"]), Repository;
+        /// What the attributes are called: a csv file with the header
+        /// "id,name,restricted_name,type,language,code_set", or a JSON file with such members. What
+        /// it says wins over what the server says. It must not be a link.
+        names_file: Option<NamesFile> =
+            NAMES_FILE, Optional("/etc/ewmirror/products.csv"), Repository;
     }
     overrides {
         /// `[paging]` with this repository's own values laid over it.

@@ -33,11 +33,14 @@ pub enum Call {
     Reauth,
     /// The end of the session.
     Logout,
+    /// The model of a repository, and what repositories there are.
+    Metadata,
 }
 
 impl Call {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Search, Self::Item, Self::Login, Self::Reauth, Self::Logout];
+    pub const ALL: [Self; 6] =
+        [Self::Search, Self::Item, Self::Login, Self::Reauth, Self::Logout, Self::Metadata];
 
     /// The name, as logs have it.
     pub fn name(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Call {
             Self::Login => "login",
             Self::Reauth => "reauth",
             Self::Logout => "logout",
+            Self::Metadata => "metadata",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! somebody else can write is refused, because who can write the configuration can have the password
 //! sent to a server of his own, and who can write the password can lock the account.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -18,28 +18,49 @@ const UNIT_FOLDER: &str = "/etc/ewmirror";
 
 /// Reads a whole file of at most `limit` bytes; `hint` is told where it is missing or is none.
 pub fn read(path: &Path, limit: usize, hint: &str) -> Parsed<Vec<u8>> {
-    let unreadable = |error: io::Error| {
-        let hint = match error.kind() {
-            io::ErrorKind::PermissionDenied => "run this with sudo, or as the user of the daemon",
-            _ => hint,
-        };
-        InvalidValue::new(format!("cannot be read: {error}"), hint)
-    };
-    let file = open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        let kind = if metadata.is_dir() { "a directory" } else { "no regular file" };
-        return invalid(format!("cannot be read: it is {kind}"), hint);
-    }
+    let (file, metadata) = open_regular(path, OFlags::empty(), hint)?;
     let (mode, owner, group) = (metadata.mode(), metadata.uid(), metadata.gid());
     if let Some(who) = other_writer(mode, owner, group, own_user()) {
         let path = path.display();
         let hint = format!("chown root {path}; chmod go-w {path}; and see what it says now");
         return invalid(format!("can be written by {who}"), hint);
     }
+    contents(file, limit, hint)
+}
+
+/// The same of a file that says nothing about where the daemon goes or what it may: anybody may write
+/// it, but it must not be a link to another.
+pub fn read_unlinked(path: &Path, limit: usize, hint: &str) -> Parsed<Vec<u8>> {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+        return invalid("cannot be read: it is a link", hint);
+    }
+    let (file, _) = open_regular(path, OFlags::NOFOLLOW, hint)?;
+    contents(file, limit, hint)
+}
+
+/// Opens a regular file and no other.
+fn open_regular(path: &Path, flags: OFlags, hint: &str) -> Parsed<(File, Metadata)> {
+    let file = open(path, flags).map_err(|error| unreadable(&error, hint))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error, hint))?;
+    if !metadata.is_file() {
+        let kind = if metadata.is_dir() { "a directory" } else { "no regular file" };
+        return invalid(format!("cannot be read: it is {kind}"), hint);
+    }
+    Ok((file, metadata))
+}
+
+fn unreadable(error: &io::Error, hint: &str) -> InvalidValue {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "run this with sudo, or as the user of the daemon",
+        _ => hint,
+    };
+    InvalidValue::new(format!("cannot be read: {error}"), hint)
+}
+
+fn contents(file: File, limit: usize, hint: &str) -> Parsed<Vec<u8>> {
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(most).read_to_end(&mut bytes).map_err(|error| unreadable(&error, hint))?;
     if bytes.len() > limit {
         return invalid(format!("is larger than {limit} bytes"), hint);
     }
@@ -77,8 +98,8 @@ fn secret_beside(file: &Path, folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 /// Opens without waiting for anybody at the other end.
-fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+fn open(path: &Path, more: OFlags) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | more;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }

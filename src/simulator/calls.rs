@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use super::answer::{NOT_FOUND_PAGE, SWAGGER_PAGE, SimulatedAnswer, message};
 use super::behaviour::SimulatedItemCall;
-use super::call::{SimulatedCall, parameter};
-use super::catalog;
+use super::call::SimulatedCall;
 use super::state::SimulatorShared;
 
 /// The largest page size that is accepted; about 200 MB of items. Beyond it the search says no
@@ -151,22 +150,9 @@ pub(super) fn item(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedA
     SimulatedAnswer::new(StatusCode::OK, "application/json", out)
 }
 
-/// The repositories, or the attributes of one (seen); member names are open.
+/// The repositories (seen); member names are open.
 pub(super) fn repositories(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {
     let state = shared.lock();
-    let below = call.path.strip_prefix("/webcm/rest/api/repositories/");
-    if let Some(path) = below {
-        let name = path.strip_suffix("/attributes").unwrap_or_default();
-        // A plus sign is a plus sign in a path, but nothing here has one in its name.
-        let name = parameter(format!("name={name}").as_bytes(), "name");
-        if !state.repositories.iter().any(|repository| Some(&repository.name) == name.as_ref()) {
-            return message(StatusCode::NOT_FOUND, "repository not found");
-        }
-        let attributes: Vec<Value> = catalog::attributes()
-            .map(|(id, label)| json!({"fieldId": id, "name": label}))
-            .collect();
-        return SimulatedAnswer::json(&json!({"status": 0, "data": attributes}));
-    }
     let wanted = call.parameter("NAME");
     let found: Vec<Value> = state
         .repositories

@@ -268,6 +268,9 @@ pub enum SimulatedEndpoint {
     Count,
     /// `webcm/rest/api/items/{id}`.
     Item,
-    /// `webcm/rest/api/repositories` and below.
+    /// `webcm/rest/api/repositories`.
     Repositories,
+    /// The calls for the model: below `webcm/rest/api/repositories` and `webcm/rest/api/links`, and
+    /// `webcm/rest/api/items/attrValueOptions`.
+    Metadata,
 }

@@ -62,6 +62,7 @@ mod faults;
 mod holds;
 mod item;
 mod lists;
+mod model;
 mod options;
 mod routes;
 mod server;
@@ -76,6 +77,6 @@ pub use self::counts::SimulatorCounts;
 pub use self::fault::{SimulatedEndpoint, SimulatedFault, SimulatedRefusal, UnknownFault};
 pub use self::options::{
     Capacity, HIGHEST_RATE, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions,
-    SimulatedTotal, StaleRestToken, UnfitOption,
+    SimulatedModel, SimulatedTotal, StaleRestToken, UnfitOption,
 };
 pub use self::server::{Simulator, StartError, start};

@@ -42,6 +42,8 @@ pub struct Options {
     pub update_rate: f64,
     /// The order of a search (open).
     pub order: Order,
+    /// How the calls for the model are answered (open).
+    pub model: SimulatedModel,
     /// How long each vendor call takes before it is worked on.
     pub latency: Duration,
     /// How many nodes a balancer spreads requests over, which share no sessions; it keeps a session
@@ -92,6 +94,7 @@ impl Default for Options {
             delete_rate: 0.0,
             update_rate: 0.0,
             order: Order::Id,
+            model: SimulatedModel::Flat,
             latency: Duration::ZERO,
             nodes: None,
             requests_per_connection: None,
@@ -200,6 +203,27 @@ pub enum SimulatedTotal {
     AtMost(usize),
     /// The number of items of the page.
     OfThePage,
+}
+
+/// How the calls for the model are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SimulatedModel {
+    /// A list of attributes in `data`, members in camel case, codes as objects.
+    #[default]
+    Flat,
+    /// Groups of attributes, members in Pascal case, codes as a tree.
+    Nested,
+    /// A map from field id to attribute, members in snake case, codes as a map.
+    Map,
+    /// Pages of ten attributes as Spring makes them, codes as pairs; an attribute has its field id only
+    /// in a path.
+    Paged,
+    /// With 404: a server without such calls.
+    None,
+    /// With 403: a user who may not ask.
+    Forbidden,
+    /// With an HTML page that is no sign-in page.
+    Html,
 }
 
 /// What a server says to a client that keeps sending an old REST token. Which one is open.

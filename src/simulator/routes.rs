@@ -19,6 +19,7 @@ use super::answer::{
 use super::call::SimulatedCall;
 use super::calls::{SearchDistortion, count, item, repositories, search};
 use super::fault::{SimulatedEndpoint, SimulatedFault, SimulatedRefusal};
+use super::model::model;
 use super::sessions::TokenStatus;
 use super::sign_in::{login, logout, oauth_token};
 use super::state::{SearchGuard, SimulatorShared};
@@ -190,9 +191,13 @@ fn endpoint(path: &str) -> Option<(SimulatedEndpoint, Method)> {
         "/webcm/rest/api/items/search" => (SimulatedEndpoint::Search, Method::POST),
         "/webcm/rest/api/items/count" => (SimulatedEndpoint::Count, Method::POST),
         "/webcm/rest/api/repositories" => (SimulatedEndpoint::Repositories, Method::GET),
+        "/webcm/rest/api/items/attrValueOptions" => (SimulatedEndpoint::Metadata, Method::POST),
         _ if path.starts_with("/webcm/rest/api/items/") => (SimulatedEndpoint::Item, Method::GET),
-        _ if path.starts_with("/webcm/rest/api/repositories/") => {
-            (SimulatedEndpoint::Repositories, Method::GET)
+        _ if ["/webcm/rest/api/repositories/", "/webcm/rest/api/links/"]
+            .iter()
+            .any(|above| path.starts_with(above)) =>
+        {
+            (SimulatedEndpoint::Metadata, Method::GET)
         }
         _ => return None,
     })
@@ -258,7 +263,8 @@ fn handle(
         SimulatedEndpoint::Search
         | SimulatedEndpoint::Count
         | SimulatedEndpoint::Item
-        | SimulatedEndpoint::Repositories => {}
+        | SimulatedEndpoint::Repositories
+        | SimulatedEndpoint::Metadata => {}
     }
     let standing = {
         let mut state = shared.lock();
@@ -286,6 +292,7 @@ fn handle(
         SimulatedEndpoint::Search => search(shared, call, distortion, announced.as_deref()),
         SimulatedEndpoint::Count => count(shared, call),
         SimulatedEndpoint::Item => item(shared, call),
+        SimulatedEndpoint::Metadata => model(shared, call),
         _ => repositories(shared, call),
     }
 }

@@ -3,6 +3,7 @@
 mod support;
 
 mod asking;
+mod attributes;
 mod balanced;
 mod check;
 mod cli;

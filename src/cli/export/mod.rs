@@ -9,20 +9,18 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use self::table::{Census, TableError};
+use self::table::{Census, Columns, TableError};
 use super::as_of::{self, AsOf};
+use super::presentation::{CodeStyle, Presentation, columns};
 use super::query::{self, MirrorQuery, RepositorySelector};
 use super::spill_file::SpillWriter;
-use super::{Exit, held_state, output};
+use super::{Exit, held_state, known_model, output};
 use crate::config::Environment;
 use crate::domain::{ItemId, RepositoryId, Sequence, item};
 use crate::mirror::{ItemsSnapshot, MirrorError};
 
 /// By it a spreadsheet knows UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
-
-/// The member that holds an item's id unless `item_id` says otherwise.
-const ID_MEMBER: &str = "itemId";
 
 /// The flags of `ewmirror export`.
 #[derive(Args, Debug)]
@@ -46,6 +44,19 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     excel: bool,
 
+    /// Call members by the names of their attributes, where these are known
+    #[arg(long)]
+    names: bool,
+
+    /// Only these, in this order: names, restricted names or field ids with commas between, each with
+    /// NAME=ALIAS where it is to be called otherwise
+    #[arg(long, value_name = "A,B,..")]
+    columns: Option<String>,
+
+    /// How values are written that are codes
+    #[arg(long, default_value = "code")]
+    codes: CodesArg,
+
     /// Write the sequence of the export to this file once it is complete: go on from there with
     /// `changes --after`
     #[arg(long, value_name = "FILE")]
@@ -58,6 +69,16 @@ enum FormatArg {
     Ndjson,
     /// A table with a column for each attribute
     Csv,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CodesArg {
+    /// As they are
+    Code,
+    /// By their descriptions, where these are known
+    Description,
+    /// As both: an object in ndjson, "CODE (DESCRIPTION)" in csv
+    Both,
 }
 
 /// Writes the items to stdout.
@@ -80,12 +101,16 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
     let repository = query.find(&args.repository)?;
     query.expect(repository)?;
     let as_of = args.as_of.map(|as_of| as_of::find(&query, as_of)).transpose()?;
-    let configured = query.config.repositories.iter().find(|known| known.id == repository);
-    let first = configured.and_then(|known| known.item_id.tokens().first());
-    let first_column = first.map_or(ID_MEMBER, String::as_str).to_owned();
-    let job = ExportJob { repository, as_of, format: args.format, style, first_column };
+    let shown = presentation(args, &query, repository)?;
+    let id_member = known_model::id_member(query.configured(repository));
+    let first_column = shown.name(&id_member).to_owned();
+    let job = ExportJob { repository, as_of, format: args.format, style, first_column, shown };
     match held_state::to_stdout(query, move |query, writer| job.write(query, writer))? {
-        Ok(sequence) => {
+        Ok((sequence, unseen)) => {
+            if !unseen.is_empty() {
+                let unseen = output::visible(&query::listed(unseen));
+                output::note(&format!("no item has a member for --columns {unseen}\n"));
+            }
             if let Some(place) = &args.sequence_file {
                 keep(place, sequence)?;
             }
@@ -98,6 +123,27 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
         Err(ExportError::Read(error)) => Err(query::failed(&error)),
         Err(error) => Err(Exit::Failed(output::chain(&error))),
     }
+}
+
+/// How the items are to be shown.
+fn presentation(
+    args: &ExportArgs,
+    query: &MirrorQuery,
+    repository: RepositoryId,
+) -> Result<Presentation, Exit> {
+    let codes = match (args.codes, args.format) {
+        (CodesArg::Code, _) => CodeStyle::Code,
+        (CodesArg::Description, _) => CodeStyle::Description,
+        (CodesArg::Both, FormatArg::Ndjson) => CodeStyle::Object,
+        (CodesArg::Both, FormatArg::Csv) => CodeStyle::Text,
+    };
+    if !args.names && args.columns.is_none() && codes == CodeStyle::Code {
+        return Ok(Presentation::default());
+    }
+    let naming = known_model::naming(query, repository)?;
+    let columns = args.columns.as_ref().map(|it| columns::parse(it, &naming, args.names));
+    let columns = columns.transpose().map_err(|error| Exit::Wrong(output::visible(&error)))?;
+    Ok(Presentation { naming, by_name: args.names, codes, columns })
 }
 
 /// Puts the sequence into a file, whole or not at all.
@@ -140,6 +186,7 @@ struct ExportJob {
     format: FormatArg,
     style: TableStyle,
     first_column: String,
+    shown: Presentation,
 }
 
 /// Who reads a table.
@@ -152,8 +199,12 @@ pub(super) enum TableStyle {
 }
 
 impl ExportJob {
-    /// Writes the items; returns the last change that is in them.
-    fn write(&self, query: &MirrorQuery, mut writer: SpillWriter) -> Result<Sequence, ExportError> {
+    /// Writes the items; returns the last change that is in them, and the columns that none of them has.
+    fn write(
+        &self,
+        query: &MirrorQuery,
+        mut writer: SpillWriter,
+    ) -> Result<(Sequence, Vec<String>), ExportError> {
         let snapshot = query.block_on(query.mirror.snapshot(self.as_of))?;
         let sequence = snapshot.sequence();
         match self.format {
@@ -163,13 +214,20 @@ impl ExportJob {
             })?,
             FormatArg::Csv => {
                 let each = |write: &mut EachItem<'_>| self.each_item(query, &*snapshot, write);
-                csv(each, &self.first_column, self.style, &mut writer)?;
+                let heads = self.shown.columns.as_ref();
+                let heads = heads.map(|it| it.iter().map(|column| column.head.clone()).collect());
+                let order =
+                    heads.map_or(ColumnOrder::FirstIs(&self.first_column), ColumnOrder::These);
+                csv(each, order, self.style, &mut writer)?;
             }
         }
         // Before the last of it may have to wait.
         drop(snapshot);
         writer.finish()?;
-        Ok(sequence)
+        let columns = self.shown.columns.iter().flatten();
+        let unseen = columns.filter(|column| !column.is_seen.get());
+        let unseen = unseen.map(|column| column.asked.clone());
+        Ok((sequence, unseen.collect()))
     }
 
     /// Hands over the items in the order of their ids, some of them in memory at a time: the store
@@ -182,7 +240,8 @@ impl ExportJob {
     ) -> Result<(), ExportError> {
         let mut page = query.block_on(snapshot.items(self.repository, None))?;
         loop {
-            let mut write_page = || page.items.iter().try_for_each(|(id, body)| write(id, body));
+            let mut write_page =
+                || page.items.iter().try_for_each(|(id, body)| write(id, &self.shown.item(body)));
             let Some(last) = page.scanned_through.clone() else { return write_page() };
             let next = snapshot.items(self.repository, Some(last));
             let (next, written) = query.block_on(async {
@@ -198,10 +257,20 @@ impl ExportJob {
 /// What is done with each item.
 pub(super) type EachItem<'a> = dyn FnMut(&ItemId, &[u8]) -> Result<(), ExportError> + 'a;
 
-/// RFC 4180. The columns are known only when all items have been seen, so these are read twice.
+/// Which columns a table has.
+#[derive(Clone, Debug)]
+pub(super) enum ColumnOrder<'a> {
+    /// One for each member that any item has: this one first, the others by name.
+    FirstIs(&'a str),
+    /// These.
+    These(Vec<String>),
+}
+
+/// RFC 4180. Unless the columns are given, they are known only when all items have been seen, so these
+/// are read twice.
 pub(super) fn csv(
     each_item: impl Fn(&mut EachItem<'_>) -> Result<(), ExportError>,
-    first_column: &str,
+    order: ColumnOrder<'_>,
     style: TableStyle,
     mut writer: impl Write,
 ) -> Result<(), ExportError> {
@@ -209,9 +278,14 @@ pub(super) fn csv(
         let item = id.clone();
         move |source| ExportError::Item { item, source }
     };
-    let mut census = Census::default();
-    each_item(&mut |id, body| census.take(body).map_err(unfit(id)))?;
-    let mut columns = census.columns(first_column);
+    let mut columns = match order {
+        ColumnOrder::These(names) => Columns::of(names),
+        ColumnOrder::FirstIs(first) => {
+            let mut census = Census::default();
+            each_item(&mut |id, body| census.take(body).map_err(unfit(id)))?;
+            census.columns(first)
+        }
+    };
     if columns.names().is_empty() {
         return Ok(());
     }

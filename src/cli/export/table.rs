@@ -49,8 +49,7 @@ impl Census {
     pub(super) fn columns(self, first: &str) -> Columns {
         let mut names = self.names;
         names.sort_unstable_by(|a, b| (a != first, a).cmp(&(b != first, b)));
-        let known = names.iter().cloned().zip(0..).collect();
-        Columns { names, places: Places { known, guesses: Vec::new() } }
+        Columns::of(names)
     }
 }
 
@@ -91,6 +90,12 @@ pub(super) struct Columns {
 }
 
 impl Columns {
+    /// These columns. A member that has none of these names has no place.
+    pub(super) fn of(names: Vec<String>) -> Self {
+        let known = names.iter().cloned().zip(0..).collect();
+        Self { names, places: Places { known, guesses: Vec::new() } }
+    }
+
     /// The header.
     pub(super) fn names(&self) -> &[String] {
         &self.names

@@ -1,4 +1,5 @@
-//! What became of an item, as lines for people: one for each attribute. Pure.
+//! What became of an item, as lines for people: one for each attribute, by its name where that is
+//! known. Pure.
 //!
 //! Values are JSON texts on one line each, and nothing in them reaches the terminal that it would obey.
 
@@ -8,12 +9,13 @@ use serde_json::value::RawValue;
 
 use super::difference;
 use crate::cli::output;
+use crate::model::Naming;
 
 /// The lines, indented; none where it is the same.
-pub(in crate::cli) fn of(before: Option<&[u8]>, after: Option<&[u8]>) -> String {
+pub(in crate::cli) fn of(before: Option<&[u8]>, after: Option<&[u8]>, naming: &Naming) -> String {
     let mut text = String::new();
     for member in difference::between(before, after) {
-        let name = output::visible(&member.name);
+        let name = output::visible(naming.name(&member.name));
         let (before, after) = (shown(member.before), shown(member.after));
         writeln!(text, "    {name}: {before} -> {after}").expect("a string takes any text");
     }

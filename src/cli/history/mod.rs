@@ -11,12 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
-use super::Exit;
 use super::output::{self, Stdout};
 use super::query::{self, MirrorQuery, RepositorySelector};
+use super::{Exit, known_model};
 use crate::config::Environment;
 use crate::domain::{Change, ItemId, Op, RepositoryId, Sequence};
 use crate::mirror::ItemHistory;
+use crate::model::Naming;
 
 /// The end of the year 9999 in milliseconds since 1970, beyond which no date is written.
 const LAST_DATE_MS: u64 = 253_402_300_799_999;
@@ -49,10 +50,11 @@ fn tell(file: &Path, environment: &Environment, args: &HistoryArgs) -> Result<()
     if let Some(dropped_through) = history.dropped_through {
         note_dropped(dropped_through);
     }
+    let naming = known_model::naming(&query, repository)?;
     let mut stdout = Stdout::new();
     for sequence in history.sequences {
         match query.wait(query.mirror.change(sequence))? {
-            Some(change) => stdout.write(paragraph(&change).as_bytes())?,
+            Some(change) => stdout.write(paragraph(&change, &naming).as_bytes())?,
             // Dropped since the history was looked up.
             None => note_dropped(sequence),
         }
@@ -77,8 +79,8 @@ fn find(query: &MirrorQuery, repository: RepositoryId, item: &str) -> Result<Ite
     )))
 }
 
-/// A change as lines for people.
-fn paragraph(change: &Change) -> String {
+/// A change as lines for people, with the names of attributes where they are known.
+fn paragraph(change: &Change, naming: &Naming) -> String {
     let word = match change.op {
         Op::Read => "first seen",
         Op::Create => "created",
@@ -87,7 +89,7 @@ fn paragraph(change: &Change) -> String {
     };
     let (time, sequence, iteration) = (time(change.ts_ms), change.sequence, change.iteration);
     let mut text = format!("{time} {word} (sequence {sequence}, iteration {iteration})\n");
-    text.push_str(&lines::of(change.before.as_deref(), change.after.as_deref()));
+    text.push_str(&lines::of(change.before.as_deref(), change.after.as_deref(), naming));
     text
 }
 
@@ -126,10 +128,10 @@ mod tests {
     F_4: [1] -> [ 1,2]
     F_3: \"x\" -> (none)
 ";
-        assert_eq!(paragraph(&change), told);
+        assert_eq!(paragraph(&change, &Naming::default()), told);
         change.op = Op::Delete;
         change.after = None;
-        let told = paragraph(&change);
+        let told = paragraph(&change, &Naming::default());
         assert!(
             told.contains(" deleted (") && told.contains("\n    itemId: 7 -> (none)\n"),
             "{told}"
@@ -153,7 +155,7 @@ mod tests {
     \\u001b[2J: (none) -> \"\\u009b2J\\u202e\\u007f\"
     b: (none) -> \"\\n\"
 ";
-        assert_eq!(paragraph(&change), told);
+        assert_eq!(paragraph(&change, &Naming::default()), told);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use self::values::RepositoryArg;
 pub(super) use self::values::duration;
 use crate::learn::LearnReport;
 use crate::simulator::{
-    self, Capacity, LoginAnswer, Options, Order, RepositoryOptions, SimulatedFault,
+    self, Capacity, LoginAnswer, Options, Order, RepositoryOptions, SimulatedFault, SimulatedModel,
     SimulatedRefusal, StaleRestToken, StartError,
 };
 
@@ -80,6 +80,10 @@ pub struct SimulateArgs {
     /// Order of a search
     #[arg(long, default_value = "id")]
     order: OrderArg,
+
+    /// How the calls for attributes, codes and links are answered
+    #[arg(long, value_name = "READING", default_value = "flat")]
+    model: ModelArg,
 
     /// How long each request takes
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = values::duration)]
@@ -184,6 +188,15 @@ impl SimulateArgs {
                 OrderArg::Modified => Order::Modified,
                 OrderArg::Shuffled => Order::Shuffled,
             },
+            model: match self.model {
+                ModelArg::Flat => SimulatedModel::Flat,
+                ModelArg::Nested => SimulatedModel::Nested,
+                ModelArg::Map => SimulatedModel::Map,
+                ModelArg::Paged => SimulatedModel::Paged,
+                ModelArg::None => SimulatedModel::None,
+                ModelArg::Forbidden => SimulatedModel::Forbidden,
+                ModelArg::Html => SimulatedModel::Html,
+            },
             latency: self.latency,
             capacity: self.capacity,
             slow: self.slow,
@@ -222,6 +235,24 @@ enum OrderArg {
     Modified,
     /// None that means anything, but a stable one
     Shuffled,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModelArg {
+    /// A list, members in camel case
+    Flat,
+    /// Groups, members in Pascal case, codes as a tree
+    Nested,
+    /// A map by field id, members in snake case
+    Map,
+    /// Pages of ten
+    Paged,
+    /// 404: a server without such calls
+    None,
+    /// 403: a user who may not ask
+    Forbidden,
+    /// An HTML page
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -121,6 +121,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             item_id: "/itemId".parse().unwrap(),
             search: serde_json::Map::new(),
             ignore: [].into(),
+            names_file: None,
             paging: PagingConfig {
                 page_size: count(200),
                 page_interval: AutoOr::Value(seconds(1)),

@@ -16,10 +16,11 @@ use tokio::time::{Instant, sleep};
 use self::sessions::ServerSession;
 use super::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 use crate::client::{
-    Api, ApiEndpoint, Denial, Failure, ItemRequest, Presence, Refusal, RefusalShape, RequestError,
-    RequestErrorKind, SearchAnswer, SearchRequest, SessionStatus,
+    Api, ApiEndpoint, Denial, Failure, ItemRequest, Presence, Refusal, RefusalShape,
+    RepositoryList, RequestError, RequestErrorKind, SearchAnswer, SearchRequest, SessionStatus,
 };
 use crate::domain::{Item, ItemId, RepositoryId};
+use crate::model::{MetadataReply, MetadataRequest};
 use crate::session::{Credentials, Generation, Tokens};
 
 type Hook = Box<dyn FnMut(&Asked) -> Option<Outcome> + Send>;
@@ -378,6 +379,18 @@ impl Api for Server {
             })
         })
         .await
+    }
+
+    async fn repositories(&self, _: &Credentials) -> Result<RepositoryList, Failure> {
+        Ok(RepositoryList::default())
+    }
+
+    async fn metadata(
+        &self,
+        _: &Credentials,
+        _: &MetadataRequest,
+    ) -> Result<MetadataReply, Failure> {
+        Ok(MetadataReply::Unanswered("status 404".to_owned()))
     }
 
     async fn item(

@@ -8,6 +8,7 @@ mod export;
 mod follow;
 mod log;
 mod named;
+mod names;
 
 use std::fs;
 use std::path::PathBuf;

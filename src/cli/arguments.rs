@@ -65,6 +65,8 @@ pub(super) enum Command {
     Move(MoveArgs),
     /// Ask the server how it behaves, and report that without anything of what it keeps
     Learn(LearnArgs),
+    /// Ask for server, login and repositories, try them, and write the configuration
+    Setup,
     /// Run an EnterWorks look-alike on loopback, for trying things out
     Simulate(Box<SimulateArgs>),
     /// Run look-alike and daemon in one, with short-lived tokens and items on the move

@@ -31,6 +31,7 @@ mod output;
 mod presentation;
 mod query;
 mod repositories;
+mod setup;
 pub mod simulate;
 mod spill_file;
 mod status;
@@ -75,6 +76,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Move(args) => transfer::run(&config, &environment, &args),
         Command::ApproveDeletes(args) => approve::run(&config, &environment, &args),
         Command::Learn(args) => learn::run(&config, &environment, &args),
+        Command::Setup => setup::run(&config, &environment),
         Command::Simulate(args) => simulate(*args, &environment),
         Command::Demo(args) => demo::run(&args, &environment),
         Command::Completions { shell } => output::data(&generate::completions(shell, definition())),

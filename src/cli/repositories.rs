@@ -32,7 +32,7 @@ pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
 }
 
 /// One line for each repository, ordered by id.
-fn table(mut offered: Vec<ListedRepository>, configured: &[RepositoryConfig]) -> String {
+pub(super) fn table(mut offered: Vec<ListedRepository>, configured: &[RepositoryConfig]) -> String {
     offered.sort_by_key(|repository| repository.id);
     let rows: Vec<[String; 3]> = offered
         .iter()

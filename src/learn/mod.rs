@@ -29,7 +29,7 @@ use serde_json::json;
 pub use self::members::ListOrder;
 use self::page::member;
 use self::prober::{Prober, count, facts, is_answered, ms};
-pub use self::proposal::proposal;
+pub use self::proposal::{proposal, quoted};
 use self::report::{AnswerFacts, CallFacts, SessionFacts};
 pub use self::report::{
     AnswerKind, FORMAT, KnownCall, LearnReport, PastTheEnd, RepositoryFacts, TotalIs,

@@ -94,8 +94,13 @@ fn ignored<'a>(facts: &RepositoryFacts, local: &'a LocalFindings) -> Vec<&'a str
 /// A JSON pointer to a member of the item, as a string of TOML.
 fn pointer(name: &str) -> String {
     let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+    quoted(&pointer)
+}
+
+/// A text as a string of TOML, in characters that a terminal shows and does not obey.
+pub fn quoted(text: &str) -> String {
     let mut quoted = "\"".to_owned();
-    for c in pointer.chars() {
+    for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             // What a terminal obeys or nobody sees is none of these.

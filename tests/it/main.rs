@@ -40,6 +40,7 @@ mod repositories;
 mod resume;
 mod secrets;
 mod session;
+mod setup;
 mod shutdown;
 mod simulate;
 mod status;

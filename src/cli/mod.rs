@@ -121,6 +121,10 @@ fn simulate(args: SimulateArgs, environment: &Environment) -> Exit {
     if let Err(exit) = daemon::start_plain_log(environment) {
         return exit;
     }
+    let report = match args.report() {
+        Ok(report) => report,
+        Err(why) => return Exit::Wrong(format!("--report {why}")),
+    };
     let (mut signals, _listener) = match Listener::start() {
         Ok(started) => started,
         Err(error) => return Exit::Failed(format!("cannot listen for signals: {error}")),
@@ -134,7 +138,7 @@ fn simulate(args: SimulateArgs, environment: &Environment) -> Exit {
         while let Some(Signal::Reload | Signal::NextPass) = signals.recv().await {}
     };
     let announce = |line: &str| drop(output::data(&format!("{line}\n")));
-    match runtime.block_on(simulate::run(args, stop, announce)) {
+    match runtime.block_on(simulate::run(args, report, stop, announce)) {
         Ok(()) => Exit::Done,
         Err(error @ StartError::Option(_)) => Exit::Wrong(output::chain(&error)),
         Err(error) => Exit::Failed(output::chain(&error)),

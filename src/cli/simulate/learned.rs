@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::learn::{
@@ -24,7 +24,7 @@ const FIRST: u64 = 10_149;
 const LEFT_OUT: u64 = 1_000;
 
 /// Reads a report.
-pub(super) fn read(path: &str) -> Result<Arc<LearnReport>, String> {
+pub(super) fn read(path: &Path) -> Result<LearnReport, String> {
     let mut text = Vec::new();
     let file = File::open(path).map_err(|error| format!("cannot read it: {error}"))?;
     let read = file.take(LARGEST + 1).read_to_end(&mut text);
@@ -38,7 +38,7 @@ pub(super) fn read(path: &str) -> Result<Arc<LearnReport>, String> {
         let format = report.format;
         return Err(format!("its format is {format}; this version reads format {FORMAT}"));
     }
-    Ok(Arc::new(report))
+    Ok(report)
 }
 
 /// These options, with what a report tells of a server.
@@ -119,6 +119,8 @@ fn items(facts: &RepositoryFacts) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::cli::daemon;
     use crate::client::{Api as _, Client};
@@ -237,7 +239,7 @@ mod tests {
     fn what_is_no_report_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.json");
-        let read = || read(path.to_str().unwrap()).unwrap_err();
+        let read = || read(&path).unwrap_err();
         assert!(read().starts_with("cannot read it: "));
         std::fs::write(&path, "{}").unwrap();
         assert!(read().starts_with("it is no report: "));

@@ -9,7 +9,7 @@ mod learned;
 mod values;
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -107,10 +107,9 @@ pub struct SimulateArgs {
     #[arg(
         long,
         value_name = "FILE",
-        value_parser = learned::read,
         conflicts_with_all = ["repositories", "items", "order", "latency", "refusal", "login_answer"]
     )]
-    report: Option<Arc<LearnReport>>,
+    report: Option<PathBuf>,
 
     /// Seed of items, changes and faults
     #[arg(long, default_value_t = 1)]
@@ -156,7 +155,7 @@ impl SimulateArgs {
         if repositories.is_empty() {
             repositories.push(RepositoryOptions { id: DEFAULT_REPOSITORY, items: self.items });
         }
-        let options = Options {
+        Options {
             port: self.port,
             base_path: self.base_path.clone(),
             repositories,
@@ -205,22 +204,35 @@ impl SimulateArgs {
             login: self.login.clone(),
             password: self.password.clone(),
             ..Options::default()
-        };
-        match &self.report {
-            Some(report) => learned::like(report, options),
-            None => options,
         }
+    }
+
+    /// The report that the server is to be like, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is none; in words.
+    pub fn report(&self) -> Result<Option<LearnReport>, String> {
+        let Some(path) = &self.report else { return Ok(None) };
+        let report = learned::read(path).map_err(|why| format!("{}: {why}", path.display()))?;
+        Ok(Some(report))
     }
 }
 
-/// Runs the server until `stop` resolves. `announce` is given the one line for stdout, without
+/// Runs the server, which is like that of a report if there is one, until `stop` resolves. `announce` is given the one line for stdout, without
 /// its line end, once the server answers.
 pub async fn run(
     args: SimulateArgs,
+    report: Option<LearnReport>,
     stop: impl Future<Output = ()>,
     announce: impl FnOnce(&str),
 ) -> Result<(), StartError> {
-    let simulator = simulator::start(args.options()).await?;
+    let options = args.options();
+    let options = match &report {
+        Some(report) => learned::like(report, options),
+        None => options,
+    };
+    let simulator = simulator::start(options).await?;
     announce(&format!("listening on {}", simulator.url()));
     stop.await;
     simulator.stop().await;
@@ -400,7 +412,7 @@ mod tests {
             stop.send(()).unwrap();
         };
         let stopped = async { stopped.await.unwrap() };
-        run(parse(&["--port", "0"]).unwrap(), stopped, announce).await.unwrap();
+        run(parse(&["--port", "0"]).unwrap(), None, stopped, announce).await.unwrap();
         let announced: Vec<String> = lines.iter().collect();
         assert_eq!(announced.len(), 1);
         assert!(announced[0].starts_with("listening on http://127.0.0.1:"), "{}", announced[0]);

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use console::Term;
 
-use super::output;
+use crate::cli::output;
 
 /// Somebody who can be asked.
 pub(super) trait Dialog {

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::super::Exit;
+use crate::cli::Exit;
 use crate::config::Secret;
 use crate::text::DEFAULT_CONFIG;
 

@@ -37,12 +37,11 @@ pub(super) fn parse(text: &str) -> Result<AsOf, String> {
 /// A date and a time of day as RFC 3339 has it, in milliseconds since 1970 (UTC). What is finer than that
 /// is left out: no change is timed more finely.
 fn time_ms(text: &str) -> Option<i64> {
-    let (utc, ahead_ms) = match text.strip_suffix(['Z', 'z']) {
-        Some(utc) => (utc, 0),
-        None => {
-            let (time, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
-            (time, offset_ms(offset)?)
-        }
+    let (utc, ahead_ms) = if let Some(utc) = text.strip_suffix(['Z', 'z']) {
+        (utc, 0)
+    } else {
+        let (time, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+        (time, offset_ms(offset)?)
     };
     // The library takes some offsets by itself, and some twice.
     if !utc.ends_with(|last: char| last.is_ascii_digit()) {

@@ -52,18 +52,13 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &LearnArgs) -> E
             learn::summary(&report),
             proposed
         );
-        match &target {
-            Some((file, path)) => {
-                let mut file = file;
-                let written = file.write_all(json.as_bytes()).and_then(|()| file.sync_all());
-                written.map_err(|error| unwritten(path, &error))?;
-                Ok(text)
-            }
-            None => {
-                output::note(&text);
-                Ok(json)
-            }
-        }
+        let Some((mut file, path)) = target.as_ref().map(|(file, path)| (file, path)) else {
+            output::note(&text);
+            return Ok(json);
+        };
+        let written = file.write_all(json.as_bytes()).and_then(|()| file.sync_all());
+        written.map_err(|error| unwritten(path, &error))?;
+        Ok(text)
     });
     if let (Some((file, path)), Exit::Failed(_) | Exit::Wrong(_)) = (target, &exit)
         && file.metadata().is_ok_and(|metadata| metadata.len() == 0)

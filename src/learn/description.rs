@@ -6,7 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::page::member;
-use super::report::DescriptionFacts;
+use super::report::{DescriptionFacts, SearchTopic};
 use crate::json::members;
 
 /// The vendor's paths that this program knows, as they end.
@@ -22,6 +22,14 @@ const KNOWN: [&str; 9] = [
     "/links/{linkId}",
 ];
 
+/// The words that tell in a name what a member is for.
+const TOPICS: [(SearchTopic, &[&str]); 4] = [
+    (SearchTopic::Sort, &["sort", "orderby", "order_by"]),
+    (SearchTopic::IdFilter, &["itemids", "idlist", "ids"]),
+    (SearchTopic::ModifiedSince, &["modif", "since", "updated", "changed"]),
+    (SearchTopic::Projection, &["fields", "attributes", "projection", "columns"]),
+];
+
 /// Reads a description; `None` where it is none.
 pub(super) fn read(body: &[u8]) -> Option<DescriptionFacts> {
     let paths = members::of(member(body, "paths")?.get().as_bytes()).ok()?;
@@ -35,10 +43,11 @@ pub(super) fn read(body: &[u8]) -> Option<DescriptionFacts> {
         paths: count(paths.len()),
         known: count(paths.iter().map(|path| known(&path.name)).sum()),
         search_members: count(names.len()),
-        sort: speaks(&["sort", "orderby", "order_by"]),
-        id_filter: speaks(&["itemids", "idlist", "ids"]),
-        modified_since: speaks(&["modif", "since", "updated", "changed"]),
-        projection: speaks(&["fields", "attributes", "projection", "columns"]),
+        search_topics: TOPICS
+            .iter()
+            .filter(|(_, words)| speaks(words))
+            .map(|(topic, _)| *topic)
+            .collect(),
     })
 }
 
@@ -94,9 +103,7 @@ mod tests {
             paths: 2,
             known: 1,
             search_members: 3,
-            sort: true,
-            modified_since: true,
-            ..DescriptionFacts::default()
+            search_topics: vec![SearchTopic::Sort, SearchTopic::ModifiedSince],
         };
         assert_eq!(read(v2.as_bytes()), Some(expected.clone()));
         assert_eq!(read(v3.as_bytes()), Some(expected));

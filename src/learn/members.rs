@@ -14,6 +14,9 @@ use crate::json::members;
 /// relational repository), and an answer could name millions.
 const MOST: usize = 5_000;
 
+/// A longer text is neither an id nor a moment, in bytes.
+const LONGEST: usize = 200;
+
 /// One member, over all items of the pages that were read.
 #[derive(Clone, Debug)]
 struct MemberFacts {
@@ -80,7 +83,9 @@ impl ItemMembers {
     /// The members of these items.
     pub fn of(items: &[&RawValue]) -> Self {
         let mut members = Self::default();
-        items.iter().for_each(|item| members.add(item));
+        for item in items {
+            members.add(item);
+        }
         members
     }
 
@@ -191,7 +196,6 @@ fn scalar(raw: &str) -> Option<Scalar> {
         b'-' | b'0'..=b'9' => raw.to_owned(),
         _ => return None,
     };
-    const LONGEST: usize = 200;
     match text.parse::<i128>() {
         Ok(number) => Some(Scalar::Whole(number)),
         Err(_) if raw.starts_with('"') && (1..=LONGEST).contains(&text.len()) => {

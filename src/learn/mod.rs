@@ -36,7 +36,7 @@ pub use self::report::{
 };
 pub use self::repository::{LearnTarget, LocalFindings};
 pub use self::summary::summary;
-use crate::client::{Api as _, Client, ProbeRequest};
+use crate::client::{Api as _, Client, ProbeAnswer, ProbeRequest};
 use crate::config::Secret;
 use crate::json::members as json_members;
 use crate::session::{SharedSession, Tokens};
@@ -112,8 +112,8 @@ pub async fn learn(
 }
 
 /// The description of a whole server is large, and the same at every site.
-fn without_shape(facts: AnswerFacts) -> AnswerFacts {
-    AnswerFacts { shape: None, ..facts }
+fn shapeless(answer: Option<&ProbeAnswer>) -> AnswerFacts {
+    AnswerFacts { shape: None, ..facts(answer) }
 }
 
 /// Asks each of the vendor's calls once, as far as what it needs is known.
@@ -134,7 +134,7 @@ async fn ask_calls(
         let answer = prober.ask(&ProbeRequest::get(path)).await;
         let body = answer.as_ref().map(|answer| &answer.body);
         description = description.or_else(|| description::read(body?));
-        calls.push(CallFacts { call, answer: Some(without_shape(facts(answer.as_ref()))) });
+        calls.push(CallFacts { call, answer: Some(shapeless(answer.as_ref())) });
     }
     let mut ask = async |prober: &mut Prober<'_>, call, request: Option<ProbeRequest>| {
         let answer = match &request {

@@ -150,14 +150,22 @@ pub struct DescriptionFacts {
     pub known: u64,
     /// How many members the body of a search may have.
     pub search_members: u64,
-    /// Whether one of them has a name that speaks of an order.
-    pub sort: bool,
-    /// Whether one of them has a name that speaks of several ids.
-    pub id_filter: bool,
-    /// Whether one of them has a name that speaks of the time of a change.
-    pub modified_since: bool,
-    /// Whether one of them has a name that speaks of the attributes wanted.
-    pub projection: bool,
+    /// What the names of these members speak of.
+    pub search_topics: Vec<SearchTopic>,
+}
+
+/// What a member of a search may be for, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchTopic {
+    /// The order of the list.
+    Sort,
+    /// Several ids.
+    IdFilter,
+    /// The time of a change.
+    ModifiedSince,
+    /// The attributes wanted.
+    Projection,
 }
 
 /// What a repository showed.

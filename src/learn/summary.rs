@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::members::ListOrder;
 use super::report::{
-    AnswerFacts, AnswerKind, KnownCall, LearnReport, PastTheEnd, RepositoryFacts, TotalIs,
+    AnswerFacts, AnswerKind, KnownCall, LearnReport, PastTheEnd, RepositoryFacts, SearchTopic,
+    TotalIs,
 };
 
 /// The page.
@@ -27,14 +28,16 @@ pub fn summary(report: &LearnReport) -> String {
         line(&format!("  {:<57} {answer}", name(facts.call)));
     }
     if let Some(description) = &report.description {
-        let known = [
-            (description.sort, "an order"),
-            (description.id_filter, "ids"),
-            (description.modified_since, "the time of a change"),
-            (description.projection, "attributes"),
-        ];
-        let known: Vec<&str> =
-            known.iter().filter(|(there, _)| *there).map(|(_, word)| *word).collect();
+        let known: Vec<&str> = description
+            .search_topics
+            .iter()
+            .map(|topic| match topic {
+                SearchTopic::Sort => "an order",
+                SearchTopic::IdFilter => "ids",
+                SearchTopic::ModifiedSince => "the time of a change",
+                SearchTopic::Projection => "attributes",
+            })
+            .collect();
         let known =
             if known.is_empty() { "none of what we look for".to_owned() } else { known.join(", ") };
         line(&format!(

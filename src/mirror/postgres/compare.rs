@@ -61,12 +61,12 @@ pub(super) enum PageComparison<'a> {
     /// Nothing new, and nothing is written, because the fence is closed.
     Fenced,
     /// Rows that differ, and nothing is written.
-    Differing(PageChanges<'a>),
+    Differing(FoundChanges<'a>),
 }
 
 /// What a page changes.
 #[derive(Debug, Default)]
-pub(super) struct PageChanges<'a> {
+pub(super) struct FoundChanges<'a> {
     /// The changes, in the order of the page. A row that differs by its spelling alone is none.
     pub(super) changes: Vec<NewChange<'a>>,
     /// How many of each kind, and how many rows are as they were.
@@ -108,10 +108,11 @@ pub(super) async fn compare<'a>(
             return Err(NOT_ASKED_FOR);
         };
         let rules = ComparisonRules { first_pass_done: row.try_get(4)?, ignore: &page.ignore };
-        let known = match row.try_get(1)? {
+        let known = if row.try_get(1)? {
             // Which digest it is does not matter: it is another one.
-            true => StoredVersion::Present(!item.digest),
-            false => StoredVersion::Absent,
+            StoredVersion::Present(!item.digest)
+        } else {
+            StoredVersion::Absent
         };
         let body = || Ok(row.try_get::<_, &str>(2)?.as_bytes().to_vec());
         *op = rules.judge::<PostgresError>(item, known, body)?;
@@ -126,8 +127,8 @@ pub(super) async fn compare<'a>(
 const NOT_ASKED_FOR: PostgresError = PostgresError::Nonsense("a row that nobody asked for");
 
 /// What has happened to each of these rows, in one.
-fn changes<'a>(rows: &[(&'a Item, bool)], ops: &[Option<Op>]) -> PageChanges<'a> {
-    let mut found = PageChanges::default();
+fn changes<'a>(rows: &[(&'a Item, bool)], ops: &[Option<Op>]) -> FoundChanges<'a> {
+    let mut found = FoundChanges::default();
     for (&(item, newly_seen), op) in rows.iter().zip(ops) {
         let counts = &mut found.counts;
         match *op {

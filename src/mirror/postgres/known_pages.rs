@@ -55,7 +55,7 @@ impl PageDigest {
     /// Whether this page is to be compared in this pass in any case.
     fn is_due(self, iteration: Iteration) -> bool {
         let share = u128::from(iteration.0 % COMPARED_EVERY) + self.0 % u128::from(COMPARED_EVERY);
-        share % u128::from(COMPARED_EVERY) == 0
+        share.is_multiple_of(u128::from(COMPARED_EVERY))
     }
 }
 

@@ -6,7 +6,7 @@ use deadpool_postgres::ClientWrapper;
 use tokio::sync::Mutex;
 
 use super::append::{self, AsJson, ChangeColumns, NewChange};
-use super::compare::{self, PageChanges, PageComparison};
+use super::compare::{self, FoundChanges, PageComparison};
 use super::connections::PostgresPool;
 use super::error::PostgresError;
 use super::fence::{CallDigest, CallId, Fence, Standing};
@@ -144,9 +144,9 @@ impl PostgresWriter {
         fence: &mut Fence,
         call: CallId,
         page: &PageOfItems,
-        found: &PageChanges<'_>,
+        found: &FoundChanges<'_>,
     ) -> Result<bool, PostgresError> {
-        let PageChanges { changes, counts } = found;
+        let FoundChanges { changes, counts } = found;
         let parameters = fence.attempt(call, *counts);
         let counts = CountParameters::new(page.iteration.0, page.ts_ms, *counts);
         let append = PageAppend {

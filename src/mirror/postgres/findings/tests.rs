@@ -58,7 +58,8 @@ async fn a_database_is_described_before_and_after_its_schema_is_made() {
     found.expect("leases", Severity::Skipped, &["no tables"]);
     schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
     let found = Found::at(&address).await;
-    found.expect("database", Severity::Sound, &["PostgreSQL ", &address.schema, "version 1"]);
+    let version = format!("version {}", schema::SCHEMA_VERSION);
+    found.expect("database", Severity::Sound, &["PostgreSQL ", &address.schema, &version]);
     found.expect("database TLS", Severity::Skipped, &["socket"]);
     found.expect("encoding", Severity::Sound, &["UTF8"]);
     found.expect("database clock", Severity::Sound, &["within "]);

@@ -86,7 +86,7 @@ async fn a_daemon_of_an_earlier_version_writes_nothing_more_once_its_schema_was_
 async fn a_schema_that_is_too_old_is_not_moved_from() {
     let Some(address) = address() else { return };
     migrated(&address).await.unwrap();
-    run(&address, "UPDATE migration SET version = 0, checksum = 'x'").await;
+    run(&address, "DELETE FROM migration").await;
     let error = PostgresTransfer::source(address).await.err().map(|it| it.kind());
     assert_eq!(error, Some(MirrorErrorKind::Older));
 }
@@ -154,4 +154,23 @@ async fn nothing_of_a_row_is_in_an_error() {
         }
         assert!(!told.contains("HUNTER2"), "{statement}: {told}");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_had_dropped_changes_is_told_from_its_first_one_on() {
+    let Some(address) = address() else { return };
+    migrated(&address).await.unwrap();
+    // As version 1 had it.
+    run(
+        &address,
+        "DROP INDEX change_time; ALTER TABLE log DROP COLUMN dropped_ms;
+        DELETE FROM migration WHERE version > 1; UPDATE log SET last = 6, dropped_through = 5;
+        INSERT INTO change (part, sequence, repository, key, id, op, iteration, ts_ms)
+            VALUES (1, 6, 1, '', '', 'd', 1, 77)",
+    )
+    .await;
+    migrated(&address).await.unwrap();
+    let pool = PostgresPool::new(address.clone()).unwrap();
+    let row = pool.get().await.unwrap().query_one("SELECT dropped_ms FROM log", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 77);
 }

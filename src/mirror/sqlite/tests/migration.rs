@@ -66,3 +66,25 @@ async fn a_kill_in_the_middle_of_it_leaves_the_old_version_which_is_then_brought
     let connection = Connection::open(killed.file()).unwrap();
     assert_eq!(connection.query_row(changes, [], |row| row.get::<_, i64>(0)).unwrap(), 111);
 }
+
+#[test]
+fn a_log_that_had_dropped_changes_is_told_from_its_first_one_on() {
+    let place = Place::new();
+    let connection = Connection::open(place.file()).unwrap();
+    connection.execute_batch(&schema::MIGRATIONS[..4].concat()).unwrap();
+    connection
+        .execute_batch(
+            "UPDATE log SET dropped_through = 5;
+            INSERT INTO change VALUES (4, 1, 1, 'r', 1, 99, NULL, x'7b7d');
+            INSERT INTO change VALUES (6, 1, 2, 'r', 1, 77, NULL, x'7b7d');
+            INSERT INTO change VALUES (7, 1, 3, 'r', 1, 88, NULL, x'7b7d')",
+        )
+        .unwrap();
+    connection.pragma_update(None, "application_id", schema::APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", 4).unwrap();
+    drop(connection);
+    drop(place.open());
+    let connection = Connection::open(place.file()).unwrap();
+    let dropped_ms = connection.query_row("SELECT dropped_ms FROM log", [], |row| row.get(0));
+    assert_eq!(dropped_ms, Ok(77_i64));
+}

@@ -93,9 +93,9 @@ async fn a_schema_without_a_mirror_or_of_another_version_is_told_as_such() {
     let Some(mirror) = HandmadeMirror::new().await else { return };
     let open = || PostgresReading::open(mirror.pool.clone());
     open().await.unwrap();
-    mirror.sql("UPDATE migration SET version = 99").await;
+    mirror.sql("INSERT INTO migration (version, checksum, program) VALUES (99, '', '')").await;
     assert_eq!(open().await.unwrap_err().kind(), MirrorErrorKind::Newer);
-    mirror.sql("UPDATE migration SET version = 0").await;
+    mirror.sql("DELETE FROM migration").await;
     assert_eq!(open().await.unwrap_err().kind(), MirrorErrorKind::Older);
     mirror.sql("DROP TABLE migration").await;
     let missing = open().await.unwrap_err();

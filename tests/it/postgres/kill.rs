@@ -8,20 +8,20 @@ use ewmirror::simulator::Options;
 use fastrand::Rng;
 use serde_json::json;
 
-use super::judge::{equals_server, judge, one_writer, watch};
-use super::proxy::{Act, Proxy};
+use super::judge::{SCHEMA, equals_server, judge, one_writer, watch};
+use super::proxy::{Act, Place, Proxy};
 use super::{cluster, setup};
 use crate::mirror::{edit, ids};
 use crate::support::cluster::Cluster;
 use crate::support::editor::Editor;
-use crate::support::{Daemon, Ended, Setup, Sim, oracle, pause, repositories};
+use crate::support::{Daemon, Ended, Setup, Sim, for_each, oracle, pause, repositories};
 
 /// Few enough for every message of a pass to be tried, and several pages.
 const ITEMS: usize = 12;
 
 /// Of the messages one in so many is tried, and all where this is 1: another one each time.
 const STEP: &str = "EWMIRROR_KILL_STEP";
-const DEFAULT_STEP: u64 = 24;
+const DEFAULT_STEP: u64 = 64;
 
 /// What is done at a message, and its name.
 type NamedAct = (&'static str, fn(u32) -> Act);
@@ -54,64 +54,109 @@ fn once(setup: &Setup) -> Ended {
     Daemon::start(&["once"], setup).finish()
 }
 
-/// Runs `once` with something done at a message of it.
-fn once_with(setup: &Setup, proxy: &Proxy, message: u64, act: impl Fn(u32) -> Act) -> Ended {
-    // Nothing gets through before it is known which process it is.
-    proxy.hold();
-    let daemon = Daemon::start(&["once"], setup);
-    proxy.at(message, act(daemon.process()));
-    proxy.heal();
-    daemon.finish()
+/// A mirror in a database of its own, which is taken to two states: without anything, and before a pass
+/// that creates, updates and deletes.
+struct Rig {
+    cluster: Cluster,
+    sim: Sim,
+    proxy: Proxy,
+    setup: Setup,
+    /// Messages, and statements that write, of a pass from each state that nothing befalls.
+    undisturbed: [(u64, u64); 2],
 }
+
+impl Rig {
+    fn start(check: &str, page_size: usize) -> Option<Self> {
+        let cluster = cluster(check, &["restart_after_crash=on"])?;
+        let sim = server();
+        let proxy = Proxy::start(cluster.port());
+        let mut setup = setup(&sim, &[proxy.port()], "a");
+        setup.paging = format!("page_size = {page_size}\nin_flight = 1\npage_interval = '0s'");
+        assert!(once(&setup).status.success());
+        let first = (proxy.messages(), proxy.writes());
+        cluster.save(SCHEMA);
+        let there = ids(&sim);
+        let (delete, update) = (&there[3..5], [there[0], there[7], there[11]]);
+        edit(&sim, json!({"insert": 3, "delete": delete, "update": update}));
+        let ended = once(&setup);
+        let pass = ended.all("pass complete")[0];
+        let counts = ["created", "updated", "deleted"].map(|it| pass.number(it));
+        assert_eq!(counts, [3, 3, 2], "{}", pass.line);
+        let second = (proxy.messages() - first.0, proxy.writes() - first.1);
+        println!("{page_size} items a page: {first:?} and {second:?} messages and writes");
+        Some(Self { cluster, sim, proxy, setup, undisturbed: [first, second] })
+    }
+
+    /// Has something befall a pass from this state, and sees that the next one makes all good; whether
+    /// the daemon ended by itself.
+    fn befall(&mut self, state: usize, place: Place, (name, act): NamedAct) -> bool {
+        let what = format!("{name} {place:?} from state {state}");
+        match state {
+            0 => drop(self.cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").unwrap()),
+            _ => self.cluster.restore(SCHEMA),
+        }
+        let before = judge(&self.cluster, &what);
+        // Nothing gets through before it is known which process it is.
+        self.proxy.hold();
+        let daemon = Daemon::start(&["once"], &self.setup);
+        self.proxy.at(place, act(daemon.process()));
+        self.proxy.heal();
+        let killed = daemon.finish().status.signal() == Some(9);
+        await_server(&mut self.cluster);
+        let between = judge(&self.cluster, &what);
+        assert!(between >= before, "{what}: {before}, then {between}");
+        free(&self.cluster);
+        let again = once(&self.setup);
+        assert!(again.status.success(), "{what}: {:?}", again.events.last());
+        let after = judge(&self.cluster, &what);
+        equals_server(&self.cluster, &self.sim, 1, &what);
+        // Each change is logged once, whatever was tried again.
+        let expected = if state == 0 { ITEMS + 1 } else { ITEMS + 8 };
+        assert_eq!(after, expected as u64, "{what}: the last sequence");
+        !killed
+    }
+}
+
+/// What is done at a message; the process is the daemon's.
+const ACTS: [NamedAct; 5] = [
+    ("killed before", Act::KillBefore),
+    ("killed after", Act::KillAfter),
+    ("broken before", |_| Act::BreakBefore),
+    ("broken after", |_| Act::BreakAfter),
+    ("server killed after", |_| Act::KillServer),
+];
 
 #[test]
 fn a_kill_at_any_message_to_the_database_loses_nothing_and_invents_nothing() {
-    let Some(mut cluster) = cluster("kills at each message", &["restart_after_crash=on"]) else {
-        return;
-    };
-    let sim = server();
-    let proxy = Proxy::start(cluster.port());
-    let mut setup = setup(&sim, &[proxy.port()], "a");
-    setup.paging = "page_size = 5\nin_flight = 1\npage_interval = '0s'".to_owned();
-
-    // Two passes: one that makes everything, and one that finds something of each kind.
-    assert!(once(&setup).status.success());
-    let first = proxy.messages();
-    let there = ids(&sim);
-    let (delete, update) = (&there[3..5], [there[0], there[7], there[11]]);
-    edit(&sim, json!({"insert": 3, "delete": delete, "update": update}));
-    assert!(once(&setup).status.success());
-    let second = proxy.messages() - first;
-    let length = first.max(second);
-    println!("{first} and {second} messages");
-
-    let acts: [NamedAct; 5] = [
-        ("killed before", Act::KillBefore),
-        ("killed after", Act::KillAfter),
-        ("broken before", |_| Act::BreakBefore),
-        ("broken after", |_| Act::BreakAfter),
-        ("server killed after", |_| Act::KillServer),
-    ];
-    let (mut tried, mut survived) = (0, 0);
-    for message in (1 + fastrand::u64(..step())..=length).step_by(usize::try_from(step()).unwrap())
-    {
-        for (name, act) in acts {
-            let what = format!("{name} message {message}");
-            cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").unwrap();
-            let ended = once_with(&setup, &proxy, message, act);
-            let killed = ended.status.signal() == Some(9);
-            survived += usize::from(!killed);
-            tried += 1;
-            await_server(&mut cluster);
-            judge(&cluster, &what);
-            free(&cluster);
-            let again = once(&setup);
-            assert!(again.status.success(), "{what}: {:?}", again.events.last());
-            judge(&cluster, &what);
-            equals_server(&cluster, &sim, 1, &what);
+    for_each(&ACTS, |act| {
+        let Some(mut rig) = Rig::start("kills at each message", 5) else { return };
+        let mut ended = Vec::new();
+        for (state, (messages, _)) in rig.undisturbed.into_iter().enumerate() {
+            let places = 1 + fastrand::u64(..step())..=messages;
+            for message in places.step_by(usize::try_from(step()).unwrap()) {
+                ended.push(rig.befall(state, Place::Message(message), *act));
+            }
         }
-    }
-    println!("{tried} runs, {survived} of them ended by themselves");
+        let by_itself = ended.iter().filter(|it| **it).count();
+        println!("{}: {} runs, {by_itself} of them ended by themselves", act.0, ended.len());
+    });
+}
+
+#[test]
+fn a_kill_at_any_message_of_a_page_that_changes_something_loses_nothing_and_invents_nothing() {
+    for_each(&ACTS, |act| {
+        // One page has all that is created and updated.
+        let Some(mut rig) = Rig::start("kills within a page", 20) else { return };
+        let [_, (_, writes)] = rig.undisturbed;
+        assert!(writes >= 4, "a beginning, a page, deletions and an end");
+        for write in 1..=writes {
+            for message in [b'B', b'E', b'S'] {
+                let ended_by_itself = rig.befall(1, Place::Write(write, message), *act);
+                let is_kill = act.0.starts_with("killed");
+                assert_eq!(ended_by_itself, !is_kill, "{} write {write}", act.0);
+            }
+        }
+    });
 }
 
 /// After a session of it was killed the server starts all others anew.
@@ -167,7 +212,7 @@ fn a_daemon_that_is_stopped_with_a_page_in_hand_writes_nothing_when_it_wakes() {
         other.wait_for(|it| it.is("standing by"));
         assert!(other.all("signed in").is_empty(), "{what}: a standby does not sign in");
         let mark = leader.mark();
-        proxy.at(1 + round * 2, Act::Stop(leader.process()));
+        proxy.at(Place::Message(1 + round * 2), Act::Stop(leader.process()));
         // A session that waits for its client in the middle of a transaction is ended by the server.
         let taken = other.wait_for(|it| it.is("lease taken"));
         println!("{}", taken.line);

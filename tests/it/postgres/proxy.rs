@@ -1,6 +1,7 @@
 //! What lies between a daemon and its database: a cable that can be cut, stopped and made slow, and
 //! that counts the messages of the daemon, to do something at the n-th.
 
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +10,19 @@ use std::time::Duration;
 
 /// A message of the daemon: a byte that says its kind, and its length, which counts itself.
 const HEAD: usize = 5;
+
+/// A statement that has this in it writes a repository, and is a transaction by itself.
+const WRITES: &str = "UPDATE lease SET writes";
+
+/// At which message something is done, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The n-th of all.
+    Message(u64),
+    /// This message of the n-th statement that writes a repository: `B` has its parameters, `E` has it
+    /// executed, `S` ends it.
+    Write(u64, u8),
+}
 
 /// What is done at a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +51,10 @@ struct State {
     delay: Duration,
     /// Messages of the daemon so far.
     messages: u64,
+    /// Statements of the daemon so far that write a repository.
+    writes: u64,
     /// At which message something is done.
-    at: Option<(u64, Act)>,
+    at: Option<(Place, Act)>,
     streams: Vec<TcpStream>,
 }
 
@@ -94,9 +110,20 @@ impl Proxy {
         self.change(|state| state.delay = delay);
     }
 
-    /// Does this once, at the n-th message of the daemon from now on, counted from 1.
-    pub(super) fn at(&self, message: u64, act: Act) {
-        self.change(|state| state.at = Some((state.messages + message, act)));
+    /// Does this once, at that message of the daemon from now on.
+    pub(super) fn at(&self, place: Place, act: Act) {
+        self.change(|state| {
+            let place = match place {
+                Place::Message(n) => Place::Message(state.messages + n),
+                Place::Write(n, kind) => Place::Write(state.writes + n, kind),
+            };
+            state.at = Some((place, act));
+        });
+    }
+
+    /// How many statements the daemon has sent that write a repository.
+    pub(super) fn writes(&self) -> u64 {
+        self.state().writes
     }
 
     /// How many messages the daemon has sent.
@@ -161,6 +188,7 @@ impl Proxy {
         self.pass().ok_or(ErrorKind::ConnectionAborted)?;
         to.write_all(&[&begin[..], &rest].concat())?;
         let mut begins = true;
+        let mut statements = Statements::default();
         loop {
             let mut head = [0; HEAD];
             from.read_exact(&mut head)?;
@@ -169,7 +197,8 @@ impl Proxy {
             let message = [&head[..], &rest].concat();
             let delay = self.pass().ok_or(ErrorKind::ConnectionAborted)?;
             std::thread::park_timeout(delay);
-            let act = self.count(begins);
+            statements.hear(kind, &rest);
+            let act = self.count(begins, kind, &mut statements);
             // A statement ends with Sync, or is a simple query.
             begins = matches!(kind, b'S' | b'Q');
             match act {
@@ -222,14 +251,53 @@ impl Proxy {
     }
 
     /// Counts a message, which begins a statement or is one in the middle of it; what is to be done.
-    fn count(&self, begins: bool) -> Option<Act> {
+    fn count(&self, begins: bool, kind: u8, statements: &mut Statements) -> Option<Act> {
         let mut state = self.state();
         state.messages += 1;
+        if kind == b'B' && statements.writes {
+            state.writes += 1;
+            statements.number = state.writes;
+        }
         let messages = state.messages;
-        let is_due = |(at, act): &mut (u64, Act)| {
-            *at <= messages && (begins || !matches!(act, Act::Stop(_)))
+        let is_due = |(place, act): &mut (Place, Act)| match *place {
+            Place::Message(at) => at <= messages && (begins || !matches!(act, Act::Stop(_))),
+            Place::Write(at, part) => statements.writes && statements.number == at && part == kind,
         };
         state.at.take_if(is_due).map(|(_, act)| act)
+    }
+}
+
+/// The statements of a connection.
+#[derive(Debug, Default)]
+struct Statements {
+    /// By name, whether it writes a repository.
+    prepared: HashMap<Vec<u8>, bool>,
+    /// Whether the one that is being executed does.
+    writes: bool,
+    /// Which one it is of those that do, over all connections.
+    number: u64,
+}
+
+impl Statements {
+    /// Hears a message: a statement that is prepared, one that is to be executed, or something else.
+    fn hear(&mut self, kind: u8, message: &[u8]) {
+        let mut texts = message.split(|byte| *byte == 0);
+        match kind {
+            b'P' => {
+                let (name, text) = (texts.next(), texts.next());
+                let text = String::from_utf8_lossy(text.unwrap_or_default());
+                let writes = text.contains(WRITES);
+                self.prepared.insert(name.unwrap_or_default().to_vec(), writes);
+                self.writes = false;
+            }
+            // The first text is the name of a portal.
+            b'B' => {
+                let name = texts.nth(1).unwrap_or_default();
+                self.writes = self.prepared.get(name).copied().unwrap_or_default();
+            }
+            b'E' | b'S' => {}
+            _ => self.writes = false,
+        }
     }
 }
 

@@ -145,6 +145,29 @@ impl Cluster {
         path
     }
 
+    /// Keeps a schema as it is now, to be restored.
+    pub(crate) fn save(&self, schema: &str) {
+        let port = self.port.to_string();
+        self.run(&[
+            "pg_dump",
+            "--host=127.0.0.1",
+            "--port",
+            &port,
+            "--username=postgres",
+            "--schema",
+            schema,
+            "--file=saved.sql",
+            "postgres",
+        ]);
+    }
+
+    /// Makes a schema again what it was when it was saved.
+    pub(crate) fn restore(&self, schema: &str) {
+        self.sql(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).expect("it can be dropped");
+        let saved = self.folder.path().join("saved.sql");
+        self.sql(&format!("\\i {}", saved.display())).expect("it can be restored");
+    }
+
     /// Starts the server anew with these settings besides its own.
     pub(crate) fn restart_with(&mut self, settings: &[String]) {
         self.stop("INT");

@@ -44,8 +44,8 @@ pub use contracts::Items;
 pub use contracts::MirrorFuture;
 pub use contracts::{
     ChangesPage, ComparedPage, HeldLease, ItemHistory, ItemsComparison, ItemsPage, ItemsSnapshot,
-    Lease, LeaseRequest, LeaseStanding, Leases, LogBounds, Mirror, MirrorReader, RepositoryWriter,
-    Sharing,
+    Lease, LeaseRequest, LeaseStanding, Leases, LogBounds, LoginTry, Mirror, MirrorReader,
+    RepositoryWriter, Sharing,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use digest::ItemsDigest;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// So many tries fit in [`WINDOW`]: servers lock accounts from three to five wrong ones on.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// A quarter of an hour, and a second for clocks that do not run alike.
 pub(super) const WINDOW: Duration = Duration::from_secs(15 * 60 + 1);

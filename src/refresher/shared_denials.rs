@@ -8,14 +8,25 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::denials::{Denials, WINDOW};
-use crate::mirror::Leases;
+use super::denials::{Denials, TRIES, WINDOW};
 use crate::mirror::contracts::MirrorFuture;
+use crate::mirror::{Leases, LoginTry};
 use crate::progress::problems::ProblemReport;
 use crate::task::{Context, Stopped, Until};
 
 /// How long a question to the store may take; a login can wait for it.
 const WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether a login may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LoginPermit {
+    /// It may, and all daemons know of it.
+    Counted(LoginTry),
+    /// It may by what this daemon knows by itself: there are no others, or the store does not answer.
+    NotCounted,
+    /// Other daemons are trying as often as all may together.
+    NotNow,
+}
 
 /// Where denials are counted together.
 #[derive(Clone, Debug)]
@@ -51,9 +62,50 @@ impl SharedDenials {
         }))
     }
 
+    /// Whether a login may be tried now; counts it, so that other daemons try the fewer meanwhile.
+    pub(super) async fn claim(&self, context: &Context) -> Result<LoginPermit, Stopped> {
+        let asked = self.leases.claim_try(&self.login(), WINDOW, TRIES);
+        Ok(match of_store(context, asked).await? {
+            Some(Some(tried)) => LoginPermit::Counted(tried),
+            Some(None) => LoginPermit::NotNow,
+            None => LoginPermit::NotCounted,
+        })
+    }
+
+    /// What is told where again and again none may be tried.
+    pub(super) fn contended(retry_in: Duration) -> ProblemReport {
+        ProblemReport {
+            error:
+                "the daemons that share this mirror are trying the login, or were denied it, as \
+                    often as is safe in 15 minutes"
+                    .to_owned(),
+            remedy: "check login.username and the password of each daemon".to_owned(),
+            retry_in: Some(retry_in),
+            halts: true,
+        }
+    }
+
+    /// Counts a try no longer, which was no denial.
+    pub(super) async fn withdraw(
+        &self,
+        context: &Context,
+        permit: LoginPermit,
+    ) -> Result<(), Stopped> {
+        let LoginPermit::Counted(tried) = permit else { return Ok(()) };
+        of_store(context, self.leases.withdraw_try(&self.login(), tried)).await.map(drop)
+    }
+
     /// Counts a denial, or what may have been one.
-    pub(super) async fn count(&self, context: &Context) -> Result<(), Stopped> {
-        of_store(context, self.leases.count_denial(&self.login())).await.map(drop)
+    pub(super) async fn count(
+        &self,
+        context: &Context,
+        permit: LoginPermit,
+    ) -> Result<(), Stopped> {
+        let tried = match permit {
+            LoginPermit::Counted(tried) => Some(tried),
+            LoginPermit::NotCounted | LoginPermit::NotNow => None,
+        };
+        of_store(context, self.leases.count_denial(&self.login(), tried)).await.map(drop)
     }
 
     /// Forgets all denials: a login succeeded, or what is tried has changed.

@@ -13,6 +13,7 @@ use super::refusal_watch::noting_refusal;
 use super::reporting::{DenialReport, LOGIN, denied, failed, report, request_failed, tell};
 use super::schedule::{KnownSession, RenewalReason};
 use super::settings::RefresherSettings;
+use super::shared_denials::{LoginPermit, SharedDenials};
 use super::task::Refresher;
 use crate::client::{Api, Failure};
 use crate::progress::SignIn;
@@ -20,6 +21,13 @@ use crate::progress::problems::Reached;
 use crate::session::{SessionReports, Tokens};
 use crate::task::{Backoff, Retries, Stopped, Until};
 use crate::telemetry::event::{self, RequestFailed};
+
+/// About how long a login waits while other daemons try theirs.
+const CONTENDED: Duration = Duration::from_secs(2);
+
+/// From so many such waits in a row on it is told: logins that other daemons were killed in the midst
+/// of count for as long as denials.
+const CONTENDED_IN_A_ROW: u32 = 5;
 
 impl<A: Api> Refresher<A> {
     /// Signs in, not before `pause` is over, and announces the new session.
@@ -54,6 +62,7 @@ impl<A: Api> Refresher<A> {
     async fn sign_in(&mut self, heard: SessionReports) -> Result<(Tokens, Duration), Stopped> {
         let mut retries = Retries::new(Backoff::REQUESTS);
         let mut settings = self.settings.borrow_and_update().clone();
+        let mut refused = 0_u32;
         loop {
             if let Some(shared) = &self.shared_denials
                 && let Some(report) = shared.hear(&self.context, &self.denials).await?
@@ -68,6 +77,27 @@ impl<A: Api> Refresher<A> {
                 }
                 continue;
             }
+            let permit = match &self.shared_denials {
+                Some(shared) => shared.claim(&self.context).await?,
+                None => LoginPermit::NotCounted,
+            };
+            if permit == LoginPermit::NotNow {
+                // Those who stand in each other's way come back one after the other.
+                let delay = CONTENDED.mul_f64(0.5 + self.chance.fraction());
+                refused = refused.saturating_add(1);
+                if refused >= CONTENDED_IN_A_ROW {
+                    self.progress.problems.stands(LOGIN, SharedDenials::contended(delay));
+                }
+                if self.pause(delay, heard, &settings).await? {
+                    let now = self.settings.borrow().clone();
+                    if now.logins != settings.logins {
+                        self.forget_denials().await;
+                    }
+                    settings = now;
+                }
+                continue;
+            }
+            refused = 0;
             let begun = Instant::now();
             let login = async {
                 tokio::select! {
@@ -100,10 +130,12 @@ impl<A: Api> Refresher<A> {
                     return Ok((tokens, now - begun));
                 }
                 Err(failure) => {
-                    if let Some(shared) =
-                        self.shared_denials.as_ref().filter(|_| may_be_denial(&failure))
-                    {
-                        shared.count(&self.context).await?;
+                    match &self.shared_denials {
+                        Some(shared) if may_be_denial(&failure) => {
+                            shared.count(&self.context, permit).await?;
+                        }
+                        Some(shared) => shared.withdraw(&self.context, permit).await?,
+                        None => {}
                     }
                     self.delay_after(failure, &mut retries, now)
                 }

@@ -68,6 +68,8 @@ pub(super) struct LeaseTask {
     pub(super) wish: watch::Receiver<LeaseWish>,
     pub(super) news: mpsc::UnboundedSender<LeaseNews>,
     pub(super) context: Context,
+    /// Whether this daemon has any lease, as far as was heard last.
+    pub(super) holds_any: bool,
 }
 
 impl LeaseTask {
@@ -76,9 +78,16 @@ impl LeaseTask {
         while let Ok(()) = self.round().await {}
     }
 
-    /// How long one round may take.
-    fn within(&self) -> Duration {
+    /// From one renewal to the next.
+    fn interval(&self) -> Duration {
         (self.terms.ttl / RENEWALS_PER_TTL).max(POLL)
+    }
+
+    /// How long one round may take: where there is nothing to renew, as long as a lease holds. A
+    /// database that is slow, or is being connected to on a busy machine, would else be given up each
+    /// time before the first lease is taken.
+    fn within(&self) -> Duration {
+        if self.holds_any { self.interval() } else { self.terms.ttl }
     }
 
     async fn round(&mut self) -> Result<(), Stopped> {
@@ -95,7 +104,10 @@ impl LeaseTask {
             !standing.held.is_empty()
                 && (standing.daemons == 1 || self.terms.sharing == Sharing::Leader)
         });
-        let pause = if is_at_rest { self.within() } else { POLL };
+        if let Ok(standing) = &standing {
+            self.holds_any = !standing.held.is_empty();
+        }
+        let pause = if is_at_rest { self.interval() } else { POLL };
         let released = if standing.is_ok() { wish.let_go } else { BTreeSet::new() };
         self.news.send(LeaseNews { begun, released, standing }).map_err(|_| Stopped)?;
         let due = tokio::time::sleep_until(begun + pause);

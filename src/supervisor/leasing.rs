@@ -79,6 +79,7 @@ impl Leasing {
             wish: self.wish.subscribe(),
             news: self.news.0.clone(),
             context,
+            holds_any: false,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::domain::RepositoryId;
 use crate::mirror::lease_policy::{LiveDaemon, decide};
 use crate::mirror::{
-    ForeignLease, HeldLease, Lease, LeaseRequest, LeaseStanding, Leases, MirrorError,
+    ForeignLease, HeldLease, Lease, LeaseRequest, LeaseStanding, Leases, LoginTry, MirrorError,
     MirrorErrorKind, MirrorFuture,
 };
 
@@ -38,6 +38,7 @@ struct LeaseRows {
     instances: Vec<InstanceRow>,
     leases: BTreeMap<RepositoryId, LeaseRow>,
     denials: Vec<(String, Instant)>,
+    tries: Vec<(String, Instant, LoginTry)>,
 }
 
 #[derive(Debug)]
@@ -207,11 +208,45 @@ impl Leases for MemoryLeases {
         })
     }
 
-    fn count_denial(&self, login: &str) -> MirrorFuture<'_, ()> {
+    fn claim_try(
+        &self,
+        login: &str,
+        within: Duration,
+        most: usize,
+    ) -> MirrorFuture<'_, Option<LoginTry>> {
         let login = login.to_owned();
         Box::pin(async move {
             self.pass().await?;
-            self.rows().denials.insert(0, (login, Instant::now()));
+            let (mut rows, now) = (self.rows(), Instant::now());
+            let denied = rows.denials.iter().map(|it| (&it.0, it.1));
+            let counted = denied.chain(rows.tries.iter().map(|it| (&it.0, it.1)));
+            if counted.filter(|it| *it.0 == login && now - it.1 <= within).count() >= most {
+                return Ok(None);
+            }
+            // No two are put down at the same moment.
+            let latest = rows.tries.iter().map(|it| it.2.0).max();
+            let moment = latest.unwrap_or(SystemTime::UNIX_EPOCH) + Duration::from_nanos(1);
+            rows.tries.push((login, now, LoginTry(moment)));
+            Ok(Some(LoginTry(moment)))
+        })
+    }
+
+    fn withdraw_try(&self, login: &str, tried: LoginTry) -> MirrorFuture<'_, ()> {
+        let login = login.to_owned();
+        Box::pin(async move {
+            self.pass().await?;
+            self.rows().tries.retain(|it| (&it.0, it.2) != (&login, tried));
+            Ok(())
+        })
+    }
+
+    fn count_denial(&self, login: &str, tried: Option<LoginTry>) -> MirrorFuture<'_, ()> {
+        let login = login.to_owned();
+        Box::pin(async move {
+            self.pass().await?;
+            let mut rows = self.rows();
+            rows.tries.retain(|it| (&it.0, Some(it.2)) != (&login, tried));
+            rows.denials.insert(0, (login, Instant::now()));
             Ok(())
         })
     }
@@ -230,7 +265,9 @@ impl Leases for MemoryLeases {
         let login = login.to_owned();
         Box::pin(async move {
             self.pass().await?;
-            self.rows().denials.retain(|(of, _)| *of != login);
+            let mut rows = self.rows();
+            rows.denials.retain(|(of, _)| *of != login);
+            rows.tries.retain(|(of, ..)| *of != login);
             Ok(())
         })
     }

@@ -30,6 +30,7 @@ pub(in crate::mirror) async fn leases_have_one_owner_at_a_time(store: &impl Shar
     what_a_daemon_no_longer_reads_is_excess(store).await;
     many_who_ask_at_once_are_given_all_or_none(store).await;
     denials_are_counted_together(store).await;
+    tries_that_are_under_way_are_counted(store).await;
 }
 
 async fn one_leads_and_the_other_takes_over_when_its_time_has_passed(store: &impl SharedStore) {
@@ -131,16 +132,43 @@ async fn many_who_ask_at_once_are_given_all_or_none(store: &impl SharedStore) {
 
 async fn denials_are_counted_together(store: &impl SharedStore) {
     let (a, b) = (store.daemon("a"), store.daemon("b"));
-    a.count_denial("one").await.unwrap();
+    a.count_denial("one", None).await.unwrap();
     store.pass(60 * SECOND).await.unwrap();
-    b.count_denial("one").await.unwrap();
-    b.count_denial("other").await.unwrap();
+    b.count_denial("one", None).await.unwrap();
+    b.count_denial("other", None).await.unwrap();
     let ages = a.denials("one", 900 * SECOND).await.unwrap();
     assert!(ages.len() == 2 && ages[0] < 60 * SECOND && ages[1] >= 60 * SECOND, "{ages:?}");
     assert_eq!(b.denials("one", 30 * SECOND).await.unwrap().len(), 1);
     b.forget_denials("one").await.unwrap();
     assert!(a.denials("one", 900 * SECOND).await.unwrap().is_empty());
     assert_eq!(a.denials("other", 900 * SECOND).await.unwrap().len(), 1);
+}
+
+async fn tries_that_are_under_way_are_counted(store: &impl SharedStore) {
+    let daemons = ["a", "b", "c"].map(|name| store.daemon(name));
+    let claim = |daemon: usize| daemons[daemon].claim_try("tried", 900 * SECOND, 2);
+    let first = claim(0).await.unwrap().unwrap();
+    let second = claim(1).await.unwrap().unwrap();
+    assert_eq!(claim(2).await.unwrap(), None, "two are under way");
+    assert!(daemons[2].denials("tried", 900 * SECOND).await.unwrap().is_empty(), "none was denied");
+    daemons[0].withdraw_try("tried", first).await.unwrap();
+    let third = claim(2).await.unwrap().unwrap();
+    for (daemon, tried) in [(1, second), (2, third)] {
+        daemons[daemon].count_denial("tried", Some(tried)).await.unwrap();
+    }
+    assert_eq!(claim(0).await.unwrap(), None, "two were denied");
+    assert_eq!(daemons[0].denials("tried", 900 * SECOND).await.unwrap().len(), 2);
+    store.pass(901 * SECOND).await.unwrap();
+    // However many ask at the same moment, no more may try, and none where they stand in each
+    // other's way: who may not asks again later.
+    for _ in 0..5 {
+        let (one, two, three) = tokio::join!(claim(0), claim(1), claim(2));
+        let granted = [one, two, three].into_iter().filter_map(|it| it.unwrap());
+        assert!(granted.count() <= 2);
+        daemons[0].forget_denials("tried").await.unwrap();
+    }
+    assert!(claim(0).await.unwrap().is_some());
+    daemons[0].forget_denials("tried").await.unwrap();
 }
 
 /// What one of three daemons does, or the time.

@@ -1,7 +1,7 @@
 //! Leases: which of several daemons may write which repository.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::future::MirrorFuture;
 use crate::domain::RepositoryId;
@@ -61,6 +61,10 @@ pub struct ForeignLease {
     pub expires_in: Duration,
 }
 
+/// A login that is being tried: when that was put down, by the clock of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginTry(pub SystemTime);
+
 /// The leases of a store that several daemons share.
 ///
 /// Obligations:
@@ -69,7 +73,9 @@ pub struct ForeignLease {
 ///   time that it is taken, also where the same daemon takes it again after it had let go of it or had
 ///   not renewed it in time;
 /// - once another has taken a lease, no transaction under an older generation is committed;
-/// - what a daemon has is renewed all at once, and no page that is being written delays that.
+/// - what a daemon has is renewed all at once, and no page that is being written delays that;
+/// - logins that are denied or being tried are never more than [`Leases::claim_try`] was told, however
+///   many daemons ask at the same moment.
 pub trait Leases: Debug + Send + Sync {
     /// Who this process is among those that share the store: the owner of its leases.
     fn owner(&self) -> &str;
@@ -90,8 +96,21 @@ pub trait Leases: Debug + Send + Sync {
     /// Takes this daemon off the list of those that are there, and lets go of all that it has.
     fn leave(&self) -> MirrorFuture<'_, ()>;
 
-    /// Counts a login that was denied; `login` names server and user.
-    fn count_denial(&self, login: &str) -> MirrorFuture<'_, ()>;
+    /// Counts a login that is about to be tried, unless those within the last `within` that were denied
+    /// or are being tried are `most` already. `None`: it is not to be tried now. `login` names server
+    /// and user.
+    fn claim_try(
+        &self,
+        login: &str,
+        within: Duration,
+        most: usize,
+    ) -> MirrorFuture<'_, Option<LoginTry>>;
+
+    /// Counts a try no longer, which was no denial.
+    fn withdraw_try(&self, login: &str, tried: LoginTry) -> MirrorFuture<'_, ()>;
+
+    /// Counts a login that was denied, in place of the try that it was.
+    fn count_denial(&self, login: &str, tried: Option<LoginTry>) -> MirrorFuture<'_, ()>;
 
     /// How long ago each denial of this login was, by any daemon, of those within the last `within`,
     /// the newest first.

@@ -17,7 +17,7 @@ pub use administration::Administration;
 pub use change_log::{ChangeLog, ChangesPage, ItemHistory, LogBounds};
 pub use future::MirrorFuture;
 pub use items::{ComparedPage, Items, ItemsComparison, ItemsPage, ItemsSnapshot};
-pub use leases::{ForeignLease, HeldLease, LeaseRequest, LeaseStanding, Leases, Sharing};
+pub use leases::{ForeignLease, HeldLease, LeaseRequest, LeaseStanding, Leases, LoginTry, Sharing};
 pub use writer::{Lease, Mirror, RepositoryWriter};
 
 /// All that a mirror can be asked.

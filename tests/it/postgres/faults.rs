@@ -1,6 +1,7 @@
 //! Each thing that can befall a database while pages are written to it: nothing is lost, nothing is
 //! written twice, the daemon goes on by itself, and the log says what is wrong.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -39,12 +40,42 @@ fn told(daemon: &Daemon, place: usize, words: &[&str]) -> Event {
     failed
 }
 
+/// What is wrong is told once, and again ever more rarely as long as it lasts: not at each try.
+fn is_told_sparingly(events: &[Event], what: &str) {
+    let mut told: BTreeMap<(&str, String), Vec<u64>> = BTreeMap::new();
+    for event in events {
+        let mirror = |it: &Event| {
+            ["mirror", "leases"].into_iter().find(|endpoint| it.text("endpoint") == *endpoint)
+        };
+        if event.is("request failed") && event.level() != "DEBUG" {
+            let Some(endpoint) = mirror(event) else { continue };
+            let error = event.text("error").to_owned();
+            assert!(!event.text("remedy").is_empty(), "{what}: {}", event.line);
+            let attempt = event.number("attempt");
+            assert!(attempt.is_power_of_two(), "{what}: {}", event.line);
+            told.entry((endpoint, error)).or_default().push(attempt);
+        }
+    }
+    for ((endpoint, error), attempts) in told {
+        println!("{what} | {endpoint} | tries told {attempts:?} | {error}");
+    }
+}
+
 /// It goes on by itself to the end of the pass, which is the whole truth.
 fn goes_on(daemon: Daemon, cluster: &Cluster, sim: &Sim, what: &str) {
     let pass = daemon.wait_for(|it| it.is("pass complete") && it.truth("certified"));
     assert_eq!(pass.number("items"), ITEMS as u64, "{what}: {}", pass.line);
     let ended = daemon.stop();
     assert!(ended.all("panic").is_empty() && ended.all("task failed").is_empty(), "{what}");
+    is_told_sparingly(&ended.events, what);
+    let failed = |it: &&Event| it.is("request failed") && it.text("endpoint") == "mirror";
+    let last = ended.events.iter().filter(failed).last();
+    if let Some(last) = last.filter(|it| it.level() != "DEBUG" || it.number("attempt") > 1) {
+        // Its end is told, or the lease of the page in hand was lost meanwhile.
+        let mut after = ended.events.iter().skip(last.index);
+        let is_end = |it: &Event| it.is("reconnected") || it.is("lease lost");
+        assert!(after.any(is_end), "{what}: {}", last.line);
+    }
     assert_eq!(judge(cluster, what), ITEMS as u64, "{what}: each item came once");
     equals_server(cluster, sim, 1, what);
 }
@@ -166,7 +197,13 @@ fn a_database_that_is_cut_off_for_longer_than_a_lease_is_waited_for() {
         }
         // Nothing announces the end of a lease that nobody can ask about.
         pause(LONGER_THAN_A_LEASE);
+        let lost = daemon.wait_for(|it| it.is("lease lost"));
+        assert_eq!((lost.level(), lost.text("reason")), ("WARN", "it was not renewed in time"));
+        let alone = daemon.wait_from(lost.index, |it| it.is("standing by"));
+        assert!(alone.field("leader").is_none(), "nobody can say who: {}", alone.line);
         proxy.heal();
+        let taken = daemon.wait_from(lost.index, |it| it.is("lease taken"));
+        assert_eq!(taken.number("generation"), 2, "{}", taken.line);
         goes_on(daemon, &cluster, &sim, &what);
     }
 }

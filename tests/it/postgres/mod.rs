@@ -1,11 +1,14 @@
 //! The mirror in PostgreSQL, by the built binary: what befalls the database, the way to it, and the
 //! daemons that share it.
 
+mod cable;
 mod commands;
+mod denials;
 mod failover;
 mod faults;
 mod judge;
 mod kill;
+mod moving;
 mod proxy;
 mod rounds;
 mod schema;

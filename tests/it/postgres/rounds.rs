@@ -1,29 +1,82 @@
-//! Three daemons that share a mirror, each with a cable of its own to the database: killed, stopped,
+//! Three daemons that share a mirror, each with a way of its own to the database: killed, stopped,
 //! woken, cut off and let in again at random. Whatever happens, one writes at a time, and what is
 //! there is one instant of the mirror.
+//!
+//! The way is a proxy in one test, which cuts off the database alone and breaks connections; in the
+//! other it is a network, whose cable is pulled, or loses what is answered.
 
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use serde_json::json;
 
+use super::cable::{Cable, NETWORK, apart};
 use super::judge::{equals_server, judge, one_writer, watch};
 use super::proxy::Proxy;
 use super::{cluster, setup};
+use crate::support::cluster::Cluster;
 use crate::support::editor::Editor;
 use crate::support::{DEADLINE, Daemon, Setup, Sim, pause, repositories};
 
-/// How often something happens; `EWMIRROR_ROUNDS` says otherwise.
-const ROUNDS: usize = 20;
+/// How often something happens in each test; `EWMIRROR_ROUNDS` says otherwise.
+const ROUNDS: usize = 12;
 const VARIABLE: &str = "EWMIRROR_ROUNDS";
 
 /// The longest time between two things that happen: longer than a lease lives at times.
 const LONGEST_MS: u64 = 6000;
 
+/// What leads from a daemon to the database.
+enum Link {
+    Proxy(Proxy),
+    Cable(Cable),
+}
+
+impl Link {
+    fn run(&self, setup: &Setup) -> Daemon {
+        match self {
+            Self::Proxy(_) => Daemon::run(setup),
+            Self::Cable(cable) => cable.run(setup),
+        }
+    }
+
+    fn hold(&self) -> &'static str {
+        match self {
+            Self::Proxy(proxy) => {
+                proxy.hold();
+                "held off"
+            }
+            Self::Cable(cable) => {
+                cable.pull();
+                "unplugged"
+            }
+        }
+    }
+
+    fn cut(&self) -> &'static str {
+        match self {
+            Self::Proxy(proxy) => {
+                proxy.cut();
+                "cut off"
+            }
+            Self::Cable(cable) => {
+                cable.lose_answers();
+                "without answers"
+            }
+        }
+    }
+
+    fn heal(&self) {
+        match self {
+            Self::Proxy(proxy) => proxy.heal(),
+            Self::Cable(cable) => cable.heal(),
+        }
+    }
+}
+
 /// A daemon, its place in the network, and what is done to it now.
 struct Member {
     setup: Setup,
-    proxy: Proxy,
+    link: Link,
     daemon: Option<Daemon>,
     is_stopped: bool,
     is_apart: bool,
@@ -37,7 +90,7 @@ impl Member {
     /// Something happens to it; what.
     fn befall(&mut self, rng: &mut Rng) -> &'static str {
         if self.daemon.is_none() {
-            self.daemon = Some(Daemon::run(&self.setup));
+            self.daemon = Some(self.link.run(&self.setup));
             return "started";
         }
         if self.is_stopped && rng.bool() {
@@ -46,7 +99,7 @@ impl Member {
             return "woken";
         }
         if self.is_apart && rng.bool() {
-            self.proxy.heal();
+            self.link.heal();
             self.is_apart = false;
             return "let in";
         }
@@ -62,23 +115,21 @@ impl Member {
                 "stopped"
             }
             3 => {
-                self.proxy.hold();
                 self.is_apart = true;
-                "held off"
+                self.link.hold()
             }
             _ => {
-                self.proxy.cut();
                 self.is_apart = true;
-                "cut off"
+                self.link.cut()
             }
         }
     }
 
     /// It runs and is let in.
     fn restore(&mut self) {
-        self.proxy.heal();
+        self.link.heal();
         match &self.daemon {
-            None => self.daemon = Some(Daemon::run(&self.setup)),
+            None => self.daemon = Some(self.link.run(&self.setup)),
             Some(daemon) if self.is_stopped => daemon.signal("CONT"),
             Some(_) => {}
         }
@@ -100,41 +151,67 @@ fn rounds() -> usize {
     std::env::var(VARIABLE).ok().and_then(|it| it.parse().ok()).unwrap_or(ROUNDS)
 }
 
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
 #[test]
 fn three_daemons_that_are_killed_stopped_and_cut_off_never_write_beside_each_other() {
     let Some(cluster) = cluster("three daemons on one mirror", &[]) else { return };
+    go_round(&cluster, NAMES.map(|_| Link::Proxy(Proxy::start(cluster.port()))));
+}
+
+#[test]
+fn three_daemons_whose_cables_are_pulled_never_write_beside_each_other() {
+    let check = "three daemons whose cables are pulled";
+    let test = "postgres::rounds::\
+                three_daemons_whose_cables_are_pulled_never_write_beside_each_other";
+    if !apart(check, test) {
+        return;
+    }
+    let Some(cluster) = cluster(check, &[]) else { return };
+    cluster.admit(NETWORK);
+    let [Some(a), Some(b), Some(c)] = [0, 1, 2].map(|n| Cable::lay(check, n)) else { return };
+    go_round(&cluster, [a, b, c].map(Link::Cable));
+}
+
+fn go_round(cluster: &Cluster, links: [Link; 3]) {
     let rounds = rounds();
     let mut rng = Rng::new();
     println!("seed {}", rng.get_seed());
     let sim = Sim::start(repositories(&[(1, 400)]));
     sim.door("items-call", &json!({"mode": "honest"}));
     let mut editor = Editor::new(&sim, 1, false);
-    let mut members: Vec<Member> = ["a", "b", "c"]
-        .map(|name| {
-            let proxy = Proxy::start(cluster.port());
-            let mut setup = setup(&sim, &[proxy.port()], name);
+    let mut members: Vec<Member> = NAMES
+        .into_iter()
+        .zip(links)
+        .map(|(name, link)| {
+            let port = match &link {
+                Link::Proxy(proxy) => proxy.port(),
+                Link::Cable(_) => cluster.port(),
+            };
+            let mut setup = setup(&sim, &[port], name);
             setup.paging =
                 "page_size = 37\nin_flight = 2\npage_interval = '10ms'\npass_interval = '0s'"
                     .into();
-            Member { setup, proxy, daemon: None, is_stopped: false, is_apart: false }
+            setup.server = "connect_timeout = '1s'\nrequest_timeout = '5s'".to_owned();
+            Member { setup, link, daemon: None, is_stopped: false, is_apart: false }
         })
-        .into();
+        .collect();
     members[0].restore();
     members[0].daemon().wait_for(|it| it.is("page read"));
-    watch(&cluster);
+    watch(cluster);
     for member in &mut members {
         member.restore();
     }
     for round in 0..rounds {
         let member = rng.usize(..members.len());
         let befell = members[member].befall(&mut rng);
-        let what = format!("round {round}: {} {befell}", ["a", "b", "c"][member]);
+        let what = format!("round {round}: {} {befell}", NAMES[member]);
         println!("{what}");
         editor.edit(&sim, &mut rng);
         let until = Instant::now() + Duration::from_millis(rng.u64(..LONGEST_MS));
         while Instant::now() < until {
-            judge(&cluster, &what);
-            one_writer(&cluster, &what);
+            judge(cluster, &what);
+            one_writer(cluster, &what);
             pause(Duration::from_millis(100));
         }
     }
@@ -147,16 +224,16 @@ fn three_daemons_that_are_killed_stopped_and_cut_off_never_write_beside_each_oth
     while !members.iter().zip(&marks).any(|(it, mark)| it.passes_since(*mark) >= 2) {
         let tails: Vec<_> = members.iter().map(|it| it.daemon().tail()).collect();
         assert!(begun.elapsed() < DEADLINE, "nobody goes on:\n{}", tails.join("\n\n"));
-        judge(&cluster, "the end");
+        judge(cluster, "the end");
         pause(Duration::from_millis(50));
     }
     for member in members {
         let ended = member.daemon.expect("it runs").stop();
         assert!(ended.all("panic").is_empty() && ended.all("task failed").is_empty());
     }
-    judge(&cluster, "the end");
-    one_writer(&cluster, "the end");
-    equals_server(&cluster, &sim, 1, "the end");
+    judge(cluster, "the end");
+    one_writer(cluster, "the end");
+    equals_server(cluster, &sim, 1, "the end");
     let generations = "SELECT max(generation) FROM ewmirror.lease";
     println!("{} generations", cluster.sql(generations).unwrap());
 }

@@ -5,6 +5,7 @@
 //! statement decides by what it was told before: each names the state that it is for, and changes
 //! nothing where that is no longer so. Times are compared by the clock of the database alone.
 
+mod denials;
 mod preparation;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use self::preparation::Preparation;
 pub(in crate::mirror) use self::preparation::prepare;
 use crate::domain::RepositoryId;
 use crate::mirror::contracts::{
-    ForeignLease, HeldLease, LeaseRequest, LeaseStanding, Leases, MirrorFuture, Sharing,
+    ForeignLease, HeldLease, LeaseRequest, LeaseStanding, Leases, LoginTry, MirrorFuture, Sharing,
 };
 use crate::mirror::lease_policy::{LiveDaemon, decide};
 use crate::mirror::postgres::connections::PostgresPool;
@@ -108,17 +109,6 @@ UPDATE lease SET owner = '', since = clock_timestamp() WHERE owner = $1";
 const FORGET: &str = "
 DELETE FROM instance WHERE expires_at < clock_timestamp() - interval '1 day'
     AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.owner = instance.owner)";
-
-/// Counts a denial, and forgets those that no longer count.
-const COUNT_DENIAL: &str = "
-WITH old AS (DELETE FROM denial WHERE denied_at < clock_timestamp() - interval '1 day')
-INSERT INTO denial (login, denied_at) VALUES ($1, clock_timestamp())";
-
-/// How long ago denials were.
-const DENIALS: &str = "
-SELECT extract(epoch FROM clock_timestamp() - denied_at)::float8 FROM denial
-WHERE login = $1 AND denied_at >= clock_timestamp() - $2::float8 * interval '1 second'
-ORDER BY denied_at DESC";
 
 /// The leases as one daemon sees them.
 #[derive(Debug)]
@@ -306,10 +296,37 @@ impl Leases for PostgresLeases {
         })
     }
 
-    fn count_denial(&self, login: &str) -> MirrorFuture<'_, ()> {
+    fn claim_try(
+        &self,
+        login: &str,
+        within: Duration,
+        most: usize,
+    ) -> MirrorFuture<'_, Option<LoginTry>> {
         let login = login.to_owned();
         Box::pin(async move {
-            self.change(COUNT_DENIAL, &[&login]).await?;
+            let connection = self.connect().await?;
+            let tried = denials::claim(connection.client()?, &login, within, most).await?;
+            connection.done();
+            Ok(tried)
+        })
+    }
+
+    fn withdraw_try(&self, login: &str, tried: LoginTry) -> MirrorFuture<'_, ()> {
+        let login = login.to_owned();
+        Box::pin(async move {
+            let connection = self.connect().await?;
+            denials::withdraw(connection.client()?, &login, tried).await?;
+            connection.done();
+            Ok(())
+        })
+    }
+
+    fn count_denial(&self, login: &str, tried: Option<LoginTry>) -> MirrorFuture<'_, ()> {
+        let login = login.to_owned();
+        Box::pin(async move {
+            let connection = self.connect().await?;
+            denials::count(connection.client()?, &login, tried).await?;
+            connection.done();
             Ok(())
         })
     }
@@ -317,22 +334,19 @@ impl Leases for PostgresLeases {
     fn denials(&self, login: &str, within: Duration) -> MirrorFuture<'_, Vec<Duration>> {
         let login = login.to_owned();
         Box::pin(async move {
-            let ages = async {
-                let connection = self.connect().await?;
-                let values: &[&(dyn ToSql + Sync)] = &[&login, &within.as_secs_f64()];
-                let rows = connection.client()?.query(DENIALS, values).await?;
-                connection.done();
-                let ages = rows.iter().map(|row| Ok(seconds(row.try_get(0)?)));
-                ages.collect::<Result<Vec<_>, PostgresError>>()
-            };
-            Ok(ages.await?)
+            let connection = self.connect().await?;
+            let ages = denials::ages(connection.client()?, &login, within).await?;
+            connection.done();
+            Ok(ages.into_iter().map(seconds).collect())
         })
     }
 
     fn forget_denials(&self, login: &str) -> MirrorFuture<'_, ()> {
         let login = login.to_owned();
         Box::pin(async move {
-            self.change("DELETE FROM denial WHERE login = $1", &[&login]).await?;
+            let connection = self.connect().await?;
+            denials::forget(connection.client()?, &login).await?;
+            connection.done();
             Ok(())
         })
     }

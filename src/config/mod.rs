@@ -23,7 +23,9 @@ mod values;
 mod whole;
 mod words;
 
-pub use crate::mirror_url::{MirrorUrl, PostgresHost, PostgresUrl, SslMode, TargetSession};
+pub use crate::mirror_url::{
+    ChannelBinding, MirrorUrl, PostgresHost, PostgresUrl, SslMode, TargetSession,
+};
 pub use crate::settings::environment::Environment;
 pub use crate::settings::error::{ConfigError, Warning};
 #[cfg(any(test, fuzzing))]

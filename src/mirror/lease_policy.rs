@@ -30,6 +30,8 @@ pub(crate) struct LeaseDecision {
     pub(crate) excess: Vec<RepositoryId>,
     /// Those that nobody has, and that it takes.
     pub(crate) take: Vec<RepositoryId>,
+    /// Those of its own that come to nobody: another one leads, which is not configured to read them.
+    pub(crate) unread: Vec<RepositoryId>,
 }
 
 /// What `me` does; `daemons` are in the order in which they came, and `me` is among them; `owners` has
@@ -43,9 +45,11 @@ pub(crate) fn decide(
     let shares = if all_spread { spread(daemons, owners) } else { lead(me, daemons, owners) };
     let mine = |repository: &RepositoryId| shares.get(repository).is_some_and(|owner| owner == me);
     let held = owners.iter().filter(|(_, owner)| *owner == me);
+    let own = daemons.iter().filter(|daemon| daemon.owner == me).flat_map(|it| &it.repositories);
     LeaseDecision {
         excess: held.map(|(id, _)| *id).filter(|id| !mine(id)).collect(),
         take: shares.keys().filter(|id| mine(id) && !owners.contains_key(id)).copied().collect(),
+        unread: own.filter(|id| !shares.contains_key(id)).copied().collect(),
     }
 }
 
@@ -151,7 +155,7 @@ mod tests {
 
     /// Lets a daemon do what it decides.
     fn act(me: &str, daemons: &[LiveDaemon], owners: &mut BTreeMap<RepositoryId, String>) -> bool {
-        let LeaseDecision { excess, take } = decide(me, daemons, owners);
+        let LeaseDecision { excess, take, .. } = decide(me, daemons, owners);
         for id in &excess {
             assert_eq!(owners.remove(id).as_deref(), Some(me));
         }
@@ -180,11 +184,15 @@ mod tests {
         assert!(act("1", std::slice::from_ref(&one), &mut owners));
         // It has a repository more than the leader, which reads it first.
         let more = daemon(2, &[7, 8, 9], Sharing::Leader);
-        assert_eq!(rest(&[one.clone(), more.clone()], &mut owners), 0);
+        let both = [one.clone(), more.clone()];
+        assert_eq!(rest(&both, &mut owners), 0);
         assert_eq!(owners.len(), 2);
+        let unread = |me: &str| decide(me, &both, &owners).unread;
+        assert_eq!((unread("1"), unread("2")), (vec![], vec![RepositoryId(9)]));
         // The leader goes.
         owners.clear();
         assert_eq!(rest(std::slice::from_ref(&more), &mut owners), 3);
+        assert_eq!(decide("2", &[one.clone(), more.clone()], &owners).unread, []);
         // Where nobody has any, the first that asks leads, however late it came.
         owners.clear();
         assert!(act("2", &[one, two], &mut owners));
@@ -245,6 +253,8 @@ mod tests {
                     prop_assert!(shares.iter().filter(|it| **it > 0).count() <= 1, "{shares:?}");
                     continue;
                 }
+                let unread = daemons.iter().flat_map(|it| decide(&it.owner, &daemons, &owners).unread);
+                prop_assert_eq!(unread.collect::<Vec<_>>(), []);
                 let wanted: BTreeSet<_> = daemons.iter().flat_map(|it| &it.repositories).collect();
                 prop_assert_eq!(wanted.len(), owners.len(), "one that nobody has");
                 if alike && !shares.is_empty() {

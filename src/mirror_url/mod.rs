@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-pub use self::postgres::{PostgresHost, PostgresUrl, SslMode, TargetSession};
+pub use self::postgres::{ChannelBinding, PostgresHost, PostgresUrl, SslMode, TargetSession};
 use crate::settings::codec::{Codec, Input, Parsed, invalid};
 use crate::settings::sensitivity::Sensitivity;
 

@@ -48,8 +48,9 @@ const PASSWORD_HINT: &str = "take the password out of the URL and give it as the
                              EWMIRROR_MIRROR__PASSWORD";
 
 /// The parameters that a URL may have.
-const PARAMETERS: [&str; 8] = [
+const PARAMETERS: [&str; 9] = [
     "sslmode",
+    "channel_binding",
     "target_session_attrs",
     "host",
     "port",
@@ -81,6 +82,18 @@ choices! {
 }
 
 choices! {
+    /// `channel_binding` of a PostgreSQL URL: whether the password's proof is for this TLS connection alone,
+    /// so that nobody on the way can pass it on.
+    ChannelBinding:
+    /// Never.
+    "disable" => Disable,
+    /// Where the server's certificate and its way to ask for a password allow it.
+    "prefer" => Prefer,
+    /// Always: a server that does without it is refused.
+    "require" => Require,
+}
+
+choices! {
     /// `target_session_attrs` of a PostgreSQL URL: which of several servers is wanted.
     TargetSession:
     /// The first that answers.
@@ -102,6 +115,8 @@ pub struct PostgresUrl {
     pub database: Option<String>,
     /// How connections over TCP are secured, to every host.
     pub ssl_mode: SslMode,
+    /// Whether the password's proof is bound to the TLS connection.
+    pub channel_binding: ChannelBinding,
     /// Which of the servers will do.
     pub target: TargetSession,
     /// The name under which the server lists our connections.
@@ -169,10 +184,20 @@ impl PostgresUrl {
             return invalid(format!("names more than {MOST_HOSTS} hosts"), HINT);
         }
         let usual = if hosts.len() > 1 { TargetSession::ReadWrite } else { TargetSession::Any };
+        let ssl_mode = parts.choice("sslmode")?.unwrap_or(SslMode::VerifyFull);
+        let channel_binding = parts.choice("channel_binding")?.unwrap_or(ChannelBinding::Prefer);
+        let has_socket = hosts.iter().any(|host| matches!(host, PostgresHost::Socket(..)));
+        if channel_binding == ChannelBinding::Require
+            && (has_socket || ssl_mode == SslMode::Disable)
+        {
+            let hint = "take channel_binding=require out, or reach the server over TCP with TLS";
+            return invalid("requires channel binding where there is no TLS", hint);
+        }
         Ok(Self {
             user: parts.name("user", "user")?,
             database: parts.name("dbname", "database")?,
-            ssl_mode: parts.choice("sslmode")?.unwrap_or(SslMode::VerifyFull),
+            ssl_mode,
+            channel_binding,
             target: parts.choice("target_session_attrs")?.unwrap_or(usual),
             application_name: parts
                 .name("application_name", "application_name")?
@@ -392,6 +417,9 @@ impl fmt::Display for PostgresUrl {
         }
         if self.is_over_tcp() || self.ssl_mode != SslMode::VerifyFull {
             parameters.push(("sslmode", self.ssl_mode.word().to_owned()));
+        }
+        if self.channel_binding != ChannelBinding::Prefer {
+            parameters.push(("channel_binding", self.channel_binding.word().to_owned()));
         }
         let usual =
             if self.hosts.len() > 1 { TargetSession::ReadWrite } else { TargetSession::Any };

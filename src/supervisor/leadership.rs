@@ -1,6 +1,7 @@
 //! What the supervisor does about leases, where several daemons share the mirror: it starts the pager of
 //! a repository when it has its lease, ends it when it has not, and is signed in while it has any.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -16,12 +17,18 @@ use crate::client::Api;
 use crate::domain::RepositoryId;
 use crate::mirror::{LeaseStanding, Mirror, MirrorError, Sharing};
 use crate::pager::{LostLease, PassLimit};
-use crate::progress::problems::{ProblemReport, Scope, Source};
+use crate::progress::problems::{ProblemKind, ProblemReport, Scope, Source};
 use crate::progress::{Activity, InstanceRole, SignIn};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
 /// The leases that cannot be asked.
 const LEASES: Source = Source { scope: Scope::Mirror, repository: None, what: "leases" };
+
+/// A repository that is read by no daemon.
+const UNREAD: ProblemKind = ProblemKind { scope: Scope::Repository, what: "lease" };
+
+const UNREAD_REMEDY: &str = "list the same repositories in the configuration of each daemon that shares the \
+     mirror, or set instance.spread = true in all of them";
 
 /// Why a lease is let go of.
 const NOT_CONFIGURED: &str = "it is no longer configured";
@@ -95,6 +102,31 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         leasing.state.daemons = standing.daemons;
         leasing.state.others =
             standing.others.into_iter().map(|lease| (lease.repository, lease.owner)).collect();
+        self.tell_unread(standing.unread.into_iter().collect());
+    }
+
+    /// Tells of repositories of this daemon that nobody reads, because another daemon leads that is not
+    /// configured to.
+    fn tell_unread(&mut self, unread: BTreeSet<RepositoryId>) {
+        let Some(leasing) = &mut self.leasing else { return };
+        let problems = &self.given.progress.problems;
+        for id in leasing.unread.difference(&unread) {
+            problems.over(UNREAD.of(*id));
+        }
+        let leader = leasing.state.others.values().next().map_or("another daemon", String::as_str);
+        for &id in &unread {
+            if !leasing.unread.contains(&id) {
+                event::repository_unread(id, leader, UNREAD_REMEDY);
+            }
+            let report = ProblemReport {
+                error: format!("no daemon reads it: {leader} leads, and does not list it"),
+                remedy: UNREAD_REMEDY.to_owned(),
+                retry_in: None,
+                halts: true,
+            };
+            problems.stands(UNREAD.of(id), report);
+        }
+        leasing.unread = unread;
     }
 
     /// Tells that the leases cannot be asked: aloud only where no pager tells of the same.

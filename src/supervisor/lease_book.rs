@@ -179,6 +179,7 @@ mod tests {
                 })
                 .collect(),
             daemons: 2,
+            ..Default::default()
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the supervisor keeps about leases, where several daemons share the mirror.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -26,6 +26,8 @@ pub(super) struct Leasing {
     pub(super) state: InstanceState,
     /// What was told last of who reads; `None`: nothing yet.
     pub(super) told: Option<(InstanceRole, Option<String>)>,
+    /// What was told to be read by nobody.
+    pub(super) unread: BTreeSet<RepositoryId>,
     /// Pagers that are to have ended by then.
     pub(super) ending_by: BTreeMap<RepositoryId, Instant>,
     pub(super) retries: Retries,
@@ -55,6 +57,7 @@ impl Leasing {
             lost: mpsc::unbounded_channel(),
             book: LeaseBook::default(),
             told: None,
+            unread: BTreeSet::new(),
             ending_by: BTreeMap::new(),
             retries: Retries::new(Backoff::REQUESTS),
             has_led: false,

@@ -186,7 +186,8 @@ impl Leases for MemoryLeases {
                 row.generation += 1;
                 vacant.insert(id, since.map(|since| now - since));
             }
-            Ok(LeaseStanding { excess: decision.excess, ..self.standing(&rows, &vacant) })
+            let (excess, unread) = (decision.excess, decision.unread);
+            Ok(LeaseStanding { excess, unread, ..self.standing(&rows, &vacant) })
         })
     }
 

@@ -86,7 +86,8 @@ impl TestDatabase {
         SchemaPlace { url: self.url(), schema: format!("mirror {} {number}", std::process::id()) }
     }
 
-    fn log(&self) -> String {
+    /// What the server said so far.
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.join("keeper.log")).unwrap_or_default()
     }
 }

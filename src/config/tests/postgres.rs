@@ -54,6 +54,10 @@ fn a_url_names_hosts_user_and_database() {
     assert_eq!((all.user, all.database), (None, None));
     assert_eq!((all.target, all.application_name.as_str()), (TargetSession::ReadOnly, "a"));
     assert_eq!(all.connect_timeout, Duration::from_secs(3));
+    assert_eq!(all.channel_binding, ChannelBinding::Prefer);
+    let bound = url("postgresql://h/d?channel_binding=require");
+    assert_eq!(bound.channel_binding, ChannelBinding::Require);
+    assert!(bound.to_string().ends_with("&channel_binding=require"), "{bound}");
 }
 
 #[test]
@@ -78,6 +82,9 @@ fn a_url_that_says_less_or_more_than_it_should_is_refused() {
         ("postgresql://h/d?sslmode=disable&sslmode=require", "names the sslmode twice"),
         ("postgresql://h/d?sslmode=allow", "the choices are disable, prefer, require, verify-ca"),
         ("postgresql://h/d?sslmode", "has nothing for sslmode"),
+        ("postgresql://h/d?channel_binding=yes", "the choices are disable, prefer, require"),
+        ("postgresql://h/d?channel_binding=require&sslmode=disable", "where there is no TLS"),
+        ("postgresql:///d?host=/run&channel_binding=require", "where there is no TLS"),
         ("postgresql://h/d?sslmod=disable", "did you mean sslmode?"),
         ("postgresql://h/d?conect_timeout=3", "did you mean connect_timeout?"),
         ("postgresql://h/d?options=-csearch_path%3Dx", "the parameters are sslmode, "),

@@ -33,6 +33,8 @@ pub struct LeaseStanding {
     pub held: Vec<HeldLease>,
     /// Of these, the ones that it is to let go of once it no longer writes: they are another's share.
     pub excess: Vec<RepositoryId>,
+    /// Those that this daemon is configured to read and nobody reads: another one leads, which is not.
+    pub unread: Vec<RepositoryId>,
     /// Those that other daemons have now, by repository.
     pub others: Vec<ForeignLease>,
     /// How many daemons share the store, this one included.

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use deadpool_postgres::ClientWrapper;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::error::PostgresError;
@@ -11,7 +12,6 @@ use super::fence::{FENCED, FenceParameters};
 use super::key::to_key;
 use super::ledger::{COUNT_PARAMETERS, COUNTED, CountParameters};
 use crate::domain::{Item, ItemId, Op, RepositoryId};
-use crate::json::jsonb;
 
 /// Appends deletions.
 static APPEND_DELETIONS: LazyLock<String> = LazyLock::new(|| {
@@ -84,14 +84,10 @@ pub(super) struct NewChange<'a> {
     pub(super) item: Option<&'a Item>,
 }
 
-/// Whether PostgreSQL is asked to hold bodies as `jsonb`, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AsJson {
-    /// Those that it can hold exactly.
-    WhereExact,
-    /// None: it refused one, for whatever reason.
-    Never,
-}
+/// Which of some bodies `jsonb` does not take.
+const REFUSED: &str = "
+    SELECT body.n FROM unnest($1::text[], $2::boolean[]) WITH ORDINALITY AS body (text, exact, n)
+    WHERE body.exact AND as_jsonb(body.text) IS NULL";
 
 /// Changes as the columns of a statement's arrays.
 #[derive(Debug, Default)]
@@ -105,7 +101,7 @@ pub(super) struct ChangeColumns<'a> {
 }
 
 impl<'a> ChangeColumns<'a> {
-    /// The columns for these changes.
+    /// The columns for these changes. Bodies that `is_exact` says so of are kept as `jsonb`, too.
     ///
     /// # Errors
     ///
@@ -113,7 +109,7 @@ impl<'a> ChangeColumns<'a> {
     pub(super) fn of(
         repository: RepositoryId,
         changes: &[NewChange<'a>],
-        as_json: AsJson,
+        is_exact: &(dyn Fn(&ItemId, &str) -> bool + Sync),
     ) -> Result<Self, PostgresError> {
         let mut columns = Self::default();
         for NewChange { id, op, item } in changes {
@@ -126,11 +122,18 @@ impl<'a> ChangeColumns<'a> {
             columns.ids.push(written(id));
             columns.ops.push(op.letter());
             columns.bodies.push(body);
-            let exact = as_json == AsJson::WhereExact && body.is_some_and(jsonb::is_exact);
-            columns.exact.push(exact);
+            columns.exact.push(body.is_some_and(|body| is_exact(id, body)));
             columns.digests.push(item.map(|item| item.digest.cast_signed()));
         }
         Ok(columns)
+    }
+
+    /// Which of the bodies that were called exact the database refuses as `jsonb`.
+    pub(super) async fn refused(
+        &self,
+        connection: &ClientWrapper,
+    ) -> Result<Vec<usize>, PostgresError> {
+        refused(connection, &self.bodies, &self.exact).await
     }
 
     /// Adds them as parameters, in the order of [`columns_from`].
@@ -138,6 +141,17 @@ impl<'a> ChangeColumns<'a> {
         let Self { keys, ids, ops, bodies, exact, digests } = self;
         parameters.extend::<[&(dyn ToSql + Sync); 6]>([keys, ids, ops, bodies, exact, digests]);
     }
+}
+
+/// Which of these bodies the database refuses as `jsonb` although they were called exact.
+pub(super) async fn refused(
+    connection: &ClientWrapper,
+    bodies: &[Option<&str>],
+    exact: &[bool],
+) -> Result<Vec<usize>, PostgresError> {
+    let rows = connection.query(REFUSED, &[&bodies, &exact]).await?;
+    let place = |row: &Row| Ok(usize::try_from(row.try_get::<_, i64>(0)? - 1).unwrap_or_default());
+    rows.iter().map(place).collect()
 }
 
 /// Bytes as a text that PostgreSQL can hold: UTF-8 without a NUL.

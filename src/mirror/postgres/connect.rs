@@ -5,7 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_postgres::config::{SslMode as LibraryMode, TargetSessionAttrs};
+use tokio_postgres::config::{
+    ChannelBinding as LibraryBinding, SslMode as LibraryMode, TargetSessionAttrs,
+};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -13,7 +15,7 @@ use url::Host;
 
 use super::address::PostgresAddress;
 use super::database_error::DatabaseError;
-use crate::config::{PostgresHost, Secret, SslMode, TargetSession};
+use crate::config::{ChannelBinding, PostgresHost, Secret, SslMode, TargetSession};
 use crate::http::{TlsFault, tls_fault};
 use crate::mirror::MirrorErrorKind;
 
@@ -132,6 +134,11 @@ fn config(address: &PostgresAddress, host: &PostgresHost) -> Config {
         .keepalives_retries(KEEPALIVE_RETRIES)
         .tcp_user_timeout(UNACKNOWLEDGED)
         .ssl_mode(library_mode(mode))
+        .channel_binding(match url.channel_binding {
+            ChannelBinding::Disable => LibraryBinding::Disable,
+            ChannelBinding::Prefer => LibraryBinding::Prefer,
+            ChannelBinding::Require => LibraryBinding::Require,
+        })
         .target_session_attrs(match url.target {
             TargetSession::Any => TargetSessionAttrs::Any,
             TargetSession::ReadWrite => TargetSessionAttrs::ReadWrite,
@@ -201,6 +208,10 @@ impl ConnectFault {
                 }
                 _ => "see the database's certificate (ssl_cert_file), and what lies between",
             },
+            Self::Database(error) if error.lacks_binding() => {
+                "have the database ask for the password by scram-sha-256 over TLS, with a certificate signed \
+                 by RSA or ECDSA, or set channel_binding=prefer in mirror.url"
+            }
             Self::Database(error) if error.lacks_tls() => {
                 "turn ssl on in the database; or, where nobody can read along, set sslmode=disable \
                  in mirror.url"
@@ -231,6 +242,9 @@ impl fmt::Display for ConnectFault {
             Self::Database(error) => match error.tls() {
                 Some(tls) => write!(f, "{}", tls_fault(tls)),
                 None if error.lacks_tls() => f.write_str("the server has no TLS"),
+                None if error.lacks_binding() => {
+                    f.write_str("the server did without channel binding, which mirror.url requires")
+                }
                 None => error.fmt(f),
             },
             Self::Late(within) => write!(f, "no connection within {} s", within.as_secs()),

@@ -60,8 +60,18 @@ impl DatabaseError {
 
     /// Whether the server wants a password and none was given.
     pub(crate) fn lacks_password(&self) -> bool {
+        self.is_for("password missing")
+    }
+
+    /// Whether channel binding is required and the server let us in, or would, without it.
+    pub(crate) fn lacks_binding(&self) -> bool {
+        self.is_for("server did not use channel binding")
+    }
+
+    /// Whether the library refuses for this reason, for which it has no type.
+    fn is_for(&self, reason: &str) -> bool {
         let source = self.0.source().map(ToString::to_string);
-        self.code().is_none() && source.is_some_and(|source| source == "password missing")
+        self.code().is_none() && source.is_some_and(|source| source == reason)
     }
 
     /// What kind of failure it is.

@@ -5,6 +5,7 @@
 //! without a lock that anybody could wait for; the last statement takes the locks, puts all in its
 //! places, and the transaction ends. Broken off before that, it leaves nothing behind.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Waker};
@@ -12,12 +13,12 @@ use std::task::{Context, Waker};
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;
 
-use super::append::{AsJson, ChangeColumns, NewChange, append, columns_from};
+use super::append::{ChangeColumns, NewChange, append, columns_from};
 use super::error::PostgresError;
 use super::fence::FenceParameters;
 use super::ledger::{CountParameters, PAGE_COUNTED, PAGE_PARAMETERS, PageParameters};
 use super::numbers::signed;
-use crate::domain::RepositoryId;
+use crate::domain::{ItemId, RepositoryId};
 use crate::mirror::PageOfItems;
 
 /// Appends the changes of a page that it is given.
@@ -60,11 +61,12 @@ pub(super) struct PageAppend<'a> {
 }
 
 impl PageAppend<'_> {
-    /// Makes the transaction; false: not, because the fence is closed.
+    /// Makes the transaction; false: not, because the fence is closed. Bodies that `is_exact` says so of are
+    /// kept as `jsonb`, too.
     pub(super) async fn run(
         &self,
         connection: &ClientWrapper,
-        as_json: AsJson,
+        is_exact: &(dyn Fn(&ItemId, &str) -> bool + Sync),
     ) -> Result<bool, PostgresError> {
         let of_page = PageParameters::new(self.page);
         let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
@@ -74,7 +76,7 @@ impl PageAppend<'_> {
         let mut pieces = pieces(self.changes, self.piece_bytes).peekable();
         let first = pieces.next().unwrap_or_default();
         if pieces.peek().is_none() {
-            let columns = ChangeColumns::of(self.repository, first, as_json)?;
+            let columns = ChangeColumns::of(self.repository, first, is_exact)?;
             columns.add_to(&mut parameters);
             let statement = connection.prepare_cached(&APPEND_PAGE).await?;
             return Ok(connection.query_one(&statement, &parameters).await?.try_get(0)?);
@@ -85,7 +87,7 @@ impl PageAppend<'_> {
         let transaction = OpenTransaction::begin(connection).await?;
         let mut before = 0_i64;
         for piece in [first].into_iter().chain(pieces) {
-            let columns = ChangeColumns::of(self.repository, piece, as_json)?;
+            let columns = ChangeColumns::of(self.repository, piece, is_exact)?;
             let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&repository, &before];
             columns.add_to(&mut parameters);
             connection.execute(&stage, &parameters).await?;
@@ -94,6 +96,21 @@ impl PageAppend<'_> {
         parameters.push(&before);
         let row = transaction.end_with(connection.query_one(&append, &parameters)).await?;
         Ok(row.try_get(0)?)
+    }
+
+    /// The items whose bodies the database refuses as `jsonb` although `is_exact` says otherwise.
+    pub(super) async fn refused(
+        &self,
+        connection: &ClientWrapper,
+        is_exact: &(dyn Fn(&ItemId, &str) -> bool + Sync),
+    ) -> Result<BTreeSet<&ItemId>, PostgresError> {
+        let mut refused = BTreeSet::new();
+        for piece in pieces(self.changes, self.piece_bytes) {
+            let columns = ChangeColumns::of(self.repository, piece, is_exact)?;
+            let places = columns.refused(connection).await?;
+            refused.extend(places.into_iter().filter_map(|place| Some(piece.get(place)?.id)));
+        }
+        Ok(refused)
     }
 }
 
@@ -160,7 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Item, ItemId, Op};
+    use crate::domain::{Item, Op};
 
     proptest! {
         #[test]

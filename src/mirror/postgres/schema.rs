@@ -27,7 +27,7 @@ const MIGRATION_LOCK: &str = "ewmirror migration ";
 
 /// How long another daemon that migrates is waited for where it stands: a new schema takes no longer. What
 /// takes longer is waited for by who asked.
-const LOCKED_WITHIN: &str = "SET LOCAL lock_timeout TO '2s'";
+const LOCKED_WITHIN: &str = "SET LOCAL lock_timeout TO '5s'";
 
 /// What there is where the schema belongs.
 enum Found {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deadpool_postgres::ClientWrapper;
 use tokio::sync::Mutex;
 
-use super::append::{self, AsJson, ChangeColumns, NewChange};
+use super::append::{self, ChangeColumns, NewChange};
 use super::compare::{self, FoundChanges, PageComparison};
 use super::connections::PostgresPool;
 use super::error::PostgresError;
@@ -16,6 +16,7 @@ use super::log_parts::LogParts;
 use super::page_append::PageAppend;
 use super::{passes, suspects};
 use crate::domain::{IdSet, Item, ItemId, Iteration, Op, RepositoryId};
+use crate::json::jsonb;
 use crate::mirror::contracts::{Lease, MirrorFuture, RepositoryWriter};
 use crate::mirror::diff;
 use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, UnseenItems};
@@ -32,6 +33,8 @@ pub(super) struct PostgresWriter {
     repository: RepositoryId,
     /// What a page changes is sent in pieces of so many bytes, and one change more.
     piece_bytes: usize,
+    /// Whether a body is one that `jsonb` holds exactly.
+    is_exact: fn(&str) -> bool,
     /// Held for the length of a call, because the calls come one at a time. A call that is dropped leaves
     /// behind what it asked for.
     state: Mutex<WriterState>,
@@ -56,7 +59,13 @@ impl PostgresWriter {
     ) -> Self {
         let fence = Fence::new(repository, lease);
         let state = Mutex::new(WriterState { fence, known: KnownPages::default() });
-        Self { pool, parts, repository, piece_bytes, state }
+        Self { pool, parts, repository, piece_bytes, is_exact: jsonb::is_exact, state }
+    }
+
+    /// The same, which takes this function's word for what `jsonb` holds.
+    #[cfg(test)]
+    pub(super) fn trusting(self, is_exact: fn(&str) -> bool) -> Self {
+        Self { is_exact, ..self }
     }
 
     async fn load_once(&self) -> Result<ResumePoint, PostgresError> {
@@ -157,9 +166,17 @@ impl PostgresWriter {
             counts: &counts,
             piece_bytes: self.piece_bytes,
         };
-        match append.run(connection, AsJson::WhereExact).await {
-            // It takes none of our bodies as text for wrong, so it must be one as JSON.
-            Err(error) if error.is_of_data() => append.run(connection, AsJson::Never).await,
+        let is_exact = |_: &ItemId, body: &str| (self.is_exact)(body);
+        match append.run(connection, &is_exact).await {
+            // It takes none of our bodies as text for wrong, so it must be some as JSON.
+            Err(error) if error.is_of_data() => {}
+            done => return done,
+        }
+        let refused = append.refused(connection, &is_exact).await?;
+        let is_taken = |id: &ItemId, body: &str| is_exact(id, body) && !refused.contains(id);
+        match append.run(connection, &is_taken).await {
+            // For whatever reason: a page is written, if without `json`.
+            Err(error) if error.is_of_data() => append.run(connection, &|_, _| false).await,
             done => done,
         }
     }
@@ -188,7 +205,7 @@ impl PostgresWriter {
             let changed = ChangeCounts { deleted: present.len() as u64, ..ChangeCounts::default() };
             let entries: Vec<NewChange<'_>> =
                 present.iter().map(|id| NewChange { id, op: Op::Delete, item: None }).collect();
-            let columns = ChangeColumns::of(self.repository, &entries, AsJson::Never)?;
+            let columns = ChangeColumns::of(self.repository, &entries, &|_, _| false)?;
             let counts = CountParameters::new(iteration.0, ts_ms, changed);
             let parameters = fence.attempt(call, changed);
             if append::deletions(&connection, &parameters, &counts, &columns).await? {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::domain::Iteration;
 use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary};
-use crate::progress::RepositoryProgress;
+use crate::progress::{InstanceState, RepositoryProgress};
 use crate::status::document::DaemonStatus;
 use crate::status::process;
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
@@ -78,6 +78,9 @@ fn snapshot(progress: Progress, document: StatusDocument) -> MetricsInput {
 fn full() -> String {
     let progress = Progress::new();
     progress.session_began(true);
+    let mut instance = InstanceState::new("a");
+    instance.held.insert(RepositoryId(10149), 3);
+    progress.set_instance(instance);
     let document = document(&progress, Some(Ok(&kept())));
     let snapshot = snapshot(progress, document);
     snapshot.counts[0].1.deleted.add(5);
@@ -136,6 +139,7 @@ fn the_numbers_are_those_of_the_counters_and_of_the_document() {
     let text = full();
     for line in [
         "ewmirror_changes_total{repository=\"10149\",op=\"delete\"} 5",
+        "ewmirror_lease_generation{repository=\"10149\"} 3",
         "ewmirror_pass_duration_seconds_bucket{repository=\"10149\",le=\"10\"} 0",
         "ewmirror_pass_duration_seconds_bucket{repository=\"10149\",le=\"60\"} 1",
         "ewmirror_pass_duration_seconds_bucket{repository=\"10149\",le=\"+Inf\"} 1",

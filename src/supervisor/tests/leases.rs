@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{CALM, ITEMS, two};
+use crate::domain::RepositoryId;
 use crate::progress::problems::Scope;
 use crate::progress::{InstanceRole, SignIn};
 use crate::supervisor::{ExitReason, GiveUpReason};
@@ -240,6 +241,55 @@ async fn shares_follow_when_a_daemon_comes_or_goes() {
     assert_eq!(count("a", &a), 6);
     a.stop().await;
     assert!(owners(&a).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_that_only_a_standby_lists_is_told_until_the_lists_are_the_same() {
+    let server = Server::new(&[(1, ITEMS), (2, ITEMS), (3, ITEMS)]);
+    let mut a = Rig::shared(server, configuration(&[1, 2], CALM), "a").start();
+    a.events.nth("lease taken", 2).await;
+    let mut b = a.beside(configuration(&[1, 2, 3], CALM), "b").start();
+    b.run_for(MINUTE).await;
+    let told = b.progress.problems.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (told[0].source.scope, told[0].source.repository),
+        (Scope::Repository, Some(RepositoryId(3)))
+    );
+    assert!(told[0].report.halts && told[0].report.error.contains("a leads"), "{told:?}");
+    assert!(told[0].since >= 50 * SECOND, "{told:?}");
+    let unread = a.events.named("repository unread");
+    assert!(unread.len() == 1 && unread[0].is_of(3), "{unread:?}");
+    assert_eq!(a.progress.problems.told(), []);
+    // The leader comes to list it.
+    a.reload(Ok(configuration(&[1, 2, 3], CALM))).await;
+    b.run_for(3 * SECOND).await;
+    assert_eq!(b.progress.problems.told(), []);
+    // It lists it no longer, and then is gone: now the other one reads all.
+    a.reload(Ok(configuration(&[1, 2], CALM))).await;
+    b.run_for(10 * SECOND).await;
+    assert_eq!(b.progress.problems.told().len(), 1);
+    a.stop().await;
+    b.run_for(3 * SECOND).await;
+    assert_eq!((b.progress.problems.told(), role(&b)), (vec![], InstanceRole::Leader));
+    assert_eq!(owners(&b).len(), 3);
+    b.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_unread_is_forgotten_with_its_repository() {
+    let server = Server::new(&[(1, ITEMS), (2, ITEMS)]);
+    let mut a = Rig::shared(server, configuration(&[1], CALM), "a").start();
+    a.events.nth("lease taken", 1).await;
+    let mut b = a.beside(configuration(&[1, 2], CALM), "b").start();
+    b.run_for(10 * SECOND).await;
+    assert_eq!(b.progress.problems.told().len(), 1);
+    b.reload(Ok(configuration(&[1], CALM))).await;
+    b.run_for(10 * SECOND).await;
+    assert_eq!(b.progress.problems.told(), []);
+    for rig in [&mut a, &mut b] {
+        rig.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 42] = [
+const IDS: [(&str, &str); 43] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -51,6 +51,7 @@ const IDS: [(&str, &str); 42] = [
     ("lease taken", "ace07d3a1e20ee26d8aca2387404efde"),
     ("lease lost", "9f2c5f6109c2fd72909faa9bf7e0ab53"),
     ("standing by", "f8aa0394ca9e27b3f08eecdb4e411ce2"),
+    ("repository unread", "714401ee7699d36de8d8b1c69ab8823a"),
 ];
 
 /// The id of a message; `None` where it is no event's.

@@ -89,6 +89,7 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::approved_deletions_made(repository, iteration, 1);
         event::deletions_no_longer_held(repository, iteration);
         event::mirror_opened(Path::new("mirror.db"));
+        event::mirror_opened_at("postgresql://a@b/c", "ewmirror");
         event::mirror_migrated("ewmirror", 0, 1);
         event::stepped_back(repository, iteration, 1, "this");
         let unreadable = event::ItemUnreadable {
@@ -141,6 +142,7 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::lease_lost(repository, 1, "this");
         event::lease_given_up(repository, 1, "this");
         event::standing_by(None);
+        event::repository_unread(repository, "a", "do this");
     });
     let heard = heard.0.lock().unwrap();
     heard.clone()

@@ -33,3 +33,8 @@ pub fn lease_given_up(repository: RepositoryId, generation: u64, reason: &str) {
 pub fn standing_by(leader: Option<&str>) {
     info!(target: TARGET, leader, "standing by");
 }
+
+/// A repository of this daemon's configuration is read by nobody: `leader` leads and does not list it.
+pub fn repository_unread(repository: RepositoryId, leader: &str, remedy: &str) {
+    warn!(target: TARGET, repository = repository.0, leader, remedy, "repository unread");
+}

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-pub use self::lease::{lease_given_up, lease_lost, lease_taken, standing_by};
+pub use self::lease::{lease_given_up, lease_lost, lease_taken, repository_unread, standing_by};
 pub use self::pass::{
     PassComplete, approved_deletions_made, deletions_held, deletions_no_longer_held, pass_complete,
     pass_resumed, pass_started_over, stepped_back,
@@ -33,6 +33,11 @@ use crate::session::Generation;
 /// The database is open.
 pub fn mirror_opened(path: &Path) {
     info!(target: TARGET, path = %path.display(), "mirror opened");
+}
+
+/// The database of this URL, which holds no secret, is open.
+pub fn mirror_opened_at(url: &str, schema: &str) {
+    info!(target: TARGET, url, schema, "mirror opened");
 }
 
 /// A schema in PostgreSQL was made, or brought up to date; `from_version` is 0 where it was made.

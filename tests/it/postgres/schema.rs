@@ -39,8 +39,11 @@ fn a_schema_of_a_later_version_that_comes_late_is_refused_as_at_the_start() {
     let Some(mut cluster) = cluster("a later version comes late", &[]) else { return };
     let sim = server();
     let daemon = Daemon::run(&setup(&sim, &[cluster.port()], "a"));
+    let opened = daemon.wait_for(|it| it.is("mirror opened"));
+    assert_eq!(opened.text("schema"), "ewmirror", "{}", opened.line);
+    assert!(opened.text("url").starts_with("postgresql://postgres@127.0.0.1:"), "{}", opened.line);
     daemon.wait_for_pass(1, 1);
-    daemon.stop();
+    assert_eq!(daemon.stop().all("mirror opened").len(), 1);
     cluster.sql(MIGRATED_BY_A_LATER_VERSION).unwrap();
     let words = ["is of version 99", "or a later one"];
     refused(&Daemon::run(&setup(&sim, &[cluster.port()], "a")).finish(), &words);

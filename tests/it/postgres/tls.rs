@@ -127,6 +127,17 @@ fn each_mode_takes_the_servers_that_it_should_and_says_why_not() {
     let said = asked.with("shop", "127.0.0.1", "sslmode=disable", None);
     assert!(!is_in(&said) && said.contains("pg_hba.conf"), "{said}");
 
+    for binding in ["require", "prefer", "disable"] {
+        let binding = format!("channel_binding={binding}");
+        let said = asked.with("shop", "localhost", &binding, Some(&ours));
+        assert!(is_in(&said), "{binding}: {said}");
+    }
+    // Who is let in without a password has nothing that could be bound, and a server that asks for it in another
+    // way than by SCRAM could be anybody.
+    let said = asked.with("postgres", "localhost", "channel_binding=require", Some(&ours));
+    assert!(!is_in(&said) && said.contains("did without channel binding"), "{said}");
+    assert!(said.contains("scram-sha-256") && !said.contains("error performing"), "{said}");
+
     let said = asked.as_who_knows("wrong-words", "shop", "localhost", "", Some(&ours));
     assert!(!is_in(&said) && said.contains("give the right password"), "{said}");
 

@@ -173,19 +173,20 @@ impl PostgresLeases {
         let mut leases = leases.iter().map(LeaseRow::of).collect::<Result<Vec<_>, _>>()?;
         let live: Vec<_> = daemons.iter().map(|row| row.daemon.clone()).collect();
         let mut vacant = BTreeMap::new();
-        let mut excess = Vec::new();
+        let (mut excess, mut unread) = (Vec::new(), Vec::new());
         if request.is_some() {
             let is_live = |row: &&LeaseRow| live.iter().any(|daemon| daemon.owner == row.owner);
             let held = leases.iter().filter(is_live);
             let owners = held.map(|row| (row.repository, row.owner.clone())).collect();
             let decision = decide(&self.owner, &live, &owners);
-            excess = decision.excess;
+            (excess, unread) = (decision.excess, decision.unread);
             if !decision.take.is_empty() {
                 vacant = self.take(client, &decision.take, &mut leases, &live).await?;
             }
         }
         connection.done();
-        let mut standing = LeaseStanding { excess, daemons: live.len(), ..Default::default() };
+        let mut standing =
+            LeaseStanding { excess, unread, daemons: live.len(), ..Default::default() };
         for LeaseRow { repository, owner, generation } in leases {
             if owner == self.owner {
                 let vacant = vacant.get(&repository).copied().flatten();

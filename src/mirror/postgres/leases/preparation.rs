@@ -13,6 +13,7 @@ use crate::mirror::postgres::connections::PostgresPool;
 use crate::mirror::postgres::error::PostgresError;
 use crate::mirror::postgres::schema::{is_current, migrate};
 use crate::mirror::postgres::transfer::expect_finished;
+use crate::telemetry::event;
 
 /// How long a question waits for a migration: less than what any question may take.
 const WAIT_WITHIN: Duration = Duration::from_millis(500);
@@ -56,7 +57,7 @@ impl Preparation {
         if let State::Due = *state {
             if is_current(pool).await? {
                 expect_finished(pool).await?;
-                *state = State::Done;
+                *state = State::done(pool);
                 return Ok(());
             }
             let pool = pool.clone();
@@ -69,7 +70,16 @@ impl Preparation {
             return Err(PostgresError::Migrating { schema: pool.address().schema.to_string() });
         };
         let ended = ended.unwrap_or(Err(PostgresError::Closed));
-        *state = if ended.is_ok() { State::Done } else { State::Due };
+        *state = if ended.is_ok() { State::done(pool) } else { State::Due };
         ended
+    }
+}
+
+impl State {
+    /// The mirror is open.
+    fn done(pool: &PostgresPool) -> Self {
+        let address = pool.address();
+        event::mirror_opened_at(&address.url.to_string(), &address.schema);
+        Self::Done
     }
 }

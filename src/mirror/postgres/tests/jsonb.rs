@@ -1,12 +1,16 @@
 //! What the pure function says of `jsonb`, against the server's own.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::place::Place;
+use super::place::{Place, lease, page};
+use crate::domain::RepositoryId;
 use crate::json::{canonical, jsonb};
+use crate::mirror::contracts::RepositoryWriter;
+use crate::mirror::postgres::writer::PostgresWriter;
 
 /// JSON texts, with what `jsonb` may trip over.
 fn any_json() -> impl Strategy<Value = String> {
@@ -76,4 +80,30 @@ fn what_is_called_exact_comes_back_the_same_and_what_is_refused_is_not_called_so
         })
         .unwrap();
     assert!(seen.iter().all(|count| count.get() > 100), "{seen:?}");
+}
+
+#[tokio::test]
+async fn of_a_page_only_the_bodies_that_are_refused_are_kept_without_json() {
+    let Some(place) = Place::new() else { return };
+    let writer =
+        PostgresWriter::new(place.pool(), Arc::default(), RepositoryId(1), lease(), 1 << 20);
+    // As if our own check knew nothing.
+    let writer = writer.trusting(|_| true);
+    writer.load().await.unwrap();
+    let bodies =
+        [(1, r#"{"a":1}"#), (2, r#"{"a":"\u0000"}"#), (3, "[]"), (4, "1e400000"), (5, "{}")];
+    let told = writer.write_page(page(1, &bodies)).await.unwrap();
+    assert_eq!(told.created, 5);
+    let client = place.client().await;
+    let kept = async |sql: &str| -> Vec<String> {
+        client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    assert_eq!(kept("SELECT id FROM items WHERE json IS NULL ORDER BY id").await, ["2", "4"]);
+    let all = kept("SELECT body FROM items ORDER BY id").await;
+    assert_eq!(all, bodies.map(|(_, body)| body.to_owned()));
+    // What was refused is not cast when it is read as history, either.
+    let emptied = bodies.map(|(id, _)| (id, "null"));
+    assert_eq!(writer.write_page(page(2, &emptied)).await.unwrap().updated, 5);
+    let closed = "SELECT id FROM history WHERE valid_to IS NOT NULL AND json IS NULL ORDER BY id";
+    assert_eq!(kept(closed).await, ["2", "4"]);
 }

@@ -6,6 +6,7 @@ mod jsonb;
 mod known_pages;
 mod migrations;
 mod place;
+mod plans;
 mod proxy;
 mod retention;
 mod roles;

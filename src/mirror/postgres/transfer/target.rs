@@ -5,6 +5,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::domain::{ItemId, RepositoryId, Sequence, item};
 use crate::json::jsonb;
+use crate::mirror::postgres::append::refused;
 use crate::mirror::postgres::error::PostgresError;
 use crate::mirror::postgres::{PostgresPool, key};
 use crate::mirror::transfer::{ChangeRecord, ItemRecord, TransferCursor, TransferOrigin};
@@ -167,13 +168,27 @@ pub(super) async fn put_items(
     let times: Vec<i64> = items.iter().map(|it| it.changed_ms).collect();
     let digest = |it: &ItemRecord| it.body.as_ref().map(|body| item::digest(body).cast_signed());
     let digests: Vec<Option<i64>> = items.iter().map(digest).collect();
-    let exact: Vec<bool> = bodies.iter().map(|body| body.is_some_and(jsonb::is_exact)).collect();
+    let mut exact: Vec<bool> =
+        bodies.iter().map(|body| body.is_some_and(jsonb::is_exact)).collect();
     let client = pool.get().await?;
     let statement = client.prepare_cached(PUT_ITEMS).await?;
-    let values: [&(dyn ToSql + Sync); 9] =
-        [&repository, &last, &keys, &ids, &sequences, &times, &digests, &bodies, &exact];
-    client.execute(&statement, &values).await?;
-    Ok(())
+    let put = async |exact: &[bool]| -> Result<(), PostgresError> {
+        let values: [&(dyn ToSql + Sync); 9] =
+            [&repository, &last, &keys, &ids, &sequences, &times, &digests, &bodies, &exact];
+        client.execute(&statement, &values).await?;
+        Ok(())
+    };
+    match put(&exact).await {
+        Err(error) if error.is_of_data() => {
+            for place in refused(&client, &bodies, &exact).await? {
+                if let Some(exact) = exact.get_mut(place) {
+                    *exact = false;
+                }
+            }
+            put(&exact).await
+        }
+        done => done,
+    }
 }
 
 pub(super) async fn finish(pool: &PostgresPool) -> Result<(), PostgresError> {

@@ -61,12 +61,12 @@ pub(super) enum PageComparison<'a> {
     /// Nothing new, and nothing is written, because the fence is closed.
     Fenced,
     /// Rows that differ, and nothing is written.
-    Differing(FoundChanges<'a>),
+    Differing(PageDifferences<'a>),
 }
 
 /// What a page changes.
 #[derive(Debug, Default)]
-pub(super) struct FoundChanges<'a> {
+pub(super) struct PageDifferences<'a> {
     /// The changes, in the order of the page. A row that differs by its spelling alone is none.
     pub(super) changes: Vec<NewChange<'a>>,
     /// How many of each kind, and how many rows are as they were.
@@ -127,8 +127,8 @@ pub(super) async fn compare<'a>(
 const NOT_ASKED_FOR: PostgresError = PostgresError::Nonsense("a row that nobody asked for");
 
 /// What has happened to each of these rows, in one.
-fn changes<'a>(rows: &[(&'a Item, bool)], ops: &[Option<Op>]) -> FoundChanges<'a> {
-    let mut found = FoundChanges::default();
+fn changes<'a>(rows: &[(&'a Item, bool)], ops: &[Option<Op>]) -> PageDifferences<'a> {
+    let mut found = PageDifferences::default();
     for (&(item, newly_seen), op) in rows.iter().zip(ops) {
         let counts = &mut found.counts;
         match *op {

@@ -6,7 +6,7 @@ use deadpool_postgres::ClientWrapper;
 use tokio::sync::Mutex;
 
 use super::append::{self, ChangeColumns, NewChange};
-use super::compare::{self, FoundChanges, PageComparison};
+use super::compare::{self, PageComparison, PageDifferences};
 use super::connections::PostgresPool;
 use super::error::PostgresError;
 use super::fence::{CallDigest, CallId, Fence, Standing};
@@ -153,9 +153,9 @@ impl PostgresWriter {
         fence: &mut Fence,
         call: CallId,
         page: &PageOfItems,
-        found: &FoundChanges<'_>,
+        found: &PageDifferences<'_>,
     ) -> Result<bool, PostgresError> {
-        let FoundChanges { changes, counts } = found;
+        let PageDifferences { changes, counts } = found;
         let parameters = fence.attempt(call, *counts);
         let counts = CountParameters::new(page.iteration.0, page.ts_ms, *counts);
         let append = PageAppend {

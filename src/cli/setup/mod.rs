@@ -16,7 +16,7 @@ use self::dialog::{Dialog, Terminal};
 use self::files::Files;
 use super::repositories::table;
 use super::{Exit, daemon, online, output};
-use crate::client::{Client, ListedRepository};
+use crate::client::{Api as _, Client, ListedRepository};
 use crate::config::{self, Config, Environment, Loaded, Secret};
 use crate::domain::RepositoryId;
 use crate::learn::{self, LearnTarget, Learned};

@@ -86,8 +86,9 @@ fn reply(reply: &Reply) -> Verdict<MetadataReply> {
         Some(b'[') => Verdict::Answer(MetadataReply::Answer(reply.body.clone())),
         // A refusal may stand in JSON as in any other answer.
         Some(b'{') => match verdict::accepted(reply).and_then(|it| verdict::successful(&it)) {
-            Ok(()) => Verdict::Answer(MetadataReply::Answer(reply.body.clone())),
-            Err(Verdict::Failed(_)) => Verdict::Answer(MetadataReply::Answer(reply.body.clone())),
+            Ok(()) | Err(Verdict::Failed(_)) => {
+                Verdict::Answer(MetadataReply::Answer(reply.body.clone()))
+            }
             Err(verdict) => verdict,
         },
         _ => unanswered("the answer is no JSON".to_owned()),

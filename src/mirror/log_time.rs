@@ -5,7 +5,7 @@
 //! it is passed over, as when old changes are dropped ([`retention`](super::retention)). Otherwise a clock
 //! that was ahead for a minute would hide what happened in all the time until it is right.
 
-use super::contracts::LogBounds;
+use super::log_bounds::LogBounds;
 use crate::domain::Sequence;
 
 /// What the log says of a time. Times are milliseconds since 1970 (UTC).

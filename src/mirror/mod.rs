@@ -20,6 +20,7 @@ mod disk;
 mod error;
 mod examination;
 pub(crate) mod lease_policy;
+mod log_bounds;
 mod log_error;
 mod log_time;
 mod none;
@@ -44,14 +45,15 @@ pub use contracts::Items;
 pub use contracts::MirrorFuture;
 pub use contracts::{
     ChangesPage, ComparedPage, HeldLease, ItemHistory, ItemsComparison, ItemsPage, ItemsSnapshot,
-    Lease, LeaseRequest, LeaseStanding, Leases, LogBounds, LoginTry, Mirror, MirrorReader,
-    RepositoryWriter, Sharing,
+    Lease, LeaseRequest, LeaseStanding, Leases, LoginTry, Mirror, MirrorReader, RepositoryWriter,
+    Sharing,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use digest::ItemsDigest;
 pub use disk::DiskSpace;
 pub use error::{MirrorError, MirrorErrorKind};
 pub use examination::{ExaminationFinding, LockOwner, Severity};
+pub use log_bounds::LogBounds;
 pub(crate) use log_error::LogError;
 pub use log_time::LogTime;
 #[cfg(test)]

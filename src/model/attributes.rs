@@ -68,7 +68,9 @@ impl AttributesAnswer {
         reading.collect(answer, None, 0);
         super::links::ids(answer, &mut reading.links, 0);
         if let Some(languages) = answer.as_object().and_then(|it| languages(it, 0)) {
-            languages.iter().for_each(|language| reading.model.add_language(language));
+            for language in &languages {
+                reading.model.add_language(language);
+            }
         }
         reading.next_page = next_page(answer);
         reading

@@ -84,7 +84,9 @@ fn collect_object(
     if is_code {
         let above = text_in(object, &PARENT).or_else(|| above.map(str::to_owned));
         add(codes, code.clone(), described, above.as_deref());
-        nested.iter().for_each(|value| collect(value, code.as_deref(), depth + 1, codes));
+        for value in nested {
+            collect(value, code.as_deref(), depth + 1, codes);
+        }
         return;
     }
     if !nested.is_empty() {

@@ -215,7 +215,7 @@ fn first_line(text: &str, byte: u64) -> usize {
 
 /// The number of the line that comes after these bytes, or that they end in.
 fn line_after(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count() + 1
+    bytes.split(|byte| *byte == b'\n').count()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod writer;
 use std::fmt::Debug;
 
 pub use administration::Administration;
-pub use change_log::{ChangeLog, ChangesPage, ItemHistory, LogBounds};
+pub use change_log::{ChangeLog, ChangesPage, ItemHistory};
 pub use future::MirrorFuture;
 pub use items::{ComparedPage, Items, ItemsComparison, ItemsPage, ItemsSnapshot};
 pub use leases::{ForeignLease, HeldLease, LeaseRequest, LeaseStanding, Leases, LoginTry, Sharing};

@@ -15,7 +15,7 @@ use super::read::{self, ReadError, SqliteComparison, SqliteReader, SqliteSnapsho
 use super::worker::Worker;
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 #[cfg(test)]
-use crate::mirror::contracts::LogBounds;
+use crate::mirror::LogBounds;
 use crate::mirror::contracts::{
     Administration, ChangeLog, ChangesPage, ComparedPage, ItemHistory, Items, ItemsComparison,
     ItemsPage, ItemsSnapshot, MirrorFuture,

@@ -174,8 +174,8 @@ impl MetricsInput {
         });
         let help = "Whether this daemon is the one to read the repository.";
         encoder.gauge("ewmirror_lease_held", None, help, leases)?;
-        let held = self.progress.instance().map(|instance| instance.held).unwrap_or_default();
-        let generations = held.into_iter().map(|(id, generation)| (of(id), generation));
+        let taken = self.progress.instance().map(|instance| instance.held).unwrap_or_default();
+        let generations = taken.into_iter().map(|(id, generation)| (of(id), generation));
         let help = "How often the lease of the repository had been taken when this daemon took it.";
         encoder.gauge("ewmirror_lease_generation", None, help, generations)?;
         let ready = self

@@ -13,9 +13,10 @@ use super::news::LogNews;
 use super::snapshot::PostgresSnapshot;
 use super::{bounds, changes, held, history, log_time, open, summary};
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
+use crate::mirror::LogBounds;
 use crate::mirror::contracts::{
     Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsComparison, ItemsPage,
-    ItemsSnapshot, LogBounds, MirrorFuture,
+    ItemsSnapshot, MirrorFuture,
 };
 use crate::mirror::postgres::PostgresPool;
 use crate::mirror::{ApprovalOutcome, LogTime, MirrorError, MirrorSummary, PendingDeletions};

@@ -229,9 +229,9 @@ async fn a_page_is_written_as_fast_in_a_log_of_ten_million_changes() {
         let begun = Instant::now();
         mirror.drop_changes(items * 2, Duration::from_millis(1)).await.unwrap();
         time(4, begun);
-        let [same, changed, changes, history, drop] = took.map(median);
+        let [same, new, changes, history, drop] = took.map(median);
         println!(
-            "{} changes: an unchanged page {same:?}, one of which 1 % changed {changed:?}, 100 changes \
+            "{} changes: an unchanged page {same:?}, one of which 1 % changed {new:?}, 100 changes \
              {changes:?}, the history of an item {history:?}, dropping changes {drop:?}",
             items * PARTS
         );

@@ -8,8 +8,9 @@
 //!
 //! | layer | modules | what is there |
 //! | --- | --- | --- |
-//! | 11 | [`cli`] | the commands; the only place that prints, and that exits |
-//! | 10 | [`supervisor`] | starts, watches, reloads and ends the tasks |
+//! | 12 | [`cli`] | the commands; the only place that prints, and that exits |
+//! | 11 | [`supervisor`] | starts, watches, reloads and ends the tasks |
+//! | 10 | [`model_refresher`] | the task that follows attributes, code sets and links |
 //! | 9 | [`learn`], [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint; finding out how a server behaves |
 //! | 8 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
 //! | 7 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |
@@ -154,6 +155,7 @@ mod metrics;
 mod mirror;
 mod mirror_url;
 mod model;
+mod model_refresher;
 mod pager;
 mod progress;
 mod refresher;

@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["signals", "systemd", "telemetry"],
     &["client", "mirror"],
     &["learn", "pager", "refresher", "status"],
+    &["model_refresher"],
     &["supervisor"],
     &["cli"],
 ];

@@ -12,9 +12,11 @@ use super::query::{self, MirrorQuery, RepositorySelector};
 use super::{Exit, known_model, online, output};
 use crate::client::{Api, Client, Failure};
 use crate::config::{self, Environment};
-use crate::domain::RepositoryId;
-use crate::model::{Attribute, ModelRead, ModelReading, Naming, RepositoryModel};
+use crate::domain::{RepositoryId, item};
+use crate::mirror::{KeptModel, ModelChange};
+use crate::model::{Attribute, ModelRead, ModelReading, Naming, RawAnswer, RepositoryModel};
 use crate::session::SharedSession;
+use crate::task::clock;
 use crate::text::name;
 
 /// The heads of the columns.
@@ -32,6 +34,10 @@ pub(super) struct AttributesArgs {
     /// Print all that is known as one JSON object: code sets and links, too
     #[arg(long)]
     json: bool,
+
+    /// Print the server's answers that the mirror keeps, as they came, one JSON object a line
+    #[arg(long, conflicts_with = "json")]
+    answers: bool,
 }
 
 /// Prints what is known.
@@ -48,18 +54,21 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &AttributesArgs)
         Err(error) => return Exit::Wrong(error),
     };
     let configured = config.repositories.iter().find(|known| known.id == repository);
-    let mut model = match MirrorQuery::open(file, environment) {
-        Ok(query) => match known_model::of(&query, repository) {
-            Ok(model) => model,
-            Err(exit) => return exit,
-        },
-        // There is none, or it cannot be read: the server may know.
-        Err(_) => RepositoryModel::default(),
+    // Where there is none, or it cannot be read, the server may know.
+    let query = MirrorQuery::open(file, environment).ok();
+    let kept = match query.as_ref().map(|query| kept(query, repository)).transpose() {
+        Ok(kept) => kept.flatten(),
+        Err(exit) => return exit,
     };
+    if args.answers {
+        return output::data(&kept.map(|kept| kept.answers).unwrap_or_default());
+    }
+    let (mut model, mut origin) = kept.map(|kept| (kept.model, kept.origin)).unwrap_or_default();
     known_model::say(configured, &mut model);
+    origin.from_file |= configured.is_some_and(|known| known.names_file.is_some());
     let id_member = known_model::id_member(configured);
     if !model.attributes.is_empty() {
-        return output::data(&shown(args, repository, &model, &id_member));
+        return output::data(&shown(args, repository, (&model, &origin), &id_member));
     }
     online::run(file, environment, async |client, _, session| {
         let read = ask(client, session, repository).await.map_err(|it| online::failed(&it))?;
@@ -67,7 +76,8 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &AttributesArgs)
             let reason = output::visible(reason);
             output::note(&format!("this server does not answer the call {call}: {reason}\n"));
         }
-        Ok(shown(args, repository, &read.model, &id_member))
+        let origin = Origin { server_ms: Some(clock::now_ms()), ..Origin::default() };
+        Ok(shown(args, repository, (&read.model, &origin), &id_member))
     })
 }
 
@@ -88,17 +98,54 @@ async fn ask(
     Ok(reading.finish())
 }
 
+/// What the mirror has of a repository's model.
+struct KeptAttributes {
+    model: RepositoryModel,
+    origin: Origin,
+    /// The answers, a line each.
+    answers: String,
+}
+
+/// Where it comes from.
+#[derive(Debug, Default)]
+struct Origin {
+    /// When the server told it.
+    server_ms: Option<i64>,
+    from_file: bool,
+    changes: Vec<ModelChange>,
+}
+
+fn kept(query: &MirrorQuery, repository: RepositoryId) -> Result<Option<KeptAttributes>, Exit> {
+    let Some(kept) = query.wait(query.mirror.model(repository))? else { return Ok(None) };
+    let changes = query.wait(query.mirror.model_changes(repository))?;
+    let answers = query.wait(query.mirror.model_answers(repository))?;
+    let line = |it: &RawAnswer| {
+        let body = item::one_line(&it.body);
+        let (call, subject) = (json!(it.call), json!(it.subject));
+        let body = String::from_utf8_lossy(&body).into_owned();
+        format!("{{\"call\":{call},\"subject\":{subject},\"answer\":{body}}}\n")
+    };
+    let KeptModel { model, server_ms, from_file, .. } = kept;
+    let origin = Origin { server_ms, from_file, changes };
+    Ok(Some(KeptAttributes { model, origin, answers: answers.iter().map(line).collect() }))
+}
+
 fn shown(
     args: &AttributesArgs,
     repository: RepositoryId,
-    model: &RepositoryModel,
+    (model, origin): (&RepositoryModel, &Origin),
     id_member: &str,
 ) -> String {
-    if args.json { document(repository, model, id_member) } else { table(model) }
+    if args.json { document(repository, model, origin, id_member) } else { table(model) }
 }
 
 /// All that is known as JSON, on one line.
-fn document(repository: RepositoryId, model: &RepositoryModel, id_member: &str) -> String {
+fn document(
+    repository: RepositoryId,
+    model: &RepositoryModel,
+    origin: &Origin,
+    id_member: &str,
+) -> String {
     let naming = Naming::of(model, &[id_member]);
     let attribute = |it: &Attribute| {
         let mut value = json!(it);
@@ -106,10 +153,13 @@ fn document(repository: RepositoryId, model: &RepositoryModel, id_member: &str) 
         value
     };
     let attributes: Vec<_> = model.attributes.iter().map(attribute).collect();
+    let changes = origin.changes.iter();
+    let changes = changes.map(|it| json!({"changed_at_ms": it.changed_ms, "what": it.what}));
     let RepositoryModel { name, code_sets, links, languages, .. } = model;
     let document = json!({
         "repository": repository, "name": name, "languages": languages, "attributes": attributes,
-        "code_sets": code_sets, "links": links,
+        "code_sets": code_sets, "links": links, "server_at_ms": origin.server_ms,
+        "from_file": origin.from_file, "changes": changes.collect::<Vec<_>>(),
     });
     format!("{document}\n")
 }

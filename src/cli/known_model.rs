@@ -18,7 +18,8 @@ pub(super) fn id_member(configured: Option<&RepositoryConfig>) -> String {
 
 /// The model of a repository, empty where nothing is known.
 pub(super) fn of(query: &MirrorQuery, repository: RepositoryId) -> Result<RepositoryModel, Exit> {
-    let mut model = RepositoryModel::default();
+    let kept = query.wait(query.mirror.model(repository))?;
+    let mut model = kept.map(|kept| kept.model).unwrap_or_default();
     say(query.configured(repository), &mut model);
     Ok(model)
 }

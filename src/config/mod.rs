@@ -44,6 +44,8 @@ pub use table::{
     DeletesConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
     RepositoryConfig, SCHEMA, ServerConfig, SessionConfig,
 };
+#[cfg(test)]
+pub use values::Refresh;
 pub use values::{
     AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, Rate, StatusListen, Transport,
 };

@@ -12,7 +12,7 @@ use bytesize::ByteSize;
 use config::ValueKind;
 use toml::Value;
 
-use super::values::{AutoOr, MOST_IN_FLIGHT, Rate};
+use super::values::{AutoOr, MOST_IN_FLIGHT, Rate, Refresh};
 use crate::domain::RepositoryId;
 use crate::settings::codec::{Codec, Input, InvalidValue, Parsed, invalid};
 use crate::settings::error::quoted;
@@ -92,6 +92,22 @@ pub(super) const DURATION: Codec<Duration> =
 /// An age that something may reach, which can be years.
 pub(super) const AGE: Codec<Duration> =
     Codec::new(|input| span(input).and_then(not_nothing), shown_duration);
+
+/// How often something is read anew, or `"off"`.
+pub(super) const REFRESH: Codec<Refresh> = Codec::new(
+    |input| match input.kind {
+        ValueKind::String(text) if text == "off" => Ok(Refresh(None)),
+        _ => {
+            const HINT: &str = "write a duration of at least \"1s\", such as \"1h\", or \"off\"";
+            let interval = pause(input).and_then(not_nothing)?;
+            if interval < Duration::from_secs(1) {
+                return invalid("is too short", HINT);
+            }
+            Ok(Refresh(Some(interval)))
+        }
+    },
+    |refresh| refresh.0.map_or_else(|| "off".into(), |interval| shown_duration(&interval)),
+);
 
 /// How long a lease holds.
 pub(super) const LEASE_TTL: Codec<Duration> = Codec::new(

@@ -20,10 +20,12 @@ use super::address::{LISTEN, PROXY_URL, SERVER_URL};
 use super::names_file::{NAMES_FILE, NamesFile};
 use super::numbers::{
     AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, LEASE_TTL, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
-    REPOSITORY_ID, RESPONSE_SIZE,
+    REFRESH, REPOSITORY_ID, RESPONSE_SIZE,
 };
 use super::search::SEARCH;
-use super::values::{AutoOr, LogFormat, LogLevel, LoginMethod, Rate, StatusListen, Transport};
+use super::values::{
+    AutoOr, LogFormat, LogLevel, LoginMethod, Rate, Refresh, StatusListen, Transport,
+};
 use super::words::{
     FLAG, INSTANCE_NAME, POINTER, POINTERS, READABLE_FILE, SCHEMA_NAME, TEXT, WORDS,
 };
@@ -46,6 +48,7 @@ pub const SCHEMA: Schema = Schema(&[
     PagingConfig::SCHEMA,
     MirrorConfig::SCHEMA,
     InstanceConfig::SCHEMA,
+    ModelConfig::SCHEMA,
     ChangesConfig::SCHEMA,
     DeletesConfig::SCHEMA,
     StatusConfig::SCHEMA,
@@ -264,6 +267,17 @@ section! {
         /// false: one daemon reads all repositories, and the others stand by. true: they share them
         /// out.
         spread: bool = FLAG, Default(false), Restart;
+    }
+}
+
+section! {
+    /// How the names of attributes are learnt from the server.
+    #[derive(Copy, Eq)]
+    pub section "model" => ModelConfig;
+    fields {
+        /// How often the server is asked for the attributes, code sets and links of each repository.
+        /// "off": never; what names_file says is used all the same.
+        refresh_interval: Refresh = REFRESH, Default("1h"), Live;
     }
 }
 

@@ -99,3 +99,7 @@ impl fmt::Display for StatusListen {
         }
     }
 }
+
+/// How often something is read anew; `None`: never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refresh(pub Option<Duration>);

@@ -8,7 +8,7 @@ use super::address::{LISTEN, SERVER_URL};
 use super::numbers::RATE;
 use super::table::{
     ChangesConfig, DeletesConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig,
-    PagingConfig, RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
+    ModelConfig, PagingConfig, RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
 };
 use super::values::{Rate, StatusListen};
 use crate::settings::parser::{ParseResult, Parser};
@@ -33,6 +33,8 @@ pub struct Config {
     pub mirror: MirrorConfig,
     /// `[instance]`: this daemon among those that share a mirror.
     pub instance: InstanceConfig,
+    /// `[model]`: how the names of attributes are learnt.
+    pub model: ModelConfig,
     /// `[changes]`: how long the change log is kept.
     pub changes: ChangesConfig,
     /// `[status]`: where the status endpoint listens, and what it takes for ready.
@@ -65,6 +67,7 @@ impl Config {
         let repositories = list(parser);
         let mirror = once(parser);
         let instance = once(parser);
+        let model = once(parser);
         let changes = once(parser);
         let status = once(parser);
         let log = once(parser);
@@ -76,6 +79,7 @@ impl Config {
             repositories: repositories?,
             mirror: mirror?,
             instance: instance?,
+            model: model?,
             changes: changes?,
             status: status?,
             log: log?,
@@ -100,6 +104,7 @@ impl Config {
         show(&mut page, &PagingConfig::SCHEMA.header(), paging);
         show_section(&mut page, &self.mirror);
         show_section(&mut page, &self.instance);
+        show_section(&mut page, &self.model);
         show_section(&mut page, &self.changes);
         show_section(&mut page, &self.status);
         show_section(&mut page, &self.log);
@@ -116,6 +121,7 @@ impl Config {
         }
         changed.extend(self.mirror.changed(&other.mirror));
         changed.extend(self.instance.changed(&other.instance));
+        changed.extend(self.model.changed(&other.model));
         changed.extend(self.changes.changed(&other.changes));
         changed.extend(self.status.changed(&other.status));
         changed.extend(self.log.changed(&other.log));

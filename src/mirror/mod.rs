@@ -43,10 +43,12 @@ pub use contracts::ForeignLease;
 pub use contracts::Items;
 #[cfg(test)]
 pub use contracts::MirrorFuture;
+#[cfg(test)]
+pub use contracts::Models;
 pub use contracts::{
     ChangesPage, ComparedPage, HeldLease, ItemHistory, ItemsComparison, ItemsPage, ItemsSnapshot,
-    Lease, LeaseRequest, LeaseStanding, Leases, LoginTry, Mirror, MirrorReader, RepositoryWriter,
-    Sharing,
+    KeptModel, Lease, LeaseRequest, LeaseStanding, Leases, LoginTry, Mirror, MirrorReader,
+    ModelChange, ModelUpdate, RepositoryWriter, Sharing,
 };
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use digest::ItemsDigest;

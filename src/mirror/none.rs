@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contracts::{Lease, Mirror, MirrorFuture, RepositoryWriter};
+use super::contracts::{KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RepositoryWriter};
 use super::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, UnseenItems};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 
@@ -19,6 +19,14 @@ impl Mirror for NoMirror {
 
     fn drop_changes(&self, _: i64, _: Duration) -> MirrorFuture<'_, bool> {
         answer(false)
+    }
+
+    fn saved_model(&self, _: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        answer(None)
+    }
+
+    fn save_model(&self, _: RepositoryId, _: &Lease, _: Arc<ModelUpdate>) -> MirrorFuture<'_, ()> {
+        answer(())
     }
 }
 

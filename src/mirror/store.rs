@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contracts::{Lease, Leases, Mirror, MirrorFuture, MirrorReader, RepositoryWriter};
+use super::contracts::{
+    KeptModel, Lease, Leases, Mirror, MirrorFuture, MirrorReader, ModelUpdate, RepositoryWriter,
+};
 use super::disk::DiskSpace;
 use super::examination::{ExaminationFinding, LockOwner};
 use super::none::NoMirror;
@@ -260,6 +262,19 @@ impl Mirror for OpenMirror {
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
         self.writing.drop_changes(now_ms, keep)
+    }
+
+    fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        self.writing.saved_model(repository)
+    }
+
+    fn save_model(
+        &self,
+        repository: RepositoryId,
+        lease: &Lease,
+        update: Arc<ModelUpdate>,
+    ) -> MirrorFuture<'_, ()> {
+        self.writing.save_model(repository, lease, update)
     }
 
     fn disk_space(&self) -> Option<DiskSpace> {

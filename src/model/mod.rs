@@ -10,6 +10,7 @@
 //! | `repository_model` | the model itself, as it is kept |
 //! | `answer` | members of an answer by any of their spellings; texts; where lists may stand |
 //! | `attributes`, `code_sets`, `links` | what an answer says of each |
+//! | `difference` | what has changed from one model to the next |
 //! | `reading` | what to ask a server for, one request after the other |
 //! | `names_file` | what a site says of its attributes in a file, which wins |
 //! | `unique_names` | names that are never ambiguous |
@@ -18,6 +19,7 @@
 mod answer;
 mod attributes;
 mod code_sets;
+mod difference;
 mod links;
 mod names_file;
 mod naming;
@@ -29,9 +31,10 @@ mod unique_names;
 
 #[cfg(test)]
 use attributes::AttributesAnswer;
+pub use difference::ModelDifference;
 pub use names_file::{NameRows, NamesFileFault};
 pub use naming::Naming;
-pub use reading::{MetadataReply, MetadataRequest, ModelRead, ModelReading};
+pub use reading::{MetadataReply, MetadataRequest, ModelRead, ModelReading, RawAnswer};
 pub use repository_model::{Attribute, RepositoryModel};
 #[cfg(test)]
 use repository_model::{Code, CodeSet};

@@ -31,6 +31,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             self.start(TaskName::Leases);
         }
         self.start(TaskName::Status);
+        if self.given.passes == PassLimit::Endless {
+            self.start(TaskName::Model);
+        }
         self.given.notifier.ready();
         let end = self.supervise().await;
         self.stop().await;

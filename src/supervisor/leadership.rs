@@ -263,6 +263,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             leasing.told = Some(now);
         }
         self.given.progress.set_instance(leasing.state.clone());
+        self.note_duties();
         if reads_anything && !signs_in && !self.restarts.waits(TaskName::Refresher) {
             self.given.progress.set_sign_in(SignIn::Trying);
             self.refresher_cancellation = self.cancellation.child();

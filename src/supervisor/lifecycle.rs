@@ -9,6 +9,7 @@ use super::state::Supervisor;
 use super::tasks::{TaskEnd, TaskName};
 use crate::client::Api;
 use crate::mirror::{Lease, Mirror};
+use crate::model_refresher::ModelRefresher;
 use crate::pager::{self, Pager, PassLimit};
 use crate::progress::Activity;
 use crate::refresher::{Refresher, SharedDenials};
@@ -68,6 +69,19 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 let context = self.cancellation.task();
                 let heartbeat = context.heartbeat();
                 self.tasks.start(name, Some(heartbeat), leasing.task(context).run());
+            }
+            TaskName::Model => {
+                let context = self.cancellation.task();
+                let heartbeat = context.heartbeat();
+                let refresher = ModelRefresher {
+                    api: Arc::clone(&self.api),
+                    session: Arc::clone(&self.session),
+                    rate_limit: Arc::clone(&self.rate_limit),
+                    mirror: Arc::clone(&self.given.mirror),
+                    duties: self.duties.subscribe(),
+                    context,
+                };
+                self.tasks.start(name, Some(heartbeat), refresher.run());
             }
             // It begins with the end of a session, and is not begun again.
             TaskName::SignOut => {}

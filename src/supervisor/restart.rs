@@ -45,7 +45,7 @@ impl Restart {
             error: format!("the {name} failed by a defect of this program"),
             remedy: "report it, with what the log says of the panic".to_owned(),
             retry_in: Some(self.after),
-            halts: !matches!(name, TaskName::Status | TaskName::SignOut),
+            halts: !matches!(name, TaskName::Status | TaskName::SignOut | TaskName::Model),
         }
     }
 }
@@ -56,8 +56,8 @@ pub(super) fn source(name: TaskName) -> Source {
         TaskName::Pager(id) => (Scope::Repository, Some(id)),
         TaskName::Refresher | TaskName::SignOut => (Scope::Login, None),
         TaskName::Leases |
-        // Nothing that is mirrored depends on it.
-        TaskName::Status => (Scope::Mirror, None),
+        // Nothing that is mirrored depends on these.
+        TaskName::Status | TaskName::Model => (Scope::Mirror, None),
     };
     Source { scope, repository, what: "restart" }
 }

@@ -18,7 +18,8 @@ use super::watchdog::Watchdog;
 use crate::client::{Api, Instrumented};
 use crate::config::RepositoryConfig;
 use crate::domain::RepositoryId;
-use crate::mirror::Mirror;
+use crate::mirror::{Lease, Mirror};
+use crate::model_refresher::{ModelDuties, ModelDuty};
 use crate::pager::request::fetcher::Fetcher;
 use crate::pager::{ChangeRetention, Limiter, RateLimit};
 use crate::progress::{Activity, RepositoryCounts, RepositoryProgress, SignIn};
@@ -43,6 +44,7 @@ pub struct Supervisor<A, M> {
     pub(super) watched: watch::Sender<Vec<WatchedRepository>>,
     pub(super) rules: watch::Sender<ChangeRetention>,
     pub(super) shown: watch::Sender<ShownSettings>,
+    pub(super) duties: watch::Sender<ModelDuties>,
     pub(super) wakes: watch::Sender<u64>,
     pub(super) source: watch::Sender<u64>,
     /// Where several daemons share the mirror: which of them has what.
@@ -91,6 +93,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             rules: watch::Sender::new(rules(&given.config)),
             shown: watch::Sender::new(ShownSettings::of(&given.config)),
             watched: watch::Sender::default(),
+            duties: watch::Sender::default(),
             wakes: watch::Sender::new(0),
             source: watch::Sender::new(source(&given.config)),
             leasing: given
@@ -149,6 +152,27 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         self.repositories.insert(id, repository);
     }
 
+    /// Tells what follows the model which repositories this daemon reads, and under what.
+    pub(super) fn note_duties(&self) {
+        let duty = |(id, repository): (&RepositoryId, &RepositoryTask<_>)| {
+            let lease = match &self.leasing {
+                None => Lease::sole(),
+                Some(leasing) => leasing.lease(*id)?,
+            };
+            let settings = repository.settings.borrow();
+            let names = settings.names_file.as_ref().map(|file| Arc::clone(&file.rows));
+            Some(ModelDuty { repository: *id, lease, names })
+        };
+        let repositories = self.repositories.iter().filter_map(duty).collect();
+        let interval = self.given.config.model.refresh_interval.0;
+        self.duties.send_if_modified(|duties| {
+            let new = ModelDuties { interval, repositories };
+            let is_news = *duties != new;
+            *duties = new;
+            is_news
+        });
+    }
+
     /// Tells those who look on which repositories there are, and who shares the mirror.
     pub(super) fn announce(&self) {
         if let Some(leasing) = &self.leasing {
@@ -160,5 +184,6 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             counts: Arc::clone(&repository.fetcher.counts),
         });
         self.watched.send_replace(watched.collect());
+        self.note_duties();
     }
 }

@@ -26,6 +26,8 @@ pub enum TaskName {
     Leases,
     /// The logout of a daemon that stands by.
     SignOut,
+    /// What follows the model.
+    Model,
 }
 
 impl fmt::Display for TaskName {
@@ -36,6 +38,7 @@ impl fmt::Display for TaskName {
             Self::Status => f.write_str("status endpoint"),
             Self::Leases => f.write_str("lease renewal"),
             Self::SignOut => f.write_str("logout"),
+            Self::Model => f.write_str("model refresher"),
         }
     }
 }

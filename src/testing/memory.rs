@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::memory_leases::{MemoryLeases, Way};
+use super::memory_models::StoredModel;
 use crate::domain::item::digest;
 use crate::domain::{Change, IdSet, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::deletions::{AnnouncedDeletions, Announcement};
@@ -40,6 +41,7 @@ pub(crate) type ItemsByKey = BTreeMap<(u64, ItemId), Vec<u8>>;
 #[derive(Debug, Default)]
 pub(super) struct MemoryContent {
     repositories: BTreeMap<RepositoryId, StoredRepository>,
+    pub(super) models: BTreeMap<RepositoryId, StoredModel>,
     log: Vec<LoggedChange>,
     dropped: usize,
     /// The latest time of what has been dropped.
@@ -264,7 +266,7 @@ impl Memory {
 
     pub(super) fn drop_changes(&self, now_ms: i64, keep: Duration) -> bool {
         let mut content = self.content();
-        let MemoryContent { repositories, log, dropped, dropped_ms } = &mut *content;
+        let MemoryContent { repositories, log, dropped, dropped_ms, .. } = &mut *content;
         for kept in repositories.values_mut() {
             kept.dropped.push((now_ms, keep));
         }

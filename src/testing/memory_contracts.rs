@@ -9,9 +9,9 @@ use crate::domain::{Change, IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
     ChangesPage, ComparedItem, ComparedPage, EndOfPass, HeldSummary, ItemHistory, Items,
-    ItemsComparison, ItemsPage, ItemsSnapshot, Lease, Leases, LogBounds, LogTime, Mirror,
-    MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary, PageOfItems, PendingDeletions,
-    RepositorySummary, RepositoryWriter, ResumePoint, UnseenItems,
+    ItemsComparison, ItemsPage, ItemsSnapshot, KeptModel, Lease, Leases, LogBounds, LogTime,
+    Mirror, MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary, ModelUpdate, Models,
+    PageOfItems, PendingDeletions, RepositorySummary, RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// Items of one page; few, so that tests need several.
@@ -56,6 +56,19 @@ impl Mirror for Memory {
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
         answer(Ok(Memory::drop_changes(self, now_ms, keep)))
+    }
+
+    fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        self.model(repository)
+    }
+
+    fn save_model(
+        &self,
+        repository: RepositoryId,
+        lease: &Lease,
+        update: Arc<ModelUpdate>,
+    ) -> MirrorFuture<'_, ()> {
+        self.keep_model(repository, lease, update)
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::Memory;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Lease, Leases, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
-    PageOfItems, RepositoryWriter, ResumePoint, UnseenItems,
+    ChangeCounts, EndOfPass, KeptModel, Lease, Leases, Mirror, MirrorError, MirrorErrorKind,
+    MirrorFuture, ModelUpdate, PageOfItems, RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// One page as it was handed over.
@@ -103,6 +103,19 @@ impl Mirror for WatchfulMirror {
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
         Mirror::drop_changes(&self.memory, now_ms, keep)
+    }
+
+    fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        self.memory.saved_model(repository)
+    }
+
+    fn save_model(
+        &self,
+        repository: RepositoryId,
+        lease: &Lease,
+        update: Arc<ModelUpdate>,
+    ) -> MirrorFuture<'_, ()> {
+        self.memory.save_model(repository, lease, update)
     }
 }
 

@@ -6,6 +6,7 @@
 mod memory;
 mod memory_contracts;
 mod memory_leases;
+mod memory_models;
 mod mirror;
 pub(crate) mod postgres;
 mod recorder;

@@ -30,7 +30,7 @@ const AT_MOST: Duration = Duration::from_secs(3600);
 pub(crate) fn configuration(repositories: &[u64], paging: &str) -> Config {
     let mut text = format!(
         "[server]\nurl = 'http://127.0.0.1:1'\n[login]\nusername = 'system'\n[mirror]\nurl = 'none'\n\
-         [paging]\n{paging}\n"
+         [model]\nrefresh_interval = 'off'\n[paging]\n{paging}\n"
     );
     for id in repositories {
         write!(text, "[[repository]]\nid = {id}\n").unwrap();

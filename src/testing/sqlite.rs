@@ -17,8 +17,8 @@ use super::Server;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::sqlite::{SqliteMirror, SqliteOptions};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Lease, Mirror, MirrorFuture, PageOfItems, RepositoryWriter,
-    ResumePoint, UnseenItems,
+    ChangeCounts, EndOfPass, KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, PageOfItems,
+    RepositoryWriter, ResumePoint, UnseenItems,
 };
 use crate::task::clock;
 
@@ -91,6 +91,19 @@ impl Mirror for SqliteInTime {
 
     fn drop_changes(&self, _: i64, keep: Duration) -> MirrorFuture<'_, bool> {
         Box::pin(at_once(self.mirror.drop_changes(self.time.now_ms(), keep)))
+    }
+
+    fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        Box::pin(at_once(self.mirror.saved_model(repository)))
+    }
+
+    fn save_model(
+        &self,
+        repository: RepositoryId,
+        lease: &Lease,
+        update: Arc<ModelUpdate>,
+    ) -> MirrorFuture<'_, ()> {
+        Box::pin(at_once(self.mirror.save_model(repository, lease, update)))
     }
 }
 

@@ -23,6 +23,7 @@ mod machine;
 mod matrix;
 mod migration;
 mod mirror;
+mod model;
 mod moving;
 mod notify;
 mod once;

@@ -75,6 +75,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
         repositories,
         mirror,
         instance,
+        model,
         changes,
         status,
         log,
@@ -144,6 +145,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
         }
     );
     assert_eq!(instance, InstanceConfig { name: None, lease_ttl: seconds(15), spread: false });
+    assert_eq!(model.refresh_interval, Refresh(Some(seconds(3600))));
     assert_eq!(changes, ChangesConfig { keep: None });
     assert_eq!(
         status,

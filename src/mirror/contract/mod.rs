@@ -4,6 +4,7 @@
 mod instants;
 mod leases;
 mod model;
+mod models;
 mod none;
 mod readings;
 mod steps;
@@ -17,6 +18,7 @@ pub(super) use self::leases::{
     SharedStore, any_lease_steps, leases_have_one_owner_at_a_time, no_steps_give_a_lease_to_two,
 };
 use self::model::Model;
+pub(super) use self::models::{a_model_is_fenced, what_is_known_is_kept};
 use self::steps::Step;
 pub(super) use self::steps::any_steps;
 pub(super) use self::views::{VIEWS, ViewRow, Views};
@@ -134,6 +136,17 @@ impl ImplementationUnderTest for Memory {
         let (items, tombstones) = self.items_and_tombstones();
         MirrorContent { items, tombstones, changes: self.retained(), hidden: None }
     }
+}
+
+#[test]
+fn what_the_mirror_in_memory_knows_is_kept() {
+    what_is_known_is_kept(&Memory::default());
+}
+
+#[tokio::test]
+async fn nobody_writes_a_model_in_memory_without_the_lease() {
+    let memory = Memory::shared("a");
+    a_model_is_fenced(&memory, &memory).await;
 }
 
 proptest::proptest! {

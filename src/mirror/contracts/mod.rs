@@ -9,6 +9,7 @@ mod change_log;
 mod future;
 mod items;
 mod leases;
+mod models;
 mod writer;
 
 use std::fmt::Debug;
@@ -18,9 +19,10 @@ pub use change_log::{ChangeLog, ChangesPage, ItemHistory};
 pub use future::MirrorFuture;
 pub use items::{ComparedPage, Items, ItemsComparison, ItemsPage, ItemsSnapshot};
 pub use leases::{ForeignLease, HeldLease, LeaseRequest, LeaseStanding, Leases, LoginTry, Sharing};
+pub use models::{KeptModel, MODEL_CHANGES_KEPT, ModelChange, ModelUpdate, Models};
 pub use writer::{Lease, Mirror, RepositoryWriter};
 
 /// All that a mirror can be asked.
-pub trait MirrorReader: ChangeLog + Items + Administration + Debug {}
+pub trait MirrorReader: ChangeLog + Items + Models + Administration + Debug {}
 
-impl<T: ChangeLog + Items + Administration + Debug> MirrorReader for T {}
+impl<T: ChangeLog + Items + Models + Administration + Debug> MirrorReader for T {}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::future::MirrorFuture;
 use super::leases::Leases;
+use super::models::{KeptModel, ModelUpdate};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::disk::DiskSpace;
 use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, UnseenItems};
@@ -44,6 +45,18 @@ pub trait Mirror: Debug + Send + Sync + 'static {
     ///
     /// Durable later: a power cut may undo it together with what came after, a kill does not.
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool>;
+
+    /// What is known of a repository, as it was saved last.
+    fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>>;
+
+    /// Keeps what is known of a repository from now on, in one transaction. Durable when it returns; may
+    /// be repeated after an error, and comes beside the calls of the repository's writer.
+    fn save_model(
+        &self,
+        repository: RepositoryId,
+        lease: &Lease,
+        update: Arc<ModelUpdate>,
+    ) -> MirrorFuture<'_, ()>;
 
     /// What is left of the disk of this machine that it grows on; `None` where it grows elsewhere or
     /// nobody can tell. May wait for the disk.

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connections::PostgresPool;
+use super::error::PostgresError;
 use super::log_parts::LogParts;
-use super::retention;
 use super::writer::PostgresWriter;
+use super::{models, retention};
 use crate::domain::RepositoryId;
-use crate::mirror::contracts::{Lease, Mirror, MirrorFuture, RepositoryWriter};
+use crate::mirror::contracts::{
+    KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RepositoryWriter,
+};
 
 /// What a page changes is sent in pieces of so many bytes: those of a usual page are one piece, and
 /// neither side needs much memory for one.
@@ -56,5 +59,25 @@ impl Mirror for PostgresMirror {
             };
             Ok(dropped.await?)
         })
+    }
+
+    fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        Box::pin(async move {
+            let saved = async {
+                let connection = self.pool.get().await?;
+                Ok::<_, PostgresError>(models::model(&connection, repository).await?)
+            };
+            Ok(saved.await?)
+        })
+    }
+
+    fn save_model(
+        &self,
+        repository: RepositoryId,
+        lease: &Lease,
+        update: Arc<ModelUpdate>,
+    ) -> MirrorFuture<'_, ()> {
+        let lease = lease.clone();
+        Box::pin(async move { Ok(models::save(&self.pool, &lease, repository, &update).await?) })
     }
 }

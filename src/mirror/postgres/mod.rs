@@ -19,6 +19,7 @@ mod leases;
 mod ledger;
 mod log_parts;
 mod mirror;
+mod models;
 mod names;
 mod numbers;
 mod page_append;

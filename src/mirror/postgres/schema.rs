@@ -12,13 +12,14 @@ use super::names::quoted;
 use crate::telemetry::event;
 
 /// The migrations in their order; the first one makes all tables and views of version 1.
-pub(crate) const MIGRATIONS: [&str; 2] = [
+pub(crate) const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/postgres/0001_mirror.sql"),
     include_str!("../migrations/postgres/0002_time.sql"),
+    include_str!("../migrations/postgres/0003_model.sql"),
 ];
 
 /// The version of a schema that all migrations have been through.
-pub(crate) const SCHEMA_VERSION: i32 = 2;
+pub(crate) const SCHEMA_VERSION: i32 = 3;
 
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version a migration");
 

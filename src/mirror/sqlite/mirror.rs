@@ -12,9 +12,11 @@ use super::reading::SqliteReading;
 use super::store::WriteConnection;
 use super::worker::Worker;
 use super::write_error::WriteError;
-use super::{ledger, suspects, write};
+use super::{ledger, models, suspects, write};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId, Sequence};
-use crate::mirror::contracts::{Lease, Mirror, MirrorFuture, RepositoryWriter};
+use crate::mirror::contracts::{
+    KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RepositoryWriter,
+};
 use crate::mirror::disk::DiskSpace;
 use crate::mirror::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, UnseenItems};
 
@@ -97,6 +99,19 @@ impl Mirror for SqliteMirror {
 
     fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
         Box::pin(self.worker.run(move |store| write::drop_changes(store, now_ms, keep)))
+    }
+
+    fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        Box::pin(self.worker.run(move |store| models::saved(store, repository)))
+    }
+
+    fn save_model(
+        &self,
+        repository: RepositoryId,
+        _: &Lease,
+        update: Arc<ModelUpdate>,
+    ) -> MirrorFuture<'_, ()> {
+        Box::pin(self.worker.run(move |store| models::save(store, repository, &update)))
     }
 
     fn disk_space(&self) -> Option<DiskSpace> {

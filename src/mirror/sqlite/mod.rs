@@ -14,6 +14,7 @@ mod key;
 mod ledger;
 mod lookup;
 mod mirror;
+mod models;
 mod open;
 mod read;
 mod reading;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::error::OpenError;
+use super::models;
 use super::read::{self, ReadError, SqliteComparison, SqliteReader, SqliteSnapshot};
 use super::worker::Worker;
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
@@ -18,9 +19,10 @@ use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 use crate::mirror::LogBounds;
 use crate::mirror::contracts::{
     Administration, ChangeLog, ChangesPage, ComparedPage, ItemHistory, Items, ItemsComparison,
-    ItemsPage, ItemsSnapshot, MirrorFuture,
+    ItemsPage, ItemsSnapshot, KeptModel, MirrorFuture, ModelChange, Models,
 };
 use crate::mirror::{ApprovalOutcome, LogTime, MirrorError, MirrorSummary, PendingDeletions};
+use crate::model::RawAnswer;
 
 /// How often a follower in another process looks for news: a change is told well within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -225,6 +227,22 @@ impl Items for SqliteReading {
         after: Option<ItemId>,
     ) -> MirrorFuture<'_, ItemsPage> {
         Box::pin(self.ask(move |reader| reader.items_in(repository, &set, after.as_ref())))
+    }
+}
+
+impl Models for SqliteReading {
+    fn model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        Box::pin(self.ask(move |reader| Ok(models::model(reader.connection(), repository)?)))
+    }
+
+    fn model_answers(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<RawAnswer>> {
+        let id = repository.0.cast_signed();
+        Box::pin(self.ask(move |reader| Ok(models::answers(reader.connection(), id)?)))
+    }
+
+    fn model_changes(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<ModelChange>> {
+        let id = repository.0.cast_signed();
+        Box::pin(self.ask(move |reader| Ok(models::changes(reader.connection(), id)?)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, ToSql, Transaction};
 
+use super::models;
 use super::write_error::WriteError;
 use crate::mirror::transfer::{
     CheckpointRecord, PASS_NUMBERS, PassRecord, RepositoryRecord, SeenRecord, StateRecords,
@@ -64,6 +65,7 @@ pub(super) fn read(transaction: &Transaction<'_>) -> Result<StateRecords, WriteE
         seen: rows(transaction, "SELECT repository, page, ids FROM seen", |row| {
             Ok(SeenRecord { repository: row.get(0)?, page: row.get(1)?, ids: row.get(2)? })
         })?,
+        models: models::records(transaction)?,
     })
 }
 
@@ -95,7 +97,8 @@ fn pass(row: &Row<'_>) -> rusqlite::Result<PassRecord> {
 pub(super) fn write(transaction: &Transaction<'_>, state: &StateRecords) -> Result<(), WriteError> {
     transaction.execute_batch(
         "DELETE FROM repository; DELETE FROM pass; DELETE FROM suspects;
-         DELETE FROM checkpoint; DELETE FROM seen",
+         DELETE FROM checkpoint; DELETE FROM seen;
+         DELETE FROM model; DELETE FROM model_answer; DELETE FROM model_change",
     )?;
     let mut statement =
         transaction.prepare("INSERT INTO repository VALUES (?1, ?2, ?3, ?4, ?5)")?;
@@ -153,6 +156,13 @@ pub(super) fn write(transaction: &Transaction<'_>, state: &StateRecords) -> Resu
     let mut statement = transaction.prepare("INSERT INTO seen VALUES (?1, ?2, ?3)")?;
     for it in &state.seen {
         statement.execute((it.repository, it.page, &it.ids))?;
+    }
+    for it in &state.models {
+        models::put(transaction, it)?;
+        models::put_answers(transaction, it.repository, &it.answers)?;
+        for (number, change) in (1..).zip(&it.changes) {
+            models::put_change(transaction, it.repository, number, change)?;
+        }
     }
     Ok(())
 }

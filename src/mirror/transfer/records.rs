@@ -4,6 +4,8 @@
 //! stored form of [`IdSet`](crate::domain::IdSet).
 
 use crate::domain::{Change, ItemId, RepositoryId, Sequence};
+use crate::mirror::contracts::{KeptModel, ModelChange};
+use crate::model::RawAnswer;
 
 /// A change, and which one it follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct StateRecords {
     pub checkpoints: Vec<CheckpointRecord>,
     /// The ids that they have seen.
     pub seen: Vec<SeenRecord>,
+    /// What is known of each repository's attributes.
+    pub models: Vec<ModelRecord>,
 }
 
 /// What is known of a repository.
@@ -137,6 +141,52 @@ pub struct SeenRecord {
     pub page: i64,
     /// The ids.
     pub ids: Vec<u8>,
+}
+
+/// The model of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelRecord {
+    /// The repository.
+    pub repository: i64,
+    /// When it was made out.
+    pub read_ms: i64,
+    /// When the server last told of its attributes.
+    pub server_ms: Option<i64>,
+    /// Whether a names file says something of it.
+    pub from_file: bool,
+    /// The model as JSON.
+    pub document: String,
+    /// The server's answers, in their order.
+    pub answers: Vec<RawAnswer>,
+    /// Its changes, the oldest first.
+    pub changes: Vec<ModelChange>,
+}
+
+impl ModelRecord {
+    /// The record of what is kept, without answers and changes.
+    pub fn of(repository: RepositoryId, kept: &KeptModel) -> Self {
+        let KeptModel { model, read_ms, server_ms, from_file } = kept;
+        let document = serde_json::to_string(model).expect("texts and lists are JSON");
+        Self {
+            repository: repository.0.cast_signed(),
+            read_ms: *read_ms,
+            server_ms: *server_ms,
+            from_file: *from_file,
+            document,
+            answers: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// What is kept. Of a document that cannot be read nothing is known.
+    pub fn kept(&self) -> KeptModel {
+        KeptModel {
+            model: serde_json::from_str(&self.document).unwrap_or_default(),
+            read_ms: self.read_ms,
+            server_ms: self.server_ms,
+            from_file: self.from_file,
+        }
+    }
 }
 
 /// How much a mirror holds.

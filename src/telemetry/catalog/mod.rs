@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 43] = [
+const IDS: [(&str, &str); 45] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -52,6 +52,8 @@ const IDS: [(&str, &str); 43] = [
     ("lease lost", "9f2c5f6109c2fd72909faa9bf7e0ab53"),
     ("standing by", "f8aa0394ca9e27b3f08eecdb4e411ce2"),
     ("repository unread", "714401ee7699d36de8d8b1c69ab8823a"),
+    ("model changed", "dd4c4470574913c1bdf08ccac4d8e77e"),
+    ("model call unanswered", "0a5193d5952a06e7d90c622277c56442"),
 ];
 
 /// The id of a message; `None` where it is no event's.

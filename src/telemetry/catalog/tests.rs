@@ -110,6 +110,14 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
             error: &error,
             answer: None,
         });
+        event::model_changed(&event::ModelChanged {
+            repository,
+            added: 1,
+            changed: 0,
+            removed: 0,
+            what: "this",
+        });
+        event::model_call_unanswered(repository, "attributes", "this");
         event::signed_in(Generation::NONE, soon);
         event::session_renewed(Generation::NONE, "refused", soon);
         event::rest_token_renewed(repository, Generation::NONE);

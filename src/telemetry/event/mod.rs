@@ -5,6 +5,7 @@
 //! takes a secret.
 
 mod lease;
+mod model;
 mod pass;
 mod read;
 mod target;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 pub use self::lease::{lease_given_up, lease_lost, lease_taken, repository_unread, standing_by};
+pub use self::model::{ModelChanged, model_call_unanswered, model_changed};
 pub use self::pass::{
     PassComplete, approved_deletions_made, deletions_held, deletions_no_longer_held, pass_complete,
     pass_resumed, pass_started_over, stepped_back,

@@ -28,6 +28,8 @@ pub(crate) struct Setup {
     /// One for each repository.
     pub(crate) repositories: Vec<String>,
     pub(crate) mirror: String,
+    /// Off, unless a test is about it: what is counted is then what pages cause.
+    pub(crate) model: String,
     pub(crate) status: String,
     pub(crate) log: String,
 }
@@ -44,6 +46,7 @@ impl Setup {
             paging: "page_size = 100\npage_interval = '0s'\npass_interval = '1h'".to_owned(),
             repositories: vec!["id = 1".to_owned()],
             mirror: "url = 'none'".to_owned(),
+            model: "refresh_interval = 'off'".to_owned(),
             status: "listen = 'off'".to_owned(),
             log: "level = 'debug'".to_owned(),
         }
@@ -51,10 +54,11 @@ impl Setup {
 
     /// The file.
     pub(crate) fn toml(&self) -> String {
-        let Self { url, server, login, session, paging, repositories, mirror, status, log } = self;
+        let Self { url, server, login, session, paging, repositories, mirror, .. } = self;
+        let Self { model, status, log, .. } = self;
         let mut text = format!(
             "[server]\nurl = '{url}'\n{server}\n[login]\n{login}\n[session]\n{session}\n\
-             [paging]\n{paging}\n[mirror]\n{mirror}\n[status]\n{status}\n[log]\n{log}\n"
+             [paging]\n{paging}\n[mirror]\n{mirror}\n[model]\n{model}\n[status]\n{status}\n[log]\n{log}\n"
         );
         for repository in repositories {
             write!(text, "[[repository]]\n{repository}\n").expect("a string takes any text");

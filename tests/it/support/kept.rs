@@ -13,16 +13,17 @@ use super::daemon::{config_file, ewmirror, output};
 use super::{Setup, Sim, postgres};
 
 /// What makes a database of this version.
-pub(crate) const MIGRATIONS: [&str; 5] = [
+pub(crate) const MIGRATIONS: [&str; 6] = [
     include_str!("../../../src/mirror/migrations/sqlite/0001_mirror.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0002_release.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0003_words.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0004_views.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0005_time.sql"),
+    include_str!("../../../src/mirror/migrations/sqlite/0006_model.sql"),
 ];
 
 /// `user_version` of such a database.
-pub(crate) const SCHEMA_VERSION: u32 = 5;
+pub(crate) const SCHEMA_VERSION: u32 = 6;
 
 /// Puts down that the deletions of these items of repository 1 are held back, since pass 11.
 pub(crate) fn hold(connection: &rusqlite::Connection, items: std::ops::Range<i128>) {

@@ -16,10 +16,12 @@ use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 use crate::mirror::LogBounds;
 use crate::mirror::contracts::{
     Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsComparison, ItemsPage,
-    ItemsSnapshot, MirrorFuture,
+    ItemsSnapshot, KeptModel, MirrorFuture, ModelChange, Models,
 };
-use crate::mirror::postgres::PostgresPool;
+use crate::mirror::postgres::numbers::signed;
+use crate::mirror::postgres::{PostgresPool, models};
 use crate::mirror::{ApprovalOutcome, LogTime, MirrorError, MirrorSummary, PendingDeletions};
+use crate::model::RawAnswer;
 
 /// How long one who waits for news trusts that he would be told. Then he looks by himself, and learns
 /// whether the database can be asked at all.
@@ -189,6 +191,35 @@ impl Items for PostgresReading {
                 )
             });
             Ok(page.await?)
+        })
+    }
+}
+
+impl Models for PostgresReading {
+    fn model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
+        Box::pin(async move {
+            let model = self.ask(|client| {
+                Box::pin(async move { Ok(models::model(client, repository).await?) })
+            });
+            Ok(model.await?)
+        })
+    }
+
+    fn model_answers(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<RawAnswer>> {
+        let id = signed(repository.0);
+        Box::pin(async move {
+            let answers =
+                self.ask(|client| Box::pin(async move { Ok(models::answers(client, id).await?) }));
+            Ok(answers.await?)
+        })
+    }
+
+    fn model_changes(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<ModelChange>> {
+        let id = signed(repository.0);
+        Box::pin(async move {
+            let changes =
+                self.ask(|client| Box::pin(async move { Ok(models::changes(client, id).await?) }));
+            Ok(changes.await?)
         })
     }
 }

@@ -65,6 +65,22 @@ impl ImplementationUnderTest for InPieces {
     }
 }
 
+#[test]
+fn what_is_known_of_repositories_is_kept() {
+    let Some(place) = Place::new() else { return };
+    contract::what_is_known_is_kept(&place);
+}
+
+#[test]
+fn nobody_writes_a_model_without_the_lease() {
+    let Some(place) = Place::new() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mirror = place.mirror();
+        contract::a_model_is_fenced(&mirror, &mirror.reader()).await;
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -3,8 +3,8 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::mirror::postgres::PostgresPool;
 use crate::mirror::postgres::error::PostgresError;
+use crate::mirror::postgres::{PostgresPool, models};
 use crate::mirror::transfer::{
     CheckpointRecord, PASS_NUMBERS, PassRecord, RepositoryRecord, SeenRecord, StateRecords,
     SuspectsRecord,
@@ -31,6 +31,7 @@ pub(super) async fn read(pool: &PostgresPool) -> Result<StateRecords, PostgresEr
     .await?;
     let checkpoints = rows("SELECT repository, saved_ms, state FROM checkpoint").await?;
     let seen = rows("SELECT repository, page, ids FROM seen").await?;
+    let models = models::records(&client).await?;
     Ok(StateRecords {
         repositories: all(&repositories, |row| {
             Ok(RepositoryRecord {
@@ -70,6 +71,7 @@ pub(super) async fn read(pool: &PostgresPool) -> Result<StateRecords, PostgresEr
                 ids: row.try_get(2)?,
             })
         })?,
+        models,
     })
 }
 
@@ -103,7 +105,8 @@ pub(super) async fn write(pool: &PostgresPool, state: StateRecords) -> Result<()
     transaction
         .batch_execute(
             "DELETE FROM repository; DELETE FROM pass; DELETE FROM suspects;
-            DELETE FROM checkpoint; DELETE FROM seen",
+            DELETE FROM checkpoint; DELETE FROM seen;
+            DELETE FROM model; DELETE FROM model_answer; DELETE FROM model_change",
         )
         .await?;
     let put = async |sql: &str, rows: Vec<Vec<&(dyn ToSql + Sync)>>| {
@@ -178,6 +181,13 @@ pub(super) async fn write(pool: &PostgresPool, state: StateRecords) -> Result<()
     let rows =
         state.seen.iter().map(|it| vec![&it.repository as &(dyn ToSql + Sync), &it.page, &it.ids]);
     put("INSERT INTO seen (repository, page, ids) VALUES ($1, $2, $3)", rows.collect()).await?;
+    for it in &state.models {
+        models::put(&transaction, it).await?;
+        models::put_answers(&transaction, it.repository, &it.answers).await?;
+        for (number, change) in (1..).zip(&it.changes) {
+            models::put_change(&transaction, it.repository, number, change).await?;
+        }
+    }
     transaction.commit().await?;
     Ok(())
 }

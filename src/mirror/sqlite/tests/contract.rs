@@ -118,6 +118,11 @@ fn unsigned(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get(column).map(i64::cast_unsigned)
 }
 
+#[test]
+fn what_is_known_of_repositories_is_kept() {
+    contract::what_is_known_is_kept(&Place::new());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

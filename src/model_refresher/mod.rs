@@ -1,0 +1,13 @@
+//! The task that follows the model: now and then it asks the server for the attributes, code sets and
+//! links of each repository that this daemon reads, and keeps what it learns in the mirror.
+//!
+//! Guarantees: it asks one question at a time, well apart, and within the bound on requests a second
+//! that pages have; it never signs in and reports no refusal, so that a server without these calls, or a
+//! user who may not make them, costs no session; what the server does not answer is kept as it was.
+
+mod duty;
+mod interview;
+mod task;
+
+pub use duty::{ModelDuties, ModelDuty};
+pub use task::ModelRefresher;

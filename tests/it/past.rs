@@ -87,7 +87,8 @@ fn each_moment_is_told_as_it_was(sim: &Sim, kept: &Kept, seed: u64) {
             some.dedup();
             some
         };
-        let (update, delete) = (some(&mut rng, 40), some(&mut rng, 8));
+        let (mut update, delete) = (some(&mut rng, 40), some(&mut rng, 8));
+        update.retain(|id| !delete.contains(id));
         edit(sim, json!({"update": update, "delete": delete, "insert": rng.usize(..9)}));
         // What was not seen is deleted when it is missed again.
         next_pass(&daemon);

@@ -161,15 +161,15 @@ impl ModelReading {
     pub fn take(&mut self, reply: MetadataReply) {
         let Some(request) = self.next.take() else { return };
         match reply {
-            MetadataReply::Unanswered(reason) => self.unanswered(request, reason),
+            MetadataReply::Unanswered(reason) => self.unanswered(&request, reason),
             MetadataReply::Answer(body) if body.len() > LARGEST_ANSWER => {
                 let reason = format!("the answer is larger than {LARGEST_ANSWER} bytes");
-                self.unanswered(request, reason);
+                self.unanswered(&request, reason);
             }
             MetadataReply::Answer(body) => match serde_json::from_slice::<Value>(&body) {
                 Ok(answer) => self.answered(&request, &answer, body),
                 // The library's words may quote the answer.
-                Err(_) => self.unanswered(request, "the answer is no JSON".to_owned()),
+                Err(_) => self.unanswered(&request, "the answer is no JSON".to_owned()),
             },
         }
     }
@@ -282,8 +282,8 @@ impl ModelReading {
         self.next = self.links.pop_first().filter(|_| answers).map(MetadataRequest::Link);
     }
 
-    fn unanswered(&mut self, request: MetadataRequest, reason: String) {
-        if let MetadataRequest::Values { attribute, .. } = &request
+    fn unanswered(&mut self, request: &MetadataRequest, reason: String) {
+        if let MetadataRequest::Values { attribute, .. } = request
             && let Some(set) = self.code_sets.front()
         {
             let other = set.spellings.iter().skip_while(|it| *it != attribute).nth(1);

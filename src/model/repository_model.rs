@@ -118,6 +118,7 @@ pub struct CodeSet {
 /// One code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the vendor's pair is of code and description")]
 pub struct Code {
     /// What items hold.
     pub code: String,

@@ -223,8 +223,8 @@ mod tests {
         model
     }
 
-    fn read(names: &[(&str, &str)]) -> Option<ModelRead> {
-        Some(ModelRead { model: model(names), ..ModelRead::default() })
+    fn read(names: &[(&str, &str)]) -> ModelRead {
+        ModelRead { model: model(names), ..ModelRead::default() }
     }
 
     #[test]
@@ -234,12 +234,12 @@ mod tests {
             server_ms: Some(5),
             ..Default::default()
         };
-        for nothing in [None, read(&[])] {
+        for nothing in [None, Some(read(&[]))] {
             let update = learnt(before.clone(), nothing, None, 10);
             assert_eq!((update.kept.server_ms, update.answers), (Some(5), None));
             assert_eq!(update.kept.model, before.model);
         }
-        let update = learnt(before, read(&[("F_2", "Size")]), None, 10);
+        let update = learnt(before, Some(read(&[("F_2", "Size")])), None, 10);
         assert_eq!(
             (update.kept.server_ms, update.kept.model),
             (Some(10), model(&[("F_2", "Size")]))
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn the_names_file_wins_and_tells_no_time_of_the_server() {
         let rows = NameRows::read(b"id,name\nF_1,Marke\n").unwrap();
-        let update = learnt(KeptModel::default(), read(&[("F_1", "Brand")]), Some(&rows), 10);
+        let update = learnt(KeptModel::default(), Some(read(&[("F_1", "Brand")])), Some(&rows), 10);
         assert_eq!(update.kept.model, model(&[("F_1", "Marke")]));
         let update = learnt(KeptModel::default(), None, Some(&rows), 10);
         assert_eq!((update.kept.server_ms, update.kept.from_file), (None, true));

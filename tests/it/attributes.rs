@@ -20,9 +20,9 @@ fn asked(setup: &Setup, more: &[&str]) -> Ended {
 
 /// The name and the code set of an attribute in the document that `--json` prints.
 fn attribute<'a>(document: &'a Value, id: &str) -> (&'a str, Option<&'a str>) {
-    let attributes = document["attributes"].as_array().unwrap();
-    let found = attributes.iter().find(|it| it["id"] == id).unwrap();
-    (found["shown_as"].as_str().unwrap(), found["code_set"].as_str())
+    let attributes = document["attributes"].as_array().expect("a list");
+    let found = attributes.iter().find(|it| it["id"] == id).expect("the attribute");
+    (found["shown_as"].as_str().expect("a name"), found["code_set"].as_str())
 }
 
 #[test]

@@ -21,12 +21,12 @@ fn daemon(kept: &Kept, more: &str) -> Daemon {
 /// What `attributes --json` says.
 fn known(kept: &Kept) -> Value {
     let lines = kept.lines(&["attributes", "--repository", "10149", "--json"]);
-    serde_json::from_str(&lines.concat()).unwrap()
+    serde_json::from_str(&lines.concat()).expect("JSON")
 }
 
 fn exported(kept: &Kept, more: &[&str]) -> Vec<Value> {
     let lines = kept.lines(&[&["export", "--repository", "10149"], more].concat());
-    lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 #[test]

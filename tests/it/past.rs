@@ -25,6 +25,7 @@ struct Moment {
 }
 
 impl Moment {
+    #[expect(clippy::disallowed_methods, reason = "the time that the daemon's clock has, too")]
     fn record(kept: &Kept) -> Self {
         let digest = kept.lines(&["digest", "--repository", "1"]);
         let sequence = digest[0].split(' ').next().expect("a sequence").to_owned();

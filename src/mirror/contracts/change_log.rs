@@ -36,7 +36,7 @@ pub struct ItemHistory {
 pub trait ChangeLog: Send + Sync {
     /// Where the log begins and ends.
     #[cfg(test)]
-    fn bounds(&self) -> MirrorFuture<'_, LogBounds>;
+    fn bounds(&self) -> MirrorFuture<'_, crate::mirror::LogBounds>;
 
     /// The changes after this one (`None`: from the first that there is), of one repository or of
     /// all: at most `limit`, fewer where their bodies are large.

@@ -72,7 +72,7 @@ impl Pair {
 
     fn number(&self, question: &str) -> i64 {
         let rounded = format!("SELECT round(number)::bigint FROM ({question}) AS it (number)");
-        self.cluster.sql(&rounded).unwrap().parse().expect("a number")
+        self.cluster.sql(&rounded).expect("an answer").parse().expect("a number")
     }
 
     /// The standby reads, and goes on with the pass after what the leader had written of it.
@@ -169,7 +169,7 @@ fn a_leader_that_freezes_with_a_page_in_hand_writes_nothing_and_stands_by() {
         // The answer has long been there for it to read.
         let state = "SELECT row(l.*), (SELECT last FROM ewmirror.log),
             (SELECT count(*) FROM ewmirror.passes) FROM ewmirror.lease l";
-        let (before, mark) = (pair.cluster.sql(state).unwrap(), leader.mark());
+        let (before, mark) = (pair.cluster.sql(state).expect("an answer"), leader.mark());
         leader.signal("CONT");
         let lost = leader.wait_from(mark, |it| it.is("lease lost"));
         assert_eq!((lost.level(), lost.number("generation")), ("WARN", 1), "{}", lost.line);
@@ -180,7 +180,7 @@ fn a_leader_that_freezes_with_a_page_in_hand_writes_nothing_and_stands_by() {
         assert_eq!(told.level(), "INFO", "{}", told.line);
         // Nobody needs its session any more.
         own.wait_until(|counts| counts.logouts == 1);
-        assert_eq!(pair.cluster.sql(state).unwrap(), before, "{what}: it has written");
+        assert_eq!(pair.cluster.sql(state).expect("an answer"), before, "{what}: it has written");
         one_writer(&pair.cluster, &what);
         assert!(leader.all("lease lost").len() == 1, "{what}: {}", leader.tail());
 

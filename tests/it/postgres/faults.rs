@@ -104,7 +104,7 @@ fn a_connection_that_is_killed_again_and_again_costs_nothing() {
     for _ in 0..20 {
         let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                       WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-        cluster.sql(others).unwrap();
+        cluster.sql(others).expect("an answer");
         pause(Duration::from_millis(fastrand::u64(5..60)));
     }
     goes_on(daemon, &cluster, &sim, what);
@@ -139,7 +139,7 @@ fn a_database_that_is_full_is_told_of_and_waited_for() {
     let space = space.to_str().unwrap();
     crate::support::machine::system(&["chown", "postgres", space]).unwrap();
     cluster.sql(&format!("CREATE TABLESPACE small LOCATION '{space}'")).unwrap();
-    cluster.sql("ALTER DATABASE postgres SET default_tablespace = 'small'").unwrap();
+    cluster.sql("ALTER DATABASE postgres SET default_tablespace = 'small'").expect("an answer");
     let sim = server();
     let daemon = under_way(&setup(&sim, &[cluster.port()], "a"));
     let mark = daemon.mark();
@@ -153,7 +153,9 @@ fn a_database_that_is_full_is_told_of_and_waited_for() {
 fn a_database_that_gives_no_connection_is_waited_for() {
     let what = "out of connections";
     let Some(cluster) = cluster(what, &[]) else { return };
-    cluster.sql("CREATE ROLE daemon LOGIN; GRANT CREATE ON DATABASE postgres TO daemon").unwrap();
+    cluster
+        .sql("CREATE ROLE daemon LOGIN; GRANT CREATE ON DATABASE postgres TO daemon")
+        .expect("an answer");
     let sim = server();
     let mut setup = setup(&sim, &[cluster.port()], "a");
     setup.mirror = setup.mirror.replace("postgres@", "daemon@");
@@ -161,13 +163,13 @@ fn a_database_that_gives_no_connection_is_waited_for() {
     let mark = daemon.mark();
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                WHERE usename = 'daemon'";
-    cluster.sql("ALTER ROLE daemon CONNECTION LIMIT 0").unwrap();
-    cluster.sql(end).unwrap();
+    cluster.sql("ALTER ROLE daemon CONNECTION LIMIT 0").expect("an answer");
+    cluster.sql(end).expect("an answer");
     daemon.wait_from(mark, |it| {
         let is_mirror = it.is("request failed") && it.text("endpoint") == "mirror";
         is_mirror && it.line.contains("too many connections")
     });
-    cluster.sql("ALTER ROLE daemon CONNECTION LIMIT -1").unwrap();
+    cluster.sql("ALTER ROLE daemon CONNECTION LIMIT -1").expect("an answer");
     goes_on(daemon, &cluster, &sim, what);
 }
 

@@ -92,7 +92,9 @@ impl Rig {
     fn befall(&mut self, state: usize, place: Place, (name, act): NamedAct) -> bool {
         let what = format!("{name} {place:?} from state {state}");
         match state {
-            0 => drop(self.cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").unwrap()),
+            0 => {
+                drop(self.cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").expect("an answer"))
+            }
             _ => self.cluster.restore(SCHEMA),
         }
         let before = judge(&self.cluster, &what);
@@ -200,8 +202,8 @@ fn a_daemon_that_is_stopped_with_a_page_in_hand_writes_nothing_when_it_wakes() {
     let Some(cluster) = cluster("a leader that is stopped", &[]) else { return };
     for round in 0..3 {
         let what = format!("round {round}");
-        cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").unwrap();
-        cluster.sql("DROP SCHEMA IF EXISTS probe CASCADE").unwrap();
+        cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").expect("an answer");
+        cluster.sql("DROP SCHEMA IF EXISTS probe CASCADE").expect("an answer");
         let options = Options { latency: Duration::from_millis(10), ..repositories(&[(1, 1500)]) };
         let sim = Sim::start(options);
         let proxy = Proxy::start(cluster.port());

@@ -235,5 +235,5 @@ fn go_round(cluster: &Cluster, links: [Link; 3]) {
     one_writer(cluster, "the end");
     equals_server(cluster, &sim, 1, "the end");
     let generations = "SELECT max(generation) FROM ewmirror.lease";
-    println!("{} generations", cluster.sql(generations).unwrap());
+    println!("{} generations", cluster.sql(generations).expect("an answer"));
 }

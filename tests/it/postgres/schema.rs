@@ -44,7 +44,7 @@ fn a_schema_of_a_later_version_that_comes_late_is_refused_as_at_the_start() {
     assert!(opened.text("url").starts_with("postgresql://postgres@127.0.0.1:"), "{}", opened.line);
     daemon.wait_for_pass(1, 1);
     assert_eq!(daemon.stop().all("mirror opened").len(), 1);
-    cluster.sql(MIGRATED_BY_A_LATER_VERSION).unwrap();
+    cluster.sql(MIGRATED_BY_A_LATER_VERSION).expect("an answer");
     let words = ["is of version 99", "or a later one"];
     refused(&Daemon::run(&setup(&sim, &[cluster.port()], "a")).finish(), &words);
     refused(&late_start(&mut cluster, &sim), &words);
@@ -69,12 +69,12 @@ fn a_daemon_ends_when_a_later_version_has_migrated_its_schema() {
     leader.wait_for_pass(1, 1);
     let standby = Daemon::run(&setup(&sim, &[cluster.port()], "b"));
     standby.wait_for(|it| it.is("standing by"));
-    cluster.sql(MIGRATED_BY_A_LATER_VERSION).unwrap();
+    cluster.sql(MIGRATED_BY_A_LATER_VERSION).expect("an answer");
     let rows = "SELECT md5(string_agg(l::text, ' ')) FROM ewmirror.lease AS l";
-    let before = cluster.sql(rows).unwrap();
+    let before = cluster.sql(rows).expect("an answer");
     for daemon in [leader, standby] {
         refused(&daemon.finish(), &["is of version 99", "or a later one"]);
     }
-    assert_eq!(cluster.sql(rows).unwrap(), before, "nothing is touched");
+    assert_eq!(cluster.sql(rows).expect("an answer"), before, "nothing is touched");
     assert_eq!(cluster.sql("SELECT count(*) FROM ewmirror.instance").unwrap(), "0");
 }

@@ -16,7 +16,7 @@ fn shares(cluster: &Cluster) -> String {
             SELECT i.name, count(l.repository) FROM ewmirror.instance i
             LEFT JOIN ewmirror.lease l ON l.owner = i.owner
             WHERE i.expires_at > clock_timestamp() GROUP BY i.name) AS it (name, count)";
-    cluster.sql(question).unwrap()
+    cluster.sql(question).expect("an answer")
 }
 
 fn wait_for_shares(cluster: &Cluster, daemons: &[&Daemon], wanted: &[&str]) {
@@ -48,7 +48,7 @@ fn each_is_read(cluster: &Cluster, daemons: &[&Daemon]) {
             "SELECT i.name FROM ewmirror.lease l JOIN ewmirror.instance i USING (owner) \
              WHERE l.repository = {id}"
         );
-        let owner = cluster.sql(&owner).unwrap();
+        let owner = cluster.sql(&owner).expect("an answer");
         let reads = |it: &&(usize, &&Daemon)| {
             it.1.all("lease taken").iter().any(|it| it.is_of("lease taken", id))
         };

@@ -12,6 +12,8 @@ pub struct Naming {
     names: BTreeMap<String, String>,
     /// Field ids by what people may call them, without regard to case.
     by_name: HashMap<String, Vec<String>>,
+    /// Members that are no attributes.
+    others: Vec<String>,
     /// Of field ids whose values are codes: what each code means.
     codes: HashMap<String, HashMap<String, String>>,
 }
@@ -52,7 +54,8 @@ impl Naming {
                 .filter_map(|code| Some((code.code.clone(), code.description.clone()?)));
             Some((attribute.id.clone(), described.collect()))
         });
-        Self { codes: codes.collect(), names, by_name }
+        let others = taken.iter().map(|member| (*member).to_owned()).collect();
+        Self { codes: codes.collect(), names, by_name, others }
     }
 
     /// What a member is called: its own name where it is no attribute that is known.
@@ -68,7 +71,7 @@ impl Naming {
     ///
     /// Several attributes have this name.
     pub fn member(&self, text: &str) -> Result<String, AmbiguousName> {
-        if self.names.contains_key(text) {
+        if self.names.contains_key(text) || self.others.iter().any(|other| other == text) {
             return Ok(text.to_owned());
         }
         let Some(ids) = self.by_name.get(&folded(text)) else { return Ok(text.to_owned()) };

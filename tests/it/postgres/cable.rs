@@ -35,6 +35,11 @@ fn is_apart() -> bool {
 
 /// Whether this test is the one in a network of its own; if not, runs it there to its end. Where the
 /// kernel gives none, says so.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what the test says within is said without"
+)]
 pub(super) fn apart(check: &str, test: &str) -> bool {
     if is_apart() {
         return true;

@@ -43,9 +43,9 @@ impl Pair {
         let place = |name| {
             let mut setup = setup(&sim, &[cluster.port()], name);
             setup.mirror = setup.mirror.replace("'5s'", &format!("'{lease_ttl}'"));
-            setup.paging = "page_size = 50\nin_flight = 1\npage_interval = '0s'\n\
-                            pass_interval = '1h'"
-                .to_owned();
+            setup.paging.clear();
+            setup.paging += "page_size = 50\nin_flight = 1\npage_interval = '0s'\n\
+                            pass_interval = '1h'";
             setup
         };
         sim.door("hold", &json!({"endpoint": "search", "after": BEFORE}));

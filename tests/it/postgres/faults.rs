@@ -41,6 +41,7 @@ fn told(daemon: &Daemon, place: usize, words: &[&str]) -> Event {
 }
 
 /// What is wrong is told once, and again ever more rarely as long as it lasts: not at each try.
+#[expect(clippy::print_stdout, reason = "what was measured is shown")]
 fn is_told_sparingly(events: &[Event], what: &str) {
     let mut told: BTreeMap<(&str, String), Vec<u64>> = BTreeMap::new();
     for event in events {
@@ -69,7 +70,7 @@ fn goes_on(daemon: Daemon, cluster: &Cluster, sim: &Sim, what: &str) {
     assert!(ended.all("panic").is_empty() && ended.all("task failed").is_empty(), "{what}");
     is_told_sparingly(&ended.events, what);
     let failed = |it: &&Event| it.is("request failed") && it.text("endpoint") == "mirror";
-    let last = ended.events.iter().filter(failed).last();
+    let last = ended.events.iter().rfind(failed);
     if let Some(last) = last.filter(|it| it.level() != "DEBUG" || it.number("attempt") > 1) {
         // Its end is told, or the lease of the page in hand was lost meanwhile.
         let mut after = ended.events.iter().skip(last.index);

@@ -66,6 +66,7 @@ struct Rig {
 }
 
 impl Rig {
+    #[expect(clippy::print_stdout, reason = "what was measured is shown")]
     fn start(check: &str, page_size: usize) -> Option<Self> {
         let cluster = cluster(check, &["restart_after_crash=on"])?;
         let sim = server();
@@ -93,7 +94,9 @@ impl Rig {
         let what = format!("{name} {place:?} from state {state}");
         match state {
             0 => {
-                drop(self.cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").expect("an answer"))
+                drop(
+                    self.cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").expect("an answer"),
+                );
             }
             _ => self.cluster.restore(SCHEMA),
         }

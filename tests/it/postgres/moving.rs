@@ -76,9 +76,9 @@ impl Removal {
     fn setup(&self, url: &str) -> Setup {
         let mut setup = Setup::new(self.sim.url());
         setup.repositories = [1, 2, 3].map(|id| format!("id = {id}")).into();
-        setup.paging = "page_size = 20\nin_flight = 1\npage_interval = '0s'\n\
-                        pass_interval = '1h'"
-            .to_owned();
+        setup.paging.clear();
+        setup.paging += "page_size = 20\nin_flight = 1\npage_interval = '0s'\n\
+                        pass_interval = '1h'";
         setup.mirror = format!("url = '{url}'\n[instance]\nname = 'a'\nlease_ttl = '5s'");
         setup
     }

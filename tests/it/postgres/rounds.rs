@@ -173,6 +173,7 @@ fn three_daemons_whose_cables_are_pulled_never_write_beside_each_other() {
     go_round(&cluster, [a, b, c].map(Link::Cable));
 }
 
+#[expect(clippy::print_stdout, reason = "what was measured is shown")]
 fn go_round(cluster: &Cluster, links: [Link; 3]) {
     let rounds = rounds();
     let mut rng = Rng::new();
@@ -192,7 +193,8 @@ fn go_round(cluster: &Cluster, links: [Link; 3]) {
             setup.paging =
                 "page_size = 37\nin_flight = 2\npage_interval = '10ms'\npass_interval = '0s'"
                     .into();
-            setup.server = "connect_timeout = '1s'\nrequest_timeout = '5s'".to_owned();
+            setup.server.clear();
+            setup.server += "connect_timeout = '1s'\nrequest_timeout = '5s'";
             Member { setup, link, daemon: None, is_stopped: false, is_apart: false }
         })
         .collect();

@@ -268,3 +268,44 @@ fn a_daemon_goes_on_in_postgresql_with_what_came_from_sqlite() {
     removal.goes_on(&cluster.url());
     super::judge::judge(&cluster, "what came, and what was added to it");
 }
+
+/// The most memory that a move has had, in bytes.
+fn memory_of_a_move(removal: &Removal, from: &str, to: &str) -> u64 {
+    let mut command = ewmirror(["--config"]);
+    command.arg(removal.config(from)).args(["move", "--to", to]);
+    let mut running = command.stdout(Stdio::null()).spawn().expect("it starts");
+    let mut most = 0;
+    while running.try_wait().expect("it can be waited for").is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", running.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        most = most.max(kib.unwrap_or_default() << 10);
+        pause(Duration::from_millis(5));
+    }
+    assert!(running.wait().expect("it ended").success(), "{from} to {to}");
+    most
+}
+
+#[test]
+fn a_move_of_three_times_the_rows_takes_no_more_memory() {
+    let Some(cluster) = cluster("the memory of a move", &[]) else { return };
+    let [small, large] = [8000, 24_000].map(|items| {
+        let sim = Sim::start(repositories(&[(1, items), (2, 1), (3, 1)]));
+        let removal = Removal { sim, folder: TempDir::new().expect("a directory for the test") };
+        let from = format!("sqlite://{}/from.db", removal.folder.path().display());
+        let back = format!("sqlite://{}/to.db", removal.folder.path().display());
+        let mut setup = removal.setup(&from);
+        setup.paging = "page_size = 1000\npage_interval = '0s'".to_owned();
+        let ended = Daemon::start(&["once"], &setup).finish();
+        assert!(ended.status.success(), "{:?}", ended.events.last());
+        cluster.sql("DROP SCHEMA IF EXISTS ewmirror CASCADE").unwrap();
+        let there = memory_of_a_move(&removal, &from, &cluster.url());
+        (there, memory_of_a_move(&removal, &cluster.url(), &back))
+    });
+    println!("{small:?} bytes for 8,000 items, {large:?} for 24,000: there, and back");
+    // From some thousands of rows on what is in hand at once is as large as it gets. What there is more
+    // of is 60 MB: an item of 2 KB is in the mirror, and in the log.
+    assert!(large.0 < small.0 + (16 << 20), "to PostgreSQL: {small:?}, then {large:?}");
+    assert!(large.1 < small.1 + (16 << 20), "from PostgreSQL: {small:?}, then {large:?}");
+}

@@ -178,7 +178,8 @@ async fn a_log_that_had_dropped_changes_is_told_from_its_first_one_on() {
     // As version 1 had it.
     run(
         &address,
-        "DROP INDEX change_time; ALTER TABLE log DROP COLUMN dropped_ms;
+        "DROP TABLE model_change, model_answer, model;
+        DROP INDEX change_time; ALTER TABLE log DROP COLUMN dropped_ms;
         DELETE FROM migration WHERE version > 1; UPDATE log SET last = 6, dropped_through = 5;
         INSERT INTO change (part, sequence, repository, key, id, op, iteration, ts_ms)
             VALUES (1, 6, 1, '', '', 'd', 1, 77)",

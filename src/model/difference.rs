@@ -36,6 +36,8 @@ impl ModelDifference {
         let attributes = sorted_out(&before.attributes, &after.attributes, |it| &it.id);
         let sets = sorted_out(&before.code_sets, &after.code_sets, |it| &it.name);
         let links = sorted_out(&before.links, &after.links, |it| &it.id);
+        // A name that is learnt is no change of the model.
+        let is_renamed = before.name.is_some() && before.name != after.name;
         let [added, changed, removed] =
             attributes.map(|them| them.into_iter().map(called).collect());
         Self {
@@ -44,7 +46,7 @@ impl ModelDifference {
             removed,
             code_sets: sets.into_iter().flatten().map(|it| it.name.clone()).collect(),
             links: links.into_iter().flatten().map(|it| it.id.clone()).collect(),
-            other: before.name != after.name || before.languages != after.languages,
+            other: is_renamed || before.languages != after.languages,
         }
     }
 

@@ -291,7 +291,9 @@ CREATE TABLE transfer (
     sequence bigint NOT NULL,
     -- The last item that is here; none while changes are being taken over.
     repository bigint,
-    key bytea
+    key bytea,
+    -- Who takes it over. A statement of one that was killed may still be on its way.
+    owner text NOT NULL
 );
 
 -- A body as jsonb; none where jsonb takes no such body. It is slower than a cast, which one such body breaks off.

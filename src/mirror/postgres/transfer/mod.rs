@@ -27,6 +27,8 @@ pub(in crate::mirror) use self::target::expect_finished;
 pub(in crate::mirror) struct PostgresTransfer {
     pool: PostgresPool,
     guard: TransferGuard,
+    /// What a target is marked with, so that a statement of one that was killed does nothing any more.
+    owner: String,
 }
 
 impl PostgresTransfer {
@@ -58,7 +60,7 @@ impl PostgresTransfer {
 
     async fn hold(pool: PostgresPool) -> Result<Self, MirrorError> {
         let guard = TransferGuard::take(&pool).await?;
-        Ok(Self { pool, guard })
+        Ok(Self { pool, guard, owner: format!("{:016x}", fastrand::u64(..)) })
     }
 
     /// Does something as long as all others are kept out.
@@ -104,22 +106,22 @@ impl TransferSource for PostgresTransfer {
 
 impl TransferTarget for PostgresTransfer {
     fn begin(&self, origin: &TransferOrigin) -> MirrorFuture<'_, TransferCursor> {
-        Box::pin(self.held(target::begin(&self.pool, origin.clone())))
+        Box::pin(self.held(target::begin(&self.pool, &self.owner, origin.clone())))
     }
 
     fn put_changes(&self, changes: Vec<ChangeRecord>) -> MirrorFuture<'_, ()> {
-        Box::pin(self.held(target::put_changes(&self.pool, changes)))
+        Box::pin(self.held(target::put_changes(&self.pool, &self.owner, changes)))
     }
 
     fn put_items(&self, repository: RepositoryId, items: Vec<ItemRecord>) -> MirrorFuture<'_, ()> {
-        Box::pin(self.held(target::put_items(&self.pool, repository, items)))
+        Box::pin(self.held(target::put_items(&self.pool, &self.owner, repository, items)))
     }
 
     fn put_state(&self, state: StateRecords) -> MirrorFuture<'_, ()> {
-        Box::pin(self.held(state::write(&self.pool, state)))
+        Box::pin(self.held(state::write(&self.pool, &self.owner, state)))
     }
 
     fn finish(&self) -> MirrorFuture<'_, ()> {
-        Box::pin(self.held(target::finish(&self.pool)))
+        Box::pin(self.held(target::finish(&self.pool, &self.owner)))
     }
 }

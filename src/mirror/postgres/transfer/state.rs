@@ -3,6 +3,7 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::target;
 use crate::mirror::postgres::error::PostgresError;
 use crate::mirror::postgres::{PostgresPool, models};
 use crate::mirror::transfer::{
@@ -99,9 +100,14 @@ fn pass(row: &Row) -> Result<PassRecord, tokio_postgres::Error> {
 }
 
 /// Writes all of it, in place of what is there.
-pub(super) async fn write(pool: &PostgresPool, state: StateRecords) -> Result<(), PostgresError> {
+pub(super) async fn write(
+    pool: &PostgresPool,
+    owner: &str,
+    state: StateRecords,
+) -> Result<(), PostgresError> {
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
+    target::hold(&transaction, owner).await?;
     transaction
         .batch_execute(
             "DELETE FROM repository; DELETE FROM pass; DELETE FROM suspects;

@@ -1,5 +1,6 @@
 //! Records on their way into a database that is to become a mirror.
 
+use deadpool_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
@@ -14,7 +15,8 @@ use crate::mirror::transfer::{ChangeRecord, ItemRecord, TransferCursor, Transfer
 const FULL_PART: i64 = 10_000_000;
 
 const BEGUN: &str = "
-    SELECT source, last, dropped_through, sequence, repository, key FROM transfer FOR UPDATE";
+    UPDATE transfer SET owner = $1
+    RETURNING source, last, dropped_through, sequence, repository, key";
 
 const IS_EMPTY: &str = "
     SELECT last = 0 AND dropped_through = 0 AND NOT EXISTS (SELECT FROM item)
@@ -24,11 +26,12 @@ const IS_EMPTY: &str = "
 const BEGIN: &str = "
     WITH bounds AS (UPDATE log SET last = $3, dropped_through = $3, dropped_ms = $4),
     part AS (UPDATE log_part SET after_sequence = $3)
-    INSERT INTO transfer (source, last, dropped_through, sequence) VALUES ($1, $2, $3, $3)";
+    INSERT INTO transfer (source, last, dropped_through, sequence, owner)
+    VALUES ($1, $2, $3, $3, $5)";
 
 const PUT_CHANGES: &str = "
-    WITH given AS (UPDATE log SET last = $1 RETURNING part),
-    reached AS (UPDATE transfer SET sequence = $1)
+    WITH reached AS (UPDATE transfer SET sequence = $1 WHERE owner = $15 RETURNING 1),
+    given AS (UPDATE log SET last = $1 FROM reached RETURNING part)
     INSERT INTO change (part, sequence, repository, key, id, op, iteration, ts_ms, previous,
         previous_ms, before, after, before_exact, after_exact)
     SELECT given.part, it.* FROM given, unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::text[],
@@ -36,16 +39,22 @@ const PUT_CHANGES: &str = "
         $12::text[], $13::boolean[], $14::boolean[]) AS it";
 
 const PUT_ITEMS: &str = "
-    WITH reached AS (UPDATE transfer SET repository = $1, key = $2)
+    WITH reached AS (UPDATE transfer SET repository = $1, key = $2 WHERE owner = $10 RETURNING 1)
     INSERT INTO item (repository, key, id, sequence, changed_ms, digest, body, json)
     SELECT $1, key, id, sequence, changed_ms, digest, body, CASE WHEN exact THEN body::jsonb END
-    FROM unnest($3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
+    FROM reached, unnest($3::bytea[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
         $9::boolean[]) AS it (key, id, sequence, changed_ms, digest, body, exact)";
 
 /// Whether it holds all; and who waits for changes is told.
 const FINISH: &str = "
-    WITH done AS (DELETE FROM transfer)
-    SELECT pg_notify('ewmirror', last::text) FROM log";
+    WITH done AS (DELETE FROM transfer WHERE owner = $1 RETURNING 1)
+    SELECT pg_notify('ewmirror', last::text) FROM log, done";
+
+/// Keeps others from taking it over while this transaction lasts.
+const HELD: &str = "SELECT FROM transfer WHERE owner = $1 FOR UPDATE";
+
+/// What befalls one whose target somebody else has begun to take over.
+const TAKEN_OVER: PostgresError = PostgresError::Nonsense("another move goes on with this one");
 
 /// Sees that a database is not the target of a transfer that was not finished.
 ///
@@ -64,13 +73,14 @@ pub(in crate::mirror) async fn expect_finished(pool: &PostgresPool) -> Result<()
 
 pub(super) async fn begin(
     pool: &PostgresPool,
+    owner: &str,
     origin: TransferOrigin,
 ) -> Result<TransferCursor, PostgresError> {
     let TransferOrigin { place, last, dropped_through, dropped_ms } = origin;
     let (last, dropped) = (last.0.cast_signed(), dropped_through.0.cast_signed());
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
-    if let Some(row) = transaction.query_opt(BEGUN, &[]).await? {
+    if let Some(row) = transaction.query_opt(BEGUN, &[&owner]).await? {
         let from: String = row.try_get(0)?;
         if (from.as_str(), row.try_get(1)?, row.try_get(2)?) != (place.as_str(), last, dropped) {
             return Err(PostgresError::OtherSource { from });
@@ -79,12 +89,13 @@ pub(super) async fn begin(
         let id = row.try_get::<_, Option<&[u8]>>(5)?.map(key::from_key).transpose()?;
         let item = repository.map(|it| RepositoryId(it.cast_unsigned())).zip(id);
         let sequence = Sequence(row.try_get::<_, i64>(3)?.cast_unsigned());
+        transaction.commit().await?;
         return Ok(TransferCursor { sequence, item });
     }
     if !transaction.query_one(IS_EMPTY, &[]).await?.try_get::<_, bool>(0)? {
         return Err(PostgresError::NotEmpty);
     }
-    transaction.execute(BEGIN, &[&place, &last, &dropped, &dropped_ms]).await?;
+    transaction.execute(BEGIN, &[&place, &last, &dropped, &dropped_ms, &owner]).await?;
     transaction.commit().await?;
     Ok(TransferCursor { sequence: dropped_through, item: None })
 }
@@ -109,6 +120,7 @@ struct ChangeArrays<'a> {
 
 pub(super) async fn put_changes(
     pool: &PostgresPool,
+    owner: &str,
     changes: Vec<ChangeRecord>,
 ) -> Result<(), PostgresError> {
     let Some(last) = changes.last() else { return Ok(()) };
@@ -133,7 +145,7 @@ pub(super) async fn put_changes(
     let client = pool.get().await?;
     let statement = client.prepare_cached(PUT_CHANGES).await?;
     let it = &arrays;
-    let values: [&(dyn ToSql + Sync); 14] = [
+    let values: [&(dyn ToSql + Sync); 15] = [
         &last,
         &it.sequences,
         &it.repositories,
@@ -148,14 +160,16 @@ pub(super) async fn put_changes(
         &it.after,
         &it.before_exact,
         &it.after_exact,
+        &owner,
     ];
-    client.execute(&statement, &values).await?;
+    expect_put(client.execute(&statement, &values).await?, changes.len())?;
     client.query_one("SELECT roll_over(interval '1000 years', $1)", &[&FULL_PART]).await?;
     Ok(())
 }
 
 pub(super) async fn put_items(
     pool: &PostgresPool,
+    owner: &str,
     repository: RepositoryId,
     items: Vec<ItemRecord>,
 ) -> Result<(), PostgresError> {
@@ -173,10 +187,19 @@ pub(super) async fn put_items(
     let client = pool.get().await?;
     let statement = client.prepare_cached(PUT_ITEMS).await?;
     let put = async |exact: &[bool]| -> Result<(), PostgresError> {
-        let values: [&(dyn ToSql + Sync); 9] =
-            [&repository, &last, &keys, &ids, &sequences, &times, &digests, &bodies, &exact];
-        client.execute(&statement, &values).await?;
-        Ok(())
+        let values: [&(dyn ToSql + Sync); 10] = [
+            &repository,
+            &last,
+            &keys,
+            &ids,
+            &sequences,
+            &times,
+            &digests,
+            &bodies,
+            &exact,
+            &owner,
+        ];
+        expect_put(client.execute(&statement, &values).await?, items.len())
     };
     match put(&exact).await {
         Err(error) if error.is_of_data() => {
@@ -191,10 +214,23 @@ pub(super) async fn put_items(
     }
 }
 
-pub(super) async fn finish(pool: &PostgresPool) -> Result<(), PostgresError> {
+pub(super) async fn finish(pool: &PostgresPool, owner: &str) -> Result<(), PostgresError> {
     let client = pool.get().await?;
-    client.query(FINISH, &[]).await?;
-    Ok(())
+    client.query_opt(FINISH, &[&owner]).await?.map(drop).ok_or(TAKEN_OVER)
+}
+
+/// Keeps a target for this owner until the transaction ends.
+///
+/// # Errors
+///
+/// It is another's by now.
+pub(super) async fn hold(transaction: &Transaction<'_>, owner: &str) -> Result<(), PostgresError> {
+    transaction.query_opt(HELD, &[&owner]).await?.map(drop).ok_or(TAKEN_OVER)
+}
+
+/// Sees that so many rows were put in: all, or none where another goes on with it.
+fn expect_put(rows: u64, given: usize) -> Result<(), PostgresError> {
+    if rows == given as u64 { Ok(()) } else { Err(TAKEN_OVER) }
 }
 
 /// A body as a text that PostgreSQL can hold: UTF-8 without a NUL.
@@ -209,4 +245,43 @@ fn text(body: Option<&[u8]>) -> Result<Option<&str>, PostgresError> {
 /// An id as people write it. PostgreSQL has no text with a NUL; the key has it.
 fn written(id: &ItemId) -> String {
     id.to_string().replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::postgres::schema::migrate;
+    use crate::mirror::postgres::tests::address;
+
+    fn item(id: i128) -> ItemRecord {
+        let body = Some(b"{}".to_vec());
+        ItemRecord { id: ItemId::Integer(id), sequence: Sequence(2), changed_ms: 7, body }
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_a_killed_move_does_nothing_once_another_goes_on() {
+        let Some(address) = address() else { return };
+        let pool = PostgresPool::new(address).unwrap();
+        migrate(&pool).await.unwrap();
+        let origin = TransferOrigin {
+            place: "there".to_owned(),
+            last: Sequence(2),
+            dropped_through: Sequence(2),
+            dropped_ms: Some(7),
+        };
+        let one = RepositoryId(1);
+        begin(&pool, "killed", origin.clone()).await.unwrap();
+        put_items(&pool, "killed", one, vec![item(1)]).await.unwrap();
+        let cursor = begin(&pool, "next", origin).await.unwrap();
+        assert_eq!(cursor.item, Some((one, ItemId::Integer(1))));
+        // What was on its way when it was killed comes only now.
+        let late = put_items(&pool, "killed", one, vec![item(2)]).await;
+        assert!(matches!(late, Err(PostgresError::Nonsense(_))), "{late:?}");
+        assert!(finish(&pool, "killed").await.is_err());
+        put_items(&pool, "next", one, vec![item(2)]).await.unwrap();
+        finish(&pool, "next").await.unwrap();
+        let client = pool.get().await.unwrap();
+        let row = client.query_one("SELECT count(*) FROM item", &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 2);
+    }
 }

@@ -36,7 +36,7 @@ impl Dialog for Terminal {
     }
 
     fn ask_secret(&mut self, question: &str) -> io::Result<String> {
-        // Before the question: whoever has the answer ready would see it.
+        // Before the question: a person who has the answer ready would see it.
         let hidden = Hidden::begin()?;
         self.tell(question);
         let answer = read_line();

@@ -1,14 +1,11 @@
 //! `ewmirror learn`: asks the server how it behaves, and reports that without anything of what it keeps.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Exit, online, output};
+use super::{Exit, new_file, online, output};
 use crate::config::Environment;
 use crate::learn::{self, LearnTarget, Learned};
 
@@ -24,20 +21,13 @@ pub(super) struct LearnArgs {
 /// stdout where the report does not.
 pub(super) fn run(file: &Path, environment: &Environment, args: &LearnArgs) -> Exit {
     // Before the server is asked: a minute's answers must not be lost for a wrong path.
+    let create = |path| Ok((new_file::create(path, 0o600)?, path));
     let target = match args.output.as_deref().map(create).transpose() {
         Ok(target) => target,
         Err(exit) => return exit,
     };
     let exit = online::run(file, environment, async |client, config, session| {
-        let targets: Vec<LearnTarget> = config
-            .repositories
-            .iter()
-            .map(|repository| LearnTarget {
-                repository: repository.id,
-                item_id: repository.item_id.clone(),
-                conditions: Arc::new(repository.search.clone()),
-            })
-            .collect();
+        let targets: Vec<LearnTarget> = config.repositories.iter().map(LearnTarget::of).collect();
         output::note("asking at most one request a second, and reading only\n");
         let told = |part: &str| output::note(&format!("looking at {part}\n"));
         let Learned { report, local } =
@@ -46,18 +36,20 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &LearnArgs) -> E
             .map_err(|error| Exit::Failed(format!("cannot write the report: {error}")))?;
         json.push('\n');
         let proposed = learn::proposal(&targets, &report, &local);
+        // Names of the server's stand in it, which may hold what a terminal obeys.
+        let proposed: Vec<String> = proposed.lines().map(output::visible).collect();
         let text = format!(
             "{}\nThe configuration that fits (these lines hold names of the server's; the report \
              holds none):\n\n{}",
             learn::summary(&report),
-            proposed
+            proposed.join("\n") + "\n"
         );
         let Some((mut file, path)) = target.as_ref().map(|(file, path)| (file, path)) else {
             output::note(&text);
             return Ok(json);
         };
         let written = file.write_all(json.as_bytes()).and_then(|()| file.sync_all());
-        written.map_err(|error| unwritten(path, &error))?;
+        written.map_err(|error| new_file::unwritten(path, &error))?;
         Ok(text)
     });
     if let (Some((file, path)), Exit::Failed(_) | Exit::Wrong(_)) = (target, &exit)
@@ -67,16 +59,4 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &LearnArgs) -> E
         drop(std::fs::remove_file(path));
     }
     exit
-}
-
-/// Makes the file, which only its owner can read until he gives it away.
-fn create(path: &Path) -> Result<(File, &Path), Exit> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let file = options.open(path).map_err(|error| unwritten(path, &error))?;
-    Ok((file, path))
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> Exit {
-    Exit::Failed(format!("cannot write {}: {error}", path.display()))
 }

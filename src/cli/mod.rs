@@ -25,6 +25,7 @@ mod history;
 mod known_model;
 mod learn;
 mod manual;
+mod new_file;
 mod once;
 mod online;
 mod output;

@@ -27,9 +27,9 @@ pub use crate::mirror_url::{
     ChannelBinding, MirrorUrl, PostgresHost, PostgresUrl, SslMode, TargetSession,
 };
 pub use crate::settings::environment::Environment;
-pub use crate::settings::error::{ConfigError, Warning};
 #[cfg(any(test, fuzzing))]
-pub use crate::settings::error::{ConfigErrors, SettingSource};
+pub use crate::settings::error::SettingSource;
+pub use crate::settings::error::{ConfigError, ConfigErrors, Warning};
 #[cfg(test)]
 pub use crate::settings::schema::Schema;
 pub use crate::settings::schema::{ConfigKey, OnReload, Requirement, SectionSchema};

@@ -11,6 +11,7 @@ use super::prober::{Prober, count, ms};
 use super::report::{PageSizeFacts, PastTheEnd, RepositoryFacts, TotalIs};
 use super::shape::Shape;
 use crate::client::{ProbeAnswer, ProbeRequest};
+use crate::config::RepositoryConfig;
 use crate::domain::RepositoryId;
 use crate::json::{JsonPointer, members};
 
@@ -50,6 +51,15 @@ pub struct LocalFindings {
 }
 
 impl LearnTarget {
+    /// A configured repository.
+    pub fn of(repository: &RepositoryConfig) -> Self {
+        Self {
+            repository: repository.id,
+            item_id: repository.item_id.clone(),
+            conditions: Arc::new(repository.search.clone()),
+        }
+    }
+
     /// A search for one page.
     fn page(&self, page: u64, size: u32) -> ProbeRequest {
         let mut body = Map::clone(&self.conditions);

@@ -1,11 +1,10 @@
 //! The files that are made: a configuration, and the password beside it.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Exit;
+use crate::cli::{Exit, new_file};
 use crate::config::Secret;
 use crate::text::DEFAULT_CONFIG;
 
@@ -94,25 +93,19 @@ impl Files {
         make(&beside, 0o644, toml.as_bytes())?;
         fs::rename(&beside, path).map_err(|error| {
             drop(fs::remove_file(&beside));
-            unwritten(path, &error)
+            new_file::unwritten(path, &error)
         })
     }
 }
 
-/// Makes a file that is not there yet.
+/// Makes a file that is not there yet, as a whole or not at all.
 fn make(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Exit> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode);
-    let mut file = options.open(path).map_err(|error| unwritten(path, &error))?;
+    let mut file = new_file::create(path, mode)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(|error| {
         drop(fs::remove_file(path));
-        unwritten(path, &error)
+        new_file::unwritten(path, &error)
     })
-}
-
-fn unwritten(path: &Path, error: &io::Error) -> Exit {
-    Exit::Failed(format!("cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]

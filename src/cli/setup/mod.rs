@@ -7,17 +7,15 @@
 mod dialog;
 mod files;
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use self::dialog::{Dialog, Terminal};
 use self::files::Files;
 use super::repositories::table;
 use super::{Exit, daemon, online, output};
 use crate::client::{Api as _, Client, ListedRepository};
-use crate::config::{self, Config, Environment, Loaded, Secret};
+use crate::config::{self, Config, ConfigErrors, Environment, Secret};
 use crate::domain::RepositoryId;
 use crate::learn::{self, LearnTarget, Learned};
 
@@ -25,6 +23,8 @@ use crate::learn::{self, LearnTarget, Learned};
 const TYPED: &str = "what you typed";
 /// How often a question is asked again.
 const TRIES: usize = 3;
+/// Stands for the repositories until they are asked for.
+const ANY: RepositoryId = RepositoryId(1);
 /// The variable that the password is handed over in, within this process.
 const PASSWORD: &str = "EWMIRROR_LOGIN__PASSWORD";
 
@@ -47,18 +47,28 @@ pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
 
 /// What was answered.
 struct Answers {
-    /// The sections of the server and the login.
+    /// The sections of the server and the login, without the password.
     toml: String,
     /// With the password.
     environment: Environment,
     password: Secret,
 }
 
+impl Answers {
+    /// The configuration that they make with sections of repositories.
+    fn with(&self, sections: &str) -> Result<Config, ConfigErrors> {
+        let toml = format!("{}\n{sections}", self.toml);
+        Ok(config::load_text(&toml, TYPED, &self.environment)?.config)
+    }
+}
+
 fn set_up(dialog: &mut impl Dialog, files: &Files, environment: &Environment) -> Result<(), Exit> {
     // Before anything is asked: answers must not be lost for a file that is there.
     files.expect_free()?;
-    let answers = ask_server(dialog, files, environment)?;
-    let client = client_of(&answers)?;
+    let answers = ask_server(dialog, environment)?;
+    let config = answers.with(&section(ANY)).map_err(|errors| unfit(&errors))?;
+    let client = Client::new(&daemon::settings(&config, &answers.environment))
+        .map_err(|error| Exit::Failed(output::chain(&error)))?;
     let runtime = daemon::runtime()?;
     let sections = runtime.block_on(async {
         let session = online::sign_in(&client).await.map_err(|failure| online::failed(&failure))?;
@@ -66,27 +76,29 @@ fn set_up(dialog: &mut impl Dialog, files: &Files, environment: &Environment) ->
             let list = client.repositories(&session.credentials().await).await;
             let offered = list.map_err(|failure| online::failed(&failure))?.repositories;
             let chosen = choose(dialog, offered)?;
-            let targets = targets(&answers, &chosen)?;
+            let sections: String = chosen.iter().copied().map(section).collect();
+            let config = answers.with(&sections).map_err(|errors| unfit(&errors))?;
+            let targets: Vec<LearnTarget> =
+                config.repositories.iter().map(LearnTarget::of).collect();
             dialog.tell(
                 "Looking at how the server behaves, with one request a second at the most.\n",
             );
-            let told = |part: &str| output::note(&format!("looking at {part}\n"));
+            let told = |part: &str| dialog.tell(&format!("looking at {part}\n"));
             let learned = learn::learn(&client, &session, &targets, learn::PACE, told).await;
             let Learned { report, local } = learned;
             dialog.tell(&format!("\n{}\n", learn::summary(&report)));
             let looked_at = learn::proposal(&targets, &report, &local);
-            let left = chosen.iter().skip(report.repositories.len());
-            Ok(left.fold(looked_at, |toml, id| toml + &section(*id)))
+            let left = chosen.iter().skip(report.repositories.len()).copied();
+            Ok(looked_at + &left.map(section).collect::<String>())
         }
         .await;
         online::sign_out(&client, &session).await;
         sections
     })?;
     runtime.shutdown_background();
-    let toml = format!("{}\n{sections}", answers.toml);
-    // What was tried is what is written.
-    load(&toml, &answers.environment)?;
-    files.write(&toml, &answers.password)?;
+    answers.with(&sections).map_err(|errors| unfit(&errors))?;
+    let Answers { toml, password, .. } = answers;
+    files.write(&format!("{toml}{}\n{sections}", password_line(files)), &password)?;
     let command = output::command_line(files.configuration());
     dialog.tell(&format!(
         "Wrote {} and {}.\nNow try it: {}\n",
@@ -98,31 +110,20 @@ fn set_up(dialog: &mut impl Dialog, files: &Files, environment: &Environment) ->
 }
 
 /// Asks for the server and the login until they can be a configuration.
-fn ask_server(
-    dialog: &mut impl Dialog,
-    files: &Files,
-    environment: &Environment,
-) -> Result<Answers, Exit> {
+fn ask_server(dialog: &mut impl Dialog, environment: &Environment) -> Result<Answers, Exit> {
     for _ in 0..TRIES {
         let url = asked(dialog.ask("The server's URL, such as https://enterworks.example.com: "))?;
         let user = asked(dialog.ask("The user that ewmirror signs in as: "))?;
         let password = asked(dialog.ask_secret("The password (not shown): "))?;
-        let mut toml = format!(
+        let toml = format!(
             "# Made by `ewmirror setup`. ewmirror.toml(5) has every key.\n\n[server]\nurl = {}\n\n\
              [login]\nusername = {}\n",
             learn::quoted(url.trim()),
             learn::quoted(user.trim())
         );
-        if !files.unit_has_password() {
-            let path = files.password().display().to_string();
-            writeln!(toml, "password_file = {}", learn::quoted(&path))
-                .expect("a string takes any text");
-        }
         let environment = environment.clone().with(PASSWORD, &password);
         let answers = Answers { toml, environment, password: Secret::new(password) };
-        // A section of some repository, which is asked for later.
-        let tried = format!("{}{}", answers.without_file(), section(RepositoryId(1)));
-        match config::load_text(&tried, TYPED, &answers.environment) {
+        match answers.with(&section(ANY)) {
             Ok(_) => return Ok(answers),
             Err(errors) => dialog.tell(&format!("{errors}\n")),
         }
@@ -130,41 +131,16 @@ fn ask_server(
     Err(Exit::Failed("that can be no configuration; nothing was written".to_owned()))
 }
 
-impl Answers {
-    /// The sections without the password's file, which is not there yet.
-    fn without_file(&self) -> String {
-        let lines = self.toml.lines().filter(|line| !line.starts_with("password_file = "));
-        lines.fold(String::new(), |text, line| text + line + "\n")
+/// The line that says where the password is, where no unit knows it by itself.
+fn password_line(files: &Files) -> String {
+    if files.unit_has_password() {
+        return String::new();
     }
+    format!("password_file = {}\n", learn::quoted(&files.password().to_string_lossy()))
 }
 
-fn client_of(answers: &Answers) -> Result<Client, Exit> {
-    let toml = format!("{}{}", answers.without_file(), section(RepositoryId(1)));
-    let config = load(&toml, &answers.environment)?;
-    Client::new(&daemon::settings(&config, &answers.environment))
-        .map_err(|error| Exit::Failed(output::chain(&error)))
-}
-
-/// Reads a configuration that is about to be written; the password's file is not there yet.
-fn load(toml: &str, environment: &Environment) -> Result<Config, Exit> {
-    let lines = toml.lines().filter(|line| !line.starts_with("password_file = "));
-    let toml = lines.fold(String::new(), |text, line| text + line + "\n");
-    match config::load_text(&toml, TYPED, environment) {
-        Ok(Loaded { config, .. }) => Ok(config),
-        Err(errors) => Err(Exit::Failed(errors.to_string())),
-    }
-}
-
-/// The repositories as they are looked at with what their sections say by default.
-fn targets(answers: &Answers, chosen: &[RepositoryId]) -> Result<Vec<LearnTarget>, Exit> {
-    let sections = chosen.iter().fold(String::new(), |toml, id| toml + &section(*id));
-    let config = load(&format!("{}{sections}", answers.without_file()), &answers.environment)?;
-    let target = |repository: &config::RepositoryConfig| LearnTarget {
-        repository: repository.id,
-        item_id: repository.item_id.clone(),
-        conditions: Arc::new(repository.search.clone()),
-    };
-    Ok(config.repositories.iter().map(target).collect())
+fn unfit(errors: &ConfigErrors) -> Exit {
+    Exit::Failed(errors.to_string())
 }
 
 fn section(id: RepositoryId) -> String {
@@ -274,7 +250,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&file), mode(files.password())), (0o644, 0o600));
         assert_eq!(fs::read_to_string(files.password()).unwrap(), "system\n");
-        let Loaded { config, .. } = config::load(&file, &Environment::empty()).unwrap();
+        let config::Loaded { config, .. } = config::load(&file, &Environment::empty()).unwrap();
         assert_eq!(config.repositories.len(), 1);
         assert_eq!(config.repositories[0].id, RepositoryId(8));
         assert_eq!(config.login.password.expose(), "system");

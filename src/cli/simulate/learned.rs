@@ -119,8 +119,6 @@ fn items(facts: &RepositoryFacts) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::cli::daemon;
     use crate::client::{Api as _, Client};
@@ -144,15 +142,7 @@ mod tests {
         let client = Client::new(&daemon::settings(&config, &environment)).unwrap();
         let session = SharedSession::new();
         session.replace(client.login().await.unwrap());
-        let targets: Vec<LearnTarget> = config
-            .repositories
-            .iter()
-            .map(|repository| LearnTarget {
-                repository: repository.id,
-                item_id: repository.item_id.clone(),
-                conditions: Arc::new(repository.search.clone()),
-            })
-            .collect();
+        let targets: Vec<LearnTarget> = config.repositories.iter().map(LearnTarget::of).collect();
         let learned = learn(&client, &session, &targets, Duration::ZERO, |_| {}).await;
         server.stop().await;
         learned

@@ -5,6 +5,7 @@
 //! one is wrong usage (exit status 2) with the flag's name before it; only a repository given twice is
 //! found when the server starts ([`StartError::Option`], wrong usage as well).
 
+mod choices;
 mod learned;
 mod values;
 
@@ -12,15 +13,13 @@ use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use self::choices::{LoginAnswerArg, ModelArg, OrderArg, RefusalArg, StaleArg};
 use self::values::RepositoryArg;
 pub(super) use self::values::duration;
 use crate::learn::LearnReport;
-use crate::simulator::{
-    self, Capacity, LoginAnswer, Options, Order, RepositoryOptions, SimulatedFault, SimulatedModel,
-    SimulatedRefusal, StaleRestToken, StartError,
-};
+use crate::simulator::{self, Capacity, Options, RepositoryOptions, SimulatedFault, StartError};
 
 /// The repository of vendor's example.
 const DEFAULT_REPOSITORY: u64 = 10_149;
@@ -161,41 +160,14 @@ impl SimulateArgs {
             repositories,
             session_ttl: self.session_ttl,
             rest_token_ttl: self.rest_token_ttl,
-            stale_rest_token: match self.stale_rest_token {
-                StaleArg::Refuse => StaleRestToken::Refuse,
-                StaleArg::Renew => StaleRestToken::Renew,
-            },
-            login_answer: match self.login_answer {
-                LoginAnswerArg::Both => LoginAnswer::Both,
-                LoginAnswerArg::Cookies => LoginAnswer::Cookies,
-                LoginAnswerArg::Token => LoginAnswer::Token,
-            },
-            refusal: match self.refusal {
-                RefusalArg::Unauthorized => Some(SimulatedRefusal::Unauthorized),
-                RefusalArg::Forbidden => Some(SimulatedRefusal::Forbidden),
-                RefusalArg::Success => Some(SimulatedRefusal::Success),
-                RefusalArg::Status => Some(SimulatedRefusal::Status),
-                RefusalArg::Html => Some(SimulatedRefusal::Html),
-                RefusalArg::Redirect => Some(SimulatedRefusal::Redirect),
-                RefusalArg::Any => None,
-            },
+            stale_rest_token: self.stale_rest_token.into(),
+            login_answer: self.login_answer.into(),
+            refusal: self.refusal.into(),
             insert_rate: self.insert_rate,
             delete_rate: self.delete_rate,
             update_rate: self.update_rate,
-            order: match self.order {
-                OrderArg::Id => Order::Id,
-                OrderArg::Modified => Order::Modified,
-                OrderArg::Shuffled => Order::Shuffled,
-            },
-            model: match self.model {
-                ModelArg::Flat => SimulatedModel::Flat,
-                ModelArg::Nested => SimulatedModel::Nested,
-                ModelArg::Map => SimulatedModel::Map,
-                ModelArg::Paged => SimulatedModel::Paged,
-                ModelArg::None => SimulatedModel::None,
-                ModelArg::Forbidden => SimulatedModel::Forbidden,
-                ModelArg::Html => SimulatedModel::Html,
-            },
+            order: self.order.into(),
+            model: self.model.into(),
             latency: self.latency,
             capacity: self.capacity,
             slow: self.slow,
@@ -219,8 +191,8 @@ impl SimulateArgs {
     }
 }
 
-/// Runs the server, which is like that of a report if there is one, until `stop` resolves. `announce` is given the one line for stdout, without
-/// its line end, once the server answers.
+/// Runs the server, which is like that of a report if there is one, until `stop` resolves. `announce` is
+/// given the one line for stdout, without its line end, once the server answers.
 pub async fn run(
     args: SimulateArgs,
     report: Option<LearnReport>,
@@ -237,72 +209,6 @@ pub async fn run(
     stop.await;
     simulator.stop().await;
     Ok(())
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OrderArg {
-    /// Ascending by item id
-    Id,
-    /// Last change first
-    Modified,
-    /// None that means anything, but a stable one
-    Shuffled,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModelArg {
-    /// A list, members in camel case
-    Flat,
-    /// Groups, members in Pascal case, codes as a tree
-    Nested,
-    /// A map by field id, members in snake case
-    Map,
-    /// Pages of ten
-    Paged,
-    /// 404: a server without such calls
-    None,
-    /// 403: a user who may not ask
-    Forbidden,
-    /// An HTML page
-    Html,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum StaleArg {
-    /// A refusal
-    Refuse,
-    /// Another new REST token
-    Renew,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LoginAnswerArg {
-    /// As a token object and as cookies
-    Both,
-    /// As cookies alone
-    Cookies,
-    /// As a token object alone
-    Token,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RefusalArg {
-    /// HTTP 401
-    #[value(name = "401")]
-    Unauthorized,
-    /// HTTP 403
-    #[value(name = "403")]
-    Forbidden,
-    /// HTTP 200 with "success": false
-    Success,
-    /// HTTP 200 with a status other than 0
-    Status,
-    /// An HTML sign-in page
-    Html,
-    /// A redirect to the sign-in page
-    Redirect,
-    /// Each time another one
-    Any,
 }
 
 #[cfg(test)]

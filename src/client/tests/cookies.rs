@@ -7,7 +7,7 @@ use super::*;
 
 const LOGIN: &str = r#"{"success":true,"token":{"token":"MARKER-session-token-3"}}"#;
 
-fn with_cookies(body: &str, cookies: &[&str]) -> Vec<server::Step> {
+fn with_cookies(body: &str, cookies: &[&str]) -> Vec<server::ServerStep> {
     let headers: Vec<_> = cookies.iter().map(|cookie| ("Set-Cookie", *cookie)).collect();
     answer(200, &headers, body)
 }

@@ -3,7 +3,7 @@
 use super::server::{Server, answer, json};
 use super::*;
 
-async fn logged_in(steps: Vec<server::Step>) -> Result<Tokens, Failure> {
+async fn logged_in(steps: Vec<server::ServerStep>) -> Result<Tokens, Failure> {
     let server = Server::start(move |_| steps.clone()).await;
     Setup::new(&server.url()).client().login().await
 }

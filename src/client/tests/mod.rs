@@ -121,7 +121,7 @@ fn item_request() -> ItemRequest {
 }
 
 /// Searches against a server that answers so.
-async fn searched(steps: Vec<server::Step>) -> Result<SearchAnswer, Failure> {
+async fn searched(steps: Vec<server::ServerStep>) -> Result<SearchAnswer, Failure> {
     let server = Server::start(move |_| steps.clone()).await;
     search_at(&Setup::new(&server.url())).await
 }

@@ -1,6 +1,6 @@
 //! Asking for one item: what each answer says of it, and how it is asked for.
 
-use super::server::{Server, Step, answer, head, json};
+use super::server::{Server, ServerStep, answer, head, json};
 use super::verdicts::reply;
 use super::*;
 use crate::client::presence;
@@ -241,8 +241,8 @@ async fn an_item_is_asked_for_by_its_id_as_one_segment_of_the_path() {
 #[tokio::test]
 async fn an_answer_that_does_not_come_whole_is_a_failure_and_one_too_large_is_unclear() {
     let item = ItemId::Integer(5);
-    let cut = vec![head(100), Step::Send(br#"{"itemId":5"#.to_vec()), Step::Close];
-    for steps in [cut, vec![Step::Close], answer(503, &[("Retry-After", "7")], "")] {
+    let cut = vec![head(100), ServerStep::Send(br#"{"itemId":5"#.to_vec()), ServerStep::Close];
+    for steps in [cut, vec![ServerStep::Close], answer(503, &[("Retry-After", "7")], "")] {
         let server = Server::start(move |_| steps.clone()).await;
         let error = failed(asked(&server.url(), item.clone()).await);
         assert_eq!(error.endpoint, ApiEndpoint::Item);

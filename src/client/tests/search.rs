@@ -116,8 +116,8 @@ async fn each_shape_of_a_refusal_is_a_refusal() {
 #[tokio::test]
 async fn a_refusal_is_not_lost_over_a_body_that_does_not_end() {
     let head = "HTTP/1.1 401 No\r\nContent-Length: 100\r\n\r\n{\"mess";
-    for end in [server::Step::Hang, server::Step::Close] {
-        let steps = vec![server::Step::Send(head.into()), end];
+    for end in [server::ServerStep::Hang, server::ServerStep::Close] {
+        let steps = vec![server::ServerStep::Send(head.into()), end];
         let server = Server::start(move |_| steps.clone()).await;
         let mut setup = Setup::new(&server.url());
         setup.server.idle_timeout = Duration::from_millis(100);

@@ -1,11 +1,11 @@
 //! No secret shows: neither in an error, nor anywhere that it was not meant to go.
 
-use super::server::{Server, Step, answer, head, json};
+use super::server::{Server, ServerStep, answer, head, json};
 use super::*;
 use crate::client::redact::Redactor;
 
 /// Answers that throw every secret of the request back, in every way to fail.
-fn hostile_answers() -> Vec<Vec<Step>> {
+fn hostile_answers() -> Vec<Vec<ServerStep>> {
     let quoted = serde_json::json!(PASSWORD).to_string();
     let form: String = url::form_urlencoded::byte_serialize(PASSWORD.as_bytes()).collect();
     let echo = format!(
@@ -25,24 +25,28 @@ fn hostile_answers() -> Vec<Vec<Step>> {
     let target = format!("https://user:{PASSWORD}@elsewhere.invalid/?{form}={SESSION_TOKEN}");
     let target = target.replace('"', "%22");
     answers.push(answer(302, &[("Location", &target)], &echo));
-    answers.push(vec![head(10_000), Step::Send(echo.clone().into_bytes()), Step::Close]);
-    answers.push(vec![Step::Send(format!("{echo}\r\n\r\n").into_bytes()), Step::Close]);
-    answers.push(vec![Step::Send(format!("HTTP/1.1 200 {echo}\r\n{echo}\r\n\r\n").into())]);
-    answers.push(vec![head(10_000), Step::Send(echo.into_bytes()), Step::Hang]);
-    answers.push(vec![Step::Close]);
+    answers.push(vec![
+        head(10_000),
+        ServerStep::Send(echo.clone().into_bytes()),
+        ServerStep::Close,
+    ]);
+    answers.push(vec![ServerStep::Send(format!("{echo}\r\n\r\n").into_bytes()), ServerStep::Close]);
+    answers.push(vec![ServerStep::Send(format!("HTTP/1.1 200 {echo}\r\n{echo}\r\n\r\n").into())]);
+    answers.push(vec![head(10_000), ServerStep::Send(echo.into_bytes()), ServerStep::Hang]);
+    answers.push(vec![ServerStep::Close]);
     answers
 }
 
 /// The same, but with the tokens left out: a login does not know those of an earlier session, and
 /// no server has them from it.
-fn without_tokens(steps: Vec<Step>) -> Vec<Step> {
+fn without_tokens(steps: Vec<ServerStep>) -> Vec<ServerStep> {
     let blank = |bytes: Vec<u8>| {
         let text = String::from_utf8(bytes).unwrap();
         let blank = |text: String, token: &str| text.replace(token, &"-".repeat(token.len()));
         blank(blank(text, SESSION_TOKEN), REST_TOKEN).into_bytes()
     };
     let steps = steps.into_iter().map(|step| match step {
-        Step::Send(bytes) => Step::Send(blank(bytes)),
+        ServerStep::Send(bytes) => ServerStep::Send(blank(bytes)),
         other => other,
     });
     steps.collect()

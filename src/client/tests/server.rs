@@ -36,7 +36,7 @@ impl Received {
 
 /// What the server does with a request, in order; then the connection waits for the next one.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(super) enum ServerStep {
     Send(Vec<u8>),
     Wait(Duration),
     /// Says nothing more, but keeps the connection.
@@ -46,7 +46,11 @@ pub(super) enum Step {
 }
 
 /// A whole answer.
-pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Vec<Step> {
+pub(super) fn answer(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Vec<ServerStep> {
     let body = body.as_ref();
     let mut bytes = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
@@ -54,21 +58,21 @@ pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8
     }
     let mut bytes = format!("{bytes}\r\n").into_bytes();
     bytes.extend_from_slice(body);
-    vec![Step::Send(bytes)]
+    vec![ServerStep::Send(bytes)]
 }
 
 /// A whole answer of JSON with status 200.
-pub(super) fn json(body: impl AsRef<[u8]>) -> Vec<Step> {
+pub(super) fn json(body: impl AsRef<[u8]>) -> Vec<ServerStep> {
     answer(200, &[("Content-Type", "application/json;charset=UTF-8")], body)
 }
 
 /// The head of an answer that claims a body of this length.
-pub(super) fn head(length: usize) -> Step {
+pub(super) fn head(length: usize) -> ServerStep {
     let type_and_length = "Content-Type: application/json\r\nContent-Length:";
-    Step::Send(format!("HTTP/1.1 200 OK\r\n{type_and_length} {length}\r\n\r\n").into_bytes())
+    ServerStep::Send(format!("HTTP/1.1 200 OK\r\n{type_and_length} {length}\r\n\r\n").into_bytes())
 }
 
-type Handler = dyn Fn(&Received) -> Vec<Step> + Send + Sync;
+type Handler = dyn Fn(&Received) -> Vec<ServerStep> + Send + Sync;
 
 /// A listening server; it ends when dropped.
 pub(super) struct Server {
@@ -81,14 +85,14 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(
-        handler: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static,
+        handler: impl Fn(&Received) -> Vec<ServerStep> + Send + Sync + 'static,
     ) -> Self {
         Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), None, handler).await
     }
 
     pub(super) async fn start_tls(
         acceptor: TlsAcceptor,
-        handler: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static,
+        handler: impl Fn(&Received) -> Vec<ServerStep> + Send + Sync + 'static,
     ) -> Self {
         Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), Some(acceptor), handler)
             .await
@@ -98,7 +102,7 @@ impl Server {
     async fn start_on(
         listener: TcpListener,
         acceptor: Option<TlsAcceptor>,
-        handler: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static,
+        handler: impl Fn(&Received) -> Vec<ServerStep> + Send + Sync + 'static,
     ) -> Self {
         let address = listener.local_addr().unwrap();
         let scheme = if acceptor.is_some() { "https" } else { "http" };
@@ -162,14 +166,14 @@ async fn serve(
         log.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
         for step in handler(&request) {
             match step {
-                Step::Send(bytes) => {
+                ServerStep::Send(bytes) => {
                     if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
                         return;
                     }
                 }
-                Step::Wait(time) => tokio::time::sleep(time).await,
-                Step::Hang => std::future::pending().await,
-                Step::Close => {
+                ServerStep::Wait(time) => tokio::time::sleep(time).await,
+                ServerStep::Hang => std::future::pending().await,
+                ServerStep::Close => {
                     drop(stream.shutdown().await);
                     return;
                 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::net::TcpListener;
 
-use super::server::{Server, Step, answer, head, json};
+use super::server::{Server, ServerStep, answer, head, json};
 use super::*;
 use crate::task::clock;
 
@@ -31,7 +31,7 @@ fn compressed(encoding: &str, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-fn encoded(encoding: &str, bytes: &[u8]) -> Vec<Step> {
+fn encoded(encoding: &str, bytes: &[u8]) -> Vec<ServerStep> {
     answer(200, &[JSON, ("Content-Encoding", encoding)], compressed(encoding, bytes))
 }
 
@@ -73,12 +73,12 @@ async fn gzip_of_several_members_is_read_to_the_end() {
     for piece in [1, 7, 10_000] {
         // However the members fall on what comes at a time.
         let mut steps =
-            vec![Step::Send(format!("{head}Transfer-Encoding: chunked\r\n\r\n").into())];
+            vec![ServerStep::Send(format!("{head}Transfer-Encoding: chunked\r\n\r\n").into())];
         for bytes in whole.chunks(piece) {
             let sized = format!("{:x}\r\n", bytes.len());
-            steps.push(Step::Send([sized.as_bytes(), bytes, b"\r\n"].concat()));
+            steps.push(ServerStep::Send([sized.as_bytes(), bytes, b"\r\n"].concat()));
         }
-        steps.push(Step::Send(b"0\r\n\r\n".to_vec()));
+        steps.push(ServerStep::Send(b"0\r\n\r\n".to_vec()));
         assert_eq!(searched(steps).await.unwrap().total, 1, "{piece}");
     }
     // The cap counts them all.
@@ -137,7 +137,7 @@ async fn the_cap_holds_for_plain_lengths_true_and_claimed() {
     }
     // Claims more than there is memory for: refused by the claim alone, nothing is reserved.
     setup.server.max_response_size = 8 * 1024 * 1024;
-    let steps = vec![head(1 << 50), Step::Hang];
+    let steps = vec![head(1 << 50), ServerStep::Hang];
     let server = Server::start(move |_| steps.clone()).await;
     setup.server.url = Url::parse(&server.url()).unwrap();
     let error = failed(search_at(&setup).await);
@@ -152,11 +152,11 @@ async fn the_cap_holds_for_plain_lengths_true_and_claimed() {
 #[tokio::test]
 async fn a_chunked_answer_without_end_stops_at_the_cap() {
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
-    let mut steps = vec![Step::Send(
+    let mut steps = vec![ServerStep::Send(
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
             .to_vec(),
     )];
-    steps.extend(vec![Step::Send(chunk.into_bytes()); 300]);
+    steps.extend(vec![ServerStep::Send(chunk.into_bytes()); 300]);
     let error = failed(searched(steps).await);
     assert!(matches!(error.kind, RequestErrorKind::TooLarge { .. }), "{error}");
 }
@@ -177,9 +177,9 @@ async fn broken_encodings_are_told_from_cut_ones() {
 #[tokio::test]
 async fn an_answer_that_hangs_runs_into_the_right_time_out() {
     let cases = [
-        (vec![Step::Hang], TimeoutKind::Request),
-        (vec![head(100), Step::Hang], TimeoutKind::Idle),
-        (vec![head(100), Step::Send(b"{".to_vec()), Step::Hang], TimeoutKind::Idle),
+        (vec![ServerStep::Hang], TimeoutKind::Request),
+        (vec![head(100), ServerStep::Hang], TimeoutKind::Idle),
+        (vec![head(100), ServerStep::Send(b"{".to_vec()), ServerStep::Hang], TimeoutKind::Idle),
     ];
     for (steps, expected) in cases {
         let server = Server::start(move |_| steps.clone()).await;
@@ -194,7 +194,7 @@ async fn an_answer_that_hangs_runs_into_the_right_time_out() {
 
 #[tokio::test]
 async fn a_dripping_answer_is_not_idle_but_ends_with_the_request_time() {
-    let drip = [Step::Send(b" ".to_vec()), Step::Wait(Duration::from_millis(50))];
+    let drip = [ServerStep::Send(b" ".to_vec()), ServerStep::Wait(Duration::from_millis(50))];
     let mut steps = vec![head(100_000)];
     steps.extend(drip.iter().cloned().cycle().take(200));
     let server = Server::start(move |_| steps.clone()).await;
@@ -210,11 +210,11 @@ async fn a_dripping_answer_is_not_idle_but_ends_with_the_request_time() {
 async fn a_slow_answer_within_its_time_is_read() {
     let (first, second) = PAGE.split_at(30);
     let steps = vec![
-        Step::Wait(Duration::from_millis(300)),
+        ServerStep::Wait(Duration::from_millis(300)),
         head(PAGE.len()),
-        Step::Send(first.into()),
-        Step::Wait(Duration::from_millis(100)),
-        Step::Send(second.into()),
+        ServerStep::Send(first.into()),
+        ServerStep::Wait(Duration::from_millis(100)),
+        ServerStep::Send(second.into()),
     ];
     let server = Server::start(move |_| steps.clone()).await;
     let mut setup = Setup::new(&server.url());
@@ -226,13 +226,15 @@ async fn a_slow_answer_within_its_time_is_read() {
 #[tokio::test]
 async fn a_connection_that_ends_early_is_an_interruption() {
     let cases = [
-        vec![Step::Close],
-        vec![Step::Send(b"HTTP/1.1 200 O".to_vec()), Step::Close],
-        vec![head(100), Step::Close],
-        vec![head(PAGE.len() + 1), Step::Send(PAGE.into()), Step::Close],
+        vec![ServerStep::Close],
+        vec![ServerStep::Send(b"HTTP/1.1 200 O".to_vec()), ServerStep::Close],
+        vec![head(100), ServerStep::Close],
+        vec![head(PAGE.len() + 1), ServerStep::Send(PAGE.into()), ServerStep::Close],
         vec![
-            Step::Send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"st".to_vec()),
-            Step::Close,
+            ServerStep::Send(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"st".to_vec(),
+            ),
+            ServerStep::Close,
         ],
     ];
     for steps in cases {
@@ -243,7 +245,7 @@ async fn a_connection_that_ends_early_is_an_interruption() {
 
 #[tokio::test]
 async fn what_is_not_http_is_of_the_wrong_shape() {
-    let steps = vec![Step::Send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()), Step::Close];
+    let steps = vec![ServerStep::Send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()), ServerStep::Close];
     let error = failed(searched(steps).await);
     let what = RequestErrorKind::WrongShape { what: "it is not HTTP".to_owned() };
     assert_eq!(error.kind, what);

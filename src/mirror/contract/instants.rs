@@ -55,16 +55,16 @@ pub(in crate::mirror) fn any_churn() -> impl Strategy<Value = Vec<Churn>> {
     prop::collection::vec(one, 1..40)
 }
 
-type Items = BTreeMap<(u64, ItemId), Vec<u8>>;
+type BodiesById = BTreeMap<(u64, ItemId), Vec<u8>>;
 
 /// What is recorded.
 struct Record {
     now_ms: i64,
     /// The pass of each repository.
     iterations: BTreeMap<u64, u64>,
-    items: Items,
+    items: BodiesById,
     /// When each change was found, the first one first, and what it left.
-    past: Vec<(i64, Items)>,
+    past: Vec<(i64, BodiesById)>,
     dropped: usize,
 }
 
@@ -77,8 +77,13 @@ pub(in crate::mirror) fn each_instant_is_what_was_recorded<K: ImplementationUnde
     let mirror = kind.open();
     let reader = kind.reader(&mirror);
     let iterations = REPOSITORIES.map(|repository| (repository, 1)).into();
-    let mut record =
-        Record { now_ms: BEGUN_MS, iterations, items: Items::new(), past: Vec::new(), dropped: 0 };
+    let mut record = Record {
+        now_ms: BEGUN_MS,
+        iterations,
+        items: BodiesById::new(),
+        past: Vec::new(),
+        dropped: 0,
+    };
     for step in churn {
         if matches!(step, Churn::Drop { .. }) {
             runtime.block_on(record.compare(&*reader));
@@ -159,7 +164,7 @@ impl Record {
     }
 
     /// What there was once this change had been made.
-    fn items(&self, sequence: usize) -> Items {
+    fn items(&self, sequence: usize) -> BodiesById {
         sequence.checked_sub(1).map(|place| self.past[place].1.clone()).unwrap_or_default()
     }
 
@@ -211,7 +216,7 @@ impl Record {
     async fn compare_items(&self, reader: &dyn MirrorReader, sequence: usize) {
         let expected = self.items(sequence);
         let snapshot = reader.snapshot(Some(Sequence(sequence as u64))).await.unwrap();
-        let mut found = Items::new();
+        let mut found = BodiesById::new();
         for repository in REPOSITORIES {
             let (mut after, mut digest) = (None, ItemsDigest::default());
             loop {

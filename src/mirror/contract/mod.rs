@@ -19,7 +19,7 @@ pub(super) use self::leases::{
 };
 use self::model::Model;
 pub(super) use self::models::{a_model_is_fenced, what_is_known_is_kept};
-use self::steps::Step;
+use self::steps::MirrorStep;
 pub(super) use self::steps::any_steps;
 pub(super) use self::views::{VIEWS, ViewRow, Views};
 use crate::domain::{Change, ItemId, RepositoryId};
@@ -71,7 +71,7 @@ pub(super) struct MirrorContent {
 /// Does the steps, and compares what is then in the mirror with the model, after each.
 pub(super) fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing<K: ImplementationUnderTest>(
     kind: &K,
-    steps: Vec<Step>,
+    steps: Vec<MirrorStep>,
 ) {
     let mut model = Model::default();
     take_steps(kind, &mut model, steps);
@@ -83,21 +83,25 @@ pub(super) struct MovedMirror(Model);
 
 impl MovedMirror {
     /// Sees that it is in this store as it was in the last one, and does the steps there.
-    pub(super) fn goes_on_in<K: ImplementationUnderTest>(&mut self, kind: &K, steps: Vec<Step>) {
+    pub(super) fn goes_on_in<K: ImplementationUnderTest>(
+        &mut self,
+        kind: &K,
+        steps: Vec<MirrorStep>,
+    ) {
         // This alone does nothing but compare.
-        take_steps(kind, &mut self.0, vec![Step::Reopen]);
+        take_steps(kind, &mut self.0, vec![MirrorStep::Reopen]);
         take_steps(kind, &mut self.0, steps);
     }
 }
 
-fn take_steps<K: ImplementationUnderTest>(kind: &K, model: &mut Model, steps: Vec<Step>) {
+fn take_steps<K: ImplementationUnderTest>(kind: &K, model: &mut Model, steps: Vec<MirrorStep>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let leases = [1, 2].map(|repository| (repository, kind.lease(RepositoryId(repository))));
     model.leases = leases.into();
     let mut mirror = Some(kind.open());
     for step in steps {
         model.now += 1;
-        if matches!(step, Step::Reopen) {
+        if matches!(step, MirrorStep::Reopen) {
             drop(mirror.take());
             mirror = Some(kind.open());
         }

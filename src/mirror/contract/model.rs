@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::MirrorContent;
-use super::steps::{Body, Step, all_ids};
+use super::steps::{Body, MirrorStep, all_ids};
 use crate::domain::{Change, IdSet, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::{
     ApprovalOutcome, ChangeCounts, Checkpoint, EndOfPass, HeldDeletions, Interrupted, Lease,
@@ -36,7 +36,7 @@ pub(super) struct Model {
 
 /// What the ledger says of a pass.
 #[derive(Clone)]
-pub(super) struct Pass {
+pub(super) struct ModelPass {
     pub(super) repository: u64,
     pub(super) iteration: u64,
     pub(super) started: i64,
@@ -53,7 +53,7 @@ pub(super) struct Passes {
     last: Option<u64>,
     under_way: bool,
     started: i64,
-    ended: Vec<Pass>,
+    ended: Vec<ModelPass>,
     pub(super) any_done: bool,
     /// The last certified pass, and when it ended.
     pub(super) certified: Option<(u64, i64)>,
@@ -86,8 +86,8 @@ impl Passes {
     }
 
     /// The last pass as it stands.
-    fn latest(&self, repository: u64) -> Pass {
-        Pass {
+    fn latest(&self, repository: u64) -> ModelPass {
+        ModelPass {
             repository,
             iteration: self.last.unwrap_or(0),
             started: self.started,
@@ -102,7 +102,7 @@ impl Passes {
 
 impl Model {
     /// The ledger of all repositories.
-    pub(super) fn ledger(&self) -> Vec<Pass> {
+    pub(super) fn ledger(&self) -> Vec<ModelPass> {
         let of = |(repository, passes): (&u64, &Passes)| {
             let under_way = passes.under_way.then(|| passes.latest(*repository));
             passes.ended.clone().into_iter().chain(under_way)
@@ -114,13 +114,13 @@ impl Model {
         &mut self,
         mirror: &impl Mirror,
         reader: &dyn MirrorReader,
-        step: Step,
+        step: MirrorStep,
     ) {
         let now = self.now;
         let leases = self.leases.clone();
         let writer = |repository| mirror.writer(RepositoryId(repository), &leases[&repository]);
         match step {
-            Step::Begin { repository } => {
+            MirrorStep::Begin { repository } => {
                 let passes = self.passes.entry(repository).or_default();
                 let iteration = passes.enter(now);
                 (passes.changed, passes.statistics, passes.started) =
@@ -128,7 +128,7 @@ impl Model {
                 (passes.saved, passes.seen) = Default::default();
                 writer(repository).begin_pass(Iteration(iteration), now).await.unwrap();
             }
-            Step::Page { repository, rows, seen } => {
+            MirrorStep::Page { repository, rows, seen } => {
                 // A follower is told of what it changes.
                 let last = Sequence(self.log.len() as u64);
                 let news = reader.wait_for_news(last);
@@ -138,7 +138,7 @@ impl Model {
                     assert_eq!(told.0, self.log.len() as u64);
                 }
             }
-            Step::Delete { repository, items } => {
+            MirrorStep::Delete { repository, items } => {
                 let iteration = self.passes.entry(repository).or_default().enter(now);
                 let mut deleted = 0;
                 for id in items.iter().collect::<BTreeSet<_>>() {
@@ -152,7 +152,7 @@ impl Model {
                     writer(repository).delete(Iteration(iteration), now, items).await.unwrap();
                 assert_eq!(told, deleted);
             }
-            Step::End { repository, reason, suspects, held } => {
+            MirrorStep::End { repository, reason, suspects, held } => {
                 let passes = self.passes.entry(repository).or_default();
                 let iteration = Iteration(passes.enter(now));
                 passes.suspects = suspects.iter().collect();
@@ -166,7 +166,12 @@ impl Model {
                 });
                 let (ended, certified) = (Some(now), reason.is_none());
                 let of_pass = passes.latest(repository);
-                passes.ended.push(Pass { ended, certified, reason: reason.clone(), ..of_pass });
+                passes.ended.push(ModelPass {
+                    ended,
+                    certified,
+                    reason: reason.clone(),
+                    ..of_pass
+                });
                 (passes.under_way, passes.any_done) = (false, true);
                 (passes.saved, passes.seen) = Default::default();
                 let end = EndOfPass {
@@ -194,7 +199,7 @@ impl Model {
                 passes.since = since;
                 assert_eq!(writer(repository).end_pass(end).await.unwrap(), passes.changed);
             }
-            Step::Approve { repository, named } => {
+            MirrorStep::Approve { repository, named } => {
                 let names = named.as_ref().map(|ids| ids.iter().map(ToString::to_string).collect());
                 let told = reader.approve(RepositoryId(repository), names).await.unwrap();
                 let held = self.passes.get_mut(&repository).and_then(|it| it.held.as_mut());
@@ -203,7 +208,7 @@ impl Model {
                     held.map_or(ApprovalOutcome::NothingHeld, |it| approved(it, named))
                 );
             }
-            Step::Unseen { repository, seen, after, limit } => {
+            MirrorStep::Unseen { repository, seen, after, limit } => {
                 let seen: IdSet = seen.iter().collect();
                 let there = self.items.keys().filter(|(of, _)| *of == repository);
                 let unseen: Vec<ItemId> = there
@@ -215,7 +220,7 @@ impl Model {
                 let told = writer(repository).unseen(Arc::new(seen), after, limit).await.unwrap();
                 assert_eq!(told, unseen);
             }
-            Step::Drop { share } => {
+            MirrorStep::Drop { share } => {
                 let before = (now * share / 100).min(now);
                 let old = self.log.iter().position(|change| change.ts_ms >= before);
                 let old = old.unwrap_or(self.log.len()).max(self.dropped);
@@ -233,7 +238,7 @@ impl Model {
                 let keep = Duration::from_millis((now - before).cast_unsigned());
                 assert!(!mirror.drop_changes(now, keep).await.unwrap());
             }
-            Step::Reopen => {}
+            MirrorStep::Reopen => {}
         }
     }
 

@@ -7,7 +7,7 @@ use crate::domain::ItemId;
 
 /// Something that is done to a mirror.
 #[derive(Clone, Debug)]
-pub(in crate::mirror) enum Step {
+pub(in crate::mirror) enum MirrorStep {
     Begin {
         repository: u64,
     },
@@ -65,29 +65,29 @@ impl Body {
 }
 
 /// Any steps, in a small world.
-pub(in crate::mirror) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+pub(in crate::mirror) fn any_steps() -> impl Strategy<Value = Vec<MirrorStep>> {
     prop::collection::vec(any_step(), 1..25)
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+fn any_step() -> impl Strategy<Value = MirrorStep> {
     let ids = |most| prop::collection::vec(any_id(), 0..most);
     let row = (any_id(), any_body(), any::<bool>());
     prop_oneof![
-        1 => (1_u64..3).prop_map(|repository| Step::Begin { repository }),
+        1 => (1_u64..3).prop_map(|repository| MirrorStep::Begin { repository }),
         6 => (1_u64..3, prop::collection::vec(row, 0..8), prop::collection::vec(any::<u8>(), 0..3))
-            .prop_map(|(repository, rows, seen)| Step::Page { repository, rows, seen }),
+            .prop_map(|(repository, rows, seen)| MirrorStep::Page { repository, rows, seen }),
         2 => (1_u64..3, ids(6))
-            .prop_map(|(repository, items)| Step::Delete { repository, items }),
+            .prop_map(|(repository, items)| MirrorStep::Delete { repository, items }),
         2 => (1_u64..3, prop::option::of("[a-z]{1,5}"), ids(5), any::<bool>()).prop_map(
-            |(repository, reason, suspects, held)| Step::End { repository, reason, suspects, held }
+            |(repository, reason, suspects, held)| MirrorStep::End { repository, reason, suspects, held }
         ),
         2 => (1_u64..3, prop::option::of(ids(3)))
-            .prop_map(|(repository, named)| Step::Approve { repository, named }),
+            .prop_map(|(repository, named)| MirrorStep::Approve { repository, named }),
         2 => (1_u64..3, ids(5), prop::option::of(any_id()), 0_usize..8).prop_map(
-            |(repository, seen, after, limit)| Step::Unseen { repository, seen, after, limit }
+            |(repository, seen, after, limit)| MirrorStep::Unseen { repository, seen, after, limit }
         ),
-        1 => (0_i64..120).prop_map(|share| Step::Drop { share }),
-        1 => Just(Step::Reopen),
+        1 => (0_i64..120).prop_map(|share| MirrorStep::Drop { share }),
+        1 => Just(MirrorStep::Reopen),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! The four views that others may read, compared with the model.
 
-use super::model::{Model, Pass};
+use super::model::{Model, ModelPass};
 use crate::domain::{Change, Op};
 use crate::json::canonical;
 
@@ -146,8 +146,8 @@ fn next_of<'a>(model: &'a Model, change: &Change) -> Option<&'a Change> {
     model.log.iter().filter(same).find(|it| it.sequence > change.sequence)
 }
 
-fn of_pass(pass: &Pass) -> ViewRow {
-    let Pass { repository, iteration, started, ended, statistics, changed, certified, reason } =
+fn of_pass(pass: &ModelPass) -> ViewRow {
+    let ModelPass { repository, iteration, started, ended, statistics, changed, certified, reason } =
         pass;
     let numbers = [
         statistics.pages,

@@ -7,10 +7,9 @@ use tokio_postgres::types::Type;
 
 use super::columns::{Parameter, body, id, optional};
 use super::error::PostgresReadError;
-use super::snapshot::{FEWEST, LOG, MOST, PAGE_BYTES, begin, part_after};
+use super::instant::{InstantReader, LOG, PAGE_BYTES};
 use crate::domain::{ItemId, RepositoryId, Sequence};
 use crate::mirror::contracts::{ComparedPage, ItemsComparison, MirrorFuture};
-use crate::mirror::postgres::dedicated::DedicatedConnection;
 use crate::mirror::postgres::numbers::signed;
 use crate::mirror::postgres::{PostgresPool, key};
 use crate::mirror::{ComparedItem, LogError, MirrorError};
@@ -57,15 +56,7 @@ pub(super) struct PostgresComparison {
     /// The parts of the log that have the first change after each.
     parts: (i32, i32),
     /// The lock is held while a page is read: a connection answers one question at a time.
-    reader: Mutex<ComparisonReader>,
-}
-
-/// The transaction, which ends with its connection.
-#[derive(Debug)]
-struct ComparisonReader {
-    connection: DedicatedConnection,
-    /// How many items the next page looks at: about as many as fit in it.
-    limit: i64,
+    reader: Mutex<InstantReader>,
 }
 
 impl PostgresComparison {
@@ -75,17 +66,15 @@ impl PostgresComparison {
         from: Sequence,
         to: Option<Sequence>,
     ) -> Result<Self, PostgresReadError> {
-        let (mut connection, bounds) = begin(pool, LOG).await?;
+        let (mut reader, bounds) = InstantReader::begin(pool, LOG).await?;
         let to = to.unwrap_or(bounds.last);
         bounds.expect(from)?;
         bounds.expect(to)?;
         if from > to {
             return Err(LogError::Ahead { after: from, last: to }.into());
         }
-        let parts =
-            (part_after(&mut connection, from).await?, part_after(&mut connection, to).await?);
-        let reader = Mutex::new(ComparisonReader { connection, limit: FEWEST });
-        Ok(Self { from, to, parts, reader })
+        let parts = (reader.part_after(from).await?, reader.part_after(to).await?);
+        Ok(Self { from, to, parts, reader: Mutex::new(reader) })
     }
 
     /// The items of a repository whose bytes are not the same in both, in the order of their ids, from
@@ -96,11 +85,10 @@ impl PostgresComparison {
         after: Option<&ItemId>,
     ) -> Result<ComparedPage, PostgresReadError> {
         let mut reader = self.reader.lock().await;
-        let ComparisonReader { connection, limit } = &mut *reader;
-        let (client, wire) = connection.parts();
+        let looked_at = reader.limit();
+        let (client, wire) = reader.connection.parts();
         let (repository, after) = (signed(repository.0), after.map_or_else(Vec::new, key::to_key));
         let (from, to) = (signed(self.from.0), signed(self.to.0));
-        let looked_at = *limit;
         let parameters: [Parameter<'_>; 8] = [
             (&repository, Type::INT8),
             (&after, Type::BYTEA),
@@ -127,10 +115,7 @@ impl PostgresComparison {
             }
             last = Some(id);
         }
-        let is_cut = bytes >= PAGE_BYTES.cast_unsigned();
-        let is_end = !is_cut && found < looked_at;
-        let fits = if is_cut { found + found / 2 } else { looked_at * 2 };
-        *limit = fits.clamp(FEWEST, MOST);
+        let is_end = reader.is_end(found, bytes);
         Ok(ComparedPage { items, scanned_through: last.filter(|_| !is_end) })
     }
 }

@@ -18,6 +18,7 @@ mod comparison;
 mod error;
 mod held;
 mod history;
+mod instant;
 mod log_time;
 mod news;
 mod open;

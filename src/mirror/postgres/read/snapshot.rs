@@ -6,34 +6,14 @@
 use tokio::sync::Mutex;
 use tokio_postgres::types::Type;
 
-use super::bounds;
-use super::columns::{Parameter, body, column, id};
+use super::columns::{Parameter, body, id};
 use super::error::PostgresReadError;
+use super::instant::{InstantReader, LOG, PAGE_BYTES};
 use crate::domain::{ItemId, RepositoryId, Sequence};
 use crate::mirror::contracts::{ItemsSnapshot, MirrorFuture};
-use crate::mirror::postgres::dedicated::DedicatedConnection;
 use crate::mirror::postgres::numbers::signed;
 use crate::mirror::postgres::{PostgresPool, key};
-use crate::mirror::{ItemsPage, LogBounds, MirrorError};
-
-/// A page of items is full with so many bytes of bodies, and one item more.
-pub(super) const PAGE_BYTES: i64 = 1 << 20;
-
-/// The fewest and the most items that one page looks at.
-pub(super) const FEWEST: i64 = 64;
-pub(super) const MOST: i64 = 20_000;
-
-/// Settings of the transaction: none ends it, however long it is held (not every version has all such
-/// limits), and items are read by their index, in the order of it, whatever the statistics say or do not
-/// say yet.
-const SETTINGS: &str = "\
-    SELECT set_config(name, CASE setting WHEN 'on' THEN 'off' ELSE '0' END, true) \
-    FROM pg_settings WHERE name IN ( \
-        'idle_in_transaction_session_timeout', 'transaction_timeout', \
-        'enable_seqscan', 'enable_bitmapscan', 'enable_sort', 'jit') AND setting <> 'off'";
-
-/// Keeps the parts of the log from being dropped.
-pub(super) const LOG: &str = "; LOCK TABLE change IN ACCESS SHARE MODE";
+use crate::mirror::{ItemsPage, MirrorError};
 
 /// The items that are there, as many as fit in a page. The lengths of bodies are known without reading
 /// them.
@@ -74,15 +54,7 @@ pub(super) struct PostgresSnapshot {
     /// The part of the log that has the first change since, where there is one.
     since: Option<i32>,
     /// The lock is held while a page is read: a connection answers one question at a time.
-    reader: Mutex<SnapshotReader>,
-}
-
-/// The transaction, which ends with its connection.
-#[derive(Debug)]
-struct SnapshotReader {
-    connection: DedicatedConnection,
-    /// How many items the next page looks at: about as many as fit in it.
-    limit: i64,
+    reader: Mutex<InstantReader>,
 }
 
 impl PostgresSnapshot {
@@ -92,15 +64,14 @@ impl PostgresSnapshot {
         as_of: Option<Sequence>,
     ) -> Result<Self, PostgresReadError> {
         let lock = if as_of.is_some() { LOG } else { "" };
-        let (mut connection, bounds) = begin(pool, lock).await?;
+        let (mut reader, bounds) = InstantReader::begin(pool, lock).await?;
         let sequence = as_of.unwrap_or(bounds.last);
         bounds.expect(sequence)?;
         let mut since = None;
         if sequence < bounds.last {
-            since = Some(part_after(&mut connection, sequence).await?);
+            since = Some(reader.part_after(sequence).await?);
         }
-        let reader = Mutex::new(SnapshotReader { connection, limit: FEWEST });
-        Ok(Self { sequence, since, reader })
+        Ok(Self { sequence, since, reader: Mutex::new(reader) })
     }
 
     /// The items of a repository in the order of their ids, each as received, from behind `after` on.
@@ -110,11 +81,10 @@ impl PostgresSnapshot {
         after: Option<&ItemId>,
     ) -> Result<ItemsPage, PostgresReadError> {
         let mut reader = self.reader.lock().await;
-        let SnapshotReader { connection, limit } = &mut *reader;
-        let (client, wire) = connection.parts();
+        let looked_at = reader.limit();
+        let (client, wire) = reader.connection.parts();
         let (repository, after) = (signed(repository.0), after.map_or_else(Vec::new, key::to_key));
         let sequence = signed(self.sequence.0);
-        let looked_at = *limit;
         let rows = match &self.since {
             None => {
                 let parameters: [Parameter<'_>; 4] = [
@@ -147,42 +117,9 @@ impl PostgresSnapshot {
             }
             last = Some(key);
         }
-        let is_cut = bytes >= PAGE_BYTES.cast_unsigned();
-        let is_end = !is_cut && found < looked_at;
-        let fits = if is_cut { found + found / 2 } else { looked_at * 2 };
-        *limit = fits.clamp(FEWEST, MOST);
+        let is_end = reader.is_end(found, bytes);
         Ok(ItemsPage { items, scanned_through: last.filter(|_| !is_end) })
     }
-}
-
-/// Begins a transaction that has one state for as long as its connection is held. It takes it when it
-/// first reads; with this `lock` nothing that it will need of the log is dropped from then on.
-pub(super) async fn begin(
-    pool: &PostgresPool,
-    lock: &str,
-) -> Result<(DedicatedConnection, LogBounds), PostgresReadError> {
-    let mut connection = pool.dedicated().await?;
-    let (client, wire) = connection.parts();
-    let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY{lock}");
-    wire.run(client.batch_execute(&begin)).await?;
-    wire.run(client.query_typed(SETTINGS, &[])).await?;
-    let bounds = wire.run(bounds::row(client)).await?;
-    Ok((connection, bounds::of(&bounds)?))
-}
-
-/// The part of the log that has the first change after this one.
-pub(super) async fn part_after(
-    connection: &mut DedicatedConnection,
-    sequence: Sequence,
-) -> Result<i32, PostgresReadError> {
-    let (client, wire) = connection.parts();
-    let after = signed(sequence.0);
-    let parameters: [Parameter<'_>; 1] = [(&after, Type::INT8)];
-    let part = client.query_typed_one(
-        "SELECT coalesce(max(part), 0) FROM log_part WHERE after_sequence <= $1",
-        &parameters,
-    );
-    Ok(column(&wire.run(part).await?, 0)?)
 }
 
 impl ItemsSnapshot for PostgresSnapshot {

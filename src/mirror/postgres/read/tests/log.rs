@@ -11,19 +11,19 @@ use crate::mirror::{ItemHistory, MirrorErrorKind};
 
 /// Something that is done to a mirror.
 #[derive(Clone, Debug)]
-enum Step {
+enum LogStep {
     Put(u64, i128, Option<u8>),
     RollOver,
     /// Drops this share of the log, in percent.
     Drop(u64),
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+fn any_step() -> impl Strategy<Value = LogStep> {
     prop_oneof![
         9 => (1_u64..3, 0_i128..5, prop::option::weighted(0.7, any::<u8>()))
-            .prop_map(|(repository, item, body)| Step::Put(repository, item, body)),
-        2 => Just(Step::RollOver),
-        1 => (0_u64..101).prop_map(Step::Drop),
+            .prop_map(|(repository, item, body)| LogStep::Put(repository, item, body)),
+        2 => Just(LogStep::RollOver),
+        1 => (0_u64..101).prop_map(LogStep::Drop),
     ]
 }
 
@@ -133,12 +133,12 @@ proptest! {
             let Some(mut mirror) = HandmadeMirror::new().await else { return };
             for step in steps {
                 match step {
-                    Step::Put(repository, item, body) => {
+                    LogStep::Put(repository, item, body) => {
                         let body = body.map(|body| format!("{{\"value\": {body}}}"));
                         mirror.put(repository, item, body.as_deref()).await;
                     }
-                    Step::RollOver => mirror.roll_over().await,
-                    Step::Drop(share) => {
+                    LogStep::RollOver => mirror.roll_over().await,
+                    LogStep::Drop(share) => {
                         let through = mirror.last() * share / 100;
                         if through >= mirror.dropped {
                             mirror.drop_through(through).await;

@@ -1,13 +1,13 @@
 //! A file that a command makes: one that was not there, so that nothing is overwritten and no link followed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::Exit;
 
-/// Makes an empty file with this mode.
+/// Makes an empty file with this mode, whatever the umask is: a service may have to read it.
 ///
 /// # Errors
 ///
@@ -15,7 +15,11 @@ use super::Exit;
 pub(super) fn create(path: &Path, mode: u32) -> Result<File, Exit> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
-    options.open(path).map_err(|error| unwritten(path, &error))
+    let opened = options.open(path).and_then(|file| {
+        file.set_permissions(Permissions::from_mode(mode))?;
+        Ok(file)
+    });
+    opened.map_err(|error| unwritten(path, &error))
 }
 
 /// The end of a command that cannot write this file.

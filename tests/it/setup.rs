@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use ewmirror::simulator::Options;
@@ -18,7 +19,9 @@ fn setup_asks_at_a_terminal_and_shows_no_password() {
     let sim = Sim::start(Options { password: password.to_owned(), ..repositories(&[(1, 20)]) });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trial.toml");
-    let command = format!("{} --config {} setup", env!("CARGO_BIN_EXE_ewmirror"), file.display());
+    // The operator may have any umask, and the service reads the file as another user.
+    let program = env!("CARGO_BIN_EXE_ewmirror");
+    let command = format!("umask 077 && {program} --config {} setup", file.display());
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
@@ -52,6 +55,7 @@ fn setup_asks_at_a_terminal_and_shows_no_password() {
     assert!(child.wait().unwrap().success(), "{shown}");
     assert!(shown.contains(&sim.url()), "{shown}");
     assert!(!shown.contains(password), "{shown}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
     let toml = fs::read_to_string(&file).unwrap();
     assert!(toml.contains("[[repository]]\nid = 1\n"), "{toml}");
     assert!(!toml.contains(password), "{toml}");

@@ -1,8 +1,8 @@
 //! The look-alike that is like the server of a report.
 //!
-//! What a report does not tell stays as it is without one. A report tells of a total that is too high, of
-//! pages that differ when they are asked for again, and of calls for metadata; the look-alike does not do
-//! these yet.
+//! What a report does not tell stays as it is without one. A report tells also of a total that is too high, of
+//! pages that differ when they are asked for again, and of the shapes of metadata; of these the look-alike knows
+//! whether a server answers at all.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,7 +13,8 @@ use crate::learn::{
     AnswerKind, FORMAT, KnownCall, LearnReport, ListOrder, PastTheEnd, RepositoryFacts, TotalIs,
 };
 use crate::simulator::{
-    LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions, SimulatedRefusal, SimulatedTotal,
+    LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions, SimulatedModel, SimulatedRefusal,
+    SimulatedTotal,
 };
 
 /// No report is larger than this, in bytes.
@@ -52,6 +53,11 @@ pub(super) fn like(report: &LearnReport, options: Options) -> Options {
         refusal: refusal(report).or(options.refusal),
         item_call: report.answers(KnownCall::Item),
         description: report.description.is_some(),
+        model: if report.answers(KnownCall::Attributes) {
+            options.model
+        } else {
+            SimulatedModel::None
+        },
         ..options
     };
     // The lists of all repositories go alike in the look-alike: as in the first that was seen.
@@ -186,6 +192,7 @@ mod tests {
             total(SimulatedTotal::AtMost(400)),
             total(SimulatedTotal::OfThePage),
             Options { item_call: false, description: false, ..one(30) },
+            Options { model: SimulatedModel::None, ..one(30) },
             Options { login_answer: LoginAnswer::Token, ..one(30) },
         ];
         for options in refusals.into_iter().chain(others) {

@@ -106,7 +106,7 @@ pub struct SimulateArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["repositories", "items", "order", "latency", "refusal", "login_answer"]
+        conflicts_with_all = ["repositories", "items", "order", "latency", "refusal", "login_answer", "model"]
     )]
     report: Option<PathBuf>,
 

@@ -7,6 +7,7 @@
 pub(super) mod columns;
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::value::RawValue;
 
@@ -71,10 +72,11 @@ impl Presentation {
     }
 
     fn all<'a>(&'a self, members: &'a [Member<'a>]) -> Vec<ShownMember<'a>> {
+        let names: HashSet<&str> = members.iter().map(|member| &*member.name).collect();
         let shown = members.iter().map(|member| {
             let given = self.name(&member.name);
             // A member that is no attribute may be called as an attribute is.
-            let is_taken = given != &*member.name && members.iter().any(|it| it.name == given);
+            let is_taken = given != &*member.name && names.contains(given);
             let name = Cow::Borrowed(if is_taken { &*member.name } else { given });
             ShownMember { name, value: self.value(&member.name, member.value) }
         });
@@ -86,17 +88,16 @@ impl Presentation {
         members: &'a [Member<'a>],
         columns: &'a [ChosenColumn],
     ) -> Vec<ShownMember<'a>> {
-        let mut shown = Vec::new();
-        for column in columns {
-            // Of members with one name the last counts.
-            let Some(member) = members.iter().rev().find(|it| it.name == column.member) else {
-                continue;
-            };
+        // Of members with one name the last counts.
+        let values: HashMap<&str, &RawValue> =
+            members.iter().map(|member| (&*member.name, member.value)).collect();
+        let shown = columns.iter().filter_map(|column| {
+            let value = values.get(column.member.as_str())?;
             column.is_seen.set(true);
             let name = Cow::Borrowed(column.head.as_str());
-            shown.push(ShownMember { name, value: self.value(&column.member, member.value) });
-        }
-        shown
+            Some(ShownMember { name, value: self.value(&column.member, value) })
+        });
+        shown.collect()
     }
 
     fn value<'a>(&self, member: &str, value: &'a RawValue) -> Cow<'a, str> {
@@ -108,11 +109,10 @@ impl Presentation {
             let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(value.get()) else {
                 return Cow::Borrowed(value.get());
             };
-            let each: Vec<_> = list.into_iter().map(|it| self.code(member, it)).collect();
+            let each: Vec<_> = list.iter().map(|it| self.code(member, it)).collect();
             if each.iter().all(Option::is_none) {
                 return Cow::Borrowed(value.get());
             }
-            let list = serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default();
             let texts = each.into_iter().zip(list);
             let texts: Vec<_> =
                 texts.map(|(shown, it)| shown.unwrap_or_else(|| it.get().to_owned())).collect();

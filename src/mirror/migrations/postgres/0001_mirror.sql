@@ -40,11 +40,13 @@ CREATE TABLE instance (
     spread boolean NOT NULL
 ) WITH (fillfactor = 50);
 
--- Logins that were denied, so that daemons together do not lock the account.
+-- Logins that were denied or are being tried, so that daemons together do not lock the account.
 CREATE TABLE denial (
     -- The server and the user.
     login text NOT NULL,
-    denied_at timestamptz NOT NULL
+    -- When it was denied, or the try began.
+    denied_at timestamptz NOT NULL,
+    is_try boolean NOT NULL
 );
 CREATE INDEX denial_login ON denial (login, denied_at);
 

@@ -15,33 +15,30 @@ use crate::mirror::postgres::error::PostgresError;
 /// Puts down a try, and forgets what no longer counts.
 const TRY: &str = "
 WITH old AS (DELETE FROM denial WHERE denied_at < clock_timestamp() - interval '1 day')
-INSERT INTO denial (login, denied_at) VALUES ($1, clock_timestamp()) RETURNING denied_at";
+INSERT INTO denial (login, denied_at, is_try) VALUES ($1, clock_timestamp(), true)
+RETURNING denied_at";
 
 /// How many are denied or being tried.
 const COUNT: &str = "
-SELECT count(*) FROM denial WHERE (login = $1 OR login = $2)
-    AND denied_at >= clock_timestamp() - $3::float8 * interval '1 second'";
+SELECT count(*) FROM denial
+WHERE login = $1 AND denied_at >= clock_timestamp() - $2::float8 * interval '1 second'";
 
 /// A try is over.
-const WITHDRAW: &str = "DELETE FROM denial WHERE login = $1 AND denied_at = $2";
+const WITHDRAW: &str = "DELETE FROM denial WHERE login = $1 AND is_try AND denied_at = $2";
 
 /// Counts a denial, as of now; a try that it came of is over.
 const DENIED: &str = "
-WITH tried AS (DELETE FROM denial WHERE login = $2 AND denied_at = $3)
-INSERT INTO denial (login, denied_at) VALUES ($1, clock_timestamp())";
+WITH tried AS (DELETE FROM denial WHERE login = $1 AND is_try AND denied_at = $2)
+INSERT INTO denial (login, denied_at, is_try) VALUES ($1, clock_timestamp(), false)";
 
 /// How long ago denials were.
 const AGES: &str = "
 SELECT extract(epoch FROM clock_timestamp() - denied_at)::float8 FROM denial
-WHERE login = $1 AND denied_at >= clock_timestamp() - $2::float8 * interval '1 second'
+WHERE login = $1 AND NOT is_try
+    AND denied_at >= clock_timestamp() - $2::float8 * interval '1 second'
 ORDER BY denied_at DESC";
 
-const FORGET: &str = "DELETE FROM denial WHERE login = $1 OR login = $2";
-
-/// As what tries of a login are put down.
-fn tries_of(login: &str) -> String {
-    format!("{login} try")
-}
+const FORGET: &str = "DELETE FROM denial WHERE login = $1";
 
 /// Counts a login that is about to be tried, unless there are `most` already.
 pub(super) async fn claim(
@@ -50,10 +47,9 @@ pub(super) async fn claim(
     within: Duration,
     most: usize,
 ) -> Result<Option<LoginTry>, PostgresError> {
-    let as_try = tries_of(login);
-    let moment: SystemTime = client.query_one(TRY, &[&as_try]).await?.try_get(0)?;
+    let moment: SystemTime = client.query_one(TRY, &[&login]).await?.try_get(0)?;
     let seconds = within.as_secs_f64();
-    let count: i64 = client.query_one(COUNT, &[&login, &as_try, &seconds]).await?.try_get(0)?;
+    let count: i64 = client.query_one(COUNT, &[&login, &seconds]).await?.try_get(0)?;
     if usize::try_from(count).is_ok_and(|count| count <= most) {
         return Ok(Some(LoginTry(moment)));
     }
@@ -67,7 +63,7 @@ pub(super) async fn withdraw(
     login: &str,
     tried: LoginTry,
 ) -> Result<(), PostgresError> {
-    client.execute(WITHDRAW, &[&tries_of(login), &tried.0]).await?;
+    client.execute(WITHDRAW, &[&login, &tried.0]).await?;
     Ok(())
 }
 
@@ -78,7 +74,7 @@ pub(super) async fn count(
     tried: Option<LoginTry>,
 ) -> Result<(), PostgresError> {
     let tried = tried.map(|tried| tried.0);
-    client.execute(DENIED, &[&login, &tries_of(login), &tried]).await?;
+    client.execute(DENIED, &[&login, &tried]).await?;
     Ok(())
 }
 
@@ -94,6 +90,6 @@ pub(super) async fn ages(
 
 /// Forgets denials and tries.
 pub(super) async fn forget(client: &Client, login: &str) -> Result<(), PostgresError> {
-    client.execute(FORGET, &[&login, &tries_of(login)]).await?;
+    client.execute(FORGET, &[&login]).await?;
     Ok(())
 }

@@ -11,11 +11,11 @@
 //! | 12 | [`cli`] | the commands; the only place that prints, and that exits |
 //! | 11 | [`supervisor`] | starts, watches, reloads and ends the tasks |
 //! | 10 | [`model_refresher`] | the task that follows attributes, code sets and links |
-//! | 9 | [`learn`], [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint; finding out how a server behaves |
+//! | 9 | [`feed`], [`learn`], [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint; what feeds deliver; finding out how a server behaves |
 //! | 8 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
 //! | 7 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |
 //! | 6 | [`progress`], [`session`] | what tasks share: how far they are, and what is wrong; the tokens |
-//! | 5 | [`http`] | connections, TLS, proxies, cookies, redirects and capped bodies, for any server |
+//! | 5 | [`http`], [`presentation`] | connections, TLS, proxies, cookies, redirects and capped bodies, for any server; items by the names of attributes |
 //! | 4 | [`config`], [`metrics`], [`task`], [`text`] | the table of keys; counters; how a task waits, stops and tries again; text that people may see |
 //! | 3 | [`mirror_url`] | where a mirror is kept, as `mirror.url` names it |
 //! | 2 | [`model`], [`settings`] | what is known of attributes, code sets and links, and how they are called; tables of keys, whichever they are: reading, merging, parsing, errors; secrets; the process environment |
@@ -23,7 +23,7 @@
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: `pager::proof`, `pager::rate::adaptive`, `json::canonical`,
-//! `mirror::diff`, `mirror::retention`, `mirror::deletions`, `mirror::lease_policy`, `refresher::schedule`,
+//! `mirror::diff`, `feed::cut`, `feed::place`, `feed::selection`, `mirror::retention`, `mirror::deletions`, `mirror::lease_policy`, `refresher::schedule`,
 //! `supervisor::restart`, `supervisor::reload`, `supervisor::watchdog`, `supervisor::status_line`,
 //! `status::compose`, `status::page`, `task::retry` and `client::verdict` take what they need as
 //! arguments and are tested without a runtime.
@@ -61,6 +61,11 @@
 //! change that brought it; an item points to its latest change, a change to the item's one before.
 //! Dropping old changes moves a mark and deletes the bodies that nothing points to any more.
 //!
+//! What a feed has delivered is a row with a revision, which each write counts up, by the task that delivers or by a
+//! command, so that neither undoes what the other did; changes that a receiver refused are rows beside it
+//! ([`mirror::contracts`], `Feeds` and `FeedWriter`). What a feed has not delivered is dropped only once it
+//! is older than both the log and the feed keep it (`mirror::retention`).
+//!
 //! In PostgreSQL (`src/mirror/migrations/postgres`) an item has its body itself and a change has the bodies
 //! before and after it, so that a part of the log can be dropped as a table. Each call of a writer is one
 //! statement, which changes the row of its lease: `mirror::postgres::fence` says what that proves.
@@ -94,8 +99,14 @@
 //! | an answer of PostgreSQL that was lost is found out, and a database that went back is read anew | `mirror::postgres::tests` |
 //! | what a writer knows of the database is so, whatever befalls it | `mirror::postgres::known_pages`, `mirror::postgres::tests::known_pages` |
 //! | a page that is sent in pieces is written whole or not at all | `mirror::postgres::tests::fence`, `mirror::postgres::tests::contract` |
+//! | what feeds have delivered is kept in every store as in a model, by one daemon at a time, and what they have not is held | `mirror::contract`, `mirror::retention` |
 //! | a lease has one owner at a time, shares are even, and a daemon that lost its lease ends in order | `mirror::contract`, `mirror::lease_policy`, `supervisor::tests` |
 //! | a move takes all along, however often it is killed, and the daemon goes on there | `mirror::transfer`, `tests/it/moving.rs` |
+//! | a snapshot is one instant with every value and every key sound, whole or not there | `mirror::snapshot_file`, `tests/it/snapshot` |
+//! | a feed loses nothing and keeps the order of each item, whatever its receiver answers and whenever it is killed; a batch is the same at every try | `feed::tests` as properties |
+//! | a webhook's batch has its id at every try, whatever is done to the daemon at which step; what one is sent to is an address that it may | `tests/it/webhooks/`, `http::address_policy` |
+//! | a file of a feed is the log, without half a line or a double, after `kill -9` too; the log waits for it | `tests/it/feeds.rs` |
+//! | a view by name only ever gains columns, its names are never ambiguous, and both stores say the same in it | `model::shape`, `mirror::contract`, `mirror::postgres::tests` |
 //! | the four views say what the log says, in both stores | `mirror::contract`, `tests/it/views.rs` |
 //! | of several daemons one writes at a time, whatever is done to them | `tests/it/postgres/kill.rs`, `tests/it/postgres/rounds.rs` |
 //! | a kill, a failed call and a power cut at each write of a page's transaction lose nothing of it | `tests/it/crash` |
@@ -123,6 +134,9 @@
 //! | the metrics are what is documented, and promtool accepts them | `status::metrics`, `tests/it/promtool.rs` |
 //! | what is wrong is told alike everywhere, at the second failure or after 5 s, and goes with the first success | `progress::problems`, `status::problem_list`, `tests/it/health.rs` |
 //! | the status endpoint holds nobody up and shows no secret | `status::http`, `tests/it/status.rs` |
+//! | items are pulled exactly as they are, by who has the token alone, and a reader that is slow holds nobody up | `status::pull`, `tests/it/pull` |
+//! | the page shows items to who has the token, exactly, keeps the token in its tab, and obeys a strict policy | `tests/it/pull/page.rs` |
+//! | each path that is described needs the token or tells of no item, and answers as described | `tests/it/pull` (with Schemathesis), `fuzz/` |
 //! | a command believes only its own daemon, and finds it whatever else listens | `status::control`, `status::socket`, `tests/it/control.rs` |
 //! | the package installs, upgrades and purges, and systemd finds the daemon well-behaved | `tests/systemd`, which boots a Debian |
 //! | the log's messages and fields, the metrics and the keys are the documentation's | `tests/documentation.rs`, `tests/it/logs.rs` |
@@ -148,6 +162,7 @@ mod cli;
 mod client;
 mod config;
 mod domain;
+mod feed;
 mod http;
 mod json;
 mod learn;
@@ -157,6 +172,7 @@ mod mirror_url;
 mod model;
 mod model_refresher;
 mod pager;
+mod presentation;
 mod progress;
 mod refresher;
 mod session;
@@ -201,5 +217,6 @@ pub mod fuzzing {
     pub use crate::pager::proof::overlap::ItemDigest;
     pub use crate::pager::proof::pass::{Pass, PassSettings};
     pub use crate::session::Tokens;
+    pub use crate::status::fuzzing::*;
     pub use crate::task::retry::RETRY_AFTER_CAP;
 }

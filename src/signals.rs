@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
 use tokio::sync::mpsc;
@@ -88,6 +88,11 @@ impl Listener {
         })?;
         Ok((signals, Self { handle, thread: Some(thread) }))
     }
+}
+
+/// From now on a write beyond the limit on the size of files fails, and no longer ends the process.
+pub fn outlive_file_size_limit() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 impl Drop for Listener {

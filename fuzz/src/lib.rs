@@ -13,6 +13,7 @@
 //! | `checkpoint` | a stored pass, damaged | it is taken up as it was, or not at all |
 //! | `history` | two states of an item | an envelope that is JSON with both in it; differences exactly where they differ |
 //! | `fingerprint` | two answers to one search | the second, read with the fingerprints of the first, is what it is read from scratch |
+//! | `pull` | a request of the pull API, with its headers | the token alone lets in, over each path that tells anything; a query means what an independent reader finds in it, or its refusal says what is wrong |
 //! | `redact` | a body with a secret in it | the secret is not shown |
 
 pub mod csv;

@@ -8,18 +8,19 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::Exit;
 use super::output::{self, Stdout};
 use super::query::{self, MirrorQuery, RepositorySelector};
-use super::{Exit, history};
 use crate::config::Environment;
-use crate::domain::envelope::BareId;
-use crate::domain::{ItemId, RepositoryId, item};
+use crate::domain::RepositoryId;
 use crate::mirror::{ApprovalOutcome, PendingDeletions};
+use crate::presentation::held;
+use crate::text::moment;
 
 /// The flags of `ewmirror approve-deletes`.
 #[derive(Args, Debug)]
 pub(super) struct ApproveArgs {
-    /// The repository, by its number or its configured name
+    /// The repository, by its number or its name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
     repository: RepositorySelector,
 
@@ -105,31 +106,21 @@ fn list(
     if let Some(named) = named {
         items = items.named(named).map_err(|unknown| not_held(repository, &unknown))?;
     }
-    let since = since_ms.map(history::time);
+    let since = since_ms.map(moment);
     let mut stdout = Stdout::new();
     let (items, mut after) = (Arc::new(items), None);
     loop {
         let page = query.wait(query.mirror.items_in(repository, Arc::clone(&items), after))?;
         for (id, body) in &page.items {
-            stdout.write(&line(repository, id, since.as_deref(), body))?;
+            let mut line = Vec::new();
+            held::write_line(repository, id, since.as_deref(), body, &mut line);
+            stdout.write(&line)?;
         }
         match page.scanned_through {
             Some(last) => after = Some(last),
             None => return stdout.flush(),
         }
     }
-}
-
-fn line(repository: RepositoryId, id: &ItemId, since: Option<&str>, body: &[u8]) -> Vec<u8> {
-    let json = |value: serde_json::Result<String>| value.expect("numbers and texts are JSON");
-    let (item, since) =
-        (json(serde_json::to_string(&BareId(id))), json(serde_json::to_string(&since)));
-    let head =
-        format!("{{\"repository\":{repository},\"item\":{item},\"held_since\":{since},\"body\":");
-    let mut line = head.into_bytes();
-    line.extend_from_slice(&item::one_line(body));
-    line.extend_from_slice(b"}\n");
-    line
 }
 
 fn nothing_held(repository: RepositoryId) -> Exit {

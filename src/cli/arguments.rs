@@ -13,9 +13,11 @@ use super::changes::ChangesArgs;
 use super::diff::DiffArgs;
 use super::digest::DigestArgs;
 use super::export::ExportArgs;
+use super::feeds::FeedsArgs;
 use super::history::HistoryArgs;
 use super::learn::LearnArgs;
 use super::simulate::{self, SimulateArgs};
+use super::snapshot::SnapshotArgs;
 use super::transfer::MoveArgs;
 
 /// The flag that names the configuration file.
@@ -61,6 +63,10 @@ pub(super) enum Command {
     Digest(DigestArgs),
     /// Show or approve deletions that were held back because they were too many
     ApproveDeletes(ApproveArgs),
+    /// Show what each feed has delivered, or put one right
+    Feeds(FeedsArgs),
+    /// Write the mirror to one SQLite file with tables of names, for other people's tools
+    Snapshot(SnapshotArgs),
     /// Move the whole mirror, log and all, to another store
     Move(MoveArgs),
     /// Ask the server how it behaves, and report that without anything of what it keeps

@@ -4,11 +4,11 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::Exit;
-use super::history;
 use super::query::MirrorQuery;
 use crate::domain::Sequence;
 use crate::mirror::LogTime;
 use crate::task::clock;
+use crate::text::moment;
 
 /// An instant of a mirror as a flag names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +87,8 @@ pub(super) fn find(query: &MirrorQuery, as_of: AsOf) -> Result<Sequence, Exit> {
         {
             Err(Exit::Failed(format!(
                 "{} is still to come: it is {} now",
-                history::time(at_ms),
-                history::time(now_ms)
+                moment(at_ms),
+                moment(now_ms)
             )))
         }
         AsOf::Time(_) | AsOf::Age(_) => log.sequence.ok_or_else(|| forgotten(&log)),
@@ -98,7 +98,7 @@ pub(super) fn find(query: &MirrorQuery, as_of: AsOf) -> Result<Sequence, Exit> {
 /// From when on it can be told.
 fn forgotten(log: &LogTime) -> Exit {
     let earliest = log.bounds.dropped_through;
-    let time = log.earliest_ms.map(|earliest_ms| format!(", {}", history::time(earliest_ms)));
+    let time = log.earliest_ms.map(|earliest_ms| format!(", {}", moment(earliest_ms)));
     Exit::Failed(format!(
         "what there was then can no longer be told: changes up to {earliest} have been dropped \
          (changes.keep); the earliest that can be told is {earliest}{}",

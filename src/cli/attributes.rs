@@ -9,12 +9,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::query::{self, MirrorQuery, RepositorySelector};
-use super::{Exit, known_model, online, output};
+use super::{Exit, online, output};
 use crate::client::{Api, Client, Failure};
 use crate::config::{self, Environment};
 use crate::domain::{RepositoryId, item};
 use crate::mirror::{KeptModel, ModelChange};
+use crate::model::shape::MirrorShape;
 use crate::model::{Attribute, ModelRead, ModelReading, Naming, RawAnswer, RepositoryModel};
+use crate::presentation::naming;
 use crate::session::SharedSession;
 use crate::task::clock;
 use crate::text::name;
@@ -27,7 +29,7 @@ const LONGEST: usize = 63;
 /// The flags of `ewmirror attributes`.
 #[derive(Args, Debug)]
 pub(super) struct AttributesArgs {
-    /// The repository, by its number or its configured name
+    /// The repository, by its number or its name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
     repository: RepositorySelector,
 
@@ -49,13 +51,18 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &AttributesArgs)
             return Exit::Wrong(format!("{file}: {count}\n{faults}"));
         }
     };
-    let repository = match query::find(&args.repository, &config.repositories) {
-        Ok(repository) => repository,
-        Err(error) => return Exit::Wrong(error),
-    };
-    let configured = config.repositories.iter().find(|known| known.id == repository);
     // Where there is none, or it cannot be read, the server may know.
     let query = MirrorQuery::open(file, environment).ok();
+    let found = match &query {
+        Some(query) => query.find(&args.repository),
+        None => query::find(&args.repository, &config.repositories, &MirrorShape::default())
+            .map_err(Exit::Wrong),
+    };
+    let repository = match found {
+        Ok(repository) => repository,
+        Err(exit) => return exit,
+    };
+    let configured = query::configured(&config, repository);
     let kept = match query.as_ref().map(|query| kept(query, repository)).transpose() {
         Ok(kept) => kept.flatten(),
         Err(exit) => return exit,
@@ -64,9 +71,9 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &AttributesArgs)
         return output::data(&kept.map(|kept| kept.answers).unwrap_or_default());
     }
     let (mut model, mut origin) = kept.map(|kept| (kept.model, kept.origin)).unwrap_or_default();
-    known_model::say(configured, &mut model);
+    naming::say(configured, &mut model);
     origin.from_file |= configured.is_some_and(|known| known.names_file.is_some());
-    let id_member = known_model::id_member(configured);
+    let id_member = naming::id_member(configured).to_owned();
     if !model.attributes.is_empty() {
         return output::data(&shown(args, repository, (&model, &origin), &id_member));
     }

@@ -17,12 +17,12 @@ use clap::Args;
 use tokio::time::timeout;
 
 use super::output::{self, Stdout};
-use super::presentation::Presentation;
 use super::query::{self, MirrorQuery, RepositorySelector};
 use super::{Exit, PANICKED, known_model};
 use crate::config::Environment;
 use crate::domain::{Change, RepositoryId, Sequence, envelope};
 use crate::mirror::{MirrorError, MirrorReader};
+use crate::presentation::Presentation;
 use crate::signals::{Listener, Signal};
 
 /// The most changes written before stdout is flushed.
@@ -38,7 +38,7 @@ const TO_FINISH: Duration = Duration::from_secs(1);
 /// The flags of `ewmirror changes`.
 #[derive(Args, Debug)]
 pub(super) struct ChangesArgs {
-    /// Only the changes of this repository, by its number or its configured name
+    /// Only the changes of this repository, by its number or its name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
     repository: Option<RepositorySelector>,
 

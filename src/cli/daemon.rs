@@ -21,7 +21,7 @@ use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::{Listener, Signal};
 use crate::status::control::{self, ControlOrigin};
-use crate::status::{ListenAddress, StatusEndpoint, SummaryReader};
+use crate::status::{ListenAddress, PullApi, StatusEndpoint, SummaryReader};
 use crate::supervisor::{ExitReason, LeaseTerms, ReloadConfig, Supervision, Supervisor};
 use crate::systemd::Notifier;
 use crate::task::clock::Chance;
@@ -51,6 +51,7 @@ pub(super) struct Prepared {
     signals: mpsc::Receiver<Signal>,
     _listener: Listener,
     pub(super) progress: Arc<Progress>,
+    environment: Environment,
 }
 
 impl Prepared {
@@ -76,7 +77,7 @@ impl Prepared {
         let origin = ControlOrigin { file, mirror: &config.mirror.url, environment: &environment };
         let control = origin.of_daemon();
         let notifier = Notifier::of(&environment);
-        let reload = reload(file.to_owned(), environment, Arc::clone(&client), telemetry);
+        let reload = reload(file.to_owned(), environment.clone(), Arc::clone(&client), telemetry);
         Ok(Self {
             runtime,
             config,
@@ -88,6 +89,7 @@ impl Prepared {
             signals,
             _listener: listener,
             progress,
+            environment,
         })
     }
 
@@ -108,9 +110,10 @@ impl Prepared {
         D: FnOnce(Supervisor<Client, OpenMirror>) -> F,
     {
         let runtime = self.runtime;
+        let reader = self.mirror.reader();
         let (status, notifier) = match passes {
             PassLimit::Endless => (
-                Some(runtime.block_on(serving(&self.config, self.mirror.reader(), self.control))),
+                Some(runtime.block_on(serving(&self.config, reader.clone(), self.control))),
                 self.notifier,
             ),
             // A unit that is done when its process is needs to be told nothing.
@@ -120,6 +123,7 @@ impl Prepared {
         let supervision = Supervision {
             api: self.client,
             mirror: Arc::new(self.mirror),
+            reader,
             lease_terms: LeaseTerms::of(&self.config.instance),
             config: self.config,
             passes,
@@ -131,6 +135,7 @@ impl Prepared {
             reload: self.reload,
             progress: self.progress,
             chance: Arc::new(Chance::new()),
+            environment: self.environment,
         };
         let end = runtime.block_on(drive(Supervisor::new(supervision)));
         // A name that is being looked up in a thread of its own cannot be interrupted; it must
@@ -151,7 +156,9 @@ pub(super) async fn serving(
         .into_iter()
         .map(ListenAddress::Control)
         .chain(ListenAddress::of(&config.status.listen));
-    Arc::new(StatusEndpoint::at(places, config.mirror.url.to_string(), reader.map(figures)).await)
+    let pull = reader.clone().map(|reader| PullApi::new(reader, config.status.token.clone()));
+    let mirror_url = config.mirror.url.to_string();
+    Arc::new(StatusEndpoint::at(places, mirror_url, reader.map(figures), pull).await)
 }
 
 /// What reads the mirror's figures; it waits for them.

@@ -23,7 +23,7 @@ use crate::model::Naming;
 /// The flags of `ewmirror diff`.
 #[derive(Args, Debug)]
 pub(super) struct DiffArgs {
-    /// The repository, by its number or its configured name
+    /// The repository, by its number or its name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
     repository: RepositorySelector,
 
@@ -68,8 +68,9 @@ fn diff(file: &Path, environment: &Environment, args: &DiffArgs) -> Result<(), E
             "--from comes after --to: they are the sequences {from} and {to}"
         )));
     }
-    let configured = query.config.repositories.iter().find(|known| known.id == repository);
-    let ignore = configured.map(|known| Arc::clone(&known.ignore)).unwrap_or_default();
+    let configured = query.configured(repository);
+    let last_updated = known_model::of(&query, repository)?.last_updated();
+    let ignore = configured.map(|known| known.ignored(&last_updated)).unwrap_or_default();
     let naming = known_model::naming(&query, repository)?;
     let job = DiffJob { repository, from, to, format: args.format, ignore, naming };
     match held_state::to_stdout(query, move |query, writer| job.write(query, writer))? {

@@ -14,7 +14,7 @@ use crate::mirror::ItemsDigest;
 /// The flags of `ewmirror digest`.
 #[derive(Args, Debug)]
 pub(super) struct DigestArgs {
-    /// The repository, by its number or its configured name
+    /// The repository, by its number or its name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
     repository: RepositorySelector,
 

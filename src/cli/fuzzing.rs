@@ -3,8 +3,9 @@
 
 use serde_json::value::RawValue;
 
-use super::{export, history};
+use super::export;
 use crate::domain::ItemId;
+use crate::json::difference;
 
 /// Items as `ewmirror export --format csv` writes them; the error says which does not fit.
 pub fn table(items: &[&[u8]], first_column: &str) -> Result<Vec<u8>, String> {
@@ -28,7 +29,7 @@ pub type MemberDifference = (String, Option<String>, Option<String>);
 /// What `ewmirror history` tells of an item's way from one state to the next.
 pub fn differences(before: Option<&[u8]>, after: Option<&[u8]>) -> Vec<MemberDifference> {
     let written = |value: Option<&RawValue>| value.map(|value| value.get().to_owned());
-    history::difference::between(before, after)
+    difference::between(before, after)
         .into_iter()
         .map(|it| (it.name.into_owned(), written(it.before), written(it.after)))
         .collect()

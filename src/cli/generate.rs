@@ -119,6 +119,10 @@ const SECTIONS: [ManSection; 5] = [
                 "Sequence, number and digest of the items, to compare a copy with.",
             ),
             (
+                "sudo ewmirror snapshot products.db",
+                "All repositories in one SQLite file, with tables of names, for other people's tools.",
+            ),
+            (
                 "sudo ewmirror move --to sqlite:///srv/ewmirror/mirror.db",
                 "The whole mirror in another place, while the daemon is stopped.",
             ),

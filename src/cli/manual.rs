@@ -10,8 +10,8 @@ const DESCRIPTION: [&str; 3] = [
     "What has neither a default nor a mark of being optional must be set. `ewmirror check` tells \
      every fault of the file at once; `systemctl reload ewmirror` (or SIGHUP) makes the daemon read \
      it again.",
-    "Any key but those of [[repository]] can also be set by an environment variable, which then \
-     comes before the file: EWMIRROR_, the section, two underscores, the key, all in upper case, \
+    "Any key but those of [[repository]] and [[feed]] can also be set by an environment variable, which \
+     then comes before the file: EWMIRROR_, the section, two underscores, the key, all in upper case, \
      such as EWMIRROR_PAGING__PAGE_SIZE.",
     "Durations need a unit: \"500ms\", \"60s\", \"5m\", \"23h\" (m is minutes). So do sizes: \"64MiB\".",
 ];

@@ -17,6 +17,7 @@ mod digest;
 mod doctor;
 mod exit;
 mod export;
+mod feeds;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod generate;
@@ -29,11 +30,11 @@ mod new_file;
 mod once;
 mod online;
 mod output;
-mod presentation;
 mod query;
 mod repositories;
 mod setup;
 pub mod simulate;
+mod snapshot;
 mod spill_file;
 mod status;
 mod transfer;
@@ -74,8 +75,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::History(args) => history::run(&config, &environment, &args),
         Command::Diff(args) => diff::run(&config, &environment, &args),
         Command::Digest(args) => digest::run(&config, &environment, &args),
+        Command::Snapshot(args) => snapshot::run(&config, &environment, &args),
         Command::Move(args) => transfer::run(&config, &environment, &args),
         Command::ApproveDeletes(args) => approve::run(&config, &environment, &args),
+        Command::Feeds(args) => feeds::run(&config, &environment, &args),
         Command::Learn(args) => learn::run(&config, &environment, &args),
         Command::Setup => setup::run(&config, &environment),
         Command::Simulate(args) => simulate(*args, &environment),

@@ -1,6 +1,6 @@
 //! `ewmirror once`: one pass over each repository, with a progress bar on a terminal.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use super::output::{self, AboveBars};
 use super::{Exit, daemon};
 use crate::config::{Environment, RepositoryConfig};
-use crate::domain::RepositoryId;
+use crate::model_refresher::OFFER;
 use crate::pager::PassLimit;
 use crate::progress::problems::Scope;
 use crate::progress::{Progress, RepositoryProgress};
+use crate::status::WatchedRepository;
 use crate::supervisor::ExitReason;
 
 /// How often a bar is drawn although nothing has come: its time left runs on.
@@ -37,18 +38,14 @@ pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> 
     let writer =
         if draws { BoxMakeWriter::new(move || above.clone()) } else { daemon::stderr_writer() };
     let ended = daemon::Prepared::new(file, environment, writer).map(|prepared| {
-        let names = prepared.repositories().iter().map(|it| (it.id, name(it)));
-        let names: HashMap<RepositoryId, String> = names.collect();
-        let width = names.values().map(|name| name.chars().count()).max().unwrap_or_default();
+        let names = prepared.repositories().iter().map(name);
+        let width = names.map(|name| name.chars().count()).max().unwrap_or_default();
         let progress = Arc::clone(&prepared.progress);
         let end = prepared.supervise(PassLimit::One, Some(patience), async |supervisor| {
             // Dropped, and so ended, when the supervisor is done.
             let mut drawing = JoinSet::new();
-            for (id, progress) in supervisor.repositories() {
-                let name = names.get(&id).cloned().unwrap_or_default();
-                drawing.spawn(draw(bars.add(bar(format!("{name:<width$}"))), progress));
-            }
-            supervisor.run().await
+            drawing.spawn(draw_all(bars, supervisor.watched(), width));
+            Box::pin(supervisor.run()).await
         });
         (end, held(&progress))
     });
@@ -64,10 +61,36 @@ pub(super) fn run(file: &Path, environment: Environment, patience: Duration) -> 
     }
 }
 
-/// What is to be said of deletions that wait for the operator; empty where none does.
+/// A bar for each repository, also for those of which is heard only later.
+async fn draw_all(
+    bars: MultiProgress,
+    mut watched: watch::Receiver<Vec<WatchedRepository>>,
+    width: usize,
+) {
+    let mut drawn = HashSet::new();
+    let mut drawing = JoinSet::new();
+    loop {
+        for repository in watched.borrow_and_update().iter() {
+            let settings = Arc::clone(&repository.settings.borrow());
+            if drawn.insert(settings.id) {
+                let bar = bars.add(bar(format!("{:<width$}", name(&settings))));
+                drawing.spawn(draw(bar, repository.progress.clone()));
+            }
+        }
+        if watched.changed().await.is_err() {
+            while drawing.join_next().await.is_some() {}
+            return;
+        }
+    }
+}
+
+/// What is to be said of deletions that wait for the operator, and of repositories that could not be
+/// taken; empty where there is nothing of that.
 fn held(progress: &Progress) -> String {
     let problems = progress.problems.told();
-    let held = problems.iter().filter(|problem| problem.source.scope == Scope::Deletes);
+    let held = problems
+        .iter()
+        .filter(|problem| problem.source.scope == Scope::Deletes || problem.source == OFFER);
     held.map(ToString::to_string).collect::<Vec<_>>().join("\newmirror: ")
 }
 

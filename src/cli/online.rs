@@ -11,8 +11,29 @@ use std::time::{Duration, Instant};
 use super::{Exit, daemon, output};
 use crate::client::{Api, Client, Failure, SearchRequest};
 use crate::config::{Config, Environment, Loaded, RepositoryConfig};
-use crate::domain::Item;
+use crate::domain::{Item, RepositoryId};
+use crate::progress::{ACCESS_REMEDY, AccessDenied, ReadAccess};
 use crate::session::SharedSession;
+
+/// The configuration with the repositories of `id = "all"`, and what is to be said of these: those that
+/// are left out, a line each.
+pub(super) async fn with_offer(
+    client: &Client,
+    config: &Config,
+    session: &SharedSession,
+) -> Result<(Config, String), String> {
+    let Some(every) = &config.every else { return Ok((config.clone(), String::new())) };
+    let list = client.repositories(&session.credentials().await).await;
+    let list = list.map_err(|failure| describe(&failure))?;
+    let offered = list.repositories.iter().map(|it| (it.id, it.can_read));
+    let chosen =
+        every.choose(offered, &[]).map_err(|unfit| format!("{unfit}; {}", unfit.remedy()))?;
+    let mut config = config.clone();
+    config.take_offered(&chosen.taken.into_iter().collect::<Vec<_>>());
+    let left_out =
+        chosen.unreadable.iter().map(|id| format!("repository {id}: left out: {AccessDenied}\n"));
+    Ok((config, left_out.collect()))
+}
 
 /// Signs in, does what `ask` does, signs out, and prints what it returns.
 pub(super) fn run<F>(file: &Path, environment: &Environment, ask: F) -> Exit
@@ -63,15 +84,40 @@ async fn first_pages(
 ) -> (String, Vec<String>) {
     let mut report = format!("signed in as {}\n", config.login.username);
     let mut failures = Vec::new();
+    let config = match with_offer(client, config, session).await {
+        Ok((config, left_out)) => {
+            report.push_str(&left_out);
+            config
+        }
+        Err(error) => {
+            failures.push(error);
+            config.clone()
+        }
+    };
     for repository in &config.repositories {
+        let id = repository.id;
         match first_page(client, session, repository).await {
             Ok(FirstPage { items, total, .. }) => {
-                let (id, items) = (repository.id, items.len());
-                writeln!(report, "repository {id}: {items} of {total} items read")
+                let denied =
+                    if items.is_empty() { access_denied(client, session, id).await } else { None };
+                if let Some(denied) = denied {
+                    failures.push(format!("repository {id}: {denied}; {ACCESS_REMEDY}"));
+                }
+                writeln!(report, "repository {id}: {} of {total} items read", items.len())
                     .expect("a string takes any text");
             }
             Err(failure) => {
-                failures.push(format!("repository {}: {}", repository.id, describe(&failure)));
+                let denied = match &failure {
+                    Failure::Refused(_) => access_denied(client, session, id).await,
+                    _ => None,
+                };
+                failures.push(match denied {
+                    Some(denied) => format!(
+                        "repository {id}: {denied}: {}; {ACCESS_REMEDY}",
+                        output::chain(&failure)
+                    ),
+                    None => format!("repository {id}: {}", describe(&failure)),
+                });
             }
         }
     }
@@ -121,6 +167,18 @@ pub(super) async fn first_page(
     Ok(FirstPage { items: answer.items, total: answer.total, elapsed: begun.elapsed() })
 }
 
+/// That this login may not read a repository, where the server's list says so.
+pub(super) async fn access_denied(
+    client: &Client,
+    session: &SharedSession,
+    repository: RepositoryId,
+) -> Option<AccessDenied> {
+    let list = client.repositories(&session.credentials().await).await.ok()?;
+    let access = ReadAccess::default();
+    access.note(list.repositories.iter().map(|it| (it.id, it.can_read)));
+    access.denied(repository)
+}
+
 /// The end of a command whose request failed.
 pub(super) fn failed(failure: &Failure) -> Exit {
     Exit::Failed(describe(failure))
@@ -137,7 +195,9 @@ fn describe(failure: &Failure) -> String {
 /// What can be done about a failure, where there is something.
 pub(super) fn remedy(failure: &Failure) -> Option<&'static str> {
     match failure {
-        Failure::Denied(_) => Some("check login.username and the password"),
+        Failure::Denied(denial) => {
+            Some(denial.remedy().unwrap_or("check login.username and the password"))
+        }
         Failure::Refused(_) => None,
         Failure::Failed(error) => error.remedy(),
     }

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, StdoutLock, Write as 
 use std::path::Path;
 use std::time::Duration;
 
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Exit;
@@ -116,6 +116,18 @@ fn may_colour(environment: &Environment) -> bool {
 
 fn is_dumb(environment: &Environment) -> bool {
     environment.get("TERM").is_some_and(|terminal| terminal == "dumb")
+}
+
+/// A bar on stderr where it may be drawn; hidden where not.
+pub(super) fn bar(environment: &Environment, template: &str) -> ProgressBar {
+    let target = if may_draw(environment) {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(None, target).with_style(style)
 }
 
 /// Whether a person looks at stderr.

@@ -1,8 +1,9 @@
 //! What the commands that ask the mirror share: where it is, and whether it can be asked.
 //!
 //! They need no password and no server, and may run while the daemon writes. They take a repository
-//! by its number or its configured name; what the server calls it they do not know.
+//! by its number, by its configured name, or else by what its views are called, which is the server's name.
 
+use std::collections::BTreeSet;
 use std::num::{IntErrorKind, ParseIntError};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Exit, output};
-use crate::config::{self, Environment, QueryConfig, RepositoryConfig};
+use crate::config::{self, Environment, EveryRepository, QueryConfig, RepositoryConfig};
 use crate::domain::RepositoryId;
 use crate::mirror::{MirrorError, MirrorReader, Store};
+use crate::model::shape::{MirrorShape, ShapedPart, ShapedView};
 
 /// The most ids or names that an error lists.
 const LISTED: usize = 20;
@@ -81,13 +83,29 @@ impl MirrorQuery {
 
     /// What the configuration says of a repository.
     pub(super) fn configured(&self, repository: RepositoryId) -> Option<&RepositoryConfig> {
-        self.config.repositories.iter().find(|known| known.id == repository)
+        configured(&self.config, repository)
     }
 
     /// The repository that a flag names.
     pub(super) fn find(&self, wanted: &RepositorySelector) -> Result<RepositoryId, Exit> {
-        find(wanted, &self.config.repositories).map_err(Exit::Wrong)
+        let configured = &self.config.repositories;
+        let shape = match wanted {
+            RepositorySelector::Name(name) if called(name, configured).next().is_none() => {
+                self.wait(self.mirror.shape())?
+            }
+            _ => MirrorShape::default(),
+        };
+        find(wanted, configured, &shape).map_err(Exit::Wrong)
     }
+}
+
+/// What a configuration says of a repository.
+pub(super) fn configured(
+    config: &QueryConfig,
+    repository: RepositoryId,
+) -> Option<&RepositoryConfig> {
+    let own = config.repositories.iter().find(|known| known.id == repository);
+    own.or(config.every.as_ref().map(EveryRepository::keys))
 }
 
 /// The end of a command whose question has no answer.
@@ -116,31 +134,65 @@ pub(super) fn repository(text: &str) -> Result<RepositorySelector, ParseIntError
     }
 }
 
-/// Which of the configured repositories is wanted, or why none is. A number stands for itself.
+/// Which repository is wanted, or why none is. A number stands for itself; a name that none has in the
+/// configuration may be that of a view.
 pub(super) fn find(
     wanted: &RepositorySelector,
     configured: &[RepositoryConfig],
+    shape: &MirrorShape,
 ) -> Result<RepositoryId, String> {
     let name = match wanted {
         RepositorySelector::Id(id) => return Ok(*id),
         RepositorySelector::Name(name) => name,
     };
-    let mut called = configured.iter().filter(|known| known.name.as_ref() == Some(name));
-    match (called.next(), called.next()) {
-        (Some(known), None) => Ok(known.id),
-        (None, _) => {
-            let (name, there_are) = (shown(name), there_are(configured));
+    let mut ids: Vec<RepositoryId> = called(name, configured).map(|known| known.id).collect();
+    if ids.is_empty() {
+        // Two repositories may have been called so, one after the other; the view is one repository's.
+        let by = |is_it: fn(&ShapedView) -> &str| -> BTreeSet<RepositoryId> {
+            main_views(shape)
+                .filter(|view| is_it(view) == name)
+                .map(|view| view.repository)
+                .collect()
+        };
+        ids.extend(by(|view| &view.name));
+        if ids.is_empty() {
+            ids.extend(by(|view| &view.base));
+        }
+    }
+    match ids[..] {
+        [id] => Ok(id),
+        [] => {
+            let (name, mut there_are) = (shown(name), there_are(configured));
+            let views: Vec<String> = main_views(shape)
+                .map(|view| format!("{} ({})", view.repository, shown(&view.name)))
+                .collect();
+            if !views.is_empty() {
+                there_are.push_str("; by the server's names: ");
+                there_are.push_str(&listed(views));
+            }
             Err(format!("no repository has the name \"{name}\" in the configuration; {there_are}"))
         }
-        (Some(first), Some(second)) => {
-            let ids = [first, second].into_iter().chain(called).map(|known| known.id.to_string());
-            let (name, ids) = (shown(name), listed(ids));
+        _ => {
+            let (name, ids) = (shown(name), listed(ids.iter().map(RepositoryId::to_string)));
             Err(format!(
                 "more than one repository has the name \"{name}\": take a number for \
                  --repository, one of {ids}"
             ))
         }
     }
+}
+
+/// The views of items, each of which has a repository's name.
+fn main_views(shape: &MirrorShape) -> impl Iterator<Item = &ShapedView> {
+    shape.views.iter().filter(|view| view.part == ShapedPart::Main)
+}
+
+/// The repositories that the configuration calls so.
+fn called<'a>(
+    name: &'a str,
+    configured: &'a [RepositoryConfig],
+) -> impl Iterator<Item = &'a RepositoryConfig> {
+    configured.iter().filter(move |known| known.name.as_deref() == Some(name))
 }
 
 /// What could be asked for instead.
@@ -187,7 +239,7 @@ mod tests {
     }
 
     fn found(text: &str, configured: &[RepositoryConfig]) -> Result<u64, String> {
-        find(&repository(text).unwrap(), configured).map(|id| id.0)
+        find(&repository(text).unwrap(), configured, &MirrorShape::default()).map(|id| id.0)
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
                 offer.skipped
             ));
         }
+        let mut config = config.clone();
+        let readable = offer.repositories.iter().filter(|it| it.can_read != Some(false));
+        config.take_offered(&readable.map(|it| it.id).collect::<Vec<_>>());
         Ok(table(offer.repositories, &config.repositories))
     })
 }
@@ -36,14 +39,18 @@ pub(super) fn table(mut offered: Vec<ListedRepository>, configured: &[Repository
     offered.sort_by_key(|repository| repository.id);
     let rows: Vec<[String; 3]> = offered
         .iter()
-        .map(|ListedRepository { id, name }| {
+        .map(|ListedRepository { id, name, can_read }| {
             let mirrored = configured.iter().find(|config| config.id == *id).map(|config| {
                 let name = config.name.as_deref().map(shown);
                 name.map_or_else(|| "mirrored".to_owned(), |name| format!("mirrored as {name}"))
             });
             let name = name.as_deref().map(shown).filter(|name| !name.is_empty());
             let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
-            [id.to_string(), or_nothing(name), or_nothing(mirrored)]
+            let mut mirrored = or_nothing(mirrored);
+            if *can_read == Some(false) {
+                mirrored.push_str(", this user may not read it (canRead = false)");
+            }
+            [id.to_string(), or_nothing(name), mirrored]
         })
         .collect();
     let lines = std::iter::once(HEADS.map(str::to_owned)).chain(rows);
@@ -80,7 +87,7 @@ mod tests {
     }
 
     fn offered(id: u64, name: Option<&str>) -> ListedRepository {
-        ListedRepository { id: RepositoryId(id), name: name.map(str::to_owned) }
+        ListedRepository { id: RepositoryId(id), name: name.map(str::to_owned), can_read: None }
     }
 
     #[test]

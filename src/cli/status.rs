@@ -4,14 +4,16 @@
 //! two do not belong together: a daemon that keeps another mirror is not the one that was asked for.
 //! That the daemon does not run is said only where nobody has its database.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
 use super::{Exit, daemon, output};
-use crate::config::{self, Environment, MirrorConfig, QueryConfig};
-use crate::mirror::{MirrorSummary, Store};
+use crate::config::{self, Environment, QueryConfig};
+use crate::domain::RepositoryId;
+use crate::mirror::{KeptModel, MirrorError, MirrorSummary, Store};
 use crate::progress::problems::{Problem, ProblemReport, Scope, Source};
 use crate::status::control::ControlOrigin;
 use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
@@ -89,12 +91,12 @@ fn look(file: &Path, environment: &Environment) -> Result<StatusAnswer, Exit> {
     let is_another = matches!(error, ControlRequestError::Another { .. });
     let command = output::command_line(file);
     let silence = unanswered(&error, somebody, &config, &command);
-    let summary = summary(&config.mirror, &runtime);
+    let summary = summary(&config, &runtime);
     // A name that is being looked up in a thread of its own must not hold up the end.
     runtime.shutdown_background();
     match summary {
-        Ok(summary) => {
-            let document = document(&config, &summary, &command, &silence);
+        Ok((summary, models)) => {
+            let document = document(&config, (&summary, &models), &command, &silence);
             if is_another {
                 let error = &silence.error;
                 output::note(&format!("ewmirror: {error}; this is from the database\n"));
@@ -105,12 +107,27 @@ fn look(file: &Path, environment: &Environment) -> Result<StatusAnswer, Exit> {
     }
 }
 
-fn summary(mirror: &MirrorConfig, runtime: &Runtime) -> Result<MirrorSummary, String> {
-    match Store::of(mirror) {
+/// What is known of the models of repositories.
+type ModelsById = HashMap<RepositoryId, KeptModel>;
+
+fn summary(config: &QueryConfig, runtime: &Runtime) -> Result<(MirrorSummary, ModelsById), String> {
+    match Store::of(&config.mirror) {
         Store::None => Err("mirror.url is \"none\", so that nobody else can tell".to_owned()),
         store => runtime
-            .block_on(async { store.open_to_read().await?.summary().await })
-            .map_err(|error| format!("{}; {}", output::chain(&error), error.remedy())),
+            .block_on(async {
+                let reader = store.open_to_read().await?;
+                let summary = reader.summary().await?;
+                let mut models = ModelsById::new();
+                let kept = summary.repositories.iter().map(|it| it.id);
+                for id in kept.chain(config.repositories.iter().map(|it| it.id)) {
+                    // A document without them is better than none.
+                    if let Ok(Some(model)) = reader.model(id).await {
+                        models.insert(id, model);
+                    }
+                }
+                Ok((summary, models))
+            })
+            .map_err(|error: MirrorError| format!("{}; {}", output::chain(&error), error.remedy())),
     }
 }
 
@@ -160,7 +177,7 @@ fn unanswered(
 /// The document of the database alone.
 fn document(
     config: &QueryConfig,
-    summary: &MirrorSummary,
+    (summary, models): (&MirrorSummary, &ModelsById),
     command: &CommandLine,
     silence: &UnansweredDaemon,
 ) -> StatusDocument {
@@ -175,9 +192,14 @@ fn document(
             halts: silence.nobody_runs,
         },
     };
-    let configured = config.repositories.iter().map(|repository| ConfiguredRepository {
-        id: repository.id,
-        name: repository.name.clone(),
+    let own = config.repositories.iter().map(|it| (it.id, it.name.clone()));
+    let is_own = |id: RepositoryId| config.repositories.iter().any(|it| it.id == id);
+    let others = summary.repositories.iter().map(|it| it.id).filter(|id| !is_own(*id));
+    let known = own.chain(others.map(|id| (id, None)));
+    let repositories = known.map(|(id, name)| ConfiguredRepository {
+        id,
+        name: name.or_else(|| models.get(&id)?.model.name.clone()),
+        model_read_ms: models.get(&id).and_then(|model| model.server_ms),
         progress: None,
         last_certified: None,
     });
@@ -187,7 +209,7 @@ fn document(
         daemon: None,
         mirror_url: &config.mirror.url.to_string(),
         summary: Some(Ok(summary)),
-        repositories: configured.collect(),
+        repositories: repositories.collect(),
         problems: vec![unasked],
         max_age: None,
         server: None,

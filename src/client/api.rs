@@ -4,9 +4,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::error::Failure;
-use super::item_call::{ItemRequest, Presence};
+use super::item_call::{ItemRequest, ItemsRequest, Presence};
 use super::repository_call::RepositoryList;
 use super::search_call::{SearchAnswer, SearchRequest};
+use crate::domain::IdSet;
 use crate::model::{MetadataReply, MetadataRequest};
 use crate::session::{Credentials, Tokens};
 
@@ -43,6 +44,21 @@ pub trait Api: Send + Sync + 'static {
         credentials: &Credentials,
         request: &ItemRequest,
     ) -> impl Future<Output = Result<Presence, Failure>> + Send;
+
+    /// Whether there is a call for several items at once.
+    fn has_items_call(&self) -> bool {
+        false
+    }
+
+    /// Asks for several items at once: those of them that the server surely has. Of an item that is not
+    /// among them it says nothing.
+    fn items(
+        &self,
+        _credentials: &Credentials,
+        _request: &ItemsRequest,
+    ) -> impl Future<Output = Result<IdSet, Failure>> + Send {
+        std::future::ready(Ok(IdSet::new()))
+    }
 
     /// Asks what repositories there are for this login.
     fn repositories(

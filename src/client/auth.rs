@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use url::form_urlencoded;
 
 use super::api::SessionStatus;
 use super::error::{ApiEndpoint, Failure};
@@ -94,23 +95,36 @@ fn enable_api_login<'a>(settings: &Settings, cookies: &'a Cookies) -> ApiRequest
     }
 }
 
-/// `POST webcm/rest/oauth/token` (seen), which knows name and password in the URL only. So this URL
-/// is never shown.
+/// What a token is asked for with, beside name and password (seen).
+const GRANT: [(&str, &str); 3] =
+    [("grant_type", "password"), ("allowexpire", "true"), ("language", "en")];
+
+/// `POST webcm/rest/oauth/token` (seen), with name and password as a form in the body. Servers before
+/// 10.2.1 read them in the URL only (seen): there they stand where the configuration says so, and this
+/// URL is never shown.
 fn oauth_token<'a>(settings: &Settings, cookies: &'a Cookies) -> Result<ApiRequest<'a>, Failure> {
     let login = &settings.login;
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(GRANT);
+    form.append_pair("username", &login.username).append_pair("password", login.password.expose());
+    let form = form.finish();
     let mut url = settings.url(ApiEndpoint::Token);
-    url.query_pairs_mut()
-        .append_pair("grant_type", "password")
-        .append_pair("username", &login.username)
-        .append_pair("password", login.password.expose());
     let mut headers = plain();
     let client = format!("{}:{}", login.client_id, login.client_secret.expose());
     let basic = format!("Basic {}", STANDARD.encode(client));
     headers.insert(AUTHORIZATION, sensitive(ApiEndpoint::Token, &basic)?);
-    // Some servers want a length with every POST, and the library sends none without a body.
-    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let body = if login.oauth_credentials_in_url {
+        url.set_query(Some(&form));
+        // Some servers want a length with every POST, and the library sends none without a body.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        None
+    } else {
+        let media_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, media_type);
+        Some(Bytes::from(form))
+    };
     let (endpoint, method) = (ApiEndpoint::Token, Method::POST);
-    Ok(ApiRequest { endpoint, method, url, headers, body: None, cookies })
+    Ok(ApiRequest { endpoint, method, url, headers, body, cookies })
 }
 
 /// The tokens among an answer's cookies.

@@ -169,6 +169,16 @@ pub struct Denial {
     pub reason: Option<String>,
 }
 
+impl Denial {
+    /// What can be done about it, where the call makes it known better than in general.
+    pub fn remedy(&self) -> Option<&'static str> {
+        (self.endpoint == ApiEndpoint::Token).then_some(
+            "check login.username, the password, login.client_id and its secret; a server before \
+             10.2.1 needs login.oauth_credentials_in_url = true",
+        )
+    }
+}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} denied (status {})", self.endpoint, self.status)?;

@@ -7,12 +7,13 @@ use url::Url;
 
 use super::api::{Api, SessionStatus};
 use super::error::Failure;
-use super::item_call::{ItemRequest, Presence};
+use super::item_call::{ItemRequest, ItemsRequest, Presence};
 use super::probe::{self, ProbeAnswer, ProbeRequest};
 use super::repository_call::RepositoryList;
 use super::search_call::{SearchAnswer, SearchRequest};
 use super::settings::{ClientSettings, Settings};
 use super::{auth, items, metadata, repositories};
+use crate::domain::IdSet;
 use crate::http::SetupError;
 use crate::model::{MetadataReply, MetadataRequest};
 use crate::session::{Credentials, Tokens};
@@ -87,6 +88,18 @@ impl Api for Client {
         request: &ItemRequest,
     ) -> Result<Presence, Failure> {
         items::item(&self.settings(), &credentials.tokens, request).await
+    }
+
+    fn has_items_call(&self) -> bool {
+        self.settings().items_call.is_some()
+    }
+
+    async fn items(
+        &self,
+        credentials: &Credentials,
+        request: &ItemsRequest,
+    ) -> Result<IdSet, Failure> {
+        items::items(&self.settings(), &credentials.tokens, request).await
     }
 
     async fn repositories(&self, credentials: &Credentials) -> Result<RepositoryList, Failure> {

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::api::{Api, SessionStatus};
 use super::error::Failure;
-use super::item_call::{ItemRequest, Presence};
+use super::item_call::{ItemRequest, ItemsRequest, Presence};
 use super::repository_call::RepositoryList;
 use super::search_call::{SearchAnswer, SearchRequest};
+use crate::domain::IdSet;
 use crate::metrics::calls::{Call, CallOutcome, Calls};
 use crate::model::{MetadataReply, MetadataRequest};
 use crate::session::{Credentials, Tokens};
@@ -85,6 +86,18 @@ impl<A: Api> Api for Instrumented<A> {
         request: &ItemRequest,
     ) -> Result<Presence, Failure> {
         self.measured(Call::Item, self.api.item(credentials, request)).await
+    }
+
+    fn has_items_call(&self) -> bool {
+        self.api.has_items_call()
+    }
+
+    async fn items(
+        &self,
+        credentials: &Credentials,
+        request: &ItemsRequest,
+    ) -> Result<IdSet, Failure> {
+        self.measured(Call::Item, self.api.items(credentials, request)).await
     }
 
     async fn repositories(&self, credentials: &Credentials) -> Result<RepositoryList, Failure> {

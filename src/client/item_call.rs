@@ -14,6 +14,17 @@ pub struct ItemRequest {
     pub item_id: JsonPointer,
 }
 
+/// Several items asked for at once.
+#[derive(Clone, Debug)]
+pub struct ItemsRequest {
+    /// Which repository.
+    pub repository: RepositoryId,
+    /// Which items, 500 at most (vendor).
+    pub items: Vec<ItemId>,
+    /// Where an item carries its id.
+    pub item_id: JsonPointer,
+}
+
 /// Whether the server has an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Presence {

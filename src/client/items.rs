@@ -12,13 +12,16 @@ use tokio::task::spawn_blocking;
 use super::auth::{signed, token_cookies};
 use super::error::{ApiEndpoint, Failure, RequestError, RequestErrorKind};
 use super::exchange::{ApiRequest, exchange};
-use super::item_call::{ItemRequest, Presence};
+use super::item_call::{ItemRequest, ItemsRequest, Presence};
 use super::page::{self, PageQuery};
 use super::presence;
 use super::search_call::{SearchAnswer, SearchRequest};
 use super::settings::Settings;
 use super::verdict::{Reply, secret};
+use crate::domain::envelope::BareId;
+use crate::domain::{IdSet, RepositoryId};
 use crate::http::Method;
+use crate::http::header::{CONTENT_TYPE, HeaderValue};
 use crate::session::Tokens;
 
 /// The members of a search that are ours to set.
@@ -99,6 +102,45 @@ pub(super) async fn item(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The call for several items (vendor that there is one, open which): what its answer surely shows; nothing
+/// where none is configured.
+pub(super) async fn items(
+    settings: &Settings,
+    tokens: &Tokens,
+    request: &ItemsRequest,
+) -> Result<IdSet, Failure> {
+    let Some(path) = &settings.items_call else { return Ok(IdSet::new()) };
+    let item_ids = request.items.iter().map(BareId).collect();
+    let body = serde_json::to_vec(&ItemsBody { repository_id: request.repository, item_ids });
+    let body = body.map_err(|error| {
+        RequestError::new(ApiEndpoint::Item, RequestErrorKind::Other).with_source(error)
+    })?;
+    let endpoint = ApiEndpoint::Item;
+    let mut headers = settings.signed(endpoint, tokens)?;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let call = ApiRequest {
+        endpoint,
+        method: Method::POST,
+        url: settings.http.url(&format!("webcm/rest/api/{path}")),
+        headers,
+        body: Some(Bytes::from(body)),
+        cookies: &tokens.cookies,
+    };
+    let exchanged = exchange(settings, call).await?;
+    let (reply, asked) = (exchanged.reply.clone(), request.clone());
+    let read = move || presence::items(&reply, &asked);
+    let verdict = aside(&exchanged.reply, read).await;
+    exchanged.conclude(verdict, || settings.redactor(tokens))
+}
+
+/// The body of the call for several items, ids as items have them (ours to choose: the call is open).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ItemsBody<'a> {
+    repository_id: RepositoryId,
+    item_ids: Vec<BareId<'a>>,
 }
 
 /// Judges an answer; a large one where nobody waits for the thread.

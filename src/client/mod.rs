@@ -59,10 +59,8 @@ pub use self::error::{Failure, Refusal, RefusalShape, RequestError, RequestError
 pub use self::fingerprint::Fingerprints;
 pub use self::http_client::Client;
 pub use self::instrumented::Instrumented;
-pub use self::item_call::{ItemRequest, Presence};
+pub use self::item_call::{ItemRequest, ItemsRequest, Presence};
 pub use self::probe::{ProbeAnswer, ProbeRequest};
-pub use self::repository_call::ListedRepository;
-#[cfg(test)]
-pub use self::repository_call::RepositoryList;
+pub use self::repository_call::{ListedRepository, RepositoryList};
 pub use self::search_call::{SearchAnswer, SearchRequest, UnreadableItem};
 pub use self::settings::ClientSettings;

@@ -10,10 +10,11 @@
 use serde_json::value::RawValue;
 
 use super::error::{RefusalShape, RequestErrorKind};
-use super::item_call::{ItemRequest, Presence};
+use super::item_call::{ItemRequest, ItemsRequest, Presence};
 use super::verdict::{self, Reply, Verdict};
 use super::walk;
 use super::wire::{self, ApiEnvelope};
+use crate::domain::{IdSet, RepositoryId};
 
 /// A member in which the item may stand, and the members inside it in which it may.
 struct ItemPlace {
@@ -39,6 +40,10 @@ const DELETED_FLAGS: [&str; 2] = ["deleted", "isDeleted"];
 /// Members that say it by the word `deleted` (open). Attributes are keyed by field id (seen), so
 /// that none of these is one.
 const DELETED_WORDS: [&str; 3] = ["status", "state", "itemStatus"];
+
+/// Members that say how it went with one of several (open). No attribute is called so, as above.
+const VERDICTS: [&str; 7] =
+    ["success", "error", "errors", "errorCode", "message", "status", "state"];
 
 /// What a place for the item shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +80,51 @@ pub(super) fn item(reply: &Reply, asked: &ItemRequest) -> Verdict<Presence> {
     }
 }
 
+/// The call for several items (vendor that there is one, open which): those of them that the answer
+/// shows. That an item is not there says nothing.
+pub(super) fn items(reply: &Reply, asked: &ItemsRequest) -> Verdict<IdSet> {
+    if reply.foreign_redirect.is_none() && reply.status != 200 {
+        return Verdict::Failed(RequestErrorKind::Status);
+    }
+    let status = match verdict::accepted(reply) {
+        Ok(envelope) => envelope.status,
+        // A list has no status.
+        Err(Verdict::Failed(RequestErrorKind::WrongShape { .. })) => None,
+        Err(verdict) => return verdict,
+    };
+    let mut shown = IdSet::new();
+    let no_error = status.is_none_or(|status| matches!(status.get(), "null" | "0"));
+    if no_error && let Ok(whole) = serde_json::from_slice::<&RawValue>(&reply.body) {
+        show(whole, asked, &PLACES, &mut shown);
+    }
+    Verdict::Answer(asked.items.iter().filter(|id| shown.contains(id)).collect())
+}
+
+/// Adds the items that stand in a list or, where this is an object, in the lists of these places.
+fn show(value: &RawValue, asked: &ItemsRequest, places: &[ItemPlace], shown: &mut IdSet) {
+    let is_list = wire::elements_that(value, |element| {
+        let id = wire::id_of(element, &asked.item_id);
+        let is_item = || is_bare(element) && sight_of(element, asked.repository) == Sight::Item;
+        let id = id.filter(|_| is_item());
+        id.is_some_and(|id| shown.insert(&id))
+    });
+    // What holds the items may say more of them than they do.
+    if is_list.is_some() || sight_of(value, asked.repository) != Sight::Item {
+        return;
+    }
+    for place in places {
+        if let Some(inside) = walk::member(value, &[place.name]) {
+            show(inside, asked, place.inside, shown);
+        }
+    }
+}
+
+/// Whether an element of a list speaks of nothing but the item: one that says how it went with this id may say
+/// that there is none.
+fn is_bare(element: &RawValue) -> bool {
+    VERDICTS.iter().all(|name| walk::member(element, &[*name]).is_none())
+}
+
 /// What a success says.
 fn presence(reply: &Reply, envelope: &ApiEnvelope<'_>, asked: &ItemRequest) -> Presence {
     let Ok(whole) = serde_json::from_slice::<&RawValue>(&reply.body) else {
@@ -107,7 +157,7 @@ fn look(value: &RawValue, asked: &ItemRequest, places: &[ItemPlace]) -> Sight {
     // Counted rather than collected: an answer may have millions of elements.
     let that_show = |sight: Sight| {
         wire::elements_that(value, |element: &RawValue| {
-            is_asked(element, asked) == Some(true) && sight_of(element, asked) == sight
+            is_asked(element, asked) == Some(true) && sight_of(element, asked.repository) == sight
         })
     };
     if let Some((there, elements)) = that_show(Sight::Item) {
@@ -122,7 +172,7 @@ fn look(value: &RawValue, asked: &ItemRequest, places: &[ItemPlace]) -> Sight {
     }
     let own = is_asked(value, asked);
     if own == Some(true) {
-        return sight_of(value, asked);
+        return sight_of(value, asked.repository);
     }
     let found = places.iter().filter_map(|place| {
         walk::member(value, &[place.name]).map(|inside| look(inside, asked, place.inside))
@@ -133,7 +183,7 @@ fn look(value: &RawValue, asked: &ItemRequest, places: &[ItemPlace]) -> Sight {
     };
     match best(&found) {
         // What holds the item may say more of it than the item itself.
-        Sight::Item => sight_of(value, asked),
+        Sight::Item => sight_of(value, asked.repository),
         Sight::Removed => Sight::Removed,
         _ if own.is_some() || found.contains(&Sight::Unclear) || TOTALS.iter().any(counts) => {
             Sight::Unclear
@@ -150,11 +200,11 @@ fn best(seen: &[Sight]) -> Sight {
 }
 
 /// What the item, or the object that it was found in, says of where it is.
-fn sight_of(parent: &RawValue, asked: &ItemRequest) -> Sight {
+fn sight_of(parent: &RawValue, repository: RepositoryId) -> Sight {
     let text = |name: &str| walk::member(parent, &[name]).map(|raw| raw.get().trim_matches('"'));
     let is_elsewhere = text(REPOSITORY)
         .and_then(|number| number.parse::<u64>().ok())
-        .is_some_and(|repository| repository != asked.repository.0);
+        .is_some_and(|number| number != repository.0);
     let is_flagged = DELETED_FLAGS.into_iter().any(|name| text(name) == Some("true"));
     let is_told =
         DELETED_WORDS.into_iter().filter_map(text).any(|word| word.eq_ignore_ascii_case("deleted"));

@@ -18,4 +18,6 @@ pub struct ListedRepository {
     pub id: RepositoryId,
     /// What the server calls it, as it came.
     pub name: Option<String>,
+    /// Whether this login may read it, where the server says so: its `canRead` (vendor).
+    pub can_read: Option<bool>,
 }

@@ -89,7 +89,32 @@ fn offered(entry: &RawValue) -> Option<ListedRepository> {
     let name = member(entry, &NAMES, "name", |value| {
         wire::text(value).map(|name| name.chars().take(LONGEST_NAME).collect())
     });
-    Some(ListedRepository { id: RepositoryId(id), name })
+    Some(ListedRepository { id: RepositoryId(id), name, can_read: can_read(entry) })
+}
+
+/// Whether this login may read the repository: its own `canRead` (vendor), or else that of what holds
+/// permissions (an older form, deprecated; vendor).
+fn can_read(entry: &RawValue) -> Option<bool> {
+    let own = |value| {
+        let mut found = None;
+        // Of nothing else that ends so: a repository is not given up for another member's sake.
+        wire::each_member(value, |name, value| {
+            if name.eq_ignore_ascii_case("canRead") {
+                found = found.or_else(|| truth(value));
+            }
+        });
+        found
+    };
+    own(entry).or_else(|| own(walk::member(entry, &["permissions"])?))
+}
+
+/// A truth value, perhaps written as text.
+fn truth(value: &RawValue) -> Option<bool> {
+    match value.get() {
+        "true" | "\"true\"" => Some(true),
+        "false" | "\"false\"" => Some(false),
+        _ => None,
+    }
 }
 
 /// The first member of these names that can be read, else the first whose name ends so.

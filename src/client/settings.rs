@@ -30,6 +30,8 @@ pub struct ClientSettings<'a> {
 pub(super) struct Settings {
     pub(super) http: HttpClient,
     pub(super) login: LoginConfig,
+    /// `server.items_call`.
+    pub(super) items_call: Option<String>,
     transport: Transport,
     proxy_passwords: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl Settings {
         Ok(Self {
             http: HttpClient::new(from.server, from.environment)?,
             login: from.login.clone(),
+            items_call: from.server.items_call.clone(),
             transport: from.transport,
             proxy_passwords: proxy_passwords(from.server),
         })

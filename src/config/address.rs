@@ -66,7 +66,7 @@ fn server(input: Input<'_>) -> Parsed<Url> {
 }
 
 /// Whether what is sent to this URL stays on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

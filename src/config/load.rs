@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::feed_rules;
 use super::rules;
 use super::table::SCHEMA;
 use super::whole::{Config, QueryConfig};
@@ -85,6 +86,8 @@ fn query(parser: &mut Parser, environment: &Environment) -> ParseResult<QueryCon
     let errors = parser.error_count();
     rules::find_mirror_password(parser, environment);
     let config = QueryConfig::parse(parser);
+    // Nobody has looked for them.
+    feed_rules::leave_out_secrets(parser);
     rules::check(parser);
     if parser.error_count() > errors { Err(Reported) } else { config }
 }

@@ -11,6 +11,10 @@
 //! wrong; `rules` sees to what holds between keys.
 
 mod address;
+mod every;
+mod feed_rules;
+mod feed_values;
+mod ignored;
 mod load;
 mod names_file;
 mod numbers;
@@ -30,18 +34,23 @@ pub use crate::settings::environment::Environment;
 #[cfg(any(test, fuzzing))]
 pub use crate::settings::error::SettingSource;
 pub use crate::settings::error::{ConfigError, ConfigErrors, Warning};
+pub use crate::settings::masked_url::MaskedUrl;
 #[cfg(test)]
 pub use crate::settings::schema::Schema;
 pub use crate::settings::schema::{ConfigKey, OnReload, Requirement, SectionSchema};
 pub use crate::settings::secret::Secret;
 pub use crate::settings::secrets::SecretSource;
+pub use crate::settings::signing_keys::SigningKeys;
+pub use address::is_loopback;
+pub use every::{ChosenRepositories, EveryRepository, UnfitOffer};
+pub use feed_values::{FeedStart, FeedType};
 pub use load::{
     Loaded, load, load_for_queries, load_for_queries_leniently, load_text, password_source,
 };
 #[cfg(test)]
 pub use table::{ChangesConfig, StatusConfig};
 pub use table::{
-    DeletesConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
+    DeletesConfig, FeedConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
     RepositoryConfig, SCHEMA, ServerConfig, SessionConfig,
 };
 #[cfg(test)]

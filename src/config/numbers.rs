@@ -39,6 +39,9 @@ const LARGEST_PAGE: u32 = 100_000;
 /// Ids are integers in TOML, which has 63 bits for them; the vendor's are positive.
 const REPOSITORY_IDS: RangeInclusive<u64> = 1..=i64::MAX.unsigned_abs();
 
+/// More repositories than a server has, or than one daemon could read.
+const MOST_REPOSITORIES: u32 = 10_000;
+
 /// More items than any repository has: a larger `min_count` is a slip.
 const MOST_DELETES: u64 = 1_000_000_000;
 
@@ -61,9 +64,26 @@ pub(super) const IN_FLIGHT: Codec<AutoOr<NonZeroU32>> = Codec::new(
 /// A number of items that may be deleted.
 pub(super) const DELETES: Codec<u64> = Codec::plain(|input| whole(input, 0..=MOST_DELETES));
 
-/// The number of a repository.
-pub(super) const REPOSITORY_ID: Codec<RepositoryId> =
-    Codec::plain(|input| whole(input, REPOSITORY_IDS).map(RepositoryId));
+/// The number of a repository, or `"all"` for every one.
+pub(super) const REPOSITORY_ID: Codec<RepositoryId> = Codec::new(
+    |input| {
+        if matches!(input.kind, ValueKind::String(text) if text == "all") {
+            return Ok(RepositoryId::EVERY);
+        }
+        whole(input, REPOSITORY_IDS).map(RepositoryId).map_err(|found| {
+            let hint = format!("{}, or \"all\"", found.hint);
+            InvalidValue { hint, ..found }
+        })
+    },
+    |id| match *id {
+        RepositoryId::EVERY => "all".into(),
+        RepositoryId(number) => i64::try_from(number).unwrap_or(i64::MAX).into(),
+    },
+);
+
+/// A number of repositories.
+pub(super) const REPOSITORIES: Codec<NonZeroU32> =
+    Codec::plain(|input| count(input, MOST_REPOSITORIES));
 
 /// So many a second; a fraction is fewer than one.
 pub(super) const RATE: Codec<Rate> = Codec::new(rate, |rate| rate.0.into());

@@ -6,12 +6,17 @@ use std::time::Duration;
 use config::ValueKind;
 
 use super::address::{self, PROXY_URL};
+use super::every::EveryRepository;
+use super::feed_rules;
 use super::numbers::REPOSITORY_ID;
 use super::search;
-use super::table::{LoginConfig, MirrorConfig, RepositoryConfig, ServerConfig, SessionConfig};
+use super::table::{
+    LoginConfig, MirrorConfig, RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
+};
 use super::values::LoginMethod;
 use super::whole::Config;
-use super::words::{POINTER, POINTERS, POINTERS_HINT, TEXT};
+use super::words::{FLAG, POINTER, POINTERS, POINTERS_HINT, TEXT};
+use crate::domain::RepositoryId;
 use crate::mirror_url::{MIRROR_URL, MirrorUrl, SslMode};
 use crate::settings::choice::{Choice as _, choice};
 use crate::settings::codec::InvalidValue;
@@ -57,12 +62,19 @@ pub(super) fn find_secrets(parser: &mut Parser, environment: &Environment) {
             parser.remove(id.path);
         }
         parser.remove(key.path);
+        let key = LoginConfig::key("oauth_credentials_in_url");
+        if parser.peek("login", key, &FLAG) == Some(true) && method.is_some() {
+            parser.warn(key.path, "is ignored, because login.method is not \"oauth\"");
+        }
     }
     let key = ServerConfig::key("proxy_password");
     let proxy = SecretKey { key, file: ServerConfig::key("proxy_password_file"), unit: None };
     proxy.resolve(parser, environment);
     put_into_proxy(parser, key.path);
+    let (key, file) = (StatusConfig::key("token"), StatusConfig::key("token_file"));
+    SecretKey { key, file, unit: None }.resolve(parser, environment);
     find_mirror_password(parser, environment);
+    feed_rules::find_secrets(parser, environment);
 }
 
 /// Finds the password of the mirror, where there is one that takes a password.
@@ -122,8 +134,10 @@ pub(super) fn check(parser: &mut Parser) {
     let mut known = BTreeMap::new();
     for path in &repositories {
         check_id(parser, path, &mut known);
+        check_every(parser, path);
         check_ignored(parser, path);
     }
+    feed_rules::check(parser);
 }
 
 /// Each repository stands there once.
@@ -133,9 +147,24 @@ fn check_id<'a>(parser: &mut Parser, path: &'a str, known: &mut BTreeMap<u64, &'
     if let Some(first) = known.get(&id.0) {
         let error = format!("is also the id of {first}");
         let found = InvalidValue::new(error, "keep one of the two: a repository is paged once");
-        parser.report(&format!("{path}.id"), Some(id.to_string()), found);
+        let shown = if id == RepositoryId::EVERY { "\"all\"".to_owned() } else { id.to_string() };
+        parser.report(&format!("{path}.id"), Some(shown), found);
     } else {
         known.insert(id.0, path);
+    }
+}
+
+/// What makes no sense of every repository at once, and what makes none of one.
+fn check_every(parser: &mut Parser, path: &str) {
+    let Some(id) = parser.peek(path, RepositoryConfig::key("id"), &REPOSITORY_ID) else { return };
+    let own = |name: &str| format!("{path}.{name}");
+    if id == RepositoryId::EVERY && parser.is_set(&own("name")) {
+        let hint = "take it out, or give the repository a section of its own";
+        let found = InvalidValue::new("would be the name of every repository", hint);
+        parser.report(&own("name"), None, found);
+    }
+    if id != RepositoryId::EVERY && parser.is_set(&own("max_repositories")) {
+        parser.warn(&own("max_repositories"), "is ignored, because id is not \"all\"");
     }
 }
 
@@ -179,13 +208,17 @@ pub(super) fn check_login(parser: &mut Parser) {
 
 /// Warns of what works but should be known.
 pub(super) fn warn(parser: &mut Parser, config: &Config) {
-    let Config { server, session, repositories, mirror, .. } = config;
+    let Config { server, login, session, mirror, .. } = config;
     if server.url.scheme() == "http" && !address::is_loopback(&server.url) {
         let key = ServerConfig::key("url");
         parser.warn(key.path, "is plain http: password, tokens and items travel readably");
     }
     if let Some(path) = &server.client_identity_file {
         warn_if_exposed(parser, ServerConfig::key("client_identity_file").path, path);
+    }
+    if login.oauth_credentials_in_url && login.method == LoginMethod::Oauth {
+        let key = LoginConfig::key("oauth_credentials_in_url");
+        parser.warn(key.path, "is true: the password stands in a URL, which access logs keep");
     }
     if server.accept_invalid_certificates {
         let key = ServerConfig::key("accept_invalid_certificates");
@@ -202,10 +235,16 @@ pub(super) fn warn(parser: &mut Parser, config: &Config) {
         let key = SessionConfig::key("max_age");
         parser.warn(key.path, "is not below 24h, when a session ends: it is renewed only then");
     }
+    feed_rules::warn(parser);
     let mut warned_of_paging = false;
-    for (path, RepositoryConfig { paging, .. }) in
-        parser.elements(REPOSITORY).iter().zip(repositories)
-    {
+    for path in &parser.elements(REPOSITORY) {
+        let peeked = parser.peek(path, RepositoryConfig::key("id"), &REPOSITORY_ID);
+        let every = config.every.as_ref().map(EveryRepository::keys);
+        let mut sections = config.repositories.iter().chain(every);
+        let Some(RepositoryConfig { paging, .. }) = sections.find(|it| Some(it.id) == peeked)
+        else {
+            continue;
+        };
         let page_size = paging.page_size.get();
         let own = format!("{path}.page_size");
         let is_own = parser.is_set(&own);

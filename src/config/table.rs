@@ -9,30 +9,38 @@
     reason = "a commented file and a manual page have no Markdown"
 )]
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use url::Url;
 
 use super::address::{LISTEN, PROXY_URL, SERVER_URL};
+use super::feed_values::{
+    FEED_ATTRIBUTES, FEED_BATCH, FEED_FILE, FEED_NAME, FEED_NETWORKS, FEED_OPERATIONS,
+    FEED_REPOSITORIES, FEED_START, FEED_TYPE, FEED_URL, FeedStart, FeedType,
+};
 use super::names_file::{NAMES_FILE, NamesFile};
 use super::numbers::{
     AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, LEASE_TTL, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
-    REFRESH, REPOSITORY_ID, RESPONSE_SIZE,
+    REFRESH, REPOSITORIES, REPOSITORY_ID, RESPONSE_SIZE,
 };
 use super::search::SEARCH;
 use super::values::{
     AutoOr, LogFormat, LogLevel, LoginMethod, Rate, Refresh, StatusListen, Transport,
 };
 use super::words::{
-    FLAG, INSTANCE_NAME, POINTER, POINTERS, READABLE_FILE, SCHEMA_NAME, TEXT, WORDS,
+    CALL_PATH, FLAG, INSTANCE_NAME, POINTER, POINTERS, READABLE_FILE, SCHEMA_NAME, TEXT, TOKEN,
+    WORDS,
 };
-use crate::domain::RepositoryId;
+use crate::domain::{FeedName, Op, RepositoryId};
 use crate::json::JsonPointer;
 use crate::mirror_url::{MIRROR_URL, MirrorUrl};
 use crate::settings::choice::choice;
+use crate::settings::masked_url::MaskedUrl;
 use crate::settings::parser::{ParseResult, Parser};
 use crate::settings::schema::{ConfigKey, OnReload, Requirement, Schema, SectionSchema};
 use crate::settings::secret::Secret;
@@ -49,6 +57,7 @@ pub const SCHEMA: Schema = Schema(&[
     MirrorConfig::SCHEMA,
     InstanceConfig::SCHEMA,
     ModelConfig::SCHEMA,
+    FeedConfig::SCHEMA,
     ChangesConfig::SCHEMA,
     DeletesConfig::SCHEMA,
     StatusConfig::SCHEMA,
@@ -94,6 +103,10 @@ section! {
         /// true takes any certificate for good: anybody on the way can read the password. For a
         /// trial only; ca_file is the right way to a self-signed certificate.
         accept_invalid_certificates: bool = FLAG, Default(false), Reconnect;
+        /// Where the server has a call that answers for up to 500 items by id at once: its path below
+        /// webcm/rest/api. It is sent {"repositoryId": 10149, "itemIds": [1, 2]} by POST. Items that a
+        /// pass did not see are asked for by it, and singly where it does not show them.
+        items_call: Option<String> = CALL_PATH, Optional("items/list"), Reconnect;
         /// How long it may take to get a connection.
         connect_timeout: Duration = DURATION, Default("5s"), Reconnect;
         /// How long it may take to get a whole answer, from the sending of its request.
@@ -145,6 +158,12 @@ section! {
         /// A file that holds the client's secret alone.
         client_secret_file = SECRET_FILE, Optional("/etc/ewmirror/client_secret"), NewLogin;
     }
+    fields {
+        /// For "oauth", whether name and password stand in the URL, where access logs keep them: only
+        /// for servers before version 10.2.1, which read them nowhere else. false: they are sent as a
+        /// form in the body.
+        oauth_credentials_in_url: bool = FLAG, Default(false), NewLogin;
+    }
 }
 
 section! {
@@ -167,9 +186,14 @@ section! {
     /// `[deletes]` can be set here too, and then holds for this repository alone.
     pub list "repository" => RepositoryConfig;
     fields {
-        /// The number of the repository.
+        /// The number of the repository; or "all", once, for every repository that the server offers
+        /// to this login and that has no section of its own, with the keys of this one. Which those are
+        /// is asked at the start and at each refresh of the model.
         id: RepositoryId =
             REPOSITORY_ID, Required(10149, "write the repository's number"), Repository;
+        /// For "all", the most repositories that are taken; where the server offers more, none is,
+        /// and that is told. Not set: 200.
+        max_repositories: Option<NonZeroU32> = REPOSITORIES, Optional(200), Repository;
         /// What people call it, for logs and status.
         name: Option<String> = TEXT, Optional("products"), Repository;
         /// Where an item carries its id: a JSON pointer, "/itemId" or, one level down, "/meta/id".
@@ -179,8 +203,10 @@ section! {
         search: serde_json::Map<String, serde_json::Value> =
             SEARCH, Optional({ savedSetId = 7 }), NewPass;
         /// Members that change on every read and mean nothing, as JSON pointers. They are left out
-        /// when an item is compared with its copy: a change in them alone is no change.
-        ignore: Arc<[JsonPointer]> = POINTERS, Optional(["/F_100999"]), Repository;
+        /// when an item is compared with its copy: a change in them alone is no change. Not set:
+        /// Last_Updated, which changes at mere validations, by this name or as the attribute that the
+        /// model calls so. []: none.
+        ignore: Option<Arc<[JsonPointer]>> = POINTERS, Optional(["/F_100999"]), Repository;
         /// What the attributes are called: a csv file with the header
         /// "id,name,restricted_name,type,language,code_set", or a JSON file with such members. What
         /// it says wins over what the server says. It must not be a link.
@@ -282,6 +308,63 @@ section! {
 }
 
 section! {
+    /// What is delivered to others: one section for each feed. It follows the log of changes from where it
+    /// is, delivers in order, at least once, and holds up nobody.
+    pub list "feed" => FeedConfig;
+    fields {
+        /// What it is called; what it has delivered is known by this name.
+        name: FeedName = FEED_NAME, Required("shop", "write a name, such as \"shop\""), Live;
+        /// What it delivers to: a "file" of lines of JSON, or a "webhook": a URL that gets signed batches.
+        feed_type as "type": FeedType = FEED_TYPE, Required("file", "write \"file\" or \"webhook\""), Live;
+        /// The repositories that it is about, by their numbers. Not set: all.
+        repositories: Option<BTreeSet<RepositoryId>> =
+            FEED_REPOSITORIES, Optional([10149]), Live;
+        /// Where it begins as long as it has delivered nothing: "start", with an r for each item that there
+        /// is, and then the changes; "now"; or behind a sequence.
+        from: FeedStart = FEED_START, Default("start"), Live;
+        /// Members are called by the names of their attributes, as far as these are known.
+        names: bool = FLAG, Default(false), Live;
+        /// Updates name the attributes that they change, in a member "changed".
+        changed: bool = FLAG, Default(false), Live;
+        /// Ids and operations only: "before" and "after" are null.
+        thin: bool = FLAG, Default(false), Live;
+        /// Only these operations, as in the log: "r", "c", "u", "d". Not set: all.
+        operations: Option<Vec<Op>> = FEED_OPERATIONS, Optional(["c", "u", "d"]), Live;
+        /// Of updates only those that change one of these attributes, by name or field id. Not set: all.
+        attributes: Option<Vec<String>> = FEED_ATTRIBUTES, Optional(["Price"]), Live;
+        /// How many changes are delivered at once, at most.
+        batch: NonZeroU32 = FEED_BATCH, Default(1000), Live;
+        /// So long the log keeps what this feed has not delivered, although changes.keep would drop it.
+        hold: Duration = AGE, Default("7d"), Live;
+        /// Of a file: where it is; it must be in a folder that the daemon may write; as a service, that is
+        /// /var/lib/ewmirror, or what ReadWritePaths= of a drop-in names.
+        path: Option<PathBuf> = FEED_FILE, Optional("/var/lib/ewmirror/products.ndjson"), Live;
+        /// Before the file gets larger than this, it is renamed after the time, compressed, and a new one
+        /// is begun.
+        max_size: u64 = RESPONSE_SIZE, Default("256MiB"), Live;
+        /// The same where it is older than this when something is to be appended. Not set: whatever its
+        /// age.
+        max_age: Option<Duration> = AGE, Optional("1d"), Live;
+        /// Of a webhook: where batches are sent, by https, or by http on this machine. Only its host is
+        /// ever shown.
+        url: Option<MaskedUrl> =
+            FEED_URL, Optional("https://shop.example.com/hooks/products"), Live;
+        /// What signs: whsec_ or whsk_ and base64, as Standard Webhooks 1.0 has it; while it changes the new
+        /// one and the old one, with a space between them. The systemd credential "feed-NAME", or the file
+        /// below.
+        secret: Option<Secret> = SECRET, Optional("***"), Live;
+        /// A file with the secret alone.
+        secret_file: Option<PathBuf> = SECRET_FILE, Optional("/etc/ewmirror/shop.secret"), Live;
+        /// A PEM file with the CA of the URL's certificate.
+        ca_file: Option<PathBuf> = READABLE_FILE, Optional("/etc/ewmirror/shop-ca.pem"), Live;
+        /// The proxy to it, as in server.proxy.
+        proxy: Option<Secret> = PROXY_URL, Optional("http://proxy.example.com:3128"), Live;
+        /// Networks that are not public and that its name may lead to.
+        allow_addresses: Option<Vec<IpNet>> = FEED_NETWORKS, Optional(["10.1.0.0/16"]), Live;
+    }
+}
+
+section! {
     /// How long the log of changes is kept.
     #[derive(Copy, Default, Eq)]
     pub section "changes" => ChangesConfig;
@@ -320,6 +403,16 @@ section! {
         /// How old the last certified pass of a repository may be for /readyz to answer that all is
         /// well.
         max_age: Duration = AGE, Default("24h"), Live;
+        /// Who sends this token may read items and changes there; over TCP nobody else may, and without
+        /// one nobody at all. At least 32 characters, such as "openssl rand -hex 32" prints. It must not
+        /// stand here. Give it in one of three places; the first that is there counts: the systemd
+        /// credential "status-token" (LoadCredential=status-token:/etc/ewmirror/status-token in a drop-in),
+        /// the file named below, or the variable EWMIRROR_STATUS__TOKEN.
+        token: Option<Secret> = TOKEN, Optional("***"), Restart;
+    }
+    keys {
+        /// A file that holds the token alone, which only the daemon should be able to read.
+        token_file = SECRET_FILE, Optional("/etc/ewmirror/status-token"), Restart;
     }
 }
 

@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use url::Url;
 
 use super::address::{LISTEN, SERVER_URL};
+use super::every::EveryRepository;
 use super::numbers::RATE;
 use super::table::{
-    ChangesConfig, DeletesConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig,
+    ChangesConfig, DeletesConfig, FeedConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig,
     ModelConfig, PagingConfig, RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
 };
 use super::values::{Rate, StatusListen};
+use crate::domain::RepositoryId;
 use crate::settings::parser::{ParseResult, Parser};
 use crate::settings::schema::ConfigKey;
 use crate::settings::section::{ConfigSection, shown_field};
@@ -27,14 +29,18 @@ pub struct Config {
     /// `paging.max_requests_per_second`: the most requests for pages and items that the server is
     /// sent for all repositories together; `None`: no such bound.
     pub max_requests_per_second: Option<Rate>,
-    /// `[[repository]]`: what is paged; at least one, ids unique.
+    /// `[[repository]]`: what is paged, ids unique; at least one, where there is none for every one.
     pub repositories: Vec<RepositoryConfig>,
+    /// `[[repository]]` with `id = "all"`: every other one that the server offers.
+    pub every: Option<EveryRepository>,
     /// `[mirror]`: where the copy is kept.
     pub mirror: MirrorConfig,
     /// `[instance]`: this daemon among those that share a mirror.
     pub instance: InstanceConfig,
     /// `[model]`: how the names of attributes are learnt.
     pub model: ModelConfig,
+    /// `[[feed]]`: what is delivered to others, names unique.
+    pub feeds: Vec<FeedConfig>,
     /// `[changes]`: how long the change log is kept.
     pub changes: ChangesConfig,
     /// `[status]`: where the status endpoint listens, and what it takes for ready.
@@ -49,10 +55,14 @@ pub struct Config {
 pub struct QueryConfig {
     /// `server.url`, as in [`ServerConfig::url`].
     pub server: Url,
-    /// `[[repository]]`: what is paged; at least one, ids unique.
+    /// `[[repository]]`: what is paged, ids unique; at least one, where there is none for every one.
     pub repositories: Vec<RepositoryConfig>,
+    /// `[[repository]]` with `id = "all"`: every other one that the server offers.
+    pub every: Option<EveryRepository>,
     /// `[mirror]`: where the copy is kept.
     pub mirror: MirrorConfig,
+    /// `[[feed]]`: what is delivered to others, names unique.
+    pub feeds: Vec<FeedConfig>,
     /// `[status]`: where browsers and scrapers ask a running daemon.
     pub status: StatusListen,
 }
@@ -64,22 +74,26 @@ impl Config {
         let login = once(parser);
         let session = once(parser);
         let max_requests_per_second = shared_paging(parser);
-        let repositories = list(parser);
+        let repositories = repository_list(parser);
         let mirror = once(parser);
         let instance = once(parser);
         let model = once(parser);
+        let feeds = list(parser);
         let changes = once(parser);
         let status = once(parser);
         let log = once(parser);
+        let (repositories, every) = repositories?;
         Ok(Self {
             server: server?,
             login: login?,
             session: session?,
             max_requests_per_second: max_requests_per_second?,
-            repositories: repositories?,
+            repositories,
+            every,
             mirror: mirror?,
             instance: instance?,
             model: model?,
+            feeds: feeds?,
             changes: changes?,
             status: status?,
             log: log?,
@@ -101,17 +115,31 @@ impl Config {
         for repository in &self.repositories {
             show_section(&mut page, repository);
         }
+        if let Some(every) = &self.every {
+            show_section(&mut page, every.keys());
+        }
         show(&mut page, &PagingConfig::SCHEMA.header(), paging);
         show_section(&mut page, &self.mirror);
         show_section(&mut page, &self.instance);
         show_section(&mut page, &self.model);
+        for feed in &self.feeds {
+            show_section(&mut page, feed);
+        }
         show_section(&mut page, &self.changes);
         show_section(&mut page, &self.status);
         show_section(&mut page, &self.log);
         page
     }
 
-    /// The keys with another value, but for those of repositories.
+    /// Reads these repositories as well, with the keys of `id = "all"`, in place of those that were
+    /// taken so before; nothing, where there is no such section.
+    pub fn take_offered(&mut self, offered: &[RepositoryId]) {
+        if let Some(every) = &self.every {
+            every.take(&mut self.repositories, offered);
+        }
+    }
+
+    /// The keys with another value, but for those of repositories and feeds.
     pub fn changed(&self, other: &Self) -> Vec<&'static ConfigKey> {
         let mut changed = self.server.changed(&other.server);
         changed.extend(self.login.changed(&other.login));
@@ -134,17 +162,35 @@ impl QueryConfig {
     pub(super) fn parse(parser: &mut Parser) -> ParseResult<Self> {
         let server = parser.required("server", ServerConfig::key("url"), &SERVER_URL);
         let shared = shared_paging(parser);
-        let repositories = list(parser);
+        let repositories = repository_list(parser);
         let mirror = once(parser);
+        let feeds = list(parser);
         let status = parser.required("status", StatusConfig::key("listen"), &LISTEN);
         shared?;
-        Ok(Self { server: server?, repositories: repositories?, mirror: mirror?, status: status? })
+        let (repositories, every) = repositories?;
+        Ok(Self {
+            server: server?,
+            repositories,
+            every,
+            mirror: mirror?,
+            feeds: feeds?,
+            status: status?,
+        })
     }
 }
 
 /// A section that stands once.
 fn once<S: ConfigSection>(parser: &mut Parser) -> ParseResult<S> {
     S::parse(parser, S::SCHEMA.name)
+}
+
+/// `[[repository]]`, and of these the one for every repository.
+fn repository_list(
+    parser: &mut Parser,
+) -> ParseResult<(Vec<RepositoryConfig>, Option<EveryRepository>)> {
+    let mut repositories = list(parser)?;
+    let every = EveryRepository::split(&mut repositories);
+    Ok((repositories, every))
 }
 
 /// The sections of a list.

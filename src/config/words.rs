@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::ValueKind;
+use toml::Value;
 
 use crate::json::{JsonPointer, PointerError};
 use crate::settings::codec::{Codec, Input, InvalidValue, Parsed, invalid};
 use crate::settings::error::quoted;
-use crate::settings::sensitivity::type_name;
+use crate::settings::secret::Secret;
+use crate::settings::sensitivity::{MASK, Sensitivity, type_name};
 
 /// The longest name of a schema, in bytes (PostgreSQL).
 const LONGEST_SCHEMA: usize = 63;
@@ -19,9 +21,41 @@ const LONGEST_SCHEMA: usize = 63;
 /// The longest name of a daemon, in bytes: as long as the name of a host.
 const LONGEST_INSTANCE: usize = 253;
 
+/// The shortest token, in characters.
+const SHORTEST_TOKEN: usize = 32;
+
+/// A token, which stands in no file of ours: what is parsed here has been found elsewhere.
+pub(super) const TOKEN: Codec<Secret> =
+    Codec::new(token, |_| Value::from(MASK)).with(Sensitivity::Secret);
+
+fn token(input: Input<'_>) -> Parsed<Secret> {
+    const HINT: &str = "take what \"openssl rand -hex 32\" prints";
+    let text = input.text("it")?;
+    if text.len() < SHORTEST_TOKEN {
+        return invalid(format!("is shorter than {SHORTEST_TOKEN} characters"), HINT);
+    }
+    // It is sent in a header.
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return invalid("holds a space, or a character beyond ASCII", HINT);
+    }
+    Ok(Secret::new(text))
+}
+
 /// Any text but the empty one.
 pub(super) const TEXT: Codec<String> =
     Codec::plain(|input| input.text("\"text\"").map(str::to_owned));
+
+/// The path of a call, below another one.
+pub(super) const CALL_PATH: Codec<String> = Codec::plain(|input| {
+    const HINT: &str = "write its path below webcm/rest/api, such as \"items/list\"";
+    let path = input.text("\"items/list\"")?;
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.' | '~');
+    let is_segment = |it: &str| !matches!(it, "" | "." | "..") && it.chars().all(is_plain);
+    if path.split('/').all(is_segment) {
+        return Ok(path.to_owned());
+    }
+    invalid("is no path of plain segments", HINT)
+});
 
 /// The name of a schema. PostgreSQL cuts longer ones off, and keeps some for itself.
 pub(super) const SCHEMA_NAME: Codec<String> = Codec::plain(|input| {

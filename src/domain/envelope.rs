@@ -21,6 +21,13 @@ pub fn server_name(url: &Url) -> String {
 
 /// Appends the envelope of a change of this server, and the end of its line.
 pub fn write_line(change: &Change, server: &str, line: &mut Vec<u8>) {
+    write_object(change, server, None, line);
+    line.push(b'\n');
+}
+
+/// Appends the envelope of a change of this server, without the end of its line; `changed` names what an
+/// update changed, where that is wanted.
+pub fn write_object(change: &Change, server: &str, changed: Option<&[&str]>, line: &mut Vec<u8>) {
     line.extend_from_slice(b"{\"before\":");
     body(change.before.as_deref(), line);
     line.extend_from_slice(b",\"after\":");
@@ -36,7 +43,10 @@ pub fn write_line(change: &Change, server: &str, line: &mut Vec<u8>) {
     line.push(b'}');
     member("op", &change.op.letter(), line);
     member("ts_ms", &change.ts_ms, line);
-    line.extend_from_slice(b"}\n");
+    if let Some(changed) = changed {
+        member("changed", &changed, line);
+    }
+    line.push(b'}');
 }
 
 /// Appends what became of an item between two instants, as `ewmirror diff` writes it, and the end of its

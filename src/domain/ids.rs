@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct RepositoryId(pub u64);
 
+impl RepositoryId {
+    /// Stands for all that a server offers, where a repository is to be named: none has this number.
+    pub const EVERY: Self = Self(0);
+}
+
 impl fmt::Display for RepositoryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -46,6 +51,11 @@ impl fmt::Display for Iteration {
 )]
 #[serde(transparent)]
 pub struct Sequence(pub u64);
+
+impl Sequence {
+    /// The largest that a store can keep.
+    pub const MOST: Self = Self(i64::MAX.cast_unsigned());
+}
 
 impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

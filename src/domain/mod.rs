@@ -4,11 +4,13 @@
 
 pub mod change;
 pub mod envelope;
+mod feed_name;
 pub mod id_set;
 pub mod ids;
 pub mod item;
 
 pub use change::{Change, Op};
+pub use feed_name::FeedName;
 pub use id_set::IdSet;
 pub use ids::{ItemId, Iteration, LONGEST_ID, RepositoryId, Sequence};
 pub use item::Item;

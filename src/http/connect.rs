@@ -14,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::encoding::ACCEPTED;
+use super::guarded_resolver::GuardedResolver;
 use super::pem;
 use super::setup_error::SetupError;
 use super::trust::{Trust, TrustAnybody};
@@ -53,6 +54,19 @@ pub(crate) fn connections(server: &ServerConfig) -> Result<Connections, SetupErr
     let pooled = build(builder(server)?.pool_idle_timeout(POOL_IDLE))?;
     let fresh = build(builder(server)?.pool_max_idle_per_host(0))?;
     Ok(Connections { pooled, fresh })
+}
+
+/// Builds one for a server that nobody signs in to; it resolves names by this resolver, where there is one.
+pub(super) fn single(
+    server: &ServerConfig,
+    resolver: Option<GuardedResolver>,
+) -> Result<reqwest::Client, SetupError> {
+    let mut builder = builder(server)?.pool_idle_timeout(POOL_IDLE);
+    if let Some(resolver) = resolver {
+        builder = builder.dns_resolver(resolver);
+    }
+    let built = builder.tls_backend_preconfigured(tls(server)?).build();
+    built.map_err(|error| SetupError::Setup { source: Box::new(error.without_url()) })
 }
 
 /// The proxy's password, which must never be shown: as it is and as it stands in the URL.

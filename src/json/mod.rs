@@ -1,8 +1,9 @@
-//! JSON as received: its members, pointers to them, and whether two values are the same.
+//! JSON as received: its members, pointers to them, whether two values are the same, and what differs.
 //!
 //! Nothing here re-serialises a value: callers get slices of what was received.
 
 pub mod canonical;
+pub mod difference;
 pub mod jsonb;
 pub mod members;
 mod pointer;

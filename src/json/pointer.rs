@@ -28,6 +28,11 @@ pub struct JsonPointer {
 }
 
 impl JsonPointer {
+    /// The pointer to the member of this name.
+    pub fn to_member(name: &str) -> Option<Self> {
+        format!("/{}", name.replace('~', "~0").replace('/', "~1")).parse().ok()
+    }
+
     /// The names on the way to the member, unescaped; at least one.
     pub fn tokens(&self) -> &[String] {
         &self.tokens

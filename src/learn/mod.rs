@@ -8,10 +8,12 @@
 //! | --- | --- |
 //! | `prober` | asks, one request after the other, and keeps the session |
 //! | `repository` | looks at one repository: items, order, page sizes, end |
+//! | `conditions` | tries the conditions that the server's description has for a search |
 //! | `page`, `members`, `shape`, `description` | what an answer tells (pure) |
 //! | `report` | what can be sent to others |
 //! | `proposal`, `summary` | the configuration that fits; the report as a page of text (pure) |
 
+mod conditions;
 mod description;
 mod members;
 mod page;
@@ -26,13 +28,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::description::Description;
 pub use self::members::ListOrder;
 use self::page::member;
 use self::prober::{Prober, count, facts, is_answered, ms};
 pub use self::proposal::{proposal, quoted};
 use self::report::{AnswerFacts, CallFacts, SessionFacts};
 pub use self::report::{
-    AnswerKind, FORMAT, KnownCall, LearnReport, PastTheEnd, RepositoryFacts, TotalIs,
+    AnswerKind, ConditionEffect, ConditionFacts, FORMAT, KnownCall, LearnReport, PastTheEnd,
+    RepositoryFacts, SearchTopic, TotalIs,
 };
 pub use self::repository::{LearnTarget, LocalFindings};
 pub use self::summary::summary;
@@ -83,6 +87,17 @@ pub async fn learn(
     }
     told("the other calls");
     let (calls, description) = ask_calls(&mut prober, client, session, targets, &local).await;
+    let mut conditions = Vec::new();
+    if let (Some(description), Some(target), Some(facts), Some(local)) =
+        (&description, targets.first(), repositories.first(), local.first_mut())
+    {
+        told("conditions of a search");
+        let configured = target.id_member().filter(|_| facts.configured_id_found);
+        let id = configured.or_else(|| local.ids.first().cloned());
+        let members = &description.conditions;
+        let tried = conditions::try_all(&mut prober, target, id.as_deref(), members).await;
+        (conditions, local.since) = (tried.facts, tried.since);
+    }
     told("a token that is none, and a second session");
     let refusal = match targets.first() {
         Some(target) => {
@@ -104,7 +119,8 @@ pub async fn learn(
         session: session_facts,
         refusal,
         calls,
-        description,
+        description: description.map(|description| description.facts),
+        conditions,
         repositories_left: count(targets.len().saturating_sub(MOST)),
         repositories,
     };
@@ -123,7 +139,7 @@ async fn ask_calls(
     session: &SharedSession,
     targets: &[LearnTarget],
     local: &[LocalFindings],
-) -> (Vec<CallFacts>, Option<report::DescriptionFacts>) {
+) -> (Vec<CallFacts>, Option<Description>) {
     const API: &str = "webcm/rest/api";
     let mut calls = Vec::new();
     let mut description = None;

@@ -50,16 +50,30 @@ fn repository(
         line("# These change though nothing else of the item does.");
         line(&format!("ignore = [{}]", ignored.join(", ")));
     }
-    match (facts.order, local.change_times.first()) {
-        (Some(ListOrder::Modified), _) => {
-            line("# The list seems to come last change first.");
-        }
-        (_, Some(name)) => {
-            line(&format!("# The time of the last change seems to stand at {}.", pointer(name)));
-        }
-        _ => {}
+    if let Some(name) = local.change_times.first() {
+        line(&format!("# The time of the last change seems to stand at {}.", pointer(name)));
+    }
+    if let (Some(name), None) = (&local.since, local.change_times.first()) {
+        line(&format!("# A search takes the time since when in its member {}.", quoted(name)));
+    }
+    if let Some((incremental, reason)) = incremental(facts, local) {
+        line(&format!("# {reason} For a version that has incremental passes:"));
+        line(&format!("# incremental = {{ interval = \"10s\", {incremental} }}"));
     }
     line("");
+}
+
+/// How it can be asked for what changed lately, as members of a table of TOML, and what shows it.
+fn incremental(facts: &RepositoryFacts, local: &LocalFindings) -> Option<(String, &'static str)> {
+    if let (Some(name), Some(cursor)) = (&local.since, local.change_times.first()) {
+        let search = format!("search = {{ {} = \"{{since}}\" }}", quoted(name));
+        let cursor = pointer(cursor);
+        let table = format!("mode = \"since\", {search}, cursor = {cursor}, lookback = \"2m\"");
+        return Some((table, "A search takes the time since when."));
+    }
+    let newest_first = facts.order == Some(ListOrder::Modified);
+    let table = "mode = \"newest_first\"".to_owned();
+    newest_first.then_some((table, "The list seems to come last change first."))
 }
 
 /// The largest page that came whole and not slowly, and how long it took.
@@ -126,6 +140,7 @@ mod tests {
             refusal: None,
             calls: Vec::new(),
             description: None,
+            conditions: Vec::new(),
             repositories: vec![facts],
             repositories_left: 0,
         };
@@ -169,6 +184,7 @@ mod tests {
             ids: vec!["a/b~\"c\\\u{7f}\n".to_owned()],
             change_times: vec!["Data_Last_Updated".to_owned(), "Last_Updated".to_owned()],
             unsteady: vec!["hits".to_owned()],
+            since: Some("modified\"Since".to_owned()),
             item: None,
         };
         let facts = RepositoryFacts {
@@ -178,5 +194,23 @@ mod tests {
         let toml = propose(facts, local);
         assert!(toml.contains("item_id = \"/a~1b~0\\\"c\\\\\\u007f\\n\"\n"), "{toml}");
         assert!(toml.contains("ignore = [\"/hits\", \"/Last_Updated\"]\n"), "{toml}");
+        let since = "mode = \"since\", search = { \"modified\\\"Since\" = \"{since}\" }, \
+                     cursor = \"/Data_Last_Updated\", lookback = \"2m\" }\n";
+        assert!(
+            toml.contains(&format!("\n# incremental = {{ interval = \"10s\", {since}")),
+            "{toml}"
+        );
+    }
+
+    #[test]
+    fn what_a_later_version_may_ask_for_is_no_key_of_this_one() {
+        let facts =
+            RepositoryFacts { order: Some(ListOrder::Modified), ..RepositoryFacts::default() };
+        let toml = propose(facts, LocalFindings::default());
+        let line = "\n# incremental = { interval = \"10s\", mode = \"newest_first\" }\n";
+        assert!(toml.contains(line), "{toml}");
+        assert!(
+            !propose(RepositoryFacts::default(), LocalFindings::default()).contains("incremental")
+        );
     }
 }

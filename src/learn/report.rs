@@ -31,6 +31,9 @@ pub struct LearnReport {
     pub calls: Vec<CallFacts>,
     /// What the server's description of itself says.
     pub description: Option<DescriptionFacts>,
+    /// What became of the conditions that the description has for a search.
+    #[serde(default)]
+    pub conditions: Vec<ConditionFacts>,
     /// The repositories that were looked at, in the order of the configuration.
     pub repositories: Vec<RepositoryFacts>,
     /// How many configured repositories were not looked at.
@@ -166,6 +169,32 @@ pub enum SearchTopic {
     ModifiedSince,
     /// The attributes wanted.
     Projection,
+}
+
+/// What became of a condition that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConditionEffect {
+    /// It did what its name says.
+    Works,
+    /// The answer was what it is without it.
+    Ignored,
+    /// No page came.
+    Refused,
+    /// Another page came, and not the one that its name promises.
+    Unclear,
+    /// Nothing was asked: what it takes is not plain, or the items do not tell enough.
+    NotTried,
+}
+
+/// A condition of the description, tried in the first repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionFacts {
+    /// What it is for, by its name.
+    pub topic: SearchTopic,
+    /// What became of it; of several members for one thing, of the one that went best.
+    pub effect: ConditionEffect,
 }
 
 /// What a repository showed.

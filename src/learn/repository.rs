@@ -46,6 +46,8 @@ pub struct LocalFindings {
     pub change_times: Vec<String>,
     /// Members that had another value in most items when the same page was asked for again.
     pub unsteady: Vec<String>,
+    /// The member of a search that says since when; known of the first repository.
+    pub since: Option<String>,
     /// The id of an item.
     pub(super) item: Option<String>,
 }
@@ -60,9 +62,23 @@ impl LearnTarget {
         }
     }
 
+    /// The member of an item that is the configured id; `None` where that lies deeper.
+    pub(super) fn id_member(&self) -> Option<String> {
+        match self.item_id.tokens() {
+            [name] => Some(name.clone()),
+            _ => None,
+        }
+    }
+
     /// A search for one page.
     fn page(&self, page: u64, size: u32) -> ProbeRequest {
+        self.search(page, size, &Map::new())
+    }
+
+    /// A search for one page with more conditions than the configuration has.
+    pub(super) fn search(&self, page: u64, size: u32, more: &Map<String, Value>) -> ProbeRequest {
         let mut body = Map::clone(&self.conditions);
+        body.extend(more.clone());
         body.insert("repositoryId".to_owned(), self.repository.0.into());
         body.insert("page".to_owned(), page.into());
         body.insert("pageSize".to_owned(), size.into());

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::members::ListOrder;
 use super::report::{
-    AnswerFacts, AnswerKind, KnownCall, LearnReport, PastTheEnd, RepositoryFacts, SearchTopic,
-    TotalIs,
+    AnswerFacts, AnswerKind, ConditionEffect, KnownCall, LearnReport, PastTheEnd, RepositoryFacts,
+    SearchTopic, TotalIs,
 };
 
 /// The page.
@@ -28,22 +28,16 @@ pub fn summary(report: &LearnReport) -> String {
         line(&format!("  {:<57} {answer}", name(facts.call)));
     }
     if let Some(description) = &report.description {
-        let known: Vec<&str> = description
-            .search_topics
-            .iter()
-            .map(|topic| match topic {
-                SearchTopic::Sort => "an order",
-                SearchTopic::IdFilter => "ids",
-                SearchTopic::ModifiedSince => "the time of a change",
-                SearchTopic::Projection => "attributes",
-            })
-            .collect();
+        let known: Vec<&str> = description.search_topics.iter().map(|it| words(*it)).collect();
         let known =
             if known.is_empty() { "none of what we look for".to_owned() } else { known.join(", ") };
         line(&format!(
             "  the description has {} paths; of a search it has {} members, by their names: {known}",
             description.paths, description.search_members
         ));
+    }
+    for facts in &report.conditions {
+        line(&format!("  a search by {} {}", words(facts.topic), effect(facts.effect)));
     }
     for (place, facts) in report.repositories.iter().enumerate() {
         line("");
@@ -57,6 +51,25 @@ pub fn summary(report: &LearnReport) -> String {
         line(&format!("{} more repositories were not looked at", report.repositories_left));
     }
     page
+}
+
+fn words(topic: SearchTopic) -> &'static str {
+    match topic {
+        SearchTopic::Sort => "an order",
+        SearchTopic::IdFilter => "ids",
+        SearchTopic::ModifiedSince => "the time of a change",
+        SearchTopic::Projection => "attributes",
+    }
+}
+
+fn effect(effect: ConditionEffect) -> &'static str {
+    match effect {
+        ConditionEffect::Works => "works",
+        ConditionEffect::Ignored => "is answered as if nothing had been asked",
+        ConditionEffect::Refused => "is refused",
+        ConditionEffect::Unclear => "brought another page than it should",
+        ConditionEffect::NotTried => "was not tried: what it takes is not plain",
+    }
 }
 
 fn session(report: &LearnReport) -> Vec<String> {

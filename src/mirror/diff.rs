@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::PageOfItems;
+use super::member_changes::MemberChanges;
 use crate::domain::{Item, ItemId, Op};
 use crate::json::{JsonPointer, canonical};
 
@@ -22,9 +23,16 @@ pub(crate) struct ComparisonRules<'a> {
     pub(crate) first_pass_done: bool,
     /// Members left out.
     pub(crate) ignore: &'a [JsonPointer],
+    /// Where it is counted what differs in those that are updated.
+    pub(crate) member_changes: &'a MemberChanges,
 }
 
-impl ComparisonRules<'_> {
+impl<'a> ComparisonRules<'a> {
+    /// Those of a page.
+    pub(crate) fn of(page: &'a PageOfItems, first_pass_done: bool) -> Self {
+        Self { first_pass_done, ignore: &page.ignore, member_changes: &page.member_changes }
+    }
+
     /// What has happened to an item; `None`: nothing. `stored` fetches the body that the mirror
     /// has, and is asked only where the digests differ.
     pub(crate) fn judge<E>(
@@ -35,10 +43,14 @@ impl ComparisonRules<'_> {
     ) -> Result<Option<Op>, E> {
         Ok(match known {
             StoredVersion::Present(digest) if digest == item.digest => None,
-            StoredVersion::Present(_) if canonical::same(&stored()?, &item.bytes, self.ignore) => {
-                None
+            StoredVersion::Present(_) => {
+                let stored = stored()?;
+                if canonical::same(&stored, &item.bytes, self.ignore) {
+                    return Ok(None);
+                }
+                self.member_changes.note(&stored, &item.bytes);
+                Some(Op::Update)
             }
-            StoredVersion::Present(_) => Some(Op::Update),
             StoredVersion::Absent if self.first_pass_done => Some(Op::Create),
             StoredVersion::Absent => Some(Op::Read),
         })
@@ -80,7 +92,8 @@ mod tests {
         stored: &str,
         ignore: &[JsonPointer],
     ) -> Option<Op> {
-        let rules = ComparisonRules { first_pass_done: true, ignore };
+        let member_changes = &MemberChanges::default();
+        let rules = ComparisonRules { first_pass_done: true, ignore, member_changes };
         let stored = || Ok::<_, Infallible>(stored.as_bytes().to_vec());
         rules.judge(&item(body), known, stored).unwrap()
     }
@@ -88,7 +101,8 @@ mod tests {
     #[test]
     fn what_was_not_there_is_read_until_a_pass_is_done_and_created_afterwards() {
         for (first_pass_done, op) in [(false, Op::Read), (true, Op::Create)] {
-            let rules = ComparisonRules { first_pass_done, ignore: &[] };
+            let member_changes = &MemberChanges::default();
+            let rules = ComparisonRules { first_pass_done, ignore: &[], member_changes };
             let judged = rules.judge(&item("{}"), StoredVersion::Absent, || Err(()));
             assert_eq!(judged, Ok(Some(op)));
         }
@@ -96,7 +110,8 @@ mod tests {
 
     #[test]
     fn the_stored_body_is_asked_for_only_where_the_digests_differ() {
-        let rules = ComparisonRules { first_pass_done: true, ignore: &[] };
+        let member_changes = &MemberChanges::default();
+        let rules = ComparisonRules { first_pass_done: true, ignore: &[], member_changes };
         let known = StoredVersion::Present(item("{}").digest);
         assert_eq!(rules.judge(&item("{}"), known, || Err("asked")), Ok(None));
         assert_eq!(rules.judge(&item("{ }"), known, || Err("asked")), Err("asked"));

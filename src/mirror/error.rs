@@ -83,6 +83,21 @@ impl MirrorError {
         )
     }
 
+    /// Whether the next try may succeed by itself: the store said no, could not be reached, or was locked.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.kind, MirrorErrorKind::Unavailable | MirrorErrorKind::Locked)
+    }
+
+    /// Whether changes were asked for that have been dropped.
+    pub fn is_dropped(&self) -> bool {
+        self.kind == MirrorErrorKind::Dropped
+    }
+
+    /// Whether changes were asked for that come after one which has not come.
+    pub fn is_ahead(&self) -> bool {
+        self.kind == MirrorErrorKind::Ahead
+    }
+
     /// Whether nothing more can be written by this writer: another daemon has the lease by now, or
     /// nobody, or the database is older than what the writer knows.
     pub fn ends_writer(&self) -> bool {

@@ -23,10 +23,14 @@ pub(crate) mod lease_policy;
 mod log_bounds;
 mod log_error;
 mod log_time;
+mod member_changes;
 mod none;
 mod page;
 mod postgres;
+mod published;
 pub mod retention;
+pub mod snapshot_file;
+pub(crate) mod sql_text;
 pub(crate) mod sqlite;
 mod store;
 mod summary;
@@ -46,10 +50,15 @@ pub use contracts::MirrorFuture;
 #[cfg(test)]
 pub use contracts::Models;
 pub use contracts::{
-    ChangesPage, ComparedPage, HeldLease, ItemHistory, ItemsComparison, ItemsPage, ItemsSnapshot,
-    KeptModel, Lease, LeaseRequest, LeaseStanding, Leases, LoginTry, Mirror, MirrorReader,
-    ModelChange, ModelUpdate, RepositoryWriter, Sharing,
+    ChangesPage, ComparedPage, FeedLease, FeedRequest, FeedState, FeedWriter, HeldLease,
+    ItemHistory, ItemsComparison, ItemsPage, ItemsSnapshot, KeptModel, Lease, LeaseRequest,
+    LeaseStanding, Leases, LoginTry, Mirror, MirrorReader, MirrorView, MirroredRepository,
+    ModelChange, ModelUpdate, ParkedChange, RefusedView, RepositoryWriter, Sharing,
 };
+#[cfg(test)]
+pub use contracts::{FEED_PROGRESS_BYTES, Feeds};
+#[cfg(test)]
+pub use contracts::{RowTaker, ViewColumnKind, ViewValue};
 pub use deletions::{ApprovalOutcome, HeldDeletions, PendingDeletions, UnseenItems};
 pub use digest::ItemsDigest;
 pub use disk::DiskSpace;
@@ -58,11 +67,13 @@ pub use examination::{ExaminationFinding, LockOwner, Severity};
 pub use log_bounds::LogBounds;
 pub(crate) use log_error::LogError;
 pub use log_time::LogTime;
+pub use member_changes::{MemberChanges, is_nearly_all};
 #[cfg(test)]
 pub use none::NoMirror;
 pub use page::{
     ChangeCounts, Checkpoint, EndOfPass, Interrupted, PageOfItems, PassStatistics, ResumePoint,
 };
+pub use retention::{DroppedChanges, FeedHolds, UndeliveredChanges};
 pub use store::{OpenMirror, Store};
 pub use summary::{
     CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,

@@ -4,8 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contracts::{KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RepositoryWriter};
-use super::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, UnseenItems};
+use super::contracts::{
+    KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RefusedView, RepositoryWriter,
+};
+use super::{
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, MirrorError, PageOfItems, ResumePoint,
+    UnseenItems,
+};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 
 /// The mirror that keeps nothing, and the writer of each of its repositories.
@@ -17,16 +22,21 @@ impl Mirror for NoMirror {
         Arc::new(Self)
     }
 
-    fn drop_changes(&self, _: i64, _: Duration) -> MirrorFuture<'_, bool> {
-        answer(false)
+    fn drop_changes(&self, _: i64, _: Duration, _: &FeedHolds) -> MirrorFuture<'_, DroppedChanges> {
+        answer(DroppedChanges::default())
     }
 
     fn saved_model(&self, _: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
         answer(None)
     }
 
-    fn save_model(&self, _: RepositoryId, _: &Lease, _: Arc<ModelUpdate>) -> MirrorFuture<'_, ()> {
-        answer(())
+    fn save_model(
+        &self,
+        _: RepositoryId,
+        _: &Lease,
+        _: Arc<ModelUpdate>,
+    ) -> MirrorFuture<'_, Vec<RefusedView>> {
+        answer(Vec::new())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::deletions::HeldDeletions;
+use super::member_changes::MemberChanges;
 use crate::domain::{IdSet, Item, Iteration};
 use crate::json::JsonPointer;
 
@@ -20,6 +21,8 @@ pub struct PageOfItems {
     pub newly_seen: Vec<bool>,
     /// Members left out of the comparison with what the mirror has.
     pub ignore: Arc<[JsonPointer]>,
+    /// Where it is counted what differs in the items that are updated.
+    pub member_changes: Arc<MemberChanges>,
     /// What the ledger says of the pass, this page included.
     pub statistics: PassStatistics,
     /// How to go on after this page.

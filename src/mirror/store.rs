@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::contracts::{
-    KeptModel, Lease, Leases, Mirror, MirrorFuture, MirrorReader, ModelUpdate, RepositoryWriter,
+    FeedWriter, KeptModel, Lease, Leases, Mirror, MirrorFuture, MirrorReader, ModelUpdate,
+    RefusedView, RepositoryWriter,
 };
 use super::disk::DiskSpace;
 use super::examination::{ExaminationFinding, LockOwner};
 use super::none::NoMirror;
 use super::postgres::{
-    self, PostgresAddress, PostgresLeases, PostgresMirror, PostgresPool, PostgresReading,
-    PostgresTransfer,
+    self, PostgresAddress, PostgresFeedWriter, PostgresLeases, PostgresMirror, PostgresPool,
+    PostgresReading, PostgresTransfer,
 };
 use super::sqlite::{self, SqliteMirror, SqliteOptions, SqliteReading, SqliteTransfer};
 use super::transfer::{TransferSource, TransferTarget};
-use super::{MirrorError, MirrorErrorKind};
+use super::{DroppedChanges, FeedHolds, MirrorError, MirrorErrorKind};
 use crate::config::{MirrorConfig, MirrorUrl};
 use crate::domain::RepositoryId;
 
@@ -80,15 +81,24 @@ impl Store {
     /// then.
     pub async fn open_to_write(&self, instance: &str) -> Result<OpenMirror, MirrorError> {
         match self {
-            Self::None => {
-                Ok(OpenMirror { writing: Box::new(NoMirror), leases: None, reader: None })
-            }
+            Self::None => Ok(OpenMirror {
+                writing: Box::new(NoMirror),
+                leases: None,
+                feeds: None,
+                reader: None,
+            }),
             Self::Sqlite(path) => {
                 let path = path.clone();
                 off_the_runtime(move || {
                     let mirror = SqliteMirror::open(&path, SqliteOptions::default())?;
                     let reader: Arc<dyn MirrorReader> = Arc::new(mirror.reader()?);
-                    Ok(OpenMirror { writing: Box::new(mirror), leases: None, reader: Some(reader) })
+                    let feeds = mirror.feed_writer();
+                    Ok(OpenMirror {
+                        writing: Box::new(mirror),
+                        leases: None,
+                        feeds,
+                        reader: Some(reader),
+                    })
                 })
                 .await
             }
@@ -105,9 +115,11 @@ impl Store {
                 // What renews leases must not wait for those who write or ask.
                 let leases = PostgresLeases::new(PostgresPool::new(address.clone())?, instance);
                 let reading = PostgresReading::new(PostgresPool::to_read(address)?);
+                let feeds = PostgresFeedWriter::new(pool.clone(), leases.owner());
                 Ok(OpenMirror {
                     writing: Box::new(PostgresMirror::new(pool)),
                     leases: Some(Arc::new(leases)),
+                    feeds: Some(Arc::new(feeds)),
                     reader: Some(Arc::new(reading)),
                 })
             }
@@ -241,6 +253,7 @@ pub struct OpenMirror {
     writing: Box<dyn Mirror>,
     /// `None` where this process alone has it.
     leases: Option<Arc<dyn Leases>>,
+    feeds: Option<Arc<dyn FeedWriter>>,
     reader: Option<Arc<dyn MirrorReader>>,
 }
 
@@ -260,8 +273,17 @@ impl Mirror for OpenMirror {
         self.leases.clone()
     }
 
-    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
-        self.writing.drop_changes(now_ms, keep)
+    fn feed_writer(&self) -> Option<Arc<dyn FeedWriter>> {
+        self.feeds.clone()
+    }
+
+    fn drop_changes(
+        &self,
+        now_ms: i64,
+        keep: Duration,
+        holds: &FeedHolds,
+    ) -> MirrorFuture<'_, DroppedChanges> {
+        self.writing.drop_changes(now_ms, keep, holds)
     }
 
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
@@ -273,7 +295,7 @@ impl Mirror for OpenMirror {
         repository: RepositoryId,
         lease: &Lease,
         update: Arc<ModelUpdate>,
-    ) -> MirrorFuture<'_, ()> {
+    ) -> MirrorFuture<'_, Vec<RefusedView>> {
         self.writing.save_model(repository, lease, update)
     }
 

@@ -14,6 +14,7 @@
 //! | `reading` | what to ask a server for, one request after the other |
 //! | `names_file` | what a site says of its attributes in a file, which wins |
 //! | `unique_names` | names that are never ambiguous |
+//! | [`shape`] | which tables and columns a mirror is shown with in SQL |
 //! | `naming` | from a field id to its name and back; from a code to its description |
 
 mod answer;
@@ -25,6 +26,7 @@ mod names_file;
 mod naming;
 mod reading;
 mod repository_model;
+pub mod shape;
 #[cfg(test)]
 mod tests;
 mod unique_names;
@@ -35,6 +37,6 @@ pub use difference::ModelDifference;
 pub use names_file::{NameRows, NamesFileFault};
 pub use naming::Naming;
 pub use reading::{MetadataReply, MetadataRequest, ModelRead, ModelReading, RawAnswer};
-pub use repository_model::{Attribute, RepositoryModel};
+pub use repository_model::{Attribute, Code, LAST_UPDATED, RepositoryModel};
 #[cfg(test)]
-use repository_model::{Code, CodeSet};
+pub(crate) use repository_model::{CodeSet, LinkRelationship};

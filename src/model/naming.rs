@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::repository_model::RepositoryModel;
+use super::repository_model::{MOST_ATTRIBUTES, RepositoryModel};
 use super::unique_names::{folded, unique_names};
 
 /// How the members of a repository's items are called.
@@ -27,14 +27,10 @@ pub struct AmbiguousName {
 }
 
 impl Naming {
-    /// The names of a model. No attribute is given one of `taken`, which are members that are no
+    /// The names of a model: those that were given out, and new ones for what has none. No attribute is given one of `taken`, which are members that are no
     /// attributes.
     pub fn of(model: &RepositoryModel, taken: &[&str]) -> Self {
-        let called = model.attributes.iter().map(|attribute| {
-            let name = attribute.name.as_ref().or(attribute.restricted_name.as_ref());
-            (attribute.id.as_str(), name.map_or(attribute.id.as_str(), String::as_str))
-        });
-        let names = unique_names(called, &BTreeMap::new(), taken);
+        let names = unique_names(called(model), &model.given_names, taken);
         let mut by_name: HashMap<String, Vec<String>> = HashMap::new();
         for attribute in &model.attributes {
             let own = names.get(&attribute.id);
@@ -82,10 +78,42 @@ impl Naming {
         }
     }
 
+    /// Whether a text means any member that something is known of.
+    pub fn knows(&self, text: &str) -> bool {
+        self.names.contains_key(text)
+            || self.others.iter().any(|other| other == text)
+            || self.by_name.contains_key(&folded(text))
+    }
+
+    /// The attribute that a text means, as [`Naming::member`] has it; `None`: none, or several.
+    pub(super) fn attribute(&self, text: &str) -> Option<String> {
+        self.member(text).ok().filter(|id| self.names.contains_key(id))
+    }
+
     /// What a code means as the value of a member.
     pub fn description(&self, member: &str, code: &str) -> Option<&str> {
         self.codes.get(member)?.get(code).map(String::as_str)
     }
+}
+
+impl RepositoryModel {
+    /// Gives each attribute its name. One that it had `before` it keeps as long as it is called the same,
+    /// whatever attributes come to be called so, too; it is remembered for one that is gone, which may come
+    /// back.
+    pub fn give_names(&mut self, before: BTreeMap<String, String>) {
+        let names = unique_names(called(self), &before, &[]);
+        self.given_names =
+            if before.len() < 2 * MOST_ATTRIBUTES { before } else { BTreeMap::new() };
+        self.given_names.extend(names);
+    }
+}
+
+/// What each attribute is called, by field id: its name, else its restricted name, else its field id.
+fn called(model: &RepositoryModel) -> impl Iterator<Item = (&str, &str)> {
+    model.attributes.iter().map(|attribute| {
+        let name = attribute.name.as_ref().or(attribute.restricted_name.as_ref());
+        (attribute.id.as_str(), name.map_or(attribute.id.as_str(), String::as_str))
+    })
 }
 
 #[cfg(test)]
@@ -133,9 +161,36 @@ mod tests {
         }
         assert_eq!(naming.member("itemId").as_deref(), Ok("itemId"));
         assert_eq!(naming.member("size_in").as_deref(), Ok("F_3"));
+        for (text, is_known) in [("F_5", true), ("SIZE", true), ("itemId", false), ("F_6", false)] {
+            assert_eq!(naming.knows(text), is_known, "{text}");
+        }
         assert_eq!(naming.member(naming.name("F_2")).as_deref(), Ok("F_2"));
         let ids = vec!["F_2".to_owned(), "F_3".to_owned()];
         assert_eq!(naming.member("SIZE"), Err(AmbiguousName { ids }));
+    }
+
+    #[test]
+    fn a_name_that_was_given_out_stays_when_another_attribute_is_called_so() {
+        let one =
+            |id: &str, name: &str| Attribute { name: Some(name.to_owned()), ..Attribute::of(id) };
+        let mut first = RepositoryModel::default();
+        first.add_attribute(one("F_2", "Size"));
+        first.give_names(BTreeMap::new());
+        let mut grown = first.clone();
+        grown.add_attribute(one("F_1", "size"));
+        grown.give_names(first.given_names.clone());
+        let naming = Naming::of(&grown, &["itemId"]);
+        assert_eq!(naming.name("F_2"), "Size");
+        assert!(naming.name("F_1").starts_with("size_"), "{}", naming.name("F_1"));
+        // It is called so although it was gone for a while.
+        let mut less = RepositoryModel::default();
+        less.add_attribute(one("F_1", "size"));
+        less.give_names(grown.given_names.clone());
+        grown.give_names(less.given_names.clone());
+        assert_eq!(Naming::of(&grown, &[]).name("F_2"), "Size");
+        // As it is kept.
+        let kept = serde_json::to_string(&grown).unwrap();
+        assert_eq!(serde_json::from_str::<RepositoryModel>(&kept).unwrap(), grown);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The model of one repository, as it is kept and told.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The most attributes that are held of a repository. Category attributes come in thousands.
@@ -8,6 +10,10 @@ pub(super) const MOST_ATTRIBUTES: usize = 20_000;
 pub(super) const MOST_CODE_SETS: usize = 2_000;
 /// The most codes that are held of a code set.
 pub(super) const MOST_CODES: usize = 50_000;
+
+/// What the vendor calls the time of an item's last change, for whatever reason: validations change it,
+/// too.
+pub const LAST_UPDATED: &str = "Last_Updated";
 
 /// What is known of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +30,9 @@ pub struct RepositoryModel {
     pub links: Vec<LinkRelationship>,
     /// In alphabetical order.
     pub languages: Vec<String>,
+    /// By field id: the names that were given out, which stay whatever else the model comes to hold.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub given_names: BTreeMap<String, String>,
 }
 
 /// One attribute. What nobody says is `None`.
@@ -216,6 +225,18 @@ impl RepositoryModel {
         if let Err(place) = self.links.binary_search_by(|known| known.id.cmp(&link.id)) {
             self.links.insert(place, link);
         }
+    }
+
+    /// The field ids under which items carry the time of their last change.
+    pub fn last_updated(&self) -> Vec<String> {
+        let is_called = |name: &Option<String>| {
+            name.as_ref().is_some_and(|name| {
+                name.trim().replace(' ', "_").eq_ignore_ascii_case(LAST_UPDATED)
+            })
+        };
+        let known = self.attributes.iter();
+        let called = known.filter(|it| is_called(&it.name) || is_called(&it.restricted_name));
+        called.map(|it| it.id.clone()).collect()
     }
 
     /// The code set of this name.

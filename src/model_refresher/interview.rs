@@ -73,7 +73,7 @@ impl<A: Api> Interviewer<'_, A> {
     }
 
     /// Asks something until it is answered, or a few times in vain.
-    async fn ask<T, F>(
+    pub(super) async fn ask<T, F>(
         &self,
         ask: impl Fn(Arc<A>, Credentials) -> F,
     ) -> Result<Result<T, NoAnswer>, Stopped>
@@ -105,7 +105,7 @@ impl<A: Api> Interviewer<'_, A> {
 }
 
 /// Why there is no answer.
-enum NoAnswer {
+pub(super) enum NoAnswer {
     /// The server does not answer this, or not to this login.
     For(String),
     /// It is in trouble.

@@ -7,7 +7,9 @@
 
 mod duty;
 mod interview;
+mod offer;
 mod task;
 
 pub use duty::{ModelDuties, ModelDuty};
+pub use offer::{OFFER, OfferRefresher};
 pub use task::ModelRefresher;

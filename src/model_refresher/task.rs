@@ -12,9 +12,10 @@ use super::duty::{ModelDuties, ModelDuty};
 use super::interview::{Interview, Interviewer};
 use crate::client::Api;
 use crate::domain::RepositoryId;
-use crate::mirror::{KeptModel, Mirror, MirrorError, ModelUpdate};
+use crate::mirror::{KeptModel, Mirror, MirrorError, ModelUpdate, RefusedView};
 use crate::model::{ModelDifference, ModelRead, NameRows, RepositoryModel};
-use crate::pager::RateLimit;
+use crate::pager::{PassLimit, RateLimit};
+use crate::progress::{ModelFacts, Progress};
 use crate::session::SharedSession;
 use crate::task::{Context, Stopped, Until, clock};
 use crate::telemetry::event::{self, ModelChanged, RequestFailed};
@@ -33,6 +34,10 @@ pub struct ModelRefresher<A, M> {
     pub session: Arc<SharedSession>,
     /// The bound on requests of all repositories together.
     pub rate_limit: Arc<RateLimit>,
+    /// Where it is told what is known.
+    pub progress: Arc<Progress>,
+    /// With one pass the first pages have nothing for themselves: the end of the pass waits for this.
+    pub passes: PassLimit,
     /// Where models are kept.
     pub mirror: Arc<M>,
     /// What is to be followed, as it changes.
@@ -46,7 +51,7 @@ pub struct ModelRefresher<A, M> {
 struct ModelMemory {
     /// When each repository is due, and what its names file said when it was last seen to.
     due: BTreeMap<RepositoryId, (Instant, Option<Arc<NameRows>>)>,
-    /// What was told of calls that are not answered.
+    /// What was told of calls that are not answered, and of views that were not made.
     told: BTreeSet<(RepositoryId, &'static str, String)>,
 }
 
@@ -58,7 +63,9 @@ impl<A: Api, M: Mirror> ModelRefresher<A, M> {
 
     async fn follow(&mut self) -> Result<Infallible, Stopped> {
         let mut memory = ModelMemory::default();
-        self.context.sleep(FIRST_AFTER).await?;
+        if self.passes == PassLimit::Endless {
+            self.context.sleep(FIRST_AFTER).await?;
+        }
         loop {
             let duties = self.duties.borrow_and_update().clone();
             self.round(&duties, &mut memory).await?;
@@ -100,6 +107,10 @@ impl<A: Api, M: Mirror> ModelRefresher<A, M> {
                 tell_unanswered(duty.repository, read, memory);
             }
             let kept = self.keep(duty, read).await;
+            // Whatever came of it.
+            let facts = kept.as_ref().ok().map(|(facts, _)| facts.clone());
+            self.progress.models.note(duty.repository, facts);
+            let kept = kept.map(|(_, refused)| tell_refused(duty.repository, &refused, memory));
             let rest = match (kept, duties.interval) {
                 (Ok(()), Some(interval)) if !is_later => interval,
                 (Ok(()), None) => Duration::from_secs(24 * 3600),
@@ -133,15 +144,21 @@ impl<A: Api, M: Mirror> ModelRefresher<A, M> {
     }
 
     /// Keeps what was learnt, and tells what changed.
-    async fn keep(&self, duty: &ModelDuty, read: Option<ModelRead>) -> Result<(), MirrorError> {
+    async fn keep(
+        &self,
+        duty: &ModelDuty,
+        read: Option<ModelRead>,
+    ) -> Result<(ModelFacts, Vec<RefusedView>), MirrorError> {
         let repository = duty.repository;
         let limit = Until::Within(Duration::from_secs(60));
         let before = self.context.wait(limit, self.mirror.saved_model(repository)).await?;
         let is_first = before.is_none();
         let before = before.unwrap_or_default();
         let update = learnt(before.clone(), read, duty.names.as_deref(), clock::now_ms());
+        let facts =
+            ModelFacts { name: update.kept.model.name.clone(), read_ms: update.kept.server_ms };
         if is_first && update.kept.model == RepositoryModel::default() {
-            return Ok(());
+            return Ok((facts, Vec::new()));
         }
         let difference = ModelDifference::between(&before.model, &update.kept.model);
         let is_news = !difference.is_none();
@@ -149,7 +166,7 @@ impl<A: Api, M: Mirror> ModelRefresher<A, M> {
         let what = update.change.clone().unwrap_or_default();
         let saved = self.mirror.save_model(repository, &duty.lease, Arc::new(update));
         match self.context.wait(limit, saved).await {
-            Ok(()) if is_news => {
+            Ok(refused) if is_news => {
                 event::model_changed(&ModelChanged {
                     repository,
                     added: difference.added.len(),
@@ -157,11 +174,11 @@ impl<A: Api, M: Mirror> ModelRefresher<A, M> {
                     removed: difference.removed.len(),
                     what: &what,
                 });
-                Ok(())
+                Ok((facts, refused))
             }
             // Another daemon reads it now, and learns it.
-            Err(error) if error.is_fenced() => Ok(()),
-            saved => saved,
+            Err(error) if error.is_fenced() => Ok((facts, Vec::new())),
+            saved => saved.map(|refused| (facts, refused)),
         }
     }
 }
@@ -175,6 +192,7 @@ fn learnt(
     now_ms: i64,
 ) -> ModelUpdate {
     let mut server_ms = before.server_ms;
+    let given_names = before.model.given_names.clone();
     let (mut model, answers) = match read {
         Some(ModelRead { mut model, answers, .. }) if !model.attributes.is_empty() => {
             server_ms = Some(now_ms);
@@ -196,6 +214,7 @@ fn learnt(
     if let Some(names) = names {
         names.apply(&mut model);
     }
+    model.give_names(given_names);
     let kept = KeptModel { model, read_ms: now_ms, server_ms, from_file: names.is_some() };
     ModelUpdate { kept, answers, change: None }
 }
@@ -205,6 +224,15 @@ fn tell_unanswered(repository: RepositoryId, read: &ModelRead, memory: &mut Mode
     for (call, reason) in &read.unanswered {
         if memory.told.insert((repository, call, reason.clone())) {
             event::model_call_unanswered(repository, call, reason);
+        }
+    }
+}
+
+/// Tells once of each view that the store did not make. It is tried again at each reading.
+fn tell_refused(repository: RepositoryId, refused: &[RefusedView], memory: &mut ModelMemory) {
+    for RefusedView { view, error } in refused {
+        if memory.told.insert((repository, "view", format!("{view}: {error}"))) {
+            event::view_not_published(repository, view, error);
         }
     }
 }
@@ -220,6 +248,7 @@ mod tests {
             let name = Some((*name).to_owned());
             model.add_attribute(Attribute { name, ..Attribute::of(*id) });
         }
+        model.give_names(BTreeMap::new());
         model
     }
 
@@ -240,10 +269,8 @@ mod tests {
             assert_eq!(update.kept.model, before.model);
         }
         let update = learnt(before, Some(read(&[("F_2", "Size")])), None, 10);
-        assert_eq!(
-            (update.kept.server_ms, update.kept.model),
-            (Some(10), model(&[("F_2", "Size")]))
-        );
+        let known = model(&[("F_2", "Size")]).attributes;
+        assert_eq!((update.kept.server_ms, update.kept.model.attributes), (Some(10), known));
     }
 
     #[test]

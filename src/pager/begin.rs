@@ -55,6 +55,11 @@ pub(super) async fn begin<A, M: Mirror>(
         progress.iteration = iteration;
         (progress.pages, progress.covered) = (pass.counts().pages, pass.covered());
     });
+    // Asked each time: the model may have been learnt meanwhile.
+    let last_updated = match &config.ignore {
+        Some(_) => Vec::new(),
+        None => mirror.model(&pager.context).await?.last_updated(),
+    };
     let requests = RequestCount { before, counter_then: pager.requests() };
-    Ok(CurrentPass::new(iteration, pass, list, config, requests))
+    Ok(CurrentPass::new(iteration, pass, list, (config, last_updated), requests))
 }

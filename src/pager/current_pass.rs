@@ -17,7 +17,8 @@ use super::request::unreadable::ReportedRecords;
 use crate::client::{Fingerprints, SearchAnswer, SearchRequest, UnreadableItem};
 use crate::config::{PagingConfig, RepositoryConfig};
 use crate::domain::{IdSet, Item, Iteration};
-use crate::mirror::{Checkpoint, PageOfItems, PassStatistics};
+use crate::json::JsonPointer;
+use crate::mirror::{Checkpoint, MemberChanges, PageOfItems, PassStatistics};
 use crate::progress::problems::ProblemReport;
 use crate::telemetry::event::{self, WindowUnreadable};
 
@@ -27,6 +28,12 @@ pub(super) struct CurrentPass {
     pub(super) pass: Pass,
     list: ListId,
     pub(super) config: Arc<RepositoryConfig>,
+    /// The field ids of the time of an item's last change, as the model has them.
+    last_updated: Vec<String>,
+    /// Members left out of the comparison.
+    pub(super) ignore: Arc<[JsonPointer]>,
+    /// What differs in the items that are updated.
+    pub(super) member_changes: Arc<MemberChanges>,
     /// The search conditions of the configuration, which all requests of the pass share.
     conditions: Arc<Map<String, Value>>,
     pub(super) begun: Instant,
@@ -72,10 +79,13 @@ impl CurrentPass {
         iteration: Iteration,
         pass: Pass,
         list: ListId,
-        config: Arc<RepositoryConfig>,
+        (config, last_updated): (Arc<RepositoryConfig>, Vec<String>),
         requests: RequestCount,
     ) -> Self {
         Self {
+            ignore: config.ignored(&last_updated),
+            last_updated,
+            member_changes: Arc::default(),
             iteration,
             pass,
             list,
@@ -96,6 +106,7 @@ impl CurrentPass {
     pub(super) fn apply(&mut self, config: Arc<RepositoryConfig>) -> SettingsChange {
         let old = std::mem::replace(&mut self.config, config);
         let new = &self.config;
+        self.ignore = new.ignored(&self.last_updated);
         if old.search != new.search || old.item_id != new.item_id {
             return SettingsChange::OtherList;
         }
@@ -209,7 +220,7 @@ impl CurrentPass {
         answer: &SearchAnswer,
         begun: Instant,
     ) -> AnswerOutcome {
-        let rows = self.previous.rows(&answer.items, &self.config.ignore);
+        let rows = self.previous.rows(&answer.items, &self.ignore);
         let digests = rows.iter().map(|row| row.digest).collect();
         let mut rows = rows.into_iter();
         let places = answer.places().map(|item| item.and_then(|_| rows.next())).collect();
@@ -271,7 +282,8 @@ impl CurrentPass {
             ts_ms,
             items,
             newly_seen,
-            ignore: Arc::clone(&self.config.ignore),
+            ignore: Arc::clone(&self.ignore),
+            member_changes: Arc::clone(&self.member_changes),
             statistics: self.statistics(requests),
             checkpoint: Checkpoint {
                 state: checkpoint::state(&self.pass, self.list),

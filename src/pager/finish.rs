@@ -13,19 +13,24 @@ use super::proof::deletes;
 use super::proof::pass::PassVerdict;
 use super::reconcile::{News, PROBES, Reconciled, Reconciliation};
 use super::report;
+use super::request::access::ask_access;
 use super::request::fetcher::Fetcher;
 use super::retrying_mirror::RetryingMirror;
-use super::task::Pager;
+use super::task::{ChangeRetention, Pager};
 use crate::client::Api;
 use crate::domain::{IdSet, Iteration};
-use crate::mirror::{EndOfPass, Mirror};
+use crate::mirror::{EndOfPass, Mirror, UndeliveredChanges, is_nearly_all};
+use crate::model::Naming;
 use crate::progress::LastCertified;
 use crate::task::{Stopped, clock};
-use crate::telemetry::event::{self, PassComplete};
+use crate::telemetry::event::{self, MostItemsChanged, PassComplete};
 
 /// A question for one item costs the server far less than a page: it is asked so many times as
 /// often.
 const ITEMS_PER_PAGE_INTERVAL: u32 = 10;
+
+/// So many members are named, of those that nearly all updated items have in common.
+const MOST_NAMED: usize = 20;
 
 /// What the certified passes so far have left open.
 #[derive(Default)]
@@ -71,11 +76,19 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         let (context, progress) = (&self.pager.context, &self.pager.fetcher.progress);
         let repository = current.config.id;
         let statistics = current.statistics(self.pager.requests());
-        let retention = *self.pager.retention.borrow();
+        let retention = self.pager.retention.borrow().clone();
         let reconciled = self.reconcile(current, &unresolved.still_there, reason.is_none()).await?;
         let (suspects, held, news) =
             (reconciled.suspects.count(), reconciled.held_count(), reconciled.news);
         report::window(progress, repository, current.unreadable.take());
+        if statistics.distinct > 0 {
+            report::access(progress, repository, None);
+        } else if self.pager.fetcher.session.standing().is_some()
+            // Neither a stop nor a session that has ended is a reason to leave a pass open that is at its end.
+            && let Ok(denied) = ask_access(&self.pager.fetcher, repository, context).await
+        {
+            report::access(progress, repository, denied);
+        }
         if reason.is_none() {
             unresolved.certified(reconciled.still_there);
             let count = unresolved.still_there.count();
@@ -94,6 +107,9 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
             held: reconciled.held,
         };
         let changed = self.mirror.end_pass(context, &end).await?;
+        if is_nearly_all(changed.updated, changed.unchanged) {
+            self.tell_common(current, changed.updated).await;
+        }
         match news {
             Some(News::Held { of }) => {
                 event::deletions_held(repository, self.iteration, held, of, &progress.command);
@@ -130,7 +146,7 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         });
         // Last, so that an operator who has read of it is told the same by `status`.
         event::pass_complete(&complete, reason.as_ref().map(|reason| reason as _));
-        self.drop_old_changes(retention.keep).await
+        self.drop_old_changes(&retention).await
     }
 
     async fn reconcile(
@@ -159,6 +175,40 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         }
     }
 
+    /// Tells what nearly all items that the pass updated have in common: one event, with its likely
+    /// cause. The pass has ended in the mirror, and what comes after is told also where a stop leaves this
+    /// out.
+    async fn tell_common(&self, current: &CurrentPass, updated: u64) {
+        let mut common = current.member_changes.common();
+        let is_ignored = |name: &String| {
+            current.ignore.iter().any(|it| it.tokens() == std::slice::from_ref(name))
+        };
+        common.altered.retain(|name| !is_ignored(name));
+        if common.is_none() {
+            return;
+        }
+        let Ok(model) = self.mirror.model(&self.pager.context).await else { return };
+        let naming = Naming::of(&model, &[]);
+        let named = |members: &[String]| {
+            let mut names: Vec<&str> =
+                members.iter().take(MOST_NAMED).map(|it| naming.name(it)).collect();
+            let more = members.len().saturating_sub(MOST_NAMED);
+            let more = format!("{more} more");
+            if members.len() > MOST_NAMED {
+                names.push(&more);
+            }
+            names.join(", ")
+        };
+        event::most_items_changed(&MostItemsChanged {
+            repository: current.config.id,
+            iteration: self.iteration,
+            updated,
+            appeared: &named(&common.appeared),
+            disappeared: &named(&common.disappeared),
+            altered: &named(&common.altered),
+        });
+    }
+
     fn count(&self, certified: bool, elapsed: Duration) {
         let Fetcher { progress: totals, counts, .. } = &*self.pager.fetcher;
         totals.passes.increment();
@@ -171,12 +221,18 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         counts.pass_took.observe(elapsed);
     }
 
-    async fn drop_old_changes(&self, keep: Option<Duration>) -> Result<(), Stopped> {
-        let Some(keep) = keep else { return Ok(()) };
+    async fn drop_old_changes(&self, retention: &ChangeRetention) -> Result<(), Stopped> {
+        let Some(keep) = retention.keep else { return Ok(()) };
         let (context, now_ms) = (&self.pager.context, clock::now_ms());
-        while self.mirror.drop_changes(context, now_ms, keep).await? {
+        loop {
+            let dropped = self.mirror.drop_changes(context, now_ms, keep, &retention.holds).await?;
+            for UndeliveredChanges { feed, changes, through } in &dropped.undelivered {
+                event::undelivered_changes_dropped(feed, *changes, *through);
+            }
+            if !dropped.more {
+                return Ok(());
+            }
             context.check()?;
         }
-        Ok(())
     }
 }

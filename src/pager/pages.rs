@@ -17,7 +17,9 @@ use super::request::fetcher::Fetcher;
 use super::request::outcome::{FetchOutcome, Fetched};
 use super::retrying_mirror::RetryingMirror;
 use super::task::Pager;
-use crate::client::Api;
+use crate::client::{Api, SearchAnswer};
+use crate::domain::Iteration;
+use crate::json::{JsonPointer, members};
 use crate::mirror::{ChangeCounts, Mirror};
 use crate::task::{Stopped, clock};
 use crate::telemetry::event::{self, PageRead};
@@ -28,6 +30,10 @@ pub(super) struct Pages<M> {
     /// The page being written, if one is.
     writes: JoinSet<Written>,
     cadence: Cadence,
+    /// Whether it was told that a member is left out of the comparison that nobody named; and the last pass in
+    /// which that was looked for.
+    told_ignored: bool,
+    looked_in: Option<Iteration>,
 }
 
 /// A page that is being written, and what is to be logged once it is.
@@ -43,7 +49,13 @@ pub(super) type Written = (PendingWrite, Result<ChangeCounts, Stopped>);
 impl<M: Mirror> Pages<M> {
     /// No page yet.
     pub(super) fn new(mirror: &Arc<RetryingMirror<M>>) -> Self {
-        Self { mirror: Arc::clone(mirror), writes: JoinSet::new(), cadence: Cadence::default() }
+        Self {
+            mirror: Arc::clone(mirror),
+            writes: JoinSet::new(),
+            cadence: Cadence::default(),
+            told_ignored: false,
+            looked_in: None,
+        }
     }
 
     pub(super) fn are_being_written(&self) -> bool {
@@ -76,6 +88,7 @@ impl<M: Mirror> Pages<M> {
         };
         let superseded = current.superseded(&answer, begun);
         current.tell_unreadable(&answer.unreadable);
+        self.tell_ignored(current, &answer);
         let outcome = current.take(ticket, &answer, begun);
         let read = PageRead {
             repository: current.config.id,
@@ -91,6 +104,27 @@ impl<M: Mirror> Pages<M> {
         self.writes.spawn(async move {
             (PendingWrite { read, outcome }, mirror.write_page(&context, page).await)
         });
+    }
+
+    /// Tells once of a member that the comparison leaves out though nobody has named it.
+    fn tell_ignored(&mut self, current: &CurrentPass, answer: &SearchAnswer) {
+        let is_looked_for = self.looked_in != Some(current.iteration);
+        if self.told_ignored || current.config.ignore.is_some() || !is_looked_for {
+            return;
+        }
+        let Some(members) = answer.items.first().and_then(|it| members::of(&it.bytes).ok()) else {
+            return;
+        };
+        self.looked_in = Some(current.iteration);
+        let is_there = |it: &&JsonPointer| {
+            it.tokens().first().is_some_and(|name| members.iter().any(|its| its.name == **name))
+        };
+        let left_out = current.ignore.iter().filter(is_there).map(ToString::to_string);
+        let left_out = left_out.collect::<Vec<_>>().join(", ");
+        if !left_out.is_empty() {
+            event::member_ignored(current.config.id, &left_out);
+            self.told_ignored = true;
+        }
     }
 
     /// Takes note of a page that is in the mirror; `period` is the least time between two requests.

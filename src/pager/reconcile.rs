@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::proof::deletes::{Case, Judgement, MissingItemStatus, MissingItems, judge};
-use super::request::fetch::ask;
+use super::request::fetch::{ask, ask_together};
 use super::request::fetcher::Fetcher;
 use super::retrying_mirror::RetryingMirror;
-use crate::client::{Api, ItemRequest, Presence};
+use crate::client::{Api, ItemRequest, ItemsRequest, Presence};
 use crate::config::DeletesConfig;
 use crate::domain::{IdSet, ItemId, Iteration};
 use crate::json::JsonPointer;
@@ -203,6 +203,7 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         let (mut after, mut reconciled) = (None, Reconciled::default());
         let mut believed = self.conditional.then_some(false);
         let mut without_answer = 0;
+        let mut asks_together = self.fetcher.api.has_items_call();
         while let Some(mut ids) = self.next_missing(&mut after).await? {
             ids.retain(|id| !decided.contains(id));
             if ids.is_empty() {
@@ -211,9 +212,18 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
             if believed.is_none() {
                 believed = Some(self.answers_for_items().await?);
             }
+            // Who is there is not asked for again; who is not shown may be there all the same.
+            let mut there = IdSet::new();
+            if asks_together && believed == Some(true) && ids.len() > 1 {
+                let shown = self.ask_together(&ids).await?;
+                asks_together = shown.is_some();
+                there = shown.unwrap_or_default();
+            }
             let mut cases = Vec::with_capacity(ids.len());
             for id in ids {
-                let presence = if believed == Some(true) && without_answer < ANSWERLESS {
+                let presence = if there.contains(&id) {
+                    Presence::Present
+                } else if believed == Some(true) && without_answer < ANSWERLESS {
                     self.ask(id.clone()).await?
                 } else {
                     Presence::Unknown
@@ -264,6 +274,17 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         let request =
             ItemRequest { repository: self.mirror.repository, item, item_id: self.item_id.clone() };
         ask(self.fetcher, &request, self.context).await
+    }
+
+    /// Those of the items that the server surely has, asked for at once; `None`: that cannot be asked.
+    async fn ask_together(&self, ids: &[ItemId]) -> Result<Option<IdSet>, Stopped> {
+        self.context.sleep(self.pace).await?;
+        let request = ItemsRequest {
+            repository: self.mirror.repository,
+            items: ids.to_vec(),
+            item_id: self.item_id.clone(),
+        };
+        ask_together(self.fetcher, &request, self.context).await
     }
 
     async fn delete(&self, ids: Vec<ItemId>) -> Result<u64, Stopped> {

@@ -2,8 +2,8 @@
 
 use super::task::Pager;
 use crate::domain::RepositoryId;
-use crate::progress::Progress;
 use crate::progress::problems::{self, ProblemKind, ProblemReport, Scope};
+use crate::progress::{ACCESS_REMEDY, AccessDenied, Progress};
 
 /// From how many passes in a row on it is told that they are not certified: one pass may meet a list
 /// that moves, two mean something.
@@ -11,6 +11,9 @@ const TOLD_FROM: u64 = 2;
 
 /// Passes that prove nothing.
 const UNCERTIFIED: ProblemKind = ProblemKind { scope: Scope::Repository, what: "uncertified" };
+
+/// A search that finds nothing because the login may not read the repository.
+const ACCESS: ProblemKind = ProblemKind { scope: Scope::Repository, what: "access" };
 
 /// A window that cannot be read.
 const WINDOW: ProblemKind = ProblemKind { scope: Scope::Repository, what: "window" };
@@ -33,6 +36,16 @@ pub(super) fn window(
         Some(report) => progress.problems.stands(source, report),
         None => progress.problems.over(source),
     }
+}
+
+/// Tells of a search that finds nothing because this login may not read the repository, or that it is
+/// not so.
+pub(super) fn access(progress: &Progress, repository: RepositoryId, denied: Option<AccessDenied>) {
+    let source = ACCESS.of(repository);
+    let Some(denied) = denied else { return progress.problems.over(source) };
+    let error = format!("its search finds nothing: {denied}");
+    let remedy = ACCESS_REMEDY.to_owned();
+    progress.problems.stands(source, ProblemReport { error, remedy, retry_in: None, halts: true });
 }
 
 /// Tells of items that pass after pass the list lacks and the server has: `count` of them now, and

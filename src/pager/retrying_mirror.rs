@@ -15,9 +15,10 @@ use tokio::time::Instant;
 use super::task::LostLease;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Lease, Mirror, MirrorError, PageOfItems, RepositoryWriter,
-    ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, Lease, Mirror, MirrorError, PageOfItems,
+    RepositoryWriter, ResumePoint, UnseenItems,
 };
+use crate::model::RepositoryModel;
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::task::clock::Chance;
@@ -44,6 +45,12 @@ pub(super) struct RetryingMirror<M> {
 impl<M: Mirror> RetryingMirror<M> {
     pub(super) async fn load(&self, context: &Context) -> Result<ResumePoint, Stopped> {
         self.until_done(context, || self.writer.load()).await
+    }
+
+    /// What is known of the repository's attributes.
+    pub(super) async fn model(&self, context: &Context) -> Result<RepositoryModel, Stopped> {
+        let kept = self.until_done(context, || self.mirror.saved_model(self.repository)).await?;
+        Ok(kept.map(|kept| kept.model).unwrap_or_default())
     }
 
     pub(super) async fn begin_pass(
@@ -109,8 +116,9 @@ impl<M: Mirror> RetryingMirror<M> {
         context: &Context,
         now_ms: i64,
         keep: Duration,
-    ) -> Result<bool, Stopped> {
-        self.until_done(context, || self.mirror.drop_changes(now_ms, keep)).await
+        holds: &FeedHolds,
+    ) -> Result<DroppedChanges, Stopped> {
+        self.until_done(context, || self.mirror.drop_changes(now_ms, keep, holds)).await
     }
 
     async fn until_done<T, F>(&self, context: &Context, call: impl Fn() -> F) -> Result<T, Stopped>

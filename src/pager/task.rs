@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::request::fetcher::Fetcher;
 use crate::config::RepositoryConfig;
 use crate::domain::RepositoryId;
-use crate::mirror::Lease;
+use crate::mirror::{FeedHolds, Lease};
 use crate::progress::{Activity, RepositoryProgress};
 use crate::task::Context;
 
@@ -31,10 +31,12 @@ pub struct LostLease {
 }
 
 /// How long changes are kept, in the mirrors of all repositories.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChangeRetention {
     /// `changes.keep`.
     pub keep: Option<Duration>,
+    /// For how long feeds hold what they have not delivered.
+    pub holds: FeedHolds,
 }
 
 /// What the pager of one repository works with.

@@ -3,14 +3,20 @@
 //! Counters only grow. Nothing here decides anything, and nothing here waits; what changes can be
 //! subscribed to.
 
+mod feeds;
 mod instance;
+mod known_models;
 mod millis;
 pub mod problems;
 mod process;
+mod read_access;
 mod repository;
 
+pub use self::feeds::{DeliveryCounts, FeedActivity, FeedFacts};
 pub use self::instance::{InstanceRole, InstanceState};
+pub use self::known_models::ModelFacts;
 pub use self::millis::whole_millis;
 pub use self::process::{Progress, SignIn};
+pub use self::read_access::{ACCESS_REMEDY, AccessDenied, ReadAccess};
 pub use self::repository::{Activity, LastCertified, RepositoryCounts, RepositoryProgress};
 pub use crate::metrics::Histogram;

@@ -7,9 +7,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::feeds::SeenFeeds;
 use super::instance::InstanceState;
+use super::known_models::SeenModels;
 use super::millis::whole_millis;
 use super::problems::Problems;
+use super::read_access::ReadAccess;
 use crate::metrics::Counter;
 use crate::metrics::calls::Calls;
 use crate::text::CommandLine;
@@ -72,6 +75,12 @@ pub struct Progress {
     pub certified: Counter,
     /// Tasks started again after a panic.
     pub restarts: Counter,
+    /// What is known of the models.
+    pub models: SeenModels,
+    /// How feeds stand.
+    pub feeds: SeenFeeds,
+    /// Which repositories this login may not read, as far as the server says so.
+    pub access: ReadAccess,
     /// What is wrong at the moment.
     pub problems: Problems,
     /// How people call this program with the configuration that it runs with.
@@ -112,6 +121,9 @@ impl Progress {
             passes: Counter::default(),
             certified: Counter::default(),
             restarts: Counter::default(),
+            models: SeenModels::default(),
+            feeds: SeenFeeds::default(),
+            access: ReadAccess::default(),
             problems: Problems::default(),
             command,
         }

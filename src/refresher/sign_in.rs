@@ -172,7 +172,7 @@ impl<A: Api> Refresher<A> {
                     endpoint: denial.endpoint.name(),
                     error: &denial,
                     answer: None,
-                    remedy: None,
+                    remedy: denial.remedy(),
                     words: denial.reason.clone().unwrap_or_else(|| denial.to_string()),
                 };
                 denied(&self.progress, denial_report)

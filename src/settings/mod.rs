@@ -10,6 +10,7 @@ pub mod codec;
 pub mod document;
 pub mod environment;
 pub mod error;
+pub mod masked_url;
 pub mod merge;
 pub mod parser;
 pub mod schema;
@@ -17,6 +18,7 @@ pub mod secret;
 pub mod secrets;
 pub mod section;
 pub mod sensitivity;
+pub mod signing_keys;
 mod similarity;
 pub mod trusted_file;
 

@@ -87,6 +87,7 @@ impl ConfigKey {
         match self.path {
             "server.proxy_password" => "proxy-password",
             "mirror.password" => "mirror-password",
+            "status.token" => "status-token",
             _ => self.name(),
         }
     }
@@ -161,11 +162,11 @@ impl Schema {
 
     /// What to write in place of a section that nobody knows.
     pub fn hint_for_section(self, wrong: &str) -> String {
+        let near = nearest(wrong, self.0.iter().map(|section| section.name));
+        if let Some(section) = near.and_then(|name| self.section(name)) {
+            return format!("did you mean {}?", section.header());
+        }
         self.home_of(wrong).unwrap_or_else(|| {
-            let near = nearest(wrong, self.0.iter().map(|section| section.name));
-            if let Some(section) = near.and_then(|name| self.section(name)) {
-                return format!("did you mean {}?", section.header());
-            }
             let known: Vec<_> = self.0.iter().map(SectionSchema::header).collect();
             format!("the sections are {}", known.join(", "))
         })

@@ -147,6 +147,50 @@ impl SecretKey<'_> {
     }
 }
 
+/// A secret of one element of a list: it has no variable, and a credential of its own.
+pub struct ElementSecret<'a> {
+    pub key: &'static ConfigKey,
+    pub file: &'static ConfigKey,
+    /// The path of the element.
+    pub element: &'a str,
+    /// What its credential is called.
+    pub credential: &'a str,
+}
+
+impl ElementSecret<'_> {
+    /// Finds the secret, if it is anywhere, and makes it the value of its key.
+    pub fn resolve(&self, parser: &mut Parser, environment: &Environment) {
+        let key = format!("{}.{}", self.element, self.key.name());
+        let file_key = format!("{}.{}", self.element, self.file.name());
+        let file = parser.peek(self.element, self.file, &SECRET_FILE);
+        let given = credential(environment, self.credential);
+        if given.is_some() && file.is_some() {
+            let credential = self.credential;
+            let comes_first = format!("the systemd credential \"{credential}\" comes first");
+            parser.warn(&file_key, format!("is ignored, because {comes_first}"));
+        }
+        let is_file = given.is_none();
+        let Some(path) = given.or(file) else { return };
+        let told = if is_file { &file_key } else { &key };
+        match secret_in(&path) {
+            Ok(secret) => parser.set(&key, secret),
+            Err(found) => {
+                let shown = is_file.then(|| path.display().to_string());
+                let source = if is_file {
+                    parser.source(&file_key)
+                } else {
+                    SettingSource::Credential(path.clone())
+                };
+                parser.report_at(told, source, shown, found);
+                parser.mark_reported(&key);
+            }
+        }
+        if is_file {
+            warn_if_exposed(parser, told, &path);
+        }
+    }
+}
+
 /// Warns where others than its owner can read a file that holds a secret.
 pub fn warn_if_exposed(parser: &mut Parser, key: &str, path: &Path) {
     if let Some(mode) = mode_for_others(path) {

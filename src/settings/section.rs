@@ -1,6 +1,7 @@
 //! A section as a table of its keys, from which its struct is made and everything else derives.
 //!
-//! A row of [`section!`] is a field with its documentation and four columns: how it is parsed and
+//! A row of [`section!`] is a field (and its name, where that is a word of Rust) with its documentation and
+//! four columns: how it is parsed and
 //! shown, whether it must be set (with its default or an example as TOML), and what a reload does.
 //! What has no field, such as the place of a secret, stands in `keys`; what an element of a list
 //! lays over a section of its own, in `overrides`.
@@ -69,7 +70,7 @@ macro_rules! section {
             fields {
                 $(
                     $(#[doc = $doc:literal])+
-                    $field:ident: $type:ty =
+                    $field:ident $(as $written:literal)?: $type:ty =
                         $codec:expr, $requirement:ident($($value:tt)+), $reload:ident;
                 )*
             }
@@ -96,7 +97,7 @@ macro_rules! section {
                 doc: &[$($about),+],
                 keys: &[$(
                     $(ConfigKey {
-                        path: concat!($name, ".", stringify!($field)),
+                        path: concat!($name, ".", section!(@name $field $($written)?)),
                         requirement: section!(@requirement $requirement $($value)+),
                         sensitivity: $codec.sensitivity,
                         on_reload: OnReload::$reload,
@@ -116,7 +117,7 @@ macro_rules! section {
             fn parse(parser: &mut Parser, path: &str) -> ParseResult<Self> {
                 $($(
                     let $field = section!(@parse $requirement)(
-                        parser, path, Self::key(stringify!($field)), &$codec,
+                        parser, path, Self::key(section!(@name $field $($written)?)), &$codec,
                     );
                 )*)+
                 $($( let $over = <$over_type as ConfigSection>::parse(parser, path); )*)?
@@ -130,7 +131,7 @@ macro_rules! section {
                 let mut shown = Vec::new();
                 $($(
                     let value = section!(@show $requirement $codec, &self.$field);
-                    shown.extend(value.map(|value| (Self::key(stringify!($field)), value)));
+                    shown.extend(value.map(|value| (Self::key(section!(@name $field $($written)?)), value)));
                 )*)+
                 $($( shown.extend(self.$over.shown()); )*)?
                 shown
@@ -140,7 +141,7 @@ macro_rules! section {
                 let mut changed = Vec::new();
                 $($(
                     if differ(&self.$field, &other.$field) {
-                        changed.push(Self::key(stringify!($field)));
+                        changed.push(Self::key(section!(@name $field $($written)?)));
                     }
                 )*)+
                 $($( changed.extend(self.$over.changed(&other.$over)); )*)?
@@ -148,6 +149,9 @@ macro_rules! section {
             }
         }
     };
+
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $written:literal) => { $written };
 
     (@is_list section) => { false };
     (@is_list list) => { true };

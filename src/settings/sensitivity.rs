@@ -4,6 +4,7 @@ use config::ValueKind;
 use url::Url;
 
 use super::error::quoted;
+use super::masked_url::MaskedUrl;
 use super::secret::Secret;
 
 /// What stands for a secret wherever a configuration is shown.
@@ -16,6 +17,8 @@ pub enum Sensitivity {
     Plain,
     /// A URL, without user, password and query.
     Url,
+    /// A URL whose path may be a secret, too: its scheme, host and port.
+    SecretUrl,
     /// An absolute path; what is none may be the secret itself, put in place of its file.
     SecretFile,
     /// Nothing, and no file may hold it.
@@ -33,8 +36,11 @@ impl Sensitivity {
             (Self::SecretFile, ValueKind::String(text)) => {
                 text.starts_with('/').then(|| quoted(text))
             }
+            (Self::SecretUrl, ValueKind::String(text)) => {
+                Url::parse(text).ok().map(|url| quoted(&MaskedUrl::new(url).to_string()))
+            }
             // A number or a truth in place of text: it may be a misplaced password.
-            (Self::Url | Self::SecretFile, _) => None,
+            (Self::Url | Self::SecretUrl | Self::SecretFile, _) => None,
             (Self::Plain, ValueKind::String(text)) => Some(quoted(text)),
             (Self::Plain, number) => Some(number.to_string()),
         }

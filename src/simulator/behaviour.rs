@@ -3,6 +3,8 @@
 //! A fault befalls one request; behaviour lasts. It is that of servers that are not wrong, only
 //! different: one without a call for a single item, one that writes members in any order.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 use serde::Deserialize;
 
@@ -31,6 +33,10 @@ pub(super) enum SimulatedItemCall {
 pub(super) struct Behaviour {
     pub(super) item_call: SimulatedItemCall,
     pub(super) lists: ListBehaviour,
+    /// The repositories that the login may not read.
+    pub(super) unreadable: BTreeSet<u64>,
+    /// The repositories that are not offered to it.
+    pub(super) unlisted: BTreeSet<u64>,
     /// Where the orders of members come from; `None` for the usual one.
     orders: Option<Rng>,
 }
@@ -40,7 +46,13 @@ impl Behaviour {
     pub(super) fn of(options: &Options) -> Self {
         let item_call =
             if options.item_call { SimulatedItemCall::Honest } else { SimulatedItemCall::NotFound };
-        Self { item_call, lists: ListBehaviour::of(options), orders: None }
+        Self {
+            item_call,
+            lists: ListBehaviour::of(options),
+            unreadable: options.unreadable.clone(),
+            unlisted: BTreeSet::new(),
+            orders: None,
+        }
     }
 
     /// From now on each answer has another order of members, or all have the usual one.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::answer::{NOT_FOUND_PAGE, SWAGGER_PAGE, SimulatedAnswer, message};
 use super::behaviour::SimulatedItemCall;
 use super::call::SimulatedCall;
+use super::conditions::{Unwanted, Wanted};
 use super::state::SimulatorShared;
 
 /// The largest page size that is accepted; about 200 MB of items. Beyond it the search says no
@@ -43,6 +44,12 @@ pub(super) fn search(
     let Some(size) = number("pageSize").filter(|size| (1..=LARGEST_PAGE).contains(size)) else {
         return message(StatusCode::BAD_REQUEST, "pageSize must be a number from 1 to 100000");
     };
+    let wanted = match Wanted::of(&body, &shared.options.conditions) {
+        Ok(wanted) => wanted,
+        Err(Unwanted(member)) => {
+            return message(StatusCode::BAD_REQUEST, &format!("{member} is not a condition"));
+        }
+    };
     let size = match distortion {
         SearchDistortion::Cap if size > 50 => 50,
         SearchDistortion::Cap => size.min(20),
@@ -52,10 +59,15 @@ pub(super) fn search(
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let (entries, total, order) = {
         let mut state = shared.lock();
+        let is_unreadable = state.behaviour.unreadable.contains(&repository_id);
         let order = state.behaviour.next_order();
         let Some(repository) = state.repository(repository_id, shared.uptime()) else {
             return no_repository();
         };
+        // Which of the two a server does is open.
+        if is_unreadable && !repository.looks_empty {
+            return message(StatusCode::FORBIDDEN, "you may not read this repository");
+        }
         let window = match distortion {
             SearchDistortion::Repeat if repository.last_window.1 > 0 => {
                 (repository.last_window.0, size)
@@ -66,7 +78,7 @@ pub(super) fn search(
             _ => (start, size),
         };
         repository.last_window = window;
-        let (found, there) = (repository.search(window.0, window.1), repository.shown());
+        let (found, there) = repository.select(&wanted, window.0, window.1);
         if let Some(no) = state.behaviour.lists.in_place_of(window.0, &found, there) {
             return no;
         }
@@ -90,7 +102,9 @@ pub(super) fn search(
         if index > 0 {
             out.push(b',');
         }
+        let begin = out.len();
         shared.render(*entry, order, &mut out);
+        wanted.cut(&mut out, begin);
     }
     out.extend_from_slice(
         format!("],\"searchTotal\":{total},\"returnTotal\":{claimed}}}").as_bytes(),
@@ -150,6 +164,41 @@ pub(super) fn item(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedA
     SimulatedAnswer::new(StatusCode::OK, "application/json", out)
 }
 
+/// Several items by id (vendor that there is such a call, open which).
+pub(super) fn items(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {
+    /// More are an error (vendor).
+    const MOST: usize = 500;
+    if !shared.options.items_call {
+        return SimulatedAnswer::html(StatusCode::NOT_FOUND, NOT_FOUND_PAGE);
+    }
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let asked = body["itemIds"].as_array().into_iter().flatten();
+    let ids: Option<Vec<u64>> = asked.map(Value::as_u64).collect();
+    let (Some(ids), Some(wanted)) = (ids, body["repositoryId"].as_u64()) else {
+        return message(StatusCode::BAD_REQUEST, "repositoryId and itemIds are numbers");
+    };
+    if ids.len() > MOST {
+        return message(StatusCode::BAD_REQUEST, "500 items at most");
+    }
+    let uptime = shared.uptime();
+    let mut found = Vec::new();
+    let mut state = shared.lock();
+    for repository in state.repositories.iter_mut().filter(|it| it.id == wanted) {
+        repository.advance(uptime);
+        found.extend(ids.iter().filter_map(|id| repository.item(*id)));
+    }
+    let mut out = b"{\"status\":0,\"data\":{\"itemList\":[".to_vec();
+    for (index, entry) in found.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        shared.render(entry, None, &mut out);
+    }
+    drop(state);
+    out.extend_from_slice(b"]}}");
+    SimulatedAnswer::new(StatusCode::OK, "application/json", out)
+}
+
 /// The repositories (seen); member names are open.
 pub(super) fn repositories(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {
     let state = shared.lock();
@@ -158,7 +207,12 @@ pub(super) fn repositories(shared: &SimulatorShared, call: &SimulatedCall) -> Si
         .repositories
         .iter()
         .filter(|repository| wanted.as_ref().is_none_or(|name| *name == repository.name))
-        .map(|repository| json!({"repositoryId": repository.id, "name": repository.name}))
+        .filter(|repository| !state.behaviour.unlisted.contains(&repository.id))
+        .map(|repository| {
+            let can_read = !state.behaviour.unreadable.contains(&repository.id);
+            json!({"repositoryId": repository.id, "name": repository.name, "canRead": can_read,
+                "canEdit": can_read})
+        })
         .collect();
     SimulatedAnswer::json(&json!({"status": 0, "data": found}))
 }

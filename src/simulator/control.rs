@@ -2,9 +2,9 @@
 //!
 //! It is open to any program that reaches the port, which is none beyond this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
@@ -108,6 +108,16 @@ fn answered(
             shared.lock().behaviour.lists = lists;
             json!({})
         }),
+        (&Method::POST, "offer") => parse(call).map(|offer| {
+            note_offer(shared, &offer);
+            json!({})
+        }),
+        (&Method::POST, "stamp") => parse(call).map(|members: BTreeMap<String, Value>| {
+            let written = members.iter().map(|(name, value)| format!(",{}:{value}", json!(name)));
+            let written = written.collect::<String>().into_bytes();
+            *shared.stamps.write().unwrap_or_else(PoisonError::into_inner) = written;
+            json!({})
+        }),
         (&Method::POST, "reorder") => parse(call).map(|ReorderRequest { on }| {
             shared.lock().behaviour.reorder(on, shared.options.seed);
             json!({})
@@ -158,6 +168,28 @@ fn odds(shared: &SimulatorShared, call: &SimulatedCall) -> Result<Value, Control
 #[serde(deny_unknown_fields)]
 struct ReleaseRequest {
     endpoint: SimulatedEndpoint,
+}
+
+/// What of the server's list of repositories is another from now on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfferRequest {
+    repository: u64,
+    /// Whether it is listed.
+    listed: Option<bool>,
+    /// Whether the login may read it.
+    readable: Option<bool>,
+}
+
+fn note_offer(shared: &SimulatorShared, offer: &OfferRequest) {
+    let behaviour = &mut shared.lock().behaviour;
+    let note = |out: &mut BTreeSet<u64>, is_in: Option<bool>| match is_in {
+        Some(true) => drop(out.remove(&offer.repository)),
+        Some(false) => drop(out.insert(offer.repository)),
+        None => {}
+    };
+    note(&mut behaviour.unlisted, offer.listed);
+    note(&mut behaviour.unreadable, offer.readable);
 }
 
 #[derive(Deserialize)]

@@ -44,6 +44,9 @@
 //!   other than 0) or `error` (500)
 //! - `POST /simulator/reorder` with `{"on": true}` has each answer write the members of an item in
 //!   another order
+//! - `POST /simulator/stamp` gives every item these members besides its own: `{"Last_Updated": "now"}`
+//! - `POST /simulator/offer` says whether a repository is listed, and whether the login may read it:
+//!   `{"repository": 1, "listed": true, "readable": false}`; what is missing stays
 //! - `GET /simulator/counts`; `GET /simulator/items?repository=1`: all items in list order, one a
 //!   line, each exactly as a search would send it, `hide`, `empty` and `reorder` aside
 
@@ -54,6 +57,7 @@ mod call;
 mod calls;
 mod catalog;
 mod churn;
+mod conditions;
 mod control;
 mod counts;
 mod dataset;
@@ -73,10 +77,11 @@ mod state;
 mod tests;
 
 pub use self::balancer::SelfRedirect;
+pub use self::conditions::{ConditionTreatment, SimulatedCondition, SimulatedConditions};
 pub use self::counts::SimulatorCounts;
 pub use self::fault::{SimulatedEndpoint, SimulatedFault, SimulatedRefusal, UnknownFault};
 pub use self::options::{
-    Capacity, HIGHEST_RATE, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions,
+    Capacity, HIGHEST_RATE, LoginAnswer, MOST_ITEMS, OauthReads, Options, Order, RepositoryOptions,
     SimulatedModel, SimulatedTotal, StaleRestToken, UnfitOption,
 };
 pub use self::server::{Simulator, StartError, start};

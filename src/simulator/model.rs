@@ -38,9 +38,13 @@ impl SimulatedAttribute {
     fn all() -> Vec<Self> {
         let of = |(id, name): (String, &'static str)| {
             let plain = |it: char| if it.is_ascii_alphanumeric() { it } else { '_' };
-            let language = name.split_once(" (").map(|(_, rest)| rest.trim_end_matches(')'));
+            // One restricted name for all languages of a text.
+            let (restricted, language) = match name.split_once(" (") {
+                Some((restricted, rest)) => (restricted, Some(rest.trim_end_matches(')'))),
+                None => (name, None),
+            };
             let code_set = (name == "Country").then_some("Countries");
-            let restricted_name = name.chars().map(plain).collect();
+            let restricted_name = restricted.chars().map(plain).collect();
             Self { id, name, restricted_name, language, code_set }
         };
         catalog::attributes().map(of).collect()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::balancer::SelfRedirect;
 use super::churn::Rates;
+use super::conditions::SimulatedConditions;
 use super::fault::{SimulatedFault, SimulatedRefusal};
 
 /// The most items a repository can start with.
@@ -17,6 +18,7 @@ pub const HIGHEST_RATE: f64 = 100_000.0;
 /// What kind of server to start. [`Options::default`] is one repository of 10,000 items that stay
 /// as they are, and no fault.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a call or a habit of its own")]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes any that is free.
     pub port: u16,
@@ -24,6 +26,9 @@ pub struct Options {
     pub base_path: String,
     /// The repositories, in the order in which they are listed.
     pub repositories: Vec<RepositoryOptions>,
+    /// Of these the ones that the login may not read: they are listed as such, and searches of them are
+    /// refused.
+    pub unreadable: BTreeSet<u64>,
     /// How long a session lives after its login (vendor: 24 hours).
     pub session_ttl: Duration,
     /// How old a REST token gets before the next search renews it (vendor: about 30 minutes).
@@ -32,6 +37,8 @@ pub struct Options {
     pub stale_rest_token: StaleRestToken,
     /// What a successful login answers.
     pub login_answer: LoginAnswer,
+    /// Where the OAuth call reads name and password.
+    pub oauth_reads: OauthReads,
     /// How requests without a good session are answered (open); None: each time in another way.
     pub refusal: Option<SimulatedRefusal>,
     /// Insertions a second, in each repository.
@@ -67,8 +74,13 @@ pub struct Options {
     pub total: SimulatedTotal,
     /// Whether a page past the end is an error, instead of an empty one (open).
     pub past_end_is_error: bool,
+    /// What a search may be asked for besides a window (open).
+    pub conditions: SimulatedConditions,
     /// Whether there is a call for one item (vendor, in words).
     pub item_call: bool,
+    /// Whether there is a call for several items by id, `items/list` (vendor that there is one, open
+    /// which).
+    pub items_call: bool,
     /// Whether the server describes its calls (likely).
     pub description: bool,
     /// The seed of items, churn and chance; tokens never follow from it.
@@ -85,10 +97,12 @@ impl Default for Options {
             port: 0,
             base_path: String::new(),
             repositories: vec![RepositoryOptions { id: 10_149, items: 10_000 }],
+            unreadable: BTreeSet::new(),
             session_ttl: Duration::from_secs(24 * 60 * 60),
             rest_token_ttl: Duration::from_secs(30 * 60),
             stale_rest_token: StaleRestToken::Refuse,
             login_answer: LoginAnswer::Both,
+            oauth_reads: OauthReads::Both,
             refusal: Some(SimulatedRefusal::Unauthorized),
             insert_rate: 0.0,
             delete_rate: 0.0,
@@ -105,7 +119,9 @@ impl Default for Options {
             page_at_most: None,
             total: SimulatedTotal::Right,
             past_end_is_error: false,
+            conditions: SimulatedConditions::new(),
             item_call: true,
+            items_call: false,
             description: true,
             seed: 1,
             login: "system".to_owned(),
@@ -244,6 +260,17 @@ pub enum LoginAnswer {
     Cookies,
     /// As a token object alone (vendor); then no REST token comes before the first renewal.
     Token,
+}
+
+/// Where the OAuth call reads name and password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OauthReads {
+    /// In the URL and in a form in the body.
+    Both,
+    /// In a form in the body.
+    Body,
+    /// In the URL, as servers before 10.2.1 do (seen).
+    Url,
 }
 
 /// An option whose value cannot be.

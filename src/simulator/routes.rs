@@ -10,14 +10,15 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::ALLOW;
 use hyper::{Method, Request, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::answer::{
     CutOff, Delivery, NOT_FOUND_PAGE, SWAGGER_PAGE, SimulatedAnswer, Travel, message,
 };
 use super::call::SimulatedCall;
-use super::calls::{SearchDistortion, count, item, repositories, search};
+use super::calls::{SearchDistortion, count, item, items, repositories, search};
+use super::conditions::{self, SimulatedConditions};
 use super::fault::{SimulatedEndpoint, SimulatedFault, SimulatedRefusal};
 use super::model::model;
 use super::sessions::TokenStatus;
@@ -189,6 +190,7 @@ fn endpoint(path: &str) -> Option<(SimulatedEndpoint, Method)> {
         "/enable-api/logout" => (SimulatedEndpoint::Logout, Method::POST),
         "/webcm/rest/oauth/token" => (SimulatedEndpoint::Token, Method::POST),
         "/webcm/rest/api/items/search" => (SimulatedEndpoint::Search, Method::POST),
+        "/webcm/rest/api/items/list" => (SimulatedEndpoint::Item, Method::POST),
         "/webcm/rest/api/items/count" => (SimulatedEndpoint::Count, Method::POST),
         "/webcm/rest/api/repositories" => (SimulatedEndpoint::Repositories, Method::GET),
         "/webcm/rest/api/items/attrValueOptions" => (SimulatedEndpoint::Metadata, Method::POST),
@@ -205,9 +207,10 @@ fn endpoint(path: &str) -> Option<(SimulatedEndpoint, Method)> {
 
 /// The server's description of its calls, as Springfox 2 writes one (likely): the members of a search
 /// are those that the vendor names.
-fn description() -> serde_json::Value {
+fn description(conditions: &SimulatedConditions) -> Value {
     let number = || json!({"type": "integer", "format": "int64"});
-    let members = json!({
+    let mut members = conditions::described(conditions);
+    let usual = json!({
         "repositoryId": number(),
         "page": number(),
         "pageSize": number(),
@@ -215,6 +218,9 @@ fn description() -> serde_json::Value {
         "userPreferenceId": number(),
         "getCodeSetDescInd": {"type": "boolean"},
     });
+    if let Value::Object(usual) = usual {
+        members.extend(usual);
+    }
     let reads = || json!({"get": {"responses": {"200": {"description": "OK"}}}});
     let body = json!({"in": "body", "name": "search",
         "schema": {"$ref": "#/definitions/ItemSearch"}});
@@ -237,7 +243,7 @@ fn description() -> serde_json::Value {
 fn page(shared: &SimulatorShared, call: &SimulatedCall) -> SimulatedAnswer {
     match call.path.as_str() {
         "/webcm/rest/v2/api-docs" if shared.options.description => {
-            SimulatedAnswer::json(&description())
+            SimulatedAnswer::json(&description(&shared.options.conditions))
         }
         "/webcm/login" => SimulatedAnswer::sign_in_page(),
         "/webcm/rest/swagger-ui.html" => SimulatedAnswer::html(StatusCode::OK, SWAGGER_PAGE),
@@ -291,6 +297,7 @@ fn handle(
     match endpoint {
         SimulatedEndpoint::Search => search(shared, call, distortion, announced.as_deref()),
         SimulatedEndpoint::Count => count(shared, call),
+        SimulatedEndpoint::Item if call.method == Method::POST => items(shared, call),
         SimulatedEndpoint::Item => item(shared, call),
         SimulatedEndpoint::Metadata => model(shared, call),
         _ => repositories(shared, call),

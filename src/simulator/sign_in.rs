@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::answer::SimulatedAnswer;
 use super::call::{SimulatedCall, parameter};
 use super::fault::SimulatedRefusal;
-use super::options::LoginAnswer;
+use super::options::{LoginAnswer, OauthReads};
 use super::state::SimulatorShared;
 
 /// Login as in vendor's example; name and password as query parameters are seen.
@@ -63,7 +63,12 @@ pub(super) fn oauth_token(shared: &SimulatorShared, call: &SimulatedCall) -> Sim
         return SimulatedAnswer::status_json(StatusCode::UNAUTHORIZED, &error)
             .with(WWW_AUTHENTICATE, "Basic realm=\"oauth\"");
     }
-    let given = |name: &str| call.parameter(name).or_else(|| parameter(&call.body, name));
+    let given = |name: &str| {
+        let reads = shared.options.oauth_reads;
+        let in_url = call.parameter(name).filter(|_| reads != OauthReads::Body);
+        let in_body = || parameter(&call.body, name).filter(|_| reads != OauthReads::Url);
+        in_url.or_else(in_body)
+    };
     if given("grant_type").as_deref() != Some("password") {
         let error = json!({"error": "unsupported_grant_type"});
         return SimulatedAnswer::status_json(StatusCode::BAD_REQUEST, &error);

@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -27,6 +27,9 @@ pub(super) struct SimulatorShared {
     /// A plain mutex: it is held for as long as it takes to copy a window's entries, and never
     /// across an await.
     pub(super) state: Mutex<SimulatorState>,
+    /// Members that every item has at its end besides its own, each as it is written, with a comma
+    /// before it. Held for as long as it takes to copy them.
+    pub(super) stamps: RwLock<Vec<u8>>,
     pub(super) searches_under_way: AtomicU64,
     /// Those who work; each request takes one for its service time.
     pub(super) workers: Semaphore,
@@ -73,6 +76,7 @@ impl SimulatorShared {
             options,
             started: Instant::now(),
             state: Mutex::new(state),
+            stamps: RwLock::default(),
             searches_under_way: AtomicU64::new(0),
             workers: Semaphore::new(workers),
         }
@@ -92,6 +96,11 @@ impl SimulatorShared {
         match order {
             None => self.catalog.render(entry, out),
             Some(order) => self.catalog.render_in_order(entry, order, out),
+        }
+        let stamps = self.stamps.read().unwrap_or_else(PoisonError::into_inner);
+        if !stamps.is_empty() && out.pop().is_some() {
+            out.extend_from_slice(&stamps);
+            out.push(b'}');
         }
     }
 

@@ -1,8 +1,8 @@
 //! Makes the status document of what the daemon, the mirror and the configuration say. Pure.
 
 use super::document::{
-    CertifiedStatus, ChangeStatus, HeldStatus, InstanceStatus, MirrorStatus, PassStatus,
-    ProblemStatus, RepositoryStatus, StateStatus, StatusDocument,
+    CertifiedStatus, ChangeStatus, DaemonStatus, HeldStatus, InstanceStatus, MirrorStatus,
+    PassStatus, ProblemStatus, RepositoryStatus, StateStatus, StatusDocument,
 };
 use super::held::shown;
 use super::input::{ConfiguredRepository, DocumentInput};
@@ -16,6 +16,7 @@ use crate::progress::{Activity, whole_millis};
 pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
     let signed_in = input.daemon.as_ref().is_some_and(|daemon| daemon.signed_in);
     let summary = input.summary.as_ref().and_then(|summary| summary.as_ref().ok());
+    let last = summary.map(|summary| summary.last.0);
     let kept = summary.map(|summary| summary.repositories.as_slice()).unwrap_or_default();
     let latest = summary.map(|summary| summary.newest.as_slice()).unwrap_or_default();
     let problems = wrong(&input);
@@ -36,6 +37,7 @@ pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
             let bare = ConfiguredRepository {
                 id: kept.id,
                 name: None,
+                model_read_ms: None,
                 progress: None,
                 last_certified: None,
             };
@@ -60,11 +62,14 @@ pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
             url: Some(input.mirror_url.to_owned()),
             database_bytes: summary.and_then(|it| it.bytes_of("database")),
             wal_bytes: summary.and_then(|it| it.bytes_of("wal")),
-            last_sequence: summary.map(|it| it.last.0),
+            last_sequence: last,
             dropped_through: summary.map(|it| it.dropped_through.0),
             error: input.summary.and_then(Result::err),
         },
-        daemon: input.daemon,
+        daemon: input.daemon.map(|daemon| DaemonStatus {
+            feeds: daemon.feeds.into_iter().map(|feed| feed.beside(last)).collect(),
+            ..daemon
+        }),
         instance: input.instance.as_ref().map(InstanceStatus::from),
         repositories,
         latest_changes: latest.iter().map(ChangeStatus::from).collect(),
@@ -83,6 +88,7 @@ fn repository(
     let mut status = RepositoryStatus {
         id: configured.id.0,
         name: configured.name.clone(),
+        model_read_at_ms: configured.model_read_ms,
         state: configured.progress.map(|progress| state(progress.activity, signed_in)),
         owner: None,
         iteration: newest.map(|pass| pass.iteration.0),

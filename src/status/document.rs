@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::feeds::{FeedStateStatus, FeedStatus};
 pub use super::health::{HealthStatus, ProblemStatus};
 pub use super::held::HeldStatus;
 pub use super::instance::{InstanceStatus, RoleStatus};
@@ -84,6 +85,8 @@ pub struct DaemonStatus {
     pub requests: u64,
     /// Tasks started again after a panic.
     pub restarts: u64,
+    /// The feeds, by name.
+    pub feeds: Vec<FeedStatus>,
 }
 
 /// How signing in stands.
@@ -132,8 +135,10 @@ pub struct MirrorStatus {
 pub struct RepositoryStatus {
     /// The vendor's number of it.
     pub id: u64,
-    /// What people call it.
+    /// What people call it, or else what the server does.
     pub name: Option<String>,
+    /// When the server last told of its attributes; null: it has not yet, or that is not known.
+    pub model_read_at_ms: Option<i64>,
     /// What the daemon does with it; null where no daemon runs or this one does not read it.
     pub state: Option<StateStatus>,
     /// The daemon that has its lease, by name; null where that is not known, or there are no leases.
@@ -252,6 +257,7 @@ impl DaemonStatus {
             failures: progress.failures.get(),
             requests: progress.requests.get(),
             restarts: progress.restarts.get(),
+            feeds: FeedStatus::all(progress),
         }
     }
 }

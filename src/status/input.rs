@@ -39,8 +39,10 @@ pub struct DocumentInput<'a> {
 pub struct ConfiguredRepository {
     /// The vendor's number of it.
     pub id: RepositoryId,
-    /// What people call it.
+    /// What people call it, or else what the server does.
     pub name: Option<String>,
+    /// When the server last told of its attributes, in milliseconds since 1970 (UTC).
+    pub model_read_ms: Option<i64>,
     /// How far the daemon is with it, where one runs.
     pub progress: Option<RepositoryProgress>,
     /// The last certified pass that the daemon has seen; the mirror, where one is kept, knows

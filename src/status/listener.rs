@@ -154,7 +154,7 @@ mod tests {
     async fn what_cannot_be_had_is_a_problem_until_it_can() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = ListenAddress::Tcp(taken.local_addr().unwrap());
-        let serving = StatusEndpoint::at([address], String::new(), None).await;
+        let serving = StatusEndpoint::at([address], String::new(), None, None).await;
         let (live, begun) = (live(), Instant::now());
         let told = async {
             while live.progress.problems.told().is_empty() {
@@ -192,7 +192,7 @@ mod tests {
             environment: &environment,
         };
         let addresses = origin.of_daemon().into_iter().map(ListenAddress::Control);
-        let serving = StatusEndpoint::at(addresses, String::new(), None).await;
+        let serving = StatusEndpoint::at(addresses, String::new(), None, None).await;
         let live = live();
         let [never, other] = &serving.listeners[..] else { panic!("there are two") };
         assert!(other.bound().is_some());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::config::{Config, RepositoryConfig};
+use crate::domain::envelope;
 use crate::progress::{Progress, RepositoryCounts, RepositoryProgress};
 
 /// The running daemon, to be looked at.
@@ -27,6 +28,8 @@ pub struct ShownSettings {
     pub max_age: Duration,
     /// The host of `server.url`, and its port where that is not the usual one.
     pub server: String,
+    /// What the server is called in changes.
+    pub source: String,
 }
 
 impl ShownSettings {
@@ -38,7 +41,8 @@ impl ShownSettings {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        Self { max_age: config.status.max_age, server }
+        let source = envelope::server_name(url);
+        Self { max_age: config.status.max_age, server, source }
     }
 }
 

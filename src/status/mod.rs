@@ -10,6 +10,7 @@ pub mod control;
 pub mod control_client;
 pub mod document;
 mod endpoint;
+mod feeds;
 mod health;
 mod held;
 pub mod http;
@@ -22,15 +23,21 @@ mod metrics;
 pub mod page;
 mod problem_list;
 mod process;
+mod pull;
 mod readiness;
+mod response;
 mod served;
 mod socket;
 mod summary;
 mod web;
 
+#[cfg(fuzzing)]
+pub use pull::fuzzing;
+
 pub use compose::compose;
 pub use endpoint::ListenAddress;
 pub use input::{ConfiguredRepository, DocumentInput};
 pub use live::{LiveState, ShownSettings, WatchedRepository};
+pub use pull::PullApi;
 pub use served::StatusEndpoint;
 pub use summary::SummaryReader;

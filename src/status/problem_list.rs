@@ -124,6 +124,7 @@ mod tests {
             mirror_url: "sqlite:///m.db",
             summary: Some(summary),
             repositories: vec![ConfiguredRepository {
+                model_read_ms: None,
                 id: RepositoryId(7),
                 name: None,
                 progress: Some(RepositoryProgress::START),

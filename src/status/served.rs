@@ -2,6 +2,7 @@
 
 use super::endpoint::ListenAddress;
 use super::listener::RetryingListener;
+use super::pull::PullApi;
 use super::summary::SummaryReader;
 
 /// What the endpoint serves, and where, for as long as the daemon runs.
@@ -12,6 +13,8 @@ pub struct StatusEndpoint {
     pub(super) mirror_url: String,
     /// What reads the mirror's figures; `None` where nothing is kept.
     pub(super) summary: Option<SummaryReader>,
+    /// What tells items and changes; `None` where nothing is kept.
+    pub(super) pull: Option<PullApi>,
 }
 
 impl StatusEndpoint {
@@ -21,11 +24,12 @@ impl StatusEndpoint {
         addresses: impl IntoIterator<Item = ListenAddress>,
         mirror_url: String,
         summary: Option<SummaryReader>,
+        pull: Option<PullApi>,
     ) -> Self {
         let mut listeners = Vec::new();
         for address in addresses {
             listeners.push(RetryingListener::new(address).await);
         }
-        Self { listeners, mirror_url, summary }
+        Self { listeners, mirror_url, summary, pull }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::reload;
+use super::reload::{self, ConfigChanges};
 use super::state::Supervisor;
 use super::task_settings::{rules, source};
 use super::tasks::TaskName;
@@ -15,7 +15,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// Reads the configuration again; a faulty one changes nothing.
     pub(super) fn reload(&mut self) {
         let new = match (self.given.reload)(&self.given.config) {
-            Ok(new) => new,
+            Ok(new) => self.with_offer(new),
             Err(error) => return event::configuration_rejected(error.as_ref()),
         };
         let old = std::mem::replace(&mut self.given.config, new);
@@ -39,6 +39,15 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         if let Some(credentials) = to_be_ended {
             self.session.end(credentials.generation);
         }
+        let keys = changes.keys.join(", ");
+        self.change_repositories(changes);
+        self.ask_offer_anew();
+        self.announce();
+        event::configuration_reloaded(&keys);
+    }
+
+    /// Has repositories begin and end, and hands the others what changed for them.
+    pub(super) fn change_repositories(&mut self, changes: ConfigChanges) {
         for id in &changes.removed {
             self.restarts.forget(TaskName::Pager(*id));
             self.given.progress.problems.forget(*id);
@@ -60,7 +69,47 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 self.start(name);
             }
         }
-        self.announce();
-        event::configuration_reloaded(&changes.keys.join(", "));
+        // What they call attributes depends on their repositories.
+        self.change_feeds();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use crate::config::Secret;
+    use crate::session::Tokens;
+    use crate::testing::{Rig, Server, configuration};
+
+    /// The refresher runs on another thread, and looks whenever it likes.
+    #[tokio::test]
+    async fn what_sees_the_session_end_knows_of_the_new_login() {
+        const RELOADS: u64 = 500;
+        const LOOKED_FOR: Duration = Duration::from_secs(60);
+        let with_user = |user: u64| {
+            let mut config = configuration(&[1], "");
+            config.login.username = user.to_string();
+            config
+        };
+        let rig = Rig::new(Server::new(&[(1, 1)]), with_user(0));
+        let mut supervisor = rig.into_supervisor((1..=RELOADS).map(with_user));
+        let session = std::sync::Arc::clone(&supervisor.session);
+        let settings = supervisor.session_settings.subscribe();
+        for reload in 1..=RELOADS {
+            session.replace(Tokens::new(Secret::new("token"), None));
+            std::thread::scope(|scope| {
+                let looking = scope.spawn(|| {
+                    let begun = Instant::now();
+                    while session.standing().is_some() {
+                        assert!(begun.elapsed() < LOOKED_FOR, "the session goes on");
+                        std::hint::spin_loop();
+                    }
+                    settings.borrow().logins
+                });
+                supervisor.reload();
+                assert_eq!(looking.join().unwrap(), reload, "it signs in as the old user");
+            });
+        }
     }
 }

@@ -18,6 +18,9 @@ use crate::signals::Signal;
 use crate::task::context::at;
 use crate::telemetry::event;
 
+/// How long one pass waits at its end for what follows the model.
+const MODELS_WITHIN: Duration = Duration::from_secs(30);
+
 impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// Runs until something ends it, then stops everything in order.
     pub async fn run(mut self) -> ExitReason {
@@ -31,9 +34,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             self.start(TaskName::Leases);
         }
         self.start(TaskName::Status);
-        if self.given.passes == PassLimit::Endless {
-            self.start(TaskName::Model);
-        }
+        self.start(TaskName::Offer);
+        self.start(TaskName::Model);
+        self.change_feeds();
         self.given.notifier.ready();
         let end = self.supervise().await;
         self.stop().await;
@@ -42,6 +45,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
 
     async fn supervise(&mut self) -> ExitReason {
         let (begun, mut lost) = (Instant::now(), self.given.progress.mirror_lost());
+        let mut models = self.given.progress.models.seen();
         let (mut check, mut status) = (self.check_every(), health_check::status_every());
         loop {
             let deadline = self.given.run_for.and_then(|run_for| begun.checked_add(run_for));
@@ -69,6 +73,21 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 },
                 Some((name, end)) = self.tasks.next_end() => {
                     self.task_ended(name, end);
+                    if self.is_finished() {
+                        return ExitReason::Finished;
+                    }
+                }
+                Ok(()) = models.changed(), if self.given.passes == PassLimit::One => {
+                    if self.is_finished() {
+                        return ExitReason::Finished;
+                    }
+                }
+                () = at(self.models_until) => return ExitReason::Finished,
+                Ok(()) = self.offer.news.changed() => {
+                    let offered = self.offer.news.borrow_and_update().clone();
+                    if let Some(offered) = offered {
+                        self.take_offer(&offered);
+                    }
                     if self.is_finished() {
                         return ExitReason::Finished;
                     }
@@ -114,16 +133,34 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// How long from now on no page may come. Only pages count: a server that signs us in and then
     /// refuses every page is not one to wait for.
     fn patience_left(&self) -> Option<Duration> {
+        if self.models_until.is_some() {
+            return None;
+        }
         let since = self.given.progress.since_page();
         let not_due = between_pages(&self.given.config);
         self.given.patience.map(|patience| (patience + not_due).saturating_sub(since))
     }
 
+    /// Whether all is done: no pager runs or waits to be started again, and what follows the model has
+    /// seen to each repository. It is waited for only so long: a pass is not worse for it.
+    fn is_finished(&mut self) -> bool {
+        if !self.has_read() {
+            return false;
+        }
+        let models = &self.given.progress.models;
+        if self.repositories.keys().all(|id| models.of(*id).is_some()) {
+            return true;
+        }
+        self.models_until.get_or_insert_with(|| Instant::now() + MODELS_WITHIN);
+        false
+    }
+
     /// Whether no pager runs or waits to be started again.
-    fn is_finished(&self) -> bool {
+    fn has_read(&self) -> bool {
         self.given.passes == PassLimit::One
             && self.restarts.next_due().is_none()
             && self.leasing.as_ref().is_none_or(|leasing| leasing.has_led)
             && !self.repositories.keys().any(|id| self.tasks.runs(TaskName::Pager(*id)))
+            && self.has_read_every()
     }
 }

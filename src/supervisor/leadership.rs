@@ -16,6 +16,7 @@ use super::tasks::TaskName;
 use crate::client::Api;
 use crate::domain::RepositoryId;
 use crate::mirror::{LeaseStanding, Mirror, MirrorError, Sharing};
+use crate::model_refresher::OFFER;
 use crate::pager::{LostLease, PassLimit};
 use crate::progress::problems::{ProblemKind, ProblemReport, Scope, Source};
 use crate::progress::{Activity, InstanceRole, SignIn};
@@ -102,7 +103,13 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         leasing.state.daemons = standing.daemons;
         leasing.state.others =
             standing.others.into_iter().map(|lease| (lease.repository, lease.owner)).collect();
-        self.tell_unread(standing.unread.into_iter().collect());
+        let (stands_by, others) = (leasing.book.is_empty(), leasing.state.others.clone());
+        if stands_by {
+            self.take_leased(others.into_keys());
+        }
+        // What the leader has given up meanwhile this daemon wishes for no longer.
+        let is_read = |id: &RepositoryId| self.repositories.contains_key(id);
+        self.tell_unread(standing.unread.into_iter().filter(is_read).collect());
     }
 
     /// Tells of repositories of this daemon that nobody reads, because another daemon leads that is not
@@ -169,7 +176,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     fn lease_changed(&mut self, change: LeaseChange, now: Instant) {
         match change {
             LeaseChange::Taken(lease) => {
-                event::lease_taken(lease.repository, lease.generation, lease.vacant);
+                if is_one(lease.repository) {
+                    event::lease_taken(lease.repository, lease.generation, lease.vacant);
+                }
                 if let Some(leasing) = &mut self.leasing {
                     leasing.has_led = true;
                 }
@@ -184,13 +193,17 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 }
             }
             LeaseChange::Lost { repository, generation, reason } => {
-                event::lease_lost(repository, generation, &reason.to_string());
+                if is_one(repository) {
+                    event::lease_lost(repository, generation, &reason.to_string());
+                }
                 self.end_pager(repository, now);
             }
             LeaseChange::Excess { repository, generation } => {
                 let is_there = self.repositories.contains_key(&repository);
                 let reason = if is_there { OTHERS_SHARE } else { NOT_CONFIGURED };
-                event::lease_given_up(repository, generation, reason);
+                if is_one(repository) {
+                    event::lease_given_up(repository, generation, reason);
+                }
                 self.end_pager(repository, now);
             }
         }
@@ -243,9 +256,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             wish.let_go.extend(let_go);
             wish.let_go.len() > before
         });
-        leasing.state.held = leasing.book.held();
+        let held = leasing.book.held();
+        let holds_any = !held.is_empty();
+        leasing.state.held = held.into_iter().filter(|(id, _)| is_one(*id)).collect();
         leasing.state.role = match leasing.terms.sharing {
-            _ if leasing.state.held.is_empty() => InstanceRole::Standby,
+            _ if !holds_any => InstanceRole::Standby,
             Sharing::Leader => InstanceRole::Leader,
             Sharing::Spread => InstanceRole::Sharing,
         };
@@ -283,6 +298,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             problems.forget_scope(scope);
         }
         problems.over(restart::source(TaskName::Refresher));
+        problems.over(OFFER);
+        self.offer.told = None;
         self.given.progress.set_sign_in(SignIn::StandingBy);
         let Some(credentials) = self.session_to_end() else { return };
         self.session.forget();
@@ -291,4 +308,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             log_out(&*api, &credentials).await;
         });
     }
+}
+
+/// Whether a lease is of one repository, and not of the list of all.
+fn is_one(repository: RepositoryId) -> bool {
+    repository != RepositoryId::EVERY
 }

@@ -9,7 +9,7 @@ use super::state::Supervisor;
 use super::tasks::{TaskEnd, TaskName};
 use crate::client::Api;
 use crate::mirror::{Lease, Mirror};
-use crate::model_refresher::ModelRefresher;
+use crate::model_refresher::{ModelRefresher, OFFER, OfferRefresher};
 use crate::pager::{self, Pager, PassLimit};
 use crate::progress::Activity;
 use crate::refresher::{Refresher, SharedDenials};
@@ -77,12 +77,35 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     api: Arc::clone(&self.api),
                     session: Arc::clone(&self.session),
                     rate_limit: Arc::clone(&self.rate_limit),
+                    progress: Arc::clone(&self.given.progress),
+                    passes: self.given.passes,
                     mirror: Arc::clone(&self.given.mirror),
                     duties: self.duties.subscribe(),
                     context,
                 };
                 self.tasks.start(name, Some(heartbeat), refresher.run());
             }
+            TaskName::Offer => {
+                if self.given.config.every.is_none() || self.tasks.runs(name) {
+                    return;
+                }
+                self.offer.cancellation = self.cancellation.child();
+                let context = self.offer.cancellation.task();
+                let heartbeat = context.heartbeat();
+                let refresher = OfferRefresher {
+                    api: Arc::clone(&self.api),
+                    session: Arc::clone(&self.session),
+                    rate_limit: Arc::clone(&self.rate_limit),
+                    progress: Arc::clone(&self.given.progress),
+                    duties: self.duties.subscribe(),
+                    passes: self.given.passes,
+                    read: self.offer.taken.iter().copied().collect(),
+                    lists: self.offer.latest.clone(),
+                    context,
+                };
+                self.tasks.start(name, Some(heartbeat), refresher.run());
+            }
+            TaskName::Feed(feed) => self.start_feed(feed),
             // It begins with the end of a session, and is not begun again.
             TaskName::SignOut => {}
             TaskName::Status => {
@@ -117,6 +140,15 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 self.given.progress.problems.repeated(restart::source(name), times, report);
                 event::task_failed(&name.to_string(), restart.failures, restart.after);
             }
+            // A reload ended it.
+            (TaskName::Offer, _) => {
+                if self.given.config.every.is_none() {
+                    self.given.progress.problems.over(OFFER);
+                } else if self.given.passes == PassLimit::Endless || !self.offer.is_known {
+                    self.start(name);
+                }
+            }
+            (TaskName::Feed(feed), _) => self.feed_ended(feed),
             // A repository taken out by a reload and put back by another, before its pager ended.
             (TaskName::Pager(id), _)
                 if self.given.passes == PassLimit::Endless

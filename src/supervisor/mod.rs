@@ -14,6 +14,7 @@
 
 mod apply_reload;
 mod event_loop;
+mod feeds;
 mod health_check;
 mod host_check;
 mod leadership;
@@ -21,8 +22,11 @@ mod lease_book;
 mod lease_task;
 mod leasing;
 mod lifecycle;
-pub mod reload;
+pub mod offer;
+mod offered;
+mod reload;
 pub mod restart;
+mod running_feed;
 mod shutdown;
 mod state;
 pub mod status_line;

@@ -90,7 +90,21 @@ pub fn changes(fixed: &StartupSettings, old: &Config, new: &Config) -> ConfigCha
     let gone = changes.removed.iter().map(|id| format!("repository {id} removed"));
     let repositories: Vec<String> = come.chain(kept).chain(gone).collect();
     changes.keys.extend(repositories);
+    changes.keys.extend(feeds(old, new));
     changes
+}
+
+/// Which feeds come, change and go.
+fn feeds(old: &Config, new: &Config) -> Vec<String> {
+    let named = |feeds: &Config, name| feeds.feeds.iter().find(|it| it.name == name).cloned();
+    let come = new.feeds.iter().filter_map(|feed| match named(old, feed.name) {
+        None => Some(format!("feed {} added", feed.name)),
+        Some(other) if other != *feed => Some(format!("feed {}", feed.name)),
+        Some(_) => None,
+    });
+    let gone = old.feeds.iter().filter(|feed| named(new, feed.name).is_none());
+    let gone = gone.map(|feed| format!("feed {} removed", feed.name));
+    come.chain(gone).collect()
 }
 
 /// How a change that applies at once is told: by its section, where all of that applies at once.

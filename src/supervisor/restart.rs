@@ -45,7 +45,14 @@ impl Restart {
             error: format!("the {name} failed by a defect of this program"),
             remedy: "report it, with what the log says of the panic".to_owned(),
             retry_in: Some(self.after),
-            halts: !matches!(name, TaskName::Status | TaskName::SignOut | TaskName::Model),
+            halts: !matches!(
+                name,
+                TaskName::Status
+                    | TaskName::SignOut
+                    | TaskName::Model
+                    | TaskName::Offer
+                    | TaskName::Feed(_)
+            ),
         }
     }
 }
@@ -55,9 +62,10 @@ pub(super) fn source(name: TaskName) -> Source {
     let (scope, repository) = match name {
         TaskName::Pager(id) => (Scope::Repository, Some(id)),
         TaskName::Refresher | TaskName::SignOut => (Scope::Login, None),
+        TaskName::Feed(_) => (Scope::Feed, None),
         TaskName::Leases |
         // Nothing that is mirrored depends on these.
-        TaskName::Status | TaskName::Model => (Scope::Mirror, None),
+        TaskName::Status | TaskName::Model | TaskName::Offer => (Scope::Mirror, None),
     };
     Source { scope, repository, what: "restart" }
 }

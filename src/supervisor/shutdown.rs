@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::state::Supervisor;
 use crate::client::{Api, Failure};
 use crate::config::LoginMethod;
 use crate::mirror::Mirror;
-use crate::progress::RepositoryProgress;
 use crate::session::Credentials;
 use crate::telemetry::event;
 
@@ -67,9 +65,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let problems = self.given.progress.problems.told();
         let mut what: Vec<_> = problems.iter().map(ToString::to_string).collect();
         if what.is_empty() {
-            let unread = |it: &&(_, watch::Receiver<RepositoryProgress>)| it.1.borrow().passes == 0;
-            let repositories = self.repositories();
-            let unread = repositories.iter().filter(unread);
+            let unread = self.repositories.iter().filter(|it| it.1.progress.borrow().passes == 0);
             what = unread.map(|(id, _)| format!("repository {id} was not read")).collect();
         }
         GiveUpReason::Unanswered { since: self.given.progress.since_page(), what: what.join("; ") }

@@ -9,15 +9,17 @@ use tokio::time::Instant;
 
 use super::host_check::HostCheck;
 use super::leasing::Leasing;
+use super::offered::Offer;
 use super::reload::StartupSettings;
 use super::restart::Restarts;
+use super::running_feed::RunningFeed;
 use super::supervision::Supervision;
 use super::task_settings::{rules, source};
 use super::tasks::Tasks;
 use super::watchdog::Watchdog;
 use crate::client::{Api, Instrumented};
 use crate::config::RepositoryConfig;
-use crate::domain::RepositoryId;
+use crate::domain::{FeedName, RepositoryId};
 use crate::mirror::{Lease, Mirror};
 use crate::model_refresher::{ModelDuties, ModelDuty};
 use crate::pager::request::fetcher::Fetcher;
@@ -47,6 +49,8 @@ pub struct Supervisor<A, M> {
     pub(super) duties: watch::Sender<ModelDuties>,
     pub(super) wakes: watch::Sender<u64>,
     pub(super) source: watch::Sender<u64>,
+    /// What is delivered, whether or not its task runs just now.
+    pub(super) feeds: BTreeMap<FeedName, RunningFeed>,
     /// Where several daemons share the mirror: which of them has what.
     pub(super) leasing: Option<Leasing>,
     /// Stops every task.
@@ -57,6 +61,10 @@ pub struct Supervisor<A, M> {
     pub(super) restarts: Restarts,
     pub(super) watchdog: Watchdog,
     pub(super) host_check: HostCheck,
+    /// With one pass, once all pagers are done: until when what follows the model is waited for.
+    pub(super) models_until: Option<Instant>,
+    /// What the server offers, where the configuration takes all of that.
+    pub(super) offer: Offer,
     /// What the process started with.
     pub(super) fixed: StartupSettings,
     /// What the service manager was told last.
@@ -90,6 +98,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             denials: Arc::default(),
             rate_limit: Arc::new(RateLimit::new(given.config.max_requests_per_second)),
             repositories: BTreeMap::new(),
+            feeds: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
             shown: watch::Sender::new(ShownSettings::of(&given.config)),
             watched: watch::Sender::default(),
@@ -106,6 +115,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             restarts: Restarts::default(),
             watchdog: Watchdog::default(),
             host_check: HostCheck::default(),
+            models_until: None,
+            offer: Offer::new(),
             fixed: StartupSettings::of(&given.config),
             last_status_line: String::new(),
             sign_in,
@@ -119,12 +130,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         supervisor
     }
 
-    /// How far each repository is, as it changes.
-    pub fn repositories(&self) -> Vec<(RepositoryId, watch::Receiver<RepositoryProgress>)> {
-        self.repositories
-            .iter()
-            .map(|(id, repository)| (*id, repository.progress.subscribe()))
-            .collect()
+    /// The repositories that there are, each with how far it is, as that changes.
+    pub fn watched(&self) -> watch::Receiver<Vec<WatchedRepository>> {
+        self.watched.subscribe()
     }
 
     /// Takes a repository on.
@@ -176,7 +184,9 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// Tells those who look on which repositories there are, and who shares the mirror.
     pub(super) fn announce(&self) {
         if let Some(leasing) = &self.leasing {
-            leasing.wish_for(self.repositories.keys().copied().collect());
+            // The list of all repositories has a lease of its own: a daemon that has no other signs in for it, and can ask.
+            let every = self.given.config.every.as_ref().map(|_| RepositoryId::EVERY);
+            leasing.wish_for(every.into_iter().chain(self.repositories.keys().copied()).collect());
         }
         let watched = self.repositories.values().map(|repository| WatchedRepository {
             settings: repository.settings.subscribe(),

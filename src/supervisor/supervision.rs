@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::lease_task::LeaseTerms;
-use crate::config::Config;
+use crate::config::{Config, Environment};
+use crate::mirror::MirrorReader;
 use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::signals::Signal;
@@ -25,6 +26,8 @@ pub struct Supervision<A, M> {
     pub api: Arc<A>,
     /// Where pages go.
     pub mirror: Arc<M>,
+    /// What reads it, for feeds; `None`: nothing is kept that could be delivered.
+    pub reader: Option<Arc<dyn MirrorReader>>,
     /// The configuration to start with.
     pub config: Config,
     /// How leases are taken, where several daemons share the mirror.
@@ -48,4 +51,6 @@ pub struct Supervision<A, M> {
     pub progress: Arc<Progress>,
     /// Jitter.
     pub chance: Arc<Chance>,
+    /// The process's, in which proxies may stand.
+    pub environment: Environment,
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{AutoOr, Config, Rate};
+use crate::mirror::FeedHolds;
 use crate::pager::ChangeRetention;
 use crate::pager::rate::adaptive::LONGEST_PAUSE;
 
 /// What of the configuration holds for all mirrors.
 pub(super) fn rules(config: &Config) -> ChangeRetention {
-    ChangeRetention { keep: config.changes.keep }
+    let holds: FeedHolds =
+        config.feeds.iter().map(|feed| (feed.name.to_string(), feed.hold)).collect();
+    ChangeRetention { keep: config.changes.keep, holds }
 }
 
 /// Whose list is read: a hash of the server and the user.

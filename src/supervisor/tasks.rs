@@ -10,7 +10,7 @@ use std::future::Future;
 
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-use crate::domain::RepositoryId;
+use crate::domain::{FeedName, RepositoryId};
 use crate::task::heartbeat::{Heartbeat, TaskLanes};
 
 /// The tasks that the supervisor runs.
@@ -28,6 +28,10 @@ pub enum TaskName {
     SignOut,
     /// What follows the model.
     Model,
+    /// What asks which repositories there are.
+    Offer,
+    /// What delivers a feed.
+    Feed(FeedName),
 }
 
 impl fmt::Display for TaskName {
@@ -39,6 +43,8 @@ impl fmt::Display for TaskName {
             Self::Leases => f.write_str("lease renewal"),
             Self::SignOut => f.write_str("logout"),
             Self::Model => f.write_str("model refresher"),
+            Self::Offer => f.write_str("list of repositories"),
+            Self::Feed(name) => write!(f, "feed {name}"),
         }
     }
 }

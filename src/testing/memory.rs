@@ -9,16 +9,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::memory_feeds::StoredFeeds;
 use super::memory_leases::{MemoryLeases, Way};
 use super::memory_models::StoredModel;
 use crate::domain::item::digest;
 use crate::domain::{Change, IdSet, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::deletions::{AnnouncedDeletions, Announcement};
 use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
-use crate::mirror::retention::RetentionCutoff;
+use crate::mirror::retention::RetentionFloor;
 use crate::mirror::{
-    ChangeCounts, EndOfPass, Interrupted, LedgerEntry, MirrorError, PageOfItems, PassStatistics,
-    ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, Interrupted, LedgerEntry, MirrorError,
+    PageOfItems, PassStatistics, ResumePoint, UnseenItems,
 };
 
 /// Changes dropped in one call.
@@ -42,6 +43,7 @@ pub(crate) type ItemsByKey = BTreeMap<(u64, ItemId), Vec<u8>>;
 pub(super) struct MemoryContent {
     repositories: BTreeMap<RepositoryId, StoredRepository>,
     pub(super) models: BTreeMap<RepositoryId, StoredModel>,
+    pub(super) feeds: StoredFeeds,
     log: Vec<LoggedChange>,
     dropped: usize,
     /// The latest time of what has been dropped.
@@ -158,7 +160,7 @@ impl Memory {
         let mut content = self.content();
         let kept = content.repositories.entry(repository).or_default();
         let first_pass_done = !kept.ends.is_empty();
-        let rules = ComparisonRules { first_pass_done, ignore: &page.ignore };
+        let rules = ComparisonRules::of(page, first_pass_done);
         let (mut changed, mut found) = (ChangeCounts::default(), Vec::new());
         for (item, newly_seen) in diff::rows(page) {
             let stored = kept.items.get(&item.id);
@@ -264,13 +266,20 @@ impl Memory {
         })
     }
 
-    pub(super) fn drop_changes(&self, now_ms: i64, keep: Duration) -> bool {
+    pub(super) fn drop_changes(
+        &self,
+        now_ms: i64,
+        keep: Duration,
+        holds: &FeedHolds,
+    ) -> DroppedChanges {
         let mut content = self.content();
-        let MemoryContent { repositories, log, dropped, dropped_ms, .. } = &mut *content;
+        let MemoryContent { repositories, log, dropped, dropped_ms, feeds, .. } = &mut *content;
         for kept in repositories.values_mut() {
             kept.dropped.push((now_ms, keep));
         }
-        let (cutoff, first) = (RetentionCutoff::new(now_ms, keep), *dropped);
+        let (mut floor, first) = (RetentionFloor::new(now_ms, keep, holds), *dropped);
+        feeds.heed(&mut floor);
+        let cutoff = floor.cutoff();
         while let Some(LoggedChange { change, .. }) = log.get(*dropped) {
             let kept = repositories.entry(change.repository).or_default();
             let next_pass_ms = || {
@@ -279,7 +288,10 @@ impl Memory {
                 Ok::<_, MirrorError>(started.next())
             };
             let is_enough = *dropped - first == DROPPED_AT_ONCE;
-            if is_enough || cutoff.keeps(change.ts_ms, next_pass_ms).expect("memory can be read") {
+            let keeps = |floor: &mut RetentionFloor<'_>| {
+                floor.keeps(change.sequence, change.ts_ms, next_pass_ms)
+            };
+            if is_enough || keeps(&mut floor).expect("memory can be read") {
                 break;
             }
             *dropped += 1;
@@ -288,7 +300,9 @@ impl Memory {
                 kept.latest.remove(&change.item);
             }
         }
-        *dropped - first == DROPPED_AT_ONCE
+        let undelivered = floor.undelivered();
+        feeds.drop_through(Sequence(*dropped as u64), &undelivered);
+        DroppedChanges { more: *dropped - first == DROPPED_AT_ONCE, undelivered }
     }
 
     /// Tells followers.

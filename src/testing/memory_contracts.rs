@@ -8,10 +8,12 @@ use super::memory::Memory;
 use crate::domain::{Change, IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
-    ChangesPage, ComparedItem, ComparedPage, EndOfPass, HeldSummary, ItemHistory, Items,
-    ItemsComparison, ItemsPage, ItemsSnapshot, KeptModel, Lease, Leases, LogBounds, LogTime,
-    Mirror, MirrorError, MirrorErrorKind, MirrorFuture, MirrorSummary, ModelUpdate, Models,
-    PageOfItems, PendingDeletions, RepositorySummary, RepositoryWriter, ResumePoint, UnseenItems,
+    ChangesPage, ComparedItem, ComparedPage, DroppedChanges, EndOfPass, FeedHolds, FeedWriter,
+    HeldSummary, ItemHistory, Items, ItemsComparison, ItemsPage, ItemsSnapshot, KeptModel, Lease,
+    Leases, LedgerEntry, LogBounds, LogTime, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
+    MirrorSummary, MirrorView, MirroredRepository, ModelUpdate, Models, PageOfItems,
+    PendingDeletions, RefusedView, RepositorySummary, RepositoryWriter, ResumePoint, RowTaker,
+    UnseenItems,
 };
 
 /// Items of one page; few, so that tests need several.
@@ -54,8 +56,17 @@ impl Mirror for Memory {
         Some(leases)
     }
 
-    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
-        answer(Ok(Memory::drop_changes(self, now_ms, keep)))
+    fn feed_writer(&self) -> Option<Arc<dyn FeedWriter>> {
+        Some(self.writer_of_feeds())
+    }
+
+    fn drop_changes(
+        &self,
+        now_ms: i64,
+        keep: Duration,
+        holds: &FeedHolds,
+    ) -> MirrorFuture<'_, DroppedChanges> {
+        answer(Ok(Memory::drop_changes(self, now_ms, keep, holds)))
     }
 
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
@@ -67,7 +78,7 @@ impl Mirror for Memory {
         repository: RepositoryId,
         lease: &Lease,
         update: Arc<ModelUpdate>,
-    ) -> MirrorFuture<'_, ()> {
+    ) -> MirrorFuture<'_, Vec<RefusedView>> {
         self.keep_model(repository, lease, update)
     }
 }
@@ -215,7 +226,21 @@ impl Items for Memory {
             return answer(Err(error));
         }
         let items = content.as_of(sequence);
-        answer(Ok(Box::new(MemorySnapshot { sequence, items }) as Box<dyn ItemsSnapshot>))
+        let looked_at = if sequence < content.last() {
+            let all = content.repositories().iter();
+            all.flat_map(|(id, kept)| kept.latest.keys().map(|item| (*id, item.clone()))).collect()
+        } else {
+            items.keys().cloned().collect()
+        };
+        let known = content.repositories().iter().filter(|(_, kept)| kept.is_known);
+        let repositories = known.map(|(id, kept)| MirroredRepository {
+            id: *id,
+            items: kept.items.len() as u64,
+            model: content.model(*id),
+        });
+        let repositories = repositories.collect();
+        let snapshot = MemorySnapshot { sequence, items, looked_at, repositories };
+        answer(Ok(Box::new(snapshot) as Box<dyn ItemsSnapshot>))
     }
 
     fn comparison(
@@ -251,6 +276,9 @@ impl Items for Memory {
 struct MemorySnapshot {
     sequence: Sequence,
     items: BTreeMap<(RepositoryId, ItemId), Vec<u8>>,
+    /// These, and of an earlier instant those that were not there then.
+    looked_at: BTreeSet<(RepositoryId, ItemId)>,
+    repositories: Vec<MirroredRepository>,
 }
 
 impl ItemsSnapshot for MemorySnapshot {
@@ -263,8 +291,22 @@ impl ItemsSnapshot for MemorySnapshot {
         repository: RepositoryId,
         after: Option<ItemId>,
     ) -> MirrorFuture<'_, ItemsPage> {
-        let items = self.items.iter().filter(|((of, _), _)| *of == repository);
-        answer(Ok(page(items.map(|((_, id), body)| (id, body.clone())), after.as_ref())))
+        let all = self.looked_at.iter().filter(|(of, _)| *of == repository);
+        let later = all.filter(|(_, id)| after.as_ref().is_none_or(|after| id > after));
+        let page: Vec<_> = later.take(PAGE).collect();
+        let last = page.last().filter(|_| page.len() == PAGE).map(|(_, id)| id.clone());
+        let there =
+            page.into_iter().filter_map(|key| Some((key.1.clone(), self.items.get(key)?.clone())));
+        answer(Ok(ItemsPage { items: there.collect(), scanned_through: last }))
+    }
+
+    fn repositories(&self) -> MirrorFuture<'_, Vec<MirroredRepository>> {
+        answer(Ok(self.repositories.clone()))
+    }
+
+    /// There are no views in memory.
+    fn rows<'a>(&'a self, _: MirrorView, _: RowTaker<'a>) -> MirrorFuture<'a, ()> {
+        answer(Ok(()))
     }
 }
 
@@ -336,6 +378,10 @@ impl Administration for Memory {
             newest: newest.collect(),
             repositories: repositories.collect(),
         }))
+    }
+
+    fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>> {
+        answer(Ok(self.with(repository, |kept| kept.passes.values().rev().cloned().collect())))
     }
 
     fn pending_deletions(

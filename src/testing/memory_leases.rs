@@ -36,6 +36,7 @@ pub(crate) struct MemoryLeases {
 #[derive(Debug, Default)]
 struct LeaseRows {
     instances: Vec<InstanceRow>,
+    arrivals: u64,
     leases: BTreeMap<RepositoryId, LeaseRow>,
     denials: Vec<(String, Instant)>,
     tries: Vec<(String, Instant, LoginTry)>,
@@ -45,6 +46,8 @@ struct LeaseRows {
 struct InstanceRow {
     daemon: LiveDaemon,
     expires: Instant,
+    /// Counts those that came.
+    arrival: u64,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +84,13 @@ impl MemoryLeases {
         let row = rows.leases.get(&id);
         let same = |row: &LeaseRow| row.owner == *lease.owner && row.generation == lease.generation;
         if row.is_some_and(same) { Ok(()) } else { Err(error(MirrorErrorKind::Fenced, "fenced")) }
+    }
+
+    /// Which of all that ever came a daemon is, and whether it is there still; `None`: it has left.
+    pub(super) fn arrival(&self, owner: &str) -> Option<(u64, bool)> {
+        let (rows, now) = (self.rows(), Instant::now());
+        let row = rows.instances.iter().find(|row| row.daemon.owner == owner)?;
+        Some((row.arrival, row.expires > now))
     }
 
     /// Who has which lease, by the clock of now.
@@ -171,10 +181,14 @@ impl Leases for MemoryLeases {
                 rows.let_go(&self.owner, lapsed, |_| true);
                 rows.instances.retain(|row| row.daemon.owner != *self.owner);
             }
-            let row = InstanceRow { daemon, expires: now + request.ttl };
-            match rows.instances.iter_mut().find(|it| it.daemon.owner == *self.owner) {
-                Some(before) => *before = row,
-                None => rows.instances.push(row),
+            let expires = now + request.ttl;
+            let before = rows.instances.iter_mut().find(|it| it.daemon.owner == *self.owner);
+            if let Some(before) = before {
+                (before.daemon, before.expires) = (daemon, expires);
+            } else {
+                rows.arrivals += 1;
+                let arrival = rows.arrivals;
+                rows.instances.push(InstanceRow { daemon, expires, arrival });
             }
             let decision = decide(&self.owner, &rows.live(now), &rows.owners(now));
             let mut vacant = BTreeMap::new();

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::memory::Memory;
+use super::memory::{Memory, MemoryContent};
 use crate::domain::RepositoryId;
 use crate::mirror::{
-    KeptModel, Lease, MirrorError, MirrorFuture, ModelChange, ModelUpdate, Models,
+    KeptModel, Lease, MirrorError, MirrorFuture, ModelChange, ModelUpdate, Models, RefusedView,
 };
 use crate::model::RawAnswer;
+use crate::model::shape::MirrorShape;
 
 /// What is known of a repository.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +25,7 @@ impl Memory {
         repository: RepositoryId,
         lease: &Lease,
         update: Arc<ModelUpdate>,
-    ) -> MirrorFuture<'_, ()> {
+    ) -> MirrorFuture<'_, Vec<RefusedView>> {
         let lease = lease.clone();
         Box::pin(async move {
             if let Some(leases) = &self.leases {
@@ -40,12 +41,19 @@ impl Memory {
             if let Some(answers) = answers {
                 stored.answers = answers;
             }
-            Ok(())
+            Ok(Vec::new())
         })
     }
 
     fn stored_model(&self, repository: RepositoryId) -> StoredModel {
         self.content().models.get(&repository).cloned().unwrap_or_default()
+    }
+}
+
+impl MemoryContent {
+    /// What is known of a repository.
+    pub(super) fn model(&self, repository: RepositoryId) -> Option<KeptModel> {
+        self.models.get(&repository).and_then(|stored| stored.kept.clone())
     }
 }
 
@@ -63,5 +71,10 @@ impl Models for Memory {
     fn model_changes(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<ModelChange>> {
         let changes = self.stored_model(repository).changes;
         Box::pin(async { Ok::<_, MirrorError>(changes) })
+    }
+
+    /// It has no views.
+    fn shape(&self) -> MirrorFuture<'_, MirrorShape> {
+        Box::pin(async { Ok(MirrorShape::default()) })
     }
 }

@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep};
 use super::Memory;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, KeptModel, Lease, Leases, Mirror, MirrorError, MirrorErrorKind,
-    MirrorFuture, ModelUpdate, PageOfItems, RepositoryWriter, ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedWriter, KeptModel, Lease, Leases,
+    Mirror, MirrorError, MirrorErrorKind, MirrorFuture, ModelUpdate, PageOfItems, RefusedView,
+    RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// One page as it was handed over.
@@ -101,8 +102,17 @@ impl Mirror for WatchfulMirror {
         self.memory.leases()
     }
 
-    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
-        Mirror::drop_changes(&self.memory, now_ms, keep)
+    fn feed_writer(&self) -> Option<Arc<dyn FeedWriter>> {
+        self.memory.feed_writer()
+    }
+
+    fn drop_changes(
+        &self,
+        now_ms: i64,
+        keep: Duration,
+        holds: &FeedHolds,
+    ) -> MirrorFuture<'_, DroppedChanges> {
+        Mirror::drop_changes(&self.memory, now_ms, keep, holds)
     }
 
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
@@ -114,7 +124,7 @@ impl Mirror for WatchfulMirror {
         repository: RepositoryId,
         lease: &Lease,
         update: Arc<ModelUpdate>,
-    ) -> MirrorFuture<'_, ()> {
+    ) -> MirrorFuture<'_, Vec<RefusedView>> {
         self.memory.save_model(repository, lease, update)
     }
 }

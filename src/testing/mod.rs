@@ -5,6 +5,7 @@
 
 mod memory;
 mod memory_contracts;
+mod memory_feeds;
 mod memory_leases;
 mod memory_models;
 mod mirror;

@@ -87,6 +87,7 @@ impl Rig {
         let prepared = Supervision {
             api: Arc::clone(&server),
             mirror: Arc::clone(&mirror),
+            reader: None,
             lease_terms: LeaseTerms::of(&config.instance),
             config,
             passes: PassLimit::Endless,
@@ -102,6 +103,7 @@ impl Rig {
             }),
             progress: Arc::clone(&progress),
             chance: Arc::new(Chance::seeded(7)),
+            environment: Environment::empty(),
         };
         Self {
             server,
@@ -140,6 +142,17 @@ impl Rig {
         let supervisor = Supervisor::new(self.prepared.take().unwrap());
         self.running.spawn(supervisor.run());
         self
+    }
+
+    /// The supervisor before it runs, which reads these configurations one after the other.
+    pub(crate) fn into_supervisor(
+        mut self,
+        reloads: impl IntoIterator<Item = Config>,
+    ) -> Supervisor<Server, WatchfulMirror> {
+        let mut queue = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.extend(reloads.into_iter().map(Ok));
+        drop(queue);
+        Supervisor::new(self.prepared.take().unwrap())
     }
 
     /// Lets it run for so long.

@@ -17,8 +17,9 @@ use super::Server;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::sqlite::{SqliteMirror, SqliteOptions};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, PageOfItems,
-    RepositoryWriter, ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedWriter, KeptModel, Lease, Mirror,
+    MirrorFuture, ModelUpdate, PageOfItems, RefusedView, RepositoryWriter, ResumePoint,
+    UnseenItems,
 };
 use crate::task::clock;
 
@@ -89,8 +90,17 @@ impl Mirror for SqliteInTime {
         })
     }
 
-    fn drop_changes(&self, _: i64, keep: Duration) -> MirrorFuture<'_, bool> {
-        Box::pin(at_once(self.mirror.drop_changes(self.time.now_ms(), keep)))
+    fn feed_writer(&self) -> Option<Arc<dyn FeedWriter>> {
+        self.mirror.feed_writer()
+    }
+
+    fn drop_changes(
+        &self,
+        _: i64,
+        keep: Duration,
+        holds: &FeedHolds,
+    ) -> MirrorFuture<'_, DroppedChanges> {
+        Box::pin(at_once(self.mirror.drop_changes(self.time.now_ms(), keep, holds)))
     }
 
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
@@ -102,7 +112,7 @@ impl Mirror for SqliteInTime {
         repository: RepositoryId,
         lease: &Lease,
         update: Arc<ModelUpdate>,
-    ) -> MirrorFuture<'_, ()> {
+    ) -> MirrorFuture<'_, Vec<RefusedView>> {
         Box::pin(at_once(self.mirror.save_model(repository, lease, update)))
     }
 }

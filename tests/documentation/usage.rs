@@ -34,11 +34,19 @@ fn every_key_that_is_named_exists() {
             let table = DeTable::parse(&text).expect(&page.name);
             for (section, names) in table.get_ref() {
                 let section = section.get_ref();
-                let names = names.get_ref().as_table().expect("sections stand in a file");
-                for name in names.keys() {
-                    let key = format!("{section}.{}", name.get_ref());
-                    if !known.contains(&key) {
-                        writeln!(faults, "{}: {key}", page.name).unwrap();
+                let names = names.get_ref();
+                // A section may stand there several times.
+                let elements: Vec<_> = match names.as_array() {
+                    Some(elements) => elements.iter().map(toml::Spanned::get_ref).collect(),
+                    None => vec![names],
+                };
+                for element in elements {
+                    let names = element.as_table().expect("sections stand in a file");
+                    for name in names.keys() {
+                        let key = format!("{section}.{}", name.get_ref());
+                        if !known.contains(&key) {
+                            writeln!(faults, "{}: {key}", page.name).unwrap();
+                        }
                     }
                 }
             }

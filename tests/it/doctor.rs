@@ -1,11 +1,13 @@
 //! `doctor`: what it says of a healthy machine, and of each thing that can be wrong.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 
-use ewmirror::simulator::Options;
+use ewmirror::simulator::{Options, SimulatedModel};
 use rustls::pki_types::PrivateKeyDer;
 use tempfile::TempDir;
 
@@ -334,4 +336,67 @@ fn a_proxy_is_named_without_its_password_and_is_what_is_connected_to() {
         command.env("http_proxy", format!("http://{address}"));
     });
     said.expect("proxy", "warn", &["in this environment says", "set server.proxy"]);
+}
+
+#[test]
+fn languages_that_items_lack_are_a_hint_and_no_failure() {
+    let sim = Sim::start(Options { model: SimulatedModel::None, ..repositories(&[(1, 50)]) });
+    let kept = Kept::new(&sim);
+    let file = kept.beside(".csv");
+    let rows = "id,name,language\nF_1004601,Title,en\nF_99,Titel,de\n";
+    fs::write(&file, rows).expect("the file can be written");
+    let mut setup = kept.setup();
+    setup.repositories = vec![format!("id = 1\nnames_file = '{}'", file.display())];
+    let said = Said::by(&setup);
+    let parts = ["items carry attributes in en", "in de as well", "userPreferenceId"];
+    said.expect("hint for 1", "warn", &parts);
+    assert_eq!(said.exit, Some(0), "{said:#?}");
+    setup.repositories = vec!["id = 1".to_owned()];
+    let said = Said::by(&setup);
+    assert!(!said.lines.iter().any(|line| line.contains("hint for")), "{said:#?}");
+}
+
+#[test]
+fn each_feed_is_looked_at_and_nothing_is_delivered() {
+    let sim = Sim::start(repositories(&[(1, 20)]));
+    let folder = TempDir::new().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let shop = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = shop.local_addr().unwrap().port();
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = shop.accept().unwrap();
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).unwrap();
+        stream.write_all(b"HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n").unwrap();
+        String::from_utf8_lossy(&request[..read]).into_owned()
+    });
+    let kept = Kept::new(&sim);
+    let mut setup = kept.setup();
+    let (path, nobody) = (folder.path().display(), sim::free_port());
+    let key = format!("secret_file = '{}'", secret.display());
+    for (name, keys) in [
+        ("copy", format!("type = 'file'\npath = '{path}/copy.ndjson'")),
+        ("lost", format!("type = 'file'\npath = '{path}/none/lost.ndjson'")),
+        ("shop", format!("type = 'webhook'\nurl = 'http://127.0.0.1:{port}/T0PSECRET'\n{key}")),
+        ("away", format!("type = 'webhook'\nurl = 'http://127.0.0.1:{nobody}/T0PSECRET'\n{key}")),
+    ] {
+        setup.mirror.extend(["\n[[feed]]\nname = '", name, "'\n", &keys, "\n"]);
+    }
+    let said = Said::by(&setup);
+    let copy = said.line("feed copy");
+    assert!(copy.starts_with("ok") && copy.contains("not there yet"), "{copy}");
+    let lost = said.line("feed lost");
+    assert!(lost.starts_with("fail") && lost.contains("make the folder"), "{lost}");
+    let shop = said.line("feed shop");
+    let expected = format!("http://127.0.0.1:{port}/*** answers (status 405); signs as v1");
+    assert!(shop.starts_with("ok") && shop.contains(&expected), "{shop}");
+    let away = said.line("feed away");
+    assert!(away.starts_with("fail") && away.contains("is not reached"), "{away}");
+    assert_eq!(said.exit, Some(1));
+    assert!(!said.lines.concat().contains("T0PSECRET"), "{said:?}");
+    let asked = asked.join().unwrap();
+    assert!(asked.starts_with("HEAD /T0PSECRET HTTP/1.1\r\n"), "{asked}");
+    assert!(!folder.path().join("copy.ndjson").exists());
 }

@@ -106,6 +106,16 @@ fn the_way_to_data_of_ones_own_leads_there() {
     assert!(ended.status.success(), "{ended:?}");
     let items = fs::read_to_string(folder.path().join("items.ndjson")).unwrap();
     assert_eq!(items.lines().count(), 250);
+    // It ends with a table of products, by name, as the server sent them.
+    let table = String::from_utf8(ended.stdout).unwrap();
+    let header = table.lines().find(|line| line.contains("InternalRecordId")).unwrap_or(&table);
+    for name in ["Title", "Brand", "Country"] {
+        assert!(header.contains(name), "{table}");
+    }
+    let first: serde_json::Value = serde_json::from_str(items.lines().next().unwrap()).unwrap();
+    let row = table.lines().find(|line| line.contains(&first["itemId"].to_string()));
+    let row = row.unwrap_or_else(|| panic!("{table}"));
+    assert!(row.contains(first["F_1004601"].as_str().unwrap()), "{row}");
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! The daemon follows the model: whatever the server answers like, items are read, and called by what is
 //! known.
 
+use std::time::{Duration, Instant};
+
 use ewmirror::simulator::{Options, SimulatedModel};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::attributes::{TELLING, server};
-use crate::support::{Daemon, Kept, Setup, Sim, for_each, repositories};
+use crate::documents;
+use crate::support::{DEADLINE, Daemon, Kept, Setup, Sim, for_each, pause, repositories, sim};
 
 /// Its settings.
 fn setup(kept: &Kept, more: &str) -> Setup {
@@ -100,5 +104,98 @@ fn a_names_file_wins_over_the_server_and_is_read_again_at_a_reload() {
     let changed = daemon.wait_from(mark, |it| it.is_of("model changed", 10_149));
     assert_eq!((changed.number("changed"), changed.number("added")), (1, 0));
     assert_eq!(known(&kept)["attributes"][0]["name"], "Sachnummer");
+    // Nobody has configured a name, and the server's does as well.
+    let by_name = kept.lines(&["attributes", "--repository", "Products", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&by_name.concat()).unwrap(), known(&kept));
+    let by_name = kept.lines(&["export", "--repository", "Products", "--names"]);
+    assert!(by_name[0].contains("\"Sachnummer\":"), "{by_name:?}");
     daemon.stop();
+}
+
+#[test]
+fn items_are_read_by_name_in_the_documented_queries() {
+    for_each(&TELLING, |model| {
+        let sim = server(*model);
+        let kept = Kept::new(&sim);
+        let daemon = daemon(&kept, "");
+        daemon.wait_for_pass(10_149, 1);
+        daemon.wait_for(|it| it.is_of("model changed", 10_149));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = Connection::open_with_flags(kept.database(), flags).unwrap();
+        let mut queries = documents::blocks("docs/mirror.md", "sql");
+        queries.retain(|it| it.contains("Products") || it.contains("FROM attribute"));
+        assert_eq!(queries.len(), 2);
+        let rows = |sql: &str| {
+            let mut statement = connection.prepare(sql).unwrap_or_else(|it| panic!("{sql}: {it}"));
+            let columns = statement.column_count();
+            let row = |row: &rusqlite::Row<'_>| {
+                (0..columns).map(|column| row.get(column)).collect::<rusqlite::Result<Vec<_>>>()
+            };
+            let rows = statement.query_map([], row).unwrap();
+            rows.map(|row| row.unwrap()).collect::<Vec<Vec<Option<String>>>>()
+        };
+        let found = rows(&queries[0]);
+        assert_eq!(found.len(), 3, "{model:?}");
+        for (row, body) in found.iter().zip(sim.items(10_149)) {
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(row[0], Some(body["itemId"].to_string()), "{model:?}");
+            assert_eq!(row[1].as_deref(), body["F_1004601"].as_str(), "{model:?}");
+            let has_country = body["F_1004704"].is_string();
+            assert_eq!(row[3].is_some(), has_country, "{model:?}: {row:?} {body}");
+        }
+        let told = rows(&queries[1]);
+        assert_eq!(told[0][..3], ["Products", "Title", "Title"].map(|it| Some(it.to_owned())));
+        // One column, and one view for each of the other nine languages.
+        let described = rows("SELECT \"view\" FROM attribute WHERE \"column\" = 'Description'");
+        assert_eq!(described.len(), 10, "{model:?}: {described:?}");
+        assert_eq!(rows("SELECT Description FROM Products_fr").len(), 3, "{model:?}");
+        daemon.stop();
+    });
+}
+
+#[test]
+fn the_status_says_what_the_server_calls_a_repository_and_when_its_model_was_read() {
+    let sim = Sim::start(repositories(&[(10_149, 3)]));
+    let kept = Kept::new(&sim);
+    let port = sim::free_port();
+    let status = format!("listen = '127.0.0.1:{port}'");
+    let daemon = Daemon::run(&Setup { status, ..setup(&kept, "") });
+    daemon.wait_for(|it| it.is_of("model changed", 10_149));
+    let asked = || -> Value {
+        let (_, text) = sim::request(([127, 0, 0, 1], port).into(), "GET", "/status", "");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        document["repositories"][0].clone()
+    };
+    // What is served is a moment old.
+    let deadline = Instant::now() + DEADLINE;
+    while asked()["model_read_at_ms"].is_null() {
+        assert!(Instant::now() < deadline, "{}", asked());
+        pause(Duration::from_millis(50));
+    }
+    assert_eq!(asked()["name"], "Products");
+    daemon.stop();
+    // The same of the database, once nobody writes it.
+    let told = kept.status();
+    let repositories = told["repositories"].as_array().expect("a list");
+    let own = repositories.iter().find(|it| it["id"] == 10_149).expect("it is in the mirror");
+    assert_eq!(own["name"], "Products");
+    assert!(own["model_read_at_ms"].is_i64());
+}
+
+#[test]
+fn once_reads_the_model_and_is_no_worse_where_there_is_none() {
+    let models = [SimulatedModel::Flat, SimulatedModel::None];
+    for_each(&models, |model| {
+        let sim = server(*model);
+        let kept = Kept::new(&sim);
+        let ended = Daemon::start(&["once"], &setup(&kept, "")).finish();
+        assert_eq!(ended.status.code(), Some(0), "{model:?}: {:?}", ended.events.last());
+        assert_eq!(ended.all("pass complete").len(), 1, "{model:?}");
+        let is_told = *model == SimulatedModel::Flat;
+        assert_eq!(ended.all("model changed").len(), usize::from(is_told), "{model:?}");
+        if is_told {
+            assert_eq!(known(&kept)["attributes"].as_array().unwrap().len(), 40);
+        }
+        assert_eq!((sim.counts().logins, sim.counts().logouts), (1, 1), "{model:?}");
+    });
 }

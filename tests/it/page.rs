@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{Daemon, Setup, Sim, pause, repositories, sim, skipped};
 
-const BROWSER: &str = "/usr/bin/chromium";
+pub(crate) const BROWSER: &str = "/usr/bin/chromium";
 
 /// What a page is given to ask for the document and show it, in milliseconds of its own clock.
 const SETTLED_AFTER: &str = "--virtual-time-budget=3000";
@@ -21,6 +21,11 @@ const BETWEEN: Duration = Duration::from_millis(500);
 
 /// The page as the browser shows it, as markup; `None` where there is no browser.
 pub(crate) fn shown(address: &str) -> Option<String> {
+    shown_at(&format!("http://{address}/"))
+}
+
+/// The same of any page.
+pub(crate) fn shown_at(url: &str) -> Option<String> {
     if !std::path::Path::new(BROWSER).exists() {
         return None;
     }
@@ -30,7 +35,7 @@ pub(crate) fn shown(address: &str) -> Option<String> {
         .args(["--disable-background-networking", "--disable-component-update"])
         .args(["--disable-sync", "--no-proxy-server", "--dump-dom", SETTLED_AFTER])
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("http://{address}/"))
+        .arg(url)
         .env("HOME", profile.path())
         .stdin(Stdio::null())
         .output()

@@ -8,11 +8,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -20,12 +23,24 @@ use ewmirror::simulator::Options;
 use tempfile::TempDir;
 
 use crate::support::spiteful::{KINDS, SHAPES, Spiteful};
-use crate::support::{Daemon, Ended, Setup, Sim, for_each, repositories, sim, skipped};
+use crate::support::{
+    DEADLINE, Daemon, Ended, Setup, Sim, for_each, pause, repositories, sim, skipped,
+};
 
 /// Each end shows by itself, however what stands between is spelt.
 const PASSWORD: &str = "Canary\"ä&/ %41'<\\Swordfish";
 const CLIENT_SECRET: &str = "Marmot=?+\"ö~Gooseberry";
 const IN_PLAIN: [&str; 4] = ["Canary", "Swordfish", "Marmot", "Gooseberry"];
+
+/// What feeds must not show: of a webhook's URL all but its host, what signs, and the password of a proxy.
+const OF_FEEDS: [&str; 6] = [
+    "Puffin-Sorrel",
+    "Kestrel-Tamarisk",
+    "Osprey-Juniper",
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "Bittern-Hawthorn",
+    "heron:Puffin-Sorrel",
+];
 
 /// All that must not be seen, and where it was looked for.
 struct Search {
@@ -39,7 +54,9 @@ impl Search {
     fn new(tokens: &BTreeSet<String>) -> Self {
         assert!(tokens.len() >= 4, "{tokens:?}");
         let mut needles: Vec<Vec<u8>> = IN_PLAIN.map(|it| it.as_bytes().to_vec()).to_vec();
-        for secret in tokens.iter().map(String::as_str).chain([PASSWORD, CLIENT_SECRET]) {
+        for secret in
+            tokens.iter().map(String::as_str).chain([PASSWORD, CLIENT_SECRET]).chain(OF_FEEDS)
+        {
             needles.push(secret.into());
             needles.extend(in_base64(secret));
             let hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
@@ -147,10 +164,58 @@ impl Place {
         command.env("TMPDIR", self.path("tmp"));
     }
 
+    /// Feeds of every kind, one by way of a proxy; whoever they talk to throws back what it is told.
+    fn feeds(&self, secrets: &TempDir) -> String {
+        let secret = secrets.path().join("secret");
+        fs::write(&secret, format!("whsec_{}", OF_FEEDS[3])).expect("the secret can be written");
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("its mode");
+        let (secret, shop, proxy) = (secret.display(), throw_back(), throw_back());
+        format!(
+            "\n[[feed]]\nname = 'file'\ntype = 'file'\npath = '{}'\n\
+             [[feed]]\nname = 'shop'\ntype = 'webhook'\nbatch = 1\nsecret_file = '{secret}'\n\
+             url = 'http://heron:Puffin-Sorrel@127.0.0.1:{shop}/hooks/Kestrel-Tamarisk?key=Osprey-Juniper'\n\
+             [[feed]]\nname = 'far'\ntype = 'webhook'\nsecret_file = '{secret}'\n\
+             url = 'https://shop.invalid/hooks/Kestrel-Tamarisk?key=Osprey-Juniper'\n\
+             proxy = 'http://heron:Bittern-Hawthorn@127.0.0.1:{proxy}'\n",
+            self.path("state/feed.ndjson")
+        )
+    }
+
     /// A command to its end.
     fn ask(&self, arguments: &[&str], setup: &Setup) -> Ended {
         Daemon::start_with(arguments, setup, |command| self.set(command)).finish()
     }
+}
+
+/// Answers each request with one refusal after the other and with all of its head, wherever that can stand;
+/// its port. It lives as long as the test process.
+fn throw_back() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        let statuses = ["422", "500", "302", "400", "407", "401", "429"].into_iter().cycle();
+        for (mut stream, status) in listener.incoming().map_while(Result::ok).zip(statuses) {
+            let mut heard = vec![0; 1 << 16];
+            let read = stream.read(&mut heard).unwrap_or_default();
+            let request = String::from_utf8_lossy(&heard[..read]).into_owned();
+            let request = request.split("\r\n\r\n").next().unwrap_or_default();
+            let first = request.lines().next().unwrap_or_default();
+            let secrets = request.lines().filter(|it| it.to_lowercase().contains("authorization"));
+            let told = secrets.chain(request.lines()).collect::<Vec<_>>().join(" ");
+            let answer = format!(
+                "HTTP/1.1 {status} {first}\r\nlocation: https://heron:{}@shop.invalid/{}\r\n\
+                 x-told: {told}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{told}",
+                OF_FEEDS[0],
+                OF_FEEDS[1],
+                told.len(),
+            );
+            drop(stream.write_all(answer.as_bytes()));
+            // Who is still sending must hear it all the same.
+            drop(stream.shutdown(Shutdown::Write));
+            drop(io::copy(&mut stream, &mut io::sink()));
+        }
+    });
+    port
 }
 
 /// A server, and the one that throws back what it is told.
@@ -182,6 +247,11 @@ fn a_daemon_that_runs_shows_no_secret_anywhere() {
         ("text", "", "headers"),
         ("json", "", "cookies"),
         ("journald", "method = 'oauth'\nclient_id = 'canal'", "headers"),
+        (
+            "json",
+            "method = 'oauth'\nclient_id = 'canal'\noauth_credentials_in_url = true",
+            "headers",
+        ),
     ];
     for_each(&cases, |(log, login, transport)| {
         let in_journal = *log == "journald";
@@ -203,6 +273,9 @@ fn a_daemon_that_runs_shows_no_secret_anywhere() {
         let notified = datagrams(&place.path("notify"));
         let mut setup = place.setup(&spiteful.url(), login, log);
         setup.session = format!("{}\ntransport = '{transport}'", setup.session);
+        // Where nobody looks for it, as the configuration is.
+        let secrets = TempDir::new().expect("a directory for the test");
+        setup.mirror += &place.feeds(&secrets);
         let daemon = Daemon::start_with(&["run"], &setup, |command| {
             place.set(command);
             command.env("NOTIFY_SOCKET", place.path("notify")).env("WATCHDOG_USEC", "1000000");
@@ -214,6 +287,22 @@ fn a_daemon_that_runs_shows_no_secret_anywhere() {
         // and a row of these to ever longer waits.
         spiteful.wait_for_spites(if oauth { KINDS } else { SHAPES });
         sim.wait_until(|counts| counts.logins > 2 && counts.pages > 2);
+
+        // What the receiver has said is put down, and what the proxy has said is told.
+        let begun = Instant::now();
+        loop {
+            let feeds = place.ask(&["feeds", "--json"], &setup);
+            let status = place.ask(&["status", "--json"], &setup);
+            let [feeds, status] =
+                [feeds, status].map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
+            if feeds.contains("answered with status 4")
+                && status.contains("feed far does not deliver")
+            {
+                break;
+            }
+            assert!(begun.elapsed() < DEADLINE, "{feeds}\n{status}\n{}", daemon.tail());
+            pause(Duration::from_millis(200));
+        }
 
         let mut told = Vec::new();
         let address = place.listen.parse().expect("an address");
@@ -236,6 +325,9 @@ fn a_daemon_that_runs_shows_no_secret_anywhere() {
             &["export", "--repository", "1"],
             &["export", "--repository", "1", "--format", "csv"],
             &["changes"],
+            &["feeds"],
+            &["feeds", "--json"],
+            &["doctor"],
         ] {
             asked.push((arguments.join(" "), place.ask(arguments, &setup)));
         }
@@ -258,13 +350,15 @@ fn a_daemon_that_runs_shows_no_secret_anywhere() {
         search.look("notify", &notified.lock().unwrap());
         assert!(!notified.lock().unwrap().is_empty());
         let log = if in_journal { journal.lock().unwrap().len() } else { ended.events.len() };
-        assert!(log > 100, "{log}");
+        assert!(log > 50, "{log}");
         search.expect(&[
             "mirror.db",
             "/status",
             "/metrics",
             "cmdline",
             "changes, stdout",
+            "feeds --json, stdout",
+            "feed.ndjson",
             "notify",
         ]);
     });

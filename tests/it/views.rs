@@ -36,7 +36,9 @@ fn the_documented_queries_answer_while_the_daemon_writes() {
     let connection = Connection::open_with_flags(kept.database(), flags).unwrap();
     // Those that name the schema are of PostgreSQL, and a unit test asks them there.
     let mut queries = documents::blocks("docs/mirror.md", "sql");
-    queries.retain(|query| !query.contains("ewmirror."));
+    // Those of views by name are asked beside the model.
+    let is_named = |it: &String| it.contains("Products") || it.contains("FROM attribute");
+    queries.retain(|query| !query.contains("ewmirror.") && !is_named(query));
     assert_eq!(queries.len(), 6);
     let now = ["2026-11-24T14:00:00.000Z", "2999-01-01T00:00:00.000Z"];
     let there = ids(&sim)[0].to_string();

@@ -131,10 +131,12 @@ fn demonstrate(
         let odds = options().faults.into_iter().map(|(kind, odds)| (kind.to_string(), odds.into()));
         let odds: serde_json::Map<_, _> = odds.collect();
         let mirror = Arc::new(daemon::open(&config).await?);
-        let serving = daemon::serving(&config, mirror.reader(), Vec::new()).await;
+        let reader = mirror.reader();
+        let serving = daemon::serving(&config, reader.clone(), Vec::new()).await;
         let supervision = Supervision {
             api: Arc::new(client),
             mirror,
+            reader,
             lease_terms: LeaseTerms::of(&config.instance),
             config,
             passes: PassLimit::Endless,
@@ -147,6 +149,7 @@ fn demonstrate(
             reload: Box::new(|config| Ok(config.clone())),
             progress: Arc::clone(&progress),
             chance: Arc::new(Chance::new()),
+            environment: Environment::empty(),
         };
         let mut daemon = pin!(Supervisor::new(supervision).run());
         let end = tokio::select! {

@@ -7,6 +7,8 @@
 //! Where nobody gives a password, it takes the one that the shipped unit would hand to the daemon,
 //! so that `sudo ewmirror doctor` needs no more.
 
+mod feeds;
+mod hints;
 mod machine;
 mod readable_config;
 mod report;
@@ -31,6 +33,7 @@ pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
     runtime.block_on(async {
         server::check(&mut report, &known, environment).await;
         machine::mirror(&mut report, known.mirror()).await;
+        feeds::check(&mut report, &known, environment).await;
         machine::daemon(&mut report, file, known.mirror(), known.status(), environment).await;
     });
     // A name that is still being looked up must not hold up the end.

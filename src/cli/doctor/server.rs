@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use url::Url;
 
+use super::hints::{Hint, ReadPage, hints};
 use super::readable_config::ReadableConfig;
 use super::report::DoctorReport;
 use crate::cli::online::{self, FirstPage};
@@ -17,6 +18,9 @@ use crate::client::{Api as _, CLOCKS_APART_S, Client, Failure, RequestErrorKind}
 use crate::config::{Config, Environment, RepositoryConfig};
 use crate::http::SetupError;
 use crate::http::route::{Route, route};
+use crate::model::{MetadataRequest, ModelReading, RepositoryModel};
+use crate::presentation::naming;
+use crate::progress::ACCESS_REMEDY;
 use crate::session::SharedSession;
 
 /// How long a name and a connection are waited for where no configuration says.
@@ -32,6 +36,7 @@ const TLS: &str = "TLS";
 const PROXY: &str = "proxy";
 const LOGIN: &str = "login";
 const CLOCK: &str = "clock";
+const OFFER: &str = "all repositories";
 
 /// Looks at everything between here and the first pages.
 pub(super) async fn check(
@@ -184,8 +189,21 @@ async fn signed_in(
         Ok(session) => {
             let name = &config.login.username;
             report.ok(LOGIN, &format!("signed in as {name} in {elapsed} ms"));
-            for repository in &config.repositories {
-                first_page(report, &client, &session, repository).await;
+            match online::with_offer(&client, config, &session).await {
+                Ok((config, left_out)) => {
+                    if config.every.is_some() {
+                        offer(report, &config, &left_out);
+                    }
+                    for repository in &config.repositories {
+                        first_page(report, &client, &session, repository).await;
+                    }
+                }
+                Err(error) => {
+                    report.fail(OFFER, &error, "see `ewmirror repositories`");
+                    for repository in &config.repositories {
+                        first_page(report, &client, &session, repository).await;
+                    }
+                }
             }
             clock(report, &client);
             online::sign_out(&client, &session).await;
@@ -243,6 +261,16 @@ fn tls(
     true
 }
 
+/// What `id = "all"` takes, and what it leaves out.
+fn offer(report: &mut DoctorReport, config: &Config, left_out: &str) {
+    let found = format!("{} repositories are read", config.repositories.len());
+    if left_out.is_empty() {
+        return report.ok(OFFER, &found);
+    }
+    let left_out: Vec<&str> = left_out.lines().collect();
+    report.warn(OFFER, &format!("{found}; {}", left_out.join("; ")), ACCESS_REMEDY);
+}
+
 async fn first_page(
     report: &mut DoctorReport,
     client: &Client,
@@ -254,8 +282,12 @@ async fn first_page(
         Ok(FirstPage { items, total, elapsed }) => {
             let found = format!("{} of {total} items in {} ms", items.len(), millis(elapsed));
             if items.is_empty() {
-                let remedy = "see whether it is empty, or this user may not see its items";
-                report.warn(&page, &found, remedy);
+                if let Some(denied) = online::access_denied(client, session, repository.id).await {
+                    report.fail(&page, &format!("{found}: {denied}"), ACCESS_REMEDY);
+                } else {
+                    let remedy = "see whether it is empty, or this user may not see its items";
+                    report.warn(&page, &found, remedy);
+                }
                 report.skip(&item_id, "there is no item");
                 return;
             }
@@ -269,6 +301,11 @@ async fn first_page(
                 let found = format!("{count} items have {distinct} different values at {pointer}");
                 report.warn(&item_id, &found, "set item_id to the member that is unique");
             }
+            let read = ReadPage { items: &items, elapsed, search: &repository.search };
+            let model = attributes(client, session, repository).await;
+            for Hint { found, remedy } in hints(&model, &read) {
+                report.warn(&format!("hint for {}", repository.id), &found, remedy);
+            }
         }
         Err(Failure::Failed(error)) if matches!(error.kind, RequestErrorKind::ItemId { .. }) => {
             report.ok(&page, "a page was read");
@@ -276,10 +313,40 @@ async fn first_page(
             report.fail(&item_id, &output::chain(&error), remedy);
         }
         Err(failure) => {
-            report.fail(&page, &described(&failure), remedy(&failure));
+            let denied = match &failure {
+                Failure::Refused(_) => online::access_denied(client, session, repository.id).await,
+                _ => None,
+            };
+            match denied {
+                Some(denied) => {
+                    let found = format!("{denied}: {}", described(&failure));
+                    report.fail(&page, &found, ACCESS_REMEDY);
+                }
+                None => report.fail(&page, &described(&failure), remedy(&failure)),
+            }
             report.skip(&item_id, "there is no page");
         }
     }
+}
+
+/// What is known of a repository's attributes, as far as the server tells and the names file says.
+async fn attributes(
+    client: &Client,
+    session: &SharedSession,
+    repository: &RepositoryConfig,
+) -> RepositoryModel {
+    let credentials = session.credentials().await;
+    let listed = client.repositories(&credentials).await.map(|list| list.repositories);
+    let name = listed.unwrap_or_default().into_iter().find(|it| it.id == repository.id);
+    let mut reading = ModelReading::new(repository.id, name.and_then(|listed| listed.name));
+    // Codes and links say nothing here.
+    while let Some(request @ MetadataRequest::Attributes { .. }) = reading.next().cloned() {
+        let Ok(reply) = client.metadata(&credentials, &request).await else { break };
+        reading.take(reply);
+    }
+    let mut model = reading.finish().model;
+    naming::say(Some(repository), &mut model);
+    model
 }
 
 fn clock(report: &mut DoctorReport, client: &Client) {

@@ -11,13 +11,13 @@ use clap::{Args, ValueEnum};
 
 use self::table::{Census, Columns, TableError};
 use super::as_of::{self, AsOf};
-use super::presentation::{CodeStyle, Presentation, columns};
 use super::query::{self, MirrorQuery, RepositorySelector};
 use super::spill_file::SpillWriter;
 use super::{Exit, held_state, known_model, output};
 use crate::config::Environment;
 use crate::domain::{ItemId, RepositoryId, Sequence, item};
 use crate::mirror::{ItemsSnapshot, MirrorError};
+use crate::presentation::{CodeStyle, Presentation, columns, naming};
 
 /// By it a spreadsheet knows UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -25,7 +25,7 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// The flags of `ewmirror export`.
 #[derive(Args, Debug)]
 pub(super) struct ExportArgs {
-    /// The repository, by its number or its configured name
+    /// The repository, by its number or its name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
     repository: RepositorySelector,
 
@@ -102,7 +102,7 @@ fn export(file: &Path, environment: &Environment, args: &ExportArgs) -> Result<(
     query.expect(repository)?;
     let as_of = args.as_of.map(|as_of| as_of::find(&query, as_of)).transpose()?;
     let shown = presentation(args, &query, repository)?;
-    let id_member = known_model::id_member(query.configured(repository));
+    let id_member = naming::id_member(query.configured(repository)).to_owned();
     let first_column = shown.name(&id_member).to_owned();
     let job = ExportJob { repository, as_of, format: args.format, style, first_column, shown };
     match held_state::to_stdout(query, move |query, writer| job.write(query, writer))? {

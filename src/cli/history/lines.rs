@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-use super::difference;
 use crate::cli::output;
+use crate::json::difference;
 use crate::model::Naming;
 
 /// The lines, indented; none where it is the same.

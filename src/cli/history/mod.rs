@@ -3,11 +3,9 @@
 //! For people: values are JSON texts on one line each, and nothing in them reaches the terminal
 //! that it would obey.
 
-pub(super) mod difference;
 pub(super) mod lines;
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
@@ -18,14 +16,12 @@ use crate::config::Environment;
 use crate::domain::{Change, ItemId, Op, RepositoryId, Sequence};
 use crate::mirror::ItemHistory;
 use crate::model::Naming;
-
-/// The end of the year 9999 in milliseconds since 1970, beyond which no date is written.
-const LAST_DATE_MS: u64 = 253_402_300_799_999;
+use crate::text::moment;
 
 /// The flags of `ewmirror history`.
 #[derive(Args, Debug)]
 pub(super) struct HistoryArgs {
-    /// The repository, by its number or its configured name
+    /// The repository, by its number or its name
     #[arg(long, value_name = "ID|NAME", value_parser = query::repository)]
     repository: RepositorySelector,
 
@@ -87,21 +83,10 @@ fn paragraph(change: &Change, naming: &Naming) -> String {
         Op::Update => "updated",
         Op::Delete => "deleted",
     };
-    let (time, sequence, iteration) = (time(change.ts_ms), change.sequence, change.iteration);
+    let (time, sequence, iteration) = (moment(change.ts_ms), change.sequence, change.iteration);
     let mut text = format!("{time} {word} (sequence {sequence}, iteration {iteration})\n");
     text.push_str(&lines::of(change.before.as_deref(), change.after.as_deref(), naming));
     text
-}
-
-/// A moment as an RFC 3339 date with milliseconds.
-pub(super) fn time(ts_ms: i64) -> String {
-    match u64::try_from(ts_ms) {
-        Ok(ms @ ..=LAST_DATE_MS) => {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
-            humantime::format_rfc3339_millis(time).to_string()
-        }
-        _ => format!("{ts_ms} ms"),
-    }
 }
 
 #[cfg(test)]
@@ -156,13 +141,6 @@ mod tests {
     b: (none) -> \"\\n\"
 ";
         assert_eq!(paragraph(&change, &Naming::default()), told);
-    }
-
-    #[test]
-    fn times_that_no_date_can_show_are_shown_all_the_same() {
-        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(time(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
-        assert_eq!(time(253_402_300_800_000), "253402300800000 ms");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use clap::ValueEnum;
 
-use crate::simulator::{LoginAnswer, Order, SimulatedModel, SimulatedRefusal, StaleRestToken};
+use crate::simulator::{
+    LoginAnswer, OauthReads, Order, SimulatedModel, SimulatedRefusal, StaleRestToken,
+};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum OrderArg {
@@ -52,6 +54,16 @@ pub(super) enum LoginAnswerArg {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OauthReadsArg {
+    /// In the URL and in the body
+    Both,
+    /// In the body alone
+    Body,
+    /// In the URL alone, as servers before 10.2.1
+    Url,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum RefusalArg {
     /// HTTP 401
     #[value(name = "401")]
@@ -86,6 +98,16 @@ impl From<LoginAnswerArg> for LoginAnswer {
             LoginAnswerArg::Both => LoginAnswer::Both,
             LoginAnswerArg::Cookies => LoginAnswer::Cookies,
             LoginAnswerArg::Token => LoginAnswer::Token,
+        }
+    }
+}
+
+impl From<OauthReadsArg> for OauthReads {
+    fn from(asked: OauthReadsArg) -> Self {
+        match asked {
+            OauthReadsArg::Both => OauthReads::Both,
+            OauthReadsArg::Body => OauthReads::Body,
+            OauthReadsArg::Url => OauthReads::Url,
         }
     }
 }

@@ -10,11 +10,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::learn::{
-    AnswerKind, FORMAT, KnownCall, LearnReport, ListOrder, PastTheEnd, RepositoryFacts, TotalIs,
+    AnswerKind, ConditionEffect, ConditionFacts, FORMAT, KnownCall, LearnReport, ListOrder,
+    PastTheEnd, RepositoryFacts, SearchTopic, TotalIs,
 };
 use crate::simulator::{
-    LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions, SimulatedModel, SimulatedRefusal,
-    SimulatedTotal,
+    ConditionTreatment, LoginAnswer, MOST_ITEMS, Options, Order, RepositoryOptions,
+    SimulatedCondition, SimulatedModel, SimulatedRefusal, SimulatedTotal,
 };
 
 /// No report is larger than this, in bytes.
@@ -53,6 +54,7 @@ pub(super) fn like(report: &LearnReport, options: Options) -> Options {
         refusal: refusal(report).or(options.refusal),
         item_call: report.answers(KnownCall::Item),
         description: report.description.is_some(),
+        conditions: report.conditions.iter().copied().map(condition).collect(),
         model: if report.answers(KnownCall::Attributes) {
             options.model
         } else {
@@ -80,6 +82,24 @@ pub(super) fn like(report: &LearnReport, options: Options) -> Options {
             .collect();
     }
     options
+}
+
+/// A condition that was tried. One of which nothing is known is overlooked.
+fn condition(facts: ConditionFacts) -> (SimulatedCondition, ConditionTreatment) {
+    let condition = match facts.topic {
+        SearchTopic::Sort => SimulatedCondition::Sort,
+        SearchTopic::IdFilter => SimulatedCondition::Ids,
+        SearchTopic::ModifiedSince => SimulatedCondition::Since,
+        SearchTopic::Projection => SimulatedCondition::Fields,
+    };
+    let treatment = match facts.effect {
+        ConditionEffect::Works => ConditionTreatment::Works,
+        ConditionEffect::Ignored | ConditionEffect::Unclear | ConditionEffect::NotTried => {
+            ConditionTreatment::Ignored
+        }
+        ConditionEffect::Refused => ConditionTreatment::Refused,
+    };
+    (condition, treatment)
 }
 
 fn refusal(report: &LearnReport) -> Option<SimulatedRefusal> {
@@ -192,6 +212,9 @@ mod tests {
             total(SimulatedTotal::AtMost(400)),
             total(SimulatedTotal::OfThePage),
             Options { item_call: false, description: false, ..one(30) },
+            with_conditions([ConditionTreatment::Works; 4]),
+            with_conditions([ConditionTreatment::Ignored; 4]),
+            with_conditions([ConditionTreatment::Refused; 4]),
             Options { model: SimulatedModel::None, ..one(30) },
             Options { login_answer: LoginAnswer::Token, ..one(30) },
         ];
@@ -206,6 +229,36 @@ mod tests {
             let again = learned(like(&read, Options::default())).await;
             assert_eq!(lasting(again.report), lasting(report), "{options:?}");
         }
+    }
+
+    fn place(condition: SimulatedCondition) -> Option<usize> {
+        SimulatedCondition::ALL.iter().position(|it| *it == condition)
+    }
+
+    fn with_conditions(treatments: [ConditionTreatment; 4]) -> Options {
+        let conditions = SimulatedCondition::ALL.into_iter().zip(treatments).collect();
+        Options { conditions, ..one(60) }
+    }
+
+    #[tokio::test]
+    async fn what_becomes_of_each_condition_is_seen() {
+        use ConditionTreatment::{Ignored, Refused, Works};
+        let all = [Works, Ignored, Refused];
+        let by_turns = |turn: usize| [0, 1, 2, 3].map(|place| all[(place + turn) % 3]);
+        for turn in 0..3 {
+            let Learned { report, local } = learned(with_conditions(by_turns(turn))).await;
+            let seen = report.conditions.iter().copied().map(condition);
+            let mut seen: Vec<_> = seen.map(|(it, treatment)| (place(it), treatment)).collect();
+            seen.sort_unstable_by_key(|(place, _)| *place);
+            assert_eq!(seen, (0..4).map(Some).zip(by_turns(turn)).collect::<Vec<_>>());
+            let works = by_turns(turn)[2] == Works;
+            assert_eq!(local[0].since.as_deref(), works.then_some("modifiedSince"));
+        }
+        // Too few items tell nothing.
+        let few = Options { repositories: one(2).repositories, ..with_conditions([Works; 4]) };
+        let seen = learned(few).await.report.conditions;
+        assert!(seen.iter().all(|it| it.effect == ConditionEffect::NotTried), "{seen:?}");
+        assert_eq!(seen.len(), 4);
     }
 
     #[tokio::test]

@@ -15,11 +15,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::choices::{LoginAnswerArg, ModelArg, OrderArg, RefusalArg, StaleArg};
+use self::choices::{LoginAnswerArg, ModelArg, OauthReadsArg, OrderArg, RefusalArg, StaleArg};
 use self::values::RepositoryArg;
 pub(super) use self::values::duration;
 use crate::learn::LearnReport;
-use crate::simulator::{self, Capacity, Options, RepositoryOptions, SimulatedFault, StartError};
+use crate::simulator::{
+    self, Capacity, ConditionTreatment, Options, RepositoryOptions, SimulatedCondition,
+    SimulatedFault, StartError,
+};
 
 /// The repository of vendor's example.
 const DEFAULT_REPOSITORY: u64 = 10_149;
@@ -44,6 +47,10 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 10_000, value_parser = values::items)]
     items: usize,
 
+    /// Repository that the login may not read; repeatable
+    #[arg(long = "unreadable", value_name = "ID")]
+    unreadable: Vec<u64>,
+
     /// How long a session lives after its login
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = values::duration)]
     session_ttl: Duration,
@@ -59,6 +66,10 @@ pub struct SimulateArgs {
     /// Where a login's answer carries the session token
     #[arg(long, value_name = "WHERE", default_value = "both")]
     login_answer: LoginAnswerArg,
+
+    /// Where the OAuth call reads name and password
+    #[arg(long, value_name = "WHERE", default_value = "both")]
+    oauth_reads: OauthReadsArg,
 
     /// How a request without a good session is answered
     #[arg(long, value_name = "SHAPE", default_value = "401")]
@@ -84,6 +95,15 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "READING", default_value = "flat")]
     model: ModelArg,
 
+    /// Condition that a search may have and what becomes of it, such as since=works; repeatable. The conditions
+    /// are ids, sort, since and fields; what becomes of them is works, ignored or refused
+    #[arg(long = "condition", value_name = "CONDITION=TREATMENT", value_parser = values::condition)]
+    conditions: Vec<(SimulatedCondition, ConditionTreatment)>,
+
+    /// Have a call for several items by id, POST webcm/rest/api/items/list
+    #[arg(long)]
+    items_call: bool,
+
     /// How long each request takes
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = values::duration)]
     latency: Duration,
@@ -106,7 +126,7 @@ pub struct SimulateArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["repositories", "items", "order", "latency", "refusal", "login_answer", "model"]
+        conflicts_with_all = ["repositories", "items", "order", "latency", "refusal", "login_answer", "model", "conditions"]
     )]
     report: Option<PathBuf>,
 
@@ -158,16 +178,20 @@ impl SimulateArgs {
             port: self.port,
             base_path: self.base_path.clone(),
             repositories,
+            unreadable: self.unreadable.iter().copied().collect(),
             session_ttl: self.session_ttl,
             rest_token_ttl: self.rest_token_ttl,
             stale_rest_token: self.stale_rest_token.into(),
             login_answer: self.login_answer.into(),
+            oauth_reads: self.oauth_reads.into(),
             refusal: self.refusal.into(),
             insert_rate: self.insert_rate,
             delete_rate: self.delete_rate,
             update_rate: self.update_rate,
             order: self.order.into(),
             model: self.model.into(),
+            conditions: self.conditions.clone(),
+            items_call: self.items_call,
             latency: self.latency,
             capacity: self.capacity,
             slow: self.slow,
@@ -279,7 +303,9 @@ mod tests {
 
     #[test]
     fn wrong_values_are_wrong_usage_and_say_what_would_be_right() {
-        let cases: [(&[&str], &str); 13] = [
+        let cases: [(&[&str], &str); 15] = [
+            (&["--condition", "since"], "CONDITION=TREATMENT"),
+            (&["--condition", "when=works"], "ids, sort, since and fields"),
             (&["--capacity", "4"], "4,50ms"),
             (&["--capacity", "0,50ms"], "1 or more"),
             (&["--capacity", "4,soon"], "500ms"),

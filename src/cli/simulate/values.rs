@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::simulator::{self, Capacity, SimulatedFault};
+use crate::simulator::{self, Capacity, ConditionTreatment, SimulatedCondition, SimulatedFault};
 
 /// A repository as given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,27 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| {
         format!("\"{text}\" is no rate from 0 to {} a second", simulator::HIGHEST_RATE)
     })
+}
+
+/// `since=works`.
+pub(super) fn condition(text: &str) -> Result<(SimulatedCondition, ConditionTreatment), String> {
+    let (condition, treatment) = text
+        .split_once('=')
+        .ok_or_else(|| format!("\"{text}\" is no CONDITION=TREATMENT, such as since=works"))?;
+    let condition = match condition {
+        "ids" => SimulatedCondition::Ids,
+        "sort" => SimulatedCondition::Sort,
+        "since" => SimulatedCondition::Since,
+        "fields" => SimulatedCondition::Fields,
+        _ => return Err("the conditions are ids, sort, since and fields".to_owned()),
+    };
+    let treatment = match treatment {
+        "works" => ConditionTreatment::Works,
+        "ignored" => ConditionTreatment::Ignored,
+        "refused" => ConditionTreatment::Refused,
+        _ => return Err("what becomes of it is works, ignored or refused".to_owned()),
+    };
+    Ok((condition, treatment))
 }
 
 /// `hang=0.01`.

@@ -231,7 +231,7 @@ async fn cookies_carry_the_tokens_where_they_should() {
 }
 
 #[tokio::test]
-async fn oauth_asks_for_a_token_and_bears_it() {
+async fn oauth_asks_for_a_token_in_a_form_and_bears_it() {
     let server = Server::start(|received| {
         if received.target.starts_with("/webcm/rest/oauth") {
             json(r#"{"access_token": "access-1", "token_type": "bearer", "expires_in": 1}"#)
@@ -251,18 +251,46 @@ async fn oauth_asks_for_a_token_and_bears_it() {
 
     let received = server.received();
     let [token, search] = received.as_slice() else { panic!("{received:?}") };
-    let target = Url::parse("http://host").unwrap().join(&token.target).unwrap();
-    let pairs: Vec<_> =
-        target.query_pairs().map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
-    let expected = [("grant_type", "password"), ("username", "system"), ("password", PASSWORD)];
-    assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    assert_eq!((token.method.as_str(), token.header("content-length")), ("POST", Some("0")));
+    assert_eq!((token.method.as_str(), token.target.as_str()), ("POST", "/webcm/rest/oauth/token"));
+    assert_eq!(token.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(pairs(&token.body), grant());
     // ":MARKER-client-secret-2"
     let basic = "Basic Ok1BUktFUi1jbGllbnQtc2VjcmV0LTI=";
     assert_eq!(token.header("authorization"), Some(basic));
     assert_eq!(search.header("authorization"), Some("Bearer access-1"));
     assert_eq!(search.header("epimresttoken"), Some(REST_TOKEN));
     assert_eq!(search.header("ewtoken"), None);
+}
+
+/// What a form or a query says.
+fn pairs(form: &[u8]) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(form).map(|(n, v)| (n.into_owned(), v.into_owned())).collect()
+}
+
+/// What a token is asked for with.
+fn grant() -> Vec<(String, String)> {
+    let expected = [
+        ("grant_type", "password"),
+        ("allowexpire", "true"),
+        ("language", "en"),
+        ("username", "system"),
+        ("password", PASSWORD),
+    ];
+    expected.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+#[tokio::test]
+async fn oauth_has_the_password_in_the_url_only_where_it_is_told_to() {
+    let server = Server::start(|_| json(r#"{"access_token": "access-1"}"#)).await;
+    let mut setup = oauth(&server.url());
+    setup.login.oauth_credentials_in_url = true;
+    setup.client().login().await.unwrap();
+    let received = server.received();
+    let [token] = received.as_slice() else { panic!("{received:?}") };
+    let (path, query) = token.target.split_once('?').unwrap();
+    assert_eq!((token.method.as_str(), path), ("POST", "/webcm/rest/oauth/token"));
+    assert_eq!(pairs(query.as_bytes()), grant());
+    assert_eq!((token.body.as_slice(), token.header("content-length")), (&[][..], Some("0")));
 }
 
 #[tokio::test]

@@ -65,6 +65,7 @@ impl Setup {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10),
+            items_call: None,
             max_response_size: 8 * 1024 * 1024,
         };
         let login = LoginConfig {
@@ -73,6 +74,7 @@ impl Setup {
             password: Secret::new(PASSWORD),
             client_id: String::new(),
             client_secret: Secret::new(CLIENT_SECRET),
+            oauth_credentials_in_url: false,
         };
         Self { server, login, transport: Transport::Headers, environment: Environment::empty() }
     }

@@ -5,11 +5,48 @@ use super::verdicts::reply;
 use super::*;
 use crate::client::presence;
 use crate::client::verdict::{Reply, Verdict};
+use crate::domain::IdSet;
 use crate::http::ForeignRedirect;
 
 /// The verdict on a reply about item 5.
 fn judged(reply: &Reply) -> Verdict<Presence> {
     presence::item(reply, &item_request())
+}
+
+/// Which of the items 5, 6 and 7 an answer with this status shows; `None`: it is a failure or a refusal.
+fn shown(status: u16, body: &str) -> Option<IdSet> {
+    let ItemRequest { repository, item_id, .. } = item_request();
+    let items = (5..8).map(ItemId::Integer).collect();
+    match presence::items(&reply(status, body), &ItemsRequest { repository, items, item_id }) {
+        Verdict::Answer(shown) => Some(shown),
+        _ => None,
+    }
+}
+
+#[test]
+fn of_several_items_those_count_that_the_answer_surely_shows() {
+    for (body, expected) in [
+        (r#"[{"itemId":7},{"itemId":5}]"#, vec![5, 7]),
+        (r#"{"status":0,"data":[{"itemId":5},null,3,{"itemId":9},{"itemId":6}]}"#, vec![5, 6]),
+        (r#"{"data":{"itemList":[{"itemId":5,"F_1":[{"itemId":6}]}]}}"#, vec![5]),
+        (r#"{"success":true,"itemList":[{"itemId":5,"deleted":true},{"itemId":6}]}"#, vec![6]),
+        (r#"{"status":0,"data":[{"itemId":5,"repositoryId":99}]}"#, vec![]),
+        (r#"{"status":0,"data":{"repositoryId":99,"itemList":[{"itemId":5}]}}"#, vec![]),
+        (r#"{"status":0,"data":[{"itemId":5,"success":false,"message":"no item"}]}"#, vec![]),
+        (r#"{"data":[{"itemId":5,"status":"NOT_FOUND"},{"itemId":6,"F_1":"x"}]}"#, vec![6]),
+        (r#"{"status":0,"data":[]}"#, vec![]),
+        (r#"{"status":3,"data":[{"itemId":5}]}"#, vec![]),
+        (r#"{"status":"0","data":[{"itemId":5}]}"#, vec![]),
+        (r#"{"status":0,"errors":[{"itemId":5}]}"#, vec![]),
+        ("5", vec![]),
+    ] {
+        let expected: Vec<ItemId> = expected.into_iter().map(ItemId::Integer).collect();
+        assert_eq!(shown(200, body), Some(expected.iter().collect()), "{body}");
+    }
+    for status in [201, 400, 404, 500] {
+        assert_eq!(shown(status, r#"[{"itemId":5}]"#), None, "{status}");
+    }
+    assert_eq!(shown(200, "<html><form action=login>"), None);
 }
 
 /// What a body with status 200 says of item 5.

@@ -125,9 +125,12 @@ async fn an_oauth_login_that_is_redirected_shows_no_password() {
     let first = redirecting(302, |path| format!("http://other.invalid{path}")).await;
     let mut setup = Setup::new(&first.url());
     setup.login.method = LoginMethod::Oauth;
-    let error = failed(setup.client().login().await);
-    let target = Some("http://other.invalid/webcm/rest/oauth/token".to_owned());
-    assert_eq!(error.kind, RequestErrorKind::Redirect { target });
+    for in_url in [false, true] {
+        setup.login.oauth_credentials_in_url = in_url;
+        let error = failed(setup.client().login().await);
+        let target = Some("http://other.invalid/webcm/rest/oauth/token".to_owned());
+        assert_eq!(error.kind, RequestErrorKind::Redirect { target });
+    }
 }
 
 /// What becomes of a path.

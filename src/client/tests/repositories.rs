@@ -61,6 +61,27 @@ fn id_and_name_are_found_under_any_of_their_names() {
 }
 
 #[test]
+fn whether_this_login_may_read_is_told_by_can_read_and_by_nothing_else() {
+    let cases = [
+        (r#"{"id":1,"canRead":true,"canEdit":false}"#, Some(true)),
+        (r#"{"id":1,"canRead":false,"canEdit":true}"#, Some(false)),
+        (r#"{"id":1,"CanRead":"false"}"#, Some(false)),
+        (r#"{"id":1,"permissions":{"canRead":false}}"#, Some(false)),
+        (r#"{"id":1,"canRead":true,"permissions":{"canRead":false}}"#, Some(true)),
+        (r#"{"id":1,"canRead":null,"permissions":["canRead"]}"#, None),
+        (r#"{"id":1,"canReadAll":false,"canRead":0}"#, None),
+        (r#"{"id":1,"categoryCanRead":false}"#, None),
+        (r#"{"id":1}"#, None),
+    ];
+    for (entry, expected) in cases {
+        match repository_list::repositories(&reply(200, &format!("[{entry}]"))) {
+            Verdict::Answer(list) => assert_eq!(list.repositories[0].can_read, expected, "{entry}"),
+            other => panic!("{entry}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn an_answer_without_such_a_list_is_a_failure_or_a_refusal() {
     let what = |body: &str| match repository_list::repositories(&reply(200, body)) {
         Verdict::Failed(RequestErrorKind::WrongShape { what }) => what,
@@ -91,7 +112,8 @@ async fn repositories_are_asked_for_with_the_tokens() {
     let server = Server::start(|_| json(r#"[{"id":7,"name":"Products"}]"#)).await;
     let client = Setup::new(&server.url()).client();
     let repository_list = client.repositories(&credentials()).await.unwrap();
-    let products = ListedRepository { id: RepositoryId(7), name: Some("Products".to_owned()) };
+    let name = Some("Products".to_owned());
+    let products = ListedRepository { id: RepositoryId(7), name, can_read: None };
     assert_eq!(repository_list, RepositoryList { repositories: vec![products], skipped: 0 });
     let received = &server.received()[0];
     assert_eq!(received.method, "GET");

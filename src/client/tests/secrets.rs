@@ -63,9 +63,11 @@ async fn no_error_shows_a_secret() {
             }
         })
         .await;
-        for method in [LoginMethod::EnableApi, LoginMethod::Oauth] {
+        let (enable_api, oauth) = (LoginMethod::EnableApi, LoginMethod::Oauth);
+        for (method, in_url) in [(enable_api, false), (oauth, false), (oauth, true)] {
             let mut setup = Setup::new(&server.url());
             setup.login.method = method;
+            setup.login.oauth_credentials_in_url = in_url;
             setup.server.idle_timeout = Duration::from_millis(50);
             // Not used to connect, but known to the client, as a server behind it may be told it.
             setup.server.proxy =
@@ -137,13 +139,15 @@ async fn no_event_of_any_crate_shows_a_secret() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let (http_2, _authority, _tasks) = tls::http_2_server(4).await;
+    let (http_2, _authority, _tasks) = tls::http_2_server(6).await;
     let http_1 = Server::start(|_| json(PAGE)).await;
     for url in [http_2, http_1.url()] {
-        for method in [LoginMethod::EnableApi, LoginMethod::Oauth] {
+        let (enable_api, oauth) = (LoginMethod::EnableApi, LoginMethod::Oauth);
+        for (method, in_url) in [(enable_api, false), (oauth, false), (oauth, true)] {
             let mut setup = Setup::new(&url);
             setup.server.accept_invalid_certificates = true;
             setup.login.method = method;
+            setup.login.oauth_credentials_in_url = in_url;
             let client = setup.client();
             failed(client.login().await);
             client.search(&credentials(), &request()).await.unwrap();

@@ -277,7 +277,7 @@ fn unknown_sections_and_keys_are_faults_with_the_nearest_name() {
             format!("'x[99999999999999]' = 1\n{LEAST}"),
             "\"x[99999999999999]\"",
             "the sections are [server], [login], [session], [[repository]], [paging], [mirror], \
-             [instance], [model], [changes], [deletes], [status], [log]",
+             [instance], [model], [[feed]], [changes], [deletes], [status], [log]",
         ),
     ] {
         let error = only(&toml, &[]);

@@ -1,6 +1,7 @@
 //! The configuration as a whole: what loads, what is refused, what is never shown.
 
 mod errors;
+mod feeds;
 mod postgres;
 mod properties;
 mod schema;
@@ -71,16 +72,22 @@ fn what_nobody_sets_has_the_default_of_the_design() {
         server,
         login,
         session,
+        every: None,
         max_requests_per_second,
         repositories,
         mirror,
         instance,
         model,
+        feeds,
         changes,
         status,
         log,
-    } = config(LEAST, &[]);
+    } = config(LEAST, &[])
+    else {
+        panic!("a section for every repository that nobody wrote");
+    };
     assert_eq!(max_requests_per_second, None);
+    assert_eq!(feeds, []);
     assert_eq!(
         server,
         ServerConfig {
@@ -93,6 +100,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             connect_timeout: seconds(5),
             request_timeout: seconds(30),
             idle_timeout: seconds(30),
+            items_call: None,
             max_response_size: 64 << 20,
         }
     );
@@ -104,6 +112,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             password: Secret::new("pass"),
             client_id: String::new(),
             client_secret: Secret::new(""),
+            oauth_credentials_in_url: false,
         }
     );
     assert_eq!(
@@ -117,11 +126,12 @@ fn what_nobody_sets_has_the_default_of_the_design() {
     assert_eq!(
         repositories,
         [RepositoryConfig {
+            max_repositories: None,
             id: RepositoryId(10149),
             name: None,
             item_id: "/itemId".parse().unwrap(),
             search: serde_json::Map::new(),
-            ignore: [].into(),
+            ignore: None,
             names_file: None,
             paging: PagingConfig {
                 page_size: count(200),
@@ -150,6 +160,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
     assert_eq!(
         status,
         StatusConfig {
+            token: None,
             listen: StatusListen::Tcp("127.0.0.1:9464".parse().unwrap()),
             max_age: seconds(24 * 3600),
         }
@@ -196,7 +207,7 @@ fn a_variable_is_read_as_what_its_key_needs() {
     let deletes = DeletesConfig { max_fraction: 0.25, min_count: 25 };
     assert_eq!(config.repositories[0].deletes, deletes);
     let max_age = seconds(45 * 86_400);
-    assert_eq!(config.status, StatusConfig { listen: StatusListen::Off, max_age });
+    assert_eq!(config.status, StatusConfig { token: None, listen: StatusListen::Off, max_age });
     assert_eq!(config.log.level, LogLevel::Debug);
 }
 
@@ -298,10 +309,11 @@ fn members_to_ignore_are_pointers_in_their_order() {
         "{LEAST}ignore = ['/F_2', '/a~1b/~0', '/item', '/itemId/x']\n[[repository]]\nid = 2\n"
     );
     let repositories = config(&toml, &[]).repositories;
-    let ignored: Vec<_> = repositories[0].ignore.iter().map(ToString::to_string).collect();
+    let ignored: Vec<_> =
+        repositories[0].ignore.iter().flat_map(|it| it.iter()).map(ToString::to_string).collect();
     assert_eq!(ignored, ["/F_2", "/a~1b/~0", "/item", "/itemId/x"]);
-    assert_eq!(repositories[0].ignore[1].tokens(), ["a/b", "~"]);
-    assert!(repositories[1].ignore.is_empty());
+    assert_eq!(repositories[0].ignore.as_ref().unwrap()[1].tokens(), ["a/b", "~"]);
+    assert!(repositories[1].ignore.is_none());
 }
 
 #[test]
@@ -393,7 +405,7 @@ fn the_effective_configuration_loads_again_to_the_same() {
     assert_eq!(first, again);
     let order: Vec<_> = again.repositories[0].search.keys().collect();
     assert_eq!(order, ["Zeta", "alpha", "big"]);
-    assert_eq!(again.repositories[0].ignore.len(), 2);
+    assert_eq!(again.repositories[0].ignore.as_ref().unwrap().len(), 2);
     assert!(first.effective().contains("\n[changes]\nkeep = "), "{}", first.effective());
     assert_eq!(again.server.ca_file, Some(PathBuf::from(pem)));
 }

@@ -13,9 +13,9 @@ const HEAD: &str = "\
 # and may be taken out. `ewmirror check` tells every fault of this file at once; `systemctl reload
 # ewmirror` (or SIGHUP) makes the daemon read it again.
 #
-# Any key but those of [[repository]] can also be set by an environment variable, which then comes
-# before this file: EWMIRROR_, the section, two underscores, the key, all in upper case, such as
-# EWMIRROR_PAGING__PAGE_SIZE.
+# Any key but those of [[repository]] and [[feed]] can also be set by an environment variable, which
+# then comes before this file: EWMIRROR_, the section, two underscores, the key, all in upper case,
+# such as EWMIRROR_PAGING__PAGE_SIZE.
 #
 # Durations need a unit: \"500ms\", \"60s\", \"5m\", \"23h\" (m is minutes). So do sizes: \"64MiB\".
 ";
@@ -24,7 +24,9 @@ const HEAD: &str = "\
 fn commented() -> String {
     let mut paragraphs = vec![HEAD.to_owned()];
     for section in SCHEMA.0 {
-        let mut above = format!("{}{}\n", comment(section.doc), section.header());
+        // A feed begins where the operator writes one.
+        let off = if section.name == "feed" { "#" } else { "" };
+        let mut above = format!("{}{off}{}\n", comment(section.doc), section.header());
         for key in section.keys {
             let (name, doc) = (key.name(), comment(key.doc));
             let paragraph = match key.requirement {
@@ -33,8 +35,8 @@ fn commented() -> String {
                     above = format!("{above}{doc}#\n");
                     continue;
                 }
-                Requirement::Default(value) => format!("{doc}{name} = {value}\n"),
-                Requirement::Required { example, .. } => format!("{doc}{name} = {example}\n"),
+                Requirement::Default(value) => format!("{doc}{off}{name} = {value}\n"),
+                Requirement::Required { example, .. } => format!("{doc}{off}{name} = {example}\n"),
                 Requirement::Optional(example) => format!("{doc}#{name} = {example}\n"),
             };
             paragraphs.push(std::mem::take(&mut above) + &paragraph);
@@ -82,8 +84,10 @@ fn the_installed_file_explains_every_key() {
         // A secret has no line: it must not stand in the file.
         assert_eq!(stated, !key.is_secret(), "{}", key.path);
     }
-    for key in SCHEMA.section("repository").unwrap().all_keys() {
-        assert!(written(key.name()), "repository.{}", key.name());
+    for list in ["repository", "feed"] {
+        for key in SCHEMA.section(list).unwrap().all_keys() {
+            assert_eq!(written(key.name()), !key.is_secret(), "{}", key.path);
+        }
     }
 }
 

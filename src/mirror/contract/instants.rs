@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::ImplementationUnderTest;
 use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
-    Checkpoint, ComparedItem, EndOfPass, ItemsDigest, LogTime, Mirror, MirrorErrorKind,
+    Checkpoint, ComparedItem, EndOfPass, FeedHolds, ItemsDigest, LogTime, Mirror, MirrorErrorKind,
     MirrorReader, PageOfItems, PassStatistics,
 };
 
@@ -151,7 +151,9 @@ impl Record {
             Churn::Clock(by) => self.now_ms += by,
             Churn::Drop { keep_ms } => {
                 let keep = Duration::from_millis(u64::from(keep_ms));
-                assert!(!mirror.drop_changes(now_ms, keep).await.unwrap());
+                assert!(
+                    !mirror.drop_changes(now_ms, keep, &FeedHolds::default()).await.unwrap().more
+                );
                 let through = reader.bounds().await.unwrap().dropped_through.0;
                 let through = usize::try_from(through).unwrap();
                 // One from a clock that was ahead is as old as what is dropped.
@@ -305,6 +307,7 @@ fn page(iteration: Iteration, ts_ms: i64, items: &BTreeMap<u8, (u8, bool)>) -> P
         newly_seen: items.iter().map(|_| true).collect(),
         items: items.iter().map(item).collect(),
         ignore: Arc::new([]),
+        member_changes: Arc::default(),
         statistics: PassStatistics::default(),
         checkpoint: Checkpoint { state: vec![1], seen: Vec::new() },
     }

@@ -11,7 +11,7 @@ use crate::mirror::{LeaseRequest, LeaseStanding, Leases, MirrorFuture, Sharing};
 use crate::testing::MemoryLeases;
 
 /// Long enough for no step to come too late on a slow machine: time passes by [`SharedStore::pass`].
-const TTL: Duration = Duration::from_secs(600);
+pub(super) const TTL: Duration = Duration::from_secs(600);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A store that several daemons share.

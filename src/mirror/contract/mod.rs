@@ -1,18 +1,31 @@
 //! What every mirror must do, as one suite: a model of the words in [`contracts`](super::contracts), to
 //! be run beside any implementation.
 
+mod feed_holds;
+mod feed_leases;
+mod feeds;
 mod instants;
 mod leases;
 mod model;
 mod models;
 mod none;
+pub(super) mod published;
 mod readings;
+mod snapshots;
 mod steps;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(super) use self::feed_holds::feeds_hold_what_they_have_not_delivered;
+pub(super) use self::feed_leases::{
+    SharedFeeds, a_feed_is_one_daemons_at_a_time, of_many_who_ask_at_once_one_gets_the_feed,
+};
+pub(super) use self::feeds::{
+    MovedFeeds, a_feed_notes_no_more_than_it_may, any_feed_steps, feeds_are_kept,
+    no_number_of_a_feed_harms_another,
+};
 pub(super) use self::instants::{any_churn, each_instant_is_what_was_recorded};
 pub(super) use self::leases::{
     SharedStore, any_lease_steps, leases_have_one_owner_at_a_time, no_steps_give_a_lease_to_two,
@@ -23,7 +36,7 @@ use self::steps::MirrorStep;
 pub(super) use self::steps::any_steps;
 pub(super) use self::views::{VIEWS, ViewRow, Views};
 use crate::domain::{Change, ItemId, RepositoryId};
-use crate::mirror::{Lease, Mirror, MirrorReader};
+use crate::mirror::{FeedWriter, Lease, Mirror, MirrorReader};
 use crate::testing::Memory;
 
 /// A kind of mirror.
@@ -37,6 +50,11 @@ pub(super) trait ImplementationUnderTest {
     /// What it can be asked, in the process that writes it.
     fn reader(&self, mirror: &Self::Mirror) -> Arc<dyn MirrorReader>;
 
+    /// What writes its feeds.
+    fn feed_writer(&self, mirror: &Self::Mirror) -> Arc<dyn FeedWriter> {
+        mirror.feed_writer().expect("it keeps something")
+    }
+
     /// The lease under which a repository is written.
     fn lease(&self, _repository: RepositoryId) -> Lease {
         Lease::sole()
@@ -47,6 +65,11 @@ pub(super) trait ImplementationUnderTest {
 
     /// Does what the store does as time goes by, at once.
     fn age(&self) {}
+
+    /// Whether it has views.
+    fn has_views(&self) -> bool {
+        true
+    }
 
     /// What its views say; `None` where it has none.
     fn views(&self) -> Option<Views> {
@@ -113,6 +136,7 @@ fn take_steps<K: ImplementationUnderTest>(kind: &K, model: &mut Model, steps: Ve
                 model.compare(mirror, repository).await;
             }
             readings::compare(model, &*reader).await;
+            snapshots::compare(model, &*reader, kind.has_views()).await;
         });
         let content = kind.content();
         let mut expected = model.content();
@@ -136,6 +160,10 @@ impl ImplementationUnderTest for Memory {
         Arc::new(mirror.clone())
     }
 
+    fn has_views(&self) -> bool {
+        false
+    }
+
     fn content(&self) -> MirrorContent {
         let (items, tombstones) = self.items_and_tombstones();
         MirrorContent { items, tombstones, changes: self.retained(), hidden: None }
@@ -145,6 +173,21 @@ impl ImplementationUnderTest for Memory {
 #[test]
 fn what_the_mirror_in_memory_knows_is_kept() {
     what_is_known_is_kept(&Memory::default());
+}
+
+#[test]
+fn feeds_in_memory_hold_what_they_have_not_delivered() {
+    feeds_hold_what_they_have_not_delivered(&Memory::default());
+}
+
+#[test]
+fn no_number_of_a_feed_in_memory_harms_another() {
+    no_number_of_a_feed_harms_another(&Memory::default());
+}
+
+#[test]
+fn a_feed_in_memory_notes_no_more_than_it_may() {
+    a_feed_notes_no_more_than_it_may(&Memory::default());
 }
 
 #[tokio::test]
@@ -159,6 +202,11 @@ proptest::proptest! {
     #[test]
     fn the_mirror_in_memory_has_a_past(churn in any_churn()) {
         each_instant_is_what_was_recorded(&Memory::default(), churn);
+    }
+
+    #[test]
+    fn feeds_are_kept_in_memory(steps in any_feed_steps()) {
+        feeds_are_kept(&Memory::default(), steps);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::MirrorContent;
 use super::steps::{Body, MirrorStep, all_ids};
 use crate::domain::{Change, IdSet, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::{
-    ApprovalOutcome, ChangeCounts, Checkpoint, EndOfPass, HeldDeletions, Interrupted, Lease,
-    Mirror, MirrorReader, PageOfItems, PassStatistics, RepositoryWriter, UnseenItems,
+    ApprovalOutcome, ChangeCounts, Checkpoint, EndOfPass, FeedHolds, HeldDeletions, Interrupted,
+    Lease, Mirror, MirrorReader, PageOfItems, PassStatistics, RepositoryWriter, UnseenItems,
 };
 
 /// How long a follower may wait to be told; it takes a moment.
@@ -236,7 +236,7 @@ impl Model {
                 }
                 self.dropped = old;
                 let keep = Duration::from_millis((now - before).cast_unsigned());
-                assert!(!mirror.drop_changes(now, keep).await.unwrap());
+                assert!(!mirror.drop_changes(now, keep, &FeedHolds::default()).await.unwrap().more);
             }
             MirrorStep::Reopen => {}
         }
@@ -286,6 +286,7 @@ impl Model {
             newly_seen: rows.iter().map(|row| row.2).collect(),
             items: rows.into_iter().map(|(id, body, _)| Item::new(id, body.bytes())).collect(),
             ignore: Arc::new(["/ignored".parse().unwrap()]),
+            member_changes: Arc::default(),
             statistics,
             checkpoint: Checkpoint { state, seen },
         };

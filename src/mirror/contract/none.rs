@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, Checkpoint, EndOfPass, Lease, Mirror, NoMirror, PageOfItems, PassStatistics,
-    ResumePoint, UnseenItems,
+    ChangeCounts, Checkpoint, EndOfPass, FeedHolds, Lease, Mirror, NoMirror, PageOfItems,
+    PassStatistics, ResumePoint, UnseenItems,
 };
 
 #[tokio::test]
@@ -18,6 +18,7 @@ async fn a_mirror_that_keeps_nothing_takes_everything_and_knows_nothing() {
         items: vec![Item::new(ItemId::Integer(1), "{}".into())],
         newly_seen: vec![true],
         ignore: Arc::new([]),
+        member_changes: Arc::default(),
         statistics: PassStatistics::default(),
         checkpoint: Checkpoint::default(),
     });
@@ -40,6 +41,13 @@ async fn a_mirror_that_keeps_nothing_takes_everything_and_knows_nothing() {
         assert_eq!(deleted.await.unwrap(), 0);
         assert_eq!(writer.end_pass(end.clone()).await.unwrap(), ChangeCounts::default());
         assert!(!writer.any_approved().await.unwrap());
-        assert!(!NoMirror.drop_changes(3, std::time::Duration::ZERO).await.unwrap());
+        assert!(NoMirror.feed_writer().is_none());
+        assert!(
+            !NoMirror
+                .drop_changes(3, std::time::Duration::ZERO, &FeedHolds::default())
+                .await
+                .unwrap()
+                .more
+        );
     }
 }

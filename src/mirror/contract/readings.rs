@@ -127,12 +127,18 @@ fn take(found: &mut BTreeMap<(u64, ItemId), Vec<u8>>, repository: u64, page: &It
     }
 }
 
+/// Whether a repository has ever been paged.
+pub(super) fn is_known(model: &Model, repository: u64) -> bool {
+    let id = RepositoryId(repository);
+    let pages = |change: &Change| change.repository == id && change.op != Op::Delete;
+    let passes = model.passes.get(&repository);
+    passes.is_some_and(|it| it.any_done) || model.log.iter().any(pages)
+}
+
 async fn deletions(model: &Model, reader: &dyn MirrorReader, repository: u64) {
     let passes = model.passes.get(&repository);
     let id = RepositoryId(repository);
-    let pages = |change: &&Change| change.repository == id && change.op != Op::Delete;
-    let known = passes.is_some_and(|it| it.any_done) || model.log.iter().any(|it| pages(&it));
-    assert_eq!(reader.knows(id).await.unwrap(), known);
+    assert_eq!(reader.knows(id).await.unwrap(), is_known(model, repository));
     let held = passes.and_then(|passes| Some((passes.held.as_ref()?, passes.since?.1)));
     let pending =
         held.map(|(held, since)| PendingDeletions { items: held.waiting(), since_ms: Some(since) });

@@ -2,12 +2,15 @@
 
 use super::future::MirrorFuture;
 use crate::domain::RepositoryId;
-use crate::mirror::{ApprovalOutcome, MirrorSummary, PendingDeletions};
+use crate::mirror::{ApprovalOutcome, LedgerEntry, MirrorSummary, PendingDeletions};
 
 /// Tells how a mirror stands, and takes the operator's word.
 pub trait Administration: Send + Sync {
     /// The mirror in figures, as of one moment but for the room that it takes.
     fn summary(&self) -> MirrorFuture<'_, MirrorSummary>;
+
+    /// The passes of a repository, the newest first: all that the ledger keeps, a thousand or fewer.
+    fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>>;
 
     /// The deletions of a repository that wait for the operator; `None` where none do.
     fn pending_deletions(

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::future::MirrorFuture;
+use super::models::KeptModel;
+use super::views::{MirrorView, RowTaker};
 use crate::domain::{IdSet, ItemId, RepositoryId, Sequence};
 use crate::mirror::ComparedItem;
 
 /// Some items, in the order of their ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemsPage {
-    /// The items: each id and the body as received.
+    /// The items: each id and the body as received. There may be none although others come: of an
+    /// earlier instant as many are looked at that were not there then.
     pub items: Vec<(ItemId, Vec<u8>)>,
     /// Go on after this one; `None` at the end.
     pub scanned_through: Option<ItemId>,
@@ -22,6 +25,17 @@ pub struct ComparedPage {
     pub items: Vec<ComparedItem>,
     /// Go on after this one; `None` at the end.
     pub scanned_through: Option<ItemId>,
+}
+
+/// A repository that has been paged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirroredRepository {
+    /// Which.
+    pub id: RepositoryId,
+    /// How many items are there.
+    pub items: u64,
+    /// What is known of it; `None`: nothing was ever kept.
+    pub model: Option<KeptModel>,
 }
 
 /// Reads items.
@@ -66,6 +80,15 @@ pub trait ItemsSnapshot: Send + Sync {
     /// of bytes at a time, and one item more. However often it is asked, the answer is the same.
     fn items(&self, repository: RepositoryId, after: Option<ItemId>)
     -> MirrorFuture<'_, ItemsPage>;
+
+    /// The repositories that have ever been paged, by id; of an earlier instant, too, as they were when
+    /// the snapshot was taken.
+    fn repositories(&self) -> MirrorFuture<'_, Vec<MirroredRepository>>;
+
+    /// Hands over the rows of a view in any order, some in memory at a time, until `take` wants no more;
+    /// of an earlier instant, too, as they were when the snapshot was taken. Nothing else can be asked
+    /// meanwhile.
+    fn rows<'a>(&'a self, view: MirrorView, take: RowTaker<'a>) -> MirrorFuture<'a, ()>;
 }
 
 /// Two states of a mirror, the earlier and the later one. What holds of an [`ItemsSnapshot`] holds of

@@ -2,6 +2,7 @@
 
 use super::future::MirrorFuture;
 use crate::domain::RepositoryId;
+use crate::model::shape::MirrorShape;
 use crate::model::{RawAnswer, RepositoryModel};
 
 /// How many changes of a model are kept of a repository: the latest.
@@ -40,6 +41,15 @@ pub struct ModelUpdate {
     pub change: Option<String>,
 }
 
+/// A view of a model that the store did not make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedView {
+    /// Which one; empty: all of them.
+    pub view: String,
+    /// What the store said.
+    pub error: String,
+}
+
 /// Reads models.
 pub trait Models: Send + Sync {
     /// What is known of a repository; `None`: nothing was ever kept.
@@ -50,4 +60,7 @@ pub trait Models: Send + Sync {
 
     /// Its changes, the oldest first, as far as they are kept.
     fn model_changes(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<ModelChange>>;
+
+    /// The views that are published of the models, of all repositories.
+    fn shape(&self) -> MirrorFuture<'_, MirrorShape>;
 }

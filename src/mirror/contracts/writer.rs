@@ -4,12 +4,15 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::feeds::FeedWriter;
 use super::future::MirrorFuture;
 use super::leases::Leases;
-use super::models::{KeptModel, ModelUpdate};
+use super::models::{KeptModel, ModelUpdate, RefusedView};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::disk::DiskSpace;
-use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, UnseenItems};
+use crate::mirror::{
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, PageOfItems, ResumePoint, UnseenItems,
+};
 
 /// The right to write a repository: whose it is, and how often it has changed hands. A store that
 /// several daemons share refuses a transaction under a generation that is no longer the newest.
@@ -39,24 +42,38 @@ pub trait Mirror: Debug + Send + Sync + 'static {
         None
     }
 
+    /// What writes what feeds have delivered; `None`: nothing is kept, and nothing to be delivered.
+    fn feed_writer(&self) -> Option<Arc<dyn FeedWriter>> {
+        None
+    }
+
     /// Drops changes found longer than `keep` before `now_ms` (milliseconds since 1970, UTC), up to
-    /// the first that is younger: some of them at a time; returns whether there may be more.
-    /// [`RetentionCutoff`](crate::mirror::retention::RetentionCutoff) says which those are.
+    /// the first that is younger, or that a feed has not delivered and holds: some of them at a time; tells
+    /// whether there may be more. [`RetentionCutoff`](crate::mirror::retention::RetentionCutoff) says
+    /// which those are. What is dropped though a feed has not delivered it is told, in the same
+    /// transaction the feed is set to go on after it, and what is parked of it is forgotten.
     ///
     /// Durable later: a power cut may undo it together with what came after, a kill does not.
-    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool>;
+    fn drop_changes(
+        &self,
+        now_ms: i64,
+        keep: Duration,
+        holds: &FeedHolds,
+    ) -> MirrorFuture<'_, DroppedChanges>;
 
     /// What is known of a repository, as it was saved last.
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>>;
 
     /// Keeps what is known of a repository from now on, in one transaction. Durable when it returns; may
-    /// be repeated after an error, and comes beside the calls of the repository's writer.
+    /// be repeated after an error, and comes beside the calls of the repository's writer. Then it makes
+    /// the views that the models are read by; returns those that the store did not make, which the next
+    /// call tries again.
     fn save_model(
         &self,
         repository: RepositoryId,
         lease: &Lease,
         update: Arc<ModelUpdate>,
-    ) -> MirrorFuture<'_, ()>;
+    ) -> MirrorFuture<'_, Vec<RefusedView>>;
 
     /// What is left of the disk of this machine that it grows on; `None` where it grows elsewhere or
     /// nobody can tell. May wait for the disk.

@@ -107,7 +107,7 @@ pub(super) async fn compare<'a>(
         let (Some((item, _)), Some(op)) = (rows.get(place), ops.get_mut(place)) else {
             return Err(NOT_ASKED_FOR);
         };
-        let rules = ComparisonRules { first_pass_done: row.try_get(4)?, ignore: &page.ignore };
+        let rules = ComparisonRules::of(page, row.try_get(4)?);
         let known = if row.try_get(1)? {
             // Which digest it is does not matter: it is another one.
             StoredVersion::Present(!item.digest)

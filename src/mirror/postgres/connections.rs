@@ -18,9 +18,9 @@ use super::address::PostgresAddress;
 use super::connect::{Unreached, connect};
 use super::dedicated::DedicatedConnection;
 use super::error::PostgresError;
-use super::names::quoted;
 use super::plans::{PLANS, READING};
 use super::tls;
+use crate::mirror::sql_text::quoted;
 
 /// The most connections that are open at once, those that listen and renew leases not counted.
 const MOST: usize = 6;

@@ -7,11 +7,12 @@ use super::connections::PostgresPool;
 use super::error::PostgresError;
 use super::log_parts::LogParts;
 use super::writer::PostgresWriter;
-use super::{models, retention};
+use super::{models, published, retention};
 use crate::domain::RepositoryId;
 use crate::mirror::contracts::{
-    KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RepositoryWriter,
+    KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RefusedView, RepositoryWriter,
 };
+use crate::mirror::retention::{DroppedChanges, FeedHolds, RetentionFloor};
 
 /// What a page changes is sent in pieces of so many bytes: those of a usual page are one piece, and
 /// neither side needs much memory for one.
@@ -50,12 +51,19 @@ impl Mirror for PostgresMirror {
         Arc::new(PostgresWriter::new(pool, parts, repository, lease.clone(), self.piece_bytes))
     }
 
-    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
+    fn drop_changes(
+        &self,
+        now_ms: i64,
+        keep: Duration,
+        holds: &FeedHolds,
+    ) -> MirrorFuture<'_, DroppedChanges> {
         self.parts.keep(keep);
+        let holds = holds.clone();
         Box::pin(async move {
             let dropped = async {
                 let connection = self.pool.get().await?;
-                retention::drop_changes(&connection, now_ms, keep).await
+                let floor = RetentionFloor::new(now_ms, keep, &holds);
+                retention::drop_changes(&connection, floor, &holds).await
             };
             Ok(dropped.await?)
         })
@@ -76,8 +84,11 @@ impl Mirror for PostgresMirror {
         repository: RepositoryId,
         lease: &Lease,
         update: Arc<ModelUpdate>,
-    ) -> MirrorFuture<'_, ()> {
+    ) -> MirrorFuture<'_, Vec<RefusedView>> {
         let lease = lease.clone();
-        Box::pin(async move { Ok(models::save(&self.pool, &lease, repository, &update).await?) })
+        Box::pin(async move {
+            models::save(&self.pool, &lease, repository, &update).await?;
+            Ok(published::publish(&self.pool, Some((repository, &lease))).await)
+        })
     }
 }

@@ -15,14 +15,16 @@ use crate::mirror::contracts::{KeptModel, Lease, MODEL_CHANGES_KEPT, ModelChange
 use crate::mirror::transfer::ModelRecord;
 use crate::model::RawAnswer;
 
-const LEASE: &str = "
+pub(super) const LEASE: &str = "
     SELECT owner FROM lease
     WHERE repository = $1 AND owner = $2 AND generation = $3 AND owner <> '' FOR SHARE";
 
 const PUT: &str = "
     INSERT INTO model (repository, read_ms, server_ms, from_file, document)
     VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (repository) DO UPDATE SET read_ms = excluded.read_ms,
+    ON CONFLICT (repository) DO UPDATE SET
+        published = (model.published AND model.document = excluded.document),
+        read_ms = excluded.read_ms,
         server_ms = excluded.server_ms, from_file = excluded.from_file,
         document = excluded.document";
 

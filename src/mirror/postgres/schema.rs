@@ -8,18 +8,20 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::connections::PostgresPool;
 use super::error::PostgresError;
-use super::names::quoted;
+use crate::mirror::sql_text::quoted;
 use crate::telemetry::event;
 
 /// The migrations in their order; the first one makes all tables and views of version 1.
-pub(crate) const MIGRATIONS: [&str; 3] = [
+pub(crate) const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/postgres/0001_mirror.sql"),
     include_str!("../migrations/postgres/0002_time.sql"),
     include_str!("../migrations/postgres/0003_model.sql"),
+    include_str!("../migrations/postgres/0004_published.sql"),
+    include_str!("../migrations/postgres/0005_feeds.sql"),
 ];
 
 /// The version of a schema that all migrations have been through.
-pub(crate) const SCHEMA_VERSION: i32 = 3;
+pub(crate) const SCHEMA_VERSION: i32 = 5;
 
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version a migration");
 
@@ -163,6 +165,7 @@ async fn end_writers(transaction: &Transaction<'_>) -> Result<(), PostgresError>
     transaction
         .batch_execute(
             "UPDATE lease SET owner = '', since = clock_timestamp() WHERE owner <> ''; \
+             UPDATE feed_lease SET owner = '' WHERE owner <> ''; \
              DELETE FROM instance",
         )
         .await?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::error::OpenError;
+use super::feeds::{self, FeedUpdate};
 use super::open::{self, SqliteOptions};
 use super::reading::SqliteReading;
 use super::store::WriteConnection;
@@ -15,16 +16,22 @@ use super::write_error::WriteError;
 use super::{ledger, models, suspects, write};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::contracts::{
-    KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RepositoryWriter,
+    FeedLease, FeedState, FeedWriter, KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate,
+    ParkedChange, RefusedView, RepositoryWriter,
 };
 use crate::mirror::disk::DiskSpace;
-use crate::mirror::{ChangeCounts, EndOfPass, MirrorError, PageOfItems, ResumePoint, UnseenItems};
+use crate::mirror::{
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, MirrorError, PageOfItems, ResumePoint,
+    UnseenItems,
+};
 
 /// The mirror in a SQLite database. Dropping it and its writers finishes the call in hand, empties the
 /// WAL if nobody reads, and closes the database; that may take as long as one write.
 #[derive(Debug)]
 pub(crate) struct SqliteMirror {
     worker: Arc<WriteWorker>,
+    /// Who delivers feeds: this opening of the database.
+    owner: Arc<str>,
     path: PathBuf,
 }
 
@@ -50,7 +57,8 @@ impl SqliteMirror {
         // What was written before is in the log, where a follower looks first. It is not read here:
         // a call that fails must be one that somebody hears of.
         let last = watch::Sender::new(Sequence(0));
-        Ok(Self { worker: Arc::new(WriteWorker { worker, last }), path: path.to_owned() })
+        let owner = format!("{:016x}", fastrand::u64(..)).into();
+        Ok(Self { worker: Arc::new(WriteWorker { worker, last }), owner, path: path.to_owned() })
     }
 
     /// What reads the same database within this process, and is told of changes by this one.
@@ -97,8 +105,19 @@ impl Mirror for SqliteMirror {
         Arc::new(SqliteWriter { worker: Arc::clone(&self.worker), repository })
     }
 
-    fn drop_changes(&self, now_ms: i64, keep: Duration) -> MirrorFuture<'_, bool> {
-        Box::pin(self.worker.run(move |store| write::drop_changes(store, now_ms, keep)))
+    fn feed_writer(&self) -> Option<Arc<dyn FeedWriter>> {
+        let (worker, owner) = (Arc::clone(&self.worker), Arc::clone(&self.owner));
+        Some(Arc::new(SqliteFeedWriter { worker, owner }))
+    }
+
+    fn drop_changes(
+        &self,
+        now_ms: i64,
+        keep: Duration,
+        holds: &FeedHolds,
+    ) -> MirrorFuture<'_, DroppedChanges> {
+        let holds = holds.clone();
+        Box::pin(self.worker.run(move |store| write::drop_changes(store, now_ms, keep, &holds)))
     }
 
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
@@ -110,12 +129,44 @@ impl Mirror for SqliteMirror {
         repository: RepositoryId,
         _: &Lease,
         update: Arc<ModelUpdate>,
-    ) -> MirrorFuture<'_, ()> {
+    ) -> MirrorFuture<'_, Vec<RefusedView>> {
         Box::pin(self.worker.run(move |store| models::save(store, repository, &update)))
     }
 
     fn disk_space(&self) -> Option<DiskSpace> {
         open::disk_space(&self.path)
+    }
+}
+
+/// Writes what feeds have delivered.
+#[derive(Debug)]
+struct SqliteFeedWriter {
+    worker: Arc<WriteWorker>,
+    owner: Arc<str>,
+}
+
+impl FeedWriter for SqliteFeedWriter {
+    fn take_feed(&self, feed: &str) -> MirrorFuture<'_, Option<FeedLease>> {
+        let (owner, feed) = (Arc::clone(&self.owner), feed.to_owned());
+        Box::pin(self.worker.run(move |store| feeds::take(store, &owner, feed).map(Some)))
+    }
+
+    fn release_feed(&self, lease: &FeedLease) -> MirrorFuture<'_, ()> {
+        let (owner, lease) = (Arc::clone(&self.owner), lease.clone());
+        Box::pin(self.worker.run(move |store| feeds::release(store, &owner, &lease)))
+    }
+
+    fn save_feed(
+        &self,
+        lease: &FeedLease,
+        state: &FeedState,
+        parked: Vec<ParkedChange>,
+        unparked: Vec<Sequence>,
+    ) -> MirrorFuture<'_, Option<u64>> {
+        let (lease, state) = (lease.clone(), state.clone());
+        let update = FeedUpdate { lease, state, parked, unparked };
+        let owner = Arc::clone(&self.owner);
+        Box::pin(self.worker.run(move |store| feeds::save(store, &owner, &update)))
     }
 }
 

@@ -2,10 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
+use super::published;
 use super::store::{Durability, WriteConnection};
 use super::write_error::WriteError;
 use crate::domain::RepositoryId;
-use crate::mirror::contracts::{KeptModel, MODEL_CHANGES_KEPT, ModelChange, ModelUpdate};
+use crate::mirror::contracts::{
+    KeptModel, MODEL_CHANGES_KEPT, ModelChange, ModelUpdate, RefusedView,
+};
 use crate::mirror::transfer::ModelRecord;
 use crate::model::RawAnswer;
 
@@ -24,7 +27,7 @@ pub(super) fn save(
     store: &mut WriteConnection,
     repository: RepositoryId,
     update: &ModelUpdate,
-) -> Result<(), WriteError> {
+) -> Result<Vec<RefusedView>, WriteError> {
     store.write(Durability::Synced, |transaction| {
         let id = repository.0.cast_signed();
         let ModelUpdate { kept, answers, change } = update;
@@ -45,15 +48,19 @@ pub(super) fn save(
                 (id, number - MODEL_CHANGES_KEPT),
             )?;
         }
-        Ok(())
+        Ok(published::publish(transaction))
     })
 }
 
 pub(super) fn put(transaction: &Transaction<'_>, record: &ModelRecord) -> rusqlite::Result<()> {
     let ModelRecord { repository, read_ms, server_ms, from_file, document, .. } = record;
     transaction.execute(
-        "INSERT OR REPLACE INTO model (repository, read_ms, server_ms, from_file, document)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO model (repository, read_ms, server_ms, from_file, document)
+         VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (repository) DO UPDATE SET
+            published = (published AND document = excluded.document), read_ms = excluded.read_ms,
+            server_ms = excluded.server_ms, from_file = excluded.from_file,
+            document = excluded.document",
         (repository, read_ms, server_ms, from_file, document),
     )?;
     Ok(())

@@ -7,22 +7,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use super::error::OpenError;
-use super::models;
 use super::read::{self, ReadError, SqliteComparison, SqliteReader, SqliteSnapshot};
 use super::worker::Worker;
+use super::{models, published};
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 #[cfg(test)]
 use crate::mirror::LogBounds;
 use crate::mirror::contracts::{
-    Administration, ChangeLog, ChangesPage, ComparedPage, ItemHistory, Items, ItemsComparison,
-    ItemsPage, ItemsSnapshot, KeptModel, MirrorFuture, ModelChange, Models,
+    Administration, ChangeLog, ChangesPage, ComparedPage, FeedRequest, FeedState, Feeds,
+    ItemHistory, Items, ItemsComparison, ItemsPage, ItemsSnapshot, KeptModel, MirrorFuture,
+    MirrorView, MirroredRepository, ModelChange, Models, ParkedChange, RowTaker,
 };
-use crate::mirror::{ApprovalOutcome, LogTime, MirrorError, MirrorSummary, PendingDeletions};
+use crate::mirror::{
+    ApprovalOutcome, LedgerEntry, LogTime, MirrorError, MirrorSummary, PendingDeletions,
+};
 use crate::model::RawAnswer;
+use crate::model::shape::MirrorShape;
 
 /// How often a follower in another process looks for news: a change is told well within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -120,6 +124,22 @@ impl Connector {
         // It looks at the file itself first.
         self.kept = None;
         read::approve(&self.path, repository, named)
+    }
+
+    fn change_feed(&mut self, feed: &str, request: &FeedRequest) -> Result<bool, ReadError> {
+        if self.is_beside_writer {
+            return read::change_feed_beside_writer(&self.path, feed, request);
+        }
+        self.kept = None;
+        read::change_feed(&self.path, feed, request)
+    }
+
+    fn remove_feed(&mut self, feed: &str) -> Result<(), ReadError> {
+        if self.is_beside_writer {
+            return read::remove_feed_beside_writer(&self.path, feed);
+        }
+        self.kept = None;
+        read::remove_feed(&self.path, feed)
     }
 }
 
@@ -244,11 +264,19 @@ impl Models for SqliteReading {
         let id = repository.0.cast_signed();
         Box::pin(self.ask(move |reader| Ok(models::changes(reader.connection(), id)?)))
     }
+
+    fn shape(&self) -> MirrorFuture<'_, MirrorShape> {
+        Box::pin(self.ask(|reader| Ok(published::shape(reader.connection())?)))
+    }
 }
 
 impl Administration for SqliteReading {
     fn summary(&self) -> MirrorFuture<'_, MirrorSummary> {
         Box::pin(self.ask(SqliteReader::summary))
+    }
+
+    fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>> {
+        Box::pin(self.ask(move |reader| reader.ledger(repository)))
     }
 
     fn pending_deletions(
@@ -267,6 +295,36 @@ impl Administration for SqliteReading {
             let approved =
                 self.worker.run(move |connector| connector.approve(repository, named.as_deref()));
             Ok(approved.await??)
+        })
+    }
+}
+
+impl Feeds for SqliteReading {
+    fn feeds(&self) -> MirrorFuture<'_, Vec<(String, FeedState)>> {
+        Box::pin(self.ask(SqliteReader::feeds))
+    }
+
+    fn parked(
+        &self,
+        feed: &str,
+        after: Sequence,
+        limit: usize,
+    ) -> MirrorFuture<'_, Vec<ParkedChange>> {
+        let feed = feed.to_owned();
+        Box::pin(self.ask(move |reader| reader.parked(&feed, after, limit)))
+    }
+
+    fn change_feed(&self, feed: &str, request: FeedRequest) -> MirrorFuture<'_, bool> {
+        let feed = feed.to_owned();
+        Box::pin(async move {
+            Ok(self.worker.run(move |connector| connector.change_feed(&feed, &request)).await??)
+        })
+    }
+
+    fn remove_feed(&self, feed: &str) -> MirrorFuture<'_, ()> {
+        let feed = feed.to_owned();
+        Box::pin(async move {
+            Ok(self.worker.run(move |connector| connector.remove_feed(&feed)).await??)
         })
     }
 }
@@ -291,6 +349,29 @@ impl ItemsSnapshot for HeldSnapshot {
         Box::pin(async move {
             let page = self.worker.run(move |snapshot| snapshot.items(repository, after.as_ref()));
             Ok(page.await??)
+        })
+    }
+
+    fn repositories(&self) -> MirrorFuture<'_, Vec<MirroredRepository>> {
+        Box::pin(async { Ok(self.worker.run(|snapshot| snapshot.repositories()).await??) })
+    }
+
+    fn rows<'a>(&'a self, view: MirrorView, take: RowTaker<'a>) -> MirrorFuture<'a, ()> {
+        Box::pin(async move {
+            // The thread reads some rows while the ones before them are taken.
+            let (pages, mut read) = mpsc::channel(1);
+            let reading = self
+                .worker
+                .run(move |snapshot| snapshot.rows(view, |page| pages.blocking_send(page).is_ok()));
+            let taking = async move {
+                while let Some(page) = read.recv().await {
+                    if take(page).is_break() {
+                        return;
+                    }
+                }
+            };
+            let (read, ()) = tokio::join!(biased; reading, taking);
+            Ok(read??)
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{Row, ToSql, Transaction};
 
-use super::models;
 use super::write_error::WriteError;
+use super::{feeds, models, published};
 use crate::mirror::transfer::{
     CheckpointRecord, PASS_NUMBERS, PassRecord, RepositoryRecord, SeenRecord, StateRecords,
     SuspectsRecord,
@@ -66,6 +66,8 @@ pub(super) fn read(transaction: &Transaction<'_>) -> Result<StateRecords, WriteE
             Ok(SeenRecord { repository: row.get(0)?, page: row.get(1)?, ids: row.get(2)? })
         })?,
         models: models::records(transaction)?,
+        views: published::views(transaction)?,
+        feeds: feeds::records(transaction)?,
     })
 }
 
@@ -98,7 +100,9 @@ pub(super) fn write(transaction: &Transaction<'_>, state: &StateRecords) -> Resu
     transaction.execute_batch(
         "DELETE FROM repository; DELETE FROM pass; DELETE FROM suspects;
          DELETE FROM checkpoint; DELETE FROM seen;
-         DELETE FROM model; DELETE FROM model_answer; DELETE FROM model_change",
+         DELETE FROM model; DELETE FROM model_answer; DELETE FROM model_change;
+         DELETE FROM published_view; DELETE FROM published_column;
+         DELETE FROM feed; DELETE FROM feed_parked",
     )?;
     let mut statement =
         transaction.prepare("INSERT INTO repository VALUES (?1, ?2, ?3, ?4, ?5)")?;
@@ -164,5 +168,9 @@ pub(super) fn write(transaction: &Transaction<'_>, state: &StateRecords) -> Resu
             models::put_change(transaction, it.repository, number, change)?;
         }
     }
+    feeds::put_records(transaction, &state.feeds)?;
+    published::put(transaction, &state.views)?;
+    // What is not made here is made when the daemon saves a model there.
+    drop(published::publish(transaction));
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Transaction};
 
+use super::feeds;
 use super::key::{OwnedSqlItemId, SqlItemId};
 use super::ledger;
 use super::lookup::{self, StoredRow};
@@ -11,8 +12,8 @@ use super::store::{Durability, WriteConnection};
 use super::write_error::WriteError;
 use crate::domain::{Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
-use crate::mirror::retention::RetentionCutoff;
-use crate::mirror::{ChangeCounts, PageOfItems};
+use crate::mirror::retention::RetentionFloor;
+use crate::mirror::{ChangeCounts, DroppedChanges, FeedHolds, PageOfItems};
 
 /// Changes dropped in one transaction: few enough for a page to wait for them.
 const DROPPED_AT_ONCE: u32 = 1000;
@@ -64,7 +65,7 @@ fn changes_of<'a>(
         .query_row([repository.0.cast_signed()], |row| row.get(0))
         .optional()?
         .unwrap_or(false);
-    let rules = ComparisonRules { first_pass_done, ignore: &page.ignore };
+    let rules = ComparisonRules::of(page, first_pass_done);
     let mut body = transaction.prepare_cached("SELECT after FROM change WHERE sequence = ?1")?;
     let mut page_changes = PageChanges::default();
     let rows: Vec<(&Item, bool)> = diff::rows(page).collect();
@@ -225,15 +226,18 @@ struct ExpiredChange {
     found_ms: i64,
 }
 
-/// Drops changes found longer than `keep` ago, up to the first that is younger; whether there may
-/// be more.
+/// Drops changes found longer than `keep` ago, up to the first that is younger or that a feed holds.
 pub(super) fn drop_changes(
     store: &mut WriteConnection,
     now_ms: i64,
     keep: Duration,
-) -> Result<bool, WriteError> {
+    holds: &FeedHolds,
+) -> Result<DroppedChanges, WriteError> {
     store.write(Durability::Lazy, |transaction| {
-        let old = oldest(transaction, now_ms, keep)?;
+        let mut floor = RetentionFloor::new(now_ms, keep, holds);
+        feeds::heed(transaction, &mut floor, holds, DROPPED_AT_ONCE)?;
+        let old = oldest(transaction, &mut floor)?;
+        let undelivered = floor.undelivered();
         let mut forget = transaction.prepare_cached("DELETE FROM change WHERE sequence = ?1")?;
         let mut bury = transaction.prepare_cached(
             "DELETE FROM item WHERE repository = ?1 AND id = ?2 AND sequence = ?3",
@@ -255,17 +259,17 @@ pub(super) fn drop_changes(
                     "UPDATE log SET dropped_through = ?1, dropped_ms = max(ifnull(dropped_ms, ?2), ?2)",
                 )?
                 .execute((last.sequence, old.iter().map(|old| old.found_ms).max()))?;
+            feeds::drop_through(transaction, last.sequence, &undelivered)?;
         }
-        Ok(old.len() == DROPPED_AT_ONCE as usize)
+        Ok(DroppedChanges { more: old.len() == DROPPED_AT_ONCE as usize, undelivered })
     })
 }
 
 fn oldest(
     transaction: &Transaction<'_>,
-    now_ms: i64,
-    keep: Duration,
+    floor: &mut RetentionFloor<'_>,
 ) -> Result<Vec<ExpiredChange>, WriteError> {
-    let cutoff = RetentionCutoff::new(now_ms, keep);
+    let cutoff = floor.cutoff();
     let mut changes = transaction.prepare_cached(
         "SELECT sequence, repository, id, op, previous, ts_ms, iteration FROM change
          WHERE sequence > (SELECT dropped_through FROM log) ORDER BY sequence LIMIT ?1",
@@ -283,12 +287,12 @@ fn oldest(
                 .query_row((repository, iteration, cutoff.now_ms()), |row| row.get(0))
                 .optional()
         };
-        let found_ms = row.get(5)?;
-        if cutoff.keeps(found_ms, next_pass_ms)? {
+        let (sequence, found_ms): (i64, i64) = (row.get(0)?, row.get(5)?);
+        if floor.keeps(Sequence(sequence.cast_unsigned()), found_ms, next_pass_ms)? {
             break;
         }
         old.push(ExpiredChange {
-            sequence: row.get(0)?,
+            sequence,
             repository: row.get(1)?,
             id: row.get(2)?,
             op: row.get(3)?,

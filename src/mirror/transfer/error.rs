@@ -48,6 +48,11 @@ pub enum TransferError {
 }
 
 impl TransferError {
+    /// Whether the same may succeed in a while: a store said no, or did not answer.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Source(error) | Self::Target(error) if error.may_pass())
+    }
+
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         match self {

@@ -15,8 +15,8 @@ mod tests;
 pub use contract::{TransferSource, TransferTarget};
 pub use error::TransferError;
 pub use records::{
-    ChangeRecord, CheckpointRecord, ItemRecord, ItemRecords, MirrorExtent, ModelRecord,
-    PASS_NUMBERS, PassRecord, RepositoryRecord, SeenRecord, StateRecords, SuspectsRecord,
-    TransferCursor, TransferOrigin,
+    ChangeRecord, CheckpointRecord, FeedRecord, ItemRecord, ItemRecords, MirrorExtent, ModelRecord,
+    PASS_NUMBERS, PassRecord, PublishedView, RepositoryRecord, SeenRecord, StateRecords,
+    SuspectsRecord, TransferCursor, TransferOrigin,
 };
 pub use run::{RepositoryDigest, TransferProgress, transfer};

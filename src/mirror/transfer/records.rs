@@ -4,8 +4,9 @@
 //! stored form of [`IdSet`](crate::domain::IdSet).
 
 use crate::domain::{Change, ItemId, RepositoryId, Sequence};
-use crate::mirror::contracts::{KeptModel, ModelChange};
+use crate::mirror::contracts::{FeedState, KeptModel, ModelChange, ParkedChange};
 use crate::model::RawAnswer;
+use crate::model::shape::{ShapedColumn, ShapedPart, ShapedView};
 
 /// A change, and which one it follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,10 @@ pub struct StateRecords {
     pub seen: Vec<SeenRecord>,
     /// What is known of each repository's attributes.
     pub models: Vec<ModelRecord>,
+    /// The views that are published of these, in their order.
+    pub views: Vec<PublishedView>,
+    /// What feeds have delivered.
+    pub feeds: Vec<FeedRecord>,
 }
 
 /// What is known of a repository.
@@ -143,6 +148,64 @@ pub struct SeenRecord {
     pub ids: Vec<u8>,
 }
 
+/// A view that was published of a model, or what comes to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedView {
+    /// Its number: its place among all, from 1 on.
+    pub number: i64,
+    /// Its name.
+    pub name: String,
+    /// The repository whose it is.
+    pub repository: i64,
+    /// What that was called when the view came.
+    pub base: String,
+    /// What is in it, in one word, and which language, code set or link.
+    pub part: (String, String),
+    /// Its columns, in their order: name, field id, and what the attribute was called.
+    pub columns: Vec<(String, String, String)>,
+}
+
+impl PublishedView {
+    /// The record of a view.
+    pub fn of(number: i64, view: &ShapedView) -> Self {
+        let (part, subject) = match &view.part {
+            ShapedPart::Main => ("main", ""),
+            ShapedPart::Language(language) => ("language", language.as_str()),
+            ShapedPart::KeyValues => ("key_values", ""),
+            ShapedPart::CodeSet(name) => ("code_set", name.as_str()),
+            ShapedPart::Link(id) => ("link", id.as_str()),
+        };
+        let column = |it: &ShapedColumn| (it.name.clone(), it.field_id.clone(), it.called.clone());
+        Self {
+            number,
+            name: view.name.clone(),
+            repository: view.repository.0.cast_signed(),
+            base: view.base.clone(),
+            part: (part.to_owned(), subject.to_owned()),
+            columns: view.columns.iter().map(column).collect(),
+        }
+    }
+
+    /// The view.
+    pub fn shaped(self) -> ShapedView {
+        let (part, subject) = self.part;
+        let column = |(name, field_id, called)| ShapedColumn { name, field_id, called };
+        ShapedView {
+            name: self.name,
+            repository: RepositoryId(self.repository.cast_unsigned()),
+            base: self.base,
+            part: match part.as_str() {
+                "language" => ShapedPart::Language(subject),
+                "key_values" => ShapedPart::KeyValues,
+                "code_set" => ShapedPart::CodeSet(subject),
+                "link" => ShapedPart::Link(subject),
+                _ => ShapedPart::Main,
+            },
+            columns: self.columns.into_iter().map(column).collect(),
+        }
+    }
+}
+
 /// The model of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelRecord {
@@ -187,6 +250,17 @@ impl ModelRecord {
             from_file: self.from_file,
         }
     }
+}
+
+/// A feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedRecord {
+    /// Its name.
+    pub name: String,
+    /// What it has delivered.
+    pub state: FeedState,
+    /// What is parked of it, in the order of sequences.
+    pub parked: Vec<ParkedChange>,
 }
 
 /// How much a mirror holds.

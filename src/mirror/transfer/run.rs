@@ -14,6 +14,8 @@ pub struct TransferProgress {
     pub total: u64,
     /// Those that are done.
     pub done: u64,
+    /// Whether all is written, and compared now.
+    pub is_compared: bool,
 }
 
 /// What a repository held on both sides.
@@ -44,12 +46,13 @@ pub async fn transfer(
     let changes = last.0.saturating_sub(dropped_through.0);
     let total = changes.saturating_add(items.saturating_mul(3));
     let done = cursor.sequence.0.saturating_sub(dropped_through.0);
-    let mut step = Step { progress: TransferProgress { total, done }, tell };
+    let mut step = Step { progress: TransferProgress { total, done, is_compared: false }, tell };
     step.advance(0);
     changes_of(source, target, cursor.sequence, &mut step).await?;
     items_of(source, target, &extent, &cursor, &mut step).await?;
     let state = source.state().await.map_err(TransferError::Source)?;
     target.put_state(state).await.map_err(TransferError::Target)?;
+    step.progress.is_compared = true;
     let found = compare(source, target, &extent, &mut step).await?;
     target.finish().await.map_err(TransferError::Target)?;
     Ok(found)

@@ -10,6 +10,7 @@ use super::fetcher::Fetcher;
 use crate::client::{Failure, Refusal, RefusalShape, RequestError};
 use crate::domain::RepositoryId;
 use crate::progress::problems::{ProblemReport, Reached};
+use crate::progress::{ACCESS_REMEDY, AccessDenied};
 use crate::session::{Credentials, RefusalOutcome, SessionSuspicion, SuspicionOutcome};
 use crate::task::Backoff;
 use crate::telemetry::event::{self, Chain, RequestFailed};
@@ -46,6 +47,8 @@ pub(super) struct Attempts {
     refused: u32,
     /// Tries in a row that were overtaken by a change of tokens.
     superseded: u32,
+    /// Whether it was asked whether the login may read the repository.
+    asked_access: bool,
     /// The first refusal since the session was blamed last: which request, and when.
     first_refused: Option<(u64, Instant)>,
 }
@@ -59,8 +62,18 @@ impl Attempts {
             failed: 0,
             refused: 0,
             superseded: 0,
+            asked_access: false,
             first_refused: None,
         }
+    }
+
+    /// Whether it is to be asked now whether the login may read the repository: once, where a request
+    /// is refused for the second time, so that the session is hardly to blame.
+    pub(super) fn wants_access(&mut self, failure: &Failure) -> bool {
+        let wanted =
+            matches!(failure, Failure::Refused(_)) && self.refused > 0 && !self.asked_access;
+        self.asked_access |= wanted;
+        wanted
     }
 
     /// Takes note of one more try.
@@ -159,12 +172,25 @@ fn refused<A>(
         Some(SuspicionOutcome::Stands) if attempts.refused == 1 => return Next::AtOnce,
         _ => {}
     }
+    let details = |remedy| FailureDetails { remedy: Some(remedy), ..FailureDetails::ANSWERED };
+    if let Some(denied) = fetcher.progress.access.denied(attempts.repository) {
+        let error = UnreadableRepository { denied, refusal: refusal.clone() };
+        return Next::After(failed(fetcher, &error, attempts, details(ACCESS_REMEDY)));
+    }
     let remedy = match refusal.shape {
         RefusalShape::ForeignRedirect => REDIRECTED_REMEDY,
         _ => REFUSED_REMEDY,
     };
-    let details = FailureDetails { remedy: Some(remedy), ..FailureDetails::ANSWERED };
-    Next::After(failed(fetcher, refusal, attempts, details))
+    Next::After(failed(fetcher, refusal, attempts, details(remedy)))
+}
+
+/// A refusal whose reason is known.
+#[derive(Debug, thiserror::Error)]
+#[error("{denied}")]
+struct UnreadableRepository {
+    denied: AccessDenied,
+    #[source]
+    refusal: Refusal,
 }
 
 /// Tells of a failure; returns how long to wait.

@@ -7,14 +7,15 @@
 
 use tokio::time::Instant;
 
+use super::access::ask_access;
 use super::blame::Blame;
 use super::endpoint::{ITEM, SEARCH, source};
 use super::failure::{Attempts, Next, asks_for_patience, next_after};
 use super::fetcher::Fetcher;
 use super::outcome::{FetchOutcome, Fetched, Unanswered};
-use crate::client::{Api, Failure, ItemRequest, Presence, SearchRequest};
-use crate::pager::rate::Permit;
-use crate::session::Credentials;
+use super::permit::let_through;
+use crate::client::{Api, Failure, ItemRequest, ItemsRequest, Presence, SearchRequest};
+use crate::domain::IdSet;
 use crate::task::{Context, Stopped, Until};
 
 /// How many failures, or refusals, of the request for an item are the last.
@@ -61,6 +62,10 @@ pub(crate) async fn fetch<A: Api>(
                 match &failure {
                     Failure::Failed(_) => permit.failed(),
                     Failure::Refused(_) | Failure::Denied(_) => drop(permit),
+                }
+                if attempts.wants_access(&failure) {
+                    // Once, and before it is told: what is told says then whose fault it is.
+                    ask_access(fetcher, request.repository, context).await?;
                 }
                 let failed = attempts.failed();
                 let next = next_after(fetcher, &failure, &credentials, &mut attempts);
@@ -115,29 +120,42 @@ pub(crate) async fn ask<A: Api>(
     Ok(Presence::Unknown)
 }
 
+/// Asks for several items at once: those that the server surely has. `None`: the call failed, which is told; it
+/// is not tried again, since each item can be asked for singly.
+///
+/// # Errors
+///
+/// [`Stopped`] where the task is to stop before.
+pub(crate) async fn ask_together<A: Api>(
+    fetcher: &Fetcher<A>,
+    request: &ItemsRequest,
+    context: &Context,
+) -> Result<Option<IdSet>, Stopped> {
+    let mut attempts = Attempts::of(request.repository, ITEM);
+    let (credentials, permit) = let_through(fetcher, context).await?;
+    attempts.begin(fetcher);
+    let until = Until::Within(fetcher.api.time_out());
+    let asked = context.wait(until, fetcher.api.items(&credentials, request)).await;
+    drop(permit);
+    match asked {
+        Ok(there) => {
+            fetcher.proved(&credentials);
+            Ok(Some(there))
+        }
+        Err(failure) => {
+            // The item that is asked for next waits by itself where that is called for.
+            next_after(fetcher, &failure, &credentials, &mut attempts);
+            Ok(None)
+        }
+    }
+}
+
 async fn wait<A>(fetcher: &Fetcher<A>, next: Next, context: &Context) -> Result<(), Stopped> {
     match next {
         Next::AtOnce => Ok(()),
         Next::After(delay) => context.sleep(delay).await,
         Next::Cleared(suspicion) => {
             context.run(Until::Session, fetcher.session.cleared(suspicion)).await.map(drop)
-        }
-    }
-}
-
-/// Waits until a request may be sent; with the tokens of that moment.
-async fn let_through<'a, A>(
-    fetcher: &'a Fetcher<A>,
-    context: &Context,
-) -> Result<(Credentials, Permit<'a>), Stopped> {
-    loop {
-        // Not before there is a session: what the limiter has let through is sent at once.
-        context.run(Until::Session, fetcher.session.credentials()).await?;
-        let permit = fetcher.limiter.acquire(context).await?;
-        if fetcher.session.standing().is_some()
-            && let Some(credentials) = fetcher.session.current()
-        {
-            return Ok((credentials, permit));
         }
     }
 }

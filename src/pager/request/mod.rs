@@ -1,5 +1,6 @@
 //! The request for one window, until it is answered; and what need not be read twice of its answer.
 
+pub(super) mod access;
 mod blame;
 mod endpoint;
 mod failure;
@@ -8,4 +9,5 @@ pub mod fetcher;
 mod fingerprints;
 pub(super) mod in_flight;
 pub mod outcome;
+mod permit;
 pub(super) mod unreadable;

@@ -107,13 +107,17 @@ impl Catalog {
                 out.extend_from_slice(fragment);
             }
         }
-        let stamp = UNIX_EPOCH + Duration::from_secs(FIRST_STAMP + u64::from(entry.change));
-        let stamp = humantime::format_rfc3339_seconds(stamp);
         begins(out.len());
-        write(out, format_args!(",\"modifiedOn\":\"{stamp}\""));
+        write(out, format_args!(",\"modifiedOn\":\"{}\"", stamp(entry)));
         begins(out.len());
         write(out, format_args!(",\"revision\":{}}}", entry.revision));
     }
+}
+
+/// The time of an item's last change, as it says so itself.
+pub(super) fn stamp(entry: SimulatedItem) -> String {
+    let stamp = UNIX_EPOCH + Duration::from_secs(FIRST_STAMP + u64::from(entry.change));
+    humantime::format_rfc3339_seconds(stamp).to_string()
 }
 
 /// The field ids with what people call them, the two that are written per item included.

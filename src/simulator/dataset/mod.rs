@@ -16,6 +16,7 @@ use fastrand::Rng;
 
 use crate::simulator::catalog::mix;
 use crate::simulator::churn::{Churn, ChurnEvent, Rates};
+use crate::simulator::conditions::Wanted;
 use crate::simulator::item::SimulatedItem;
 use crate::simulator::options::{Order, RepositoryOptions};
 
@@ -105,7 +106,12 @@ impl SimulatedRepository {
         }
         Self {
             id: options.id,
-            name: format!("Products {}", options.id),
+            name: match options.id {
+                // As in the vendor's example, and in the demo.
+                10_149 => "Products".to_owned(),
+                10_150 => "Brands".to_owned(),
+                id => format!("Products {id}"),
+            },
             order,
             first_item_id: FIRST_ITEM_ID + (index as u64) * IDS_PER_REPOSITORY,
             records,
@@ -164,6 +170,21 @@ impl SimulatedRepository {
         let entries = self.list.iter().filter_map(|slot| self.entry(*slot));
         let shown = entries.filter(|entry| !self.hidden.contains(&entry.id));
         shown.skip(start).take(length).collect()
+    }
+
+    /// Those at such places of the items that are wanted, and how many are.
+    pub(super) fn select(
+        &self,
+        wanted: &Wanted,
+        start: usize,
+        length: usize,
+    ) -> (Vec<SimulatedItem>, usize) {
+        if wanted.is_all() || self.looks_empty {
+            return (self.search(start, length), self.shown());
+        }
+        let entries = self.list.iter().filter_map(|slot| self.entry(*slot));
+        let all = wanted.of_all(entries.filter(|entry| !self.hidden.contains(&entry.id)));
+        (all.iter().skip(start).take(length).copied().collect(), all.len())
     }
 
     /// The items at the places `[start, start + length)` of the list, fewer where it ends before.

@@ -288,7 +288,8 @@ async fn repositories_are_listed_and_found_by_name() {
     let path = "/webcm/rest/api/repositories";
     assert_eq!(client.get(path).await.json()["data"].as_array().unwrap().len(), 2);
     let found = client.get(&format!("{path}?NAME=Products+8")).await.json();
-    assert_eq!(found["data"], json!([{"repositoryId": 8, "name": "Products 8"}]));
+    let listed = json!({"repositoryId": 8, "name": "Products 8", "canRead": true, "canEdit": true});
+    assert_eq!(found["data"], json!([listed]));
     let attributes = client.get(&format!("{path}/Products%208/attributes")).await.json();
     assert_eq!(attributes["data"].as_array().unwrap().len(), 40);
     assert_eq!(client.get(&format!("{path}/Nothing/attributes")).await.status, 404);

@@ -8,14 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use http_body_util::{Either, Full};
+use hyper::header::{ALLOW, CONTENT_SECURITY_POLICY, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
+use super::connection_state::ConnectionState;
 use super::hosts::{self, OwnHosts};
 use crate::mirror::CertifiedPass;
 use crate::progress::whole_millis;
@@ -23,6 +21,8 @@ use crate::status::compose::compose;
 use crate::status::document::{DaemonStatus, STATUS_PATH, StatusDocument};
 use crate::status::input::{ConfiguredRepository, DocumentInput};
 use crate::status::metrics::{self, MetricsInput};
+use crate::status::pull::{PullAnswer, PullSource, is_pull};
+use crate::status::response::{PLAIN, response};
 use crate::status::summary::SummaryCache;
 use crate::status::{LiveState, StatusEndpoint, process, readiness, web};
 use crate::task::clock;
@@ -40,16 +40,27 @@ const READY_PATH: &str = "/readyz";
 const METRICS_PATH: &str = "/metrics";
 
 /// What to say of any other path.
-const PATHS: &str = "there are /, /status, /metrics, /readyz and /healthz\n";
+const PATHS: &str = "there are /, /status, /metrics, /readyz, /healthz, /openapi.json, /changes and \
+                     /repositories/ID/items\n";
+
+/// Where the description of all of it is.
+const DESCRIPTION_PATH: &str = "/openapi.json";
+
+/// The description, as `OpenAPI` 3.1 has it.
+const DESCRIPTION: &str = include_str!("openapi.json");
+
+/// What to say of items where `mirror.url` is "none".
+const NOTHING_KEPT: &str = "nothing is kept here\n";
+
+const JSON: &str = "application/json";
 
 /// How long one text is good for all who ask.
 const FRESH: Duration = Duration::from_secs(1);
 
-const PLAIN: &str = "text/plain; charset=utf-8";
-
 /// What answers requests.
 pub(super) struct Handler {
     live: LiveState,
+    serving: Arc<StatusEndpoint>,
     mirror_url: String,
     figures: Option<SummaryCache>,
     names: OwnHosts,
@@ -66,8 +77,9 @@ struct RenderedDocument {
 }
 
 impl Handler {
-    pub(super) fn new(serving: &StatusEndpoint, live: LiveState) -> Self {
+    pub(super) fn new(serving: &Arc<StatusEndpoint>, live: LiveState) -> Self {
         Self {
+            serving: Arc::clone(serving),
             mirror_url: serving.mirror_url.clone(),
             figures: serving.summary.clone().map(SummaryCache::new),
             names: OwnHosts::of_machine(),
@@ -83,12 +95,35 @@ impl Handler {
         &self,
         request: &Request<B>,
         met: Option<IpAddr>,
-    ) -> Response<Full<Bytes>> {
+        connection: &ConnectionState,
+    ) -> PullAnswer {
         if let Some((status, words)) = hosts::refusal(request, met, &self.names) {
-            return plain(status, words);
+            return plain(status, words).map(Either::Left);
         }
+        if !is_pull(request.uri().path()) {
+            return self.of_daemon(request).await.map(Either::Left);
+        }
+        let Some(pull) = &self.serving.pull else {
+            return plain(StatusCode::NOT_FOUND, NOTHING_KEPT).map(Either::Left);
+        };
+        pull.answer(request, met, || self.source(), |room| connection.pulls(room)).await
+    }
+
+    /// What changes are said to come from.
+    fn source(&self) -> PullSource {
+        let configured = self.live.repositories.borrow();
+        PullSource {
+            server: self.live.shown.borrow().source.clone(),
+            configured: configured.iter().map(|it| Arc::clone(&it.settings.borrow())).collect(),
+        }
+    }
+
+    /// What a request is answered that asks how the daemon is.
+    async fn of_daemon<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
-        if ![PAGE_PATH, HEALTH_PATH, READY_PATH, STATUS_PATH, METRICS_PATH].contains(&path) {
+        let known =
+            [PAGE_PATH, HEALTH_PATH, READY_PATH, STATUS_PATH, METRICS_PATH, DESCRIPTION_PATH];
+        if !known.contains(&path) {
             return plain(StatusCode::NOT_FOUND, PATHS);
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -101,7 +136,10 @@ impl Handler {
             HEALTH_PATH => plain(StatusCode::OK, "ok\n"),
             READY_PATH => self.readiness().await,
             METRICS_PATH => response(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics().await),
-            _ => response(StatusCode::OK, "application/json", self.seen().await.text.clone()),
+            DESCRIPTION_PATH => {
+                response(StatusCode::OK, JSON, Bytes::from_static(DESCRIPTION.as_bytes()))
+            }
+            _ => response(StatusCode::OK, JSON, self.seen().await.text.clone()),
         }
     }
 
@@ -179,8 +217,10 @@ impl Handler {
                 iteration: pass.iteration,
                 ended_ms: before(now_ms, pass.ended.elapsed()),
             });
-            let (id, name) = (settings.id, settings.name.clone());
-            ConfiguredRepository { id, name, progress: Some(progress), last_certified }
+            let facts = self.live.progress.models.of(settings.id).unwrap_or_default();
+            let (id, name) = (settings.id, settings.name.clone().or(facts.name));
+            let (model_read_ms, progress) = (facts.read_ms, Some(progress));
+            ConfiguredRepository { id, name, model_read_ms, progress, last_certified }
         });
         configured.collect()
     }
@@ -230,15 +270,4 @@ fn page() -> Response<Full<Bytes>> {
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     response(status, PLAIN, Bytes::from_static(text.as_bytes()))
-}
-
-fn response(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
 }

@@ -7,33 +7,38 @@
 //! | `GET /readyz` | whether every repository has a certified pass that is recent enough |
 //! | `GET /status` | the document |
 //! | `GET /metrics` | the metrics |
+//! | `GET /openapi.json` | the description of all routes |
+//! | `GET /changes`, `GET /repositories/...` | items and changes, in `pull` |
 //!
 //! Guarantees: it changes nothing and holds up nobody. At most [`CONNECTIONS`] are open at once at
 //! each address, so that clients that use up the one for browsers keep no command from asking;
 //! the next ones wait in the system's queue, where those who are open and have asked nothing for
 //! [`ASK_WITHIN`] make room for them; each is cut off after [`CONNECTION_WITHIN`], whether it sends,
-//! reads or does neither, and is for one request. All who ask within a second get one and
+//! reads or does neither, and is for one request. Those that pull items or changes are counted and limited
+//! by themselves. All who ask within a second get one and
 //! the same text, so that a client that reads nothing holds a share of it and no memory of its own.
 //!
 //! An address that cannot be had is tried again until it can; the others are served meanwhile. Which
 //! hosts a request may name is in `hosts`.
 
+mod connection_state;
 mod handler;
 mod hosts;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use self::connection_state::ConnectionState;
 use self::handler::Handler;
 use super::endpoint::{BoundListener, ClientStream};
 use super::listener;
@@ -95,11 +100,12 @@ pub async fn serve(serving: Arc<StatusEndpoint>, live: LiveState, context: Conte
 async fn attend(endpoint: &BoundListener, handler: &Arc<Handler>) {
     let mut connections = JoinSet::new();
     let mut clients: Vec<ClientConnection> = Vec::new();
+    let begins_to_pull = Arc::new(Notify::new());
     loop {
         clients.retain(|client| !client.task.is_finished());
-        let has_room = connections.len() < CONNECTIONS;
+        let has_room = clients.iter().filter(|it| !it.state.is_pulling()).count() < CONNECTIONS;
         // They stand in the order in which they came.
-        let idle = clients.iter().find(|client| !client.has_asked()).filter(|_| !has_room);
+        let idle = clients.iter().find(|client| !client.state.has_asked()).filter(|_| !has_room);
         tokio::select! {
             biased;
             Some(ended) = connections.join_next() => {
@@ -108,19 +114,21 @@ async fn attend(endpoint: &BoundListener, handler: &Arc<Handler>) {
                     std::panic::resume_unwind(error.into_panic());
                 }
             }
+            () = begins_to_pull.notified(), if !has_room => {}
             () = close_idle(idle) => {}
             accepted = accepted(endpoint), if has_room => {
-                let (handler, asked) = (Arc::clone(handler), Arc::default());
-                let hears = Arc::clone(&asked);
+                let handler = Arc::clone(handler);
+                let state = Arc::new(ConnectionState::new(Arc::clone(&begins_to_pull)));
+                let seen = Arc::clone(&state);
                 let task = match accepted {
                     ClientStream::Tcp(stream, met) => {
-                        connections.spawn(connection(stream, Some(met), handler, hears))
+                        connections.spawn(connection(stream, Some(met), handler, seen))
                     }
                     ClientStream::Unix(stream) => {
-                        connections.spawn(connection(stream, None, handler, hears))
+                        connections.spawn(connection(stream, None, handler, seen))
                     }
                 };
-                clients.push(ClientConnection { since: Instant::now(), asked, task });
+                clients.push(ClientConnection { since: Instant::now(), state, task });
             }
         }
     }
@@ -129,14 +137,8 @@ async fn attend(endpoint: &BoundListener, handler: &Arc<Handler>) {
 /// Somebody who has connected.
 struct ClientConnection {
     since: Instant,
-    asked: Arc<AtomicBool>,
+    state: Arc<ConnectionState>,
     task: AbortHandle,
-}
-
-impl ClientConnection {
-    fn has_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
-    }
 }
 
 /// Ends a connection that has had the time to ask something, unless it has done so meanwhile; never
@@ -148,7 +150,7 @@ async fn close_idle(idle: Option<&ClientConnection>) {
     for _ in 0..HEARINGS {
         yield_now().await;
     }
-    if !client.has_asked() {
+    if !client.state.has_asked() {
         client.task.abort();
     }
 }
@@ -166,14 +168,15 @@ async fn connection<S>(
     stream: S,
     met: Option<IpAddr>,
     handler: Arc<Handler>,
-    asked: Arc<AtomicBool>,
+    state: Arc<ConnectionState>,
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let asking = Arc::clone(&state);
     let service = service_fn(move |request| {
-        asked.store(true, Ordering::Relaxed);
-        let handler = Arc::clone(&handler);
-        async move { Ok::<_, Infallible>(handler.answer(&request, met).await) }
+        asking.asks();
+        let (handler, state) = (Arc::clone(&handler), Arc::clone(&asking));
+        async move { Ok::<_, Infallible>(handler.answer(&request, met, &state).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -182,7 +185,10 @@ async fn connection<S>(
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     // A client that goes away early, speaks no HTTP or is late has only itself to blame.
-    drop(timeout(CONNECTION_WITHIN, served).await);
+    tokio::select! {
+        served = served => drop(served),
+        () = state.overdue(CONNECTION_WITHIN) => {}
+    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ impl Served {
             .into_iter()
             .chain(control.into_iter().map(ListenAddress::Control));
         let mirror_url = "sqlite:///m.db".to_owned();
-        let serving = Arc::new(runtime.block_on(StatusEndpoint::at(places, mirror_url, summary)));
+        let serving =
+            Arc::new(runtime.block_on(StatusEndpoint::at(places, mirror_url, summary, None)));
         let address = matches!(listen, StatusListen::Tcp(_))
             .then(|| serving.listeners[0].bound().unwrap().address());
         let config = configuration(&[7], "");
@@ -68,7 +69,11 @@ impl Served {
         let watched = watch::Sender::new(vec![watched]);
         let progress = Arc::new(Progress::new());
         let max_age = Duration::from_secs(24 * 60 * 60);
-        let shown = watch::Sender::new(ShownSettings { max_age, server: "pim".to_owned() });
+        let shown = watch::Sender::new(ShownSettings {
+            max_age,
+            server: "pim".to_owned(),
+            source: "pim".to_owned(),
+        });
         let live = LiveState {
             progress: Arc::clone(&progress),
             repositories: watched.subscribe(),

@@ -7,26 +7,27 @@
 //! Names and labels are an interface, like the document: `tests/it/metrics.txt` lists them, and the
 //! dashboard and the alerts in `config/` use no others.
 
+mod encoder;
+mod feeds;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet,
-    prometheus_text,
-};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
 use prometheus_client::registry::{Registry, Unit};
 
+use self::encoder::{Labels, MetricsEncoder, by, in_seconds, none, of};
 use super::document::{HealthStatus, RepositoryStatus, RoleStatus, SignInStatus, StatusDocument};
 use super::process::ProcessStatistics;
 use super::readiness;
 use crate::domain::RepositoryId;
 use crate::metrics::calls::{Call, CallOutcome};
 use crate::progress::problems::Scope;
-use crate::progress::{Histogram, Progress, RepositoryCounts};
+use crate::progress::{Progress, RepositoryCounts};
 
 /// What a text of metrics is sent as.
 pub(super) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -68,6 +69,7 @@ impl Collector for MetricsInput {
         self.session(&mut encoder)?;
         self.standing(&mut encoder)?;
         self.mirror(&mut encoder)?;
+        feeds::encode(&self.document, &self.progress, &mut encoder)?;
         self.process(&mut encoder)
     }
 }
@@ -286,94 +288,3 @@ impl MetricsInput {
         repositories.filter_map(move |it| Some((of(RepositoryId(it.id)), figure(it)?)))
     }
 }
-
-/// What tells the samples of one metric from each other.
-struct Labels(Vec<(&'static str, String)>);
-
-impl Labels {
-    fn and(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.0.push((name, value.into()));
-        self
-    }
-}
-
-fn none() -> Labels {
-    Labels(Vec::new())
-}
-
-fn by(name: &'static str, value: impl Into<String>) -> Labels {
-    none().and(name, value)
-}
-
-fn of(repository: RepositoryId) -> Labels {
-    by("repository", repository.to_string())
-}
-
-fn in_seconds(millis: i64) -> f64 {
-    millis as f64 / 1000.0
-}
-
-/// The text being written.
-struct MetricsEncoder<'a>(DescriptorEncoder<'a>);
-
-impl MetricsEncoder<'_> {
-    fn counter<V: EncodeCounterValue>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels, V)>,
-    ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in samples {
-            let no_example: Option<&Exemplar<NoLabelSet, f64>> = None;
-            labelled(&mut family, &labels, |mut it| it.encode_counter(&value, no_example))?;
-        }
-        Ok(())
-    }
-
-    fn gauge<V: EncodeGaugeValue>(
-        &mut self,
-        name: &str,
-        unit: Option<&Unit>,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels, V)>,
-    ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-        for (labels, value) in samples {
-            labelled(&mut family, &labels, |mut it| it.encode_gauge(&value))?;
-        }
-        Ok(())
-    }
-
-    /// A histogram of seconds.
-    fn histogram<'h>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels, &'h Histogram)>,
-    ) -> fmt::Result {
-        let seconds = Some(&Unit::Seconds);
-        let mut family = self.0.encode_descriptor(name, help, seconds, MetricType::Histogram)?;
-        for (labels, histogram) in samples {
-            let buckets = histogram.buckets();
-            // Not counted apart, so that the parts always make the whole.
-            let count = buckets.iter().map(|(_, count)| count).sum();
-            let sum = histogram.sum_seconds();
-            labelled(&mut family, &labels, |mut it| {
-                it.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-            })?;
-        }
-        Ok(())
-    }
-}
-
-fn labelled(
-    family: &mut MetricEncoder<'_>,
-    labels: &Labels,
-    sample: impl FnOnce(MetricEncoder<'_>) -> fmt::Result,
-) -> fmt::Result {
-    sample(family.encode_family(&labels.0)?)
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::Iteration;
+use crate::domain::{FeedName, Iteration};
 use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary};
 use crate::progress::{InstanceState, RepositoryProgress};
 use crate::status::document::DaemonStatus;
@@ -28,6 +28,7 @@ fn document(
         mirror_url: "sqlite:///m.db",
         summary,
         repositories: vec![ConfiguredRepository {
+            model_read_ms: None,
             id: RepositoryId(10149),
             name: Some("Products \"A\\B\"\n".to_owned()),
             progress: Some(RepositoryProgress {
@@ -81,6 +82,13 @@ fn full() -> String {
     let mut instance = InstanceState::new("a");
     instance.held.insert(RepositoryId(10149), 3);
     progress.set_instance(instance);
+    progress.feeds.note(FeedName::of("shop"), |feed| {
+        feed.parked = 3;
+        feed.behind_since_ms = Some(i64::MAX);
+        feed.last_success_ms = Some(NOW_MS);
+        feed.counts.changes.add(9);
+        feed.counts.failed.increment();
+    });
     let document = document(&progress, Some(Ok(&kept())));
     let snapshot = snapshot(progress, document);
     snapshot.counts[0].1.deleted.add(5);
@@ -157,6 +165,10 @@ fn the_numbers_are_those_of_the_counters_and_of_the_document() {
         "ewmirror_pass_covered_items{repository=\"10149\"} 40",
         "ewmirror_in_flight_limit{repository=\"10149\"} 6",
         "ewmirror_page_interval_seconds{repository=\"10149\"} 1.5",
+        "ewmirror_feed_deliveries_total{feed=\"shop\",outcome=\"failed\"} 1",
+        "ewmirror_feed_changes_total{feed=\"shop\"} 9",
+        "ewmirror_feed_parked_changes{feed=\"shop\"} 3",
+        "ewmirror_feed_lag_changes{feed=\"shop\"} 0",
     ] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }

@@ -11,8 +11,9 @@ use std::time::{Duration, SystemTime};
 use bytesize::ByteSize;
 
 use super::document::{
-    DaemonStatus, HealthStatus, HeldStatus, InstanceStatus, MirrorStatus, PassStatus,
-    RepositoryStatus, RoleStatus, SignInStatus, StateStatus, StatusDocument,
+    DaemonStatus, FeedStateStatus, FeedStatus, HealthStatus, HeldStatus, InstanceStatus,
+    MirrorStatus, PassStatus, RepositoryStatus, RoleStatus, SignInStatus, StateStatus,
+    StatusDocument,
 };
 use crate::progress::problems::Scope;
 use crate::text::is_hidden;
@@ -39,6 +40,9 @@ impl StatusDocument {
             page.daemon(daemon, self.instance.as_ref(), &self.version, around.now_ms);
         }
         page.mirror(&self.mirror);
+        for feed in self.daemon.iter().flat_map(|daemon| &daemon.feeds) {
+            page.feed(feed);
+        }
         for repository in &self.repositories {
             page.repository(repository, self.daemon.is_some(), around);
         }
@@ -194,6 +198,30 @@ impl TextPage {
         self.line(format_args!("{line}"));
     }
 
+    fn feed(&mut self, feed: &FeedStatus) {
+        let state = match feed.state {
+            FeedStateStatus::Waiting => "up to date",
+            FeedStateStatus::Delivering => "delivering",
+            FeedStateStatus::Retrying => "RETRYING",
+            FeedStateStatus::Paused => "PAUSED",
+            FeedStateStatus::Standby => {
+                let name = PlainText(&feed.name);
+                return self.line(format_args!("feed {name}: another daemon delivers it"));
+            }
+            FeedStateStatus::Unknown => "unknown",
+        };
+        let mut line = format!("feed {}: {state}", PlainText(&feed.name));
+        write!(line, ", {} delivered, through change {}", feed.delivered, feed.delivered_through)
+            .expect("a string takes any text");
+        if let Some(behind) = feed.lag_changes.filter(|behind| *behind > 0) {
+            write!(line, ", {behind} behind").expect("a string takes any text");
+        }
+        if feed.parked > 0 {
+            write!(line, ", {} parked", feed.parked).expect("a string takes any text");
+        }
+        self.line(format_args!("{line}"));
+    }
+
     fn repository(&mut self, repository: &RepositoryStatus, live: bool, around: PageContext<'_>) {
         self.0.push('\n');
         let name = repository.name.as_deref().map(|name| format!(" {}", PlainText(name)));
@@ -212,6 +240,9 @@ impl TextPage {
         }
         first_line.push_str(&activity(repository, live));
         self.line(format_args!("{first_line}"));
+        if let Some(read) = repository.model_read_at_ms {
+            self.line(format_args!("  model read {}", moment(read)));
+        }
         if let Some(held) = &repository.held_deletions {
             self.held(repository.id, held, around.approve);
         }

@@ -122,6 +122,7 @@ fn input(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> DocumentInput
         mirror_url: "sqlite:///var/lib/ewmirror/mirror.db",
         summary: Some(Ok(summary)),
         repositories: vec![ConfiguredRepository {
+            model_read_ms: None,
             id: RepositoryId(10149),
             name: Some("Products".to_owned()),
             progress,
@@ -287,7 +288,8 @@ fn the_document_is_this_json() {
     "refusals": 0,
     "failures": 2,
     "requests": 700,
-    "restarts": 0
+    "restarts": 0,
+    "feeds": []
   },
   "instance": null,
   "mirror": {
@@ -302,6 +304,7 @@ fn the_document_is_this_json() {
     {
       "id": 10149,
       "name": "Products",
+      "model_read_at_ms": null,
       "state": "paging",
       "owner": null,
       "iteration": 13,
@@ -395,6 +398,7 @@ fn facts_of_none() -> DocumentInput<'static> {
         mirror_url: "none",
         summary: None,
         repositories: vec![ConfiguredRepository {
+            model_read_ms: None,
             id: RepositoryId(1),
             name: None,
             progress: Some(RepositoryProgress {

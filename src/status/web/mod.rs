@@ -1,7 +1,14 @@
 //! The page for people at `/`: one file with its style and script in it.
 //!
-//! It asks for nothing but the document, from the same place, and runs no script but its own: the
-//! policy names both parts by their hash. Whatever comes from elsewhere is set as text.
+//! It asks for nothing but the document, and by the pull API for items, from the same place, and runs no script
+//! but its own: the policy names both parts by their hash. Whatever comes from elsewhere is set as text. The token
+//! of the pull API is kept for the tab alone.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `page.js` | how the daemon is |
+//! | `items.js` | items, their history, held deletions, the download |
+//! | `charts.js` | changes, items and the duration of passes over time |
 
 /// The page.
 pub(super) const PAGE: &[u8] = concat!(
@@ -13,6 +20,8 @@ pub(super) const PAGE: &[u8] = concat!(
     include_str!("body.html"),
     "<script>",
     include_str!("page.js"),
+    include_str!("charts.js"),
+    include_str!("items.js"),
     "</script>\n</html>\n"
 )
 .as_bytes();
@@ -20,8 +29,8 @@ pub(super) const PAGE: &[u8] = concat!(
 /// `Content-Security-Policy` of the page. A test tells the hashes after a change of the files.
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; \
-     style-src 'sha256-ScLA9mzRYIsfVi+ki03+M8OblPMEKOPb5gZS2sB6KNw='; \
-     script-src 'sha256-M8pHNpKVAQNO6REZNtkjCUBAq0trv3oz4oKPjnnZIM8='";
+     style-src 'sha256-+iuqi2FmT3rfNNdoRXeRCrXQH2qPfigEujXj5FHY+/I='; \
+     script-src 'sha256-relAksg+FINk6ABATpyzBzLz/KttgkCHAwouObiELTk='";
 
 #[cfg(test)]
 mod tests {
@@ -36,7 +45,12 @@ mod tests {
         let of =
             |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
         let style = format!("style-src {};", of(include_str!("page.css")));
-        let script = format!("script-src {}", of(include_str!("page.js")));
+        let script = of(concat!(
+            include_str!("page.js"),
+            include_str!("charts.js"),
+            include_str!("items.js")
+        ));
+        let script = format!("script-src {script}");
         assert!(POLICY.contains(&style), "{style}");
         assert!(POLICY.ends_with(&script), "{script}");
     }
@@ -47,7 +61,8 @@ mod tests {
         for word in ["http:", "https:", "src=", "@import", "url(", "innerHTML", "insertAdjacent"] {
             assert!(!page.contains(word), "{word}");
         }
-        let script = include_str!("page.js");
+        let script =
+            concat!(include_str!("page.js"), include_str!("charts.js"), include_str!("items.js"));
         assert!(!script.contains("</script") && !script.contains("<!--"));
     }
 }

@@ -219,6 +219,7 @@ function card(status, repository) {
       : `${number(repository.covered)} of ${number(repository.total)}`,
     repository.items === null ? null : `${counted(repository.items, "item")} in the mirror`,
     repository.suspects ? counted(repository.suspects, "suspect") : null,
+    repository.model_read_at_ms ? `model read ${clock(repository.model_read_at_ms)}` : null,
   ];
   return make("article", { class: "sheet", "data-repository": repository.id },
     make("div", { class: "top" },
@@ -237,6 +238,27 @@ function mirror(status) {
     ? "its size is not known"
     : `database ${size(database)}, WAL ${size(wal)}`;
   return make("p", { class: "faint" }, `${url}: ${sizes}`);
+}
+
+function feeds(status) {
+  const all = status.daemon?.feeds ?? [];
+  if (all.length === 0) return null;
+  const heads = ["feed", "state", "delivered", "to come", "behind", "parked", "missed", "last delivery"];
+  const head = heads.map((name, place) => make("th", { class: place > 1 && place < 7 ? "number" : "" }, name));
+  const figure = (name, value, kind = "") => make("td", { "data-label": name, class: `number ${kind}`.trim() }, value);
+  const rows = all.map((feed) => make("tr", {},
+    make("td", { class: "item" }, feed.name),
+    make("td", { class: ["paused", "retrying"].includes(feed.state) ? "no" : "" }, feed.state),
+    figure("delivered", number(feed.delivered)),
+    figure("to come", number(feed.lag_changes)),
+    figure("behind", feed.lag_ms === null ? "–" : duration(feed.lag_ms)),
+    figure("parked", number(feed.parked), feed.parked > 0 ? "no" : ""),
+    figure("missed", number(feed.missed), feed.missed > 0 ? "no" : ""),
+    make("td", { "data-label": "last" }, feed.last_success_at_ms === null ? "never" : clock(feed.last_success_at_ms))));
+  return make("div", { class: "sheet" },
+    make("h3", {}, "Feeds"),
+    make("div", { class: "wide" },
+      make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))));
 }
 
 function changes(status) {
@@ -266,8 +288,10 @@ function present(status) {
   show("daemon", [daemonLine(status)].map((line) => document.createTextNode(line)));
   show("alerts", found);
   show("repositories", status.repositories.map((repository) => card(status, repository)));
+  show("feeds", [feeds(status)]);
   show("mirror", [mirror(status)]);
   show("changes", [changes(status)]);
+  offer(status);
 }
 
 function gone(title) {
@@ -297,5 +321,3 @@ async function look() {
   }
   setTimeout(look, PACE);
 }
-
-look();

@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 45] = [
+const IDS: [(&str, &str); 59] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -19,6 +19,7 @@ const IDS: [(&str, &str); 45] = [
     ("deletions no longer held", "cbb9373b7d39f91890d086099dc4346d"),
     ("mirror opened", "2d864ec5b5ade991773d2abb40dcdc6c"),
     ("mirror migrated", "212268cdb39b14f75b51a56172654571"),
+    ("undelivered changes dropped", "9e98cbbe0a05795ec4e50507d0136fb7"),
     ("stepped back", "e639b812250cf4eb385da5b4ae578370"),
     ("item unreadable", "e6a1bd29940cfdba7e3b6656c47d87e5"),
     ("window unreadable", "1988153a79763dc2adedb8f59b48ef35"),
@@ -54,6 +55,19 @@ const IDS: [(&str, &str); 45] = [
     ("repository unread", "714401ee7699d36de8d8b1c69ab8823a"),
     ("model changed", "dd4c4470574913c1bdf08ccac4d8e77e"),
     ("model call unanswered", "0a5193d5952a06e7d90c622277c56442"),
+    ("most items changed at once", "9dea07f15a4749bacc5d2c5adee3d013"),
+    ("member ignored", "9081cae1bfc03fa0d03c6222c97f7d51"),
+    ("repository taken", "0b9cf64880d87dd306852666a08a0748"),
+    ("repository no longer offered", "6eef1cdb2524043447085c64151cd8a5"),
+    ("repository not readable", "b5658aa6d61ed5c701ac096c0719431b"),
+    ("repositories not taken", "e615db2cfa3c59bf0b881c6bfdd50f98"),
+    ("view not published", "1d79b1eea18cfd4fbc313755fc48af0e"),
+    ("feed delivered", "b307b994ef0c912163f8355fb781f53b"),
+    ("feed failed", "c1e1f0f9cdb3940e5438103f5c63b60d"),
+    ("feed delivers again", "a25f01e9dece6f52f3165c8bc5a84f35"),
+    ("feed paused", "34c830e2890f4a71d7faefe87be9d904"),
+    ("change parked", "1658b9087bf92323805cf5bd861dd8af"),
+    ("feed fell behind the log", "9beab30aede76a24917ab8441c6cd7d5"),
 ];
 
 /// The id of a message; `None` where it is no event's.

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
-use crate::domain::{Iteration, RepositoryId};
+use crate::domain::{FeedName, Iteration, RepositoryId, Sequence};
 use crate::session::Generation;
 use crate::telemetry::event;
 use crate::text::CommandLine;
@@ -91,6 +91,16 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::mirror_opened(Path::new("mirror.db"));
         event::mirror_opened_at("postgresql://a@b/c", "ewmirror");
         event::mirror_migrated("ewmirror", 0, 1);
+        event::undelivered_changes_dropped("shop", 1, Sequence(1));
+        let shop = FeedName::of("shop");
+        event::feed_delivered(shop, 1, Sequence(1), soon);
+        event::feed_failed(shop, "this", 1, soon);
+        event::feed_delivers_again(shop, soon, 1);
+        event::feed_paused(shop, "this");
+        let parked =
+            event::ChangeParked { feed: shop, sequence: Sequence(1), repository, reason: "this" };
+        event::change_parked(parked);
+        event::feed_fell_behind(shop, 1, Sequence(1));
         event::stepped_back(repository, iteration, 1, "this");
         let unreadable = event::ItemUnreadable {
             repository,
@@ -118,6 +128,20 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
             what: "this",
         });
         event::model_call_unanswered(repository, "attributes", "this");
+        event::most_items_changed(&event::MostItemsChanged {
+            repository,
+            iteration,
+            updated: 1,
+            appeared: "",
+            disappeared: "",
+            altered: "",
+        });
+        event::member_ignored(repository, "this");
+        event::repository_taken(repository, None);
+        event::repository_no_longer_offered(repository);
+        event::repository_not_readable(repository, None, "this");
+        event::repositories_not_taken("this", "that");
+        event::view_not_published(repository, "Products", "this");
         event::signed_in(Generation::NONE, soon);
         event::session_renewed(Generation::NONE, "refused", soon);
         event::rest_token_renewed(repository, Generation::NONE);
@@ -189,6 +213,7 @@ fn every_event_has_an_id_of_its_own_that_never_changes() {
     let calls = include_str!("tests.rs");
     let events = [
         include_str!("../event/mod.rs"),
+        include_str!("../event/feed.rs"),
         include_str!("../event/lease.rs"),
         include_str!("../event/read.rs"),
     ];

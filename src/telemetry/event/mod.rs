@@ -4,6 +4,7 @@
 //! the fields, times in milliseconds, and what went wrong is always called `error`. No function
 //! takes a secret.
 
+mod feed;
 mod lease;
 mod model;
 mod pass;
@@ -17,18 +18,26 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+pub use self::feed::{
+    ChangeParked, change_parked, feed_delivered, feed_delivers_again, feed_failed,
+    feed_fell_behind, feed_paused,
+};
 pub use self::lease::{lease_given_up, lease_lost, lease_taken, repository_unread, standing_by};
-pub use self::model::{ModelChanged, model_call_unanswered, model_changed};
+pub use self::model::{
+    ModelChanged, model_call_unanswered, model_changed, repositories_not_taken,
+    repository_no_longer_offered, repository_not_readable, repository_taken, view_not_published,
+};
 pub use self::pass::{
-    PassComplete, approved_deletions_made, deletions_held, deletions_no_longer_held, pass_complete,
-    pass_resumed, pass_started_over, stepped_back,
+    MostItemsChanged, PassComplete, approved_deletions_made, deletions_held,
+    deletions_no_longer_held, member_ignored, most_items_changed, pass_complete, pass_resumed,
+    pass_started_over, stepped_back,
 };
 pub use self::read::{
     ItemUnreadable, PageRead, PagesRead, WINDOW_REMEDY, WindowUnreadable, item_unreadable,
     item_unreadable_again, page_read, page_read_in_haste, pages_read, window_unreadable,
 };
 pub use self::target::TARGET;
-use crate::domain::RepositoryId;
+use crate::domain::{RepositoryId, Sequence};
 use crate::progress::whole_millis;
 use crate::session::Generation;
 
@@ -45,6 +54,19 @@ pub fn mirror_opened_at(url: &str, schema: &str) {
 /// A schema in PostgreSQL was made, or brought up to date; `from_version` is 0 where it was made.
 pub fn mirror_migrated(schema: &str, from_version: i32, version: i32) {
     info!(target: TARGET, schema, from_version, version, "mirror migrated");
+}
+
+/// Changes became too old to be held any longer, and a feed had not delivered them; `through` is the last
+/// of them.
+pub fn undelivered_changes_dropped(feed: &str, changes: u64, through: Sequence) {
+    error!(
+        target: TARGET,
+        feed,
+        changes,
+        through = through.0,
+        remedy = "see why the feed stands still, and have its receiver read all items anew",
+        "undelivered changes dropped"
+    );
 }
 
 /// The first login.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::target::TARGET;
 use crate::domain::{Iteration, RepositoryId};
@@ -139,4 +139,49 @@ pub fn stepped_back(repository: RepositoryId, iteration: Iteration, page: u64, r
         reason,
         "stepped back"
     );
+}
+
+/// What nearly all items of a repository that a pass updated have in common: names of members.
+#[derive(Clone, Copy, Debug)]
+pub struct MostItemsChanged<'a> {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The pass.
+    pub iteration: Iteration,
+    /// How many items it updated.
+    pub updated: u64,
+    /// Members that they did not have before.
+    pub appeared: &'a str,
+    /// Members that they have no longer.
+    pub disappeared: &'a str,
+    /// Members with another value.
+    pub altered: &'a str,
+}
+
+/// Nearly all items of a repository changed at once, and alike.
+pub fn most_items_changed(it: &MostItemsChanged<'_>) {
+    let cause = if it.appeared.is_empty() && it.disappeared.is_empty() {
+        "the members named have other values: a code that was edited, another language or format, or \
+         members that change by themselves (name those in ignore)"
+    } else {
+        "items have other members than before: another preference (userPreferenceId) or an edited one, \
+         other permissions of this user, or attributes that came or went"
+    };
+    let named = |members: &'_ str| (!members.is_empty()).then(|| members.to_owned());
+    warn!(
+        target: TARGET,
+        repository = it.repository.0,
+        iteration = it.iteration.0,
+        updated = it.updated,
+        appeared = named(it.appeared),
+        disappeared = named(it.disappeared),
+        altered = named(it.altered),
+        cause,
+        "most items changed at once"
+    );
+}
+
+/// The comparison of items leaves these members out, though nobody has named them.
+pub fn member_ignored(repository: RepositoryId, members: &str) {
+    info!(target: TARGET, repository = repository.0, members, "member ignored");
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::judge::{equals_server, judge, one_writer, watch};
 use super::{cluster, setup};
 use crate::support::cluster::Cluster;
-use crate::support::{Daemon, Event, Sim, repositories};
+use crate::support::{Daemon, Event, Setup, Sim, repositories};
 
 /// Many pages of 50: what is done to a leader in the middle of a pass comes before its end.
 const ITEMS: usize = 3000;
@@ -26,6 +26,28 @@ const VARIABLE: &str = "EWMIRROR_TAKEOVERS";
 /// What a standby may take on a machine that is busy with other things. It is said to take 5 s, and 2 s
 /// after an orderly stop.
 const LATEST_MS: i64 = 25_000;
+
+#[test]
+fn a_standby_of_every_repository_takes_over_what_the_leader_had_found() {
+    let Some(cluster) = cluster("leases of every repository", &[]) else { return };
+    let sim = Sim::start(repositories(&[(1, 300), (2, 300), (3, 300)]));
+    let place = |name| {
+        let repositories = vec!["id = 'all'".to_owned()];
+        Setup { repositories, ..setup(&sim, &[cluster.port()], name) }
+    };
+    let leader = Daemon::run(&place("a"));
+    (1..=3).for_each(|id| drop(leader.wait_for_pass(id, 1)));
+    let standby = Daemon::run(&place("b"));
+    standby.wait_for(|it| it.is("standing by"));
+    assert_eq!(sim.counts().logins, 1, "a standby does not sign in");
+    leader.kill();
+    for id in 1..=3 {
+        standby.wait_for(|it| it.is_of("lease taken", id));
+        assert!(standby.wait_for_pass(id, 2).truth("certified"));
+    }
+    let ended = standby.stop();
+    assert_eq!(ended.all("lease taken").len(), 3, "the lease of the list is nobody's business");
+}
 
 /// Of two daemons, "a" leads and is in the middle of its first pass, and "b" stands by.
 struct Pair {

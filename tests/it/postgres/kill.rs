@@ -41,7 +41,7 @@ fn server() -> Sim {
 }
 
 /// What a daemon that was killed has is free for the next: as if its lease had ended.
-fn free(cluster: &Cluster) {
+pub(super) fn free(cluster: &Cluster) {
     let there = "SELECT to_regclass('ewmirror.instance') IS NOT NULL";
     if cluster.sql(there).expect("it is asked") == "t" {
         cluster

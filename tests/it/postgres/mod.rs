@@ -6,6 +6,7 @@ mod commands;
 mod denials;
 mod failover;
 mod faults;
+mod feeds;
 mod judge;
 mod kill;
 mod moving;

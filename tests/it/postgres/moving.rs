@@ -11,6 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::cluster;
+use super::proxy::{Act, Place, Proxy};
 use crate::support::cluster::Cluster;
 use crate::support::daemon::{config_file, output};
 use crate::support::{Daemon, Event, Setup, Sim, ewmirror, pause, repositories};
@@ -267,6 +268,58 @@ fn a_daemon_goes_on_in_postgresql_with_what_came_from_sqlite() {
     assert!(moved.status.success(), "{}", told(&moved));
     removal.goes_on(&cluster.url());
     super::judge::judge(&cluster, "what came, and what was added to it");
+}
+
+/// Where of its messages a move loses its connection, in tenths, and how.
+const BREAKS: [(u64, Act); 5] = [
+    (9, Act::BreakAfter),
+    (8, Act::BreakBefore),
+    (7, Act::KillServer),
+    (6, Act::BreakAfter),
+    (3, Act::BreakBefore),
+];
+
+#[test]
+fn a_move_goes_on_by_itself_where_its_connection_breaks() {
+    let Some(cluster) = cluster("a move that loses its connection", &[]) else { return };
+    let removal = Removal::new();
+    let from = format!("sqlite://{}/from.db", removal.folder.path().display());
+    removal.fill(&from);
+    let printed = removal.printed(&from);
+    let proxy = Proxy::start(cluster.port());
+    let to = cluster.url().replace(&cluster.port().to_string(), &proxy.port().to_string());
+    let begun = proxy.messages();
+    assert!(removal.move_to(&from, &to).status.success());
+    let messages = proxy.messages() - begun;
+    let mut went_on = 0;
+    for (tenths, act) in BREAKS {
+        let mut at = messages * tenths / 10;
+        let moved = loop {
+            cluster.sql("DROP SCHEMA ewmirror CASCADE").unwrap();
+            proxy.at(Place::Message(at), act);
+            let moved = removal.move_to(&from, &to);
+            let has_gone_on = told(&moved).contains("; the move goes on in 1 s");
+            if has_gone_on || !moved.status.success() {
+                break moved;
+            }
+            // How many messages a move takes depends on how slow it is, since it renews its leases: this one
+            // broke where nobody waited for the answer any more, or was over before.
+            assert_eq!(removal.printed(&cluster.url()), printed, "{tenths}");
+            assert!(at > 1, "{tenths}: {}", told(&moved));
+            at = at * 9 / 10;
+        };
+        if told(&moved).contains("; the move goes on in 1 s") {
+            assert!(moved.status.success(), "{tenths}: {}", told(&moved));
+            went_on += 1;
+        } else {
+            // What fails at the beginning is told at once, and the same command goes on.
+            assert_eq!(moved.status.code(), Some(1), "{tenths}: {}", told(&moved));
+            let again = removal.move_to(&from, &to);
+            assert!(again.status.success(), "{tenths}: {}", told(&again));
+        }
+        assert_eq!(removal.printed(&cluster.url()), printed, "{tenths}");
+    }
+    assert!(went_on >= 3, "it went on {went_on} times of {}", BREAKS.len());
 }
 
 /// The most memory that a move has had, in bytes.

@@ -14,12 +14,15 @@ const HEAD: usize = 5;
 /// A statement that has this in it writes a repository, and is a transaction by itself.
 const WRITES: &str = "UPDATE lease SET writes";
 
+/// One that has this in it writes where a feed is.
+pub(super) const SAVES: &str = " feed AS f";
+
 /// At which message something is done, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// The n-th of all.
     Message(u64),
-    /// This message of the n-th statement that writes a repository: `B` has its parameters, `E` has it
+    /// This message of the n-th statement that writes (a repository, or what else the proxy looks for): `B` has its parameters, `E` has it
     /// executed, `S` ends it.
     Write(u64, u8),
 }
@@ -51,7 +54,7 @@ struct State {
     delay: Duration,
     /// Messages of the daemon so far.
     messages: u64,
-    /// Statements of the daemon so far that write a repository.
+    /// Statements of the daemon so far that write.
     writes: u64,
     /// At which message something is done.
     at: Option<(Place, Act)>,
@@ -62,15 +65,22 @@ struct State {
 #[derive(Clone, Debug)]
 pub(super) struct Proxy {
     port: u16,
+    /// What is in the statements that it counts as writes.
+    writes: &'static str,
     shared: Arc<(Mutex<State>, Condvar)>,
 }
 
 impl Proxy {
     /// One to this port of this machine; it lives as long as the test process.
     pub(super) fn start(to: u16) -> Self {
+        Self::counting(WRITES, to)
+    }
+
+    /// The same, and what counts as a write is a statement with this text in it.
+    pub(super) fn counting(writes: &'static str, to: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("a listener has an address").port();
-        let proxy = Self { port, shared: Arc::default() };
+        let proxy = Self { port, writes, shared: Arc::default() };
         let accepting = proxy.clone();
         let to = SocketAddr::from(([127, 0, 0, 1], to));
         std::thread::spawn(move || {
@@ -121,7 +131,7 @@ impl Proxy {
         });
     }
 
-    /// How many statements the daemon has sent that write a repository.
+    /// How many statements the daemon has sent that write.
     pub(super) fn writes(&self) -> u64 {
         self.state().writes
     }
@@ -197,7 +207,7 @@ impl Proxy {
             let message = [&head[..], &rest].concat();
             let delay = self.pass().ok_or(ErrorKind::ConnectionAborted)?;
             std::thread::park_timeout(delay);
-            statements.hear(kind, &rest);
+            statements.hear(kind, &rest, self.writes);
             let act = self.count(begins, kind, &mut statements);
             // A statement ends with Sync, or is a simple query.
             begins = matches!(kind, b'S' | b'Q');
@@ -280,13 +290,13 @@ struct Statements {
 
 impl Statements {
     /// Hears a message: a statement that is prepared, one that is to be executed, or something else.
-    fn hear(&mut self, kind: u8, message: &[u8]) {
+    fn hear(&mut self, kind: u8, message: &[u8], searched: &str) {
         let mut texts = message.split(|byte| *byte == 0);
         match kind {
             b'P' => {
                 let (name, text) = (texts.next(), texts.next());
                 let text = String::from_utf8_lossy(text.unwrap_or_default());
-                let writes = text.contains(WRITES);
+                let writes = text.contains(searched);
                 self.prepared.insert(name.unwrap_or_default().to_vec(), writes);
                 self.writes = false;
             }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::judge::{equals_server, judge, one_writer, watch};
 use super::{cluster, setup};
 use crate::support::cluster::Cluster;
@@ -96,6 +98,42 @@ fn repositories_are_shared_out_and_follow_when_a_daemon_comes_or_goes() {
     assert!(ended.all("task failed").is_empty() && ended.all("panic").is_empty());
     judge(&cluster, "the end");
     one_writer(&cluster, "the end");
+    for id in IDS {
+        equals_server(&cluster, &sim, id, "the end");
+    }
+}
+
+#[test]
+fn all_repositories_that_the_server_offers_are_shared_out_and_one_that_comes_later_too() {
+    let Some(cluster) = cluster("all repositories, shared out", &[]) else { return };
+    let sim = Sim::start(repositories(&IDS.map(|id| (id, 400))));
+    let late = IDS[2];
+    sim.door("offer", &json!({"repository": late, "listed": false}));
+    let run = |name| {
+        let mut setup = spread(&sim, &cluster, name);
+        setup.repositories = vec!["id = 'all'".to_owned()];
+        setup.model = "refresh_interval = '1s'".to_owned();
+        Daemon::run(&setup)
+    };
+    let a = run("a");
+    a.wait_for(|it| it.is("page read"));
+    let b = run("b");
+    // To ask for the list is a share, too.
+    wait_for_shares(&cluster, &[&a, &b], &["a2 b1", "a1 b2"]);
+    sim.door("offer", &json!({"repository": late, "listed": true}));
+    wait_for_shares(&cluster, &[&a, &b], &["a2 b2"]);
+    each_is_read(&cluster, &[&a, &b]);
+    a.kill();
+    wait_for_shares(&cluster, &[&b], &["b4"]);
+    let mark = b.mark();
+    for id in IDS {
+        b.wait_from(mark, |it| it.is_of("pass complete", id) && it.truth("certified"));
+    }
+    sim.door("offer", &json!({"repository": late, "listed": false}));
+    b.wait_from(mark, |it| it.is_of("repository no longer offered", late));
+    let ended = b.stop();
+    assert!(ended.all("task failed").is_empty() && ended.all("panic").is_empty());
+    judge(&cluster, "the end");
     for id in IDS {
         equals_server(&cluster, &sim, id, "the end");
     }

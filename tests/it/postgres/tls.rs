@@ -94,7 +94,7 @@ fn is_in(said: &str) -> bool {
 fn each_mode_takes_the_servers_that_it_should_and_says_why_not() {
     let Some(mut cluster) = cluster("TLS to a database", &[]) else { return };
     cluster
-        .sql(&format!("CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE plain LOGIN"))
+        .sql(&format!("SET password_encryption = 'scram-sha-256'; CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE plain LOGIN"))
         .unwrap();
     let (ours, theirs) = (authority(), authority());
     let asked = Asked { folder: TempDir::new().unwrap(), port: cluster.port() };

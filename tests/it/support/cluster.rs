@@ -255,8 +255,16 @@ fn free_port() -> u16 {
     ports.find(free).expect("some port is free")
 }
 
-/// Where PostgreSQL's programs are: of several versions, the newest.
+/// Where PostgreSQL's programs are: in the folder that `EWMIRROR_POSTGRES` names, or of several versions the
+/// newest.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is for who runs the tests, and no setting of ours"
+)]
 fn programs() -> Option<PathBuf> {
+    if let Some(chosen) = std::env::var_os("EWMIRROR_POSTGRES") {
+        return Some(chosen.into());
+    }
     let number = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()

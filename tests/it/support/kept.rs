@@ -13,17 +13,18 @@ use super::daemon::{config_file, ewmirror, output};
 use super::{Setup, Sim, postgres};
 
 /// What makes a database of this version.
-pub(crate) const MIGRATIONS: [&str; 6] = [
+pub(crate) const MIGRATIONS: [&str; 7] = [
     include_str!("../../../src/mirror/migrations/sqlite/0001_mirror.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0002_release.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0003_words.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0004_views.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0005_time.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0006_model.sql"),
+    include_str!("../../../src/mirror/migrations/sqlite/0007_published.sql"),
 ];
 
 /// `user_version` of such a database.
-pub(crate) const SCHEMA_VERSION: u32 = 6;
+pub(crate) const SCHEMA_VERSION: u32 = 8;
 
 /// Puts down that the deletions of these items of repository 1 are held back, since pass 11.
 pub(crate) fn hold(connection: &rusqlite::Connection, items: std::ops::Range<i128>) {
@@ -139,6 +140,14 @@ impl Kept {
         // Without a daemon that says so something is always wrong.
         assert_eq!(ended.code(), Some(1), "{lines:?}");
         serde_json::from_str(&lines.join("\n")).expect("the status is JSON")
+    }
+
+    /// What it says while a daemon writes, whether something is wrong or not.
+    pub(crate) fn status_of_daemon(&self) -> Value {
+        let (_, lines) = self.printed(&["status", "--json"]);
+        let status: Value = serde_json::from_str(&lines.join("\n")).expect("the status is JSON");
+        assert!(status["daemon"].is_object(), "{status}");
+        status
     }
 
     /// What a command prints, which must succeed.

@@ -10,6 +10,7 @@ pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod postgres;
 pub(crate) mod servers;
+pub(crate) mod shop;
 pub(crate) mod sim;
 pub(crate) mod spiteful;
 

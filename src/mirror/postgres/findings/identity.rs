@@ -9,8 +9,8 @@ use deadpool_postgres::Object;
 
 use crate::mirror::ExaminationFinding;
 use crate::mirror::postgres::error::PostgresError;
-use crate::mirror::postgres::names::quoted;
 use crate::mirror::postgres::schema::SCHEMA_VERSION;
+use crate::mirror::sql_text::quoted;
 use crate::task::clock;
 
 pub(super) const DATABASE: &str = "database";

@@ -4,7 +4,7 @@ use deadpool_postgres::Object;
 
 use crate::mirror::ExaminationFinding;
 use crate::mirror::postgres::error::PostgresError;
-use crate::mirror::postgres::names::quoted;
+use crate::mirror::sql_text::quoted;
 
 pub(super) const LEASES: &str = "leases";
 

@@ -43,7 +43,8 @@ WHERE i.expires_at > clock_timestamp()";
 /// Takes a daemon off the list whose time has passed, with all that it had.
 const LAPSE: &str = "
 WITH gone AS (
-    DELETE FROM instance WHERE owner = $1 AND expires_at <= clock_timestamp() RETURNING expires_at)
+    DELETE FROM instance WHERE owner = $1 AND expires_at <= clock_timestamp() RETURNING expires_at),
+feeds AS (UPDATE feed_lease SET owner = '' FROM gone WHERE feed_lease.owner = $1)
 UPDATE lease SET owner = '', since = gone.expires_at FROM gone WHERE lease.owner = $1";
 
 /// The daemons that are there, in the order in which they came.
@@ -102,7 +103,8 @@ UPDATE lease SET owner = '', since = clock_timestamp() WHERE owner = $1 AND repo
 
 /// Takes a daemon off the list.
 const LEAVE: &str = "
-WITH gone AS (DELETE FROM instance WHERE owner = $1)
+WITH gone AS (DELETE FROM instance WHERE owner = $1),
+feeds AS (UPDATE feed_lease SET owner = '' WHERE owner = $1)
 UPDATE lease SET owner = '', since = clock_timestamp() WHERE owner = $1";
 
 /// Forgets daemons that have long been gone; one that had a lease last tells since when nobody has it.

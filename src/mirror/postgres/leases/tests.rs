@@ -6,10 +6,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::PostgresLeases;
-use crate::mirror::contract::{self, SharedStore};
+use crate::mirror::contract::{self, SharedFeeds, SharedStore};
 use crate::mirror::postgres::tests::address;
-use crate::mirror::postgres::{PostgresAddress, PostgresPool, schema};
-use crate::mirror::{Leases, MirrorFuture};
+use crate::mirror::postgres::{
+    PostgresAddress, PostgresFeedWriter, PostgresPool, PostgresReading, schema,
+};
+use crate::mirror::{FeedWriter, Feeds, Leases, MirrorFuture};
 
 /// A database that daemons share.
 struct SharedDatabase {
@@ -54,6 +56,24 @@ impl SharedStore for SharedDatabase {
             Ok(())
         })
     }
+}
+
+impl SharedFeeds for SharedDatabase {
+    fn feed_writer(&self, daemon: &Arc<dyn Leases>) -> Arc<dyn FeedWriter> {
+        Arc::new(PostgresFeedWriter::new(self.pool.clone(), daemon.owner()))
+    }
+
+    fn feeds(&self) -> Arc<dyn Feeds> {
+        Arc::new(PostgresReading::new(self.pool.clone()))
+    }
+}
+
+#[tokio::test]
+async fn a_feed_is_one_daemons_at_a_time() {
+    let Some(store) = SharedDatabase::new().await else { return };
+    contract::a_feed_is_one_daemons_at_a_time(&store).await;
+    let Some(store) = SharedDatabase::new().await else { return };
+    contract::of_many_who_ask_at_once_one_gets_the_feed(&store).await;
 }
 
 #[tokio::test]

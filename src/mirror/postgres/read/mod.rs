@@ -16,6 +16,7 @@ mod changes;
 mod columns;
 mod comparison;
 mod error;
+mod feeds;
 mod held;
 mod history;
 mod instant;

@@ -11,17 +11,21 @@ use super::comparison::PostgresComparison;
 use super::error::PostgresReadError;
 use super::news::LogNews;
 use super::snapshot::PostgresSnapshot;
-use super::{bounds, changes, held, history, log_time, open, summary};
+use super::{bounds, changes, feeds, held, history, log_time, open, summary};
 use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 use crate::mirror::LogBounds;
 use crate::mirror::contracts::{
-    Administration, ChangeLog, ChangesPage, ItemHistory, Items, ItemsComparison, ItemsPage,
-    ItemsSnapshot, KeptModel, MirrorFuture, ModelChange, Models,
+    Administration, ChangeLog, ChangesPage, FeedRequest, FeedState, Feeds, ItemHistory, Items,
+    ItemsComparison, ItemsPage, ItemsSnapshot, KeptModel, MirrorFuture, ModelChange, Models,
+    ParkedChange,
 };
 use crate::mirror::postgres::numbers::signed;
-use crate::mirror::postgres::{PostgresPool, models};
-use crate::mirror::{ApprovalOutcome, LogTime, MirrorError, MirrorSummary, PendingDeletions};
+use crate::mirror::postgres::{PostgresPool, models, published};
+use crate::mirror::{
+    ApprovalOutcome, LedgerEntry, LogTime, MirrorError, MirrorSummary, PendingDeletions,
+};
 use crate::model::RawAnswer;
+use crate::model::shape::MirrorShape;
 
 /// How long one who waits for news trusts that he would be told. Then he looks by himself, and learns
 /// whether the database can be asked at all.
@@ -222,6 +226,14 @@ impl Models for PostgresReading {
             Ok(changes.await?)
         })
     }
+
+    fn shape(&self) -> MirrorFuture<'_, MirrorShape> {
+        Box::pin(async move {
+            let shape =
+                self.ask(|client| Box::pin(async move { Ok(published::shape(client).await?) }));
+            Ok(shape.await?)
+        })
+    }
 }
 
 impl Administration for PostgresReading {
@@ -232,6 +244,12 @@ impl Administration for PostgresReading {
                 Box::pin(async move { summary::summary(client, &schema).await })
             });
             Ok(summary.await?)
+        })
+    }
+
+    fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>> {
+        Box::pin(async move {
+            Ok(self.ask(|client| Box::pin(summary::ledger(client, repository))).await?)
         })
     }
 
@@ -255,6 +273,50 @@ impl Administration for PostgresReading {
                 Box::pin(async move { held::approve(client, repository, named.as_deref()).await })
             });
             Ok(approved.await?)
+        })
+    }
+}
+
+impl Feeds for PostgresReading {
+    fn feeds(&self) -> MirrorFuture<'_, Vec<(String, FeedState)>> {
+        Box::pin(async move { Ok(self.ask(|client| Box::pin(feeds::feeds(client))).await?) })
+    }
+
+    fn parked(
+        &self,
+        feed: &str,
+        after: Sequence,
+        limit: usize,
+    ) -> MirrorFuture<'_, Vec<ParkedChange>> {
+        let feed = feed.to_owned();
+        Box::pin(async move {
+            let parked = self.ask(|client| {
+                let feed = feed.clone();
+                Box::pin(async move { feeds::parked(client, &feed, after, limit).await })
+            });
+            Ok(parked.await?)
+        })
+    }
+
+    fn change_feed(&self, feed: &str, request: FeedRequest) -> MirrorFuture<'_, bool> {
+        let feed = feed.to_owned();
+        Box::pin(async move {
+            let changed = self.ask(|client| {
+                let (feed, request) = (feed.clone(), request.clone());
+                Box::pin(async move { feeds::change_feed(client, &feed, &request).await })
+            });
+            Ok(changed.await?)
+        })
+    }
+
+    fn remove_feed(&self, feed: &str) -> MirrorFuture<'_, ()> {
+        let feed = feed.to_owned();
+        Box::pin(async move {
+            let removed = self.ask(|client| {
+                let feed = feed.clone();
+                Box::pin(async move { feeds::remove_feed(client, &feed).await })
+            });
+            Ok(removed.await?)
         })
     }
 }

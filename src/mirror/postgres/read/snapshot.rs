@@ -3,16 +3,24 @@
 //! An item that has not changed since is as it is; any other was what its first change since then
 //! carries as `before`.
 
+use std::ops::ControlFlow;
+use std::pin::pin;
+
+use futures_util::TryStreamExt as _;
 use tokio::sync::Mutex;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::columns::{Parameter, body, id};
+use super::columns::{Parameter, body, column, id, whole};
 use super::error::PostgresReadError;
 use super::instant::{InstantReader, LOG, PAGE_BYTES};
 use crate::domain::{ItemId, RepositoryId, Sequence};
-use crate::mirror::contracts::{ItemsSnapshot, MirrorFuture};
+use crate::mirror::contracts::{
+    ItemsSnapshot, MirrorFuture, MirrorView, MirroredRepository, RowTaker, ViewColumnKind,
+    ViewValue,
+};
 use crate::mirror::postgres::numbers::signed;
-use crate::mirror::postgres::{PostgresPool, key};
+use crate::mirror::postgres::{PostgresPool, key, models};
 use crate::mirror::{ItemsPage, MirrorError};
 
 /// The items that are there, as many as fit in a page. The lengths of bodies are known without reading
@@ -46,6 +54,10 @@ const THEN: &str = "\
             ) AS chosen \
         ) AS measured \
     ) AS summed WHERE through - bytes < $4 ORDER BY key";
+
+/// Some rows of a view are full with so many bytes, or so many rows.
+const ROWS_BYTES: usize = 1 << 20;
+const ROWS: usize = 2_000;
 
 /// One state of a mirror.
 #[derive(Debug)]
@@ -120,6 +132,84 @@ impl PostgresSnapshot {
         let is_end = reader.is_end(found, bytes);
         Ok(ItemsPage { items, scanned_through: last.filter(|_| !is_end) })
     }
+
+    /// The repositories that have ever been paged, by id.
+    async fn read_repositories(&self) -> Result<Vec<MirroredRepository>, PostgresReadError> {
+        let mut reader = self.reader.lock().await;
+        let (client, wire) = reader.connection.parts();
+        // A refusal would end the transaction. A role that may not read models knows none.
+        let sql =
+            "SELECT id, items, has_table_privilege('model', 'SELECT') FROM repository ORDER BY id";
+        let mut repositories = Vec::new();
+        for row in wire.run(client.query_typed(sql, &[])).await? {
+            let id = RepositoryId(whole(&row, 0)?);
+            let may_read = column(&row, 2)?;
+            let model = if may_read { wire.run(models::model(client, id)).await? } else { None };
+            repositories.push(MirroredRepository { id, items: whole(&row, 1)?, model });
+        }
+        Ok(repositories)
+    }
+
+    /// Hands over the rows of a view. The database sends no more than is taken.
+    async fn read_rows(
+        &self,
+        view: MirrorView,
+        take: RowTaker<'_>,
+    ) -> Result<(), PostgresReadError> {
+        let columns: Vec<String> = view.columns().iter().map(column_as_told).collect();
+        let sql = format!("SELECT {} FROM {}", columns.join(", "), view.name());
+        let mut reader = self.reader.lock().await;
+        let (client, wire) = reader.connection.parts();
+        // One statement for all rows, which lasts as long as they are being written.
+        wire.run(client.batch_execute("SET LOCAL statement_timeout TO 0")).await?;
+        let none: [Parameter<'_>; 0] = [];
+        let rows = wire.run(client.query_typed_raw(&sql, none)).await?;
+        let mut rows = pin!(rows);
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = wire.run(rows.try_next()).await? {
+            let values = values(view, &row)?;
+            let texts = values.iter().map(|value| match value {
+                ViewValue::Text(text) => text.len(),
+                ViewValue::Null | ViewValue::Number(_) => 0,
+            });
+            bytes += texts.sum::<usize>();
+            page.push(values);
+            if bytes >= ROWS_BYTES || page.len() >= ROWS {
+                bytes = 0;
+                if take(std::mem::take(&mut page)).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        match take(page) {
+            // There are no more, whatever is said to them.
+            ControlFlow::Continue(()) | ControlFlow::Break(()) => Ok(()),
+        }
+    }
+}
+
+/// A column of a view as it is read.
+fn column_as_told((name, kind): &(&str, ViewColumnKind)) -> String {
+    match kind {
+        ViewColumnKind::Number | ViewColumnKind::Text => format!("\"{name}\""),
+        ViewColumnKind::Time => {
+            format!("to_char(\"{name}\" AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
+        }
+        ViewColumnKind::Truth => format!("\"{name}\"::int::bigint"),
+    }
+}
+
+fn values(view: MirrorView, row: &Row) -> Result<Vec<ViewValue>, PostgresReadError> {
+    let values = view.columns().iter().enumerate().map(|(place, (_, kind))| {
+        Ok(match kind {
+            ViewColumnKind::Number | ViewColumnKind::Truth => {
+                column::<Option<i64>>(row, place)?.map_or(ViewValue::Null, ViewValue::Number)
+            }
+            ViewColumnKind::Text | ViewColumnKind::Time => column::<Option<&str>>(row, place)?
+                .map_or(ViewValue::Null, |text| ViewValue::Text(text.as_bytes().to_vec())),
+        })
+    });
+    values.collect()
 }
 
 impl ItemsSnapshot for PostgresSnapshot {
@@ -135,5 +225,12 @@ impl ItemsSnapshot for PostgresSnapshot {
         Box::pin(
             async move { self.read(repository, after.as_ref()).await.map_err(MirrorError::from) },
         )
+    }
+    fn repositories(&self) -> MirrorFuture<'_, Vec<MirroredRepository>> {
+        Box::pin(async { self.read_repositories().await.map_err(MirrorError::from) })
+    }
+
+    fn rows<'a>(&'a self, view: MirrorView, take: RowTaker<'a>) -> MirrorFuture<'a, ()> {
+        Box::pin(async move { self.read_rows(view, take).await.map_err(MirrorError::from) })
     }
 }

@@ -156,19 +156,37 @@ fn repository(row: &Row) -> Result<RepositorySummary, PostgresError> {
     })
 }
 
+/// The columns of an entry of the ledger, in the order in which [`entry`] reads them.
+const ENTRY: &str = "iteration, started_ms, ended_ms, pages, requests, first_total, last_total, \
+    distinct_ids, repeats, step_backs, created, updated, deleted, unchanged, suspects, held, \
+    certified, reason";
+
+/// The passes of a repository, the newest first.
+pub(super) async fn ledger(
+    client: &Client,
+    repository: RepositoryId,
+) -> Result<Vec<LedgerEntry>, PostgresReadError> {
+    let rows = client
+        .query_typed(
+            &format!("SELECT {ENTRY} FROM pass WHERE repository = $1 ORDER BY iteration DESC"),
+            &[(&signed(repository.0), Type::INT8)],
+        )
+        .await?;
+    Ok(rows.iter().map(entry).collect::<Result<_, _>>()?)
+}
+
 /// The newest passes of each repository, the newest first.
 async fn passes(
     client: &(impl GenericClient + Sync),
 ) -> Result<HashMap<RepositoryId, Vec<LedgerEntry>>, PostgresReadError> {
     let rows = client
         .query_typed(
-            "SELECT iteration, started_ms, ended_ms, pages, requests, first_total, last_total, \
-                distinct_ids, repeats, step_backs, created, updated, deleted, unchanged, suspects, \
-                held, certified, reason, repository.id \
-             FROM repository CROSS JOIN LATERAL ( \
-                SELECT * FROM pass WHERE pass.repository = repository.id \
-                ORDER BY iteration DESC LIMIT $1 \
-             ) AS newest ORDER BY repository.id, iteration DESC",
+            &format!(
+                "SELECT {ENTRY}, repository.id FROM repository CROSS JOIN LATERAL ( \
+                    SELECT * FROM pass WHERE pass.repository = repository.id \
+                    ORDER BY iteration DESC LIMIT $1 \
+                 ) AS newest ORDER BY repository.id, iteration DESC"
+            ),
             &[(&NEWEST_PASSES, Type::INT8)],
         )
         .await?;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::place::{Place, aside, lease};
+use super::place::{OWNER, Place, aside, lease};
 use super::views::views;
 use crate::domain::RepositoryId;
 use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent, Views};
-use crate::mirror::postgres::PostgresMirror;
-use crate::mirror::{Lease, MirrorReader};
+use crate::mirror::postgres::{PostgresFeedWriter, PostgresMirror};
+use crate::mirror::{FeedWriter, Lease, MirrorReader};
 
 impl ImplementationUnderTest for Place {
     type Mirror = PostgresMirror;
@@ -20,6 +20,12 @@ impl ImplementationUnderTest for Place {
 
     fn reader(&self, mirror: &PostgresMirror) -> Arc<dyn MirrorReader> {
         Arc::new(mirror.reader())
+    }
+
+    fn feed_writer(&self, _: &PostgresMirror) -> Arc<dyn FeedWriter> {
+        let place = self.clone();
+        aside(async move { place.daemon_is_there(OWNER).await });
+        Arc::new(PostgresFeedWriter::new(self.pool(), OWNER))
     }
 
     fn lease(&self, _: RepositoryId) -> Lease {
@@ -72,6 +78,24 @@ fn what_is_known_of_repositories_is_kept() {
 }
 
 #[test]
+fn feeds_hold_what_they_have_not_delivered() {
+    let Some(place) = Place::new() else { return };
+    contract::feeds_hold_what_they_have_not_delivered(&place);
+}
+
+#[test]
+fn no_number_of_a_feed_harms_another() {
+    let Some(place) = Place::new() else { return };
+    contract::no_number_of_a_feed_harms_another(&place);
+}
+
+#[test]
+fn a_feed_notes_no_more_than_it_may() {
+    let Some(place) = Place::new() else { return };
+    contract::a_feed_notes_no_more_than_it_may(&place);
+}
+
+#[test]
 fn nobody_writes_a_model_without_the_lease() {
     let Some(place) = Place::new() else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -88,6 +112,12 @@ proptest! {
     fn each_instant_is_what_was_recorded(churn in contract::any_churn()) {
         let Some(place) = Place::new() else { return Ok(()) };
         contract::each_instant_is_what_was_recorded(&place, churn);
+    }
+
+    #[test]
+    fn feeds_are_kept(steps in contract::any_feed_steps()) {
+        let Some(place) = Place::new() else { return Ok(()) };
+        contract::feeds_are_kept(&place, steps);
     }
 
     #[test]

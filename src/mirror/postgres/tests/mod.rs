@@ -8,6 +8,7 @@ mod migrations;
 mod place;
 mod plans;
 mod proxy;
+mod published;
 mod retention;
 mod roles;
 mod speed;

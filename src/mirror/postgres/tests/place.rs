@@ -76,6 +76,14 @@ impl Place {
             .unwrap();
     }
 
+    /// Has a daemon be there for a long time.
+    pub(super) async fn daemon_is_there(&self, owner: &str) {
+        let there = "INSERT INTO instance (owner, name, expires_at, repositories, spread)
+            VALUES ($1, $1, clock_timestamp() + interval '1 hour', '{}', false)
+            ON CONFLICT (owner) DO UPDATE SET expires_at = excluded.expires_at";
+        self.client().await.execute(there, &[&owner]).await.unwrap();
+    }
+
     /// Waits until so many connections to it wait for a lock; which processes of the server these are.
     pub(super) async fn waiting(&self, count: usize) -> Vec<i32> {
         let client = self.client().await;
@@ -195,6 +203,7 @@ pub(super) fn page(number: u64, items: &[(i128, &str)]) -> Arc<PageOfItems> {
         items: items.iter().map(item).collect(),
         newly_seen: vec![true; items.len()],
         ignore: Arc::new([]),
+        member_changes: Arc::default(),
         statistics: PassStatistics { pages: number, ..PassStatistics::default() },
         checkpoint: Checkpoint { state: vec![u8::try_from(number).unwrap()], seen: vec![1] },
     })

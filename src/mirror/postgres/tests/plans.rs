@@ -15,7 +15,7 @@ use super::place::{Place, lease, page};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::contracts::{Administration, ChangeLog, Items};
 use crate::mirror::postgres::{PostgresPool, PostgresReading};
-use crate::mirror::{EndOfPass, Mirror, PassStatistics};
+use crate::mirror::{EndOfPass, FeedHolds, Mirror, PassStatistics};
 use crate::testing::postgres::TestDatabase;
 
 const ONE: RepositoryId = RepositoryId(1);
@@ -153,7 +153,13 @@ async fn no_statement_reads_the_whole_of_a_table_that_grows() {
     snapshot.items(ONE, Some(ItemId::Integer(40_000))).await.unwrap();
     reading.items_in(ONE, seen, Some(ItemId::Integer(49_000))).await.unwrap();
     reading.summary().await.unwrap();
-    assert!(mirror.drop_changes(ITEMS + 1000, Duration::from_millis(1)).await.unwrap());
+    assert!(
+        mirror
+            .drop_changes(ITEMS + 1000, Duration::from_millis(1), &FeedHolds::default())
+            .await
+            .unwrap()
+            .more
+    );
     // What others ask of the views, with no settings of ours.
     let reader = explained.client().await;
     for question in [
@@ -227,7 +233,10 @@ async fn a_page_is_written_as_fast_in_a_log_of_ten_million_changes() {
             time(3, begun);
         }
         let begun = Instant::now();
-        mirror.drop_changes(items * 2, Duration::from_millis(1)).await.unwrap();
+        mirror
+            .drop_changes(items * 2, Duration::from_millis(1), &FeedHolds::default())
+            .await
+            .unwrap();
         time(4, begun);
         let [same, new, changes, history, drop] = took.map(median);
         println!(

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::place::{Place, lease, page};
-use crate::domain::{ItemId, Iteration, RepositoryId};
-use crate::mirror::Mirror;
+use tokio::runtime::Handle;
+
+use super::place::{OWNER, Place, lease, page};
+use crate::domain::{ItemId, Iteration, RepositoryId, Sequence};
+use crate::mirror::postgres::PostgresFeedWriter;
+use crate::mirror::{FeedHolds, FeedState, FeedWriter as _, Mirror, ParkedChange};
 
 #[tokio::test]
 async fn whole_parts_are_dropped_and_a_long_export_holds_up_nobody_who_writes() {
@@ -41,7 +44,7 @@ async fn whole_parts_are_dropped_and_a_long_export_holds_up_nobody_who_writes() 
     export.batch_execute("BEGIN; SELECT count(*) FROM changes").await.unwrap();
     // Pages were found at 101, 102 and 103.
     let keep = Duration::from_millis(1);
-    assert!(!mirror.drop_changes(103, keep).await.unwrap());
+    assert!(!mirror.drop_changes(103, keep, &FeedHolds::default()).await.unwrap().more);
     let content = place.content().await;
     let sequences: Vec<u64> = content.changes.iter().map(|change| change.sequence.0).collect();
     assert_eq!(sequences, [4, 5]);
@@ -50,12 +53,56 @@ async fn whole_parts_are_dropped_and_a_long_export_holds_up_nobody_who_writes() 
     writer.write_page(page(4, &[(1, "[1]"), (2, "{}")])).await.unwrap();
     export.batch_execute("COMMIT").await.unwrap();
 
-    assert!(!mirror.drop_changes(103, keep).await.unwrap());
+    assert!(!mirror.drop_changes(103, keep, &FeedHolds::default()).await.unwrap().more);
     assert_eq!(parts().await, ["change_2", "change_3", "change_4"]);
-    assert!(!mirror.drop_changes(1000, keep).await.unwrap());
+    assert!(!mirror.drop_changes(1000, keep, &FeedHolds::default()).await.unwrap().more);
     assert_eq!(parts().await, ["change_3", "change_4"], "the part that is written stays");
     writer.write_page(page(5, &[(1, "[2]")])).await.unwrap();
     let content = place.content().await;
     assert_eq!((content.changes.len(), content.changes[0].sequence.0), (1, 8));
     assert_eq!(content.items.len(), 2);
+}
+
+#[tokio::test]
+async fn who_writes_a_feed_and_who_drops_changes_lock_its_rows_in_one_order() {
+    let Some(place) = Place::new() else { return };
+    let mirror = place.mirror();
+    let writer = mirror.writer(RepositoryId(1), &lease());
+    writer.load().await.unwrap();
+    writer.write_page(page(1, &[(1, "{}"), (2, "{}")])).await.unwrap();
+    place.daemon_is_there(OWNER).await;
+    let feeds = PostgresFeedWriter::new(place.pool(), OWNER);
+    let held = feeds.take_feed("shop").await.unwrap().unwrap();
+    let parked = ParkedChange {
+        sequence: Sequence(1),
+        repository: RepositoryId(1),
+        item: ItemId::Integer(1),
+        reason: String::new(),
+        parked_at_ms: 0,
+        behind: None,
+        released: false,
+    };
+    let state = FeedState { delivered_through: Sequence(2), ..FeedState::default() };
+    let saved = feeds.save_feed(&held, &state, vec![parked], Vec::new()).await;
+    assert_eq!(saved.unwrap(), Some(1));
+
+    // Half of what a save does; meanwhile changes are dropped, which has to wait for the other half.
+    let (client, looking) = (place.client().await, place.client().await);
+    let lock = "BEGIN; UPDATE feed SET revision = revision + 1 WHERE name = 'shop'";
+    client.batch_execute(lock).await.unwrap();
+    let process: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let dropping = Handle::current().spawn(async move {
+        mirror.drop_changes(1000, Duration::from_millis(1), &FeedHolds::default()).await
+    });
+    let waits =
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))";
+    while !looking.query_one(waits, &[&process]).await.unwrap().get::<_, bool>(0) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(!dropping.is_finished(), "it did not wait");
+    }
+    client.batch_execute("UPDATE feed_parked SET released = true; COMMIT").await.unwrap();
+    assert!(!dropping.await.unwrap().unwrap().more);
+    let parked: i64 =
+        looking.query_one("SELECT count(*) FROM feed_parked", &[]).await.unwrap().get(0);
+    assert_eq!(parked, 0);
 }

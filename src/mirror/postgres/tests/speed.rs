@@ -62,6 +62,7 @@ fn page(number: u64, bytes: usize, revision: u64) -> Arc<PageOfItems> {
         items: (0..ROWS).map(item).collect(),
         newly_seen: vec![true; usize::try_from(ROWS).unwrap()],
         ignore: Arc::new([]),
+        member_changes: Arc::default(),
         statistics: PassStatistics { pages: number, ..PassStatistics::default() },
         checkpoint: Checkpoint { state: vec![0; 100], seen: vec![1; 100] },
     })

@@ -3,12 +3,15 @@
 use proptest::prelude::*;
 
 use super::place::{OWNER, Place, aside};
-use crate::mirror::MirrorErrorKind;
-use crate::mirror::contract::{self, MovedMirror};
+use super::published::{named_views, sorted};
+use crate::mirror::contract::published::{attribute, model, publish, publish_a_world};
+use crate::mirror::contract::{self, MovedFeeds, MovedMirror};
 use crate::mirror::postgres::PostgresTransfer;
 use crate::mirror::sqlite::SqliteTransfer;
 use crate::mirror::sqlite::tests::Place as File;
+use crate::mirror::sqlite::tests::published::named_views as named_views_of_file;
 use crate::mirror::transfer::{TransferSource, TransferTarget, transfer};
+use crate::mirror::{Lease, MirrorErrorKind};
 
 /// Moves a mirror, in one runtime with all its connections.
 fn into_postgres(from: &File, to: &Place) {
@@ -49,6 +52,45 @@ proptest! {
         into_file(&postgres, &to);
         mirror.goes_on_in(&to, back);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn feeds_go_along_as_they_were(
+        first in contract::any_feed_steps(), there in contract::any_feed_steps(),
+        back in contract::any_feed_steps(),
+    ) {
+        let Some(postgres) = Place::new() else { return Ok(()) };
+        let (from, to) = (File::new(), File::new());
+        let mut feeds = MovedFeeds::default();
+        feeds.go_on_in(&from, first);
+        into_postgres(&from, &postgres);
+        feeds.go_on_in(&postgres, there);
+        aside(async { postgres.client().await.execute("DELETE FROM instance", &[]).await }).unwrap();
+        into_file(&postgres, &to);
+        feeds.go_on_in(&to, back);
+    }
+}
+
+#[test]
+fn the_views_of_the_models_go_along_as_they_were() {
+    let Some(postgres) = Place::new() else { return };
+    let (from, to) = (File::new(), File::new());
+    aside(async {
+        let mirror = from.open();
+        publish_a_world(&mirror, &Lease::sole()).await;
+        // A column that no model knows any more.
+        let assets = model("Assets", [attribute("F_1", "Renamed")]);
+        assert_eq!(publish(&mirror, &Lease::sole(), 2, assets).await, []);
+    });
+    into_postgres(&from, &postgres);
+    into_file(&postgres, &to);
+    let before = sorted(named_views_of_file(&from));
+    assert_eq!(before["Assets"].0, ["InternalRecordId", "Owner", "Renamed"]);
+    assert_eq!(sorted(aside(named_views(&postgres))), before);
+    assert_eq!(sorted(named_views_of_file(&to)), before);
 }
 
 #[test]

@@ -33,6 +33,9 @@ const FORGET_DEAD: &str = "
 WITH gone AS (DELETE FROM instance WHERE name = $1 RETURNING owner)
 UPDATE lease SET owner = '', since = clock_timestamp() FROM gone WHERE lease.owner = gone.owner";
 
+/// Takes all feeds from those who delivered them, who are gone.
+const END_FEEDS: &str = "UPDATE feed_lease SET owner = '' WHERE owner <> ''";
+
 const REPOSITORIES: &str = "SELECT id FROM repository UNION SELECT repository FROM lease";
 
 /// Why nobody else may be kept out.
@@ -86,6 +89,9 @@ impl TransferGuard {
             drop(guard.leases.leave().await);
             return Err(error);
         }
+        // A daemon that was stopped and wakes up delivers nothing more.
+        let client = pool.get().await?;
+        client.execute(END_FEEDS, &[]).await.map_err(PostgresError::from)?;
         Ok(guard)
     }
 

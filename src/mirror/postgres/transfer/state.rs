@@ -5,7 +5,7 @@ use tokio_postgres::types::ToSql;
 
 use super::target;
 use crate::mirror::postgres::error::PostgresError;
-use crate::mirror::postgres::{PostgresPool, models};
+use crate::mirror::postgres::{PostgresPool, feeds, models, published};
 use crate::mirror::transfer::{
     CheckpointRecord, PASS_NUMBERS, PassRecord, RepositoryRecord, SeenRecord, StateRecords,
     SuspectsRecord,
@@ -33,6 +33,8 @@ pub(super) async fn read(pool: &PostgresPool) -> Result<StateRecords, PostgresEr
     let checkpoints = rows("SELECT repository, saved_ms, state FROM checkpoint").await?;
     let seen = rows("SELECT repository, page, ids FROM seen").await?;
     let models = models::records(&client).await?;
+    let views = published::views(&client).await?;
+    let feeds = feeds::records(&client).await?;
     Ok(StateRecords {
         repositories: all(&repositories, |row| {
             Ok(RepositoryRecord {
@@ -73,6 +75,8 @@ pub(super) async fn read(pool: &PostgresPool) -> Result<StateRecords, PostgresEr
             })
         })?,
         models,
+        views,
+        feeds,
     })
 }
 
@@ -112,7 +116,9 @@ pub(super) async fn write(
         .batch_execute(
             "DELETE FROM repository; DELETE FROM pass; DELETE FROM suspects;
             DELETE FROM checkpoint; DELETE FROM seen;
-            DELETE FROM model; DELETE FROM model_answer; DELETE FROM model_change",
+            DELETE FROM model; DELETE FROM model_answer; DELETE FROM model_change;
+            DELETE FROM published_view; DELETE FROM published_column;
+            DELETE FROM feed; DELETE FROM feed_parked",
         )
         .await?;
     let put = async |sql: &str, rows: Vec<Vec<&(dyn ToSql + Sync)>>| {
@@ -194,6 +200,10 @@ pub(super) async fn write(
             models::put_change(&transaction, it.repository, number, change).await?;
         }
     }
+    feeds::put_records(&transaction, &state.feeds).await?;
+    published::put(&transaction, &state.views).await?;
     transaction.commit().await?;
+    // What is not made here is made when the daemon saves a model there.
+    drop(published::publish(pool, None).await);
     Ok(())
 }

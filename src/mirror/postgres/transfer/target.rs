@@ -29,14 +29,20 @@ const BEGIN: &str = "
     INSERT INTO transfer (source, last, dropped_through, sequence, owner)
     VALUES ($1, $2, $3, $3, $5)";
 
+/// What is called exact is seen to be taken as `jsonb`: the views cast it without a further look.
 const PUT_CHANGES: &str = "
     WITH reached AS (UPDATE transfer SET sequence = $1 WHERE owner = $15 RETURNING 1),
     given AS (UPDATE log SET last = $1 FROM reached RETURNING part)
     INSERT INTO change (part, sequence, repository, key, id, op, iteration, ts_ms, previous,
         previous_ms, before, after, before_exact, after_exact)
-    SELECT given.part, it.* FROM given, unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::text[],
+    SELECT given.part, it.sequence, it.repository, it.key, it.id, it.op, it.iteration, it.ts_ms, it.previous,
+        it.previous_ms, it.before, it.after,
+        CASE WHEN it.before_exact THEN it.before::jsonb IS NOT NULL ELSE false END,
+        CASE WHEN it.after_exact THEN it.after::jsonb IS NOT NULL ELSE false END
+    FROM given, unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::text[],
         $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[],
-        $12::text[], $13::boolean[], $14::boolean[]) AS it";
+        $12::text[], $13::boolean[], $14::boolean[]) AS it (sequence, repository, key, id, op, iteration,
+        ts_ms, previous, previous_ms, before, after, before_exact, after_exact)";
 
 const PUT_ITEMS: &str = "
     WITH reached AS (UPDATE transfer SET repository = $1, key = $2 WHERE owner = $10 RETURNING 1)
@@ -118,51 +124,77 @@ struct ChangeArrays<'a> {
     after_exact: Vec<bool>,
 }
 
+impl<'a> ChangeArrays<'a> {
+    /// `is_exact` says of a body whether `jsonb` can hold it.
+    fn of(changes: &'a [ChangeRecord], is_exact: fn(&str) -> bool) -> Result<Self, PostgresError> {
+        let mut arrays = Self::default();
+        for ChangeRecord { change, previous, previous_ms } in changes {
+            let (before, after) = (text(change.before.as_deref())?, text(change.after.as_deref())?);
+            arrays.sequences.push(change.sequence.0.cast_signed());
+            arrays.repositories.push(change.repository.0.cast_signed());
+            arrays.keys.push(key::to_key(&change.item));
+            arrays.ids.push(written(&change.item));
+            arrays.ops.push(change.op.letter());
+            arrays.iterations.push(change.iteration.0.cast_signed());
+            arrays.times.push(change.ts_ms);
+            arrays.previous.push(previous.map(|previous| previous.0.cast_signed()));
+            arrays.previous_times.push(*previous_ms);
+            arrays.before_exact.push(before.is_some_and(is_exact));
+            arrays.after_exact.push(after.is_some_and(is_exact));
+            arrays.before.push(before);
+            arrays.after.push(after);
+        }
+        Ok(arrays)
+    }
+}
+
 pub(super) async fn put_changes(
     pool: &PostgresPool,
     owner: &str,
     changes: Vec<ChangeRecord>,
 ) -> Result<(), PostgresError> {
-    let Some(last) = changes.last() else { return Ok(()) };
-    let last = last.change.sequence.0.cast_signed();
-    let mut arrays = ChangeArrays::default();
-    for ChangeRecord { change, previous, previous_ms } in &changes {
-        let (before, after) = (text(change.before.as_deref())?, text(change.after.as_deref())?);
-        arrays.sequences.push(change.sequence.0.cast_signed());
-        arrays.repositories.push(change.repository.0.cast_signed());
-        arrays.keys.push(key::to_key(&change.item));
-        arrays.ids.push(written(&change.item));
-        arrays.ops.push(change.op.letter());
-        arrays.iterations.push(change.iteration.0.cast_signed());
-        arrays.times.push(change.ts_ms);
-        arrays.previous.push(previous.map(|previous| previous.0.cast_signed()));
-        arrays.previous_times.push(*previous_ms);
-        arrays.before_exact.push(before.is_some_and(jsonb::is_exact));
-        arrays.after_exact.push(after.is_some_and(jsonb::is_exact));
-        arrays.before.push(before);
-        arrays.after.push(after);
-    }
+    put_arrays(pool, owner, ChangeArrays::of(&changes, jsonb::is_exact)?).await
+}
+
+async fn put_arrays(
+    pool: &PostgresPool,
+    owner: &str,
+    mut arrays: ChangeArrays<'_>,
+) -> Result<(), PostgresError> {
+    let Some(last) = arrays.sequences.last().copied() else { return Ok(()) };
     let client = pool.get().await?;
     let statement = client.prepare_cached(PUT_CHANGES).await?;
-    let it = &arrays;
-    let values: [&(dyn ToSql + Sync); 15] = [
-        &last,
-        &it.sequences,
-        &it.repositories,
-        &it.keys,
-        &it.ids,
-        &it.ops,
-        &it.iterations,
-        &it.times,
-        &it.previous,
-        &it.previous_times,
-        &it.before,
-        &it.after,
-        &it.before_exact,
-        &it.after_exact,
-        &owner,
-    ];
-    expect_put(client.execute(&statement, &values).await?, changes.len())?;
+    let put = async |it: &ChangeArrays<'_>| -> Result<(), PostgresError> {
+        let values: [&(dyn ToSql + Sync); 15] = [
+            &last,
+            &it.sequences,
+            &it.repositories,
+            &it.keys,
+            &it.ids,
+            &it.ops,
+            &it.iterations,
+            &it.times,
+            &it.previous,
+            &it.previous_times,
+            &it.before,
+            &it.after,
+            &it.before_exact,
+            &it.after_exact,
+            &owner,
+        ];
+        expect_put(client.execute(&statement, &values).await?, it.sequences.len())
+    };
+    match put(&arrays).await {
+        Err(error) if error.is_of_data() => {
+            let ChangeArrays { before, after, before_exact, after_exact, .. } = &mut arrays;
+            for (bodies, exact) in [(before, before_exact), (after, after_exact)] {
+                let places = refused(&client, bodies, exact).await?;
+                call_inexact(exact, &places);
+            }
+            put(&arrays).await?;
+        }
+        done => done?,
+    }
     client.query_one("SELECT roll_over(interval '1000 years', $1)", &[&FULL_PART]).await?;
     Ok(())
 }
@@ -203,11 +235,8 @@ pub(super) async fn put_items(
     };
     match put(&exact).await {
         Err(error) if error.is_of_data() => {
-            for place in refused(&client, &bodies, &exact).await? {
-                if let Some(exact) = exact.get_mut(place) {
-                    *exact = false;
-                }
-            }
+            let places = refused(&client, &bodies, &exact).await?;
+            call_inexact(&mut exact, &places);
             put(&exact).await
         }
         done => done,
@@ -226,6 +255,15 @@ pub(super) async fn finish(pool: &PostgresPool, owner: &str) -> Result<(), Postg
 /// It is another's by now.
 pub(super) async fn hold(transaction: &Transaction<'_>, owner: &str) -> Result<(), PostgresError> {
     transaction.query_opt(HELD, &[&owner]).await?.map(drop).ok_or(TAKEN_OVER)
+}
+
+/// Takes back that the bodies at these places are exact.
+fn call_inexact(exact: &mut [bool], places: &[usize]) {
+    for place in places {
+        if let Some(exact) = exact.get_mut(*place) {
+            *exact = false;
+        }
+    }
 }
 
 /// Sees that so many rows were put in: all, or none where another goes on with it.
@@ -250,6 +288,7 @@ fn written(id: &ItemId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Change, Iteration, Op};
     use crate::mirror::postgres::schema::migrate;
     use crate::mirror::postgres::tests::address;
 
@@ -283,5 +322,50 @@ mod tests {
         let client = pool.get().await.unwrap();
         let row = client.query_one("SELECT count(*) FROM item", &[]).await.unwrap();
         assert_eq!(row.get::<_, i64>(0), 2);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_jsonb_refuses_is_not_in_the_way_of_the_views() {
+        let Some(address) = address() else { return };
+        let pool = PostgresPool::new(address).unwrap();
+        migrate(&pool).await.unwrap();
+        let origin = TransferOrigin {
+            place: "there".to_owned(),
+            last: Sequence(4),
+            dropped_through: Sequence(0),
+            dropped_ms: None,
+        };
+        begin(&pool, "it", origin).await.unwrap();
+        let bodies = [r#"{"a":1}"#, r#"{"a":"\u0000"}"#, "1e400000", "[]"];
+        let change = |(place, after): (usize, &str)| {
+            let sequence = place as u64 + 1;
+            let before = place.checked_sub(1).map(|place| bodies[place].as_bytes().to_vec());
+            let change = Change {
+                sequence: Sequence(sequence),
+                repository: RepositoryId(1),
+                item: ItemId::Integer(7),
+                op: if before.is_some() { Op::Update } else { Op::Create },
+                iteration: Iteration(1),
+                ts_ms: 7,
+                before,
+                after: Some(after.as_bytes().to_vec()),
+            };
+            let previous = Sequence(sequence - 1);
+            let previous = change.before.is_some().then_some(previous);
+            ChangeRecord { change, previous, previous_ms: previous.map(|_| 7) }
+        };
+        let changes: Vec<_> = bodies.into_iter().enumerate().map(change).collect();
+        // As if our own check knew nothing.
+        let arrays = ChangeArrays::of(&changes, |_| true).unwrap();
+        put_arrays(&pool, "it", arrays).await.unwrap();
+        finish(&pool, "it").await.unwrap();
+        let client = pool.get().await.unwrap();
+        let sql = "SELECT body, json IS NULL FROM history ORDER BY from_sequence";
+        let rows = client.query(sql, &[]).await.unwrap();
+        let found: Vec<(&str, bool)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let told: Vec<_> = bodies.into_iter().zip([false, true, true, false]).collect();
+        // The last version stands in the table of items, which has been given none.
+        assert_eq!(found, told[..found.len()]);
+        assert!(found.len() >= 3, "{found:?}");
     }
 }

@@ -13,6 +13,7 @@ mod columns;
 mod comparison;
 mod connection;
 mod error;
+mod feeds;
 mod held;
 mod log_time;
 mod scan;
@@ -25,5 +26,9 @@ mod versions;
 pub(crate) use comparison::SqliteComparison;
 pub(crate) use connection::SqliteReader;
 pub(super) use error::ReadError;
+pub(super) use feeds::{
+    change_feed, change_feed_beside_writer, feeds_in, parked_in, remove_feed,
+    remove_feed_beside_writer,
+};
 pub(super) use held::{approve, approve_beside_writer};
 pub(crate) use snapshot::SqliteSnapshot;

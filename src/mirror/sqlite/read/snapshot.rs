@@ -1,17 +1,23 @@
 //! The items as of one instant: now, or as they were once an earlier change had been made.
 
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
-use super::columns::bounds_in;
+use super::columns::{bounds_in, whole};
 use super::connection::SqliteReader;
 use super::error::ReadError;
 use super::scan::{ItemScan, THERE};
 use super::versions;
 use crate::domain::{ItemId, RepositoryId, Sequence};
-use crate::mirror::ItemsPage;
+use crate::mirror::contracts::ViewValue;
+use crate::mirror::sqlite::models;
+use crate::mirror::{ItemsPage, MirrorView, MirroredRepository};
 
 /// A page of items is full with so many bytes of bodies, and one item more.
 const PAGE_BYTES: usize = 1 << 20;
+
+/// Some rows of a view are full with so many bytes, or so many rows.
+const ROWS: usize = 2_000;
 
 /// One state of a mirror. While it lasts the daemon's WAL can only grow.
 #[derive(Debug)]
@@ -77,5 +83,53 @@ impl SqliteSnapshot {
             }))
         })?;
         Ok(page.into())
+    }
+    /// The repositories that have ever been paged, by id.
+    pub(crate) fn repositories(&self) -> Result<Vec<MirroredRepository>, ReadError> {
+        let mut found =
+            self.connection.prepare_cached("SELECT id, items FROM repository ORDER BY id")?;
+        let found = found.query_and_then([], |row| {
+            let id = RepositoryId(whole(row, 0)?);
+            let model = models::model(&self.connection, id)?;
+            Ok(MirroredRepository { id, items: whole(row, 1)?, model })
+        })?;
+        found.collect()
+    }
+
+    /// Hands over the rows of a view, some at a time, until nobody wants more.
+    pub(crate) fn rows(
+        &self,
+        view: MirrorView,
+        mut take: impl FnMut(Vec<Vec<ViewValue>>) -> bool,
+    ) -> Result<(), ReadError> {
+        let columns: Vec<String> =
+            view.columns().iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let sql = format!("SELECT {} FROM {}", columns.join(", "), view.name());
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let mut values = Vec::with_capacity(columns.len());
+            for column in 0..columns.len() {
+                let value = match row.get_ref(column)? {
+                    ValueRef::Integer(number) => ViewValue::Number(number),
+                    ValueRef::Text(text) => ViewValue::Text(text.to_vec()),
+                    ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => ViewValue::Null,
+                };
+                if let ViewValue::Text(text) = &value {
+                    bytes += text.len();
+                }
+                values.push(value);
+            }
+            page.push(values);
+            if bytes >= PAGE_BYTES || page.len() >= ROWS {
+                bytes = 0;
+                if !take(std::mem::take(&mut page)) {
+                    return Ok(());
+                }
+            }
+        }
+        take(page);
+        Ok(())
     }
 }

@@ -52,6 +52,11 @@ impl SqliteReader {
             repositories: repositories.collect::<Result<_, _>>()?,
         })
     }
+
+    /// The passes of a repository, the newest first.
+    pub(crate) fn ledger(&self, repository: RepositoryId) -> Result<Vec<LedgerEntry>, ReadError> {
+        ledger(&self.connection, repository, -1)
+    }
 }
 
 fn newest(
@@ -108,16 +113,24 @@ fn repository(connection: &Connection, row: &Row<'_>) -> Result<RepositorySummar
     if let Some(held) = held.as_mut().filter(|held| held.approved < held.count) {
         held.first = held::first_waiting(connection, id, FIRST_HELD)?;
     }
-    let passes = connection
-        .prepare_cached(
-            "SELECT iteration, started_ms, ended_ms, pages, requests, first_total, last_total, \
-             distinct_ids, repeats, step_backs, created, updated, deleted, unchanged, suspects, \
-             held, certified, reason FROM pass WHERE repository = ?1 \
-             ORDER BY iteration DESC LIMIT ?2",
-        )?
-        .query_map([signed(id.0), NEWEST_PASSES], entry)?
-        .collect::<Result<_, _>>()?;
+    let passes = ledger(connection, id, NEWEST_PASSES)?;
     Ok(RepositorySummary { id, items: whole(row, 1)?, certified, suspects, held, passes })
+}
+
+/// The newest passes in the ledger, the newest first; -1: all.
+fn ledger(
+    connection: &Connection,
+    repository: RepositoryId,
+    most: i64,
+) -> Result<Vec<LedgerEntry>, ReadError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT iteration, started_ms, ended_ms, pages, requests, first_total, last_total, \
+         distinct_ids, repeats, step_backs, created, updated, deleted, unchanged, suspects, \
+         held, certified, reason FROM pass WHERE repository = ?1 \
+         ORDER BY iteration DESC LIMIT ?2",
+    )?;
+    let passes = statement.query_map((signed(repository.0), most), entry)?;
+    Ok(passes.collect::<Result<_, _>>()?)
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {

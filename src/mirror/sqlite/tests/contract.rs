@@ -123,12 +123,42 @@ fn what_is_known_of_repositories_is_kept() {
     contract::what_is_known_is_kept(&Place::new());
 }
 
+#[test]
+fn feeds_hold_what_they_have_not_delivered() {
+    contract::feeds_hold_what_they_have_not_delivered(&Place::new());
+}
+
+#[test]
+fn no_number_of_a_feed_harms_another() {
+    let place = Place::new();
+    contract::no_number_of_a_feed_harms_another(&place);
+    // As an earlier version may have left it.
+    let connection = Connection::open(place.file()).unwrap();
+    connection.execute("UPDATE feed SET delivered_through = -1 WHERE name = 'b'", []).unwrap();
+    let reader = place.open();
+    let reader = ImplementationUnderTest::reader(&place, &reader);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let feeds = runtime.block_on(reader.feeds()).unwrap();
+    let through: Vec<_> = feeds.iter().map(|(_, state)| state.delivered_through).collect();
+    assert_eq!(through, [Sequence(5), Sequence::MOST, Sequence::MOST]);
+}
+
+#[test]
+fn a_feed_notes_no_more_than_it_may() {
+    contract::a_feed_notes_no_more_than_it_may(&Place::new());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn each_instant_is_what_was_recorded(churn in contract::any_churn()) {
         contract::each_instant_is_what_was_recorded(&Place::new(), churn);
+    }
+
+    #[test]
+    fn feeds_are_kept(steps in contract::any_feed_steps()) {
+        contract::feeds_are_kept(&Place::new(), steps);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod contract;
 mod ledger;
 mod migration;
 mod open;
+pub(in crate::mirror) mod published;
 mod wal;
 
 use std::path::{Path, PathBuf};

@@ -23,6 +23,7 @@ fn page(number: i128) -> Arc<PageOfItems> {
         items: vec![Item::new(ItemId::Integer(number), body.into())],
         newly_seen: vec![true],
         ignore: Arc::new([]),
+        member_changes: Arc::default(),
         statistics: PassStatistics::default(),
         checkpoint: Checkpoint::default(),
     })

@@ -22,7 +22,7 @@ use self::follower::Follower;
 use self::look::{Look, Looks};
 use self::world::World;
 use super::{ExitReason, Signal};
-use crate::config::Config;
+use crate::config::{Config, Environment};
 use crate::pager::PassLimit;
 use crate::progress::Progress;
 use crate::supervisor::{LeaseTerms, Supervision, Supervisor};
@@ -58,6 +58,7 @@ impl Daemon {
         let supervisor = Supervisor::new(Supervision {
             api: Arc::clone(server),
             mirror: Arc::clone(&mirror),
+            reader: None,
             lease_terms: LeaseTerms::of(&config.instance),
             config,
             passes: PassLimit::Endless,
@@ -69,6 +70,7 @@ impl Daemon {
             reload: Box::new(|_| Err("nobody reloads".into())),
             progress: Arc::new(Progress::new()),
             chance: Arc::new(Chance::seeded(7)),
+            environment: Environment::empty(),
         });
         let mut running = JoinSet::new();
         running.spawn(supervisor.run());

@@ -9,9 +9,9 @@ use super::{HandmadeMirror, ONE};
 use crate::domain::{ItemId, Sequence};
 use crate::mirror::contracts::{Administration, ChangeLog, Items};
 use crate::mirror::postgres::PostgresPool;
-use crate::mirror::postgres::names::quoted;
 use crate::mirror::postgres::read::PostgresReading;
 use crate::mirror::postgres::tests::address_at;
+use crate::mirror::sql_text::quoted;
 use crate::mirror::{MirrorError, MirrorErrorKind};
 use crate::testing::postgres::TestDatabase;
 

@@ -1,10 +1,18 @@
 //! How items are shown: with the names of their attributes, with chosen columns in their order, with
 //! what codes mean. Pure.
 //!
+//! | file | does |
+//! | --- | --- |
+//! | `columns` | which members are shown, in which order and under which heads |
+//! | `held` | a deletion that is held back, as a line |
+//! | `naming` | what the members of a repository's items are called |
+//!
 //! Values are never written anew but where a code's meaning is asked for: numbers, escapes and spaces
 //! are the server's.
 
-pub(super) mod columns;
+pub mod columns;
+pub mod held;
+pub mod naming;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -17,7 +25,7 @@ use crate::model::Naming;
 
 /// How a value is shown that is a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum CodeStyle {
+pub enum CodeStyle {
     /// As it is.
     #[default]
     Code,
@@ -31,13 +39,13 @@ pub(super) enum CodeStyle {
 
 /// How items of one repository are shown.
 #[derive(Debug, Default)]
-pub(super) struct Presentation {
-    pub(super) naming: Naming,
+pub struct Presentation {
+    pub naming: Naming,
     /// Whether members are called by the names of their attributes.
-    pub(super) by_name: bool,
-    pub(super) codes: CodeStyle,
+    pub by_name: bool,
+    pub codes: CodeStyle,
     /// `None`: all members in the order of the item.
-    pub(super) columns: Option<Vec<ChosenColumn>>,
+    pub columns: Option<Vec<ChosenColumn>>,
 }
 
 /// A member as it is shown.
@@ -48,18 +56,18 @@ struct ShownMember<'a> {
 
 impl Presentation {
     /// Whether items are shown as they came.
-    pub(super) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         !self.by_name && self.codes == CodeStyle::Code && self.columns.is_none()
     }
 
     /// What a member is called.
-    pub(super) fn name<'a>(&'a self, member: &'a str) -> &'a str {
+    pub fn name<'a>(&'a self, member: &'a str) -> &'a str {
         if self.by_name { self.naming.name(member) } else { member }
     }
 
     /// An item as it is shown; as it came where it is no object. Columns that the item has are marked
     /// as seen.
-    pub(super) fn item<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+    pub fn item<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
         if self.is_plain() {
             return Cow::Borrowed(body);
         }

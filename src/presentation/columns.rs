@@ -7,24 +7,20 @@ use crate::model::Naming;
 
 /// A member that is to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct ChosenColumn {
+pub struct ChosenColumn {
     /// Its name in an item.
-    pub(in crate::cli) member: String,
+    pub member: String,
     /// What it is called where it is shown.
-    pub(in crate::cli) head: String,
+    pub head: String,
     /// As it was asked for.
-    pub(in crate::cli) asked: String,
+    pub asked: String,
     /// Whether any item has it.
-    pub(in crate::cli) is_seen: Cell<bool>,
+    pub is_seen: Cell<bool>,
 }
 
 /// Reads the flag: names, restricted names or field ids with commas between, in double quotes where a
 /// name holds a comma; `by_name` says what a column without an alias is called.
-pub(in crate::cli) fn parse(
-    text: &str,
-    naming: &Naming,
-    by_name: bool,
-) -> Result<Vec<ChosenColumn>, String> {
+pub fn parse(text: &str, naming: &Naming, by_name: bool) -> Result<Vec<ChosenColumn>, String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     let is_read =

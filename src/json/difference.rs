@@ -13,18 +13,18 @@ const WHOLE: &str = "(item)";
 
 /// One member that came, went or became another.
 #[derive(Debug)]
-pub(in crate::cli) struct MemberChange<'a> {
-    pub(in crate::cli) name: Cow<'a, str>,
-    pub(in crate::cli) before: Option<&'a RawValue>,
-    pub(in crate::cli) after: Option<&'a RawValue>,
+pub struct MemberChange<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its value before; `None`: it was not there.
+    pub before: Option<&'a RawValue>,
+    /// Its value after; `None`: it is not there.
+    pub after: Option<&'a RawValue>,
 }
 
 /// The members that differ in what they mean: those that are there in the order of the item, then
 /// those that went.
-pub(in crate::cli) fn between<'a>(
-    before: Option<&'a [u8]>,
-    after: Option<&'a [u8]>,
-) -> Vec<MemberChange<'a>> {
+pub fn between<'a>(before: Option<&'a [u8]>, after: Option<&'a [u8]>) -> Vec<MemberChange<'a>> {
     let (before, after) = (members_of(before), members_of(after));
     let values = before.iter().map(|member| (&*member.name, member.value));
     let mut values: HashMap<&str, &RawValue> = values.collect();

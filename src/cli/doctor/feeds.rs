@@ -1,0 +1,84 @@
+//! Whether each feed can deliver: the folder of a file, the way to a webhook and its certificate. It delivers
+//! nothing.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use super::readable_config::ReadableConfig;
+use super::report::DoctorReport;
+use crate::config::{Environment, FeedConfig, FeedType};
+use crate::feed::{FeedSettings, WebhookReceiver};
+
+/// Looks at all of them.
+pub(super) async fn check(
+    report: &mut DoctorReport,
+    known: &ReadableConfig,
+    environment: &Environment,
+) {
+    let ReadableConfig::All(config) = known else { return };
+    for feed in &config.feeds {
+        let check = format!("feed {}", feed.name);
+        match feed.feed_type {
+            FeedType::File => file(report, &check, feed.path.as_deref().unwrap_or(Path::new(""))),
+            FeedType::Webhook => {
+                let settings = FeedSettings::new(feed, (&config.server, environment), &[]);
+                webhook(report, &check, feed, &settings).await;
+            }
+        }
+    }
+}
+
+fn file(report: &mut DoctorReport, check: &str, path: &Path) {
+    let (shown, folder) = (path.display(), path.parent().unwrap_or(Path::new("/")));
+    if let Err(error) = access(folder, Access::EXISTS | Access::WRITE_OK | Access::EXEC_OK) {
+        let found = format!("{}: {error}", folder.display());
+        let remedy = "make the folder, give it to the daemon's user, and name it in ReadWritePaths= of \
+                      the unit";
+        report.fail(check, &found, remedy);
+        return;
+    }
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => {
+            report.ok(check, &format!("{shown}, {} bytes", found.len()));
+        }
+        Ok(_) => {
+            let remedy = "move it away, or name another path";
+            report.fail(check, &format!("{shown} is no regular file"), remedy);
+        }
+        Err(_) => report.ok(check, &format!("{shown} is not there yet")),
+    }
+}
+
+async fn webhook(
+    report: &mut DoctorReport,
+    check: &str,
+    feed: &FeedConfig,
+    settings: &FeedSettings,
+) {
+    let made = settings.webhook().and_then(|webhook| {
+        let kinds = webhook.keys.kinds().join(" and ");
+        Ok((WebhookReceiver::new(webhook)?, kinds))
+    });
+    let (receiver, kinds) = match made {
+        Ok(made) => made,
+        Err(why) => {
+            report.fail(check, &why, "correct its section");
+            return;
+        }
+    };
+    let url = feed.url.as_ref().map(ToString::to_string).unwrap_or_default();
+    match receiver.probe().await {
+        // Few receivers take HEAD; that one answered at all is what is to be known.
+        Ok(status) => {
+            let trust = if url.starts_with("https") { ", its certificate is trusted" } else { "" };
+            let found = format!("{url} answers (status {status}){trust}; signs as {kinds}");
+            report.ok(check, &found);
+        }
+        Err(why) => {
+            let remedy = "check the URL, the CA in ca_file, allow_addresses, and firewalls";
+            report.fail(check, &format!("{url} {why}"), remedy);
+        }
+    }
+}

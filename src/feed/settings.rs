@@ -1,0 +1,160 @@
+//! What a feed is told by the configuration.
+
+use std::fmt;
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::cut::BatchLimits;
+use super::file::FeedFileSettings;
+use super::line::LineStyle;
+use super::selection::FeedSelection;
+use super::webhook::WebhookSettings;
+use crate::config::{Environment, FeedConfig, RepositoryConfig, ServerConfig, SigningKeys};
+use crate::domain::{FeedName, envelope};
+
+/// A delivery ends within it, however long requests to EnterWorks may take.
+const LONGEST_REQUEST: Duration = Duration::from_secs(5 * 60);
+
+/// The most bytes of envelopes in a batch: what a feed holds in memory is a few times that.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// All that it is told; where it is another, its task begins anew.
+#[derive(Clone, PartialEq)]
+pub struct FeedSettings {
+    /// Its own section.
+    pub config: FeedConfig,
+    /// What the server is called.
+    pub server: String,
+    /// How somebody else's server is reached: as EnterWorks is, but for what is its own.
+    pub connection: Option<ServerConfig>,
+    /// What its file of certificates holds, as a digest: a reload reads it anew.
+    pub ca_digest: Option<u128>,
+    /// Proxies may stand in it.
+    pub environment: Environment,
+    /// What is configured of repositories, for the names of their attributes.
+    pub repositories: Vec<Arc<RepositoryConfig>>,
+}
+
+impl fmt::Debug for FeedSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The path of a URL is often a secret, and the environment may hold any.
+        f.debug_struct("FeedSettings").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl FeedSettings {
+    /// Those of a section, beside the rest of the configuration.
+    pub fn new(
+        config: &FeedConfig,
+        (server, environment): (&ServerConfig, &Environment),
+        repositories: &[Arc<RepositoryConfig>],
+    ) -> Self {
+        let connection = config.url.as_ref().map(|url| ServerConfig {
+            url: url.expose().clone(),
+            ca_file: config.ca_file.clone(),
+            proxy: config.proxy.clone(),
+            // What goes to this machine without TLS goes by nobody else.
+            no_proxy: if url.expose().scheme() == "http" {
+                vec!["*".to_owned()]
+            } else {
+                Vec::new()
+            },
+            request_timeout: server.request_timeout.min(LONGEST_REQUEST),
+            ..server.clone()
+        });
+        let certificates = connection.as_ref().and_then(|it| fs::read(it.ca_file.as_ref()?).ok());
+        // Only names depend on them.
+        let is_named = config.names || config.changed || config.attributes.is_some();
+        Self {
+            config: config.clone(),
+            server: envelope::server_name(&server.url),
+            connection,
+            ca_digest: certificates.map(|bytes| xxh3_128(&bytes)),
+            environment: environment.clone(),
+            repositories: if is_named { repositories.to_vec() } else { Vec::new() },
+        }
+    }
+
+    /// What the feed is called.
+    pub fn name(&self) -> FeedName {
+        self.config.name
+    }
+
+    /// What of the log belongs to it.
+    pub(super) fn selection(&self) -> FeedSelection {
+        FeedSelection {
+            repositories: self.config.repositories.clone(),
+            operations: self.config.operations.clone(),
+            attributes: self.config.attributes.clone(),
+        }
+    }
+
+    /// How its changes are written.
+    pub(super) fn style(&self) -> LineStyle {
+        LineStyle {
+            server: self.server.clone(),
+            is_thin: self.config.thin,
+            names_changed: self.config.changed,
+        }
+    }
+
+    /// How large its batches are.
+    pub(super) fn limits(&self) -> BatchLimits {
+        BatchLimits { count: self.config.batch.get() as usize, bytes: BATCH_BYTES }
+    }
+
+    /// Where its webhooks go, and what signs them.
+    pub fn webhook(&self) -> Result<WebhookSettings<'_>, String> {
+        let server = self.connection.as_ref().ok_or("the feed has no url")?;
+        let secret = self.config.secret.as_ref().ok_or("the feed has no secret")?;
+        Ok(WebhookSettings {
+            feed: self.config.name.as_str(),
+            server,
+            environment: &self.environment,
+            allow_addresses: self.config.allow_addresses.clone().unwrap_or_default(),
+            keys: SigningKeys::read(secret).map_err(|fault| format!("the secret {fault}"))?,
+        })
+    }
+
+    /// Where its file is.
+    pub(super) fn file(&self) -> FeedFileSettings {
+        FeedFileSettings {
+            path: self.config.path.clone().unwrap_or_default(),
+            max_size: self.config.max_size,
+            max_age: self.config.max_age,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_text;
+
+    #[test]
+    fn a_reload_reads_the_certificates_anew_and_no_request_outlasts_a_delivery() {
+        let folder = tempfile::tempdir().unwrap();
+        let [secret, certificates] = ["secret", "ca.pem"].map(|name| folder.path().join(name));
+        fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let text = format!(
+            "[server]\nurl = 'https://pim.example.com'\nrequest_timeout = '2h'\n\
+             [login]\nusername = 'system'\n[[repository]]\nid = 1\n[[feed]]\nname = 'shop'\n\
+             type = 'webhook'\nurl = 'https://a.example/'\nsecret_file = '{}'\nca_file = '{}'",
+            secret.display(),
+            certificates.display(),
+        );
+        let environment = Environment::from_pairs([("EWMIRROR_LOGIN__PASSWORD", "p")]);
+        fs::write(&certificates, "one").unwrap();
+        let config = load_text(&text, "test", &environment).unwrap().config;
+        let settings = || FeedSettings::new(&config.feeds[0], (&config.server, &environment), &[]);
+        let first = settings();
+        assert_eq!(first, settings());
+        fs::write(&certificates, "another").unwrap();
+        assert_ne!(first, settings());
+        let connection = first.connection.unwrap();
+        assert_eq!(connection.request_timeout, LONGEST_REQUEST);
+    }
+}

@@ -1,0 +1,236 @@
+//! The task of one feed: takes the right to deliver, delivers what is next, and puts down where it is.
+//!
+//! Whatever it does not expect (an error of the store, a word of the operator, another daemon that has
+//! taken the feed) makes it read again what is kept, and go on from there. A receiver that is away costs
+//! this task its time, and nobody else anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::delivering::{
+    AfterStep, Delivering, DeliveryMemory, Interruption, LOOK_EVERY, RENEW_EVERY, STORE_WITHIN,
+};
+use super::file::FileReceiver;
+use super::kept::KeptFeed;
+use super::receiver::Receiver;
+use super::reporting::FeedReporting;
+use super::settings::FeedSettings;
+use super::source::FeedSource;
+use super::webhook::WebhookReceiver;
+use crate::config::{FeedStart, FeedType};
+use crate::domain::{FeedName, Op, Sequence};
+use crate::mirror::{FeedLease, FeedWriter, MirrorError, MirrorReader};
+use crate::progress::Progress;
+use crate::task::clock::{self, Chance};
+use crate::task::retry::Retry;
+use crate::task::{Backoff, Context, Retries, Until};
+use crate::telemetry::event;
+
+/// How a store that fails is asked again.
+const STORE: Backoff = Backoff::steady(Duration::from_secs(1), Duration::from_secs(60));
+
+/// Makes what a feed delivers to, where it is; or says what is in the way.
+pub type ReceiverMaker = fn(&FeedSettings, Option<&str>) -> Result<Box<dyn Receiver>, String>;
+
+/// The receiver that is configured.
+///
+/// # Errors
+///
+/// Something outside is in the way, such as a file of certificates that cannot be read.
+pub fn configured_receiver(
+    settings: &FeedSettings,
+    place: Option<&str>,
+) -> Result<Box<dyn Receiver>, String> {
+    Ok(match settings.config.feed_type {
+        FeedType::File => Box::new(FileReceiver::new(settings.file(), place)),
+        FeedType::Webhook => Box::new(settings.webhook().and_then(WebhookReceiver::new)?),
+    })
+}
+
+/// What the task works with.
+#[derive(Debug)]
+pub struct FeedTask {
+    /// What it is told.
+    pub settings: Arc<FeedSettings>,
+    /// The log and the items.
+    pub reader: Arc<dyn MirrorReader>,
+    /// Where the cursor is kept.
+    pub writer: Arc<dyn FeedWriter>,
+    /// Makes its receiver.
+    pub receiver: ReceiverMaker,
+    /// Where it is told how it stands.
+    pub progress: Arc<Progress>,
+    /// Jitter.
+    pub chance: Arc<Chance>,
+    /// When to end, and how long it waits.
+    pub context: Context,
+}
+
+impl FeedTask {
+    /// Delivers until told to stop.
+    pub async fn run(self) {
+        let feed_type = self.settings.config.feed_type;
+        let reporting = FeedReporting::new(self.name(), feed_type, Arc::clone(&self.progress));
+        let mut memory = DeliveryMemory::new();
+        let mut retries = Retries::new(STORE);
+        let mut lease = None;
+        loop {
+            match self.deliver(&reporting, &mut lease, &mut memory).await {
+                Ok(()) => {
+                    retries.succeeded(Instant::now());
+                }
+                Err(Interruption::Stopped) => break,
+                Err(Interruption::Store(error)) => {
+                    let retry = retries.failed(Instant::now(), 1.0, None);
+                    reporting.store_failed(&error, retry);
+                    if self.context.sleep(retry.delay).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some(lease) = lease {
+            // It ends by itself where that cannot be told.
+            let released = timeout(LOOK_EVERY, self.writer.release_feed(&lease));
+            drop(self.context.wait(Until::Within(LOOK_EVERY), released).await);
+        }
+        reporting.ended();
+    }
+
+    /// What the feed is called.
+    pub(super) fn name(&self) -> FeedName {
+        self.settings.name()
+    }
+
+    /// Delivers until what is kept is to be read again.
+    async fn deliver(
+        &self,
+        reporting: &FeedReporting,
+        lease: &mut Option<FeedLease>,
+        memory: &mut DeliveryMemory,
+    ) -> Result<(), Interruption> {
+        let taken = self.writer.take_feed(self.name().as_str());
+        *lease = self.context.run(STORE_WITHIN, taken).await??;
+        let Some(lease) = lease.clone() else {
+            reporting.stands_by();
+            return Ok(self.context.sleep(RENEW_EVERY).await?);
+        };
+        let loaded = KeptFeed::load(Arc::clone(&self.reader), Arc::clone(&self.writer), lease);
+        let mut kept = self.context.run(STORE_WITHIN, loaded).await??;
+        if let Some(fault) = &kept.fault {
+            // To begin anywhere would be to give something up, or to deliver everything twice.
+            let retry = memory.retries.failed(Instant::now(), 1.0, None);
+            reporting.unreadable(fault, Retry { delay: RENEW_EVERY, ..retry });
+            return Ok(self.context.sleep(RENEW_EVERY).await?);
+        }
+        let is_ours = if kept.is_to_begin() {
+            self.begin(&mut kept).await?
+        } else {
+            self.note_what_was_dropped(&mut kept).await?
+        };
+        if !is_ours {
+            return Ok(());
+        }
+        let mut delivering = Delivering {
+            kept,
+            source: FeedSource::new(Arc::clone(&self.reader), Arc::clone(&self.settings)),
+            receiver: None,
+            memory,
+            held: Vec::new(),
+            renewed: Instant::now(),
+            saved: Instant::now(),
+        };
+        loop {
+            let step = match self.step(reporting, &mut delivering).await {
+                Err(Interruption::Store(error)) if error.is_dropped() => {
+                    self.fell_behind(&mut delivering).await?;
+                    AfterStep::Reload
+                }
+                other => other?,
+            };
+            if step == AfterStep::Reload {
+                // It may be the operator's word that has been heard.
+                delivering.memory.refused = 0;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts a feed that has delivered nothing where it begins; false: somebody else has written it.
+    async fn begin(&self, kept: &mut KeptFeed) -> Result<bool, Interruption> {
+        let mut unparked = Vec::new();
+        match self.settings.config.from {
+            _ if kept.state.revision > 0 => unparked = self.begin_reading(kept).await?,
+            FeedStart::Start => unparked = self.begin_reading(kept).await?,
+            FeedStart::Now => {
+                let last = self.context.run(STORE_WITHIN, self.last()).await??;
+                kept.cursor.pass(last);
+            }
+            FeedStart::After(sequence) => kept.cursor.pass(sequence),
+        }
+        Ok(self.context.wait(STORE_WITHIN, kept.save(Vec::new(), unparked)).await?)
+    }
+
+    /// Takes note of what the log has dropped since the feed was written; false: somebody else has written
+    /// it. That it was dropped has been told by the one that did.
+    async fn note_what_was_dropped(&self, kept: &mut KeptFeed) -> Result<bool, Interruption> {
+        let dropped = kept.dropped_since();
+        let lost = kept.cursor.place.reading.clone().filter(|it| it.at < kept.cursor.through);
+        let Some(reading) = lost else {
+            kept.miss(dropped);
+            return Ok(true);
+        };
+        // Who has some of the items gets all again, and what was deleted meanwhile is not told.
+        kept.miss(if reading.has_delivered() { dropped } else { 0 });
+        let unparked = self.begin_reading(kept).await?;
+        Ok(self.context.wait(STORE_WITHIN, kept.save(Vec::new(), unparked)).await?)
+    }
+
+    /// Begins to read all items as they are now; returns what is not parked any more.
+    async fn begin_reading(&self, kept: &mut KeptFeed) -> Result<Vec<Sequence>, Interruption> {
+        let operations = self.settings.config.operations.as_ref();
+        if kept.state.revision > 0 && operations.is_some_and(|it| !it.contains(&Op::Read)) {
+            // No item is to be read: what the log has is all that can come again.
+            let first =
+                self.context.run(STORE_WITHIN, self.reader.changes(None, None, 1)).await??;
+            return Ok(kept.cursor.begin_log(first.dropped_through));
+        }
+        let last = self.context.run(STORE_WITHIN, self.last()).await??;
+        Ok(kept.cursor.begin_reading(last, clock::now_ms()))
+    }
+
+    /// The last change that there is.
+    async fn last(&self) -> Result<Sequence, MirrorError> {
+        Ok(self.reader.snapshot(None).await?.sequence())
+    }
+
+    /// Goes on behind what the log has dropped.
+    async fn fell_behind(&self, it: &mut Delivering<'_>) -> Result<(), Interruption> {
+        let first = self.context.run(STORE_WITHIN, self.reader.changes(None, None, 1)).await??;
+        let through = first.dropped_through;
+        let (mut held, kept) = (std::mem::take(&mut it.held), &mut it.kept);
+        let mut missed = through.0.saturating_sub(kept.cursor.through.0);
+        let count = held.len();
+        held.retain(|change| change.sequence > through);
+        missed = missed.saturating_add((count - held.len()) as u64).max(1);
+        let place = &mut kept.cursor.place;
+        (place.batch, place.narrowed) = (None, None);
+        let mut unparked = Vec::new();
+        match place.reading.take() {
+            None => kept.cursor.pass(through),
+            Some(reading) => {
+                // Who has some of the items gets all again, and what was deleted meanwhile is not told.
+                missed = if reading.has_delivered() { missed } else { 0 };
+                held.clear();
+                unparked = self.begin_reading(kept).await?;
+            }
+        }
+        kept.miss(missed);
+        if self.context.wait(STORE_WITHIN, kept.save(held, unparked)).await? && missed > 0 {
+            event::feed_fell_behind(self.name(), missed, kept.cursor.through);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The log waits for feeds, as long as each says, and tells what it drops that one had not delivered.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use crate::feeds::{PATIENCE, Site, all_lines, come_to_rest, edit_a_while};
+use crate::support::editor::Editor;
+use crate::support::{Daemon, oracle, pause};
+
+#[test]
+fn the_log_waits_for_a_feed_as_long_as_its_hold_says() {
+    let mut site = Site::new(20);
+    let mut rng = Rng::with_seed(13);
+    let mut editor = Editor::new(&site.sim, 1, false);
+    // Neither can be delivered: there is a folder of that name.
+    for name in ["held", "missed"] {
+        fs::create_dir(site.path(name)).unwrap();
+    }
+    let daemon = Daemon::run(&site.with(&[("held", "from = 0")]));
+    daemon.wait_for(|it| it.is("feed failed"));
+    // A feed that has not begun holds nothing, so that it begins first.
+    site.setup.mirror += "\n[changes]\nkeep = '1ms'";
+    daemon.reload(&site.with(&[("held", "from = 0")]));
+    oracle::wait_for_certified_pass(&daemon, 1);
+    edit_a_while(&site, &mut editor, &mut rng, 10);
+    come_to_rest(&daemon);
+    let log = site.log(0);
+    assert!(log.len() > 20, "{} changes", log.len());
+    fs::remove_dir(site.path("held")).unwrap();
+    assert_eq!(site.wait_for("held", &log), log);
+    // Nobody waits for them any more.
+    let begun = Instant::now();
+    let dropped = || {
+        let status = site.kept.status_of_daemon();
+        status["mirror"]["dropped_through"].as_u64().unwrap_or_default()
+    };
+    while dropped() < log.len() as u64 {
+        assert!(begun.elapsed() < PATIENCE, "{} of {}", dropped(), log.len());
+        editor.edit(&site.sim, &mut rng);
+        pause(Duration::from_millis(100));
+    }
+    // One that holds them no longer than they are kept anyway misses some, which is told.
+    daemon.reload(&site.with(&[("missed", "from = 'now'\nhold = '1ms'")]));
+    let begun = Instant::now();
+    while site.feed("missed").is_null() {
+        assert!(begun.elapsed() < PATIENCE, "it does not begin");
+        pause(Duration::from_millis(50));
+    }
+    let begun = Instant::now();
+    while daemon.all("undelivered changes dropped").is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "nothing was dropped");
+        editor.edit(&site.sim, &mut rng);
+        pause(Duration::from_millis(50));
+    }
+    let dropped = daemon.wait_for(|it| it.is("undelivered changes dropped"));
+    assert_eq!((dropped.text("feed"), dropped.level()), ("missed", "ERROR"), "{}", dropped.line);
+    assert!(dropped.number("changes") > 0, "{}", dropped.line);
+    // It is shown as long as nobody does something about it.
+    let begun = Instant::now();
+    let told = loop {
+        let status = site.kept.status_of_daemon();
+        let problems = status["problems"].as_array().cloned().unwrap_or_default();
+        let of_it = |it: &&Value| it["error"].to_string().contains("feed missed has missed");
+        if let Some(told) = problems.iter().find(of_it) {
+            break told.clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{problems:?}");
+        pause(Duration::from_millis(50));
+    };
+    assert_eq!(told["scope"], "feed", "{told}");
+    assert!(told["remedy"].to_string().contains("feeds replay missed"), "{told}");
+    fs::remove_dir(site.path("missed")).unwrap();
+    come_to_rest(&daemon);
+    // It is put right by delivering every item again.
+    site.kept.lines(&["feeds", "replay", "missed"]);
+    let items = site.kept.export(1).len();
+    let begun = Instant::now();
+    let read =
+        || all_lines(&site.path("missed")).iter().filter(|it| it.contains("\"op\":\"r\"")).count();
+    while read() < items {
+        assert!(begun.elapsed() < PATIENCE, "{} of {items}", read());
+        pause(Duration::from_millis(100));
+    }
+    let begun = Instant::now();
+    while site.kept.status_of_daemon()["problems"] != json!([]) {
+        assert!(begun.elapsed() < PATIENCE, "{}", site.kept.status_of_daemon()["problems"]);
+        pause(Duration::from_millis(50));
+    }
+    daemon.stop();
+}

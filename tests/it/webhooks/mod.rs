@@ -1,0 +1,7 @@
+//! Feeds that are webhooks, from outside.
+
+mod answers;
+mod deliveries;
+mod kill;
+mod rogue;
+mod site;

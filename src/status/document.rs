@@ -231,8 +231,8 @@ impl StatusDocument {
 }
 
 impl DaemonStatus {
-    /// This process.
-    pub fn of(progress: &Progress) -> Self {
+    /// This process at this time, in milliseconds since 1970 (UTC).
+    pub fn of(progress: &Progress, now_ms: i64) -> Self {
         let state = progress.sign_in().borrow().clone();
         let (sign_in, sign_in_reason) = match state {
             SignIn::Trying => (SignInStatus::Trying, None),
@@ -257,7 +257,7 @@ impl DaemonStatus {
             failures: progress.failures.get(),
             requests: progress.requests.get(),
             restarts: progress.restarts.get(),
-            feeds: FeedStatus::all(progress),
+            feeds: FeedStatus::all(progress, now_ms),
         }
     }
 }

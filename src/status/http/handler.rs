@@ -187,9 +187,10 @@ impl Handler {
         };
         self.seen.fresh_or(|| {
             let shown = self.live.shown.borrow().clone();
+            let now_ms = clock::now_ms();
             let document = compose(DocumentInput {
-                now_ms: clock::now_ms(),
-                daemon: Some(DaemonStatus::of(&self.live.progress)),
+                now_ms,
+                daemon: Some(DaemonStatus::of(&self.live.progress, now_ms)),
                 mirror_url: &self.mirror_url,
                 summary: summary.as_ref().map(|summary| match summary {
                     Ok(summary) => Ok(summary.as_ref()),

@@ -44,9 +44,9 @@ pub(super) fn encode(
     let help = "Time since the first change was found that is not delivered.";
     encoder.gauge("ewmirror_feed_lag", seconds, help, lag)?;
     let help = "Changes that are parked.";
-    encoder.gauge("ewmirror_feed_parked_changes", None, help, known(|it| Some(it.parked)))?;
+    encoder.gauge("ewmirror_feed_parked_changes", None, help, known(|it| it.parked))?;
     let help = "Changes that the log dropped before they were delivered.";
-    encoder.gauge("ewmirror_feed_missed_changes", None, help, known(|it| Some(it.missed)))?;
+    encoder.gauge("ewmirror_feed_missed_changes", None, help, known(|it| it.missed))?;
     let paused = known(|it| Some(u64::from(it.state == FeedStateStatus::Paused)));
     let help = "Whether the feed stands still until it is resumed.";
     encoder.gauge("ewmirror_feed_paused", None, help, paused)?;

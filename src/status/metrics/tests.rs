@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::domain::{FeedName, Iteration};
 use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary};
-use crate::progress::{InstanceState, RepositoryProgress};
+use crate::progress::{FeedActivity, InstanceState, RepositoryProgress};
 use crate::status::document::DaemonStatus;
 use crate::status::process;
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
@@ -24,7 +24,7 @@ fn document(
     compose(DocumentInput {
         instance: None,
         now_ms: NOW_MS,
-        daemon: Some(DaemonStatus::of(progress)),
+        daemon: Some(DaemonStatus::of(progress, NOW_MS)),
         mirror_url: "sqlite:///m.db",
         summary,
         repositories: vec![ConfiguredRepository {
@@ -84,7 +84,7 @@ fn full() -> String {
     progress.set_instance(instance);
     progress.feeds.note(FeedName::of("shop"), |feed| {
         feed.parked = 3;
-        feed.behind_since_ms = Some(i64::MAX);
+        feed.behind_since_ms = Some(NOW_MS - 2500);
         feed.last_success_ms = Some(NOW_MS);
         feed.counts.changes.add(9);
         feed.counts.failed.increment();
@@ -169,9 +169,27 @@ fn the_numbers_are_those_of_the_counters_and_of_the_document() {
         "ewmirror_feed_changes_total{feed=\"shop\"} 9",
         "ewmirror_feed_parked_changes{feed=\"shop\"} 3",
         "ewmirror_feed_lag_changes{feed=\"shop\"} 0",
+        "ewmirror_feed_lag_seconds{feed=\"shop\"} 2.5",
     ] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }
+}
+
+#[test]
+fn of_a_feed_that_another_daemon_delivers_no_figure_is_told() {
+    let progress = Progress::new();
+    progress.feeds.note(FeedName::of("shop"), |feed| {
+        feed.activity = FeedActivity::StandingBy;
+        feed.parked = 3;
+        feed.behind_since_ms = Some(NOW_MS - 2500);
+        feed.last_success_ms = Some(NOW_MS);
+    });
+    let document = document(&progress, Some(Ok(&kept())));
+    let text = text(snapshot(progress, document));
+    let told = text.lines().filter(|line| line.contains("{feed=\"shop\""));
+    // What this process has counted is so, even if another delivers now.
+    let is_gauge = |line: &&str| !line.contains("_total{");
+    assert_eq!(told.filter(is_gauge).collect::<Vec<_>>(), [""; 0], "{text}");
 }
 
 #[test]

@@ -200,7 +200,8 @@ impl TextPage {
 
     fn feed(&mut self, feed: &FeedStatus) {
         let state = match feed.state {
-            FeedStateStatus::Waiting => "up to date",
+            FeedStateStatus::Waiting if feed.lag_changes == Some(0) => "up to date",
+            FeedStateStatus::Waiting => "waiting",
             FeedStateStatus::Delivering => "delivering",
             FeedStateStatus::Retrying => "RETRYING",
             FeedStateStatus::Paused => "PAUSED",
@@ -211,13 +212,17 @@ impl TextPage {
             FeedStateStatus::Unknown => "unknown",
         };
         let mut line = format!("feed {}: {state}", PlainText(&feed.name));
-        write!(line, ", {} delivered, through change {}", feed.delivered, feed.delivered_through)
-            .expect("a string takes any text");
+        if let Some((delivered, through)) = feed.delivered.zip(feed.delivered_through) {
+            write!(line, ", {delivered} delivered, through change {through}")
+                .expect("a string takes any text");
+        }
         if let Some(behind) = feed.lag_changes.filter(|behind| *behind > 0) {
             write!(line, ", {behind} behind").expect("a string takes any text");
         }
-        if feed.parked > 0 {
-            write!(line, ", {} parked", feed.parked).expect("a string takes any text");
+        for (figure, word) in [(feed.parked, "parked"), (feed.missed, "missed")] {
+            if let Some(figure) = figure.filter(|figure| *figure > 0) {
+                write!(line, ", {figure} {word}").expect("a string takes any text");
+            }
         }
         self.line(format_args!("{line}"));
     }

@@ -30,7 +30,7 @@ pub(super) const PAGE: &[u8] = concat!(
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; \
      style-src 'sha256-+iuqi2FmT3rfNNdoRXeRCrXQH2qPfigEujXj5FHY+/I='; \
-     script-src 'sha256-relAksg+FINk6ABATpyzBzLz/KttgkCHAwouObiELTk='";
+     script-src 'sha256-iXTcWkFjwoxiPJ3BDg9XRXhzO/YAPcRcW3u2fgLpGZc='";
 
 #[cfg(test)]
 mod tests {

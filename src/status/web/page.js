@@ -240,6 +240,17 @@ function mirror(status) {
   return make("p", { class: "faint" }, `${url}: ${sizes}`);
 }
 
+// A feed that waits for changes has all that there are, unless some came this moment.
+function feedState(feed) {
+  return feed.state === "waiting" && feed.lag_changes === 0 ? "up to date" : feed.state;
+}
+
+// What another daemon delivers is known to that one.
+function lastDelivery(feed) {
+  if (feed.last_success_at_ms !== null) return clock(feed.last_success_at_ms);
+  return feed.delivered === null ? "–" : "never";
+}
+
 function feeds(status) {
   const all = status.daemon?.feeds ?? [];
   if (all.length === 0) return null;
@@ -248,13 +259,13 @@ function feeds(status) {
   const figure = (name, value, kind = "") => make("td", { "data-label": name, class: `number ${kind}`.trim() }, value);
   const rows = all.map((feed) => make("tr", {},
     make("td", { class: "item" }, feed.name),
-    make("td", { class: ["paused", "retrying"].includes(feed.state) ? "no" : "" }, feed.state),
+    make("td", { class: ["paused", "retrying"].includes(feed.state) ? "no" : "" }, feedState(feed)),
     figure("delivered", number(feed.delivered)),
     figure("to come", number(feed.lag_changes)),
     figure("behind", feed.lag_ms === null ? "–" : duration(feed.lag_ms)),
     figure("parked", number(feed.parked), feed.parked > 0 ? "no" : ""),
     figure("missed", number(feed.missed), feed.missed > 0 ? "no" : ""),
-    make("td", { "data-label": "last" }, feed.last_success_at_ms === null ? "never" : clock(feed.last_success_at_ms))));
+    make("td", { "data-label": "last" }, lastDelivery(feed))));
   return make("div", { class: "sheet" },
     make("h3", {}, "Feeds"),
     make("div", { class: "wide" },

@@ -11,6 +11,9 @@ use super::report::DoctorReport;
 use crate::config::{Environment, FeedConfig, FeedType};
 use crate::feed::{FeedSettings, WebhookReceiver};
 
+/// What is said to root, who may write anywhere: the daemon has another user, and a unit that shuts it in.
+const UNSEEN_BY_ROOT: &str = "; whether the daemon may write there, root cannot see: status tells of a feed that does not deliver";
+
 /// Looks at all of them.
 pub(super) async fn check(
     report: &mut DoctorReport,
@@ -39,15 +42,16 @@ fn file(report: &mut DoctorReport, check: &str, path: &Path) {
         report.fail(check, &found, remedy);
         return;
     }
+    let unseen = if rustix::process::geteuid().is_root() { UNSEEN_BY_ROOT } else { "" };
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => {
-            report.ok(check, &format!("{shown}, {} bytes", found.len()));
+            report.ok(check, &format!("{shown}, {} bytes{unseen}", found.len()));
         }
         Ok(_) => {
             let remedy = "move it away, or name another path";
             report.fail(check, &format!("{shown} is no regular file"), remedy);
         }
-        Err(_) => report.ok(check, &format!("{shown} is not there yet")),
+        Err(_) => report.ok(check, &format!("{shown} is not there yet{unseen}")),
     }
 }
 

@@ -231,7 +231,6 @@ async fn a_backend_that_is_ended_again_and_again_delays_and_doubles_nothing() {
         let place = place.clone();
         Handle::current().spawn(async move {
             let client = place.client().await;
-            let schema = format!("%{}%", place.address.schema);
             let (mut ended, mut page, mut of_page) = (0, 0, 0);
             loop {
                 // A call that is never let through would prove nothing.
@@ -252,8 +251,8 @@ async fn a_backend_that_is_ended_again_and_again_delays_and_doubles_nothing() {
                             SELECT DISTINCT pg_locks.pid FROM pg_locks
                             JOIN pg_class ON pg_class.oid = pg_locks.relation
                             JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
-                            WHERE pg_namespace.nspname LIKE $1 AND pid <> pg_backend_pid()) AS ours",
-                        &[&schema],
+                            WHERE pg_namespace.nspname = $1 AND pid <> pg_backend_pid()) AS ours",
+                        &[&&*place.address.schema],
                     )
                     .await
                     .unwrap();

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -12,7 +11,8 @@ use rustls::pki_types::PrivateKeyDer;
 use tempfile::TempDir;
 
 use crate::support::daemon::{config_file, ewmirror, output};
-use crate::support::{Daemon, Kept, Setup, Sim, repositories, sim};
+use crate::support::shop::SECRET;
+use crate::support::{Daemon, Kept, Setup, Sim, repositories, sim, write_secret};
 
 /// What a doctor said.
 #[derive(Debug)]
@@ -361,8 +361,7 @@ fn each_feed_is_looked_at_and_nothing_is_delivered() {
     let sim = Sim::start(repositories(&[(1, 20)]));
     let folder = TempDir::new().unwrap();
     let secret = folder.path().join("secret");
-    fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    write_secret(&secret, SECRET);
     let shop = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = shop.local_addr().unwrap().port();
     let asked = std::thread::spawn(move || {

@@ -1,11 +1,11 @@
 //! Feeds: a file has what the log has, whatever is done to the daemon and to the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ewmirror::simulator::{Options, Order};
 use fastrand::Rng;
@@ -15,10 +15,9 @@ use serde_json::{Value, json};
 use crate::page;
 use crate::support::editor::Editor;
 use crate::support::oracle;
-use crate::support::{Daemon, Kept, Setup, Sim, pause, repositories, sim, skipped};
-
-/// How long anything that is waited for may take on a slow machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{
+    Daemon, Kept, Setup, Sim, eventually, is_so, pause, repositories, sim, skipped,
+};
 
 /// A mirror whose passes follow each other at once, and a folder for files.
 pub(crate) struct Site {
@@ -32,7 +31,12 @@ pub(crate) struct Site {
 impl Site {
     /// One of so many items.
     pub(crate) fn new(items: usize) -> Self {
-        let sim = Sim::start(Options { order: Order::Id, ..repositories(&[(1, items)]) });
+        Self::of(Options { order: Order::Id, ..repositories(&[(1, items)]) })
+    }
+
+    /// One of this server.
+    pub(crate) fn of(options: Options) -> Self {
+        let sim = Sim::start(options);
         let kept = Kept::new(&sim);
         let mut setup = kept.setup();
         "page_size = 37\npage_interval = '0s'\npass_interval = '0s'".clone_into(&mut setup.paging);
@@ -47,9 +51,7 @@ impl Site {
 
     /// The same configuration with these feeds.
     pub(crate) fn with(&self, feeds: &[(&str, &str)]) -> Setup {
-        let mut setup = self.kept.setup();
-        setup.paging.clone_from(&self.setup.paging);
-        setup.mirror.clone_from(&self.setup.mirror);
+        let mut setup = self.setup.clone();
         for (name, keys) in feeds {
             let path = self.path(name).display().to_string();
             let feed =
@@ -61,15 +63,12 @@ impl Site {
 
     /// Waits until a file has the last change of the log, which nobody writes any more; its lines.
     pub(crate) fn wait_for(&self, name: &str, expected: &[String]) -> Vec<String> {
-        let begun = Instant::now();
-        loop {
+        eventually(|| {
             let lines = all_lines(&self.path(name));
-            if lines.last() == expected.last() {
-                return lines;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{} of {} lines", lines.len(), expected.len());
-            pause(Duration::from_millis(50));
-        }
+            let words = || format!("{} of {} lines", lines.len(), expected.len());
+            is_so(lines.last() == expected.last(), words)?;
+            Ok(lines)
+        })
     }
 
     /// The log after this change.
@@ -88,7 +87,7 @@ impl Site {
 /// The lines of a file and of those that it was before, the oldest first. Half a line is none.
 pub(crate) fn all_lines(path: &Path) -> Vec<String> {
     loop {
-        // A file may be compressed between the look at the folder and the look at the file.
+        // A file may be rotated or compressed between the look at the folder and the look at the file.
         if let Some(lines) = lines_at_once(path) {
             return lines;
         }
@@ -96,16 +95,14 @@ pub(crate) fn all_lines(path: &Path) -> Vec<String> {
 }
 
 fn lines_at_once(path: &Path) -> Option<Vec<String>> {
-    let name = path.file_name()?.to_str()?.to_owned() + ".";
-    let entries = fs::read_dir(path.parent()?).expect("the folder is there");
-    let entries = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let entries = old_files(path);
     let mut old: BTreeMap<String, String> = BTreeMap::new();
-    for entry in entries.filter(|entry| entry.starts_with(&name) && !entry.contains(".part")) {
-        let file = fs::File::open(path.with_file_name(&entry));
+    for entry in &entries {
+        let file = fs::File::open(path.with_file_name(entry));
         let mut file = file.ok()?;
         let mut text = String::new();
-        let stem = entry.strip_suffix(".gz").unwrap_or(&entry).to_owned();
-        if stem == entry {
+        let stem = entry.strip_suffix(".gz").unwrap_or(entry).to_owned();
+        if stem == *entry {
             file.read_to_string(&mut text).expect("text");
         } else {
             MultiGzDecoder::new(file).read_to_string(&mut text).expect("text");
@@ -114,8 +111,19 @@ fn lines_at_once(path: &Path) -> Option<Vec<String>> {
     }
     let mut text: String = old.into_values().collect();
     text += &fs::read_to_string(path).unwrap_or_default();
+    if old_files(path) != entries {
+        return None;
+    }
     let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
     Some(whole.map(str::to_owned).collect())
+}
+
+/// The names of the files that a file was before.
+pub(crate) fn old_files(path: &Path) -> BTreeSet<String> {
+    let name = path.file_name().and_then(|it| it.to_str()).expect("a plain name").to_owned() + ".";
+    let entries = fs::read_dir(path.parent().expect("a folder")).expect("the folder is there");
+    let entries = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    entries.filter(|entry| entry.starts_with(&name) && !entry.contains(".part")).collect()
 }
 
 /// Names of one second in the order in which they were given.
@@ -161,23 +169,15 @@ fn a_file_that_begins_at_the_beginning_is_the_log() {
     assert!(log.len() > 350, "{} changes", log.len());
     assert_eq!(site.wait_for("all", &log), log);
     assert_eq!(site.wait_for("small", &log), log);
-    let begun = Instant::now();
-    while fs::read_dir(site.folder.path()).unwrap().count() < 4 {
-        assert!(begun.elapsed() < PATIENCE, "nothing was rotated");
-        pause(Duration::from_millis(50));
-    }
+    assert!(!old_files(&site.path("small")).is_empty(), "nothing was rotated");
     let wanted = |line: &&String| line.contains("\"op\":\"c\"") || line.contains("\"op\":\"d\"");
     let wanted: Vec<Value> = log.iter().filter(wanted).map(|it| thinned(it)).collect();
-    let begun = Instant::now();
-    let told = loop {
+    let told = eventually(|| {
         let told = all_lines(&site.path("thin"));
-        if told.len() == wanted.len() || begun.elapsed() > PATIENCE {
-            break told;
-        }
-        pause(Duration::from_millis(50));
-    };
-    let told: Vec<Value> = told.iter().map(|it| serde_json::from_str(it).unwrap()).collect();
-    assert_eq!(told, wanted);
+        is_so(told.len() >= wanted.len(), || format!("{} of {}", told.len(), wanted.len()))?;
+        Ok(told)
+    });
+    assert_eq!(told.iter().map(|it| json_of(it)).collect::<Vec<_>>(), wanted);
     assert_eq!(fs::metadata(site.path("all")).unwrap().permissions().mode() & 0o777, 0o640);
     match page::shown(&address) {
         Some(page) => {
@@ -191,8 +191,12 @@ fn a_file_that_begins_at_the_beginning_is_the_log() {
     daemon.stop();
 }
 
-fn thinned(line: &str) -> Value {
-    let mut line: Value = serde_json::from_str(line).expect("JSON");
+pub(crate) fn json_of(line: &str) -> Value {
+    serde_json::from_str(line).expect("JSON")
+}
+
+pub(crate) fn thinned(line: &str) -> Value {
+    let mut line = json_of(line);
     line["before"] = Value::Null;
     line["after"] = Value::Null;
     line
@@ -210,34 +214,27 @@ fn a_file_that_begins_with_all_items_goes_on_without_a_gap_or_a_double() {
     daemon.reload(&site.with(&[("copy", "batch = 3")]));
     edit_a_while(&site, &mut editor, &mut rng, 40);
     come_to_rest(&daemon);
-    let log = site.log(0);
-    let lines = site.wait_for("copy", &log);
-    let first: Value = serde_json::from_str(&lines[0]).unwrap();
-    let at = first["source"]["sequence"].as_u64().unwrap();
-    let (read, changes): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| {
-        let line: Value = serde_json::from_str(line).unwrap();
-        line["source"]["sequence"] == at && line["op"] == "r"
-    });
-    let then = ["export", "--repository", "1", "--as-of", &at.to_string()];
-    let items: Vec<Value> =
-        site.kept.lines(&then).iter().map(|it| serde_json::from_str(it).unwrap()).collect();
-    let after = |it: &String| serde_json::from_str::<Value>(it).unwrap()["after"].clone();
-    assert_eq!(read.iter().map(after).collect::<Vec<_>>(), items);
-    assert_eq!(changes, site.log(at));
-    // Whoever folds it has what there is.
-    let mut fold: BTreeMap<u64, Value> = BTreeMap::new();
-    for line in read.iter().chain(&changes) {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let item = line["source"]["item"].as_u64().unwrap();
-        match &line["after"] {
-            Value::Null => drop(fold.remove(&item)),
-            after => drop(fold.insert(item, after.clone())),
-        }
-    }
-    let export: Vec<Value> =
-        site.kept.export(1).iter().map(|it| serde_json::from_str(it).unwrap()).collect();
-    assert_eq!(fold.into_values().collect::<Vec<_>>(), export);
+    let lines = site.wait_for("copy", &site.log(0));
+    is_items_and_changes(&site, &lines);
     daemon.stop();
+}
+
+/// These are an `r` for each item that there was at one instant, in the order of ids, and then the log from that
+/// instant on, byte for byte: so whoever folds them has what there is.
+fn is_items_and_changes(site: &Site, lines: &[String]) {
+    let first = json_of(&lines[0]);
+    let at = first["source"]["sequence"].as_u64().expect("a sequence").to_string();
+    let items = site.kept.lines(&["export", "--repository", "1", "--as-of", &at]);
+    let (read, changes) = lines.split_at(items.len());
+    for (line, item) in read.iter().zip(&items) {
+        let (told, item) = (json_of(line), json_of(item));
+        let mut expected = first.clone();
+        expected["source"]["item"] = item["itemId"].clone();
+        expected["after"] = item;
+        assert_eq!(told, expected);
+    }
+    assert_eq!((&first["op"], &first["before"]), (&json!("r"), &Value::Null));
+    assert_eq!(changes, site.log(at.parse().expect("a number")));
 }
 
 #[test]
@@ -264,9 +261,7 @@ fn kills_at_any_moment_lose_no_line_and_double_none() {
     let log = site.log(0);
     assert_eq!(site.wait_for("log", &log), log);
     assert_eq!(site.wait_for("small", &log), log);
-    let copy = site.wait_for("copy", &log);
-    let unique: std::collections::BTreeSet<&String> = copy.iter().collect();
-    assert_eq!(unique.len(), copy.len(), "a line came twice");
+    is_items_and_changes(&site, &site.wait_for("copy", &log));
     daemon.stop();
 }
 
@@ -289,22 +284,22 @@ fn feeds_come_and_go_by_reload_and_go_on_where_they_were() {
     let log = site.log(0);
     assert!(log.len() > before.len());
     assert_eq!(site.wait_for("log", &log), log);
-    // Another setting holds at once, and the place is kept.
+    // Another setting holds from the next change on, and the place is kept.
     let changed = daemon.reload(&site.with(&[("log", "from = 0\nthin = true")]));
     assert_eq!(changed.text("changed"), "feed log");
-    let thin = |site: &Site| {
-        let lines = all_lines(&site.path("log"));
-        lines.len() == site.log(0).len()
-            && lines.last().is_some_and(|it| it.contains("\"after\":null"))
-    };
     editor.edit(&site.sim, &mut rng);
     edit_a_while(&site, &mut editor, &mut rng, 5);
     come_to_rest(&daemon);
-    let begun = Instant::now();
-    while !thin(&site) {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", all_lines(&site.path("log")).last());
-        pause(Duration::from_millis(50));
-    }
+    let more = site.log(0);
+    assert!(more.len() > log.len());
+    let lines = eventually(|| {
+        let lines = all_lines(&site.path("log"));
+        is_so(lines.len() >= more.len(), || format!("{} of {}", lines.len(), more.len()))?;
+        Ok(lines)
+    });
+    assert_eq!(lines[..log.len()], log);
+    let thin: Vec<Value> = lines[log.len()..].iter().map(|it| json_of(it)).collect();
+    assert_eq!(thin, more[log.len()..].iter().map(|it| thinned(it)).collect::<Vec<_>>());
     daemon.stop();
 }
 
@@ -343,12 +338,12 @@ fn a_feed_is_paused_resumed_and_replayed_whoever_delivers() {
     let daemon = Daemon::run(&setup);
     oracle::wait_for_certified_pass(&daemon, 1);
     let expected: Vec<String> = more.iter().chain(&site.log(20)).cloned().collect();
-    let begun = Instant::now();
-    while all_lines(&site.path("log")).len() < expected.len() {
-        assert!(begun.elapsed() < PATIENCE, "it does not deliver again");
-        pause(Duration::from_millis(50));
-    }
-    assert_eq!(all_lines(&site.path("log")), expected);
+    let lines = eventually(|| {
+        let lines = all_lines(&site.path("log"));
+        is_so(lines.len() >= expected.len(), || format!("{} lines", lines.len()))?;
+        Ok(lines)
+    });
+    assert_eq!(lines, expected);
     daemon.stop();
     // The file that the commands are given here has no feed in it.
     assert_eq!(site.feed("log")["configured"], false);
@@ -373,21 +368,20 @@ fn what_is_no_file_of_ours_is_left_alone_and_told() {
     assert_eq!(site.wait_for("log", &log), log);
     daemon.wait_for(|it| it.is("feed delivers again"));
     // Half a line that somebody left is cut off, whole ones stay.
-    let inode = fs::metadata(&path).unwrap().ino();
+    let other = site.path("other");
+    fs::write(&other, "{\"before\":1}\nhalf").unwrap();
+    let inode = fs::metadata(&other).unwrap().ino();
     fs::rename(&path, site.path("moved")).unwrap();
-    fs::write(&path, "{\"before\":1}\nhalf").unwrap();
-    assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
+    fs::rename(&other, &path).unwrap();
     let mut editor = Editor::new(&site.sim, 1, false);
     edit_a_while(&site, &mut editor, &mut Rng::with_seed(12), 5);
     come_to_rest(&daemon);
     let whole = site.log(0);
-    let begun = Instant::now();
-    let expected = 1 + whole.len() - log.len();
-    while all_lines(&path).len() < expected {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", all_lines(&path));
-        pause(Duration::from_millis(50));
-    }
-    let lines = all_lines(&path);
+    assert!(whole.len() > log.len());
+    let lines = site.wait_for("log", &whole);
     assert_eq!((lines[0].as_str(), &lines[1..]), ("{\"before\":1}", &whole[log.len()..]));
+    // It is that file which was continued, and the other one has what it had.
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    assert_eq!(all_lines(&site.path("moved")), log);
     daemon.stop();
 }

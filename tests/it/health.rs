@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::notify::{Manager, is_status};
-use crate::support::{DEADLINE, Daemon, Kept, Setup, Sim, pause, repositories, sim};
+use crate::support::{DEADLINE, Daemon, Kept, Setup, Sim, pause, repositories, sim, write_secret};
 
 /// Between two looks: the endpoint's answers are good for a second.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -262,12 +262,8 @@ fn a_wrong_password_is_told_until_the_right_one_is_there() {
     let sim = Sim::start(Options { password: "right".to_owned(), ..repositories(&[(1, 150)]) });
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("password");
-    let give = |password: &str| {
-        std::fs::write(&file, password).expect("the password can be written");
-        // Whoever else looks at it does not want others to read it.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(&file, mode).expect("its mode can be set");
-    };
+    // Whoever else looks at it does not want others to read it.
+    let give = |password: &str| write_secret(&file, password);
     give("wrong");
     let login = format!("username = 'system'\npassword_file = '{}'", file.display());
     let watched = Watched::start(Setup { login, ..Setup::new(sim.url()) });

@@ -1,14 +1,13 @@
 //! The log waits for feeds, as long as each says, and tells what it drops that one had not delivered.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::feeds::{PATIENCE, Site, all_lines, come_to_rest, edit_a_while};
+use crate::feeds::{Site, all_lines, come_to_rest, edit_a_while};
 use crate::support::editor::Editor;
-use crate::support::{Daemon, oracle, pause};
+use crate::support::{Daemon, eventually, is_so, oracle};
 
 #[test]
 fn the_log_waits_for_a_feed_as_long_as_its_hold_says() {
@@ -32,44 +31,30 @@ fn the_log_waits_for_a_feed_as_long_as_its_hold_says() {
     fs::remove_dir(site.path("held")).unwrap();
     assert_eq!(site.wait_for("held", &log), log);
     // Nobody waits for them any more.
-    let begun = Instant::now();
-    let dropped = || {
+    eventually(|| {
         let status = site.kept.status_of_daemon();
-        status["mirror"]["dropped_through"].as_u64().unwrap_or_default()
-    };
-    while dropped() < log.len() as u64 {
-        assert!(begun.elapsed() < PATIENCE, "{} of {}", dropped(), log.len());
+        let dropped = status["mirror"]["dropped_through"].as_u64().unwrap_or_default();
         editor.edit(&site.sim, &mut rng);
-        pause(Duration::from_millis(100));
-    }
+        is_so(dropped >= log.len() as u64, || format!("{dropped} of {}", log.len()))
+    });
     // One that holds them no longer than they are kept anyway misses some, which is told.
     daemon.reload(&site.with(&[("missed", "from = 'now'\nhold = '1ms'")]));
-    let begun = Instant::now();
-    while site.feed("missed").is_null() {
-        assert!(begun.elapsed() < PATIENCE, "it does not begin");
-        pause(Duration::from_millis(50));
-    }
-    let begun = Instant::now();
-    while daemon.all("undelivered changes dropped").is_empty() {
-        assert!(begun.elapsed() < PATIENCE, "nothing was dropped");
+    eventually(|| is_so(!site.feed("missed").is_null(), || "it does not begin".to_owned()));
+    eventually(|| {
         editor.edit(&site.sim, &mut rng);
-        pause(Duration::from_millis(50));
-    }
+        let is_dropped = !daemon.all("undelivered changes dropped").is_empty();
+        is_so(is_dropped, || "nothing was dropped".to_owned())
+    });
     let dropped = daemon.wait_for(|it| it.is("undelivered changes dropped"));
     assert_eq!((dropped.text("feed"), dropped.level()), ("missed", "ERROR"), "{}", dropped.line);
     assert!(dropped.number("changes") > 0, "{}", dropped.line);
     // It is shown as long as nobody does something about it.
-    let begun = Instant::now();
-    let told = loop {
+    let told = eventually(|| {
         let status = site.kept.status_of_daemon();
         let problems = status["problems"].as_array().cloned().unwrap_or_default();
         let of_it = |it: &&Value| it["error"].to_string().contains("feed missed has missed");
-        if let Some(told) = problems.iter().find(of_it) {
-            break told.clone();
-        }
-        assert!(begun.elapsed() < PATIENCE, "{problems:?}");
-        pause(Duration::from_millis(50));
-    };
+        problems.iter().find(of_it).cloned().ok_or_else(|| format!("{problems:?}"))
+    });
     assert_eq!(told["scope"], "feed", "{told}");
     assert!(told["remedy"].to_string().contains("feeds replay missed"), "{told}");
     fs::remove_dir(site.path("missed")).unwrap();
@@ -77,17 +62,14 @@ fn the_log_waits_for_a_feed_as_long_as_its_hold_says() {
     // It is put right by delivering every item again.
     site.kept.lines(&["feeds", "replay", "missed"]);
     let items = site.kept.export(1).len();
-    let begun = Instant::now();
-    let read =
-        || all_lines(&site.path("missed")).iter().filter(|it| it.contains("\"op\":\"r\"")).count();
-    while read() < items {
-        assert!(begun.elapsed() < PATIENCE, "{} of {items}", read());
-        pause(Duration::from_millis(100));
-    }
-    let begun = Instant::now();
-    while site.kept.status_of_daemon()["problems"] != json!([]) {
-        assert!(begun.elapsed() < PATIENCE, "{}", site.kept.status_of_daemon()["problems"]);
-        pause(Duration::from_millis(50));
-    }
+    eventually(|| {
+        let lines = all_lines(&site.path("missed"));
+        let read = lines.iter().filter(|it| it.contains("\"op\":\"r\"")).count();
+        is_so(read >= items, || format!("{read} of {items}"))
+    });
+    eventually(|| {
+        let problems = &site.kept.status_of_daemon()["problems"];
+        is_so(*problems == json!([]), || problems.to_string())
+    });
     daemon.stop();
 }

@@ -18,6 +18,7 @@ mod documents;
 mod every;
 mod exactness;
 mod faults;
+mod feed_keys;
 mod feeds;
 mod foreign;
 mod health;

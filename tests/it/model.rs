@@ -1,15 +1,13 @@
 //! The daemon follows the model: whatever the server answers like, items are read, and called by what is
 //! known.
 
-use std::time::{Duration, Instant};
-
 use ewmirror::simulator::{Options, SimulatedModel};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::attributes::{TELLING, server};
 use crate::documents;
-use crate::support::{DEADLINE, Daemon, Kept, Setup, Sim, for_each, pause, repositories, sim};
+use crate::support::{Daemon, Kept, Setup, Sim, eventually, for_each, is_so, repositories, sim};
 
 /// Its settings.
 fn setup(kept: &Kept, more: &str) -> Setup {
@@ -167,12 +165,11 @@ fn the_status_says_what_the_server_calls_a_repository_and_when_its_model_was_rea
         document["repositories"][0].clone()
     };
     // What is served is a moment old.
-    let deadline = Instant::now() + DEADLINE;
-    while asked()["model_read_at_ms"].is_null() {
-        assert!(Instant::now() < deadline, "{}", asked());
-        pause(Duration::from_millis(50));
-    }
-    assert_eq!(asked()["name"], "Products");
+    let told = eventually(|| {
+        let told = asked();
+        is_so(!told["model_read_at_ms"].is_null(), || told.to_string()).map(|()| told)
+    });
+    assert_eq!(told["name"], "Products");
     daemon.stop();
     // The same of the database, once nobody writes it.
     let told = kept.status();

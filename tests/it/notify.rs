@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::support::shop::{Signal, signal};
 use crate::support::{DEADLINE, Daemon, Setup, Sim, pause, repositories, sim};
 
 /// The manager gives the process up after so long; short, so that the tests are.
@@ -145,8 +146,8 @@ fn a_process_that_stands_still_is_silent_and_speaks_again_once_it_goes_on() {
     for _ in 0..5 {
         manager.wait_for(is_alive);
     }
-    daemon.signal("STOP");
-    pause(Duration::from_millis(100));
+    // It has stopped once this returns.
+    signal(daemon.process(), Signal::STOP);
     manager.drain();
     assert_eq!(manager.next(2 * WATCHDOG), None);
     daemon.signal("CONT");

@@ -6,15 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Daemon, Setup, Sim, pause, repositories, sim, skipped};
+use crate::support::{Daemon, Setup, Sim, eventually, is_so, pause, repositories, sim, skipped};
 
 pub(crate) const BROWSER: &str = "/usr/bin/chromium";
 
 /// What a page is given to ask for the document and show it, in milliseconds of its own clock.
 const SETTLED_AFTER: &str = "--virtual-time-budget=3000";
-
-/// The endpoint's answers are good for a second.
-const FRESH: Duration = Duration::from_millis(1500);
 
 /// Between two looks: many pages of the slow repository.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -45,6 +42,14 @@ pub(crate) fn shown_at(url: &str) -> Option<String> {
     assert!(dom.contains("</html>"), "{}: {said}", output.status);
     assert!(!said.contains("Content Security Policy"), "{said}");
     Some(dom)
+}
+
+/// The page once it shows this: the endpoint's answers may be a second old.
+fn shown_with(address: &str, words: &str) -> String {
+    eventually(|| {
+        let page = shown(address).expect("the browser is still there");
+        is_so(page.contains(words), || format!("no {words}: {page}")).map(|()| page)
+    })
 }
 
 /// What stands between two texts.
@@ -108,8 +113,7 @@ fn the_page_shows_the_repositories_and_keeps_up_with_them() {
     sim.door("edit", &json!({"repository": 2, "clear": 0.75}));
     daemon.signal("USR1");
     daemon.wait_for(|it| it.is_of("deletions held", 2));
-    pause(FRESH);
-    let held = shown(&listen).expect("the browser is still there");
+    let held = shown_with(&listen, "deletions held back");
     let alerts = between(&held, "id=\"alerts\"", "<main>");
     assert!(alerts.contains("2 Media: 1") && alerts.contains("deletions held back"), "{alerts}");
     let approve = format!("{} approve-deletes --repository 2", daemon.command());
@@ -121,8 +125,7 @@ fn the_page_shows_the_repositories_and_keeps_up_with_them() {
     let address = sim.address().to_string();
     sim.stop();
     daemon.wait_for(|it| it.is("request failed") && it.number("attempt") >= 2);
-    pause(FRESH);
-    let away = shown(&listen).expect("the browser is still there");
+    let away = shown_with(&listen, "failing: nothing goes on");
     let alerts = between(&away, "id=\"alerts\"", "<main>");
     assert!(alerts.contains("Server: search failed: no connection") && alerts.contains(&address));
     assert!(alerts.contains("check server.url") && alerts.contains("times in a row"), "{alerts}");

@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::mirror::edit;
-use crate::support::{Daemon, Setup, Sim, for_each, repositories};
+use crate::support::{DEADLINE, Daemon, Setup, Sim, for_each, repositories};
 
 #[test]
 fn a_new_page_size_and_pace_hold_from_the_next_page_and_keep_the_pass() {
@@ -24,7 +24,6 @@ fn a_new_page_size_and_pace_hold_from_the_next_page_and_keep_the_pass() {
     assert!(pass.truth("certified"), "{}", pass.line);
     assert_eq!(pass.number("items"), 1000);
     assert!(pass.number("pages") < 15, "{}", pass.line);
-    assert!(pass.at.duration_since(reloaded.at) < Duration::from_secs(5));
     let ended = daemon.stop();
     assert_eq!(ended.all("signed in").len() + ended.all("session renewed").len(), 1);
     assert_eq!(sim.counts().logins, 1);
@@ -228,17 +227,17 @@ fn a_corrected_password_is_tried_at_once() {
         command.env_remove("EWMIRROR_LOGIN__PASSWORD");
     };
     let daemon = Daemon::start_with(&["run"], &setup, without_variable);
-    // The second denial is followed by a wait of ten seconds.
-    let denied = daemon.wait_for(|it| it.is("request failed") && it.number("attempt") == 2);
-    assert!(denied.number("retry_in_ms") >= 10_000);
+    // The third denial is followed by a wait that nobody would sit out here.
+    let denied = daemon.wait_for(|it| it.is("request failed") && it.number("attempt") == 3);
+    let wait = Duration::from_millis(denied.number("retry_in_ms"));
+    assert!(wait > 2 * DEADLINE, "{}", denied.line);
     fs::write(&file, "right\n").unwrap();
-    let reloaded = daemon.reload(&setup);
-    let signed_in = daemon.wait_for(|it| it.is("signed in"));
-    assert!(signed_in.at.duration_since(reloaded.at) < Duration::from_secs(5));
+    daemon.reload(&setup);
+    daemon.wait_for(|it| it.is("signed in"));
     daemon.wait_for_pass(1, 1);
     let ended = daemon.stop();
     assert!(ended.all("reconnected").is_empty(), "the server was never away");
-    assert_eq!(sim.counts().failed_logins, 2);
+    assert_eq!(sim.counts().failed_logins, 3);
 }
 
 #[test]
@@ -300,7 +299,6 @@ fn settings_that_let_every_request_fail_can_be_corrected() {
         let pass = daemon.wait_from(reloaded.index, |it| it.is("pass complete"));
         assert!(pass.truth("certified"), "{}", pass.line);
         assert_eq!(pass.number("items"), 900);
-        assert!(pass.at.duration_since(reloaded.at) < Duration::from_secs(10));
         daemon.stop();
     });
 }

@@ -10,12 +10,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -24,7 +23,8 @@ use tempfile::TempDir;
 
 use crate::support::spiteful::{KINDS, SHAPES, Spiteful};
 use crate::support::{
-    DEADLINE, Daemon, Ended, Setup, Sim, for_each, pause, repositories, sim, skipped,
+    Daemon, Ended, Setup, Sim, eventually, for_each, is_so, repositories, sim, skipped,
+    write_secret,
 };
 
 /// Each end shows by itself, however what stands between is spelt.
@@ -167,8 +167,7 @@ impl Place {
     /// Feeds of every kind, one by way of a proxy; whoever they talk to throws back what it is told.
     fn feeds(&self, secrets: &TempDir) -> String {
         let secret = secrets.path().join("secret");
-        fs::write(&secret, format!("whsec_{}", OF_FEEDS[3])).expect("the secret can be written");
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("its mode");
+        write_secret(&secret, &format!("whsec_{}", OF_FEEDS[3]));
         let (secret, shop, proxy) = (secret.display(), throw_back(), throw_back());
         format!(
             "\n[[feed]]\nname = 'file'\ntype = 'file'\npath = '{}'\n\
@@ -289,20 +288,15 @@ fn a_daemon_that_runs_shows_no_secret_anywhere() {
         sim.wait_until(|counts| counts.logins > 2 && counts.pages > 2);
 
         // What the receiver has said is put down, and what the proxy has said is told.
-        let begun = Instant::now();
-        loop {
+        eventually(|| {
             let feeds = place.ask(&["feeds", "--json"], &setup);
             let status = place.ask(&["status", "--json"], &setup);
             let [feeds, status] =
                 [feeds, status].map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
-            if feeds.contains("answered with status 4")
-                && status.contains("feed far does not deliver")
-            {
-                break;
-            }
-            assert!(begun.elapsed() < DEADLINE, "{feeds}\n{status}\n{}", daemon.tail());
-            pause(Duration::from_millis(200));
-        }
+            let is_told = feeds.contains("answered with status 4")
+                && status.contains("feed far does not deliver");
+            is_so(is_told, || format!("{feeds}\n{status}\n{}", daemon.tail()))
+        });
 
         let mut told = Vec::new();
         let address = place.listen.parse().expect("an address");

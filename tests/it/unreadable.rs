@@ -2,13 +2,12 @@
 //! holds nothing else up; and a server that is away, or a list that has shrunk, costs neither.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::mirror::{edit, ids, next_pass};
 use crate::support::oracle::{self, Fold};
-use crate::support::{DEADLINE, Daemon, Event, Kept, Sim, for_each, pause, repositories, sim};
+use crate::support::{Daemon, Event, Kept, Sim, eventually, for_each, is_so, repositories, sim};
 
 const ITEMS: usize = 500;
 
@@ -230,16 +229,13 @@ fn a_window_that_cannot_be_read_is_a_problem_until_a_pass_ends_without_it() {
     spoil(&sim, SPOILT, "server-error");
     let daemon = Daemon::run(&setup);
     daemon.wait_for_pass(1, 1);
-    let begun = Instant::now();
-    let look_until = |what: &dyn Fn(&[Value]) -> bool| loop {
-        let (_, body) = sim::request(address, "GET", "/status", "");
-        let document: Value = serde_json::from_str(&body).expect("the document is JSON");
-        let problems = document["problems"].as_array().expect("it has problems");
-        if what(problems) {
-            return problems.clone();
-        }
-        assert!(begun.elapsed() < DEADLINE, "{document}");
-        pause(std::time::Duration::from_millis(100));
+    let look_until = |what: &dyn Fn(&[Value]) -> bool| {
+        eventually(|| {
+            let (_, body) = sim::request(address, "GET", "/status", "");
+            let document: Value = serde_json::from_str(&body).expect("the document is JSON");
+            let problems = document["problems"].as_array().expect("it has problems");
+            is_so(what(problems), || document.to_string()).map(|()| problems.clone())
+        })
     };
     let is_of_window = |it: &Value| {
         let error = it["error"].as_str().unwrap_or_default();

@@ -120,7 +120,7 @@ async fn a_decompression_bomb_stops_at_the_cap() {
         assert_eq!(error.kind, RequestErrorKind::TooLarge { limit: 8 * 1024 * 1024 });
         assert!(error.to_string().contains("server.max_response_size"), "{error}");
         assert!(error.remedy().unwrap().contains("server.max_response_size"));
-        assert!(started.elapsed() < Duration::from_secs(5), "{encoding}: read past the cap");
+        assert!(started.elapsed() < Duration::from_secs(20), "{encoding}: read past the cap");
     }
 }
 
@@ -184,8 +184,8 @@ async fn an_answer_that_hangs_runs_into_the_right_time_out() {
     for (steps, expected) in cases {
         let server = Server::start(move |_| steps.clone()).await;
         let mut setup = Setup::new(&server.url());
-        setup.server.request_timeout = Duration::from_millis(600);
-        setup.server.idle_timeout = Duration::from_millis(200);
+        setup.server.request_timeout = Duration::from_secs(6);
+        setup.server.idle_timeout = Duration::from_secs(1);
         let error = failed(search_at(&setup).await);
         assert_eq!(error.kind, RequestErrorKind::Timeout(expected));
         assert!(error.remedy().is_some());
@@ -196,11 +196,11 @@ async fn an_answer_that_hangs_runs_into_the_right_time_out() {
 async fn a_dripping_answer_is_not_idle_but_ends_with_the_request_time() {
     let drip = [ServerStep::Send(b" ".to_vec()), ServerStep::Wait(Duration::from_millis(50))];
     let mut steps = vec![head(100_000)];
-    steps.extend(drip.iter().cloned().cycle().take(200));
+    steps.extend(drip.iter().cloned().cycle().take(2000));
     let server = Server::start(move |_| steps.clone()).await;
     let mut setup = Setup::new(&server.url());
-    setup.server.request_timeout = Duration::from_millis(700);
-    setup.server.idle_timeout = Duration::from_millis(500);
+    setup.server.request_timeout = Duration::from_secs(4);
+    setup.server.idle_timeout = Duration::from_secs(3);
     let error = failed(search_at(&setup).await);
     assert_eq!(error.kind, RequestErrorKind::Timeout(TimeoutKind::Request));
     assert_eq!(error.status, Some(200));
@@ -210,7 +210,7 @@ async fn a_dripping_answer_is_not_idle_but_ends_with_the_request_time() {
 async fn a_slow_answer_within_its_time_is_read() {
     let (first, second) = PAGE.split_at(30);
     let steps = vec![
-        ServerStep::Wait(Duration::from_millis(300)),
+        ServerStep::Wait(Duration::from_secs(4)),
         head(PAGE.len()),
         ServerStep::Send(first.into()),
         ServerStep::Wait(Duration::from_millis(100)),
@@ -219,7 +219,7 @@ async fn a_slow_answer_within_its_time_is_read() {
     let server = Server::start(move |_| steps.clone()).await;
     let mut setup = Setup::new(&server.url());
     // The server may think for longer than it may be silent in the middle of an answer.
-    setup.server.idle_timeout = Duration::from_millis(250);
+    setup.server.idle_timeout = Duration::from_secs(3);
     assert_eq!(search_at(&setup).await.unwrap().total, 7);
 }
 

@@ -152,6 +152,52 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_is_followed_by_another_before_it_is_too_large_or_once_it_is_too_old() {
+        let place = |length| FilePlace {
+            device: 1,
+            inode: 2,
+            length,
+            tail: 3,
+            begun_ms: 1_764_000_000_000,
+        };
+        let settings = |max_age| FeedFileSettings { path: "/f".into(), max_size: 100, max_age };
+        let is_due = |max_age: Option<u64>, length, more, age_ms: i64| {
+            let settings = settings(max_age.map(Duration::from_millis));
+            is_due(&settings, &place(length), more, 1_764_000_000_000 + age_ms)
+        };
+        // The last byte that there is room for, and one more; a batch that is too large for any file has one.
+        for (length, more, due) in
+            [(99, 1, false), (100, 1, true), (1, 100, true), (0, 101, false), (1, u64::MAX, true)]
+        {
+            assert_eq!(is_due(None, length, more, i64::MAX / 4), due, "{length} and {more}");
+        }
+        for (age_ms, due) in [(0, false), (1000, false), (1001, true), (-5000, false)] {
+            assert_eq!(is_due(Some(1000), 10, 1, age_ms), due, "{age_ms}");
+            // An empty file is as good as a new one.
+            assert!(!is_due(Some(1000), 0, 1, age_ms), "{age_ms}");
+        }
+        assert!(!is_due(Some(u64::MAX), 10, 1, i64::MAX / 4));
+    }
+
+    #[test]
+    fn what_is_compressed_is_there_once_and_for_the_same_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = folder.path().join("f.20251124T160000Z");
+        fs::write(&old, "{\"before\":1}\n".repeat(1000)).unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o600)).unwrap();
+        compress(&old).unwrap();
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(names, ["f.20251124T160000Z.gz"]);
+        let new = with_suffix(&old, "gz");
+        assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o7777, MODE);
+        let mut text = String::new();
+        let mut decoder = flate2::read::GzDecoder::new(File::open(new).unwrap());
+        io::Read::read_to_string(&mut decoder, &mut text).unwrap();
+        assert_eq!(text, "{\"before\":1}\n".repeat(1000));
+    }
+
+    #[test]
     fn a_rotated_file_is_known_by_its_name_and_no_other_is() {
         assert_eq!(stamp(1_764_000_000_123), "20251124T160000Z");
         for name in ["20251124T160000Z", "20251124T160000Z-1", "20251124T160000Z-12"] {

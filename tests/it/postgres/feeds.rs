@@ -2,8 +2,7 @@
 //! that take a feed over from each other.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
@@ -16,10 +15,13 @@ use super::{cluster, setup};
 use crate::mirror::edit;
 use crate::support::cluster::Cluster;
 use crate::support::shop::{Delivery, Moment, SECRET, Shop, Signal, judge, sequences, signal};
-use crate::support::{Daemon, Setup, Sim, for_each, repositories};
+use crate::support::{DEADLINE, Daemon, Setup, Sim, for_each, repositories, write_secret};
 
-/// Enough for batches to be left in every round.
+/// Enough for batches to be left in every round: each delivers a handful at most, whatever the machine's speed.
 const ITEMS: usize = 400;
+
+/// After so many deliveries a daemon is killed whose connection broke: it has gone on.
+const BROKEN_FOR: usize = 3;
 
 /// What is done at a message, and its name.
 type NamedAct = (&'static str, fn(u32) -> Act);
@@ -47,8 +49,7 @@ impl Scene {
         sim.door("items-call", &json!({"mode": "honest"}));
         let folder = TempDir::new().expect("a directory for the test");
         let scene = Self { cluster, sim, shop: Shop::open(), folder };
-        fs::write(scene.secret(), SECRET).expect("it can be written");
-        fs::set_permissions(scene.secret(), fs::Permissions::from_mode(0o600)).expect("its mode");
+        write_secret(&scene.secret(), SECRET);
         let first = Daemon::start(&["once"], &setup(&scene.sim, &[scene.cluster.port()], "z"));
         assert!(first.finish().status.success());
         Some(scene)
@@ -111,15 +112,16 @@ fn whatever_befalls_the_message_that_stores_a_cursor_no_change_is_lost() {
                 proxy.hold();
                 let daemon = Daemon::run(&setup);
                 proxy.at(Place::Write(write, message), act(daemon.process()));
-                let before = scene.shop.heard().len();
-                proxy.heal();
-                if name.starts_with("killed") {
-                    drop(daemon.finish());
-                } else {
-                    scene.shop.wait_for(&daemon, |heard| heard.len() > before + 3);
-                    assert!(daemon.all("panic").is_empty(), "{what}");
-                    daemon.kill();
+                if name.starts_with("broken") {
+                    let process = daemon.process();
+                    let kill = move || signal(process, Signal::KILL);
+                    scene.shop.at(Moment::Heard, BROKEN_FOR, kill);
                 }
+                proxy.heal();
+                let ended = daemon.finish();
+                assert_eq!(ended.status.signal(), Some(9), "{what}");
+                assert!(ended.all("panic").is_empty(), "{what}");
+                scene.shop.quiet();
                 free(&scene.cluster);
             }
         }
@@ -179,11 +181,13 @@ fn another_daemon_goes_on_with_the_batch_under_way_and_what_wakes_up_delivers_no
         });
         let (one_setup, setup) = (scene.setup(port, "a", 5), scene.setup(port, "b", 5));
         let one = Daemon::run(&one_setup);
-        is_reached.recv().expect("it delivers");
+        let is_there = is_reached.recv_timeout(DEADLINE);
+        assert!(is_there.is_ok(), "{what}: it is not reached:\n{}", one.tail());
         let other = Daemon::run(&setup);
         other.wait_for(|it| it.is("standing by"));
         sender.send(one.process()).expect("it waits for it");
-        is_done.recv().expect("it was done");
+        let is_over = is_done.recv_timeout(DEADLINE);
+        assert!(is_over.is_ok(), "{what}: it is not done:\n{}", one.tail());
         let before = scene.shop.heard().len();
         // Its answer, which nobody has read where it was stopped before, is no answer to the other.
         let of_other = |heard: &[Delivery]| heard.iter().filter(|it| it.path == "/hooks/b").count();

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Pulled, TOKEN};
 use crate::browser::Browser;
-use crate::support::{DEADLINE, pause, skipped};
+use crate::support::{eventually, is_so, skipped};
 
 #[test]
 fn the_page_finds_an_item_its_history_what_is_held_back_and_all_of_them() {
@@ -60,12 +59,11 @@ fn the_page_finds_an_item_its_history_what_is_held_back_and_all_of_them() {
     browser.click("#export");
     browser.wait_until("document.getElementById('downloaded')");
     let file = browser.downloads().join("repository-1-81.ndjson");
-    let begun = Instant::now();
     let whole = pulled.kept.export(1).join("\n") + "\n";
-    while fs::read_to_string(&file).ok().as_ref() != Some(&whole) {
-        assert!(begun.elapsed() < DEADLINE, "{:?}", fs::read_to_string(&file));
-        pause(Duration::from_millis(50));
-    }
+    eventually(|| {
+        let found = fs::read_to_string(&file);
+        is_so(found.as_ref().ok() == Some(&whole), || format!("{found:?}"))
+    });
 
     // Over time, from the ledger.
     browser.click("#ledger");

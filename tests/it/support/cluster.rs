@@ -3,12 +3,14 @@
 //!
 //! It stops with the process that started it, however that ends.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -19,7 +21,8 @@ const WITHIN: Duration = Duration::from_secs(120);
 /// How often a server is looked at that starts or ends.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Ports that the system gives to nobody by itself, so that a server can come back to its own.
+/// Ports that the system gives to nobody who does not ask for one by number, so that a server can go away and come
+/// back to its own.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A database cluster, and its server while it runs.
@@ -249,10 +252,14 @@ fn is_root() -> bool {
     status.lines().any(|line| line.starts_with("Uid:\t0\t"))
 }
 
-fn free_port() -> u16 {
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(PORTS)).take(1000);
-    ports.find(free).expect("some port is free")
+/// A port that is free now, and that neither the system nor this function gives to anybody else, so that nobody
+/// takes it before it is listened at.
+pub(crate) fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(PORTS)).take(10_000);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(|port| is_free(port) && given.insert(*port)).expect("some port is free")
 }
 
 /// Where PostgreSQL's programs are: in the folder that `EWMIRROR_POSTGRES` names, or of several versions the

@@ -9,13 +9,17 @@ pub(crate) mod kept;
 pub(crate) mod machine;
 pub(crate) mod oracle;
 pub(crate) mod postgres;
+pub(crate) mod python;
 pub(crate) mod servers;
 pub(crate) mod shop;
 pub(crate) mod sim;
 pub(crate) mod spiteful;
 
+use std::fs;
 use std::io::Write;
-use std::time::Duration;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 pub(crate) use await_event::Event;
 pub(crate) use daemon::{Daemon, Ended, Setup, ewmirror};
@@ -25,6 +29,9 @@ pub(crate) use sim::{Sim, repositories};
 /// The one deadline of everything that is waited for: long enough for a machine that is busy with
 /// other things, so that to meet it is never luck.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How often something is looked at that tells nobody by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a stop may take, whatever the server does.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -47,4 +54,29 @@ pub(crate) fn skipped(check: &str, why: &str) {
 pub(crate) fn pause(duration: Duration) {
     // Woken too early it is another random moment, and as good.
     std::thread::park_timeout(duration);
+}
+
+/// Looks now and then until there is what is looked for, which must come in time; else the words of the last
+/// look say what there was.
+#[track_caller]
+pub(crate) fn eventually<T>(mut look: impl FnMut() -> Result<T, String>) -> T {
+    let begun = Instant::now();
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(words) => assert!(begun.elapsed() < DEADLINE, "{words}"),
+        }
+        pause(LOOK_EVERY);
+    }
+}
+
+/// `Ok` once it is so, for [`eventually`].
+pub(crate) fn is_so(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if is_so { Ok(()) } else { Err(otherwise()) }
+}
+
+/// Writes a file that its owner alone can read.
+pub(crate) fn write_secret(path: &Path, text: &str) {
+    fs::write(path, text).expect("the secret can be written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("its mode can be set");
 }

@@ -1,9 +1,9 @@
 //! A receiver of webhooks that answers as it is told, and does things at moments of a delivery.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -13,7 +13,7 @@ pub(crate) use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 
-use super::{DEADLINE, Daemon, pause};
+use super::{DEADLINE, Daemon, eventually, pause};
 
 /// The secret of every feed that such a receiver takes from.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -49,13 +49,27 @@ impl Delivery {
 
     /// Whether the secret has signed it.
     pub(crate) fn is_signed(&self) -> bool {
-        let key = SECRET.strip_prefix("whsec_").expect("a secret");
+        self.is_signed_by(SECRET)
+    }
+
+    /// Whether this secret, or one of those that it may have, has signed it.
+    pub(crate) fn is_signed_by(&self, secret: &str) -> bool {
+        let key = secret.strip_prefix("whsec_").expect("a secret");
         let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(key).expect("base64"));
-        let signed = format!("{}.{}.{}", self.id(), self.headers["webhook-timestamp"], self.body);
-        self.headers["webhook-signature"].split(' ').any(|signature| {
-            let signature = signature.strip_prefix("v1,").and_then(|it| STANDARD.decode(it).ok());
-            signature.is_some_and(|it| hmac::verify(&key, signed.as_bytes(), &it).is_ok())
-        })
+        let signed = self.signed();
+        let is_valid = |it: &Vec<u8>| hmac::verify(&key, signed.as_bytes(), it).is_ok();
+        self.signatures("v1,").iter().any(is_valid)
+    }
+
+    /// The signatures of this kind.
+    pub(crate) fn signatures(&self, kind: &str) -> Vec<Vec<u8>> {
+        let all = self.headers["webhook-signature"].split(' ');
+        all.filter_map(|it| STANDARD.decode(it.strip_prefix(kind)?).ok()).collect()
+    }
+
+    /// What is signed.
+    pub(crate) fn signed(&self) -> String {
+        format!("{}.{}.{}", self.id(), self.headers["webhook-timestamp"], self.body)
     }
 }
 
@@ -83,6 +97,28 @@ struct Shared {
     answer: Mutex<Option<Answer>>,
     /// What is done at which moment, after so many others of its kind.
     acts: Mutex<Vec<(Moment, usize, Act)>>,
+    door: Mutex<Door>,
+    /// Somebody has come in or gone.
+    moved: Condvar,
+}
+
+/// Who is in the shop.
+#[derive(Default)]
+struct Door {
+    /// How many are being served.
+    served: usize,
+    /// Connections of [`Shop::quiet`], which nobody serves.
+    marks: BTreeSet<SocketAddr>,
+}
+
+/// Somebody who is being served, until this is dropped.
+struct Guest<'a>(&'a Shared);
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.door).served -= 1;
+        self.0.moved.notify_all();
+    }
 }
 
 /// Somebody who takes webhooks.
@@ -100,9 +136,20 @@ impl Shop {
         let shop = Self { port, shared: Arc::default() };
         let open = shop.clone();
         std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
+            while let Ok((stream, from)) = listener.accept() {
+                {
+                    let mut door = lock(&open.shared.door);
+                    if door.marks.remove(&from) {
+                        open.shared.moved.notify_all();
+                        continue;
+                    }
+                    door.served += 1;
+                }
                 let open = open.clone();
-                std::thread::spawn(move || open.serve(&stream));
+                std::thread::spawn(move || {
+                    let _guest = Guest(&open.shared);
+                    open.serve(&stream);
+                });
             }
         });
         shop
@@ -148,6 +195,21 @@ impl Shop {
         }
     }
 
+    /// Waits until nobody is being served or waits to be, and forgets what was still to be done: what comes
+    /// after that is of a later round. For a moment when nobody delivers.
+    pub(crate) fn quiet(&self) {
+        let mut door = lock(&self.shared.door);
+        // Connections are taken in the order in which they came, so when this one is, all before it have been.
+        let mark = TcpStream::connect(("127.0.0.1", self.port)).expect("it is open");
+        let mark = mark.local_addr().expect("an address");
+        door.marks.insert(mark);
+        let is_busy = |door: &mut Door| door.served > 0 || door.marks.contains(&mark);
+        let waited = self.shared.moved.wait_timeout_while(door, DEADLINE, is_busy);
+        let is_late = waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
+        assert!(!is_late, "somebody is served for ever");
+        lock(&self.shared.acts).clear();
+    }
+
     /// Answers so from now on.
     pub(crate) fn answers(
         &self,
@@ -167,15 +229,11 @@ impl Shop {
         daemon: &Daemon,
         is_so: impl Fn(&[Delivery]) -> bool,
     ) -> Vec<Delivery> {
-        let begun = Instant::now();
-        loop {
+        eventually(|| {
             let heard = self.heard();
-            if is_so(&heard) {
-                return heard;
-            }
-            assert!(begun.elapsed() < DEADLINE, "{} deliveries:\n{}", heard.len(), daemon.tail());
-            pause(Duration::from_millis(20));
-        }
+            let words = || format!("{} deliveries:\n{}", heard.len(), daemon.tail());
+            super::is_so(is_so(&heard), words).map(|()| heard)
+        })
     }
 }
 

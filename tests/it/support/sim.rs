@@ -9,10 +9,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::DEADLINE;
-
-/// A range of ports that the system gives to nobody who does not ask for one by number, so that a
-/// server can go away and come back on the same port.
-const PORTS_TO_RETURN_TO: std::ops::Range<u16> = 20_000..32_000;
+pub(crate) use super::cluster::free_port;
 
 /// How often a simulator is looked at that is waited for: it tells nobody by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -126,15 +123,6 @@ impl Sim {
         let Self { simulator, runtime } = self;
         runtime.block_on(simulator.stop());
     }
-}
-
-/// A port that is free now and that the system gives to nobody by itself.
-pub(crate) fn free_port() -> u16 {
-    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    std::iter::repeat_with(|| fastrand::u16(PORTS_TO_RETURN_TO))
-        .take(1000)
-        .find(free)
-        .expect("some port is free")
 }
 
 /// One HTTP request; its status and its body.

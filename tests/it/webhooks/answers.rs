@@ -4,9 +4,18 @@
 use std::fs;
 use std::sync::atomic::Ordering;
 
-use super::rogue::{Misdeed, Rogue, authority, secured};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::rogue::{Misdeed, Rogue, authority, secured, tunnel};
 use super::site::Site;
 use crate::support::{Daemon, sim};
+
+/// Long enough for every answer that comes, on any machine.
+const PATIENT: &str = "connect_timeout = '20s'\nrequest_timeout = '20s'";
+
+/// For answers that never come, or have no end.
+const IMPATIENT: &str = "connect_timeout = '20s'\nrequest_timeout = '3s'";
 
 /// What must not be seen anywhere.
 const HIDDEN: [&str; 3] = ["T0PSECRET", "MfKQ9r8", "BITTERN7"];
@@ -46,8 +55,8 @@ impl Case {
     }
 }
 
-/// Has all these feeds run in one daemon, and sees what each tells.
-fn hold(site: &Site, cases: &[Case]) {
+/// Has all these feeds run in one daemon with these keys of `[server]`, and sees what each tells.
+fn hold(site: &Site, server: &str, cases: &[Case]) {
     let mut setup = site.setup("");
     let mirror = site.kept.setup().mirror;
     let secret = site.secret().display().to_string();
@@ -57,7 +66,7 @@ fn hold(site: &Site, cases: &[Case]) {
         )
     });
     setup.mirror = mirror + &feeds.collect::<String>();
-    "connect_timeout = '2s'\nrequest_timeout = '3s'".clone_into(&mut setup.server);
+    server.clone_into(&mut setup.server);
     let daemon = Daemon::run(&setup);
     for Case { name, told, wait, recovers, .. } in cases {
         let of_it = |it: &crate::support::Event, message| it.is(message) && it.text("feed") == name;
@@ -87,22 +96,31 @@ fn hold(site: &Site, cases: &[Case]) {
     }
 }
 
+/// Has a feed for each of these receivers, and for these besides.
+fn hold_rogues(server: &str, misdeeds: &[(&str, Misdeed, &str)], others: Vec<Case>) {
+    let site = Site::new(5);
+    let rogues: Vec<_> =
+        misdeeds.iter().map(|(_, it, _)| Rogue::start(Some(it.clone()), None)).collect();
+    let all = misdeeds.iter().zip(&rogues);
+    let mut cases: Vec<_> =
+        all.map(|((name, _, told), it)| Case::new(name, it.port, told)).collect();
+    cases.extend(others);
+    hold(&site, server, &cases);
+    // The answer that had no end was an answer: it was not asked again.
+    for (case, rogue) in cases.iter().zip(&rogues).filter(|(case, _)| case.told.is_empty()) {
+        assert_eq!(rogue.connections.load(Ordering::SeqCst), 1, "{}", case.name);
+    }
+}
+
 #[test]
 fn each_failure_of_a_connection_is_told_and_nothing_is_lost() {
     let says = |words: &str| Misdeed::Says(words.to_owned());
-    let cases = [
+    let misdeeds = [
         ("reset", Misdeed::Reset, "is not reached: "),
         ("half-closed", Misdeed::HalfClosed, "the connection ended before the answer"),
         ("half-a-head", says("HTTP/1.1 20"), "is not reached: "),
         ("no-http", says("220 mail.example.com ESMTP\r\n"), "is not reached: "),
-        ("silent", Misdeed::Silent, "no answer in time"),
-        ("slow-head", Misdeed::Drips("HTTP/1.1 200 OK\r\nx-slow:"), "no answer in time"),
         ("endless-head", Misdeed::Pours("HTTP/1.1 200 OK\r\nx-huge:"), "is not reached: "),
-        (
-            "slow-refusal",
-            Misdeed::Drips("HTTP/1.1 503 No\r\ncontent-length: 1000000\r\n\r\n"),
-            "answered with status 503",
-        ),
         (
             "endless-refusal",
             Misdeed::Pours(
@@ -112,22 +130,24 @@ fn each_failure_of_a_connection_is_told_and_nothing_is_lost() {
         ),
         // What it says in an answer that takes everything is nobody's business.
         ("endless-answer", Misdeed::Pours("HTTP/1.1 200 OK\r\n\r\n"), ""),
+    ];
+    let refused = Case::new("refused", sim::free_port(), "no connection").hopeless();
+    hold_rogues(PATIENT, &misdeeds, vec![refused]);
+}
+
+#[test]
+fn an_answer_that_does_not_come_in_time_is_told_and_nothing_is_lost() {
+    let misdeeds = [
+        ("silent", Misdeed::Silent, "no answer in time"),
+        ("slow-head", Misdeed::Drips("HTTP/1.1 200 OK\r\nx-slow:"), "no answer in time"),
+        (
+            "slow-refusal",
+            Misdeed::Drips("HTTP/1.1 503 No\r\ncontent-length: 1000000\r\n\r\n"),
+            "answered with status 503",
+        ),
         ("slow-answer", Misdeed::Drips("HTTP/1.1 200 OK\r\ncontent-length: 90000\r\n\r\n"), ""),
     ];
-    let site = Site::new(5);
-    let rogues: Vec<_> =
-        cases.iter().map(|(_, it, _)| Rogue::start(Some(it.clone()), None)).collect();
-    let mut cases: Vec<_> = cases
-        .iter()
-        .zip(&rogues)
-        .map(|((name, _, told), it)| Case::new(name, it.port, told))
-        .collect();
-    cases.push(Case::new("refused", sim::free_port(), "no connection").hopeless());
-    hold(&site, &cases);
-    // The answer that had no end was an answer: it was not asked again.
-    for (case, rogue) in cases.iter().zip(&rogues).filter(|(case, _)| case.told.is_empty()) {
-        assert_eq!(rogue.connections.load(Ordering::SeqCst), 1, "{}", case.name);
-    }
+    hold_rogues(IMPATIENT, &misdeeds, Vec::new());
 }
 
 #[test]
@@ -170,7 +190,7 @@ fn each_status_that_is_no_delivery_is_told_and_tried_again_when_it_may_be() {
             cases.push(case.waits(least, most));
         }
     }
-    hold(&site, &cases);
+    hold(&site, PATIENT, &cases);
     assert_eq!(bystander.connections.load(Ordering::SeqCst), 0, "a redirect was followed");
 }
 
@@ -203,8 +223,11 @@ fn a_certificate_an_address_and_a_proxy_are_looked_at_before_anything_is_sent() 
     let proxy = format!("proxy = 'http://user:BITTERN7@127.0.0.1:{}'", proxy.port);
     let nobody = "issued by nobody trusted";
     let far = "https://shop.invalid";
+    // What holds for the server is nothing to a webhook.
+    let server = format!("{PATIENT}\naccept_invalid_certificates = true");
     hold(
         &site,
+        &server,
         &[
             Case::at("own-ca", &https(&right), &ca, ""),
             Case::at("no-ca", &https(&right), "", nobody).hopeless(),
@@ -234,5 +257,28 @@ fn a_certificate_an_address_and_a_proxy_are_looked_at_before_anything_is_sent() 
         let said: String = ended.events.iter().map(|event| event.line.as_str()).collect();
         assert_eq!(ended.status.code(), Some(2), "{said}");
         assert!(said.contains(told) && !said.contains("T0PSECRET"), "{said}");
+    }
+}
+
+#[test]
+fn a_proxy_leads_to_the_receiver_and_sees_nothing_of_what_is_sent() {
+    let site = Site::new(5);
+    let own = authority();
+    let ca = site.folder.path().join("ca.pem");
+    fs::write(&ca, own.pem()).unwrap();
+    // A name that nobody but the proxy knows.
+    let shop = Rogue::start(None, Some(secured(&own, "shop.invalid", 2100)));
+    let (port, asked) = tunnel(shop.port);
+    let keys =
+        format!("ca_file = '{}'\nproxy = 'http://user:BITTERN7@127.0.0.1:{port}'", ca.display());
+    hold(&site, PATIENT, &[Case::at("by-proxy", "https://shop.invalid", &keys, "")]);
+    let asked = asked.lock().unwrap();
+    assert!(!asked.is_empty() && shop.connections.load(Ordering::SeqCst) > 0);
+    for asked in &*asked {
+        assert!(asked.starts_with("CONNECT shop.invalid:443 HTTP/1.1\r\n"), "{asked}");
+        let password = STANDARD.encode("user:BITTERN7");
+        let authorization = format!("proxy-authorization: basic {password}");
+        assert!(asked.to_lowercase().contains(&authorization.to_lowercase()), "{asked}");
+        assert!(!asked.contains("hooks") && !asked.contains("webhook-"), "{asked}");
     }
 }

@@ -1,19 +1,15 @@
 //! The real daemon, and a receiver that answers as it is told.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::json;
 
 use super::site::Site;
 use crate::mirror::{edit, ids};
 use crate::support::shop::{Delivery, SECRET, sequences};
-use crate::support::{Daemon, skipped};
-
-/// Where `.ci/run` puts the independent verifier; one that Python finds does as well.
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/standardwebhooks/bin/python");
+use crate::support::{Daemon, python};
 
 #[test]
 fn every_change_is_delivered_in_order_signed_and_shows_no_secret() {
@@ -61,16 +57,8 @@ fn verify(heard: &[Delivery]) {
                   webhook = Webhook(sys.argv[1])\n\
                   for line in open(sys.argv[2]):\n    \
                   it = json.loads(line)\n    webhook.verify(it['body'], it['headers'])\n";
-    let installed = PathBuf::from(PYTHON);
-    let python = if installed.exists() { installed } else { PathBuf::from("python3") };
-    let run = Command::new(python).args(["-c", script, SECRET]).arg(&file).output();
-    match run.map(|output| (output.status.code(), output)) {
-        Ok((Some(0), _)) => {}
-        Ok((Some(77), _)) | Err(_) => {
-            skipped("webhooks by an independent verifier", "standardwebhooks is not installed");
-        }
-        Ok((_, output)) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-    }
+    let arguments = ["-c", script, SECRET].map(OsStr::new).into_iter().chain([file.as_os_str()]);
+    python::run("standardwebhooks", "webhooks by an independent verifier", arguments);
 }
 
 #[test]
@@ -124,8 +112,8 @@ fn the_one_change_that_is_refused_is_parked_with_its_followers_and_comes_when_it
         site.shop.heard().into_iter().filter(|it| !it.is_about(poison)).collect();
     let mut delivered = sequences(&accepted);
     delivered.sort_unstable();
-    delivered.dedup();
-    assert_eq!(delivered.len(), 20);
+    let expected: Vec<u64> = (1..=22).filter(|it| ![9, 21].contains(it)).collect();
+    assert_eq!(delivered, expected);
 
     site.shop.answers(|_| Some((200, String::new())));
     let before = site.shop.heard().len();

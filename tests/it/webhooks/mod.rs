@@ -4,4 +4,5 @@ mod answers;
 mod deliveries;
 mod kill;
 mod rogue;
+mod signatures;
 mod site;

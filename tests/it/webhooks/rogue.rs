@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -29,6 +29,37 @@ pub(super) enum Misdeed {
     Drips(&'static str),
     /// It says this, and then blanks as fast as they are taken, without end.
     Pours(&'static str),
+}
+
+/// A proxy that connects whoever asks, for whatever host, to this port of this machine; its own port, and what it
+/// was asked.
+pub(super) fn tunnel(to: u16) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let heard = Arc::clone(&heard);
+            // Who goes away half-way is nobody's fault here.
+            std::thread::spawn(move || drop(carry(stream, to, &heard)));
+        }
+    });
+    (port, asked)
+}
+
+fn carry(mut client: TcpStream, to: u16, heard: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let asked = read(&mut client)?;
+    heard.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+    let mut server = TcpStream::connect(("127.0.0.1", to))?;
+    client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
+    let (mut from, mut back) = (client.try_clone()?, server.try_clone()?);
+    std::thread::spawn(move || {
+        drop(std::io::copy(&mut back, &mut client));
+        drop(client.shutdown(Shutdown::Write));
+    });
+    std::io::copy(&mut from, &mut server)?;
+    server.shutdown(Shutdown::Write)
 }
 
 /// What it is that listens.
@@ -101,7 +132,7 @@ fn serve(
 }
 
 /// Reads a request, to the end of its body.
-fn read(from: &mut impl Read) -> std::io::Result<()> {
+fn read(from: &mut impl Read) -> std::io::Result<String> {
     let mut heard = Vec::new();
     let is_whole = |heard: &[u8]| {
         // A proxy is told where to, and no more.
@@ -114,7 +145,7 @@ fn read(from: &mut impl Read) -> std::io::Result<()> {
             read => heard.extend_from_slice(&piece[..read]),
         }
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&heard).into_owned())
 }
 
 /// An authority.

@@ -1,13 +1,11 @@
 //! A mirror, and a feed of it to a shop.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use crate::support::shop::{SECRET, Shop};
-use crate::support::{Kept, Setup, Sim, repositories};
+use crate::support::{Kept, Setup, Sim, repositories, write_secret};
 
 /// A mirror of one repository and a feed to a shop.
 pub(super) struct Site {
@@ -29,8 +27,7 @@ impl Site {
     pub(super) fn with(sim: Sim, kept: Kept) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let site = Self { sim, kept, shop: Shop::open(), folder };
-        fs::write(site.secret(), SECRET).expect("it can be written");
-        fs::set_permissions(site.secret(), fs::Permissions::from_mode(0o600)).expect("its mode");
+        write_secret(&site.secret(), SECRET);
         site
     }
 

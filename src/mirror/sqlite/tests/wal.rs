@@ -107,7 +107,7 @@ async fn a_call_whose_caller_is_gone_before_its_turn_is_not_made() {
     let writer = mirror.writer(RepositoryId(1), &Lease::sole());
     let (go, turn) = std::sync::mpsc::channel::<()>();
     let busy = mirror.run(move |_| {
-        turn.recv_timeout(Duration::from_secs(10)).unwrap();
+        turn.recv_timeout(Duration::from_secs(60)).unwrap();
         Ok(())
     });
     let abandoned = async {

@@ -42,7 +42,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("signal_hook", &["src/signals.rs"]),
     ("prometheus_client", &["src/status/metrics/"]),
     ("procfs", &["src/status/process.rs"]),
-    ("hyper::", &["src/simulator/", "src/http/", "src/status/"]),
+    ("hyper::", &["src/simulator/", "src/http/", "src/status/", "src/feed/webhook/echo.rs"]),
     ("io::stdout", &["src/cli/output.rs"]),
     ("io::stderr", &["src/cli/output.rs", "src/cli/daemon.rs"]),
     ("println!", &["src/cli/output.rs"]),

@@ -3,6 +3,7 @@
 //! It says what the mirror keeps, and leaves word there: so it works whether or not a daemon runs, and
 //! whichever daemon delivers. The one that does heeds it within seconds.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -228,8 +229,14 @@ impl ShownFeed {
             writeln!(text, "  paused: {}", output::visible(reason))
                 .expect("a string takes any text");
         }
-        for parked in self.parked.iter().filter(|it| it.behind.is_none()) {
-            let held = self.parked.iter().filter(|it| it.behind == Some(parked.sequence)).count();
+        let mut items: BTreeMap<_, (&ParkedChange, usize)> = BTreeMap::new();
+        for parked in &self.parked {
+            let first = items.entry((parked.repository, &parked.item)).or_insert((parked, 0));
+            first.1 += usize::from(first.0.sequence != parked.sequence);
+        }
+        let mut firsts: Vec<_> = items.into_values().collect();
+        firsts.sort_by_key(|(parked, _)| parked.sequence);
+        for (parked, held) in firsts {
             writeln!(
                 text,
                 "  parked: change {} of item {} in repository {}, and {held} behind it: {}",

@@ -28,6 +28,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// memory as a whole.
 const RESPONSE_SIZES: RangeInclusive<u64> = 64 << 10..=16 << 30;
 
+/// The size of a mirror: one with nothing in it has some 100 KiB.
+const STORE_SIZES: RangeInclusive<u64> = 1 << 20..=1 << 50;
+
 /// Requests a second: at least one in a quarter of an hour, and at most as many as the runtime's
 /// timer can tell apart.
 const RATES: RangeInclusive<f64> = 0.001..=1000.0;
@@ -149,6 +152,9 @@ pub(super) const LEASE_TTL: Codec<Duration> = Codec::new(
 pub(super) const RESPONSE_SIZE: Codec<u64> =
     Codec::new(response_size, |bytes| shown_size(*bytes).into());
 
+/// How large a mirror may get, in bytes.
+pub(super) const STORE_SIZE: Codec<u64> = Codec::new(store_size, |bytes| shown_size(*bytes).into());
+
 /// A whole number within bounds.
 fn whole(input: Input<'_>, bounds: RangeInclusive<u64>) -> Parsed<u64> {
     let (least, most) = bounds.into_inner();
@@ -244,12 +250,19 @@ fn shown_duration(duration: &Duration) -> Value {
 }
 
 fn response_size(input: Input<'_>) -> Parsed<u64> {
-    const HINT: &str = "write a number and its unit, from \"64KiB\" to \"16GiB\"";
+    size(input, RESPONSE_SIZES, "write a number and its unit, from \"64KiB\" to \"16GiB\"")
+}
+
+fn store_size(input: Input<'_>) -> Parsed<u64> {
+    size(input, STORE_SIZES, "write a number and its unit, from \"1MiB\" to \"1024TiB\"")
+}
+
+fn size(input: Input<'_>, bounds: RangeInclusive<u64>, hint: &str) -> Parsed<u64> {
     let text = with_unit(input, "64MiB", "B")?;
-    let size: ByteSize = text.parse().or_else(|_| invalid("is not a size", HINT))?;
+    let size: ByteSize = text.parse().or_else(|_| invalid("is not a size", hint))?;
     match size.as_u64() {
-        size if size < *RESPONSE_SIZES.start() => invalid("is too small", HINT),
-        size if size > *RESPONSE_SIZES.end() => invalid("is too large", HINT),
+        size if size < *bounds.start() => invalid("is too small", hint),
+        size if size > *bounds.end() => invalid("is too large", hint),
         size => Ok(size),
     }
 }

@@ -26,7 +26,7 @@ use super::feed_values::{
 use super::names_file::{NAMES_FILE, NamesFile};
 use super::numbers::{
     AGE, DELETES, DURATION, FRACTION, IN_FLIGHT, LEASE_TTL, PAGE_SIZE, PAUSE, PAUSE_OR_AUTO, RATE,
-    REFRESH, REPOSITORIES, REPOSITORY_ID, RESPONSE_SIZE,
+    REFRESH, REPOSITORIES, REPOSITORY_ID, RESPONSE_SIZE, STORE_SIZE,
 };
 use super::search::SEARCH;
 use super::values::{
@@ -332,8 +332,8 @@ section! {
         operations: Option<Vec<Op>> = FEED_OPERATIONS, Optional(["c", "u", "d"]), Live;
         /// Of updates only those that change one of these attributes, by name or field id. Not set: all.
         attributes: Option<Vec<String>> = FEED_ATTRIBUTES, Optional(["Price"]), Live;
-        /// How many changes are delivered at once, at most.
-        batch: NonZeroU32 = FEED_BATCH, Default(1000), Live;
+        /// How many changes are delivered at once, at most. Not set: 1000, or 10000 to a file.
+        batch: Option<NonZeroU32> = FEED_BATCH, Optional(1000), Live;
         /// So long the log keeps what this feed has not delivered, although changes.keep would drop it.
         hold: Duration = AGE, Default("7d"), Live;
         /// Of a file: where it is; it must be in a folder that the daemon may write; as a service, that is
@@ -372,6 +372,9 @@ section! {
         /// How old a change may get before it is dropped from the log of changes. Without it,
         /// changes are kept for ever. The items themselves stay, whatever their age.
         keep: Option<Duration> = AGE, Optional("90d"), Live;
+        /// How large the mirror may be for feeds to hold what they have not delivered: once it is larger, or
+        /// its disk nearly full, what keep would drop is dropped. Not set: of any size.
+        hold_size: Option<u64> = STORE_SIZE, Optional("100GiB"), Live;
     }
 }
 

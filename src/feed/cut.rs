@@ -115,6 +115,22 @@ impl ParkedItems {
         parked.is_some_and(|parked| parked.sequences.contains(&line.sequence))
     }
 
+    /// How many changes up to this one are.
+    pub fn count_through(&self, last: Sequence) -> u64 {
+        let count = |parked: &ParkedItem| parked.sequences.range(..=last).count() as u64;
+        self.items.values().map(count).sum()
+    }
+
+    /// Takes note that what is parked up to this change is no more.
+    pub fn drop_through(&mut self, last: Sequence) {
+        for parked in self.items.values_mut() {
+            let before = parked.sequences.len();
+            parked.sequences.retain(|sequence| *sequence > last);
+            self.count -= before - parked.sequences.len();
+        }
+        self.items.retain(|_, parked| !parked.sequences.is_empty());
+    }
+
     /// How many changes are.
     pub fn count(&self) -> usize {
         self.count

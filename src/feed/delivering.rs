@@ -21,6 +21,9 @@ pub(super) const DELIVERIES: Backoff = Backoff {
     jitter: Jitter::Full,
 };
 
+/// How a store that fails is asked again.
+const STORE: Backoff = Backoff::steady(Duration::from_secs(1), Duration::from_secs(60));
+
 /// The least part of such a delay: what fails at once is not tried in a tight loop.
 pub(super) const LEAST_FRACTION: f64 = 0.5;
 
@@ -32,6 +35,9 @@ pub(super) const RENEW_EVERY: Duration = Duration::from_secs(3);
 
 /// How often a cursor is put down that passes changes which are not the feed's own.
 pub(super) const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long it is read ahead beside a delivery; the next one waits for it.
+pub(super) const AHEAD_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a call to the store may take.
 pub(super) const STORE_WITHIN: Until = Until::Within(Duration::from_secs(60));
@@ -98,11 +104,15 @@ pub(super) enum NextBatch {
 pub(super) struct DeliveryMemory {
     /// Of deliveries, and of what else keeps it from delivering.
     pub(super) retries: Retries,
+    /// Of the store.
+    pub(super) store: Retries,
+    /// Which writing of the feed it has read or written last.
+    pub(super) revision: u64,
     /// The receiver wants nothing before.
     pub(super) not_before: Option<Instant>,
     /// Changes that were parked since the last delivery that succeeded.
     pub(super) refusals: Outage,
-    /// How many of these there are since somebody else has written the feed.
+    /// How many of these there are since the operator has last said a word.
     pub(super) refused: u32,
     /// The pause that has been told.
     pub(super) told_pause: Option<String>,
@@ -114,6 +124,8 @@ impl DeliveryMemory {
     pub(super) fn new() -> Self {
         Self {
             retries: Retries::new(DELIVERIES),
+            store: Retries::new(STORE),
+            revision: 0,
             not_before: None,
             refusals: Outage::default(),
             refused: 0,

@@ -28,7 +28,7 @@ pub(super) struct KeptFeed {
     pub(super) fault: Option<String>,
     /// Where the feed is.
     pub(super) cursor: FeedCursor,
-    /// What was written last of that.
+    /// What was written last of that, or read.
     written: (Sequence, FeedPlace),
 }
 
@@ -54,6 +54,8 @@ impl KeptFeed {
         };
         let fault = noted.as_ref().err().map(ToString::to_string);
         let mut place: FeedPlace = noted.unwrap_or_default();
+        // What is made out below is news, until it is written.
+        let written = (state.delivered_through, place.clone());
         if place.identity.is_empty() {
             place.identity = format!("{:016x}", fastrand::u64(..));
         }
@@ -79,7 +81,6 @@ impl KeptFeed {
                 break;
             }
         }
-        let written = (through, place.clone());
         let cursor = FeedCursor { through, place, parked };
         Ok(Self { reader, writer, lease, state, fault, cursor, written })
     }
@@ -91,10 +92,15 @@ impl KeptFeed {
     }
 
     /// How many changes the log has dropped since the feed was written, which were not delivered; those
-    /// included that are not the feed's own. The cursor was moved by the daemon that dropped them.
+    /// included that are not the feed's own. The cursor was moved, and what was parked of them was
+    /// forgotten, by the daemon that dropped them.
     pub(super) fn dropped_since(&self) -> u64 {
-        let written = self.cursor.place.written_through;
-        written.map_or(0, |it| self.state.delivered_through.0.saturating_sub(it.0))
+        let FeedPlace { written_through, parked, .. } = self.cursor.place;
+        let Some(written) = written_through else { return 0 };
+        let passed = self.state.delivered_through.0.saturating_sub(written.0);
+        // Those behind where the cursor was are among the ones that it has passed.
+        let left = self.cursor.parked.count_through(written);
+        passed.saturating_add(parked.saturating_sub(left))
     }
 
     /// Takes note of changes that were dropped before they were delivered.
@@ -124,6 +130,7 @@ impl KeptFeed {
     ) -> Result<bool, MirrorError> {
         self.state.delivered_through = self.cursor.through;
         self.cursor.place.written_through = Some(self.cursor.through);
+        self.cursor.place.parked = self.cursor.parked.count_through(self.cursor.through);
         self.state.progress =
             serde_json::to_string(&self.cursor.place).expect("plain fields become JSON");
         let saved = self.writer.save_feed(&self.lease, &self.state, parked, unparked).await?;

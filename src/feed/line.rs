@@ -7,6 +7,9 @@ use crate::domain::{Change, Op, envelope};
 use crate::json::difference;
 use crate::presentation::Presentation;
 
+/// About what an envelope has beside the bodies.
+const HEAD_BYTES: usize = 384;
+
 /// How changes are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LineStyle {
@@ -21,7 +24,10 @@ pub struct LineStyle {
 impl LineStyle {
     /// The line of a change, whose item is shown so.
     pub fn line(&self, change: Change, presentation: &Presentation) -> FeedLine {
-        let mut line = Vec::new();
+        // Grown byte by byte it would be copied again and again.
+        let body = |body: &Option<Vec<u8>>| body.as_ref().map_or(0, Vec::len);
+        let bodies = if self.is_thin { 0 } else { body(&change.before) + body(&change.after) };
+        let mut line = Vec::with_capacity(bodies + HEAD_BYTES);
         if self.names_changed && change.op == Op::Update {
             let members = difference::between(change.before.as_deref(), change.after.as_deref());
             let names: Vec<&str> =

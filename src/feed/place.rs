@@ -29,6 +29,8 @@ pub struct FeedPlace {
     /// after it. `None`: an earlier version wrote this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written_through: Option<Sequence>,
+    /// How many changes up to there were parked then; there are fewer where the log has dropped some.
+    pub parked: u64,
     /// The last change that was held behind a parked one.
     pub held_through: Sequence,
     /// How many changes the log dropped before they were delivered.

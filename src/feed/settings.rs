@@ -12,14 +12,24 @@ use super::file::FeedFileSettings;
 use super::line::LineStyle;
 use super::selection::FeedSelection;
 use super::webhook::WebhookSettings;
-use crate::config::{Environment, FeedConfig, RepositoryConfig, ServerConfig, SigningKeys};
+use crate::config::{
+    Environment, FeedConfig, FeedType, RepositoryConfig, ServerConfig, SigningKeys,
+};
 use crate::domain::{FeedName, envelope};
 
 /// A delivery ends within it, however long requests to EnterWorks may take.
 const LONGEST_REQUEST: Duration = Duration::from_secs(5 * 60);
 
+/// The most changes of a batch, where the feed does not say.
+const BATCH: usize = 1000;
+
 /// The most bytes of envelopes in a batch: what a feed holds in memory is a few times that.
 const BATCH_BYTES: usize = 4 << 20;
+
+/// The same of a file: each batch waits twice for the disk, for the file and for the cursor, and nobody sees
+/// where one ends.
+const FILE_BATCH: usize = 10_000;
+const FILE_BATCH_BYTES: usize = 16 << 20;
 
 /// All that it is told; where it is another, its task begins anew.
 #[derive(Clone, PartialEq)]
@@ -103,7 +113,15 @@ impl FeedSettings {
 
     /// How large its batches are.
     pub(super) fn limits(&self) -> BatchLimits {
-        BatchLimits { count: self.config.batch.get() as usize, bytes: BATCH_BYTES }
+        let (count, bytes) = match self.config.feed_type {
+            FeedType::File => {
+                // So that a file grows beyond its size by one large change alone.
+                let size = usize::try_from(self.config.max_size).unwrap_or(usize::MAX);
+                (FILE_BATCH, FILE_BATCH_BYTES.min(size))
+            }
+            FeedType::Webhook => (BATCH, BATCH_BYTES),
+        };
+        BatchLimits { count: self.config.batch.map_or(count, |batch| batch.get() as usize), bytes }
     }
 
     /// Where its webhooks go, and what signs them.

@@ -15,7 +15,7 @@ use super::shown::ShownRepositories;
 use crate::domain::{ItemId, RepositoryId, Sequence};
 use crate::mirror::{ChangesPage, MirrorError, MirrorReader};
 
-/// The most changes that are read at once.
+/// The fewest changes that are asked for at once; a store answers with fewer where they are large.
 const PAGE: usize = 1000;
 
 /// So many pages are read for one batch, however few of their changes belong to the feed.
@@ -72,16 +72,42 @@ impl FeedSource {
         parked: &ParkedItems,
         limits: BatchLimits,
     ) -> Result<CutBatch, MirrorError> {
-        let known = self.ahead.take().filter(|ahead| ahead.after == after);
-        let mut ahead =
-            known.unwrap_or_else(|| ChangesAhead { after, lines: VecDeque::new(), scanned: after });
+        self.ahead.take_if(|ahead| ahead.after != after);
+        let mut ahead = self.ahead.take().unwrap_or_else(|| ChangesAhead {
+            after,
+            lines: VecDeque::new(),
+            scanned: after,
+        });
+        self.fill(&mut ahead, limits).await?;
+        let batch = cut(&mut ahead.lines, ahead.scanned, parked, limits);
+        ahead.after = batch.through;
+        self.ahead = Some(ahead);
+        Ok(batch)
+    }
+
+    /// Reads on for the batch after the one that was cut last, while that is being delivered. What goes wrong
+    /// is met again, and told, when that batch is asked for.
+    pub(super) async fn read_ahead(&mut self, limits: BatchLimits) {
+        let Some(mut ahead) = self.ahead.take() else { return };
+        if self.fill(&mut ahead, limits).await.is_ok() {
+            self.ahead = Some(ahead);
+        }
+    }
+
+    /// Reads until there is enough for a batch.
+    async fn fill(
+        &mut self,
+        ahead: &mut ChangesAhead,
+        limits: BatchLimits,
+    ) -> Result<(), MirrorError> {
         let mut bytes: usize = ahead.lines.iter().map(|line| line.envelope.len()).sum();
         for _ in 0..PAGES {
             if ahead.lines.len() >= limits.count || bytes >= limits.bytes {
                 break;
             }
             let only = self.shown.selection().only_repository();
-            let page = self.reader.changes(Some(ahead.scanned), only, PAGE).await?;
+            let most = limits.count.max(PAGE);
+            let page = self.reader.changes(Some(ahead.scanned), only, most).await?;
             let ChangesPage { changes, scanned_through, last, .. } = page;
             for change in changes {
                 if let Some(line) = self.shown.line_of(change).await? {
@@ -94,10 +120,7 @@ impl FeedSource {
                 break;
             }
         }
-        let batch = cut(&mut ahead.lines, ahead.scanned, parked, limits);
-        ahead.after = batch.through;
-        self.ahead = Some(ahead);
-        Ok(batch)
+        Ok(())
     }
 
     /// The changes of a batch that was stored; what is no longer in the log is left out. `None`: they are

@@ -4,10 +4,11 @@ use tokio::time::{Instant, timeout};
 
 use super::batch::Batch;
 use super::delivering::{
-    ATTRIBUTES_EVERY, AfterStep, DELIVERY_ENDS, DELIVERY_WITHIN, Delivering, Interruption,
-    LEAST_FRACTION, LOOK_EVERY, NextBatch, RENEW_EVERY, SAVE_EVERY, STORE_WITHIN,
+    AHEAD_WITHIN, ATTRIBUTES_EVERY, AfterStep, DELIVERY_ENDS, DELIVERY_WITHIN, Delivering,
+    Interruption, LEAST_FRACTION, LOOK_EVERY, NextBatch, RENEW_EVERY, SAVE_EVERY, STORE_WITHIN,
 };
 use super::kept::KeptFeed;
+use super::place::BatchContent;
 use super::receiver::{DeliveryFuture, DeliveryRefusal, Receiver};
 use super::reporting::FeedReporting;
 use super::task::FeedTask;
@@ -73,7 +74,12 @@ impl FeedTask {
             }
             NextBatch::Batch(batch) => batch,
         };
-        let behind = self.context.run(STORE_WITHIN, it.kept.found_next()).await??;
+        let behind = match it.kept.cursor.place.batch.as_ref().map(|stored| &stored.content) {
+            Some(BatchContent::Changes { .. } | BatchContent::Items { .. }) => {
+                batch.lines.first().map(|line| line.ts_ms)
+            }
+            _ => self.context.run(STORE_WITHIN, it.kept.found_next()).await??,
+        };
         reporting.stands(&it.kept, FeedActivity::Delivering, behind);
         if let Some(until) = it.memory.not_before
             && self.pause_until(&it.kept, until).await? == AfterStep::Reload
@@ -81,9 +87,8 @@ impl FeedTask {
             return Ok(AfterStep::Reload);
         }
         let begun = Instant::now();
-        match self.send(it, &batch).await? {
-            Ok(Some(place)) => self.delivered(reporting, it, &batch, (place, begun)).await,
-            Ok(None) => Ok(AfterStep::Reload),
+        match self.send_and_read(reporting, it, (&batch, begun)).await? {
+            Ok(after) => Ok(after),
             Err(DeliveryRefusal::Later { reason, after }) => {
                 let fraction = self.chance.fraction().max(LEAST_FRACTION);
                 let now = Instant::now();
@@ -107,6 +112,30 @@ impl FeedTask {
     async fn look(&self, kept: &KeptFeed) -> Result<AfterStep, Interruption> {
         let is_current = self.context.run(STORE_WITHIN, kept.is_current()).await??;
         Ok(if is_current { AfterStep::Next } else { AfterStep::Reload })
+    }
+
+    /// Sends a batch and puts down that it is delivered, while what comes after it is read.
+    async fn send_and_read(
+        &self,
+        reporting: &FeedReporting,
+        it: &mut Delivering<'_>,
+        (batch, begun): (&Batch, Instant),
+    ) -> Result<Result<AfterStep, DeliveryRefusal>, Interruption> {
+        let limits = it.kept.cursor.limits(self.settings.limits());
+        let mut source = std::mem::replace(&mut it.source, self.source());
+        let reading = timeout(AHEAD_WITHIN, source.read_ahead(limits));
+        let sending = async {
+            match self.send(it, batch).await? {
+                Ok(Some(place)) => {
+                    self.delivered(reporting, it, batch, (place, begun)).await.map(Ok)
+                }
+                Ok(None) => Ok(Ok(AfterStep::Reload)),
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        };
+        let (sent, _) = tokio::join!(sending, reading);
+        it.source = source;
+        sent
     }
 
     /// Sends a batch, which is put down before. `None`: somebody else has written the feed.

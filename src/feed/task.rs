@@ -5,7 +5,6 @@
 //! this task its time, and nobody else anything.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
@@ -25,11 +24,8 @@ use crate::mirror::{FeedLease, FeedWriter, MirrorError, MirrorReader};
 use crate::progress::Progress;
 use crate::task::clock::{self, Chance};
 use crate::task::retry::Retry;
-use crate::task::{Backoff, Context, Retries, Until};
+use crate::task::{Context, Until};
 use crate::telemetry::event;
-
-/// How a store that fails is asked again.
-const STORE: Backoff = Backoff::steady(Duration::from_secs(1), Duration::from_secs(60));
 
 /// Makes what a feed delivers to, where it is; or says what is in the way.
 pub type ReceiverMaker = fn(&FeedSettings, Option<&str>) -> Result<Box<dyn Receiver>, String>;
@@ -74,16 +70,13 @@ impl FeedTask {
         let feed_type = self.settings.config.feed_type;
         let reporting = FeedReporting::new(self.name(), feed_type, Arc::clone(&self.progress));
         let mut memory = DeliveryMemory::new();
-        let mut retries = Retries::new(STORE);
         let mut lease = None;
         loop {
             match self.deliver(&reporting, &mut lease, &mut memory).await {
-                Ok(()) => {
-                    retries.succeeded(Instant::now());
-                }
+                Ok(()) => {}
                 Err(Interruption::Stopped) => break,
                 Err(Interruption::Store(error)) => {
-                    let retry = retries.failed(Instant::now(), 1.0, None);
+                    let retry = memory.store.failed(Instant::now(), 1.0, None);
                     reporting.store_failed(&error, retry);
                     if self.context.sleep(retry.delay).await.is_err() {
                         break;
@@ -102,6 +95,11 @@ impl FeedTask {
     /// What the feed is called.
     pub(super) fn name(&self) -> FeedName {
         self.settings.name()
+    }
+
+    /// Reads what it is to deliver.
+    pub(super) fn source(&self) -> FeedSource {
+        FeedSource::new(Arc::clone(&self.reader), Arc::clone(&self.settings))
     }
 
     /// Delivers until what is kept is to be read again.
@@ -125,17 +123,23 @@ impl FeedTask {
             reporting.unreadable(fault, Retry { delay: RENEW_EVERY, ..retry });
             return Ok(self.context.sleep(RENEW_EVERY).await?);
         }
+        let dropped = kept.dropped_since();
+        if kept.state.revision != memory.revision && dropped == 0 {
+            // Who has written it, if not the retention of the log, is the operator.
+            memory.refused = 0;
+        }
         let is_ours = if kept.is_to_begin() {
             self.begin(&mut kept).await?
         } else {
-            self.note_what_was_dropped(&mut kept).await?
+            self.note_what_was_dropped(&mut kept, dropped).await?
         };
+        memory.revision = kept.state.revision;
         if !is_ours {
             return Ok(());
         }
         let mut delivering = Delivering {
             kept,
-            source: FeedSource::new(Arc::clone(&self.reader), Arc::clone(&self.settings)),
+            source: self.source(),
             receiver: None,
             memory,
             held: Vec::new(),
@@ -143,16 +147,18 @@ impl FeedTask {
             saved: Instant::now(),
         };
         loop {
-            let step = match self.step(reporting, &mut delivering).await {
+            let step = self.step(reporting, &mut delivering).await;
+            delivering.memory.revision = delivering.kept.state.revision;
+            let step = match step {
                 Err(Interruption::Store(error)) if error.is_dropped() => {
                     self.fell_behind(&mut delivering).await?;
+                    delivering.memory.revision = delivering.kept.state.revision;
                     AfterStep::Reload
                 }
                 other => other?,
             };
+            delivering.memory.store.succeeded(Instant::now());
             if step == AfterStep::Reload {
-                // It may be the operator's word that has been heard.
-                delivering.memory.refused = 0;
                 return Ok(());
             }
         }
@@ -168,6 +174,11 @@ impl FeedTask {
                 let last = self.context.run(STORE_WITHIN, self.last()).await??;
                 kept.cursor.pass(last);
             }
+            FeedStart::After(Sequence(0)) => {
+                // What went before the beginning of the log is nothing that the feed has missed.
+                let dropped = self.context.run(STORE_WITHIN, self.dropped_through()).await??;
+                kept.cursor.pass(dropped);
+            }
             FeedStart::After(sequence) => kept.cursor.pass(sequence),
         }
         Ok(self.context.wait(STORE_WITHIN, kept.save(Vec::new(), unparked)).await?)
@@ -175,12 +186,18 @@ impl FeedTask {
 
     /// Takes note of what the log has dropped since the feed was written; false: somebody else has written
     /// it. That it was dropped has been told by the one that did.
-    async fn note_what_was_dropped(&self, kept: &mut KeptFeed) -> Result<bool, Interruption> {
-        let dropped = kept.dropped_since();
+    async fn note_what_was_dropped(
+        &self,
+        kept: &mut KeptFeed,
+        dropped: u64,
+    ) -> Result<bool, Interruption> {
         let lost = kept.cursor.place.reading.clone().filter(|it| it.at < kept.cursor.through);
         let Some(reading) = lost else {
             kept.miss(dropped);
-            return Ok(true);
+            // Also who it is, where it was set to another sequence: so what is dropped from now on is seen.
+            let is_saved = !kept.is_news()
+                || self.context.wait(STORE_WITHIN, kept.save(Vec::new(), Vec::new())).await?;
+            return Ok(is_saved);
         };
         // Who has some of the items gets all again, and what was deleted meanwhile is not told.
         kept.miss(if reading.has_delivered() { dropped } else { 0 });
@@ -193,9 +210,8 @@ impl FeedTask {
         let operations = self.settings.config.operations.as_ref();
         if kept.state.revision > 0 && operations.is_some_and(|it| !it.contains(&Op::Read)) {
             // No item is to be read: what the log has is all that can come again.
-            let first =
-                self.context.run(STORE_WITHIN, self.reader.changes(None, None, 1)).await??;
-            return Ok(kept.cursor.begin_log(first.dropped_through));
+            let dropped = self.context.run(STORE_WITHIN, self.dropped_through()).await??;
+            return Ok(kept.cursor.begin_log(dropped));
         }
         let last = self.context.run(STORE_WITHIN, self.last()).await??;
         Ok(kept.cursor.begin_reading(last, clock::now_ms()))
@@ -206,15 +222,21 @@ impl FeedTask {
         Ok(self.reader.snapshot(None).await?.sequence())
     }
 
+    /// The last change that the log has dropped.
+    async fn dropped_through(&self) -> Result<Sequence, MirrorError> {
+        Ok(self.reader.changes(None, None, 1).await?.dropped_through)
+    }
+
     /// Goes on behind what the log has dropped.
     async fn fell_behind(&self, it: &mut Delivering<'_>) -> Result<(), Interruption> {
-        let first = self.context.run(STORE_WITHIN, self.reader.changes(None, None, 1)).await??;
-        let through = first.dropped_through;
+        let through = self.context.run(STORE_WITHIN, self.dropped_through()).await??;
         let (mut held, kept) = (std::mem::take(&mut it.held), &mut it.kept);
-        let mut missed = through.0.saturating_sub(kept.cursor.through.0);
-        let count = held.len();
+        let passed = through.0.saturating_sub(kept.cursor.through.0);
+        // What is parked behind where the cursor is was among the ones that it passes now.
+        let parked = kept.cursor.parked.count_through(through.min(kept.cursor.through));
+        let mut missed = passed.saturating_add(parked).max(1);
         held.retain(|change| change.sequence > through);
-        missed = missed.saturating_add((count - held.len()) as u64).max(1);
+        kept.cursor.parked.drop_through(through);
         let place = &mut kept.cursor.place;
         (place.batch, place.narrowed) = (None, None);
         let mut unparked = Vec::new();

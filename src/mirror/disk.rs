@@ -13,7 +13,20 @@ pub struct DiskSpace {
     pub size_bytes: u64,
 }
 
+/// Free space below which a disk fills that has a tenth left: what a WAL may grow to while it is
+/// read, and as much again.
+const LITTLE: u64 = 1 << 30;
+
+/// Free space below which any disk is as good as full: a few pages of large items.
+const NEXT_TO_NOTHING: u64 = 16 << 20;
+
 impl DiskSpace {
+    /// Whether the disk is as good as full, or will be.
+    pub fn is_little(&self) -> bool {
+        let &Self { free_bytes, size_bytes, .. } = self;
+        free_bytes < NEXT_TO_NOTHING || free_bytes < LITTLE && free_bytes < size_bytes / 10
+    }
+
     /// The disk that this folder is on.
     ///
     /// # Errors

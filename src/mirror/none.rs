@@ -26,6 +26,10 @@ impl Mirror for NoMirror {
         answer(DroppedChanges::default())
     }
 
+    fn used_bytes(&self) -> MirrorFuture<'_, u64> {
+        answer(0)
+    }
+
     fn saved_model(&self, _: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
         answer(None)
     }

@@ -63,6 +63,16 @@ impl FeedHolds {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
+
+    /// Whether there is no feed that may hold anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same feeds, none of which holds anything: what they have not delivered is told all the same.
+    pub fn let_go(&self) -> Self {
+        self.names().map(|name| (name.to_owned(), Duration::ZERO)).collect()
+    }
 }
 
 impl FromIterator<(String, Duration)> for FeedHolds {
@@ -233,6 +243,11 @@ mod tests {
         let shop = |changes, through| ("shop".to_owned(), changes, through);
         assert_eq!(at(10), (4, vec![shop(1, 2), erp(2, 3)]), "what is not delivered is held still");
         assert_eq!(at(12), (5, vec![shop(2, 4), erp(3, 4)]));
+        let let_go = holds.let_go();
+        let mut floor = RetentionFloor::new(3, Duration::from_millis(1), &let_go);
+        floor.heed("erp", Sequence(0), []);
+        let keeps = floor.keeps(Sequence(1), 1, || Ok::<_, Infallible>(None));
+        assert_eq!((keeps, floor.undelivered().len()), (Ok(false), 1), "for want of room");
     }
 
     #[test]

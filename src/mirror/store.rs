@@ -286,6 +286,10 @@ impl Mirror for OpenMirror {
         self.writing.drop_changes(now_ms, keep, holds)
     }
 
+    fn used_bytes(&self) -> MirrorFuture<'_, u64> {
+        self.writing.used_bytes()
+    }
+
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
         self.writing.saved_model(repository)
     }

@@ -25,6 +25,9 @@ use crate::progress::LastCertified;
 use crate::task::{Stopped, clock};
 use crate::telemetry::event::{self, MostItemsChanged, PassComplete};
 
+/// How long the disk may take to tell what is left of it.
+const DISK_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
 /// A question for one item costs the server far less than a page: it is asked so many times as
 /// often.
 const ITEMS_PER_PAGE_INTERVAL: u32 = 10;
@@ -225,7 +228,9 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         let Some(keep) = retention.keep else { return Ok(()) };
         let (context, now_ms) = (&self.pager.context, clock::now_ms());
         loop {
-            let dropped = self.mirror.drop_changes(context, now_ms, keep, &retention.holds).await?;
+            let let_go = !self.may_hold(retention).await?;
+            let holds = if let_go { &retention.holds.let_go() } else { &retention.holds };
+            let dropped = self.mirror.drop_changes(context, now_ms, keep, holds).await?;
             for UndeliveredChanges { feed, changes, through } in &dropped.undelivered {
                 event::undelivered_changes_dropped(feed, *changes, *through);
             }
@@ -234,5 +239,23 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
             }
             context.check()?;
         }
+    }
+
+    /// Whether there is room for what feeds hold.
+    async fn may_hold(&self, retention: &ChangeRetention) -> Result<bool, Stopped> {
+        if retention.holds.is_empty() {
+            return Ok(true);
+        }
+        if let Some(most) = retention.hold_size
+            && self.mirror.used_bytes(&self.pager.context).await? > most
+        {
+            return Ok(false);
+        }
+        let mirror = Arc::clone(&self.mirror.mirror);
+        // A disk that hangs shows at the next page.
+        let asked = tokio::task::spawn_blocking(move || mirror.disk_space());
+        let asked = tokio::time::timeout(DISK_ANSWERS_WITHIN, asked).await;
+        let space = asked.ok().and_then(Result::ok).flatten();
+        Ok(!space.is_some_and(|space| space.is_little()))
     }
 }

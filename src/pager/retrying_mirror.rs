@@ -111,6 +111,10 @@ impl<M: Mirror> RetryingMirror<M> {
         self.until_done(context, || self.writer.any_approved()).await
     }
 
+    pub(super) async fn used_bytes(&self, context: &Context) -> Result<u64, Stopped> {
+        self.until_done(context, || self.mirror.used_bytes()).await
+    }
+
     pub(super) async fn drop_changes(
         &self,
         context: &Context,

@@ -37,6 +37,8 @@ pub struct ChangeRetention {
     pub keep: Option<Duration>,
     /// For how long feeds hold what they have not delivered.
     pub holds: FeedHolds,
+    /// `changes.hold_size`, in bytes.
+    pub hold_size: Option<u64>,
 }
 
 /// What the pager of one repository works with.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
-use ring::signature::Ed25519KeyPair;
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 use super::secret::Secret;
 
@@ -86,11 +86,26 @@ impl SigningKeys {
     /// The value of `webhook-signature` for a message of this id, sent at this time since 1970: one
     /// signature for each key, with spaces between them.
     pub fn sign(&self, id: &str, sent: Duration, body: &[u8]) -> String {
-        let mut message = format!("{id}.{}.", sent.as_secs()).into_bytes();
-        message.extend_from_slice(body);
+        let message = message((id, sent, body));
         let signatures: Vec<String> = self.0.iter().map(|key| key.sign(&message)).collect();
         signatures.join(" ")
     }
+
+    /// Whether such a value has a signature of each key for a message of this id, sent at this time, with
+    /// this body.
+    pub fn verify(&self, signed: (&str, Duration, &[u8]), signatures: &str) -> bool {
+        let message = message(signed);
+        let signatures: Vec<&str> = signatures.split(' ').collect();
+        let mut keys = self.0.iter().zip(&signatures);
+        signatures.len() == self.0.len() && keys.all(|(key, text)| key.verify(&message, text))
+    }
+}
+
+/// What is signed.
+fn message((id, sent, body): (&str, Duration, &[u8])) -> Vec<u8> {
+    let mut message = format!("{id}.{}.", sent.as_secs()).into_bytes();
+    message.extend_from_slice(body);
+    message
 }
 
 impl SigningKey {
@@ -121,6 +136,19 @@ impl SigningKey {
             Self::Asymmetric(pair) => format!("v1a,{}", STANDARD.encode(pair.sign(message))),
         }
     }
+
+    fn verify(&self, message: &[u8], signature: &str) -> bool {
+        let of = |kind| STANDARD.decode(signature.strip_prefix(kind)?).ok();
+        match self {
+            Self::Symmetric(key) => {
+                of("v1,").is_some_and(|it| hmac::verify(key, message, &it).is_ok())
+            }
+            Self::Asymmetric(pair) => {
+                let public = UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref());
+                of("v1a,").is_some_and(|it| public.verify(message, &it).is_ok())
+            }
+        }
+    }
 }
 
 impl fmt::Debug for SigningKeys {
@@ -131,8 +159,6 @@ impl fmt::Debug for SigningKeys {
 
 #[cfg(test)]
 mod tests {
-    use ring::signature::{ED25519, KeyPair as _, UnparsedPublicKey};
-
     use super::*;
 
     fn read(text: &str) -> Result<SigningKeys, SigningKeyFault> {
@@ -168,6 +194,19 @@ mod tests {
         let signature = STANDARD.decode(parts[2].strip_prefix("v1a,").unwrap()).unwrap();
         let public = UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref());
         public.verify(b"a.5.body", &signature).unwrap();
+        let keys = read(&keys).unwrap();
+        let sent = Duration::from_secs(5);
+        assert!(keys.verify(("a", sent, b"body"), &signed));
+        for (altered, signatures) in [
+            (("b", sent, &b"body"[..]), &*signed),
+            (("a", Duration::from_secs(6), b"body"), &signed),
+            (("a", sent, b"Body"), &signed),
+            (("a", sent, b"body"), &parts[..2].join(" ")),
+            (("a", sent, b"body"), &[parts[1], parts[0], parts[2]].join(" ")),
+            (("a", sent, b"body"), ""),
+        ] {
+            assert!(!keys.verify(altered, signatures), "{altered:?} {signatures}");
+        }
         let alone = read(&secret(ASYMMETRIC, SEED)).unwrap();
         assert!(alone.sign("a", Duration::ZERO, b"").starts_with("v1a,"));
     }

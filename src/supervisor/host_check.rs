@@ -16,19 +16,6 @@ use crate::progress::problems::{ProblemReport, Scope, Source};
 const DISK: Source = Source { scope: Scope::Mirror, repository: None, what: "disk" };
 const CLOCK: Source = Source { scope: Scope::Mirror, repository: None, what: "clock" };
 
-/// Free space below which a disk fills that has a tenth left: what a WAL may grow to while it is
-/// read, and as much again.
-const LITTLE: u64 = 1 << 30;
-
-/// Free space below which any disk is as good as full: a few pages of large items.
-const NEXT_TO_NOTHING: u64 = 16 << 20;
-
-/// Whether a disk is as good as full, or will be.
-fn is_little(space: &DiskSpace) -> bool {
-    let &DiskSpace { free_bytes, size_bytes, .. } = space;
-    free_bytes < NEXT_TO_NOTHING || free_bytes < LITTLE && free_bytes < size_bytes / 10
-}
-
 /// Looks at the machine.
 #[derive(Debug, Default)]
 pub(super) struct HostCheck {
@@ -63,7 +50,7 @@ pub(super) fn check_clock(ahead_s: Option<i64>, progress: &Progress) {
 }
 
 fn disk(space: &DiskSpace) -> Option<ProblemReport> {
-    is_little(space).then(|| ProblemReport {
+    space.is_little().then(|| ProblemReport {
         error: format!("the disk of {} fills: {} free", space.of, ByteSize::b(space.free_bytes)),
         remedy: "make room on it, or set changes.keep to keep less of the past".to_owned(),
         retry_in: None,
@@ -102,7 +89,7 @@ mod tests {
             (999 * MIB, 10_000 * MIB, true),
             (1024 * MIB, 1 << 50, false),
         ] {
-            assert_eq!(is_little(&space(free, size)), little, "{free} of {size}");
+            assert_eq!(space(free, size).is_little(), little, "{free} of {size}");
         }
         let report = disk(&space(3 * MIB, 64 * MIB)).unwrap();
         assert_eq!(report.error, "the disk of /m/mirror.db fills: 3.0 MiB free");

@@ -13,7 +13,7 @@ use crate::pager::rate::adaptive::LONGEST_PAUSE;
 pub(super) fn rules(config: &Config) -> ChangeRetention {
     let holds: FeedHolds =
         config.feeds.iter().map(|feed| (feed.name.to_string(), feed.hold)).collect();
-    ChangeRetention { keep: config.changes.keep, holds }
+    ChangeRetention { keep: config.changes.keep, holds, hold_size: config.changes.hold_size }
 }
 
 /// Whose list is read: a hash of the server and the user.

@@ -266,6 +266,12 @@ impl Memory {
         })
     }
 
+    /// How many changes the log has.
+    pub(super) fn kept_changes(&self) -> u64 {
+        let content = self.content();
+        (content.log.len() - content.dropped) as u64
+    }
+
     pub(super) fn drop_changes(
         &self,
         now_ms: i64,

@@ -69,6 +69,10 @@ impl Mirror for Memory {
         answer(Ok(Memory::drop_changes(self, now_ms, keep, holds)))
     }
 
+    fn used_bytes(&self) -> MirrorFuture<'_, u64> {
+        answer(Ok(self.kept_changes() * 1024))
+    }
+
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
         self.model(repository)
     }

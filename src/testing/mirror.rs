@@ -115,6 +115,10 @@ impl Mirror for WatchfulMirror {
         Mirror::drop_changes(&self.memory, now_ms, keep, holds)
     }
 
+    fn used_bytes(&self) -> MirrorFuture<'_, u64> {
+        self.memory.used_bytes()
+    }
+
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
         self.memory.saved_model(repository)
     }

@@ -103,6 +103,10 @@ impl Mirror for SqliteInTime {
         Box::pin(at_once(self.mirror.drop_changes(self.time.now_ms(), keep, holds)))
     }
 
+    fn used_bytes(&self) -> MirrorFuture<'_, u64> {
+        Box::pin(at_once(self.mirror.used_bytes()))
+    }
+
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
         Box::pin(at_once(self.mirror.saved_model(repository)))
     }

@@ -389,7 +389,8 @@ fn each_feed_is_looked_at_and_nothing_is_delivered() {
     let lost = said.line("feed lost");
     assert!(lost.starts_with("fail") && lost.contains("make the folder"), "{lost}");
     let shop = said.line("feed shop");
-    let expected = format!("http://127.0.0.1:{port}/*** answers (status 405); signs as v1");
+    let expected =
+        format!("http://127.0.0.1:{port}/*** answers (status 405); signs as v1, verified");
     assert!(shop.starts_with("ok") && shop.contains(&expected), "{shop}");
     let away = said.line("feed away");
     assert!(away.starts_with("fail") && away.contains("is not reached"), "{away}");

@@ -73,3 +73,30 @@ fn the_log_waits_for_a_feed_as_long_as_its_hold_says() {
     });
     daemon.stop();
 }
+
+#[test]
+fn a_mirror_that_is_larger_than_it_may_be_holds_nothing_for_feeds() {
+    let mut site = Site::new(500);
+    let mut rng = Rng::with_seed(17);
+    let mut editor = Editor::new(&site.sim, 1, false);
+    fs::create_dir(site.path("held")).unwrap();
+    let daemon = Daemon::run(&site.with(&[("held", "from = 0")]));
+    daemon.wait_for(|it| it.is("feed failed"));
+    oracle::wait_for_certified_pass(&daemon, 1);
+    // As long as there is room, each is held for the feed's seven days.
+    site.setup.mirror += "\n[changes]\nkeep = '1ms'\nhold_size = '1GiB'";
+    daemon.reload(&site.with(&[("held", "from = 0")]));
+    edit_a_while(&site, &mut editor, &mut rng, 10);
+    come_to_rest(&daemon);
+    assert!(daemon.all("undelivered changes dropped").is_empty());
+    assert_eq!(site.kept.status_of_daemon()["mirror"]["dropped_through"], 0);
+    site.setup.mirror = site.setup.mirror.replace("1GiB", "1MiB");
+    daemon.reload(&site.with(&[("held", "from = 0")]));
+    let begun = Instant::now();
+    while daemon.all("undelivered changes dropped").is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "nothing was dropped");
+        editor.edit(&site.sim, &mut rng);
+        pause(Duration::from_millis(50));
+    }
+    daemon.stop();
+}

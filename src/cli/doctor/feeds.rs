@@ -72,12 +72,17 @@ async fn webhook(
             return;
         }
     };
+    if let Err(why) = settings.verify_signature().await {
+        report.fail(check, &why, "check its secret, and that programs may connect to 127.0.0.1");
+        return;
+    }
     let url = feed.url.as_ref().map(ToString::to_string).unwrap_or_default();
     match receiver.probe().await {
         // Few receivers take HEAD; that one answered at all is what is to be known.
         Ok(status) => {
             let trust = if url.starts_with("https") { ", its certificate is trusted" } else { "" };
-            let found = format!("{url} answers (status {status}){trust}; signs as {kinds}");
+            let found =
+                format!("{url} answers (status {status}){trust}; signs as {kinds}, verified");
             report.ok(check, &found);
         }
         Err(why) => {

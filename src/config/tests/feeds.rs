@@ -22,10 +22,7 @@ fn faults_of(toml: &str) -> String {
 fn a_feed_needs_a_name_a_type_and_a_file_and_has_defaults_for_the_rest() {
     let feed = config(&feed(""), &[]).feeds.remove(0);
     assert_eq!((feed.name.as_str(), feed.path), ("shop", Some(PathBuf::from("/x/y"))));
-    assert_eq!(
-        (feed.from, feed.batch, feed.hold),
-        (FeedStart::Start, count(1000), seconds(604_800))
-    );
+    assert_eq!((feed.from, feed.batch, feed.hold), (FeedStart::Start, None, seconds(604_800)));
     assert_eq!((feed.names, feed.changed, feed.thin), (false, false, false));
     assert_eq!((feed.repositories, feed.operations, feed.attributes), (None, None, None));
     assert_eq!((feed.max_size, feed.max_age), (256 << 20, None));
@@ -44,7 +41,7 @@ fn a_feed_is_what_its_keys_say() {
     assert_eq!(feed.repositories, Some([7, 10149].map(RepositoryId).into()));
     assert_eq!(feed.from, FeedStart::After(Sequence(460)));
     assert_eq!(feed.operations, Some(vec![Op::Create, Op::Delete]));
-    assert_eq!((feed.batch, feed.max_age), (count(5), Some(seconds(3600))));
+    assert_eq!((feed.batch, feed.max_age), (Some(count(5)), Some(seconds(3600))));
     let warned: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert!(warned.len() == 1 && warned[0].contains("repository 7"), "{warned:?}");
     // What is shown, loaded again, is the same.

@@ -156,7 +156,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
     );
     assert_eq!(instance, InstanceConfig { name: None, lease_ttl: seconds(15), spread: false });
     assert_eq!(model.refresh_interval, Refresh(Some(seconds(3600))));
-    assert_eq!(changes, ChangesConfig { keep: None });
+    assert_eq!(changes, ChangesConfig { keep: None, hold_size: None });
     assert_eq!(
         status,
         StatusConfig {
@@ -203,7 +203,7 @@ fn a_variable_is_read_as_what_its_key_needs() {
     assert_eq!(config.login.username, "4711");
     assert!(!config.repositories[0].paging.overlap);
     assert_eq!(config.repositories[0].paging.in_flight, AutoOr::Value(count(4)));
-    assert_eq!(config.changes, ChangesConfig { keep: Some(seconds(90 * 86_400)) });
+    assert_eq!(config.changes, ChangesConfig { keep: Some(seconds(90 * 86_400)), hold_size: None });
     let deletes = DeletesConfig { max_fraction: 0.25, min_count: 25 };
     assert_eq!(config.repositories[0].deletes, deletes);
     let max_age = seconds(45 * 86_400);

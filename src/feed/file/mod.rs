@@ -10,9 +10,10 @@
 mod open;
 mod rotation;
 
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use self::open::{FilePlace, OpenFile};
@@ -20,6 +21,9 @@ pub use self::rotation::FeedFileSettings;
 use super::batch::Batch;
 use super::receiver::{DeliveryFuture, DeliveryRefusal, Receiver};
 use crate::task::clock;
+
+/// So many bytes are written by one call.
+const WRITTEN_AT_ONCE: usize = 256 << 10;
 
 /// The receiver.
 #[derive(Debug)]
@@ -102,16 +106,19 @@ impl Receiver for FileReceiver {
     }
 
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> DeliveryFuture<'a> {
-        let size = batch.lines.iter().map(|line| line.envelope.len() + 1).sum();
-        let mut text = Vec::with_capacity(size);
-        for line in &batch.lines {
-            text.extend_from_slice(&line.envelope);
-            text.push(b'\n');
-        }
+        let lines: Vec<Bytes> = batch.lines.iter().map(|line| line.envelope.clone()).collect();
         Box::pin(self.with_file(move |_, mut file| {
-            file.file.write_all(&text)?;
+            let mut writer = BufWriter::with_capacity(WRITTEN_AT_ONCE, &file.file);
+            let mut size = 0_u64;
+            for line in &lines {
+                writer.write_all(line)?;
+                writer.write_all(b"\n")?;
+                size += line.len() as u64 + 1;
+            }
+            writer.flush()?;
+            drop(writer);
             file.file.sync_data()?;
-            file.grow(text.len() as u64)?;
+            file.grow(size)?;
             Ok(file)
         }))
     }

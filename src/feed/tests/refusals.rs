@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 use super::super::kept::KeptFeed;
 use super::super::reporting::FeedReporting;
 use super::shop::{
-    A_WHILE, Feed, ask, drop_before, leave, parked, received, shop, state, with_a_pass, write,
+    A_WHILE, Feed, ask, drop_before, hold_no_longer, leave, parked, received, shop, state,
+    with_a_pass, write,
 };
 use crate::config::FeedType;
 use crate::domain::{FeedName, Sequence};
@@ -82,6 +83,49 @@ async fn an_item_that_is_refused_and_whose_change_is_dropped_is_told_and_does_no
         assert_eq!(shop(|shop| shop.items.clone()), [1, 2, 4, 5, 6, 7]);
         assert_eq!((state(&memory).await.paused, parked(&memory).await), (None, vec![]));
         assert!(feed.tells("has missed 1 changes"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_retention_drops_has_no_more_parked_and_is_told_as_missed() {
+    let memory = with_a_pass().await;
+    write(&memory, 1, &[1, 2, 3, 4]).await;
+    shop(|shop| shop.unfit.extend([2, 3]));
+    let feed = Feed::of_changes();
+    feed.beside(&memory, async {
+        sleep(A_WHILE).await;
+        assert_eq!(received(), [1, 4]);
+        assert_eq!(parked(&memory).await.len(), 2);
+        write(&memory, 3, &[5]).await;
+        sleep(A_WHILE).await;
+        hold_no_longer(&memory, 2).await;
+        sleep(A_WHILE).await;
+        assert_eq!(parked(&memory).await, vec![]);
+        assert!(feed.tells("has missed 2 changes"));
+        write(&memory, 4, &[2]).await;
+        sleep(A_WHILE).await;
+        // Nothing waits behind what is no more.
+        assert_eq!(received(), [1, 4, 5, 6]);
+        assert!(feed.tells("has missed 2 changes"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn retention_is_not_taken_for_a_word_of_the_operator() {
+    let memory = with_a_pass().await;
+    write(&memory, 1, &[1, 2, 3]).await;
+    write(&memory, 3, &(4..=90).collect::<Vec<_>>()).await;
+    shop(|shop| shop.takes_nothing = true);
+    let feed = Feed::of_changes();
+    feed.beside(&memory, async {
+        sleep(A_WHILE).await;
+        assert_eq!(parked(&memory).await.len(), 20);
+        hold_no_longer(&memory, 2).await;
+        sleep(A_WHILE).await;
+        assert_eq!(parked(&memory).await.len(), 17, "no others are parked");
+        assert!(feed.tells("its receiver refuses everything"));
     })
     .await;
 }

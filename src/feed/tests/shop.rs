@@ -258,3 +258,10 @@ pub(super) async fn drop_before(memory: &Memory, found_ms: i64) {
     let holds = FeedHolds::default();
     memory.drop_changes(found_ms + 1, Duration::from_millis(1), &holds).await.unwrap();
 }
+
+/// Drops the same once the feed has held it for as long as it may.
+pub(super) async fn hold_no_longer(memory: &Memory, found_ms: i64) {
+    let hold = Duration::from_millis(1);
+    let holds = FeedHolds::from_iter([("shop".to_owned(), hold)]);
+    memory.drop_changes(found_ms + 1, hold, &holds).await.unwrap();
+}

@@ -9,8 +9,8 @@ use super::super::delivering::{Delivering, DeliveryMemory, NextBatch};
 use super::super::kept::KeptFeed;
 use super::super::source::FeedSource;
 use super::shop::{
-    A_WHILE, Feed, ask, delete, drop_before, leave, parked, received, shop, state, with_a_pass,
-    write, write_bodies,
+    A_WHILE, Feed, ask, delete, drop_before, hold_no_longer, leave, parked, received, shop, state,
+    with_a_pass, write, write_bodies,
 };
 use crate::domain::{RepositoryId, Sequence};
 use crate::mirror::{FeedRequest, KeptModel, Lease, Mirror as _, ModelUpdate};
@@ -177,7 +177,8 @@ async fn what_is_released_comes_in_batches_that_are_no_larger_than_others() {
     write_bodies(&memory, 1, &[1, 2, 3, 4], &body).await;
     let rows: Vec<_> = (1..=4).map(|it| (it, it.into(), true)).collect();
     leave(&memory, 4, "", &rows).await;
-    Feed::of_changes().beside(&memory, sleep(A_WHILE)).await;
+    let feed = Feed::new("from = 0\nbatch = 4\nmax_size = '4MiB'");
+    feed.beside(&memory, sleep(A_WHILE)).await;
     assert_eq!((received(), shop(|shop| shop.sizes.clone())), (vec![1, 2, 3, 4], vec![2, 2]));
     assert_eq!(parked(&memory).await, []);
 }
@@ -210,4 +211,37 @@ async fn what_is_held_is_kept_also_where_something_parked_is_given_up() {
     }
     let rows: Vec<_> = parked(&memory).await.into_iter().map(|it| it.0).collect();
     assert_eq!((rows, state(&memory).await.delivered_through), (vec![6, 7], Sequence(7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_from_the_beginning_misses_nothing_of_what_went_before() {
+    let memory = with_a_pass().await;
+    write(&memory, 1, &[1, 2]).await;
+    write(&memory, 3, &[3]).await;
+    drop_before(&memory, 2).await;
+    let feed = Feed::of_changes();
+    feed.beside(&memory, sleep(A_WHILE)).await;
+    assert_eq!(received(), [3]);
+    assert!(!feed.tells("missed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_was_set_to_another_sequence_and_is_paused_sees_what_is_dropped() {
+    let memory = with_a_pass().await;
+    write(&memory, 1, &[1, 2, 3]).await;
+    write(&memory, 3, &[4]).await;
+    let feed = Feed::of_changes();
+    feed.beside(&memory, async {
+        sleep(10 * SECOND).await;
+        ask(&memory, FeedRequest::Pause { reason: "the move".to_owned() }).await;
+        ask(&memory, FeedRequest::Replay { after: Sequence(1) }).await;
+        sleep(10 * SECOND).await;
+        hold_no_longer(&memory, 2).await;
+        sleep(10 * SECOND).await;
+        ask(&memory, FeedRequest::Resume).await;
+        sleep(A_WHILE).await;
+        assert_eq!(received(), [1, 2, 3, 4, 4]);
+        assert!(feed.tells("has missed 2 changes"));
+    })
+    .await;
 }

@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | `body` | what is sent (pure) |
 //! | `verdict` | what an answer means for what was sent (pure) |
+//! | `echo` | delivers to this machine, and verifies what arrives |
 //! | `receiver` | sends a batch |
 
 mod body;
+mod echo;
 mod receiver;
 #[cfg(test)]
 mod tests;

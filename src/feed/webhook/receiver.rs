@@ -21,9 +21,9 @@ use crate::text::name;
 /// The most characters of an answer that people are told.
 const LONGEST_EXCERPT: usize = 200;
 
-const ID: HeaderName = HeaderName::from_static("webhook-id");
-const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+pub(super) const ID: HeaderName = HeaderName::from_static("webhook-id");
+pub(super) const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// What a receiver of webhooks is made of.
 pub struct WebhookSettings<'a> {
@@ -77,7 +77,8 @@ impl WebhookReceiver {
         answered.map_err(|error| format!("is not reached: {}", self.url.redact(&told(&error))))
     }
 
-    async fn send(&self, batch: &Batch, now: SystemTime) -> Result<(), DeliveryRefusal> {
+    /// Sends a batch, at this time.
+    pub(super) async fn send(&self, batch: &Batch, now: SystemTime) -> Result<(), DeliveryRefusal> {
         let later = |reason: String| DeliveryRefusal::Later { reason, after: None };
         let body = body(&self.feed, batch);
         let headers = self

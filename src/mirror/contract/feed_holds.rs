@@ -102,6 +102,7 @@ pub(in crate::mirror) fn feeds_hold_what_they_have_not_delivered<K: Implementati
         assert_eq!(drop(111).await, []);
         let page = reader.changes(Some(Sequence(6)), None, 99).await.unwrap();
         assert_eq!(page.changes.len(), 2);
+        assert!(mirror.used_bytes().await.unwrap() > 0);
         // Without feeds it goes as it ever did.
         let none = FeedHolds::default();
         let dropped = mirror.drop_changes(85, Duration::from_millis(10), &none).await.unwrap();

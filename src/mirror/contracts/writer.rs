@@ -61,6 +61,9 @@ pub trait Mirror: Debug + Send + Sync + 'static {
         holds: &FeedHolds,
     ) -> MirrorFuture<'_, DroppedChanges>;
 
+    /// The room that it takes, in bytes, without what is free inside it.
+    fn used_bytes(&self) -> MirrorFuture<'_, u64>;
+
     /// What is known of a repository, as it was saved last.
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>>;
 

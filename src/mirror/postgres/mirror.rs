@@ -69,6 +69,16 @@ impl Mirror for PostgresMirror {
         })
     }
 
+    fn used_bytes(&self) -> MirrorFuture<'_, u64> {
+        Box::pin(async move {
+            let used = async {
+                let connection = self.pool.get().await?;
+                retention::used_bytes(&connection, &self.pool.address().schema).await
+            };
+            Ok(used.await?)
+        })
+    }
+
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
         Box::pin(async move {
             let saved = async {

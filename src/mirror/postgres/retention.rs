@@ -70,7 +70,23 @@ const DROP: &str = "
             AND item.sequence = old.sequence)
     SELECT EXISTS (SELECT FROM dropped)";
 
-/// Drops changes that are older than they are kept, up to the first that is not or that a feed holds. Parts of which nothing is left go, too, where nobody reads the log just then.
+/// The room that our tables take, with their indexes.
+pub(super) const SIZE: &str = "
+    SELECT coalesce(sum(pg_total_relation_size(pg_class.oid)), 0)::bigint FROM pg_class
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = $1 AND relkind = 'r'";
+
+/// The same in bytes.
+pub(super) async fn used_bytes(
+    connection: &ClientWrapper,
+    schema: &str,
+) -> Result<u64, PostgresError> {
+    let size = connection.prepare_cached(SIZE).await?;
+    Ok(unsigned(connection.query_one(&size, &[&schema]).await?.try_get(0)?))
+}
+
+/// Drops changes that are older than they are kept, up to the first that is not or that a feed holds. Parts
+/// of which nothing is left go, too, where nobody reads the log just then.
 pub(super) async fn drop_changes(
     connection: &ClientWrapper,
     mut floor: RetentionFloor<'_>,

@@ -120,6 +120,10 @@ impl Mirror for SqliteMirror {
         Box::pin(self.worker.run(move |store| write::drop_changes(store, now_ms, keep, &holds)))
     }
 
+    fn used_bytes(&self) -> MirrorFuture<'_, u64> {
+        Box::pin(self.worker.run(write::used_bytes))
+    }
+
     fn saved_model(&self, repository: RepositoryId) -> MirrorFuture<'_, Option<KeptModel>> {
         Box::pin(self.worker.run(move |store| models::saved(store, repository)))
     }

@@ -226,6 +226,16 @@ struct ExpiredChange {
     found_ms: i64,
 }
 
+/// The room that the database takes, without what is free inside it.
+pub(super) fn used_bytes(store: &mut WriteConnection) -> Result<u64, WriteError> {
+    store.read(|transaction| {
+        let pragma = |name| transaction.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
+        let [all, free, size]: [i64; 3] =
+            [pragma("page_count")?, pragma("freelist_count")?, pragma("page_size")?];
+        Ok(all.saturating_sub(free).saturating_mul(size).cast_unsigned())
+    })
+}
+
 /// Drops changes found longer than `keep` ago, up to the first that is younger or that a feed holds.
 pub(super) fn drop_changes(
     store: &mut WriteConnection,

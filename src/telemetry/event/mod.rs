@@ -64,7 +64,8 @@ pub fn undelivered_changes_dropped(feed: &str, changes: u64, through: Sequence) 
         feed,
         changes,
         through = through.0,
-        remedy = "see why the feed stands still, and have its receiver read all items anew",
+        remedy = "see why the feed stands still, and have its receiver read all items anew; a longer \
+                  hold, and more room, keep them longer",
         "undelivered changes dropped"
     );
 }

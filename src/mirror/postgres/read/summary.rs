@@ -11,6 +11,7 @@ use super::{bounds, changes, held};
 use crate::domain::{Iteration, RepositoryId, Sequence};
 use crate::mirror::postgres::error::PostgresError;
 use crate::mirror::postgres::numbers::signed;
+use crate::mirror::postgres::retention::SIZE;
 use crate::mirror::{
     CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, LedgerEntry, LogBounds, MirrorSummary,
     PassStatistics, RepositorySummary, StorageUse,
@@ -69,14 +70,7 @@ pub(super) async fn knows(
 
 /// The room that our tables take, with their indexes.
 async fn size(client: &Client, schema: &str) -> Result<u64, PostgresReadError> {
-    let row = client
-        .query_typed_one(
-            "SELECT coalesce(sum(pg_total_relation_size(pg_class.oid)), 0)::bigint FROM pg_class \
-             JOIN pg_namespace ON pg_namespace.oid = relnamespace \
-             WHERE nspname = $1 AND relkind = 'r'",
-            &[(&schema, Type::TEXT)],
-        )
-        .await?;
+    let row = client.query_typed_one(SIZE, &[(&schema, Type::TEXT)]).await?;
     Ok(whole(&row, 0)?)
 }
 

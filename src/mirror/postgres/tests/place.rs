@@ -205,6 +205,6 @@ pub(super) fn page(number: u64, items: &[(i128, &str)]) -> Arc<PageOfItems> {
         ignore: Arc::new([]),
         member_changes: Arc::default(),
         statistics: PassStatistics { pages: number, ..PassStatistics::default() },
-        checkpoint: Checkpoint { state: vec![u8::try_from(number).unwrap()], seen: vec![1] },
+        checkpoint: Checkpoint { state: number.to_le_bytes().into(), seen: vec![1] },
     })
 }

@@ -1,12 +1,11 @@
 //! A repository that this user may not read: the server's own word for it, `canRead`, is what is told.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use ewmirror::simulator::Options;
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Daemon, Event, Kept, Setup, Sim, pause, repositories, sim};
+use crate::support::{Daemon, Event, Kept, Setup, Sim, eventually, is_so, repositories, sim};
 
 const SAID: &str = "this user may not read it (the server lists it with canRead = false)";
 
@@ -27,14 +26,13 @@ fn problems(port: u16) -> Vec<Value> {
 
 /// Waits until it is a problem, or is none: what is served is a moment old.
 fn wait_until_told(port: u16, told: bool) {
-    let deadline = Instant::now() + DEADLINE;
     let is_told = |it: &Value| {
         it["scope"] == "repository" && it["error"].as_str().is_some_and(|it| it.contains(SAID))
     };
-    while problems(port).iter().any(is_told) != told {
-        assert!(Instant::now() < deadline, "{:?}", problems(port));
-        pause(Duration::from_millis(50));
-    }
+    eventually(|| {
+        let problems = problems(port);
+        is_so(problems.iter().any(is_told) == told, || format!("{problems:?}"))
+    });
 }
 
 #[test]

@@ -3,17 +3,15 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use ewmirror::simulator::Options;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::notify::{Manager, is_status};
-use crate::support::{DEADLINE, Daemon, Kept, Setup, Sim, pause, repositories, sim, write_secret};
-
-/// Between two looks: the endpoint's answers are good for a second.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+use crate::support::{
+    Daemon, Kept, Setup, Sim, eventually, is_so, repositories, sim, write_secret,
+};
 
 /// A daemon that is looked at from all sides.
 pub(crate) struct Watched {
@@ -155,15 +153,10 @@ impl Watched {
 
     /// Looks until all sides show this.
     pub(crate) fn look_until(&self, what: impl Fn(&Seen) -> bool) -> Seen {
-        let begun = Instant::now();
-        loop {
+        eventually(|| {
             let seen = self.look();
-            if what(&seen) {
-                return seen;
-            }
-            assert!(begun.elapsed() < DEADLINE, "{seen:#?}\n{}", self.daemon.tail());
-            pause(LOOK_EVERY);
-        }
+            is_so(what(&seen), || format!("{seen:#?}\n{}", self.daemon.tail())).map(|()| seen)
+        })
     }
 
     fn wait_until_well(&self) {

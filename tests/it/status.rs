@@ -4,13 +4,14 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::servers::{Parrot, Wiretap};
-use crate::support::{DEADLINE, Daemon, Ended, Event, Setup, Sim, kept, repositories, sim};
+use crate::support::{
+    Daemon, Ended, Event, Setup, Sim, eventually, is_so, kept, repositories, sim,
+};
 
 /// Settings that the tests' usual file has not, or has otherwise.
 #[derive(Clone)]
@@ -149,22 +150,17 @@ fn a_session_that_is_refused_and_not_renewed_yet_is_told_as_none_at_all() {
 
 /// The document, once its daemon stands like this.
 fn await_document(place: &Place, stands: impl Fn(&Value) -> bool) -> Value {
-    let begun = Instant::now();
-    loop {
+    eventually(|| {
         let document = place.document();
-        if stands(&document["daemon"]) {
-            return document;
-        }
-        assert!(begun.elapsed() < DEADLINE, "{document}");
-    }
+        is_so(stands(&document["daemon"]), || document.to_string()).map(|()| document)
+    })
 }
 
 #[test]
 fn status_shows_a_pass_under_way_and_a_reload() {
     let place = Place::free();
     let sim = Sim::start(repositories(&[(1, 5000), (2, 100)]));
-    let slow =
-        Setup { paging: "page_size = 100\npage_interval = '50ms'".to_owned(), ..setup(&sim) };
+    let slow = Setup { paging: "page_size = 100\npage_interval = '1s'".to_owned(), ..setup(&sim) };
     let daemon = place.run(&slow);
     daemon.wait_for(|it| it.is_of("page read", 1));
     let document = place.document();
@@ -176,15 +172,12 @@ fn status_shows_a_pass_under_way_and_a_reload() {
     daemon.reload(&Setup { repositories: vec!["id = 2".to_owned()], ..slow });
     daemon.wait_for(|it| it.is_of("page read", 2));
     // The document of a moment ago may still be the answer.
-    let deadline = Instant::now() + DEADLINE;
-    let shown = || {
+    eventually(|| {
         let document = place.document();
         let repositories = document["repositories"].as_array().unwrap();
-        repositories.iter().map(|it| it["id"].as_u64().unwrap()).collect::<Vec<_>>()
-    };
-    while shown() != [2] {
-        assert!(Instant::now() < deadline, "{:?}", shown());
-    }
+        let shown: Vec<_> = repositories.iter().map(|it| it["id"].as_u64().unwrap()).collect();
+        is_so(shown == [2], || format!("{shown:?}"))
+    });
     daemon.stop();
 }
 

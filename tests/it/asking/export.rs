@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
 use super::Mirror;
-use crate::support::DEADLINE;
+use crate::support::{eventually, is_so};
 
 #[test]
 fn items_come_as_received_one_a_line_in_the_order_of_their_ids() {
@@ -175,16 +174,11 @@ fn a_reader_that_stands_still_keeps_no_transaction_open_and_sees_one_instant() {
     for id in 0..500 {
         mirror.put(id, None);
     }
-    let deadline = Instant::now() + DEADLINE;
-    loop {
+    eventually(|| {
         let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
         let busy: bool = mirror.writer.query_row(truncate, [], |row| row.get(0)).unwrap();
-        if !busy {
-            break;
-        }
-        assert!(Instant::now() < deadline, "the export keeps the WAL");
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
+        is_so(!busy, || "the export keeps the WAL".to_owned())
+    });
     let mut told = String::from_utf8(first.to_vec()).unwrap();
     stdout.read_to_string(&mut told).unwrap();
     assert!(told == expected, "not the items of the one instant");

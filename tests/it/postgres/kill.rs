@@ -14,7 +14,9 @@ use super::{cluster, setup};
 use crate::mirror::{edit, ids};
 use crate::support::cluster::Cluster;
 use crate::support::editor::Editor;
-use crate::support::{Daemon, Ended, Setup, Sim, for_each, oracle, pause, repositories};
+use crate::support::{
+    Daemon, Ended, Setup, Sim, eventually, for_each, oracle, pause, repositories,
+};
 
 /// Few enough for every message of a pass to be tried, and several pages.
 const ITEMS: usize = 12;
@@ -168,9 +170,7 @@ fn a_kill_at_any_message_of_a_page_that_changes_something_loses_nothing_and_inve
 
 /// After a session of it was killed the server starts all others anew.
 fn await_server(cluster: &mut Cluster) {
-    while cluster.sql("SELECT 1").is_err() {
-        pause(Duration::from_millis(20));
-    }
+    eventually(|| cluster.sql("SELECT 1"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::proxy::Proxy;
 use super::{cluster, setup};
 use crate::support::cluster::Cluster;
 use crate::support::editor::Editor;
-use crate::support::{DEADLINE, Daemon, Setup, Sim, pause, repositories};
+use crate::support::{Daemon, Setup, Sim, eventually, is_so, pause, repositories};
 
 /// How often something happens in each test; `EWMIRROR_ROUNDS` says otherwise.
 const ROUNDS: usize = 12;
@@ -221,14 +221,15 @@ fn go_round(cluster: &Cluster, links: [Link; 3]) {
         member.restore();
     }
     let marks: Vec<usize> = members.iter().map(|it| it.daemon().mark()).collect();
-    let begun = Instant::now();
     // The second one that ends has begun later than the last edit.
-    while !members.iter().zip(&marks).any(|(it, mark)| it.passes_since(*mark) >= 2) {
-        let tails: Vec<_> = members.iter().map(|it| it.daemon().tail()).collect();
-        assert!(begun.elapsed() < DEADLINE, "nobody goes on:\n{}", tails.join("\n\n"));
+    eventually(|| {
         judge(cluster, "the end");
-        pause(Duration::from_millis(50));
-    }
+        let goes_on = members.iter().zip(&marks).any(|(it, mark)| it.passes_since(*mark) >= 2);
+        is_so(goes_on, || {
+            let tails: Vec<_> = members.iter().map(|it| it.daemon().tail()).collect();
+            format!("nobody goes on:\n{}", tails.join("\n\n"))
+        })
+    });
     for member in members {
         let ended = member.daemon.expect("it runs").stop();
         assert!(ended.all("panic").is_empty() && ended.all("task failed").is_empty());

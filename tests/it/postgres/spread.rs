@@ -1,13 +1,11 @@
 //! Repositories that daemons share out.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use super::judge::{equals_server, judge, one_writer, watch};
 use super::{cluster, setup};
 use crate::support::cluster::Cluster;
-use crate::support::{DEADLINE, Daemon, Setup, Sim, pause, repositories};
+use crate::support::{Daemon, Setup, Sim, eventually, is_so, repositories};
 
 const IDS: [u64; 3] = [1, 2, 3];
 
@@ -22,16 +20,13 @@ fn shares(cluster: &Cluster) -> String {
 }
 
 fn wait_for_shares(cluster: &Cluster, daemons: &[&Daemon], wanted: &[&str]) {
-    let begun = Instant::now();
-    loop {
+    eventually(|| {
         let now = shares(cluster);
-        if wanted.contains(&now.as_str()) {
-            return;
-        }
-        let tails: Vec<_> = daemons.iter().map(|it| it.tail()).collect();
-        assert!(begun.elapsed() < DEADLINE, "{now}, not {wanted:?}:\n{}", tails.join("\n\n"));
-        pause(Duration::from_millis(50));
-    }
+        is_so(wanted.contains(&now.as_str()), || {
+            let tails: Vec<_> = daemons.iter().map(|it| it.tail()).collect();
+            format!("{now}, not {wanted:?}:\n{}", tails.join("\n\n"))
+        })
+    });
 }
 
 fn spread(sim: &Sim, cluster: &Cluster, name: &str) -> Setup {

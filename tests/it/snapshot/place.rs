@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use super::{Place, Snapshot, mirrored, names, path};
 use crate::support::daemon::{config_file, output};
 use crate::support::machine::Disk;
-use crate::support::{DEADLINE, Daemon, Kept, Sim, ewmirror, pause, repositories};
+use crate::support::shop::{Signal, signal};
+use crate::support::{DEADLINE, Daemon, Kept, Sim, eventually, ewmirror, pause, repositories};
 
 /// So many items that writing them takes a while.
 const MANY: usize = 6000;
@@ -35,8 +36,24 @@ fn by(kept: &Kept, words: &[&str], file: &Path) -> Daemon {
     Daemon::by(words, arguments, folder)
 }
 
-/// The command, once it has written some of the items.
+/// The command, stopped once it has written some of the items.
 fn halfway(kept: &Kept, place: &Place) -> Daemon {
+    eventually(|| {
+        let running = until_halfway(kept, place);
+        signal(running.process(), Signal::STOP);
+        // A machine that is busy with other things may look at it too late.
+        if !place.file().exists() {
+            return Ok(running);
+        }
+        running.signal("CONT");
+        assert!(running.finish().status.success());
+        fs::remove_file(place.file()).expect("it is there");
+        Err("it never was half way".to_owned())
+    })
+}
+
+/// The command, once it has written some of the items, or all.
+fn until_halfway(kept: &Kept, place: &Place) -> Daemon {
     let running =
         Daemon::start(&["snapshot", path(&place.file()), "--history"], &super::setup(kept));
     let begun = std::time::Instant::now();
@@ -47,8 +64,9 @@ fn halfway(kept: &Kept, place: &Place) -> Daemon {
         let links = files.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
         links.filter(|link| *link == part).count()
     };
-    while holds() < 2 || fs::metadata(&part).map_or(0, |found| found.len()) < SOME {
-        assert!(begun.elapsed() < DEADLINE && !place.file().exists(), "it never was half way");
+    let is_halfway = || holds() >= 2 && fs::metadata(&part).is_ok_and(|found| found.len() >= SOME);
+    while !is_halfway() && !place.file().exists() {
+        assert!(begun.elapsed() < DEADLINE, "it never was half way");
         pause(std::time::Duration::from_millis(1));
     }
     running
@@ -147,7 +165,6 @@ fn a_kill_leaves_no_file_and_the_next_command_clears_up() {
     assert_eq!(half[68..72], [0; 4], "nobody takes it for a file of ours");
     // While one is being written there is no second one.
     let running = halfway(&kept, &place);
-    running.signal("STOP");
     let (code, told) = asked(&kept, &[path(&place.file())]);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("another snapshot is being written there"), "{told}");
@@ -163,9 +180,12 @@ fn a_kill_leaves_no_file_and_the_next_command_clears_up() {
 fn a_signal_leaves_nothing_behind() {
     let sim = Sim::start(repositories(&[(1, MANY), (2, 10)]));
     let kept = mirrored(&sim);
-    for signal in ["INT", "TERM"] {
+    for name in ["INT", "TERM"] {
         let place = Place::new();
-        let (ended, _) = halfway(&kept, &place).stop_with(signal);
+        let running = halfway(&kept, &place);
+        running.signal(name);
+        running.signal("CONT");
+        let ended = running.finish();
         assert_eq!(ended.status.code(), Some(1), "{:?}", ended.events);
         let told = &ended.events.last().unwrap().line;
         assert_eq!(told, "ewmirror: stopped by a signal: no file was made");

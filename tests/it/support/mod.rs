@@ -52,8 +52,11 @@ pub(crate) fn skipped(check: &str, why: &str) {
 
 /// Lets some time pass, for tests that want a moment that nothing announces.
 pub(crate) fn pause(duration: Duration) {
-    // Woken too early it is another random moment, and as good.
-    std::thread::park_timeout(duration);
+    let begun = Instant::now();
+    // A parked thread may be woken too early.
+    while let Some(left) = duration.checked_sub(begun.elapsed()).filter(|it| !it.is_zero()) {
+        std::thread::park_timeout(left);
+    }
 }
 
 /// Looks now and then until there is what is looked for, which must come in time; else the words of the last

@@ -310,7 +310,9 @@ pub(crate) fn signal(process: u32, signal: Signal) {
     if signal != Signal::STOP {
         return;
     }
-    let runs = |stat: String| !stat.rsplit_once(") ").is_some_and(|(_, it)| it.starts_with('T'));
+    // Stopped, or at its end.
+    let rests = |it: &str| it.starts_with(['T', 'Z', 'X']);
+    let runs = |stat: String| !stat.rsplit_once(") ").is_some_and(|(_, it)| rests(it));
     let begun = Instant::now();
     loop {
         let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it is there");

@@ -64,7 +64,8 @@
 //! What a feed has delivered is a row with a revision, which each write counts up, by the task that delivers or by a
 //! command, so that neither undoes what the other did; changes that a receiver refused are rows beside it
 //! ([`mirror::contracts`], `Feeds` and `FeedWriter`). What a feed has not delivered is dropped only once it
-//! is older than both the log and the feed keep it (`mirror::retention`).
+//! is older than both the log and the feed keep it (`mirror::retention`), or there is no room for it any more
+//! (`pager::finish`).
 //!
 //! In PostgreSQL (`src/mirror/migrations/postgres`) an item has its body itself and a change has the bodies
 //! before and after it, so that a part of the log can be dropped as a table. Each call of a writer is one
@@ -105,7 +106,7 @@
 //! | a snapshot is one instant with every value and every key sound, whole or not there | `mirror::snapshot_file`, `tests/it/snapshot` |
 //! | a feed loses nothing and keeps the order of each item, whatever its receiver answers and whenever it is killed; a batch is the same at every try | `feed::tests` as properties |
 //! | a webhook's batch has its id at every try, whatever is done to the daemon at which step; what one is sent to is an address that it may | `tests/it/webhooks/`, `http::address_policy` |
-//! | a file of a feed is the log, without half a line or a double, after `kill -9` too; the log waits for it, as long as it says | `tests/it/feeds.rs`, `tests/it/holding.rs` |
+//! | a file of a feed is the log, without half a line or a double, after `kill -9` too; the log waits for it, as long as it says and there is room | `tests/it/feeds.rs`, `tests/it/holding.rs` |
 //! | a view by name only ever gains columns, its names are never ambiguous, and both stores say the same in it | `model::shape`, `mirror::contract`, `mirror::postgres::tests` |
 //! | the four views say what the log says, in both stores | `mirror::contract`, `tests/it/views.rs` |
 //! | of several daemons one writes at a time, whatever is done to them | `tests/it/postgres/kill.rs`, `tests/it/postgres/rounds.rs` |

@@ -81,6 +81,10 @@ impl KeptFeed {
                 break;
             }
         }
+        if let Some(written) = place.written_through {
+            // An earlier version did not count them.
+            place.parked = place.parked.max(parked.count_through(written));
+        }
         let cursor = FeedCursor { through, place, parked };
         Ok(Self { reader, writer, lease, state, fault, cursor, written })
     }

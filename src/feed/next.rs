@@ -103,16 +103,20 @@ impl FeedTask {
         it: &mut Delivering<'_>,
         gone: Vec<Sequence>,
     ) -> Result<NextBatch, MirrorError> {
-        let missed = gone.len() as u64;
         let held = std::mem::take(&mut it.held);
         let kept = &mut it.kept;
+        let before = kept.cursor.parked.count();
         kept.cursor.parked.unpark(&gone);
-        kept.cursor.place.missed = kept.cursor.place.missed.saturating_add(missed);
+        // Those that were not parked any more have been counted by who took note of that.
+        let missed = (before - kept.cursor.parked.count()) as u64;
+        kept.miss(missed);
         kept.cursor.place.batch = None;
         if !kept.save(held, gone).await? {
             return Ok(NextBatch::Reload);
         }
-        event::feed_fell_behind(self.name(), missed, kept.cursor.through);
+        if missed > 0 {
+            event::feed_fell_behind(self.name(), missed, kept.cursor.through);
+        }
         Ok(NextBatch::Passed)
     }
 }

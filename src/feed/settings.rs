@@ -115,9 +115,9 @@ impl FeedSettings {
     pub(super) fn limits(&self) -> BatchLimits {
         let (count, bytes) = match self.config.feed_type {
             FeedType::File => {
-                // So that a file grows beyond its size by one large change alone.
+                // So that a file grows beyond its size by one large change alone; each has a line end.
                 let size = usize::try_from(self.config.max_size).unwrap_or(usize::MAX);
-                (FILE_BATCH, FILE_BATCH_BYTES.min(size))
+                (FILE_BATCH, FILE_BATCH_BYTES.min(size.saturating_sub(FILE_BATCH)))
             }
             FeedType::Webhook => (BATCH, BATCH_BYTES),
         };

@@ -73,48 +73,42 @@ impl FeedSource {
         limits: BatchLimits,
     ) -> Result<CutBatch, MirrorError> {
         self.ahead.take_if(|ahead| ahead.after != after);
-        let mut ahead = self.ahead.take().unwrap_or_else(|| ChangesAhead {
-            after,
-            lines: VecDeque::new(),
-            scanned: after,
-        });
-        self.fill(&mut ahead, limits).await?;
+        let begin = || ChangesAhead { after, lines: VecDeque::new(), scanned: after };
+        self.ahead.get_or_insert_with(begin);
+        self.fill(limits).await?;
+        let ahead = self.ahead.get_or_insert_with(begin);
         let batch = cut(&mut ahead.lines, ahead.scanned, parked, limits);
         ahead.after = batch.through;
-        self.ahead = Some(ahead);
         Ok(batch)
     }
 
     /// Reads on for the batch after the one that was cut last, while that is being delivered. What goes wrong
     /// is met again, and told, when that batch is asked for.
     pub(super) async fn read_ahead(&mut self, limits: BatchLimits) {
-        let Some(mut ahead) = self.ahead.take() else { return };
-        if self.fill(&mut ahead, limits).await.is_ok() {
-            self.ahead = Some(ahead);
-        }
+        // The error is met again.
+        drop(self.fill(limits).await);
     }
 
-    /// Reads until there is enough for a batch.
-    async fn fill(
-        &mut self,
-        ahead: &mut ChangesAhead,
-        limits: BatchLimits,
-    ) -> Result<(), MirrorError> {
+    /// Reads on until there is enough for a batch, page by page: a call that is dropped loses the last.
+    async fn fill(&mut self, limits: BatchLimits) -> Result<(), MirrorError> {
+        let Self { reader, shown, ahead: Some(ahead), .. } = self else { return Ok(()) };
         let mut bytes: usize = ahead.lines.iter().map(|line| line.envelope.len()).sum();
         for _ in 0..PAGES {
             if ahead.lines.len() >= limits.count || bytes >= limits.bytes {
                 break;
             }
-            let only = self.shown.selection().only_repository();
+            let only = shown.selection().only_repository();
             let most = limits.count.max(PAGE);
-            let page = self.reader.changes(Some(ahead.scanned), only, most).await?;
+            let page = reader.changes(Some(ahead.scanned), only, most).await?;
             let ChangesPage { changes, scanned_through, last, .. } = page;
+            let mut lines = Vec::with_capacity(changes.len());
             for change in changes {
-                if let Some(line) = self.shown.line_of(change).await? {
+                if let Some(line) = shown.line_of(change).await? {
                     bytes += line.envelope.len();
-                    ahead.lines.push_back(line);
+                    lines.push(line);
                 }
             }
+            ahead.lines.extend(lines);
             ahead.scanned = scanned_through;
             if scanned_through >= last {
                 break;

@@ -13,7 +13,7 @@ use super::receiver::{DeliveryFuture, DeliveryRefusal, Receiver};
 use super::reporting::FeedReporting;
 use super::task::FeedTask;
 use crate::progress::FeedActivity;
-use crate::task::clock;
+use crate::task::{Until, clock};
 use crate::telemetry::event;
 
 /// So many changes that are held are put down at once.
@@ -41,6 +41,7 @@ impl FeedTask {
             }
             let behind = self.context.run(STORE_WITHIN, it.kept.found_next()).await??;
             reporting.stands_still(&it.kept, behind);
+            it.memory.store.succeeded(Instant::now());
             return self.pause_for(&it.kept, LOOK_EVERY).await;
         }
         it.memory.told_pause = None;
@@ -65,6 +66,7 @@ impl FeedTask {
                     return Ok(AfterStep::Reload);
                 }
                 reporting.stands(&it.kept, FeedActivity::Waiting, None);
+                it.memory.store.succeeded(Instant::now());
                 let news = timeout(LOOK_EVERY, self.reader.wait_for_news(last));
                 if let Ok(news) = self.context.run(STORE_WITHIN, news).await? {
                     news?;
@@ -123,7 +125,9 @@ impl FeedTask {
     ) -> Result<Result<AfterStep, DeliveryRefusal>, Interruption> {
         let limits = it.kept.cursor.limits(self.settings.limits());
         let mut source = std::mem::replace(&mut it.source, self.source());
+        let lane = self.context.lane();
         let reading = timeout(AHEAD_WITHIN, source.read_ahead(limits));
+        let reading = lane.run(Until::Within(2 * AHEAD_WITHIN), reading);
         let sending = async {
             match self.send(it, batch).await? {
                 Ok(Some(place)) => {
@@ -134,7 +138,10 @@ impl FeedTask {
             }
         };
         let (sent, _) = tokio::join!(sending, reading);
-        it.source = source;
+        if matches!(sent, Ok(Ok(AfterStep::Next))) {
+            it.source = source;
+        }
+        // Else it may take long until that is sent, and names may be others by then.
         sent
     }
 
@@ -200,7 +207,9 @@ impl FeedTask {
             return Ok(true);
         }
         let held = std::mem::take(&mut it.held);
-        Ok(self.context.wait(STORE_WITHIN, it.kept.save(held, Vec::new())).await?)
+        let saved = self.context.wait(STORE_WITHIN, it.kept.save(held, Vec::new())).await?;
+        it.memory.store.succeeded(Instant::now());
+        Ok(saved)
     }
 
     async fn delivered(
@@ -219,6 +228,7 @@ impl FeedTask {
         let saved = self.context.wait(STORE_WITHIN, it.kept.save(held, unparked)).await?;
         let now = Instant::now();
         (it.memory.refused, it.memory.not_before) = (0, None);
+        it.memory.store.succeeded(now);
         it.memory.refusals.succeeded(now);
         reporting.delivered(changes, it.memory.retries.succeeded(now));
         event::feed_delivered(self.name(), changes, it.kept.cursor.through, begun.elapsed());

@@ -113,6 +113,7 @@ impl FeedTask {
         *lease = self.context.run(STORE_WITHIN, taken).await??;
         let Some(lease) = lease.clone() else {
             reporting.stands_by();
+            memory.store.succeeded(Instant::now());
             return Ok(self.context.sleep(RENEW_EVERY).await?);
         };
         let loaded = KeptFeed::load(Arc::clone(&self.reader), Arc::clone(&self.writer), lease);
@@ -121,11 +122,13 @@ impl FeedTask {
             // To begin anywhere would be to give something up, or to deliver everything twice.
             let retry = memory.retries.failed(Instant::now(), 1.0, None);
             reporting.unreadable(fault, Retry { delay: RENEW_EVERY, ..retry });
+            memory.store.succeeded(Instant::now());
             return Ok(self.context.sleep(RENEW_EVERY).await?);
         }
         let dropped = kept.dropped_since();
         if kept.state.revision != memory.revision && dropped == 0 {
-            // Who has written it, if not the retention of the log, is the operator.
+            // Who has written it, if not the retention of the log, is the operator; or this task itself, where the
+            // answer was lost.
             memory.refused = 0;
         }
         let is_ours = if kept.is_to_begin() {
@@ -157,7 +160,6 @@ impl FeedTask {
                 }
                 other => other?,
             };
-            delivering.memory.store.succeeded(Instant::now());
             if step == AfterStep::Reload {
                 return Ok(());
             }

@@ -52,7 +52,6 @@ impl FeedTask {
                 self.context.run(STORE_WITHIN, found).await??
             }
         };
-        it.memory.refused += 1;
         let is_told = it.memory.refusals.failed(Instant::now());
         let mut parked = std::mem::take(&mut it.held);
         if let Some(sequence) = sequence {
@@ -82,6 +81,7 @@ impl FeedTask {
         if !self.context.wait(STORE_WITHIN, it.kept.save(parked, Vec::new())).await? {
             return Ok(AfterStep::Reload);
         }
+        it.memory.refused += 1;
         self.pause_for(&it.kept, PARKING_PAUSE).await
     }
 

@@ -22,7 +22,7 @@ use crate::domain::{IdSet, Iteration};
 use crate::mirror::{EndOfPass, Mirror, UndeliveredChanges, is_nearly_all};
 use crate::model::Naming;
 use crate::progress::LastCertified;
-use crate::task::{Stopped, clock};
+use crate::task::{Stopped, Until, clock};
 use crate::telemetry::event::{self, MostItemsChanged, PassComplete};
 
 /// How long the disk may take to tell what is left of it.
@@ -254,7 +254,8 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         let mirror = Arc::clone(&self.mirror.mirror);
         // A disk that hangs shows at the next page.
         let asked = tokio::task::spawn_blocking(move || mirror.disk_space());
-        let asked = tokio::time::timeout(DISK_ANSWERS_WITHIN, asked).await;
+        let asked = tokio::time::timeout(DISK_ANSWERS_WITHIN, asked);
+        let asked = self.pager.context.run(Until::Within(2 * DISK_ANSWERS_WITHIN), asked).await?;
         let space = asked.ok().and_then(Result::ok).flatten();
         Ok(!space.is_some_and(|space| space.is_little()))
     }

@@ -113,6 +113,47 @@ async fn what_retention_drops_has_no_more_parked_and_is_told_as_missed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_dropped_while_it_is_delivered_again_is_missed_once() {
+    let memory = with_a_pass().await;
+    write(&memory, 1, &[1, 2, 3, 4]).await;
+    shop(|shop| shop.unfit.extend([2, 3]));
+    let feed = Feed::of_changes();
+    feed.beside(&memory, async {
+        sleep(A_WHILE).await;
+        assert_eq!(parked(&memory).await.len(), 2);
+        write(&memory, 3, &[5]).await;
+        sleep(A_WHILE).await;
+        shop(|shop| shop.is_away = true);
+        ask(&memory, FeedRequest::Unpark { sequence: None }).await;
+        sleep(A_WHILE).await;
+        hold_no_longer(&memory, 2).await;
+        sleep(A_WHILE).await;
+        shop(|shop| shop.is_away = false);
+        sleep(A_WHILE).await;
+        assert_eq!((received(), parked(&memory).await), (vec![1, 4, 5], vec![]));
+        assert!(feed.tells("has missed 2 changes"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_version_has_parked_is_missed_where_it_is_dropped() {
+    let memory = with_a_pass().await;
+    write(&memory, 1, &[1, 2]).await;
+    write(&memory, 3, &[3]).await;
+    let progress = r#"{"identity":"a","written_through":3,"held_through":0,"missed":0}"#;
+    leave(&memory, 3, progress, &[(1, 1, false), (2, 2, false)]).await;
+    let feed = Feed::of_changes();
+    feed.beside(&memory, async {
+        sleep(A_WHILE).await;
+        hold_no_longer(&memory, 2).await;
+        sleep(A_WHILE).await;
+        assert!(feed.tells("has missed 2 changes"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn retention_is_not_taken_for_a_word_of_the_operator() {
     let memory = with_a_pass().await;
     write(&memory, 1, &[1, 2, 3]).await;

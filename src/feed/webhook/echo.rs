@@ -62,8 +62,11 @@ impl FeedSettings {
         };
         let receiver = WebhookReceiver::new(WebhookSettings { server: &server, ..webhook })?;
         let batch = made_up(self.name().as_str());
-        let (sent, arrived) = tokio::join!(receiver.send(&batch, clock::now()), receive(&listener));
-        sent.map_err(|refusal| refusal.to_string())?;
+        let sent = async {
+            let sent = receiver.send(&batch, clock::now()).await;
+            sent.map_err(|refusal| refusal.to_string())
+        };
+        let ((), arrived) = tokio::try_join!(sent, async { Ok(receive(&listener).await) })?;
         let arrived = arrived.ok_or("nothing arrived at its echo")?;
         if arrived.holds(&batch.id, &keys) {
             return Ok(());

@@ -61,7 +61,7 @@ pub trait Mirror: Debug + Send + Sync + 'static {
         holds: &FeedHolds,
     ) -> MirrorFuture<'_, DroppedChanges>;
 
-    /// The room that it takes, in bytes, without what is free inside it.
+    /// The room that it takes, in bytes; without what is free inside it where the store can tell.
     fn used_bytes(&self) -> MirrorFuture<'_, u64>;
 
     /// What is known of a repository, as it was saved last.

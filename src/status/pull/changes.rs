@@ -1,8 +1,11 @@
 //! Changes after one of them: some of them at once, or as events without end.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::Write as _;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +25,12 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// So many changes are read at once for events.
 const AT_ONCE: usize = 1000;
+
+/// What a piece takes that ends with a change of the usual size.
+const ROOM: usize = PIECE + (8 << 10);
+
+/// A page that is being read.
+type ComingPage = Pin<Box<dyn Future<Output = Result<ChangesPage, MirrorError>> + Send>>;
 
 /// The changes that are asked for; waits for them as long as is asked.
 pub(super) async fn page(
@@ -64,7 +73,7 @@ impl ChangeLines {
 impl PieceSource for ChangeLines {
     fn next(mut self: Box<Self>) -> NextPiece {
         Box::pin(async {
-            let mut piece = Vec::new();
+            let mut piece = Vec::with_capacity(ROOM);
             while piece.len() < PIECE
                 && let Some(change) = self.changes.pop_front()
             {
@@ -87,6 +96,8 @@ pub(super) struct ChangeEvents {
     scanned_through: Sequence,
     /// The last change that there was.
     last: Sequence,
+    /// What is read while these are taken.
+    coming: Option<ComingPage>,
 }
 
 impl PieceSource for ChangeEvents {
@@ -115,19 +126,43 @@ impl ChangeEvents {
             changes: VecDeque::new(),
             scanned_through: Sequence(0),
             last: Sequence(0),
+            coming: None,
         };
-        events.read(call.after).await?;
+        let page = events.read(call.after).await?;
+        events.take(page);
+        events.ask_for_more().await;
         Ok(events)
     }
 
-    async fn read(&mut self, after: Option<Sequence>) -> Result<(), MirrorError> {
-        let mut page = self.mirror.changes(after, self.repository, AT_ONCE).await?;
-        if let Some(configured) = &self.names {
-            names::show(&*self.mirror, configured, &mut page.changes).await?;
-        }
+    /// Reads the changes after this one.
+    fn read(&self, after: Option<Sequence>) -> ComingPage {
+        let (mirror, repository) = (Arc::clone(&self.mirror), self.repository);
+        let names = self.names.clone();
+        Box::pin(async move {
+            let mut page = mirror.changes(after, repository, AT_ONCE).await?;
+            if let Some(configured) = &names {
+                names::show(&*mirror, configured, &mut page.changes).await?;
+            }
+            Ok(page)
+        })
+    }
+
+    fn take(&mut self, page: ChangesPage) {
         self.changes = page.changes.into();
         (self.scanned_through, self.last) = (page.scanned_through, page.last);
-        Ok(())
+    }
+
+    /// Has the next page read while this one is taken: the mirror reads on its own once it is asked.
+    async fn ask_for_more(&mut self) {
+        if self.coming.is_some() || self.scanned_through >= self.last {
+            return;
+        }
+        let mut page = self.read(Some(self.scanned_through));
+        let asked = poll_fn(|context| Poll::Ready(page.as_mut().poll(context))).await;
+        self.coming = Some(match asked {
+            Poll::Ready(page) => Box::pin(async { page }),
+            Poll::Pending => page,
+        });
     }
 
     async fn piece(&mut self) -> Result<Bytes, MirrorError> {
@@ -140,10 +175,13 @@ impl ChangeEvents {
                 is_more = true;
             }
             if is_more {
-                self.read(Some(self.scanned_through)).await?;
+                let coming = self.coming.take();
+                let page = coming.unwrap_or_else(|| self.read(Some(self.scanned_through))).await?;
+                self.take(page);
+                self.ask_for_more().await;
             }
         }
-        let mut piece = Vec::new();
+        let mut piece = Vec::with_capacity(ROOM);
         while piece.len() < PIECE
             && let Some(change) = self.changes.pop_front()
         {

@@ -120,9 +120,7 @@ impl KeptFeed {
 
     /// Whether nobody else has written it since.
     pub(super) async fn is_current(&self) -> Result<bool, MirrorError> {
-        let feeds = self.reader.feeds().await?;
-        let found = feeds.into_iter().find(|(name, _)| *name == self.lease.feed);
-        Ok(found.map_or(0, |(_, state)| state.revision) == self.state.revision)
+        Ok(self.reader.feed_revision(&self.lease.feed).await? == self.state.revision)
     }
 
     /// Puts down where it is; false: somebody else has written it, or has the right to, and it is to be read

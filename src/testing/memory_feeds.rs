@@ -119,6 +119,15 @@ impl Feeds for Memory {
         })
     }
 
+    fn feed_revision(&self, feed: &str) -> MirrorFuture<'_, u64> {
+        let feed = feed.to_owned();
+        Box::pin(async move {
+            self.pass().await?;
+            let content = self.content();
+            Ok(content.feeds.feeds.get(&feed).map_or(0, |feed| feed.state.revision))
+        })
+    }
+
     fn parked(
         &self,
         feed: &str,

@@ -203,7 +203,10 @@ async fn compare(reader: &dyn MirrorReader, model: &[ModelFeed; 2]) {
         .collect();
     expected.sort_by(|one, other| one.0.cmp(&other.0));
     assert_eq!(reader.feeds().await.unwrap(), expected);
+    assert_eq!(reader.feed_revision("none of them").await.unwrap(), 0);
     for (name, feed) in FEEDS.iter().zip(model) {
+        let revision = feed.state.as_ref().map_or(0, |state| state.revision);
+        assert_eq!(reader.feed_revision(name).await.unwrap(), revision);
         let parked: Vec<_> = feed.parked.values().cloned().collect();
         assert_eq!(reader.parked(name, Sequence(0), usize::MAX).await.unwrap(), parked);
         let some: Vec<_> = parked.into_iter().filter(|it| it.sequence.0 > 3).take(2).collect();

@@ -96,6 +96,10 @@ pub trait Feeds: Send + Sync {
     /// All feeds that were ever saved and not removed, by name.
     fn feeds(&self) -> MirrorFuture<'_, Vec<(String, FeedState)>>;
 
+    /// [`FeedState::revision`] of this feed alone; 0: it was never saved, or has been removed. Who delivers asks
+    /// for it every second, so it costs no more than that number.
+    fn feed_revision(&self, feed: &str) -> MirrorFuture<'_, u64>;
+
     /// What is parked of a feed after this change, in the order of sequences, at most `limit`.
     fn parked(
         &self,

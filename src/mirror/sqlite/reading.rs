@@ -304,6 +304,11 @@ impl Feeds for SqliteReading {
         Box::pin(self.ask(SqliteReader::feeds))
     }
 
+    fn feed_revision(&self, feed: &str) -> MirrorFuture<'_, u64> {
+        let feed = feed.to_owned();
+        Box::pin(self.ask(move |reader| reader.feed_revision(&feed)))
+    }
+
     fn parked(
         &self,
         feed: &str,

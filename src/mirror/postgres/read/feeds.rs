@@ -12,12 +12,15 @@ use super::error::PostgresReadError;
 use crate::domain::Sequence;
 use crate::mirror::contracts::{FeedRequest, FeedState, ParkedChange};
 use crate::mirror::postgres::feeds::{FEEDS, PARKED, feed_of, parked_of, storable};
-use crate::mirror::postgres::numbers::signed;
+use crate::mirror::postgres::numbers::{signed, unsigned};
 
 /// All feeds, for a role that may not read what tasks have noted.
 const FEEDS_WITHOUT_PROGRESS: &str = "
     SELECT name, delivered_through, paused, delivered, last_success_ms, revision, ''
     FROM feed ORDER BY name";
+
+/// The revision of a feed.
+const REVISION: &str = "SELECT revision FROM feed WHERE name = $1";
 
 /// What is done with a feed of this revision, and whether it was; the rest of a statement says what is
 /// parked after that.
@@ -59,6 +62,15 @@ pub(super) async fn feeds(client: &Client) -> Result<Vec<(String, FeedState)>, P
     rows.iter().map(|row| Ok(feed_of(row)?)).collect()
 }
 
+/// The revision of a feed; 0: there is none.
+pub(super) async fn revision(client: &Client, feed: &str) -> Result<u64, PostgresReadError> {
+    let row = client.query_typed_opt(REVISION, &[(&feed, Type::TEXT)]).await;
+    match row.map_err(PostgresReadError::of_reading)? {
+        Some(row) => Ok(unsigned(column(&row, 0)?)),
+        None => Ok(0),
+    }
+}
+
 /// What is parked of a feed after this change.
 pub(super) async fn parked(
     client: &Client,
@@ -81,8 +93,7 @@ pub(super) async fn change_feed(
     request: &FeedRequest,
 ) -> Result<bool, PostgresReadError> {
     loop {
-        let revision = "SELECT revision FROM feed WHERE name = $1";
-        let row = client.query_typed_opt(revision, &[(&feed, Type::TEXT)]).await;
+        let row = client.query_typed_opt(REVISION, &[(&feed, Type::TEXT)]).await;
         let row = row.map_err(PostgresReadError::of_reading)?;
         let Some(row) = row else { return Ok(false) };
         let revision: i64 = column(&row, 0)?;

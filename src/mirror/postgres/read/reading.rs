@@ -282,6 +282,17 @@ impl Feeds for PostgresReading {
         Box::pin(async move { Ok(self.ask(|client| Box::pin(feeds::feeds(client))).await?) })
     }
 
+    fn feed_revision(&self, feed: &str) -> MirrorFuture<'_, u64> {
+        let feed = feed.to_owned();
+        Box::pin(async move {
+            let revision = self.ask(|client| {
+                let feed = feed.clone();
+                Box::pin(async move { feeds::revision(client, &feed).await })
+            });
+            Ok(revision.await?)
+        })
+    }
+
     fn parked(
         &self,
         feed: &str,

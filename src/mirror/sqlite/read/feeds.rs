@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior,
+};
 
 use super::columns::{optional, signed, whole};
 use super::connection::{SqliteReader, connect};
@@ -16,6 +18,14 @@ impl SqliteReader {
     /// All feeds, by name.
     pub(crate) fn feeds(&mut self) -> Result<Vec<(String, FeedState)>, ReadError> {
         Ok(feeds_in(&self.connection)?)
+    }
+
+    /// The revision of a feed; 0: there is none.
+    pub(crate) fn feed_revision(&mut self, feed: &str) -> Result<u64, ReadError> {
+        let mut revision =
+            self.connection.prepare_cached("SELECT revision FROM feed WHERE name = ?1")?;
+        let revision = revision.query_row([feed], |row| whole(row, 0)).optional()?;
+        Ok(revision.unwrap_or_default())
     }
 
     /// What is parked of a feed after this change.

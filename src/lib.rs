@@ -23,7 +23,7 @@
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
 //! Decisions are pure, and waiting is thin: `pager::proof`, `pager::rate::adaptive`, `json::canonical`,
-//! `mirror::diff`, `feed::cut`, `feed::place`, `feed::selection`, `mirror::retention`, `mirror::deletions`, `mirror::lease_policy`, `refresher::schedule`,
+//! `mirror::diff`, `feed::cut`, `feed::kafka::message`, `feed::kafka::verdict`, `feed::place`, `feed::selection`, `mirror::retention`, `mirror::deletions`, `mirror::lease_policy`, `refresher::schedule`,
 //! `supervisor::restart`, `supervisor::reload`, `supervisor::watchdog`, `supervisor::status_line`,
 //! `status::compose`, `status::page`, `task::retry` and `client::verdict` take what they need as
 //! arguments and are tested without a runtime.
@@ -106,6 +106,7 @@
 //! | a snapshot is one instant with every value and every key sound, whole or not there | `mirror::snapshot_file`, `tests/it/snapshot` |
 //! | a feed loses nothing and keeps the order of each item, whatever its receiver answers and whenever it is killed; a batch is the same at every try | `feed::tests` as properties |
 //! | a webhook's batch has its id at every try, whatever is done to the daemon at which step; what one is sent to is an address that it may | `tests/it/webhooks/`, `http::address_policy` |
+//! | a batch to Kafka is committed as a whole before the cursor moves, whatever brokers do, and nothing of an earlier daemon comes after what a later one sends | `feed::kafka::tests`, `tests/it/kafka` |
 //! | a file of a feed is the log, without half a line or a double, after `kill -9` too; the log waits for it, as long as it says and there is room | `tests/it/feeds.rs`, `tests/it/holding.rs` |
 //! | a view by name only ever gains columns, its names are never ambiguous, and both stores say the same in it | `model::shape`, `mirror::contract`, `mirror::postgres::tests` |
 //! | the four views say what the log says, in both stores | `mirror::contract`, `tests/it/views.rs` |

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints what the program is made of, as CycloneDX 1.6: each crate that is linked into it, with
-# version, licence and the checksum of its source, who needs whom, and the SQLite inside. The same
-# sources give the same text. Asks cargo and reads Cargo.lock; needs nothing beside them.
+# version, licence and the checksum of its source, who needs whom, and the SQLite inside; with Kafka the
+# librdkafka, too. The same sources give the same text. Asks cargo and reads Cargo.lock; needs nothing
+# beside them. Arguments, such as `--features kafka`, are handed on to cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +17,7 @@ sqlite=$(sed -n 's/^#define SQLITE_VERSION  *"\(.*\)"$/\1/p' \
     "${bundled%/Cargo.toml}/sqlite3/sqlite3.h")
 
 cargo tree --locked --edges normal,no-proc-macro --no-dedupe --prefix depth \
-    --format '|{p}|{l}|' |
+    --format '|{p}|{l}|' "$@" |
     awk -F '|' -v timestamp="$timestamp" -v sqlite="$sqlite" '
         # A licence as SPDX has it: a slash was once an "or".
         function expression(licence) {
@@ -81,6 +82,14 @@ cargo tree --locked --edges normal,no-proc-macro --no-dedupe --prefix depth \
                 if (names[ref] == "libsqlite3-sys") {
                     needs[ref] = needs[ref] (needs[ref] == "" ? "" : ", ") \
                         text("pkg:generic/sqlite@" sqlite)
+                }
+                # The version of the library stands behind that of its crate.
+                if (names[ref] == "rdkafka-sys" && split(versions[ref], halves, "+") == 2) {
+                    librdkafka = "pkg:generic/librdkafka@" halves[2]
+                    needs[ref] = needs[ref] (needs[ref] == "" ? "" : ", ") text(librdkafka)
+                    component("library", librdkafka, "librdkafka", halves[2], "BSD-2-Clause")
+                    printf ", \"cpe\": %s},\n",
+                        text("cpe:2.3:a:confluent:librdkafka:" halves[2] ":*:*:*:*:*:*:*")
                 }
             }
             component("library", "pkg:generic/sqlite@" sqlite, "sqlite", sqlite, "blessing")

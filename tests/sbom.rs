@@ -17,8 +17,12 @@ fn printed(command: &mut Command) -> Vec<u8> {
 }
 
 fn sbom() -> (Vec<u8>, Value) {
+    sbom_of(&[])
+}
+
+fn sbom_of(arguments: &[&str]) -> (Vec<u8>, Value) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/sbom.sh");
-    let text = printed(&mut Command::new(script));
+    let text = printed(Command::new(script).args(arguments));
     let value = serde_json::from_slice(&text).expect("it is JSON");
     (text, value)
 }
@@ -118,6 +122,18 @@ fn the_bill_of_materials_names_what_is_linked_with_licence_and_checksum() {
         assert!(locked.contains(&format!("\nchecksum = \"{hash}\"\n")), "{purl_of_this}: {hash}");
     }
     assert_eq!(told, BTreeSet::new(), "not linked");
+}
+
+#[test]
+fn the_one_with_kafka_names_its_library_as_well() {
+    let names = |sbom: &Value| -> BTreeSet<String> {
+        list(&sbom["components"]).iter().map(|it| text(&it["name"])).collect()
+    };
+    let (plain, kafka) = (names(&sbom().1), names(&sbom_of(&["--features", "kafka"]).1));
+    assert!(kafka.is_superset(&plain), "{plain:?}");
+    for name in ["librdkafka", "rdkafka", "rdkafka-sys", "openssl-sys"] {
+        assert!(kafka.contains(name) && !plain.contains(name), "{name}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::feed_kafka::{KAFKA_PROPERTIES, KafkaProperties};
 use super::feed_values::{FEED_FILE, FEED_NAME, FEED_REPOSITORIES, FEED_TYPE, FeedType};
 use super::numbers::REPOSITORY_ID;
 use super::table::{FeedConfig, MirrorConfig, RepositoryConfig};
@@ -18,10 +19,12 @@ use crate::settings::signing_keys::SigningKeys;
 
 /// What belongs to one type of feed, and to no other.
 const OF_FILE: [&str; 3] = ["path", "max_size", "max_age"];
-const OF_WEBHOOK: [&str; 6] =
-    ["url", "secret", "secret_file", "ca_file", "proxy", "allow_addresses"];
+const OF_WEBHOOK: [&str; 4] = ["url", "ca_file", "proxy", "allow_addresses"];
+const OF_KAFKA: [&str; 4] = ["properties", "topic", "tombstones", "create_topics"];
+/// What a webhook has, and Kafka where somebody logs in.
+const SECRETS: [&str; 2] = ["secret", "secret_file"];
 
-/// Finds the secrets of those feeds that sign.
+/// Finds the secrets of those feeds that sign or log in.
 pub(super) fn find_secrets(parser: &mut Parser, environment: &Environment) {
     for path in parser.elements(FeedConfig::SCHEMA.name) {
         let key = FeedConfig::key("secret");
@@ -36,9 +39,17 @@ pub(super) fn find_secrets(parser: &mut Parser, environment: &Environment) {
             parser.mark_reported(&written);
             continue;
         }
-        let is_webhook = parser.peek(&path, FeedConfig::key("type"), &FEED_TYPE);
+        let feed_type = parser.peek(&path, FeedConfig::key("type"), &FEED_TYPE);
         let name = parser.peek(&path, FeedConfig::key("name"), &FEED_NAME);
-        if let (Some(FeedType::Webhook), Some(name)) = (is_webhook, name) {
+        let has_secret = match feed_type {
+            Some(FeedType::Webhook) => true,
+            Some(FeedType::Kafka) => {
+                let key = FeedConfig::key("properties");
+                parser.peek(&path, key, &KAFKA_PROPERTIES).is_some_and(|it| it.logs_in())
+            }
+            Some(FeedType::File) | None => false,
+        };
+        if let Some(name) = name.filter(|_| has_secret) {
             let credential = format!("feed-{name}");
             let file = FeedConfig::key("secret_file");
             ElementSecret { key, file, element: &path, credential: &credential }
@@ -57,16 +68,28 @@ pub(super) fn leave_out_secrets(parser: &mut Parser) {
 /// Reports what a feed of its type lacks, and warns of what it has no use for.
 fn check_type(parser: &mut Parser, path: &str) {
     let Some(feed_type) = parser.peek(path, FeedConfig::key("type"), &FEED_TYPE) else { return };
-    let (own, other, word) = match feed_type {
-        FeedType::File => (&OF_FILE[..1], &OF_WEBHOOK[..], "file"),
-        FeedType::Webhook => (&OF_WEBHOOK[..2], &OF_FILE[..], "webhook"),
+    let properties = parser.peek(path, FeedConfig::key("properties"), &KAFKA_PROPERTIES);
+    let logs_in = properties.as_ref().is_some_and(KafkaProperties::logs_in);
+    let (own, other, word): (Vec<&str>, Vec<&[&str]>, _) = match feed_type {
+        FeedType::File => (vec!["path"], vec![&OF_WEBHOOK, &SECRETS, &OF_KAFKA], "file"),
+        FeedType::Webhook => (vec!["url", "secret"], vec![&OF_FILE, &OF_KAFKA], "webhook"),
+        FeedType::Kafka if logs_in => {
+            (vec!["properties", "secret"], vec![&OF_FILE, &OF_WEBHOOK], "feed to Kafka")
+        }
+        FeedType::Kafka => {
+            let other: Vec<&[&str]> = vec![&OF_FILE, &OF_WEBHOOK, &SECRETS];
+            (vec!["properties"], other, "feed to Kafka without a login")
+        }
     };
     for name in own {
-        let hint = match *name {
+        let hint = match name {
             "path" => {
                 "write the whole path of a file, such as \"/var/lib/ewmirror/products.ndjson\""
             }
             "url" => "write the URL that batches are sent to",
+            "properties" => {
+                "name the brokers, such as { \"bootstrap.servers\" = \"kafka.example.com:9092\" }"
+            }
             _ => "name a file with it in secret_file, or hand it over as the credential feed-NAME",
         };
         let key = format!("{path}.{name}");
@@ -74,11 +97,14 @@ fn check_type(parser: &mut Parser, path: &str) {
             parser.report_missing(&key, hint);
         }
     }
-    for name in other {
+    for name in other.into_iter().flatten() {
         let key = format!("{path}.{name}");
         if parser.is_set(&key) {
             parser.warn(&key, format!("is ignored, because the feed is a {word}"));
         }
+    }
+    if feed_type == FeedType::Kafka {
+        return check_properties(parser, path);
     }
     let secret = parser.peek(path, FeedConfig::key("secret"), &SECRET);
     if let Some(Err(fault)) = secret.map(|secret| SigningKeys::read(&secret)) {
@@ -87,6 +113,21 @@ fn check_type(parser: &mut Parser, path: &str) {
             "write whsec_ or whsk_ and base64, as the receiver hands it out, and nothing else",
         );
         parser.report(&format!("{path}.secret"), None, found);
+    }
+}
+
+/// Warns of properties that work but should be known.
+fn check_properties(parser: &mut Parser, path: &str) {
+    let key = FeedConfig::key("properties");
+    let Some(properties) = parser.peek(path, key, &KAFKA_PROPERTIES) else { return };
+    let key = format!("{path}.properties");
+    if properties.shows_password() {
+        let message = "sends the password so that the network can read it: sasl_ssl, or SCRAM-SHA-512, hides it";
+        parser.warn(&key, message);
+    }
+    if properties.has_idle_tls() {
+        let message = "says something of TLS, and security.protocol is neither ssl nor sasl_ssl";
+        parser.warn(&key, message);
     }
 }
 

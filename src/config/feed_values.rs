@@ -28,6 +28,8 @@ const LARGEST_BATCH: u64 = 10_000;
 pub enum FeedType {
     /// A file of lines.
     File,
+    /// Topics of Kafka.
+    Kafka,
     /// A URL that batches are sent to, signed.
     Webhook,
 }
@@ -62,14 +64,16 @@ pub(super) const FEED_TYPE: Codec<FeedType> = Codec::new(
     |input| match input.text("\"file\"")? {
         "file" => Ok(FeedType::File),
         "webhook" => Ok(FeedType::Webhook),
+        "kafka" if cfg!(feature = "kafka") => Ok(FeedType::Kafka),
         other @ "kafka" => invalid(
             format!("is {}, which this build of ewmirror cannot deliver to", quoted(other)),
-            "write \"file\" or \"webhook\", or take the feed out",
+            "install the package ewmirror-kafka in place of ewmirror, or take the feed out",
         ),
-        _ => invalid("is no type of a feed", "write \"file\" or \"webhook\""),
+        _ => invalid("is no type of a feed", "write \"file\", \"kafka\" or \"webhook\""),
     },
     |feed_type| match feed_type {
         FeedType::File => "file".into(),
+        FeedType::Kafka => "kafka".into(),
         FeedType::Webhook => "webhook".into(),
     },
 );

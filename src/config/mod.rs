@@ -12,6 +12,7 @@
 
 mod address;
 mod every;
+mod feed_kafka;
 mod feed_rules;
 mod feed_values;
 mod ignored;
@@ -43,6 +44,9 @@ pub use crate::settings::secrets::SecretSource;
 pub use crate::settings::signing_keys::SigningKeys;
 pub use address::is_loopback;
 pub use every::{ChosenRepositories, EveryRepository, UnfitOffer};
+pub use feed_kafka::KafkaProperties;
+#[cfg(feature = "kafka")]
+pub use feed_kafka::KafkaTopic;
 pub use feed_values::{FeedStart, FeedType};
 pub use load::{
     Loaded, load, load_for_queries, load_for_queries_leniently, load_text, password_source,

@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::address::{LISTEN, PROXY_URL, SERVER_URL};
+use super::feed_kafka::{KAFKA_PROPERTIES, KAFKA_TOPIC, KafkaProperties, KafkaTopic};
 use super::feed_values::{
     FEED_ATTRIBUTES, FEED_BATCH, FEED_FILE, FEED_NAME, FEED_NETWORKS, FEED_OPERATIONS,
     FEED_REPOSITORIES, FEED_START, FEED_TYPE, FEED_URL, FeedStart, FeedType,
@@ -314,8 +315,10 @@ section! {
     fields {
         /// What it is called; what it has delivered is known by this name.
         name: FeedName = FEED_NAME, Required("shop", "write a name, such as \"shop\""), Live;
-        /// What it delivers to: a "file" of lines of JSON, or a "webhook": a URL that gets signed batches.
-        feed_type as "type": FeedType = FEED_TYPE, Required("file", "write \"file\" or \"webhook\""), Live;
+        /// What it delivers to: a "file" of lines of JSON, a "webhook": a URL that gets signed batches, or
+        /// topics of "kafka", which takes the package ewmirror-kafka.
+        feed_type as "type": FeedType =
+            FEED_TYPE, Required("file", "write \"file\", \"kafka\" or \"webhook\""), Live;
         /// The repositories that it is about, by their numbers. Not set: all.
         repositories: Option<BTreeSet<RepositoryId>> =
             FEED_REPOSITORIES, Optional([10149]), Live;
@@ -361,6 +364,18 @@ section! {
         proxy: Option<Secret> = PROXY_URL, Optional("http://proxy.example.com:3128"), Live;
         /// Networks that are not public and that its name may lead to.
         allow_addresses: Option<Vec<IpNet>> = FEED_NETWORKS, Optional(["10.1.0.0/16"]), Live;
+        /// Of Kafka: properties of librdkafka, of which docs/feeds.md lists those that are passed through. The
+        /// password of a login is in no file that is shown: it is the systemd credential "feed-NAME", or in
+        /// secret_file.
+        properties: Option<KafkaProperties> =
+            KAFKA_PROPERTIES, Optional({ "bootstrap.servers" = "kafka.example.com:9092" }), Live;
+        /// The topic; {repository} stands for the number of the repository.
+        topic: KafkaTopic = KAFKA_TOPIC, Default("ewmirror.{repository}"), Live;
+        /// Behind the message of a deletion a second one of the same key, without a value, by which a
+        /// compacted topic forgets the item.
+        tombstones: bool = FLAG, Default(false), Live;
+        /// Topics that are missing are made, with as many partitions and replicas as the brokers give them.
+        create_topics: bool = FLAG, Default(false), Live;
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `delivering` | the state of the task while it has the right to deliver, and what ends a step |
 //! | `file` | the receiver that is a file |
 //! | `items` | reads the items as they are at one instant |
+//! | `kafka` | the receiver that is Kafka |
 //! | `kept` | what the store keeps of a feed, while its task has the right to deliver it |
 //! | `line` | a change as the line that is delivered of it |
 //! | `next` | the batch that was sent before, what was released, items, or changes |
@@ -28,6 +29,8 @@ mod cut;
 mod delivering;
 mod file;
 mod items;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod kept;
 mod line;
 mod next;
@@ -45,6 +48,8 @@ mod tests;
 mod unfit;
 mod webhook;
 
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaTopics, TopicState};
 pub use reporting::forget;
 pub use settings::FeedSettings;
 pub use task::{FeedTask, configured_receiver};

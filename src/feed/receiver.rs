@@ -33,6 +33,12 @@ pub trait Receiver: Debug + Send {
     /// Delivers a batch, or says why not. On success where the receiver is now, kept with the cursor (a
     /// file's name and length).
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> DeliveryFuture<'a>;
+
+    /// Ends what runs beside its calls, where there is any: nothing is delivered any more. One that is dropped
+    /// without it has that end by itself.
+    fn close<'a>(&'a mut self) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async {})
+    }
 }
 
 /// Why a batch was not delivered.

@@ -13,9 +13,12 @@ use crate::task::outage::EndedOutage;
 use crate::task::retry::Retry;
 use crate::telemetry::event;
 
-/// What to do where nothing can be delivered: to a file, and to a URL.
+/// What to do where nothing can be delivered: to a file, to Kafka, and to a URL.
 const FILE_REMEDY: &str = "see that its folder is there, that the daemon may write it (a service needs \
                            ReadWritePaths= for a folder of its own), and that its disk has room";
+
+const KAFKA_REMEDY: &str = "see that the brokers are there, and that the feed's properties, its secret and its \
+                            topics are right; ewmirror doctor asks them";
 
 const WEBHOOK_REMEDY: &str = "see that its receiver is there and answers with 2xx, and that the feed's url, \
                               secret, ca_file, proxy and allow_addresses are right";
@@ -59,6 +62,7 @@ impl FeedReporting {
     pub(super) fn new(name: FeedName, feed_type: FeedType, progress: Arc<Progress>) -> Self {
         let remedy = match feed_type {
             FeedType::File => FILE_REMEDY,
+            FeedType::Kafka => KAFKA_REMEDY,
             FeedType::Webhook => WEBHOOK_REMEDY,
         };
         let mut counts = Arc::default();

@@ -9,11 +9,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::cut::BatchLimits;
 use super::file::FeedFileSettings;
+#[cfg(feature = "kafka")]
+use super::kafka::KafkaSettings;
 use super::line::LineStyle;
 use super::selection::FeedSelection;
 use super::webhook::WebhookSettings;
 use crate::config::{
-    Environment, FeedConfig, FeedType, RepositoryConfig, ServerConfig, SigningKeys,
+    Environment, FeedConfig, FeedType, KafkaProperties, RepositoryConfig, ServerConfig, SigningKeys,
 };
 use crate::domain::{FeedName, envelope};
 
@@ -40,7 +42,7 @@ pub struct FeedSettings {
     pub server: String,
     /// How somebody else's server is reached: as EnterWorks is, but for what is its own.
     pub connection: Option<ServerConfig>,
-    /// What its file of certificates holds, as a digest: a reload reads it anew.
+    /// What its files of certificates hold, as a digest: a reload reads it anew.
     pub ca_digest: Option<u128>,
     /// Proxies may stand in it.
     pub environment: Environment,
@@ -75,7 +77,13 @@ impl FeedSettings {
             request_timeout: server.request_timeout.min(LONGEST_REQUEST),
             ..server.clone()
         });
-        let certificates = connection.as_ref().and_then(|it| fs::read(it.ca_file.as_ref()?).ok());
+        let ca_file = connection.as_ref().and_then(|it| it.ca_file.as_deref());
+        let of_kafka = config.properties.iter().flat_map(KafkaProperties::files);
+        let files = ca_file.into_iter().chain(of_kafka);
+        let certificates = files.filter_map(|file| fs::read(file).ok()).reduce(|all, one| {
+            // So that what moves from one file into the next is another one.
+            [all, one.len().to_le_bytes().to_vec(), one].concat()
+        });
         // Only names depend on them.
         let is_named = config.names || config.changed || config.attributes.is_some();
         Self {
@@ -119,7 +127,7 @@ impl FeedSettings {
                 let size = usize::try_from(self.config.max_size).unwrap_or(usize::MAX);
                 (FILE_BATCH, FILE_BATCH_BYTES.min(size.saturating_sub(FILE_BATCH)))
             }
-            FeedType::Webhook => (BATCH, BATCH_BYTES),
+            FeedType::Kafka | FeedType::Webhook => (BATCH, BATCH_BYTES),
         };
         BatchLimits { count: self.config.batch.map_or(count, |batch| batch.get() as usize), bytes }
     }
@@ -134,6 +142,24 @@ impl FeedSettings {
             environment: &self.environment,
             allow_addresses: self.config.allow_addresses.clone().unwrap_or_default(),
             keys: SigningKeys::read(secret).map_err(|fault| format!("the secret {fault}"))?,
+        })
+    }
+
+    /// Where its topics are, and who delivers: this feed of this identity, and none of another one.
+    #[cfg(feature = "kafka")]
+    pub fn kafka(&self, identity: &str) -> Result<KafkaSettings, String> {
+        let properties = self.config.properties.clone().ok_or("the feed has no properties")?;
+        let name = self.config.name.as_str();
+        // No name holds what is between them, so that no two of these are one text.
+        let own = xxh3_128([&*self.server, name, identity].join("\0").as_bytes());
+        Ok(KafkaSettings {
+            feed: self.config.name,
+            password: self.config.secret.clone().filter(|_| properties.logs_in()),
+            properties,
+            topic: self.config.topic.clone(),
+            tombstones: self.config.tombstones,
+            create_topics: self.config.create_topics,
+            transactional_id: format!("ewmirror-{name}-{own:032x}"),
         })
     }
 

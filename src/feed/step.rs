@@ -151,10 +151,10 @@ impl FeedTask {
         it: &mut Delivering<'_>,
         batch: &Batch,
     ) -> Result<Result<Option<Option<String>>, DeliveryRefusal>, Interruption> {
-        let made = it.receiver.take().map_or_else(
-            || (self.receiver)(&self.settings, it.kept.cursor.place.receiver.as_deref()),
-            Ok,
-        );
+        let made = it
+            .receiver
+            .take()
+            .map_or_else(|| (self.receiver)(&self.settings, &it.kept.cursor.place), Ok);
         let mut receiver = match made {
             Ok(receiver) => receiver,
             // It is made anew at each try: what is in its way may be seen to meanwhile.

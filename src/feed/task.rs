@@ -5,6 +5,7 @@
 //! this task its time, and nobody else anything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
@@ -12,7 +13,10 @@ use super::delivering::{
     AfterStep, Delivering, DeliveryMemory, Interruption, LOOK_EVERY, RENEW_EVERY, STORE_WITHIN,
 };
 use super::file::FileReceiver;
+#[cfg(feature = "kafka")]
+use super::kafka::KafkaReceiver;
 use super::kept::KeptFeed;
+use super::place::FeedPlace;
 use super::receiver::Receiver;
 use super::reporting::FeedReporting;
 use super::settings::FeedSettings;
@@ -27,8 +31,11 @@ use crate::task::retry::Retry;
 use crate::task::{Context, Until};
 use crate::telemetry::event;
 
+/// How long a receiver may take to end what runs beside its calls.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
 /// Makes what a feed delivers to, where it is; or says what is in the way.
-pub type ReceiverMaker = fn(&FeedSettings, Option<&str>) -> Result<Box<dyn Receiver>, String>;
+pub type ReceiverMaker = fn(&FeedSettings, &FeedPlace) -> Result<Box<dyn Receiver>, String>;
 
 /// The receiver that is configured.
 ///
@@ -37,10 +44,14 @@ pub type ReceiverMaker = fn(&FeedSettings, Option<&str>) -> Result<Box<dyn Recei
 /// Something outside is in the way, such as a file of certificates that cannot be read.
 pub fn configured_receiver(
     settings: &FeedSettings,
-    place: Option<&str>,
+    place: &FeedPlace,
 ) -> Result<Box<dyn Receiver>, String> {
     Ok(match settings.config.feed_type {
-        FeedType::File => Box::new(FileReceiver::new(settings.file(), place)),
+        FeedType::File => Box::new(FileReceiver::new(settings.file(), place.receiver.as_deref())),
+        #[cfg(feature = "kafka")]
+        FeedType::Kafka => Box::new(KafkaReceiver::new(settings.kafka(&place.identity)?)),
+        #[cfg(not(feature = "kafka"))]
+        FeedType::Kafka => return Err("this build cannot deliver to Kafka".to_owned()),
         FeedType::Webhook => Box::new(settings.webhook().and_then(WebhookReceiver::new)?),
     })
 }
@@ -149,12 +160,27 @@ impl FeedTask {
             renewed: Instant::now(),
             saved: Instant::now(),
         };
+        let ended = self.deliver_on(reporting, &mut delivering).await;
+        if let Some(mut receiver) = delivering.receiver.take() {
+            // It ends by itself where it takes longer.
+            let closed = timeout(CLOSE_WITHIN, receiver.close());
+            drop(self.context.wait(Until::Within(CLOSE_WITHIN + LOOK_EVERY), closed).await);
+        }
+        ended
+    }
+
+    /// Delivers until what is kept is to be read again.
+    async fn deliver_on(
+        &self,
+        reporting: &FeedReporting,
+        delivering: &mut Delivering<'_>,
+    ) -> Result<(), Interruption> {
         loop {
-            let step = self.step(reporting, &mut delivering).await;
+            let step = self.step(reporting, delivering).await;
             delivering.memory.revision = delivering.kept.state.revision;
             let step = match step {
                 Err(Interruption::Store(error)) if error.is_dropped() => {
-                    self.fell_behind(&mut delivering).await?;
+                    self.fell_behind(delivering).await?;
                     delivering.memory.revision = delivering.kept.state.revision;
                     AfterStep::Reload
                 }

@@ -19,7 +19,7 @@ pub mod secrets;
 pub mod section;
 pub mod sensitivity;
 pub mod signing_keys;
-mod similarity;
+pub mod similarity;
 pub mod trusted_file;
 
 pub use similarity::nearest;

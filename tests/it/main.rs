@@ -23,6 +23,8 @@ mod feeds;
 mod foreign;
 mod health;
 mod holding;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod kill;
 mod learn;
 mod logs;

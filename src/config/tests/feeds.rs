@@ -50,9 +50,11 @@ fn a_feed_is_what_its_keys_say() {
 }
 
 #[test]
-fn what_this_build_cannot_deliver_to_is_refused_with_that_reason() {
+#[cfg(not(feature = "kafka"))]
+fn what_this_build_cannot_deliver_to_is_refused_with_the_package_that_can() {
     let faults = faults_of(&with("[[feed]]\nname = 'shop'\ntype = 'kafka'\npath = '/x'"));
     assert!(faults.contains("which this build of ewmirror cannot deliver to"), "{faults}");
+    assert!(faults.contains("install the package ewmirror-kafka"), "{faults}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The configuration as a whole: what loads, what is refused, what is never shown.
 
 mod errors;
+#[cfg(feature = "kafka")]
+mod feed_kafka;
 mod feeds;
 mod postgres;
 mod properties;

@@ -9,6 +9,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::super::batch::Batch;
+use super::super::place::FeedPlace;
 use super::super::receiver::{DeliveryFuture, DeliveryRefusal, Receiver};
 use super::super::{FeedSettings, FeedTask};
 use crate::config::{Environment, load_text};
@@ -105,7 +106,7 @@ impl Receiver for ShopReceiver {
     }
 }
 
-fn receiver(_: &FeedSettings, _: Option<&str>) -> Result<Box<dyn Receiver>, String> {
+fn receiver(_: &FeedSettings, _: &FeedPlace) -> Result<Box<dyn Receiver>, String> {
     if shop(|shop| shop.is_broken) {
         return Err("it cannot be made".to_owned());
     }

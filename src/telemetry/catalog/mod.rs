@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 59] = [
+const IDS: [(&str, &str); 60] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
@@ -63,6 +63,7 @@ const IDS: [(&str, &str); 59] = [
     ("repositories not taken", "e615db2cfa3c59bf0b881c6bfdd50f98"),
     ("view not published", "1d79b1eea18cfd4fbc313755fc48af0e"),
     ("feed delivered", "b307b994ef0c912163f8355fb781f53b"),
+    ("kafka client said", "9884f16841311f219d0311f2c5e4721a"),
     ("feed failed", "c1e1f0f9cdb3940e5438103f5c63b60d"),
     ("feed delivers again", "a25f01e9dece6f52f3165c8bc5a84f35"),
     ("feed paused", "34c830e2890f4a71d7faefe87be9d904"),

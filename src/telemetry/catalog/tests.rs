@@ -94,6 +94,7 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::undelivered_changes_dropped("shop", 1, Sequence(1));
         let shop = FeedName::of("shop");
         event::feed_delivered(shop, 1, Sequence(1), soon);
+        event::kafka_client_said(shop, "Info", "CONNECT", "this");
         event::feed_failed(shop, "this", 1, soon);
         event::feed_delivers_again(shop, soon, 1);
         event::feed_paused(shop, "this");

@@ -33,6 +33,19 @@ pub fn feed_delivered(feed: FeedName, changes: usize, through: Sequence, elapsed
     );
 }
 
+/// librdkafka, which delivers to Kafka, says something; nothing of a login is in it.
+#[cfg(any(test, feature = "kafka"))]
+pub fn kafka_client_said(feed: FeedName, severity: &str, facility: &str, text: &str) {
+    debug!(
+        target: TARGET,
+        feed = feed.as_str(),
+        severity,
+        facility,
+        text,
+        "kafka client said"
+    );
+}
+
 /// A delivery failed, which is tried again.
 pub fn feed_failed(feed: FeedName, error: &str, attempt: u32, retry_in: Duration) {
     warn!(

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+#[cfg(any(test, feature = "kafka"))]
+pub use self::feed::kafka_client_said;
 pub use self::feed::{
     ChangeParked, change_parked, feed_delivered, feed_delivers_again, feed_failed,
     feed_fell_behind, feed_paused,

@@ -1,19 +1,28 @@
 #!/usr/bin/env bash
 # Makes the Debian package, in target/package, and looks at it with lintian. The same sources give
-# the same package. Needs cargo-deb and lintian. An argument is the revision of the package, 1
-# without one.
+# the same package. Needs cargo-deb and lintian. The first argument is the revision of the package, 1
+# without one; with a second one, `kafka`, it is the package ewmirror-kafka, which delivers to Kafka
+# as well and needs make, pkg-config and libssl-dev.
 set -euo pipefail
 # Files in the package are readable by everybody, no matter who makes it.
 umask 022
 cd "$(dirname "$0")/.."
 
 revision=${1:-1}
+name=ewmirror
+features=()
+variant=()
+if [ "${2:-}" = kafka ]; then
+    name=ewmirror-kafka
+    features=(--features kafka)
+    variant=(--variant kafka)
+fi
 made=target/package
 ewmirror=target/release/ewmirror
 
 # CHANGELOG.md as Debian wants it: one entry a version, its points below it.
 changelog() {
-    awk -v revision="$revision" -v maintainer="$(maintainer)" -v width=78 '
+    awk -v name="$name" -v revision="$revision" -v maintainer="$(maintainer)" -v width=78 '
         # The point in hand, broken into lines; nothing of what is not released yet.
         function point(    count, i, line, words) {
             if (date == "") { text = ""; return }
@@ -41,7 +50,7 @@ changelog() {
             entry()
             version = substr($2, 2, length($2) - 2)
             date = $4
-            printf "ewmirror (%s-%s) stable; urgency=medium\n\n", version, revision
+            printf "%s (%s-%s) stable; urgency=medium\n\n", name, version, revision
             next
         }
         /^- / { point(); text = substr($0, 3); next }
@@ -60,7 +69,7 @@ released=$(sed -n 's/^## \[[0-9][^]]*\] - //p' CHANGELOG.md | head -n 1)
 SOURCE_DATE_EPOCH=$(date --utc --date="$released" +%s)
 export SOURCE_DATE_EPOCH
 
-systemd/build.sh
+systemd/build.sh "${features[@]}"
 mkdir -p "$made"
 "$ewmirror" man > "$made/ewmirror.1"
 "$ewmirror" man ewmirror.toml > "$made/ewmirror.toml.5"
@@ -68,8 +77,8 @@ for shell in bash zsh fish; do
     "$ewmirror" completions "$shell" > "$made/ewmirror.$shell"
 done
 changelog > "$made/changelog"
-systemd/sbom.sh > "$made/ewmirror.cdx.json"
+systemd/sbom.sh "${features[@]}" > "$made/ewmirror.cdx.json"
 
-package=$(cargo deb --locked --no-build --deb-revision "$revision" --output "$made/")
+package=$(cargo deb --locked --no-build "${variant[@]}" --deb-revision "$revision" --output "$made/")
 lintian --fail-on error,warning --tag-display-limit 0 --allow-root "$package" >&2
 printf '%s\n' "$package"

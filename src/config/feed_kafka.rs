@@ -59,7 +59,7 @@ const ALLOWED: &[(&str, PropertyKind)] = &[
     ("compression.level", Number(-1, 12)),
     ("compression.type", Word(&["none", "snappy", "lz4"])),
     ("connections.max.idle.ms", Number(0, HOUR_MS)),
-    ("linger.ms", Number(0, 10_000)),
+    ("linger.ms", Number(0, 1000)),
     ("message.max.bytes", Number(1000, 1_000_000_000)),
     ("metadata.max.age.ms", Number(1, 86_400_000)),
     ("partitioner", Word(&["murmur2_random", "consistent_random", "fnv1a_random"])),
@@ -309,6 +309,21 @@ fn whole(properties: KafkaProperties) -> Parsed<KafkaProperties> {
             "has a certificate without its key, or a key without its certificate",
             "name both, in \"ssl.certificate.location\" and \"ssl.key.location\"",
         );
+    }
+    let number = |name: &str, default: u64| {
+        properties.get(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    // What librdkafka refuses when it makes a client; where they are not set, the first adapts to the second.
+    for (lower, upper, default) in [
+        ("socket.timeout.ms", "transaction.timeout.ms", 60_000),
+        ("reconnect.backoff.ms", "reconnect.backoff.max.ms", 10_000),
+    ] {
+        if number(lower, 0) > number(upper, default) {
+            return invalid(
+                format!("has a {} that is larger than {}", quoted(lower), quoted(upper)),
+                format!("write a smaller {}, or a larger {}", quoted(lower), quoted(upper)),
+            );
+        }
     }
     Ok(properties)
 }

@@ -30,6 +30,12 @@ pub trait Receiver: Debug + Send {
         Box::pin(async { Ok(None) })
     }
 
+    /// Whether what was prepared since this was asked last has shut out all other daemons. The right to
+    /// deliver is then asked for once more, so that none is shut out that has it by now.
+    fn has_shut_out(&mut self) -> bool {
+        false
+    }
+
     /// Delivers a batch, or says why not. On success where the receiver is now, kept with the cursor (a
     /// file's name and length).
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> DeliveryFuture<'a>;

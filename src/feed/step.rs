@@ -26,13 +26,8 @@ impl FeedTask {
         reporting: &FeedReporting,
         it: &mut Delivering<'_>,
     ) -> Result<AfterStep, Interruption> {
-        if it.renewed.elapsed() >= RENEW_EVERY {
-            let taken = self.writer.take_feed(self.name().as_str());
-            let taken = self.context.run(STORE_WITHIN, taken).await??;
-            if taken.as_ref() != Some(&it.kept.lease) {
-                return Ok(AfterStep::Reload);
-            }
-            it.renewed = Instant::now();
+        if it.renewed.elapsed() >= RENEW_EVERY && !self.is_still_ours(it).await? {
+            return Ok(AfterStep::Reload);
         }
         if let Some(reason) = &it.kept.state.paused {
             if it.memory.told_pause.as_ref() != Some(reason) {
@@ -110,6 +105,14 @@ impl FeedTask {
         }
     }
 
+    /// Renews the right to deliver; false: it is no longer the one that the feed was read under.
+    async fn is_still_ours(&self, it: &mut Delivering<'_>) -> Result<bool, Interruption> {
+        let taken = self.writer.take_feed(self.name().as_str());
+        let taken = self.context.run(STORE_WITHIN, taken).await??;
+        it.renewed = Instant::now();
+        Ok(taken.as_ref() == Some(&it.kept.lease))
+    }
+
     /// Whether somebody else has written the feed.
     async fn look(&self, kept: &KeptFeed) -> Result<AfterStep, Interruption> {
         let is_current = self.context.run(STORE_WITHIN, kept.is_current()).await??;
@@ -175,6 +178,9 @@ impl FeedTask {
             Ok(place) => place,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if receiver.has_shut_out() && !self.is_still_ours(it).await? {
+            return Ok(Ok(None));
+        }
         let is_news = place.is_some() && place != it.kept.cursor.place.receiver;
         if is_news {
             it.kept.cursor.place.receiver = place;

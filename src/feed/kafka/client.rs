@@ -98,13 +98,15 @@ impl KafkaClient {
             return Err(FailedTransaction { refusal, is_unbegun: true });
         }
         self.make_topics(messages, patience)?;
-        self.reports().forget_error();
         let patience = patience.again(self.settings.transaction_within());
         let begun = self.producer.begin_transaction();
         let done = begun
             .map_err(|error| self.refusal(&error, None))
             .and_then(|()| self.send(messages, &patience))
             .and_then(|()| self.commit(&patience));
+        if done.is_ok() {
+            self.reports().forget_error();
+        }
         done.map_err(|refusal| {
             self.abort(&patience);
             FailedTransaction { refusal, is_unbegun: false }

@@ -1,6 +1,6 @@
 //! What brokers say, for who asks whether it would work. Nothing is delivered.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::producer::{Producer as _, ThreadedProducer};
@@ -14,6 +14,9 @@ use crate::domain::RepositoryId;
 
 /// How long the brokers may take to answer, all questions together.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The least time that is left for a question.
+const AT_LEAST: Duration = Duration::from_millis(100);
 
 /// What the brokers have said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,16 +61,16 @@ impl KafkaTopics {
             repositories.iter().map(|repository| settings.topic.of(repository.0)).collect();
         names.dedup();
         let (mut brokers, mut topics) = (0, Vec::new());
+        let deadline = Instant::now() + ANSWERED_WITHIN;
         for name in names {
-            let answer =
-                client.fetch_metadata(Some(&name), ANSWERED_WITHIN).map_err(
-                    |error| match client.context().error() {
-                        Some(error) => verdict(error.code, None, &error.reason).to_string(),
-                        None => {
-                            verdict(error.rdkafka_error_code(), None, &told(&error)).to_string()
-                        }
-                    },
-                )?;
+            let left = deadline.saturating_duration_since(Instant::now()).max(AT_LEAST);
+            let answer = client.fetch_metadata(Some(&name), left).map_err(|error| match client
+                .context()
+                .error()
+            {
+                Some(error) => verdict(error.code, None, &error.reason).to_string(),
+                None => verdict(error.rdkafka_error_code(), None, &told(&error)).to_string(),
+            })?;
             brokers = answer.brokers().len();
             let found = answer.topics().iter().find(|topic| topic.name() == name);
             let state = match found.map(|topic| (topic.error(), topic.partitions().len())) {

@@ -29,8 +29,10 @@ pub struct KafkaReceiver {
     settings: Arc<KafkaSettings>,
     /// `None`: it is to be made.
     client: Option<KafkaClient>,
-    /// The delivery that is under way, or whose call was dropped.
+    /// What is under way, or whose call was dropped.
     running: Option<RunningDelivery>,
+    /// Whether a client was made since that was asked last.
+    has_shut_out: bool,
 }
 
 #[derive(Debug)]
@@ -42,22 +44,32 @@ struct RunningDelivery {
 impl KafkaReceiver {
     /// One that has no connection yet.
     pub fn new(settings: KafkaSettings) -> Self {
-        Self { settings: Arc::new(settings), client: None, running: None }
+        Self { settings: Arc::new(settings), client: None, running: None, has_shut_out: false }
+    }
+
+    /// Makes a client where there is none.
+    async fn connect(&mut self) -> Result<Option<String>, DeliveryRefusal> {
+        self.end_running().await;
+        if self.client.is_some() {
+            return Ok(None);
+        }
+        self.has_shut_out = true;
+        self.run(|_, settings, patience| match KafkaClient::connect(settings, patience) {
+            Ok(client) => (Some(client), Ok(())),
+            Err(refusal) => (None, Err(refusal)),
+        })
+        .await
     }
 
     async fn send(&mut self, batch: &Batch) -> Result<Option<String>, DeliveryRefusal> {
-        self.end_running().await;
-        let (settings, client) = (Arc::clone(&self.settings), self.client.take());
-        let messages = messages(batch, &settings.topic, settings.tombstones);
-        let stop = Arc::<AtomicBool>::default();
-        let patience = Patience::new(Duration::ZERO, Arc::clone(&stop));
-        let thread = spawn_blocking(move || -> Delivered {
-            let made = client.map_or_else(|| KafkaClient::connect(&settings, &patience), Ok);
-            let mut client = match made {
-                Ok(client) => client,
-                Err(refusal) => return (None, Err(refusal)),
+        self.connect().await?;
+        let messages = messages(batch, &self.settings.topic, self.settings.tombstones);
+        self.run(move |client, _, patience| {
+            let Some(mut client) = client else {
+                let reason = "there is no connection to the brokers".to_owned();
+                return (None, Err(DeliveryRefusal::Later { reason, after: None }));
             };
-            match client.deliver(&messages, &patience) {
+            match client.deliver(&messages, patience) {
                 Ok(()) => (Some(client), Ok(())),
                 Err(failed) => {
                     // One whose transaction has failed begins no other: what it has skipped makes that fail.
@@ -65,7 +77,21 @@ impl KafkaReceiver {
                     (client, Err(failed.refusal))
                 }
             }
-        });
+        })
+        .await
+    }
+
+    /// Does this with the client in a thread that may wait.
+    async fn run(
+        &mut self,
+        work: impl FnOnce(Option<KafkaClient>, &Arc<KafkaSettings>, &Patience) -> Delivered
+        + Send
+        + 'static,
+    ) -> Result<Option<String>, DeliveryRefusal> {
+        let (settings, client) = (Arc::clone(&self.settings), self.client.take());
+        let stop = Arc::<AtomicBool>::default();
+        let patience = Patience::new(Duration::ZERO, Arc::clone(&stop));
+        let thread = spawn_blocking(move || work(client, &settings, &patience));
         let running = self.running.insert(RunningDelivery { stop, thread });
         let done = (&mut running.thread).await;
         self.running = None;
@@ -92,6 +118,15 @@ impl Receiver for KafkaReceiver {
     /// One that is sent again may be another one: a reader sees by the sequences what it has.
     fn needs_stored_batch(&self) -> bool {
         false
+    }
+
+    fn prepare<'a>(&'a mut self, _: &'a Batch) -> DeliveryFuture<'a> {
+        Box::pin(self.connect())
+    }
+
+    /// Whoever makes a producer has the brokers refuse all earlier ones.
+    fn has_shut_out(&mut self) -> bool {
+        std::mem::take(&mut self.has_shut_out)
     }
 
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> DeliveryFuture<'a> {

@@ -42,10 +42,8 @@ pub(super) fn make_topic(
     while let Some(slice) = patience.slice() {
         let answered = Handle::current().block_on(async { timeout(slice, &mut asked).await });
         let Ok(answered) = answered else { continue };
-        let answered = answered.map_err(|error| {
-            let reason = admin.inner().context().error().map(|it| it.reason);
-            about(error.rdkafka_error_code(), &reason.unwrap_or_else(|| told(&error)))
-        })?;
+        let answered =
+            answered.map_err(|error| about(error.rdkafka_error_code(), &told(&error)))?;
         return match answered.into_iter().next() {
             Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
                 Err(about(Some(code), &code.to_string()))

@@ -43,15 +43,13 @@ pub(super) fn verdict(
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
             later("make the topic, or set create_topics = true, and let the user see it")
         }
-        Some(Code::TopicAuthorizationFailed) => {
-            later("let the user write to the topic and describe it")
-        }
+        Some(Code::TopicAuthorizationFailed) => later(
+            "let the user write to the topic and describe it, and create it where create_topics is true",
+        ),
         Some(Code::TransactionalIdAuthorizationFailed) => later(
             "let the user write and describe transactional ids that begin with \"ewmirror-\" and the feed's name",
         ),
-        Some(Code::ClusterAuthorizationFailed) => {
-            later("let the user write idempotently (IdempotentWrite on the cluster)")
-        }
+        Some(Code::ClusterAuthorizationFailed) => later("let the user create topics"),
         Some(Code::Authentication | Code::SaslAuthenticationFailed) => {
             later("see that sasl.username, sasl.mechanism and the feed's secret are right")
         }

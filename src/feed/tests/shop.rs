@@ -40,6 +40,8 @@ pub(super) struct Shop {
     pub(super) hangs: bool,
     /// It cannot be made.
     pub(super) is_broken: bool,
+    /// How long it takes to shut out all others, each time that it is made.
+    pub(super) shuts_out: Option<Duration>,
     /// How long it asks to be left alone.
     pub(super) after: Option<Duration>,
     pub(super) received: Vec<u64>,
@@ -64,10 +66,29 @@ pub(super) fn received() -> Vec<u64> {
     shop(|shop| shop.received.clone())
 }
 
-#[derive(Debug)]
-struct ShopReceiver;
+#[derive(Debug, Default)]
+struct ShopReceiver {
+    is_prepared: bool,
+    has_shut_out: bool,
+}
 
 impl Receiver for ShopReceiver {
+    fn prepare<'a>(&'a mut self, _: &'a Batch) -> DeliveryFuture<'a> {
+        Box::pin(async {
+            if let Some(time) = shop(|shop| shop.shuts_out)
+                && !std::mem::replace(&mut self.is_prepared, true)
+            {
+                self.has_shut_out = true;
+                tokio::time::sleep(time).await;
+            }
+            Ok(None)
+        })
+    }
+
+    fn has_shut_out(&mut self) -> bool {
+        std::mem::take(&mut self.has_shut_out)
+    }
+
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> DeliveryFuture<'a> {
         let sequences: Vec<u64> = batch.lines.iter().map(|line| line.sequence.0).collect();
         let items = batch.lines.iter().map(|line| match &line.item {
@@ -110,7 +131,7 @@ fn receiver(_: &FeedSettings, _: &FeedPlace) -> Result<Box<dyn Receiver>, String
     if shop(|shop| shop.is_broken) {
         return Err("it cannot be made".to_owned());
     }
-    Ok(Box::new(ShopReceiver))
+    Ok(Box::<ShopReceiver>::default())
 }
 
 /// A feed with these keys, and the task that delivers it.

@@ -1,10 +1,12 @@
 //! The task, with a receiver that says whatever a test wants.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 
 use super::shop::{A_WHILE, ask, beside, parked, received, shop, state, with_a_pass, write};
 use crate::domain::Sequence;
-use crate::mirror::FeedRequest;
+use crate::mirror::{FeedRequest, Feeds as _};
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_is_not_taken_is_parked_with_later_ones_of_its_item_until_it_is_released() {
@@ -60,4 +62,19 @@ async fn a_receiver_that_is_gone_pauses_the_feed_and_one_that_is_away_gets_the_s
     assert!(tries.iter().chain(&told[..2]).all(|id| *id == tries[0]), "{tries:?} {told:?}");
     assert_eq!(received(), [1, 2, 3, 4, 5, 6]);
     assert_eq!(state(&memory).await.delivered_through, Sequence(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_delivered_under_a_right_that_went_while_others_were_shut_out() {
+    let memory = with_a_pass().await;
+    write(&memory, 1, &[1, 2]).await;
+    shop(|shop| shop.shuts_out = Some(Duration::from_secs(10)));
+    beside(&memory, async {
+        sleep(Duration::from_secs(1)).await;
+        // Who delivers from now on has another right.
+        memory.remove_feed("shop").await.unwrap();
+        sleep(A_WHILE).await;
+        assert_eq!(received(), [1, 2]);
+    })
+    .await;
 }

@@ -11,6 +11,7 @@
 
 mod answers;
 mod faults;
+mod speed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -124,7 +124,7 @@ impl Receiver for KafkaReceiver {
         Box::pin(self.connect())
     }
 
-    /// Whoever makes a producer has the brokers refuse all earlier ones.
+    /// Who makes a producer has the brokers refuse all earlier ones.
     fn has_shut_out(&mut self) -> bool {
         std::mem::take(&mut self.has_shut_out)
     }

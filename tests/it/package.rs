@@ -83,3 +83,13 @@ fn the_latest_release_in_the_changelog_is_this_version() {
     let version = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
     assert!(latest.starts_with(&version), "{latest}");
 }
+
+#[test]
+fn the_package_with_kafka_stands_in_for_the_plain_one_of_this_version() {
+    let manifest = read("Cargo.toml");
+    let (_, variant) =
+        manifest.split_once("[package.metadata.deb.variants.kafka]").expect("the variant is there");
+    let variant = variant.split("\n[").next().unwrap();
+    let provides = format!("provides = \"ewmirror (= {})\"", env!("CARGO_PKG_VERSION"));
+    assert!(variant.lines().any(|line| line == provides), "{provides} is not in {variant}");
+}

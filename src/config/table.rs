@@ -335,7 +335,8 @@ section! {
         operations: Option<Vec<Op>> = FEED_OPERATIONS, Optional(["c", "u", "d"]), Live;
         /// Of updates only those that change one of these attributes, by name or field id. Not set: all.
         attributes: Option<Vec<String>> = FEED_ATTRIBUTES, Optional(["Price"]), Live;
-        /// How many changes are delivered at once, at most. Not set: 1000, or 10000 to a file.
+        /// How many changes are delivered at once, at most. Not set: 1000 to a webhook, and
+        /// 10000 to others.
         batch: Option<NonZeroU32> = FEED_BATCH, Optional(1000), Live;
         /// So long the log keeps what this feed has not delivered, although changes.keep would drop it.
         hold: Duration = AGE, Default("7d"), Live;

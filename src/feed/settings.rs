@@ -28,9 +28,10 @@ const BATCH: usize = 1000;
 /// The most bytes of envelopes in a batch: what a feed holds in memory is a few times that.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// The same of a file: each batch waits twice for the disk, for the file and for the cursor, and nobody sees
-/// where one ends.
-const FILE_BATCH: usize = 10_000;
+/// The same where nobody sees where one ends: each waits for a transaction of Kafka, or for the disk.
+const LARGE_BATCH: usize = 10_000;
+
+/// The most bytes of a file's: each batch waits twice for the disk, for the file and for the cursor.
 const FILE_BATCH_BYTES: usize = 16 << 20;
 
 /// All that it is told; where it is another, its task begins anew.
@@ -125,9 +126,10 @@ impl FeedSettings {
             FeedType::File => {
                 // So that a file grows beyond its size by one large change alone; each has a line end.
                 let size = usize::try_from(self.config.max_size).unwrap_or(usize::MAX);
-                (FILE_BATCH, FILE_BATCH_BYTES.min(size.saturating_sub(FILE_BATCH)))
+                (LARGE_BATCH, FILE_BATCH_BYTES.min(size.saturating_sub(LARGE_BATCH)))
             }
-            FeedType::Kafka | FeedType::Webhook => (BATCH, BATCH_BYTES),
+            FeedType::Kafka => (LARGE_BATCH, BATCH_BYTES),
+            FeedType::Webhook => (BATCH, BATCH_BYTES),
         };
         BatchLimits { count: self.config.batch.map_or(count, |batch| batch.get() as usize), bytes }
     }

@@ -60,7 +60,7 @@ impl KafkaClient {
     ) -> Result<Self, DeliveryRefusal> {
         let mut config = settings.client_config();
         config.set("transactional.id", &settings.transactional_id);
-        let reports = ClientReports::new(settings.feed);
+        let reports = ClientReports::new(settings);
         let made = ThreadedProducer::from_config_and_context(&config, reports);
         let producer = made.map_err(|error| verdict(None, None, &told(&error)))?;
         let client = Self {
@@ -203,17 +203,18 @@ impl KafkaClient {
     /// What follows from an error of a call.
     fn refusal(&self, error: &KafkaError, topic: Option<&str>) -> DeliveryRefusal {
         // What went wrong first says why; what comes after says that it did.
-        match self.producer.client().fatal_error() {
-            Some((code, reason)) => verdict(Some(code), topic, &reason),
-            None => verdict(error.rdkafka_error_code(), topic, &told(error)),
-        }
+        let (code, told) = match self.producer.client().fatal_error() {
+            Some((code, reason)) => (Some(code), reason),
+            None => (error.rdkafka_error_code(), told(error)),
+        };
+        verdict(code, topic, &self.settings.redact(&told))
     }
 
     /// What follows from a message that was not delivered.
     fn undelivered(&self, failed: &FailedDelivery) -> DeliveryRefusal {
         let fatal = self.producer.client().fatal_error();
         if let Some((code, reason)) = fatal {
-            return verdict(Some(code), Some(&failed.topic), &reason);
+            return verdict(Some(code), Some(&failed.topic), &self.settings.redact(&reason));
         }
         if matches!(
             failed.code,
@@ -221,7 +222,7 @@ impl KafkaClient {
         ) && let Err(error) = self.producer.commit_transaction(SLICE)
         {
             // It was taken back because the transaction has failed, which says why.
-            return verdict(error.rdkafka_error_code(), None, &told(&error));
+            return self.refusal(&error, None);
         }
         let told =
             failed.code.map_or_else(|| "it was not delivered".to_owned(), |it| it.to_string());

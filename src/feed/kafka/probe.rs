@@ -1,5 +1,6 @@
 //! What brokers say, for who asks whether it would work. Nothing is delivered.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext as _;
@@ -48,12 +49,13 @@ impl KafkaTopics {
         settings: KafkaSettings,
         repositories: Vec<RepositoryId>,
     ) -> Result<Self, String> {
+        let settings = Arc::new(settings);
         let asked = spawn_blocking(move || Self::of(&settings, &repositories));
         asked.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    fn of(settings: &KafkaSettings, repositories: &[RepositoryId]) -> Result<Self, String> {
-        let reports = ClientReports::new(settings.feed);
+    fn of(settings: &Arc<KafkaSettings>, repositories: &[RepositoryId]) -> Result<Self, String> {
+        let reports = ClientReports::new(settings);
         let made = ThreadedProducer::from_config_and_context(&settings.client_config(), reports);
         let producer: ThreadedProducer<ClientReports> = made.map_err(|error| told(&error))?;
         let client = producer.client();

@@ -2,7 +2,7 @@
 //!
 //! These are called back from a thread of librdkafka's client, and never panic.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -13,13 +13,13 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::domain::FeedName;
+use super::settings::KafkaSettings;
 use crate::telemetry::event;
 
 /// What was reported.
 #[derive(Debug)]
 pub(super) struct ClientReports {
-    feed: FeedName,
+    settings: Arc<KafkaSettings>,
     deliveries: Mutex<Deliveries>,
     /// A delivery was reported.
     news: Condvar,
@@ -52,8 +52,13 @@ pub(super) struct ClientError {
 }
 
 impl ClientReports {
-    pub(super) fn new(feed: FeedName) -> Self {
-        Self { feed, deliveries: Mutex::default(), news: Condvar::new(), error: Mutex::default() }
+    pub(super) fn new(settings: &Arc<KafkaSettings>) -> Self {
+        Self {
+            settings: Arc::clone(settings),
+            deliveries: Mutex::default(),
+            news: Condvar::new(),
+            error: Mutex::default(),
+        }
     }
 
     /// Begins with another transaction; returns what its messages are marked with.
@@ -104,13 +109,15 @@ impl ClientReports {
 
 impl ClientContext for ClientReports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        event::kafka_client_said(self.feed, &format!("{level:?}"), facility, message);
+        let message = self.settings.redact(message);
+        event::kafka_client_said(self.settings.feed, &format!("{level:?}"), facility, &message);
     }
 
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let found = ClientError { code: error.rdkafka_error_code(), reason: reason.to_owned() };
+        let found =
+            ClientError { code: error.rdkafka_error_code(), reason: self.settings.redact(reason) };
         let mut last = unpoisoned(&self.error);
         // That no broker is there is known by what was said of each.
         if last.is_none() || found.code != Some(RDKafkaErrorCode::AllBrokersDown) {

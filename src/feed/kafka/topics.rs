@@ -29,7 +29,7 @@ pub(super) fn make_topic(
 ) -> Result<(), DeliveryRefusal> {
     let about =
         |code, told: &str| verdict(code, Some(topic), &format!("it cannot be made: {told}"));
-    let reports = ClientReports::new(settings.feed);
+    let reports = ClientReports::new(settings);
     let made = AdminClient::from_config_and_context(&settings.client_config(), reports);
     let admin = made.map_err(|error| about(None, &told(&error)))?;
     let replication = TopicReplication::Fixed(AS_THE_BROKERS_HAVE_IT);

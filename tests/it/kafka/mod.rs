@@ -9,6 +9,8 @@
 
 mod broker;
 mod deliveries;
+mod doctor;
+pub(crate) mod spiteful;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -14,7 +14,7 @@ pub struct Naming {
     by_name: HashMap<String, Vec<String>>,
     /// Members that are no attributes.
     others: Vec<String>,
-    /// Of field ids whose values are codes: what each code means.
+    /// Of field ids whose values are codes: what each code means, where that is wanted.
     codes: HashMap<String, HashMap<String, String>>,
 }
 
@@ -42,6 +42,13 @@ impl Naming {
                 }
             }
         }
+        let others = taken.iter().map(|member| (*member).to_owned()).collect();
+        Self { names, by_name, others, codes: HashMap::new() }
+    }
+
+    /// The same with what the codes of a model mean, of which there may be many.
+    #[must_use]
+    pub fn with_codes(mut self, model: &RepositoryModel) -> Self {
         let codes = model.attributes.iter().filter_map(|attribute| {
             let code_set = model.code_set(attribute.code_set.as_deref()?)?;
             let described = code_set
@@ -50,8 +57,8 @@ impl Naming {
                 .filter_map(|code| Some((code.code.clone(), code.description.clone()?)));
             Some((attribute.id.clone(), described.collect()))
         });
-        let others = taken.iter().map(|member| (*member).to_owned()).collect();
-        Self { codes: codes.collect(), names, by_name, others }
+        self.codes = codes.collect();
+        self
     }
 
     /// What a member is called: its own name where it is no attribute that is known.
@@ -90,7 +97,7 @@ impl Naming {
         self.member(text).ok().filter(|id| self.names.contains_key(id))
     }
 
-    /// What a code means as the value of a member.
+    /// What a code means as the value of a member, by [`Naming::with_codes`].
     pub fn description(&self, member: &str, code: &str) -> Option<&str> {
         self.codes.get(member)?.get(code).map(String::as_str)
     }
@@ -195,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_code_means_something_where_its_attribute_has_a_code_set() {
-        let naming = Naming::of(&model(), &[]);
+        let naming = Naming::of(&model(), &[]).with_codes(&model());
         assert_eq!(naming.description("F_1", "B"), Some("Bolt & Co"));
         assert_eq!(naming.description("F_1", "X"), None);
         assert_eq!(naming.description("F_2", "B"), None);

@@ -3,6 +3,7 @@
 //! Guarantees: the ledger is written before the pass is told of, and a wish to stop leaves the pass
 //! to be finished once it is taken up again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -226,13 +227,31 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
 
     async fn drop_old_changes(&self, retention: &ChangeRetention) -> Result<(), Stopped> {
         let Some(keep) = retention.keep else { return Ok(()) };
+        // Told once, however many transactions it takes.
+        let mut lost = BTreeMap::new();
+        let done = self.drop_all(retention, keep, &mut lost).await;
+        for UndeliveredChanges { feed, changes, through } in lost.into_values() {
+            event::undelivered_changes_dropped(&feed, changes, through);
+        }
+        done
+    }
+
+    /// Drops what is old enough; `lost` is what each feed had not delivered of it.
+    async fn drop_all(
+        &self,
+        retention: &ChangeRetention,
+        keep: Duration,
+        lost: &mut BTreeMap<String, UndeliveredChanges>,
+    ) -> Result<(), Stopped> {
         let (context, now_ms) = (&self.pager.context, clock::now_ms());
         loop {
             let let_go = !self.may_hold(retention).await?;
             let holds = if let_go { &retention.holds.let_go() } else { &retention.holds };
             let dropped = self.mirror.drop_changes(context, now_ms, keep, holds).await?;
-            for UndeliveredChanges { feed, changes, through } in &dropped.undelivered {
-                event::undelivered_changes_dropped(feed, *changes, *through);
+            for more in dropped.undelivered {
+                let changes = lost.get(&more.feed).map_or(0, |lost| lost.changes);
+                let changes = changes.saturating_add(more.changes);
+                lost.insert(more.feed.clone(), UndeliveredChanges { changes, ..more });
             }
             if !dropped.more {
                 return Ok(());

@@ -175,7 +175,7 @@ mod tests {
         let mut model = RepositoryModel::default();
         rows.unwrap().apply(&mut model);
         model.take_codes_for_tests("Brands", &[("B", "Bolt \"&\" Co"), ("7", "Seven")]);
-        let naming = Naming::of(&model, &["itemId"]);
+        let naming = Naming::of(&model, &["itemId"]).with_codes(&model);
         let columns = columns.map(|it| columns::parse(it, &naming, true).unwrap());
         Presentation { naming, by_name: true, codes: CodeStyle::Code, columns }
     }

@@ -262,6 +262,10 @@ impl Items for Memory {
         answer(Ok(Box::new(MemoryComparison { sequences: (from, to), before, after }) as _))
     }
 
+    fn item(&self, repository: RepositoryId, item: &ItemId) -> MirrorFuture<'_, Option<Vec<u8>>> {
+        answer(Ok(self.with(repository, |kept| kept.items.get(item).map(|body| body.to_vec()))))
+    }
+
     fn items_in(
         &self,
         repository: RepositoryId,

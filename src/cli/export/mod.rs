@@ -17,6 +17,7 @@ use super::{Exit, held_state, known_model, output};
 use crate::config::Environment;
 use crate::domain::{ItemId, RepositoryId, Sequence, item};
 use crate::mirror::{ItemsSnapshot, MirrorError};
+use crate::model::Naming;
 use crate::presentation::{CodeStyle, Presentation, columns, naming};
 
 /// By it a spreadsheet knows UTF-8.
@@ -140,7 +141,11 @@ fn presentation(
     if !args.names && args.columns.is_none() && codes == CodeStyle::Code {
         return Ok(Presentation::default());
     }
-    let naming = known_model::naming(query, repository)?;
+    let model = known_model::of(query, repository)?;
+    let mut naming = Naming::of(&model, &[naming::id_member(query.configured(repository))]);
+    if codes != CodeStyle::Code {
+        naming = naming.with_codes(&model);
+    }
     let columns = args.columns.as_ref().map(|it| columns::parse(it, &naming, args.names));
     let columns = columns.transpose().map_err(|error| Exit::Wrong(output::visible(&error)))?;
     Ok(Presentation { naming, by_name: args.names, codes, columns })

@@ -75,9 +75,12 @@ async fn histories(model: &Model, reader: &dyn MirrorReader) {
         });
         let found = reader.history(RepositoryId(item.0), &item.1).await.unwrap();
         assert_eq!(found, expected, "{item:?}");
+        let body = model.items.get(item).map(|(_, body)| body.clone());
+        assert_eq!(reader.item(RepositoryId(item.0), &item.1).await.unwrap(), body, "{item:?}");
     }
     let nobody = ItemId::Text("nobody".into());
     assert_eq!(reader.history(RepositoryId(1), &nobody).await.unwrap(), None);
+    assert_eq!(reader.item(RepositoryId(1), &nobody).await.unwrap(), None);
 }
 
 /// The items now, and at each of some earlier instants.

@@ -60,6 +60,10 @@ pub trait Items: Send + Sync {
         to: Option<Sequence>,
     ) -> MirrorFuture<'_, Box<dyn ItemsComparison>>;
 
+    /// The body of an item as it is now; `None`: there is none of this id. Found by its key, however many
+    /// others there are.
+    fn item(&self, repository: RepositoryId, item: &ItemId) -> MirrorFuture<'_, Option<Vec<u8>>>;
+
     /// The items of a repository that are in this set, from behind `after` on: as many as one short
     /// transaction finds, as they are now.
     fn items_in(

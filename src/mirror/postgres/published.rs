@@ -47,15 +47,10 @@ async fn try_publish(
         return Ok(Vec::new());
     }
     let transaction = client.transaction().await?;
-    if let Some((repository, lease)) = lease {
-        let (id, generation) = (signed(repository.0), signed(lease.generation));
-        if transaction.query_opt(LEASE, &[&id, &&*lease.owner, &generation]).await?.is_none() {
-            return Ok(Vec::new());
-        }
-    }
     let lock = xxh3_64(format!("{PUBLICATION_LOCK}{}", pool.address().schema).as_bytes());
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&lock.cast_signed()]).await?;
-    let rows = transaction.query(pending, &[]).await?;
+    // Locked: what another daemon saves meanwhile is pending once this is done.
+    let rows = transaction.query(&format!("{pending} FOR UPDATE"), &[]).await?;
     let changed = rows.iter().map(|row| Ok(repository(row.try_get(0)?)));
     let changed = changed.collect::<Result<BTreeSet<_>, tokio_postgres::Error>>()?;
     let views = views(transaction.client()).await?;
@@ -68,7 +63,16 @@ async fn try_publish(
         rows.iter().map(|row| Ok(RefusedView { view: row.try_get(0)?, error: row.try_get(1)? }));
     let refused = refused.collect::<Result<Vec<_>, tokio_postgres::Error>>()?;
     if refused.is_empty() {
-        transaction.execute("UPDATE model SET published = true WHERE NOT published", &[]).await?;
+        let ids: Vec<i64> = changed.iter().map(|id| signed(id.0)).collect();
+        let done = "UPDATE model SET published = true WHERE repository = ANY ($1)";
+        transaction.execute(done, &[&ids]).await?;
+    }
+    if let Some((repository, lease)) = lease {
+        // Last, since the pages of the repository wait for its row.
+        let (id, generation) = (signed(repository.0), signed(lease.generation));
+        if transaction.query_opt(LEASE, &[&id, &&*lease.owner, &generation]).await?.is_none() {
+            return Ok(Vec::new());
+        }
     }
     transaction.commit().await?;
     Ok(refused)

@@ -240,6 +240,11 @@ impl Items for SqliteReading {
         })
     }
 
+    fn item(&self, repository: RepositoryId, item: &ItemId) -> MirrorFuture<'_, Option<Vec<u8>>> {
+        let item = item.clone();
+        Box::pin(self.ask(move |reader| reader.item(repository, &item)))
+    }
+
     fn items_in(
         &self,
         repository: RepositoryId,

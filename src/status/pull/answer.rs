@@ -20,7 +20,7 @@ use super::changes::{self, ChangeEvents, ChangeLines};
 use super::held::HeldDeletionLines;
 use super::item::{self, HistoryLines, WholeItem};
 use super::items::ItemLines;
-use super::names;
+use super::names::{self, ChangeNames};
 use super::passes;
 use crate::config::{RepositoryConfig, Secret};
 use crate::domain::{RepositoryId, Sequence};
@@ -154,14 +154,14 @@ impl PullApi {
         }
         let PullSource { server, configured } = source;
         if call.events {
-            let names = call.names.then_some(configured);
+            let names = call.names.then(|| ChangeNames::new(configured));
             let mirror = Arc::clone(&self.mirror);
             let events = ChangeEvents::begin(mirror, call, server, names).await?;
             return Ok(parts.with(EVENTS, None, Box::new(events)));
         }
         let mut page = changes::page(&*self.mirror, call).await?;
         if call.names {
-            names::show(&*self.mirror, &configured, &mut page.changes).await?;
+            ChangeNames::new(configured).show(&*self.mirror, &mut page.changes).await?;
         }
         let next = (NEXT, page.scanned_through);
         Ok(parts.with(LINES, Some(next), Box::new(ChangeLines::new(page.changes, server))))

@@ -13,8 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body::{NextPiece, PIECE, PieceSource};
 use super::call::ChangesCall;
-use super::names;
-use crate::config::RepositoryConfig;
+use super::names::ChangeNames;
 use crate::domain::{Change, RepositoryId, Sequence, envelope};
 use crate::mirror::contracts::ChangesPage;
 use crate::mirror::{MirrorError, MirrorReader};
@@ -89,8 +88,8 @@ pub(super) struct ChangeEvents {
     mirror: Arc<dyn MirrorReader>,
     repository: Option<RepositoryId>,
     server: String,
-    /// Where names are wanted, what is configured.
-    names: Option<Vec<Arc<RepositoryConfig>>>,
+    /// Where names are wanted, those.
+    names: Option<Arc<ChangeNames>>,
     changes: VecDeque<Change>,
     /// Go on after this one once these are told.
     scanned_through: Sequence,
@@ -116,13 +115,13 @@ impl ChangeEvents {
         mirror: Arc<dyn MirrorReader>,
         call: &ChangesCall,
         server: String,
-        names: Option<Vec<Arc<RepositoryConfig>>>,
+        names: Option<ChangeNames>,
     ) -> Result<Self, MirrorError> {
         let mut events = Self {
             mirror,
             repository: call.repository,
             server,
-            names,
+            names: names.map(Arc::new),
             changes: VecDeque::new(),
             scanned_through: Sequence(0),
             last: Sequence(0),
@@ -140,8 +139,8 @@ impl ChangeEvents {
         let names = self.names.clone();
         Box::pin(async move {
             let mut page = mirror.changes(after, repository, AT_ONCE).await?;
-            if let Some(configured) = &names {
-                names::show(&*mirror, configured, &mut page.changes).await?;
+            if let Some(names) = &names {
+                names.show(&*mirror, &mut page.changes).await?;
             }
             Ok(page)
         })

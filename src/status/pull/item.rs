@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::body::{BrokenOff, NextPiece, PIECE, PieceSource};
 use super::names;
-use crate::domain::{IdSet, ItemId, RepositoryId, Sequence, envelope};
+use crate::domain::{ItemId, RepositoryId, Sequence, envelope};
 use crate::mirror::contracts::ItemHistory;
 use crate::mirror::{MirrorError, MirrorReader};
 use crate::presentation::Presentation;
@@ -22,9 +22,7 @@ pub(super) async fn find(
     item: &str,
 ) -> Result<Option<Vec<u8>>, MirrorError> {
     for id in ItemId::meanings(item) {
-        let set: Arc<IdSet> = Arc::new([id].iter().collect());
-        let found = mirror.items_in(repository, set, None).await?;
-        if let Some((_, body)) = found.items.into_iter().next() {
+        if let Some(body) = mirror.item(repository, &id).await? {
             return Ok(Some(body));
         }
     }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::config::RepositoryConfig;
 use crate::domain::{Change, RepositoryId};
@@ -21,21 +24,46 @@ pub(super) async fn presentation(
     Ok(Presentation { naming, by_name: true, ..Presentation::default() })
 }
 
-/// Has changes show names.
-pub(super) async fn show(
-    mirror: &dyn MirrorReader,
-    configured: &[Arc<RepositoryConfig>],
-    changes: &mut [Change],
-) -> Result<(), MirrorError> {
-    let mut known: HashMap<RepositoryId, Presentation> = HashMap::new();
-    for repository in changes.iter().map(|change| change.repository).collect::<BTreeSet<_>>() {
-        known.insert(repository, presentation(mirror, configured, repository).await?);
+/// How long the names of attributes are taken to be what they were.
+const NAMES_FOR: Duration = Duration::from_secs(10);
+
+/// How changes are shown by name, as long as somebody reads them.
+#[derive(Debug)]
+pub(super) struct ChangeNames {
+    configured: Vec<Arc<RepositoryConfig>>,
+    /// With when each was read.
+    known: Mutex<HashMap<RepositoryId, (Instant, Presentation)>>,
+}
+
+impl ChangeNames {
+    pub(super) fn new(configured: Vec<Arc<RepositoryConfig>>) -> Self {
+        Self { configured, known: Mutex::default() }
     }
-    for change in changes {
-        let Some(presentation) = known.get(&change.repository) else { continue };
-        show_in(change, presentation);
+
+    /// Has changes show names.
+    pub(super) async fn show(
+        &self,
+        mirror: &dyn MirrorReader,
+        changes: &mut [Change],
+    ) -> Result<(), MirrorError> {
+        for repository in changes.iter().map(|it| it.repository).collect::<BTreeSet<_>>() {
+            let known = self.known().get(&repository).map(|(read, _)| *read);
+            if known.is_none_or(|read| read.elapsed() >= NAMES_FOR) {
+                let names = presentation(mirror, &self.configured, repository).await?;
+                self.known().insert(repository, (Instant::now(), names));
+            }
+        }
+        let known = self.known();
+        for change in changes {
+            let Some((_, presentation)) = known.get(&change.repository) else { continue };
+            show_in(change, presentation);
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn known(&self) -> MutexGuard<'_, HashMap<RepositoryId, (Instant, Presentation)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Has a change show its item in this way.

@@ -58,8 +58,8 @@ pub fn mirror_migrated(schema: &str, from_version: i32, version: i32) {
     info!(target: TARGET, schema, from_version, version, "mirror migrated");
 }
 
-/// Changes became too old to be held any longer, and a feed had not delivered them; `through` is the last
-/// of them.
+/// Changes became too old to be held any longer, or there was no room for them, and a feed had not delivered
+/// them; `through` is the last of them.
 pub fn undelivered_changes_dropped(feed: &str, changes: u64, through: Sequence) {
     error!(
         target: TARGET,

@@ -67,6 +67,16 @@ fn all_items_are_those_of_one_instant_and_changes_go_on_from_there() {
 }
 
 #[test]
+fn an_item_is_found_however_many_come_before_it() {
+    let pulled = Pulled::start(20_100, "");
+    let last = pulled.kept.export(1).pop().expect("an item");
+    let id = serde_json::from_str::<Value>(&last).expect("JSON")["itemId"].clone();
+    let found = pulled.get(&format!("/repositories/1/items/{id}"));
+    assert_eq!((found.status, found.text().trim_end()), (200, &*last));
+    pulled.daemon.stop();
+}
+
+#[test]
 fn deletions_that_are_held_back_are_told_as_the_command_tells_them() {
     let pulled = Pulled::start(60, "");
     let path = "/repositories/1/held-deletions";

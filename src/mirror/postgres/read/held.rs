@@ -31,6 +31,16 @@ pub(super) async fn pending_deletions(
     Ok(waiting.filter(|waiting| !waiting.items.is_empty()))
 }
 
+/// The body of an item as it is now.
+pub(super) async fn item(
+    client: &Client,
+    repository: RepositoryId,
+    item: &ItemId,
+) -> Result<Option<Vec<u8>>, PostgresReadError> {
+    let found = bodies(client, repository, &[key::to_key(item)], PAGE_BYTES).await?;
+    Ok(found.into_iter().next().map(|(_, body)| body))
+}
+
 /// The items of a repository that are in this set, from behind `after` on: as many as one short
 /// transaction finds.
 pub(super) async fn items_in(

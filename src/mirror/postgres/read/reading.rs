@@ -181,6 +181,17 @@ impl Items for PostgresReading {
         })
     }
 
+    fn item(&self, repository: RepositoryId, item: &ItemId) -> MirrorFuture<'_, Option<Vec<u8>>> {
+        let item = item.clone();
+        Box::pin(async move {
+            let body = self.ask(|client| {
+                let item = item.clone();
+                Box::pin(async move { held::item(client, repository, &item).await })
+            });
+            Ok(body.await?)
+        })
+    }
+
     fn items_in(
         &self,
         repository: RepositoryId,

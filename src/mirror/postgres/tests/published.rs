@@ -1,5 +1,9 @@
 //! The views of the models in a schema, and that both stores say the same.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::place::{Place, aside, lease};
 use crate::mirror::Lease;
 use crate::mirror::contract::published::{
@@ -157,5 +161,36 @@ fn what_is_refused_costs_no_model_and_is_tried_again() {
         client.batch_execute("DROP VIEW \"Products\"").await.unwrap();
         assert_eq!(publish(&mirror, &lease, 1, products()).await, []);
         assert_eq!(named_views(&place).await["Products"].0, ["InternalRecordId", "A"]);
+    });
+}
+
+#[test]
+fn a_model_that_is_saved_while_another_is_published_is_published_too() {
+    let Some(place) = Place::new() else { return };
+    aside(async {
+        let (first, second, lease) = (place.mirror(), place.mirror(), lease());
+        assert_eq!(publish(&first, &lease, 1, model("P", [attribute("F_1", "A")])).await, []);
+        let (mut keeper, client) = (place.client().await, place.client().await);
+        // Who publishes has read the models by the time that it writes columns.
+        let kept = keeper.transaction().await.unwrap();
+        kept.batch_execute("LOCK TABLE published_column IN SHARE MODE").await.unwrap();
+        let more = model("P", [attribute("F_1", "A"), attribute("F_2", "B")]);
+        let meanwhile = async {
+            place.waiting(1).await;
+            let free = async {
+                let saved = "SELECT EXISTS (SELECT FROM model WHERE repository = 2)";
+                while !client.query_one(saved, &[]).await.unwrap().get::<_, bool>(0) {
+                    sleep(Duration::from_millis(5)).await;
+                }
+                kept.commit().await.unwrap();
+            };
+            let saved = publish(&second, &lease, 2, model("Q", [attribute("F_1", "A")]));
+            tokio::join!(saved, free).0
+        };
+        let refused = tokio::join!(publish(&first, &lease, 1, more), meanwhile);
+        assert_eq!(refused, (vec![], vec![]));
+        let views = named_views(&place).await;
+        assert_eq!(views["P"].0, ["InternalRecordId", "A", "B"]);
+        assert_eq!(views["Q"].0, ["InternalRecordId", "A"]);
     });
 }

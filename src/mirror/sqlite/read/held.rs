@@ -17,6 +17,10 @@ use crate::mirror::{ApprovalOutcome, HeldDeletions, ItemsPage, PendingDeletions}
 /// A page is full with so many bytes of bodies, and one item more.
 const PAGE_BYTES: usize = 4 << 20;
 
+/// The body of an item that is there.
+const BODY: &str = "SELECT change.after FROM item JOIN change ON change.sequence = item.sequence \
+    WHERE item.repository = ?1 AND item.id = ?2 AND item.digest IS NOT NULL";
+
 impl SqliteReader {
     /// The deletions of a repository that wait for the operator; `None` where none do.
     pub(crate) fn pending_deletions(
@@ -29,6 +33,17 @@ impl SqliteReader {
         Ok(waiting.filter(|waiting| !waiting.items.is_empty()))
     }
 
+    /// The body of an item as it is now.
+    pub(crate) fn item(
+        &mut self,
+        repository: RepositoryId,
+        item: &ItemId,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut body = self.connection.prepare_cached(BODY)?;
+        let found = body.query_row((signed(repository.0), SqlItemId(item)), |row| row.get(0));
+        Ok(found.optional()?)
+    }
+
     /// The items of a repository that are in this set, from behind `after` on: as many as one short
     /// transaction finds.
     pub(crate) fn items_in(
@@ -38,10 +53,7 @@ impl SqliteReader {
         after: Option<&ItemId>,
     ) -> Result<ItemsPage, ReadError> {
         let transaction = self.connection.transaction()?;
-        let mut body = transaction.prepare_cached(
-            "SELECT change.after FROM item JOIN change ON change.sequence = item.sequence \
-             WHERE item.repository = ?1 AND item.id = ?2",
-        )?;
+        let mut body = transaction.prepare_cached(BODY)?;
         let scan = ItemScan { repository, columns: "", condition: THERE, page_bytes: PAGE_BYTES };
         let page = scan.page(&transaction, after, |id, _| {
             if !set.contains(id) {

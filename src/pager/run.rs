@@ -1,15 +1,18 @@
 //! The run loop: pass after pass, and within a pass one event after the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
 use super::begin::begin;
 use super::current_pass::{CurrentPass, SettingsChange};
 use super::finish::{Finish, Unresolved};
 use super::pages::{Pages, Written};
 use super::pause::pause;
+use super::rate::Urgency;
 use super::request::in_flight::{InFlight, RequestEvent};
 use super::retrying_mirror::RetryingMirror;
 use super::task::{Pager, PassLimit};
@@ -235,7 +238,9 @@ impl<A: Api, M: Mirror> Run<A, M> {
     fn send(&mut self, current: &mut CurrentPass) {
         if let Some(planned) = current.take_planned() {
             let request = current.request(planned, self.requests.known(planned.window));
-            self.requests.send(&self.pager.context, self.iteration, planned, request);
+            // A day for a pass of any size that there is.
+            let urgency = Urgency::whole(Instant::now(), Duration::from_secs(1));
+            self.requests.send(&self.pager.context, self.iteration, planned, request, urgency);
         }
     }
 }

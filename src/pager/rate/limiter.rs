@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::adaptive::{AdaptiveConcurrency, Sent};
 use super::rate_limit::RateLimit;
+use super::urgency::Urgency;
 use crate::config::{AutoOr, MOST_IN_FLIGHT, PagingConfig};
 use crate::task::{Context, Stopped, Until};
 
@@ -100,7 +101,11 @@ impl Limiter {
     /// # Errors
     ///
     /// [`Stopped`] where the task is to stop before.
-    pub async fn acquire(&self, context: &Context) -> Result<Permit<'_>, Stopped> {
+    pub async fn acquire(
+        &self,
+        context: &Context,
+        _urgency: Urgency,
+    ) -> Result<Permit<'_>, Stopped> {
         // Those before it are lanes of the same pager.
         let _turn = context.run(Until::OtherLanes, self.turn.acquire()).await?;
         while !self.has_room() {

@@ -4,6 +4,8 @@ pub mod adaptive;
 mod limiter;
 pub(super) mod pace;
 mod rate_limit;
+mod urgency;
 
 pub use limiter::{Limiter, Permit};
 pub use rate_limit::RateLimit;
+pub use urgency::{RequestClass, Urgency};

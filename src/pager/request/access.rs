@@ -1,9 +1,12 @@
 //! Whether this login may read a repository at all, where its search is refused or finds nothing.
 
+use tokio::time::Instant;
+
 use super::fetcher::Fetcher;
 use super::permit::let_through;
 use crate::client::Api;
 use crate::domain::RepositoryId;
+use crate::pager::rate::Urgency;
 use crate::progress::AccessDenied;
 use crate::task::{Context, Stopped, Until};
 
@@ -18,7 +21,8 @@ pub(crate) async fn ask_access<A: Api>(
     repository: RepositoryId,
     context: &Context,
 ) -> Result<Option<AccessDenied>, Stopped> {
-    let (credentials, permit) = let_through(fetcher, context).await?;
+    let (credentials, permit) =
+        let_through(fetcher, Urgency::question(Instant::now()), context).await?;
     drop(permit);
     let until = Until::Within(fetcher.api.time_out());
     if let Ok(list) = context.wait(until, fetcher.api.repositories(&credentials)).await {

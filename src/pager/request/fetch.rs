@@ -16,13 +16,15 @@ use super::outcome::{FetchOutcome, Fetched, Unanswered};
 use super::permit::let_through;
 use crate::client::{Api, Failure, ItemRequest, ItemsRequest, Presence, SearchRequest};
 use crate::domain::IdSet;
+use crate::pager::rate::Urgency;
 use crate::task::{Context, Stopped, Until};
 
 /// How many failures, or refusals, of the request for an item are the last.
 const ASKED_AT_MOST: u32 = 5;
 
 /// Makes the request until it is answered, or until it is known that it never will be, because
-/// the server answers the top of the same list (see `blame`).
+/// the server answers the top of the same list (see `blame`). However often it is sent, it is as urgent as at
+/// first.
 ///
 /// # Errors
 ///
@@ -30,13 +32,14 @@ const ASKED_AT_MOST: u32 = 5;
 pub(crate) async fn fetch<A: Api>(
     fetcher: &Fetcher<A>,
     request: &SearchRequest,
+    urgency: Urgency,
     context: &Context,
 ) -> Result<FetchOutcome, Stopped> {
     let mut attempts = Attempts::of(request.repository, SEARCH);
     let top = SearchRequest { page: 1, page_size: 1, fingerprints: None, ..request.clone() };
     let mut blame = Blame::default();
     loop {
-        let (credentials, permit) = let_through(fetcher, context).await?;
+        let (credentials, permit) = let_through(fetcher, urgency, context).await?;
         attempts.begin(fetcher);
         let begun = Instant::now();
         fetcher.progress.requests.increment();
@@ -97,7 +100,8 @@ pub(crate) async fn ask<A: Api>(
 ) -> Result<Presence, Stopped> {
     let mut attempts = Attempts::of(request.repository, ITEM);
     while attempts.in_vain() < ASKED_AT_MOST {
-        let (credentials, permit) = let_through(fetcher, context).await?;
+        let (credentials, permit) =
+            let_through(fetcher, Urgency::question(Instant::now()), context).await?;
         attempts.begin(fetcher);
         let until = Until::Within(fetcher.api.time_out());
         let asked = context.wait(until, fetcher.api.item(&credentials, request)).await;
@@ -132,7 +136,8 @@ pub(crate) async fn ask_together<A: Api>(
     context: &Context,
 ) -> Result<Option<IdSet>, Stopped> {
     let mut attempts = Attempts::of(request.repository, ITEM);
-    let (credentials, permit) = let_through(fetcher, context).await?;
+    let (credentials, permit) =
+        let_through(fetcher, Urgency::question(Instant::now()), context).await?;
     attempts.begin(fetcher);
     let until = Until::Within(fetcher.api.time_out());
     let asked = context.wait(until, fetcher.api.items(&credentials, request)).await;

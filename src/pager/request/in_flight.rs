@@ -17,6 +17,7 @@ use crate::domain::Iteration;
 use crate::pager::joined::joined;
 use crate::pager::proof::pass::{Ticket, WindowRequest};
 use crate::pager::proof::window::Window;
+use crate::pager::rate::Urgency;
 use crate::pager::rate::pace::Pace;
 use crate::task::{Cancellation, Context, Stopped};
 
@@ -93,11 +94,13 @@ impl<A: Api> InFlight<A> {
         iteration: Iteration,
         planned: WindowRequest,
         request: SearchRequest,
+        urgency: Urgency,
     ) {
         let fetcher = Arc::clone(&self.fetcher);
         let context = context.lane_in(&self.cancellation);
-        self.tasks
-            .spawn(async move { (iteration, planned, fetch(&fetcher, &request, &context).await) });
+        self.tasks.spawn(async move {
+            (iteration, planned, fetch(&fetcher, &request, urgency, &context).await)
+        });
     }
 
     /// The next event; for ever none where nothing is in flight and nothing may be sent. Can be

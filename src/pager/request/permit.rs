@@ -1,19 +1,20 @@
 //! The permission to send a request: a session that stands, and what the limiter allows.
 
 use super::fetcher::Fetcher;
-use crate::pager::rate::Permit;
+use crate::pager::rate::{Permit, Urgency};
 use crate::session::Credentials;
 use crate::task::{Context, Stopped, Until};
 
 /// Waits until a request may be sent; with the tokens of that moment.
 pub(super) async fn let_through<'a, A>(
     fetcher: &'a Fetcher<A>,
+    urgency: Urgency,
     context: &Context,
 ) -> Result<(Credentials, Permit<'a>), Stopped> {
     loop {
         // Not before there is a session: what the limiter has let through is sent at once.
         context.run(Until::Session, fetcher.session.credentials()).await?;
-        let permit = fetcher.limiter.acquire(context).await?;
+        let permit = fetcher.limiter.acquire(context, urgency).await?;
         if fetcher.session.standing().is_some()
             && let Some(credentials) = fetcher.session.current()
         {

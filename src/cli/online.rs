@@ -8,30 +8,64 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::OnceCell;
+
 use super::{Exit, daemon, output};
-use crate::client::{Api, Client, Failure, SearchRequest};
+use crate::client::{Api, Client, Failure, RepositoryList, SearchRequest};
 use crate::config::{Config, Environment, Loaded, RepositoryConfig};
 use crate::domain::{Item, RepositoryId};
 use crate::progress::{ACCESS_REMEDY, AccessDenied, ReadAccess};
 use crate::session::SharedSession;
 
-/// The configuration with the repositories of `id = "all"`, and what is to be said of these: those that
-/// are left out, a line each.
-pub(super) async fn with_offer(
-    client: &Client,
+/// What the server says of the repositories that there are: asked for once by a command, and only where it
+/// is needed.
+pub(super) struct Offer<'a> {
+    client: &'a Client,
+    session: &'a SharedSession,
+    list: OnceCell<Result<RepositoryList, Failure>>,
+}
+
+impl<'a> Offer<'a> {
+    pub(super) fn new(client: &'a Client, session: &'a SharedSession) -> Self {
+        Self { client, session, list: OnceCell::new() }
+    }
+
+    /// The list.
+    pub(super) async fn list(&self) -> Result<&RepositoryList, &Failure> {
+        let ask = async || self.client.repositories(&self.session.credentials().await).await;
+        self.list.get_or_init(ask).await.as_ref()
+    }
+
+    /// [`taken`] from it; where the configuration lists all by their numbers, it is not asked for.
+    pub(super) async fn taken(&self, config: &Config) -> Result<(Config, Vec<String>), String> {
+        if config.every.is_none() {
+            return Ok((config.clone(), Vec::new()));
+        }
+        taken(config, self.list().await.map_err(describe)?)
+    }
+
+    /// That this login may not read a repository, where the server says so.
+    pub(super) async fn denied(&self, repository: RepositoryId) -> Option<AccessDenied> {
+        let access = ReadAccess::default();
+        access.note(self.list().await.ok()?.repositories.iter().map(|it| (it.id, it.can_read)));
+        access.denied(repository)
+    }
+}
+
+/// The configuration with what `id = "all"` takes of a list, and what is to be said of those that are left
+/// out, a line each; or why nothing is taken.
+pub(super) fn taken(
     config: &Config,
-    session: &SharedSession,
-) -> Result<(Config, String), String> {
-    let Some(every) = &config.every else { return Ok((config.clone(), String::new())) };
-    let list = client.repositories(&session.credentials().await).await;
-    let list = list.map_err(|failure| describe(&failure))?;
+    list: &RepositoryList,
+) -> Result<(Config, Vec<String>), String> {
+    let mut config = config.clone();
+    let Some(every) = &config.every else { return Ok((config, Vec::new())) };
     let offered = list.repositories.iter().map(|it| (it.id, it.can_read));
     let chosen =
         every.choose(offered, &[]).map_err(|unfit| format!("{unfit}; {}", unfit.remedy()))?;
-    let mut config = config.clone();
     config.take_offered(&chosen.taken.into_iter().collect::<Vec<_>>());
     let left_out =
-        chosen.unreadable.iter().map(|id| format!("repository {id}: left out: {AccessDenied}\n"));
+        chosen.unreadable.iter().map(|id| format!("repository {id}: left out: {AccessDenied}"));
     Ok((config, left_out.collect()))
 }
 
@@ -84,9 +118,12 @@ async fn first_pages(
 ) -> (String, Vec<String>) {
     let mut report = format!("signed in as {}\n", config.login.username);
     let mut failures = Vec::new();
-    let config = match with_offer(client, config, session).await {
+    let offer = Offer::new(client, session);
+    let config = match offer.taken(config).await {
         Ok((config, left_out)) => {
-            report.push_str(&left_out);
+            for line in &left_out {
+                report.extend([line, "\n"]);
+            }
             config
         }
         Err(error) => {
@@ -98,8 +135,7 @@ async fn first_pages(
         let id = repository.id;
         match first_page(client, session, repository).await {
             Ok(FirstPage { items, total, .. }) => {
-                let denied =
-                    if items.is_empty() { access_denied(client, session, id).await } else { None };
+                let denied = if items.is_empty() { offer.denied(id).await } else { None };
                 if let Some(denied) = denied {
                     failures.push(format!("repository {id}: {denied}; {ACCESS_REMEDY}"));
                 }
@@ -108,7 +144,7 @@ async fn first_pages(
             }
             Err(failure) => {
                 let denied = match &failure {
-                    Failure::Refused(_) => access_denied(client, session, id).await,
+                    Failure::Refused(_) => offer.denied(id).await,
                     _ => None,
                 };
                 failures.push(match denied {
@@ -165,18 +201,6 @@ pub(super) async fn first_page(
         session.adopt_rest_token(&credentials, token);
     }
     Ok(FirstPage { items: answer.items, total: answer.total, elapsed: begun.elapsed() })
-}
-
-/// That this login may not read a repository, where the server's list says so.
-pub(super) async fn access_denied(
-    client: &Client,
-    session: &SharedSession,
-    repository: RepositoryId,
-) -> Option<AccessDenied> {
-    let list = client.repositories(&session.credentials().await).await.ok()?;
-    let access = ReadAccess::default();
-    access.note(list.repositories.iter().map(|it| (it.id, it.can_read)));
-    access.denied(repository)
 }
 
 /// The end of a command whose request failed.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Exit, online, output};
-use crate::client::{Api, ListedRepository};
+use crate::client::ListedRepository;
 use crate::config::{Environment, RepositoryConfig};
 use crate::text::name;
 
@@ -18,19 +18,22 @@ const NOTHING: &str = "-";
 /// Asks the server and prints a table.
 pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
     online::run(file, environment, async |client, config, session| {
-        let credentials = session.credentials().await;
-        let offer =
-            client.repositories(&credentials).await.map_err(|failure| online::failed(&failure))?;
+        let offer = online::Offer::new(client, session);
+        let offer = offer.list().await.map_err(online::failed)?;
         if offer.skipped > 0 {
             output::note(&format!(
                 "{} entries of the server's list have no id and are left out\n",
                 offer.skipped
             ));
         }
-        let mut config = config.clone();
-        let readable = offer.repositories.iter().filter(|it| it.can_read != Some(false));
-        config.take_offered(&readable.map(|it| it.id).collect::<Vec<_>>());
-        Ok(table(offer.repositories, &config.repositories))
+        let configured = match online::taken(config, offer) {
+            Ok((config, _)) => config.repositories,
+            Err(error) => {
+                output::note(&format!("ewmirror: {error}\n"));
+                config.repositories.clone()
+            }
+        };
+        Ok(table(offer.repositories.clone(), &configured))
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::{Api, Failure};
+use crate::client::{Api, Failure, RepositoryList};
 use crate::domain::RepositoryId;
 use crate::model::{MetadataReply, MetadataRequest, ModelRead, ModelReading};
 use crate::pager::RateLimit;
@@ -35,21 +35,27 @@ pub(super) struct Interviewer<'a, A> {
 }
 
 impl<A: Api> Interviewer<'_, A> {
-    /// Asks for the model of a repository.
+    /// Asks for the model of a repository; and for the list of repositories, which has its name, where this
+    /// round has not asked for that yet.
     ///
     /// # Errors
     ///
     /// [`Stopped`] where the task is to stop before.
-    pub(super) async fn interview(&self, repository: RepositoryId) -> Result<Interview, Stopped> {
-        let name = match self
-            .ask(|api, credentials| async move { api.repositories(&credentials).await })
-            .await?
-        {
-            Ok(list) => list.repositories.into_iter().find(|listed| listed.id == repository),
-            Err(NoAnswer::For(_)) => None,
-            Err(NoAnswer::Now) => return Ok(Interview::Later),
+    pub(super) async fn interview(
+        &self,
+        repository: RepositoryId,
+        list: &mut Option<RepositoryList>,
+    ) -> Result<Interview, Stopped> {
+        let list = match list {
+            Some(list) => list,
+            None => match self.list().await? {
+                Ok(answer) => list.insert(answer),
+                Err(NoAnswer::For(_)) => list.insert(RepositoryList::default()),
+                Err(NoAnswer::Now) => return Ok(Interview::Later),
+            },
         };
-        let mut reading = ModelReading::new(repository, name.and_then(|listed| listed.name));
+        let listed = list.repositories.iter().find(|listed| listed.id == repository);
+        let mut reading = ModelReading::new(repository, listed.and_then(|it| it.name.clone()));
         while let Some(request) = reading.next().cloned() {
             let reply = match self.question(&request).await? {
                 Ok(reply) => reply,
@@ -59,6 +65,11 @@ impl<A: Api> Interviewer<'_, A> {
             reading.take(reply);
         }
         Ok(Interview::Done(Box::new(reading.finish())))
+    }
+
+    /// Asks which repositories the server offers.
+    pub(super) async fn list(&self) -> Result<Result<RepositoryList, NoAnswer>, Stopped> {
+        self.ask(|api, credentials| async move { api.repositories(&credentials).await }).await
     }
 
     async fn question(
@@ -73,7 +84,7 @@ impl<A: Api> Interviewer<'_, A> {
     }
 
     /// Asks something until it is answered, or a few times in vain.
-    pub(super) async fn ask<T, F>(
+    async fn ask<T, F>(
         &self,
         ask: impl Fn(Arc<A>, Credentials) -> F,
     ) -> Result<Result<T, NoAnswer>, Stopped>

@@ -107,10 +107,7 @@ impl<A: Api> OfferRefresher<A> {
                 rate_limit: &self.rate_limit,
                 context: &self.context,
             };
-            let why = match interviewer
-                .ask(|api, credentials| async move { api.repositories(&credentials).await })
-                .await?
-            {
+            let why = match interviewer.list().await? {
                 Ok(list) => {
                     let offered = list.repositories.iter().map(|it| it.id).collect();
                     // Whether it is taken, and all is well, is for the supervisor to say.

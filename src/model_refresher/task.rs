@@ -86,6 +86,7 @@ impl<A: Api, M: Mirror> ModelRefresher<A, M> {
     /// Sees to all that is due.
     async fn round(&self, duties: &ModelDuties, memory: &mut ModelMemory) -> Result<(), Stopped> {
         memory.due.retain(|id, _| duties.repositories.iter().any(|it| it.repository == *id));
+        let mut list = None;
         for duty in &duties.repositories {
             let now = Instant::now();
             let seen = memory.due.get(&duty.repository).cloned();
@@ -95,7 +96,9 @@ impl<A: Api, M: Mirror> ModelRefresher<A, M> {
                 continue;
             }
             let read = match duties.interval {
-                Some(_) if is_due => Some(self.interviewer().interview(duty.repository).await?),
+                Some(_) if is_due => {
+                    Some(self.interviewer().interview(duty.repository, &mut list).await?)
+                }
                 _ => None,
             };
             let is_later = matches!(read, Some(Interview::Later));

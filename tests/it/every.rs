@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ewmirror::simulator::Options;
+use ewmirror::simulator::{Options, SimulatedEndpoint};
 use serde_json::json;
 
 use crate::support::{Daemon, Event, Kept, Setup, Sim, repositories};
@@ -96,6 +96,8 @@ fn once_reads_all_that_there_is_and_the_commands_know_of_it() {
     let counts = sim.counts();
     assert_eq!((counts.logins, counts.logouts), (1, 1));
 
+    let lists = || sim.counts().calls[&SimulatedEndpoint::Repositories];
+    let before = lists();
     let checked = Daemon::start(&["check", "--online"], &setup).finish();
     let told = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert_eq!(checked.status.code(), Some(0), "{told}");
@@ -106,6 +108,7 @@ fn once_reads_all_that_there_is_and_the_commands_know_of_it() {
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert_eq!(listed.lines().filter(|line| line.ends_with("  mirrored")).count(), 2, "{listed}");
     let doctor = Daemon::start(&["doctor"], &setup).finish();
+    assert_eq!(lists(), before + 3, "each command asks for the list once");
     let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(told.contains("2 repositories are read; repository 3: left out"), "{told}");
     assert!(

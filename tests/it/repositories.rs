@@ -61,3 +61,17 @@ fn a_failure_is_told_and_the_session_ended() {
     let wrong = Setup { login: String::new(), ..Setup::new(sim.url()) };
     assert_eq!(asked(&wrong).status.code(), Some(2));
 }
+
+#[test]
+fn what_is_not_taken_of_a_list_that_is_too_long_is_not_called_mirrored() {
+    let sim = Sim::start(repositories(&[(1, 3), (2, 3), (3, 3), (4, 3)]));
+    let all = "id = 'all'\nmax_repositories = 2".to_owned();
+    let setup = Setup { repositories: vec![all, "id = 4".to_owned()], ..Setup::new(sim.url()) };
+    let ended = asked(&setup);
+    let table = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let mirrored: Vec<_> = table.lines().filter(|line| line.ends_with("  mirrored")).collect();
+    assert_eq!(mirrored, [" 4  Products 4  mirrored"], "{table}");
+    assert_eq!((ended.status.code(), table.lines().count()), (Some(0), 5), "{table}");
+    let said = "would take 3 repositories, and max_repositories is 2";
+    assert!(last_line(&ended).contains(said), "{}", last_line(&ended));
+}

@@ -12,7 +12,7 @@ use url::Url;
 use super::hints::{Hint, ReadPage, hints};
 use super::readable_config::ReadableConfig;
 use super::report::DoctorReport;
-use crate::cli::online::{self, FirstPage};
+use crate::cli::online::{self, FirstPage, Offer};
 use crate::cli::{daemon, output};
 use crate::client::{Api as _, CLOCKS_APART_S, Client, Failure, RequestErrorKind};
 use crate::config::{Config, Environment, RepositoryConfig};
@@ -189,21 +189,19 @@ async fn signed_in(
         Ok(session) => {
             let name = &config.login.username;
             report.ok(LOGIN, &format!("signed in as {name} in {elapsed} ms"));
-            match online::with_offer(&client, config, &session).await {
-                Ok((config, left_out)) => {
+            let offer = Offer::new(&client, &session);
+            let mut repositories = config.repositories.clone();
+            match offer.taken(config).await {
+                Ok((taken, left_out)) => {
+                    repositories = taken.repositories;
                     if config.every.is_some() {
-                        offer(report, &config, &left_out);
-                    }
-                    for repository in &config.repositories {
-                        first_page(report, &client, &session, repository).await;
+                        tell_offer(report, repositories.len(), &left_out);
                     }
                 }
-                Err(error) => {
-                    report.fail(OFFER, &error, "see `ewmirror repositories`");
-                    for repository in &config.repositories {
-                        first_page(report, &client, &session, repository).await;
-                    }
-                }
+                Err(error) => report.fail(OFFER, &error, "see `ewmirror repositories`"),
+            }
+            for repository in &repositories {
+                first_page(report, (&client, &session), &offer, repository).await;
             }
             clock(report, &client);
             online::sign_out(&client, &session).await;
@@ -261,20 +259,19 @@ fn tls(
     true
 }
 
-/// What `id = "all"` takes, and what it leaves out.
-fn offer(report: &mut DoctorReport, config: &Config, left_out: &str) {
-    let found = format!("{} repositories are read", config.repositories.len());
+/// How many are read with what `id = "all"` takes, and what that leaves out.
+fn tell_offer(report: &mut DoctorReport, read: usize, left_out: &[String]) {
+    let found = format!("{read} repositories are read");
     if left_out.is_empty() {
         return report.ok(OFFER, &found);
     }
-    let left_out: Vec<&str> = left_out.lines().collect();
     report.warn(OFFER, &format!("{found}; {}", left_out.join("; ")), ACCESS_REMEDY);
 }
 
 async fn first_page(
     report: &mut DoctorReport,
-    client: &Client,
-    session: &SharedSession,
+    (client, session): (&Client, &SharedSession),
+    offer: &Offer<'_>,
     repository: &RepositoryConfig,
 ) {
     let (page, item_id) = checks(repository);
@@ -282,7 +279,7 @@ async fn first_page(
         Ok(FirstPage { items, total, elapsed }) => {
             let found = format!("{} of {total} items in {} ms", items.len(), millis(elapsed));
             if items.is_empty() {
-                if let Some(denied) = online::access_denied(client, session, repository.id).await {
+                if let Some(denied) = offer.denied(repository.id).await {
                     report.fail(&page, &format!("{found}: {denied}"), ACCESS_REMEDY);
                 } else {
                     let remedy = "see whether it is empty, or this user may not see its items";
@@ -302,7 +299,7 @@ async fn first_page(
                 report.warn(&item_id, &found, "set item_id to the member that is unique");
             }
             let read = ReadPage { items: &items, elapsed, search: &repository.search };
-            let model = attributes(client, session, repository).await;
+            let model = attributes((client, session), offer, repository).await;
             for Hint { found, remedy } in hints(&model, &read) {
                 report.warn(&format!("hint for {}", repository.id), &found, remedy);
             }
@@ -314,7 +311,7 @@ async fn first_page(
         }
         Err(failure) => {
             let denied = match &failure {
-                Failure::Refused(_) => online::access_denied(client, session, repository.id).await,
+                Failure::Refused(_) => offer.denied(repository.id).await,
                 _ => None,
             };
             match denied {
@@ -331,14 +328,14 @@ async fn first_page(
 
 /// What is known of a repository's attributes, as far as the server tells and the names file says.
 async fn attributes(
-    client: &Client,
-    session: &SharedSession,
+    (client, session): (&Client, &SharedSession),
+    offer: &Offer<'_>,
     repository: &RepositoryConfig,
 ) -> RepositoryModel {
     let credentials = session.credentials().await;
-    let listed = client.repositories(&credentials).await.map(|list| list.repositories);
-    let name = listed.unwrap_or_default().into_iter().find(|it| it.id == repository.id);
-    let mut reading = ModelReading::new(repository.id, name.and_then(|listed| listed.name));
+    let listed = offer.list().await.map_or(&[][..], |list| &list.repositories);
+    let listed = listed.iter().find(|it| it.id == repository.id);
+    let mut reading = ModelReading::new(repository.id, listed.and_then(|it| it.name.clone()));
     // Codes and links say nothing here.
     while let Some(request @ MetadataRequest::Attributes { .. }) = reading.next().cloned() {
         let Ok(reply) = client.metadata(&credentials, &request).await else { break };

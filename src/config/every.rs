@@ -115,6 +115,11 @@ impl EveryRepository {
         self.listed.contains(&repository)
     }
 
+    /// Whether any repository has a section of its own.
+    pub fn lists_some(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
     /// Puts these repositories, and no others, beside those that have a section of their own.
     pub(super) fn take(&self, repositories: &mut Vec<RepositoryConfig>, offered: &[RepositoryId]) {
         repositories.retain(|it| self.lists(it.id));

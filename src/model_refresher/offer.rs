@@ -52,6 +52,8 @@ pub struct OfferRefresher<A> {
     pub duties: watch::Receiver<ModelDuties>,
     /// With one pass one list is enough.
     pub passes: PassLimit,
+    /// Whether repositories are listed by their numbers: these are read whatever the server offers.
+    pub lists_some: bool,
     /// What is read by an earlier list.
     pub read: BTreeSet<RepositoryId>,
     /// Where the latest list goes.
@@ -127,7 +129,7 @@ impl<A: Api> OfferRefresher<A> {
                 error,
                 remedy: REMEDY.to_owned(),
                 retry_in: Some(delay),
-                halts: self.read.is_empty(),
+                halts: self.read.is_empty() && !self.lists_some,
             };
             self.progress.problems.failed(OFFER, report);
             self.context.sleep(delay).await?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::restart;
 use super::running_feed::RunningFeed;
 use super::state::Supervisor;
 use super::tasks::TaskName;
@@ -23,6 +24,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             // To drop its cancellation is to stop it.
             self.feeds.remove(&name);
             self.restarts.forget(TaskName::Feed(name));
+            self.given.progress.problems.over(restart::source(TaskName::Feed(name)));
             if !wanted.contains_key(&name) {
                 feed::forget(&self.given.progress, name);
             }

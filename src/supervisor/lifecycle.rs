@@ -86,7 +86,8 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 self.tasks.start(name, Some(heartbeat), refresher.run());
             }
             TaskName::Offer => {
-                if self.given.config.every.is_none() || self.tasks.runs(name) {
+                let Some(every) = &self.given.config.every else { return };
+                if self.tasks.runs(name) {
                     return;
                 }
                 self.offer.cancellation = self.cancellation.child();
@@ -99,6 +100,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     progress: Arc::clone(&self.given.progress),
                     duties: self.duties.subscribe(),
                     passes: self.given.passes,
+                    lists_some: every.lists_some(),
                     read: self.offer.taken.iter().copied().collect(),
                     lists: self.offer.latest.clone(),
                     context,

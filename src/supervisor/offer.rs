@@ -15,7 +15,6 @@ use crate::config::{Config, UnfitOffer};
 use crate::domain::RepositoryId;
 use crate::mirror::Mirror;
 use crate::model_refresher::OFFER;
-use crate::pager::PassLimit;
 use crate::progress::ACCESS_REMEDY;
 use crate::progress::problems::ProblemReport;
 use crate::telemetry::event;
@@ -113,12 +112,12 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// Tells of a list that is not taken: aloud once.
     fn tell_unfit(&mut self, unfit: UnfitOffer) {
         let (error, remedy) = (unfit.to_string(), unfit.remedy());
-        let halts = self.offer.taken.is_empty() || self.given.passes == PassLimit::One;
         let report = ProblemReport {
             error: error.clone(),
             remedy: remedy.to_owned(),
             retry_in: None,
-            halts,
+            // What is listed by its number, or was taken before, is read on.
+            halts: self.repositories.is_empty(),
         };
         self.given.progress.problems.stands(OFFER, report);
         if self.offer.told.as_ref() != Some(&error) {

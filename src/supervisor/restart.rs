@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::tasks::TaskName;
+use crate::domain::FeedName;
 use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::task::Backoff;
 
@@ -59,15 +60,20 @@ impl Restart {
 
 /// The place of a task that waits to be started again.
 pub(super) fn source(name: TaskName) -> Source {
+    const RESTART: &str = "restart";
     let (scope, repository) = match name {
         TaskName::Pager(id) => (Scope::Repository, Some(id)),
         TaskName::Refresher | TaskName::SignOut => (Scope::Login, None),
-        TaskName::Feed(_) => (Scope::Feed, None),
+        // Each feed has its own. No feed has such a name.
+        TaskName::Feed(feed) => {
+            let what = FeedName::of(&format!("{feed} {RESTART}")).as_str();
+            return Source { scope: Scope::Feed, repository: None, what };
+        }
         TaskName::Leases |
         // Nothing that is mirrored depends on these.
         TaskName::Status | TaskName::Model | TaskName::Offer => (Scope::Mirror, None),
     };
-    Source { scope, repository, what: "restart" }
+    Source { scope, repository, what: RESTART }
 }
 
 impl Restarts {

@@ -1,6 +1,6 @@
 //! A mirror that remembers what it was handed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Memory;
-use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
+use crate::domain::{IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedWriter, KeptModel, Lease, Leases,
-    Mirror, MirrorError, MirrorErrorKind, MirrorFuture, ModelUpdate, PageOfItems, RefusedView,
-    RepositoryWriter, ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedLease, FeedState, FeedWriter,
+    KeptModel, Lease, Leases, Mirror, MirrorError, MirrorErrorKind, MirrorFuture, ModelUpdate,
+    PageOfItems, ParkedChange, RefusedView, RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// One page as it was handed over.
@@ -47,6 +47,7 @@ struct Watch {
     pages: Mutex<Vec<Delivered>>,
     script: Mutex<VecDeque<Trouble>>,
     taken: watch::Sender<usize>,
+    panicking_feeds: Mutex<BTreeSet<&'static str>>,
 }
 
 impl WatchfulMirror {
@@ -66,13 +67,23 @@ impl WatchfulMirror {
 
     fn of(memory: Memory) -> Self {
         let taken = watch::Sender::new(0);
-        let watch = Watch { pages: Mutex::default(), script: Mutex::default(), taken };
+        let watch = Watch {
+            pages: Mutex::default(),
+            script: Mutex::default(),
+            taken,
+            panicking_feeds: Mutex::default(),
+        };
         Self { memory, watch: Arc::new(watch) }
     }
 
     /// What goes wrong with the next writes.
     pub(crate) fn script(&self, troubles: impl IntoIterator<Item = Trouble>) {
         locked(&self.watch.script).extend(troubles);
+    }
+
+    /// These feeds, and no others, panic whenever they begin.
+    pub(crate) fn panic_at_feeds(&self, feeds: &[&'static str]) {
+        *locked(&self.watch.panicking_feeds) = feeds.iter().copied().collect();
     }
 
     /// The pages of a repository, in the order in which they came.
@@ -103,7 +114,8 @@ impl Mirror for WatchfulMirror {
     }
 
     fn feed_writer(&self) -> Option<Arc<dyn FeedWriter>> {
-        self.memory.feed_writer()
+        let writer = self.memory.feed_writer()?;
+        Some(Arc::new(WatchfulFeedWriter { writer, watch: Arc::clone(&self.watch) }))
     }
 
     fn drop_changes(
@@ -211,6 +223,35 @@ impl RepositoryWriter for WatchfulWriter {
             assert!(!matches!(trouble, Some(Trouble::Panic)), "scripted");
             written
         })
+    }
+}
+
+/// What it is told of feeds.
+#[derive(Debug)]
+struct WatchfulFeedWriter {
+    writer: Arc<dyn FeedWriter>,
+    watch: Arc<Watch>,
+}
+
+impl FeedWriter for WatchfulFeedWriter {
+    fn take_feed(&self, feed: &str) -> MirrorFuture<'_, Option<FeedLease>> {
+        let panics = locked(&self.watch.panicking_feeds).contains(feed);
+        assert!(!panics, "scripted");
+        self.writer.take_feed(feed)
+    }
+
+    fn release_feed(&self, lease: &FeedLease) -> MirrorFuture<'_, ()> {
+        self.writer.release_feed(lease)
+    }
+
+    fn save_feed(
+        &self,
+        lease: &FeedLease,
+        state: &FeedState,
+        parked: Vec<ParkedChange>,
+        unparked: Vec<Sequence>,
+    ) -> MirrorFuture<'_, Option<u64>> {
+        self.writer.save_feed(lease, state, parked, unparked)
     }
 }
 

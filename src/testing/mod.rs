@@ -23,7 +23,7 @@ pub(crate) use self::memory::Memory;
 pub(crate) use self::memory_leases::{MemoryLeases, Way};
 pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
 pub(crate) use self::recorder::{Recorded, Recorder};
-pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration};
+pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration, configuration_with_mirror};
 pub(crate) use self::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 pub(crate) use self::server::{Server, revised};
 pub(crate) use self::sqlite::SqliteInTime;

@@ -28,8 +28,13 @@ const AT_MOST: Duration = Duration::from_secs(3600);
 
 /// A configuration with these repositories and these lines of `[paging]`.
 pub(crate) fn configuration(repositories: &[u64], paging: &str) -> Config {
+    configuration_with_mirror("none", repositories, paging)
+}
+
+/// One with the URL of a mirror, which a [`Rig`] does not open.
+pub(crate) fn configuration_with_mirror(url: &str, repositories: &[u64], paging: &str) -> Config {
     let mut text = format!(
-        "[server]\nurl = 'http://127.0.0.1:1'\n[login]\nusername = 'system'\n[mirror]\nurl = 'none'\n\
+        "[server]\nurl = 'http://127.0.0.1:1'\n[login]\nusername = 'system'\n[mirror]\nurl = '{url}'\n\
          [model]\nrefresh_interval = 'off'\n[paging]\n{paging}\n"
     );
     for id in repositories {
@@ -121,6 +126,12 @@ impl Rig {
     /// Has it take its share of the repositories.
     pub(crate) fn spread(mut self) -> Self {
         self.prepared.as_mut().unwrap().lease_terms.sharing = Sharing::Spread;
+        self
+    }
+
+    /// Has it deliver the feeds of its configuration.
+    pub(crate) fn with_feeds(mut self) -> Self {
+        self.prepared.as_mut().unwrap().reader = Some(Arc::new(self.mirror.memory.clone()));
         self
     }
 

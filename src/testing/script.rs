@@ -16,6 +16,7 @@ pub(crate) enum Call {
     Logout,
     Search,
     Item,
+    Repositories,
 }
 
 /// How the server answers who asks for one item.

@@ -67,6 +67,10 @@ fn more_than_are_allowed_are_not_taken_and_the_number_is_told() {
     let told = daemon.wait_for(|it| it.is("repositories not taken"));
     assert!(told.text("error").contains(said) && !told.text("remedy").is_empty(), "{told:?}");
     assert!(daemon.wait_for_pass(4, 1).truth("certified"));
+    // What is listed by its number is read on.
+    let status = kept.status_of_daemon();
+    assert_eq!(status["health"], "degraded", "{status}");
+    assert!(status["problems"][0]["error"].to_string().contains(said), "{status}");
     daemon.reload(&setup(&kept, &["id = 4"]));
     for id in 1..=3 {
         assert!(daemon.wait_for_pass(id, 1).truth("certified"));

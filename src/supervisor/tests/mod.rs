@@ -1,6 +1,8 @@
 //! Stopping, restarting, reloading and giving up, on a paused clock.
 
+mod feeds;
 mod leases;
+mod offer;
 mod soak;
 mod watchdog;
 

@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep};
 use self::sessions::ServerSession;
 use super::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 use crate::client::{
-    Api, ApiEndpoint, Denial, Failure, ItemRequest, Presence, Refusal, RefusalShape,
-    RepositoryList, RequestError, RequestErrorKind, SearchAnswer, SearchRequest, SessionStatus,
+    Api, ApiEndpoint, Denial, Failure, ItemRequest, ListedRepository, Presence, Refusal,
+    RefusalShape, RepositoryList, RequestError, RequestErrorKind, SearchAnswer, SearchRequest,
+    SessionStatus,
 };
 use crate::domain::{Item, ItemId, RepositoryId};
 use crate::model::{MetadataReply, MetadataRequest};
@@ -41,6 +42,8 @@ pub(crate) struct State {
     pub(crate) time_out: Duration,
     pub(crate) latency: HashMap<Call, Duration>,
     pub(crate) lists: HashMap<RepositoryId, Vec<Item>>,
+    /// Repositories that the list of repositories does not show.
+    pub(crate) unlisted: Vec<RepositoryId>,
     /// Items that no list shows, and that are there if asked for.
     pub(crate) hidden: Vec<u64>,
     pub(crate) item_call: ItemCall,
@@ -85,6 +88,7 @@ impl Server {
                 time_out: Duration::from_secs(30),
                 latency: HashMap::new(),
                 lists,
+                unlisted: Vec::new(),
                 hidden: Vec::new(),
                 item_call: ItemCall::Honest,
                 script: HashMap::new(),
@@ -285,6 +289,7 @@ fn endpoint(call: Call) -> ApiEndpoint {
         Call::Reauth => ApiEndpoint::Reauth,
         Call::Logout => ApiEndpoint::Logout,
         Call::Search | Call::Item => ApiEndpoint::Search,
+        Call::Repositories => ApiEndpoint::Repositories,
     }
 }
 
@@ -381,8 +386,21 @@ impl Api for Server {
         .await
     }
 
-    async fn repositories(&self, _: &Credentials) -> Result<RepositoryList, Failure> {
-        Ok(RepositoryList::default())
+    async fn repositories(&self, credentials: &Credentials) -> Result<RepositoryList, Failure> {
+        let asked = self.asked(Call::Repositories, Some(credentials));
+        self.answer(asked, |state, asked, outcome| {
+            if matches!(outcome, Outcome::Refuse) {
+                return Err(refusal(asked.call));
+            }
+            let mut listed: Vec<_> = state.lists.keys().copied().collect();
+            listed.retain(|id| !state.unlisted.contains(id));
+            listed.sort_unstable();
+            let listed = listed.into_iter();
+            let repositories =
+                listed.map(|id| ListedRepository { id, name: None, can_read: None }).collect();
+            Ok(RepositoryList { repositories, skipped: 0 })
+        })
+        .await
     }
 
     async fn metadata(

@@ -140,7 +140,7 @@ fn draw(call: Call, rng: &mut Rng) -> Option<Outcome> {
             (1, Outcome::Panic),
         ],
         Call::Reauth | Call::Item => vec![(2, Outcome::Refuse)],
-        Call::Logout => vec![],
+        Call::Logout | Call::Repositories => vec![],
     };
     let any = [
         (40, Outcome::Late(20 * SECOND)),

@@ -38,6 +38,11 @@ impl Site {
     pub(crate) fn of(options: Options) -> Self {
         let sim = Sim::start(options);
         let kept = Kept::new(&sim);
+        Self::kept(sim, kept)
+    }
+
+    /// One whose mirror is kept so.
+    pub(crate) fn kept(sim: Sim, kept: Kept) -> Self {
         let mut setup = kept.setup();
         "page_size = 37\npage_interval = '0s'\npass_interval = '0s'".clone_into(&mut setup.paging);
         setup.mirror += "\n[deletes]\nmax_fraction = 1.0";

@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use ewmirror::simulator::{Options, Order};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::feeds::{Site, all_lines, come_to_rest, edit_a_while};
 use crate::support::editor::Editor;
-use crate::support::{Daemon, eventually, is_so, oracle};
+use crate::support::machine::Disk;
+use crate::support::{Daemon, Kept, Sim, eventually, is_so, oracle, repositories};
 
 #[test]
 fn the_log_waits_for_a_feed_as_long_as_its_hold_says() {
@@ -97,5 +99,35 @@ fn a_mirror_that_is_larger_than_it_may_be_holds_nothing_for_feeds() {
         let is_dropped = !daemon.all("undelivered changes dropped").is_empty();
         is_so(is_dropped, || "nothing was dropped".to_owned())
     });
+    daemon.stop();
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_holds_nothing_for_feeds() {
+    let check = "a disk that is nearly full while a feed holds changes";
+    let Some(disk) = Disk::in_memory(check, 64 << 20) else { return };
+    let sim = Sim::start(Options { order: Order::Id, ..repositories(&[(1, 500)]) });
+    let kept = Kept::within(disk.path(), &sim);
+    let mut site = Site::kept(sim, kept);
+    let mut rng = Rng::with_seed(19);
+    let mut editor = Editor::new(&site.sim, 1, false);
+    fs::create_dir(site.path("held")).unwrap();
+    let daemon = Daemon::run(&site.with(&[("held", "from = 0")]));
+    daemon.wait_for(|it| it.is("feed failed"));
+    oracle::wait_for_certified_pass(&daemon, 1);
+    site.setup.mirror += "\n[changes]\nkeep = '1ms'";
+    daemon.reload(&site.with(&[("held", "from = 0")]));
+    edit_a_while(&site, &mut editor, &mut rng, 10);
+    come_to_rest(&daemon);
+    assert!(daemon.all("undelivered changes dropped").is_empty());
+    // Less than any disk should have free.
+    disk.leave(14 << 20);
+    eventually(|| {
+        editor.edit(&site.sim, &mut rng);
+        let is_dropped = !daemon.all("undelivered changes dropped").is_empty();
+        is_so(is_dropped, || "nothing was dropped".to_owned())
+    });
+    let dropped = daemon.wait_for(|it| it.is("undelivered changes dropped"));
+    assert_eq!(dropped.text("feed"), "held", "{}", dropped.line);
     daemon.stop();
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use ewmirror::simulator::{ConditionTreatment, Options, SimulatedCondition};
 use serde_json::Value;
 
 use crate::support::{Daemon, Setup, Sim, repositories};
@@ -23,7 +24,9 @@ fn texts(value: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn a_report_tells_how_the_server_is_and_nothing_that_it_keeps() {
-    let sim = Sim::start(repositories(&[(1, 130)]));
+    let works = |condition| (condition, ConditionTreatment::Works);
+    let conditions = SimulatedCondition::ALL.map(works).into();
+    let sim = Sim::start(Options { conditions, ..repositories(&[(1, 130)]) });
     let setup = Setup::new(sim.url());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
@@ -40,7 +43,10 @@ fn a_report_tells_how_the_server_is_and_nothing_that_it_keeps() {
     assert_eq!(repository["past_the_end"], "empty");
     assert_eq!(document["refusal"]["status"], 401);
     assert_eq!(document["session"]["stands_beside_a_second"], true);
-    assert_eq!(document["description"]["search_members"], 6);
+    assert_eq!(document["description"]["search_members"], 10);
+    let tried: Vec<_> = document["conditions"].as_array().unwrap().iter().collect();
+    assert_eq!(tried.len(), 4, "{tried:?}");
+    assert!(tried.iter().all(|it| it["effect"] == "works"), "{tried:?}");
 
     // At most one request a second, and as many as it says.
     let (requests, seconds) = (&document["requests"], &document["seconds"]);
@@ -53,6 +59,8 @@ fn a_report_tells_how_the_server_is_and_nothing_that_it_keeps() {
     for item in sim.items(1) {
         texts(&serde_json::from_str(&item).unwrap(), &mut kept);
     }
+    // Nor the members of a search by its conditions.
+    kept.extend(["itemIds", "sortBy", "modifiedSince", "fields"].map(str::to_owned));
     let address = sim.address();
     kept.extend(["system".to_owned(), "Products".to_owned(), "127.0.0.1".to_owned()]);
     kept.extend([address.to_string(), address.port().to_string()]);

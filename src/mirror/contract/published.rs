@@ -278,3 +278,29 @@ pub(in crate::mirror) fn expect_many(found: &NamedViews) {
         assert_eq!(row[3].as_deref(), Some(value(n).as_str()));
     }
 }
+
+/// Repositories that are called like what a store has of its own, numbered from 1: none is refused, and no
+/// view has such a name.
+pub(in crate::mirror) async fn publish_own_names(
+    mirror: &impl Mirror,
+    lease: &Lease,
+    names: &[String],
+) {
+    assert!(names.len() > 20, "{names:?}");
+    for (repository, name) in (1..).zip(names) {
+        let refused =
+            publish(mirror, lease, repository, model(name, [attribute("F_1", "A")])).await;
+        assert_eq!(refused, [], "{name}");
+    }
+}
+
+/// Looks at these.
+pub(in crate::mirror) fn expect_other_names(mut found: NamedViews, names: &[String]) {
+    // It is of the store, and is looked at with the others.
+    found.remove("attribute");
+    assert_eq!(found.len(), names.len());
+    for name in found.keys() {
+        let equals = names.iter().find(|own| own.to_lowercase() == name.to_lowercase());
+        assert_eq!(equals, None, "{name}");
+    }
+}

@@ -21,6 +21,7 @@ pub(super) async fn compare(model: &Model, reader: &dyn MirrorReader) {
     for repository in 1..3 {
         deletions(model, reader, repository).await;
     }
+    ledger(model, reader).await;
     summary(model, reader).await;
 }
 
@@ -160,6 +161,29 @@ async fn deletions(model: &Model, reader: &dyn MirrorReader, repository: u64) {
     let there = model.items.iter().filter(|(key, _)| key.0 == repository && set.contains(&key.1));
     let there = there.map(|(key, (_, body))| (key.clone(), body.clone()));
     assert_eq!(found, there.collect());
+}
+
+/// The passes of each repository, the newest first.
+async fn ledger(model: &Model, reader: &dyn MirrorReader) {
+    let all = model.ledger();
+    for repository in 1..3 {
+        let of = all.iter().rev().filter(|pass| pass.repository == repository);
+        let expected: Vec<_> = of
+            .map(|it| {
+                let when = (it.iteration, it.started, it.ended);
+                (when, it.statistics, it.changed, it.certified, it.reason.clone())
+            })
+            .collect();
+        let found = reader.ledger(RepositoryId(repository)).await.unwrap();
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|it| {
+                let when = (it.iteration.0, it.started_ms, it.ended_ms);
+                (when, it.statistics, it.changed, it.certified, it.reason)
+            })
+            .collect();
+        assert_eq!(found, expected, "repository {repository}");
+    }
 }
 
 async fn summary(model: &Model, reader: &dyn MirrorReader) {

@@ -114,3 +114,14 @@ pub(super) fn is_ours(name: &str) -> bool {
         || ["_pkey", "_key", "_idx", "_seq"].iter().any(|end| name.ends_with(end))
         || OURS.binary_search(&name.as_str()).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_names_are_looked_up_by_their_order() {
+        assert!(OURS.is_sorted());
+        assert!(OURS.iter().all(|name| is_ours(name) && folded(name) == **name));
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -15,7 +16,16 @@ fn item(change: &Value) -> String {
 
 #[test]
 fn changes_come_page_by_page_and_who_waits_is_told_at_once() {
-    let pulled = Pulled::start(120, "");
+    changes_come_page_by_page(&Pulled::start(120, ""));
+}
+
+#[test]
+fn changes_of_a_mirror_in_postgresql_come_page_by_page_and_who_waits_is_told_at_once() {
+    let Some(pulled) = Pulled::start_in_postgres(120) else { return };
+    changes_come_page_by_page(&pulled);
+}
+
+fn changes_come_page_by_page(pulled: &Pulled) {
     let all = pulled.all_changes(0, 17);
     let sequences: Vec<u64> =
         all.iter().filter_map(|it| it["source"]["sequence"].as_u64()).collect();
@@ -24,7 +34,7 @@ fn changes_come_page_by_page_and_who_waits_is_told_at_once() {
         .kept
         .lines(&["changes"])
         .iter()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert_eq!(all, kept, "it is what the command tells");
     let second = pulled.get("/changes?after=0&repository=2&limit=1000");
@@ -33,28 +43,51 @@ fn changes_come_page_by_page_and_who_waits_is_told_at_once() {
     // Nothing new, and no wait.
     let none = pulled.get("/changes?after=140");
     assert_eq!((none.status, none.lines().len(), none.number("ewmirror-next")), (200, 0, 140));
+    // A wait without news ends without a line.
+    let begun = Instant::now();
+    let none = pulled.get("/changes?after=140&wait=1s");
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!((none.status, none.lines().len(), none.number("ewmirror-next")), (200, 0, 140));
     let waiting = std::thread::scope(|scope| {
         let client = pulled.client;
         let waiting = scope.spawn(move || client.get("/changes?after=140&wait=5m"));
         let of_first = all.iter().filter(|it| it["source"]["repository"] == 1).take(2);
         let ids: Vec<Value> = of_first.map(|it| it["source"]["item"].clone()).collect();
         pulled.change(&json!({"repository": 1, "update": ids}));
-        waiting.join().unwrap()
+        waiting.join().expect("an answer")
     });
     assert_eq!(waiting.lines().len(), 2);
     assert_eq!(waiting.number("ewmirror-next"), 142);
     assert!(waiting.lines().iter().all(|it| it["op"] == "u"));
 
+    // Who waits for one repository hears nothing of another.
+    let update = |of: &Value| json!({"repository": of["source"]["repository"], "update": [of["source"]["item"]]});
+    let edit = |repository: u64| {
+        let of = all.iter().find(|it| it["source"]["repository"] == repository);
+        pulled.change(&update(of.expect("a change of it")));
+    };
+    let waiting = std::thread::scope(|scope| {
+        let client = pulled.client;
+        let path = "/changes?after=142&repository=2&wait=5m";
+        let waiting = scope.spawn(move || client.get(path));
+        edit(1);
+        assert!(!waiting.is_finished(), "it was told of another repository");
+        edit(2);
+        waiting.join().expect("an answer")
+    });
+    assert_eq!((waiting.lines().len(), waiting.number("ewmirror-next")), (1, 144));
+    assert_eq!(waiting.lines()[0]["source"]["repository"], 2);
+
     // By name, where names are known.
     let names = pulled.get("/changes?after=0&limit=1&names=true").lines().remove(0);
     let told = pulled.kept.lines(&["changes", "--names"]);
-    assert_eq!(names, serde_json::from_str::<Value>(&told[0]).unwrap());
+    assert_eq!(names, serde_json::from_str::<Value>(&told[0]).expect("JSON"));
     assert!(names["after"].get("Title").is_some(), "{names}");
 
     // HEAD says the same without a line, and never waits.
     let bearer = format!("Bearer {TOKEN}");
-    let head = pulled.ask("HEAD", "/changes?after=142&wait=5m", &[("Authorization", &bearer)]);
-    assert_eq!((head.status, head.number("ewmirror-next")), (200, 142));
+    let head = pulled.ask("HEAD", "/changes?after=144&wait=5m", &[("Authorization", &bearer)]);
+    assert_eq!((head.status, head.number("ewmirror-next")), (200, 144));
     assert!(head.body.is_empty());
 
     for (path, words) in [
@@ -78,7 +111,7 @@ fn changes_come_page_by_page_and_who_waits_is_told_at_once() {
     }
     for (path, status) in [
         ("/changes?names=yes", 400),
-        ("/changes?after=143", 400),
+        ("/changes?after=145", 400),
         ("/changes?after=-1", 400),
         ("/changes?after=1&after=2", 400),
         ("/changes?limit=0", 400),
@@ -93,7 +126,6 @@ fn changes_come_page_by_page_and_who_waits_is_told_at_once() {
     ] {
         assert_eq!(pulled.get(path).status, status, "{path}");
     }
-    pulled.daemon.stop();
 }
 
 #[test]
@@ -151,6 +183,27 @@ fn changes_that_were_dropped_are_told_as_gone() {
     let gone = pulled.get("/changes?after=3");
     assert_eq!(gone.status, 410, "{gone:?}");
     assert!(gone.text().contains("up to 10"), "{}", gone.text());
-    assert_eq!(pulled.get("/changes?after=10").lines().len(), 40);
+    let bearer = format!("Bearer {TOKEN}");
+    let events = [("Authorization", bearer.as_str()), ("Accept", "text/event-stream")];
+    let gone = pulled.ask("GET", "/changes?after=3", &events);
+    assert!(gone.status == 410 && gone.text().contains("up to 10"), "{gone:?}");
+    let told = pulled.get("/changes?after=10").lines();
+    assert_eq!(told.len(), 40);
+    // The history of an item says what is not in it any more.
+    let (mut whole, mut cut) = (0, 0);
+    for repository in [1, 2] {
+        for line in pulled.kept.export(repository) {
+            let line: Value = serde_json::from_str(&line).expect("JSON");
+            let path = format!("/repositories/{repository}/items/{}/history", line["itemId"]);
+            let history = pulled.get(&path);
+            let dropped = history.headers.get("ewmirror-dropped-through");
+            match (history.lines().len(), dropped.map(String::as_str)) {
+                (1, None) => whole += 1,
+                (0, Some("10")) => cut += 1,
+                _ => panic!("{path}: {history:?}"),
+            }
+        }
+    }
+    assert_eq!((whole, cut), (40, 10));
     pulled.daemon.stop();
 }

@@ -9,7 +9,16 @@ use super::{Pulled, TOKEN};
 
 #[test]
 fn all_items_are_those_of_one_instant_and_changes_go_on_from_there() {
-    let pulled = Pulled::start(400, "");
+    all_items_are_those_of_one_instant(&Pulled::start(400, ""));
+}
+
+#[test]
+fn all_items_of_a_mirror_in_postgresql_are_those_of_one_instant() {
+    let Some(pulled) = Pulled::start_in_postgres(400) else { return };
+    all_items_are_those_of_one_instant(&pulled);
+}
+
+fn all_items_are_those_of_one_instant(pulled: &Pulled) {
     let answer = pulled.get("/repositories/1/items");
     assert_eq!(answer.headers["content-type"], "application/x-ndjson");
     let items: Vec<&str> = answer.text().lines().collect();
@@ -63,7 +72,6 @@ fn all_items_are_those_of_one_instant_and_changes_go_on_from_there() {
     GzDecoder::new(&packed.body[..]).read_to_string(&mut text).expect("gzip");
     assert_eq!(text.lines().collect::<Vec<_>>(), pulled.kept.export(1));
     assert!(packed.body.len() < text.len() / 2);
-    pulled.daemon.stop();
 }
 
 #[test]
@@ -96,7 +104,16 @@ fn deletions_that_are_held_back_are_told_as_the_command_tells_them() {
 
 #[test]
 fn the_ledger_is_told_as_a_whole_the_newest_pass_first() {
-    let pulled = Pulled::start(60, "");
+    the_ledger_is_told(&Pulled::start(60, ""));
+}
+
+#[test]
+fn the_ledger_of_a_mirror_in_postgresql_is_told_as_a_whole() {
+    let Some(pulled) = Pulled::start_in_postgres(60) else { return };
+    the_ledger_is_told(&pulled);
+}
+
+fn the_ledger_is_told(pulled: &Pulled) {
     for iteration in 2..=12 {
         pulled.daemon.signal("USR1");
         pulled.daemon.wait_for_pass(1, iteration);
@@ -108,11 +125,10 @@ fn the_ledger_is_told_as_a_whole_the_newest_pass_first() {
     assert!(newest >= 12);
     let first = told.last().expect("a pass");
     assert_eq!((&first["created"], &first["certified"]), (&json!(60), &json!(true)));
-    let status: Value = serde_json::from_str(pulled.get("/status").text()).unwrap();
+    let status: Value = serde_json::from_str(pulled.get("/status").text()).expect("JSON");
     let newest = &status["repositories"][0]["passes"][9];
     let same = told.iter().find(|it| it["iteration"] == newest["iteration"]);
     assert_eq!(same, Some(newest));
     assert_eq!(pulled.get("/repositories/7/passes").status, 404);
     assert_eq!(pulled.get("/repositories/1/passes?names=true").status, 400);
-    pulled.daemon.stop();
 }

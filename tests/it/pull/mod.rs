@@ -47,6 +47,13 @@ impl Pulled {
         Self::of(sim, kept, more)
     }
 
+    /// The same with its mirror in PostgreSQL; `None` where that is not installed.
+    fn start_in_postgres(items: usize) -> Option<Self> {
+        let sim = Sim::start(repositories(&[(1, items), (2, 20)]));
+        let kept = Kept::in_postgres(&sim)?;
+        Some(Self::of(sim, kept, ""))
+    }
+
     fn of(sim: Sim, kept: Kept, more: &str) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], sim::free_port()));
         let mut setup: Setup = kept.setup();
@@ -71,8 +78,9 @@ impl Pulled {
         let mark = self.daemon.mark();
         self.daemon.signal("USR1");
         let has = |name: &str| edit.get(name).and_then(Value::as_array).is_some();
+        let repository = edit["repository"].as_u64().expect("an edit is of a repository");
         let is_there = |it: &crate::support::Event| {
-            it.is_of("pass complete", 1)
+            it.is_of("pass complete", repository)
                 && (it.number("updated") > 0 || !has("update"))
                 && (it.number("deleted") > 0 || !has("delete"))
         };

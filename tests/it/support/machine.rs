@@ -83,6 +83,15 @@ impl Disk {
         ballast
     }
 
+    /// Leaves so much room on it.
+    pub(crate) fn leave(&self, bytes: usize) {
+        let told = system(&["df", "--block-size=1", "--output=avail", self.name()]);
+        let told = told.expect("df knows the disk");
+        let free = told.lines().last().and_then(|line| line.trim().parse::<usize>().ok());
+        let more = free.expect("df tells a number").saturating_sub(bytes);
+        fs::write(self.path().join("ballast"), vec![0; more]).expect("there is so much room");
+    }
+
     fn name(&self) -> &str {
         self.folder.path().to_str().expect("the system's directory has a plain name")
     }

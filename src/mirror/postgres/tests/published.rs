@@ -7,8 +7,8 @@ use tokio::time::sleep;
 use super::place::{Place, aside, lease};
 use crate::mirror::Lease;
 use crate::mirror::contract::published::{
-    NamedViews, attribute, expect_many, expect_the_world, fill, model, publish, publish_a_world,
-    publish_hostile_names, publish_many,
+    NamedViews, attribute, expect_many, expect_other_names, expect_the_world, fill, model, publish,
+    publish_a_world, publish_hostile_names, publish_many, publish_own_names,
 };
 use crate::mirror::sqlite::tests::Place as File;
 use crate::mirror::sqlite::tests::published::named_views as named_views_of_file;
@@ -192,5 +192,22 @@ fn a_model_that_is_saved_while_another_is_published_is_published_too() {
         let views = named_views(&place).await;
         assert_eq!(views["P"].0, ["InternalRecordId", "A", "B"]);
         assert_eq!(views["Q"].0, ["InternalRecordId", "A"]);
+    });
+}
+
+#[test]
+fn a_repository_may_be_called_like_anything_of_the_store() {
+    let Some(place) = Place::new() else { return };
+    aside(async {
+        let of = "SELECT relname::text FROM pg_class WHERE relnamespace = $1::text::regnamespace";
+        let schema = format!("\"{}\"", place.address.schema);
+        let rows = place.client().await.query(of, &[&schema]).await.unwrap();
+        let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let lease = lease();
+        for (repository, _) in (1..).zip(&names) {
+            place.hand_over(repository, &lease.owner, 1).await;
+        }
+        publish_own_names(&place.mirror(), &lease, &names).await;
+        expect_other_names(named_views(&place).await, &names);
     });
 }

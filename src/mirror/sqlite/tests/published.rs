@@ -6,8 +6,8 @@ use rusqlite::types::ValueRef;
 use super::Place;
 use crate::mirror::Lease;
 use crate::mirror::contract::published::{
-    NamedViews, attribute, expect_many, expect_the_world, fill, model, publish, publish_a_world,
-    publish_many,
+    NamedViews, attribute, expect_many, expect_other_names, expect_the_world, fill, model, publish,
+    publish_a_world, publish_many, publish_own_names,
 };
 
 /// What all views say that are made of the models, and `attribute`.
@@ -96,4 +96,20 @@ async fn what_is_refused_costs_no_model_and_is_tried_again() {
     let refused = publish(&mirror, &lease, 1, model("Products", [attribute("F_1", "A")])).await;
     assert_eq!(refused, []);
     assert_eq!(named_views(&place)["Products"].0, ["InternalRecordId", "A"]);
+}
+
+#[tokio::test]
+async fn a_repository_may_be_called_like_anything_of_the_store() {
+    let place = Place::new();
+    let mirror = place.open();
+    let names: Vec<String> = Connection::open(place.file())
+        .unwrap()
+        .prepare("SELECT name FROM sqlite_master")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap();
+    publish_own_names(&mirror, &Lease::sole(), &names).await;
+    expect_other_names(named_views(&place), &names);
 }

@@ -10,7 +10,7 @@
 //! | --- | --- | --- |
 //! | 12 | [`cli`] | the commands; the only place that prints, and that exits |
 //! | 11 | [`supervisor`] | starts, watches, reloads and ends the tasks |
-//! | 10 | [`model_refresher`] | the task that follows attributes, code sets and links |
+//! | 10 | [`model_refresher`] | the tasks that follow attributes, code sets and links, and the list of repositories |
 //! | 9 | [`feed`], [`learn`], [`pager`], [`refresher`], [`status`] | the kinds of task: one pager a repository, one refresher, one status endpoint; what feeds deliver; finding out how a server behaves |
 //! | 8 | [`client`], [`mirror`] | the vendor's calls and what their answers mean; what is kept, as contracts and as stores |
 //! | 7 | [`signals`], [`systemd`], [`telemetry`] | signals as events; what the service manager is told; every event that is logged |

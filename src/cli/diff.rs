@@ -19,6 +19,7 @@ use crate::domain::{Op, RepositoryId, Sequence, envelope};
 use crate::json::JsonPointer;
 use crate::mirror::{ComparedItem, ItemsComparison, MirrorError};
 use crate::model::Naming;
+use crate::presentation::naming;
 
 /// The flags of `ewmirror diff`.
 #[derive(Args, Debug)]
@@ -69,9 +70,9 @@ fn diff(file: &Path, environment: &Environment, args: &DiffArgs) -> Result<(), E
         )));
     }
     let configured = query.configured(repository);
-    let last_updated = known_model::of(&query, repository)?.last_updated();
-    let ignore = configured.map(|known| known.ignored(&last_updated)).unwrap_or_default();
-    let naming = known_model::naming(&query, repository)?;
+    let model = known_model::of(&query, repository)?;
+    let ignore = configured.map(|known| known.ignored(&model.last_updated())).unwrap_or_default();
+    let naming = naming::of_model(&model, configured);
     let job = DiffJob { repository, from, to, format: args.format, ignore, naming };
     match held_state::to_stdout(query, move |query, writer| job.write(query, writer))? {
         Ok(DiffSummary { from, to, created, updated, deleted }) => {

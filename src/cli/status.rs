@@ -4,7 +4,7 @@
 //! two do not belong together: a daemon that keeps another mirror is not the one that was asked for.
 //! That the daemon does not run is said only where nobody has its database.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -119,7 +119,8 @@ fn summary(config: &QueryConfig, runtime: &Runtime) -> Result<(MirrorSummary, Mo
                 let summary = reader.summary().await?;
                 let mut models = ModelsById::new();
                 let kept = summary.repositories.iter().map(|it| it.id);
-                for id in kept.chain(config.repositories.iter().map(|it| it.id)) {
+                let configured = config.repositories.iter().map(|it| it.id);
+                for id in kept.chain(configured).collect::<BTreeSet<_>>() {
                     // A document without them is better than none.
                     if let Ok(Some(model)) = reader.model(id).await {
                         models.insert(id, model);

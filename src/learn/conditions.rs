@@ -57,7 +57,7 @@ pub(super) async fn try_all(
                 (Some(plain), Some(id)) => try_one(prober, target, plain, id, condition).await,
                 _ => ConditionEffect::NotTried,
             };
-            best = Some(best.map_or(effect, |best| better(best, effect)));
+            best = best.max(Some(effect));
             if effect == ConditionEffect::Works {
                 if topic == SearchTopic::ModifiedSince {
                     tried.since = Some(condition.name.clone());
@@ -68,18 +68,6 @@ pub(super) async fn try_all(
         tried.facts.extend(best.map(|effect| ConditionFacts { topic, effect }));
     }
     tried
-}
-
-/// The one of two effects that went further.
-fn better(one: ConditionEffect, other: ConditionEffect) -> ConditionEffect {
-    let rank = |effect| match effect {
-        ConditionEffect::Works => 4,
-        ConditionEffect::Unclear => 3,
-        ConditionEffect::Ignored => 2,
-        ConditionEffect::Refused => 1,
-        ConditionEffect::NotTried => 0,
-    };
-    if rank(other) > rank(one) { other } else { one }
 }
 
 /// What of a page is compared.
@@ -135,7 +123,7 @@ async fn try_one(
             for text in [format!("{id} desc"), format!("-{id}"), id.to_owned()] {
                 let Some(value) = of_text(form, &text) else { break };
                 let effect = judge_order(plain, ask(value).await.as_ref());
-                best = better(best, effect);
+                best = best.max(effect);
                 if effect == ConditionEffect::Works {
                     break;
                 }
@@ -280,15 +268,5 @@ mod tests {
         assert_eq!(judge_always(&plain, Some(&all)), ConditionEffect::Works);
         // A server that finds nothing by it, whatever it says.
         assert_eq!(judge_always(&plain, Some(&none)), ConditionEffect::Unclear);
-    }
-
-    #[test]
-    fn the_best_of_several_counts() {
-        use ConditionEffect::{Ignored, NotTried, Refused, Unclear, Works};
-        let order = [NotTried, Refused, Ignored, Unclear, Works];
-        for pair in order.windows(2) {
-            assert_eq!(better(pair[0], pair[1]), pair[1]);
-            assert_eq!(better(pair[1], pair[0]), pair[1]);
-        }
     }
 }

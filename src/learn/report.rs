@@ -171,20 +171,20 @@ pub enum SearchTopic {
     Projection,
 }
 
-/// What became of a condition that was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What became of a condition that was tried; what went further is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionEffect {
-    /// It did what its name says.
-    Works,
-    /// The answer was what it is without it.
-    Ignored,
-    /// No page came.
-    Refused,
-    /// Another page came, and not the one that its name promises.
-    Unclear,
     /// Nothing was asked: what it takes is not plain, or the items do not tell enough.
     NotTried,
+    /// No page came.
+    Refused,
+    /// The answer was what it is without it.
+    Ignored,
+    /// Another page came, and not the one that its name promises.
+    Unclear,
+    /// It did what its name says.
+    Works,
 }
 
 /// A condition of the description, tried in the first repository.

@@ -68,7 +68,9 @@ fn effect(effect: ConditionEffect) -> &'static str {
         ConditionEffect::Ignored => "is answered as if nothing had been asked",
         ConditionEffect::Refused => "is refused",
         ConditionEffect::Unclear => "brought another page than it should",
-        ConditionEffect::NotTried => "was not tried: what it takes is not plain",
+        ConditionEffect::NotTried => {
+            "was not tried: what it takes is not plain, or there are too few items"
+        }
     }
 }
 

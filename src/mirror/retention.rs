@@ -87,7 +87,7 @@ pub struct DroppedChanges {
     /// Whether there may be more.
     pub more: bool,
     /// Which feeds had not delivered some of them, though they held them for as long as they may. They
-    /// go on after what was dropped.
+    /// go on after what was dropped, but for one that is to begin again and has not yet.
     pub undelivered: Vec<UndeliveredChanges>,
 }
 

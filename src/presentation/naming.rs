@@ -32,5 +32,10 @@ pub fn say(configured: Option<&RepositoryConfig>, model: &mut RepositoryModel) {
 
 /// What the members are called, by what is kept of the model.
 pub fn naming(kept: Option<RepositoryModel>, configured: Option<&RepositoryConfig>) -> Naming {
-    Naming::of(&model(kept, configured), &[id_member(configured)])
+    of_model(&model(kept, configured), configured)
+}
+
+/// What the members are called, by all that is known.
+pub fn of_model(model: &RepositoryModel, configured: Option<&RepositoryConfig>) -> Naming {
+    Naming::of(model, &[id_member(configured)])
 }

@@ -1,8 +1,10 @@
 //! The one task that starts, watches and ends the others.
 //!
-//! Start: 1. the token refresher, which signs in; 2. a pager for each repository, which waits for
-//! the session by itself; 3. the status endpoint, where there is one; 4. the service manager is told
-//! that the daemon is ready, whether or not its server is there.
+//! Start: 1. the token refresher, which signs in, and a pager for each repository, which waits for the session
+//! by itself; or, where daemons share the mirror, what renews the leases: these two come with a lease; 2. the
+//! status endpoint, where there is one; 3. what asks for the list of repositories, where all are taken; 4. what
+//! follows the model; 5. the feeds; 6. the service manager is told that the daemon is ready, whether or not its
+//! server is there.
 //!
 //! Stop, within five seconds whatever the server does: 1. no more pages are asked for, and every
 //! wait ends; 2. pages under way come home and are written, as long as [`shutdown::PAGERS_WITHIN`]

@@ -1,6 +1,6 @@
 //! What a new configuration changes, key by key as the table of keys has it. Pure.
 
-use crate::config::{Config, ConfigKey, OnReload, RepositoryConfig, SCHEMA};
+use crate::config::{Config, ConfigKey, FeedConfig, OnReload, RepositoryConfig, SCHEMA};
 use crate::domain::RepositoryId;
 
 /// The configuration that the process started with: some of it holds to the end.
@@ -96,13 +96,15 @@ pub fn changes(fixed: &StartupSettings, old: &Config, new: &Config) -> ConfigCha
 
 /// Which feeds come, change and go.
 fn feeds(old: &Config, new: &Config) -> Vec<String> {
-    let named = |feeds: &Config, name| feeds.feeds.iter().find(|it| it.name == name).cloned();
-    let come = new.feeds.iter().filter_map(|feed| match named(old, feed.name) {
-        None => Some(format!("feed {} added", feed.name)),
-        Some(other) if other != *feed => Some(format!("feed {}", feed.name)),
-        Some(_) => None,
+    let come = new.feeds.iter().filter_map(|feed| {
+        match old.feeds.iter().find(|it| it.name == feed.name) {
+            None => Some(format!("feed {} added", feed.name)),
+            Some(other) if other != feed => Some(format!("feed {}", feed.name)),
+            Some(_) => None,
+        }
     });
-    let gone = old.feeds.iter().filter(|feed| named(new, feed.name).is_none());
+    let is_gone = |feed: &&FeedConfig| !new.feeds.iter().any(|it| it.name == feed.name);
+    let gone = old.feeds.iter().filter(is_gone);
     let gone = gone.map(|feed| format!("feed {} removed", feed.name));
     come.chain(gone).collect()
 }

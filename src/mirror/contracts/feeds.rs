@@ -90,8 +90,9 @@ pub enum FeedRequest {
 
 /// Tells how feeds stand, and takes the operator's word.
 ///
-/// Obligations: each call is one transaction, and each that writes a feed counts its revision up, so
-/// that who delivers notices and reads it again.
+/// Obligations: each call is one transaction, but for a removal, which may take the right to deliver away in
+/// one of its own before; and each that writes a feed counts its revision up, so that who delivers notices and
+/// reads it again.
 pub trait Feeds: Send + Sync {
     /// All feeds that were ever saved and not removed, by name.
     fn feeds(&self) -> MirrorFuture<'_, Vec<(String, FeedState)>>;

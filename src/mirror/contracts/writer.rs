@@ -51,7 +51,8 @@ pub trait Mirror: Debug + Send + Sync + 'static {
     /// the first that is younger, or that a feed has not delivered and holds: some of them at a time; tells
     /// whether there may be more. [`RetentionCutoff`](crate::mirror::retention::RetentionCutoff) says
     /// which those are. What is dropped though a feed has not delivered it is told, in the same
-    /// transaction the feed is set to go on after it, and what is parked of it is forgotten.
+    /// transaction the feed is set to go on after it (not one that is to begin again and has not yet), and
+    /// what is parked of it is forgotten.
     ///
     /// Durable later: a power cut may undo it together with what came after, a kill does not.
     fn drop_changes(

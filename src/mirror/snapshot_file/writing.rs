@@ -1,6 +1,6 @@
 //! Items and rows of views on their way into the file.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -57,8 +57,6 @@ pub struct SnapshotFile {
 pub(super) struct SnapshotContent {
     /// Items of each repository.
     pub(super) items: BTreeMap<RepositoryId, u64>,
-    /// Repositories with keys and values.
-    pub(super) key_values: BTreeSet<RepositoryId>,
     /// Columns that have held what no code can be.
     pub(super) not_codes: HashSet<(RepositoryId, ColumnPlace)>,
     pub(super) has_views: bool,
@@ -246,7 +244,6 @@ impl RowWriter<'_> {
             let (name, restricted_name) = names.cloned().unwrap_or_default();
             let value = members::text(value);
             self.key_value.execute((&id, name, restricted_name, value, field_id))?;
-            self.content.key_values.insert(self.id);
         }
         Ok(())
     }

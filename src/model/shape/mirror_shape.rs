@@ -45,28 +45,20 @@ impl MirrorShape {
         }));
         for (id, model) in models {
             let base = base_name(*id, model);
-            let placed = placements(model, shape.part(*id, &base, &ShapedPart::Main));
+            let Some(main) = shape.part(*id, &base, &ShapedPart::Main) else { continue };
+            let (placed, main) = (placements(model, Some(main)), main.name.clone());
             let parts: BTreeSet<&ShapedPart> = placed.iter().map(|it| &it.part).collect();
-            let parts = parts.into_iter().map(|it| (*id, base.clone(), it.clone()));
-            let named = parts.filter_map(|(id, base, part)| {
-                let main = &shape.part(id, &base, &ShapedPart::Main)?.name;
-                let name = match &part {
-                    ShapedPart::Language(language) => format!("{main}_{language}"),
-                    ShapedPart::KeyValues => format!("{main}_KV"),
-                    _ => return None,
-                };
-                Some((id, base, part, name))
-            });
-            let mut named: Vec<_> = named.collect();
-            let main = shape.part(*id, &base, &ShapedPart::Main);
-            if let Some(main) = main
-                && shape.overflows(*id, &base, &placed)
-            {
-                let part = ShapedPart::KeyValues;
-                named.push((*id, base.clone(), part, format!("{}_KV", main.name)));
-            }
-            shape.add_views(named.into_iter());
+            shape.add_views(parts.into_iter().filter_map(|part| {
+                let ShapedPart::Language(language) = part else { return None };
+                Some((*id, base.clone(), part.clone(), format!("{main}_{language}")))
+            }));
             shape.add_columns(*id, &base, &placed);
+            // What has no column, whether it is to have none or there was no room.
+            if !shape.key_value_attributes(*id, model).is_empty() {
+                let name = format!("{main}_KV");
+                let named = (*id, base, ShapedPart::KeyValues, name);
+                shape.add_views(std::iter::once(named));
+            }
         }
         // One repository after the other: the first that has a code set of a name has its name.
         for (id, model) in models {
@@ -157,16 +149,6 @@ impl MirrorShape {
         for ((repository, base, part, _), name) in wanted.into_iter().zip(names) {
             self.views.push(ShapedView { name, repository, base, part, columns: Vec::new() });
         }
-    }
-
-    /// Whether there are more attributes for a view than it has room for.
-    fn overflows(&self, id: RepositoryId, base: &str, placed: &[Placement]) -> bool {
-        let parts: BTreeSet<&ShapedPart> = placed.iter().map(|it| &it.part).collect();
-        parts.into_iter().filter(|part| **part != ShapedPart::KeyValues).any(|part| {
-            let there = self.part(id, base, part).map(ShapedView::attributes).unwrap_or_default();
-            let of_part = placed.iter().filter(|it| it.part == *part);
-            there.len() + of_part.filter(|it| !there.contains_key(&it.key())).count() > MOST_COLUMNS
-        })
     }
 
     /// Adds the columns that are not there yet, as far as there is room.

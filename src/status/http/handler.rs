@@ -61,7 +61,6 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(super) struct Handler {
     live: LiveState,
     serving: Arc<StatusEndpoint>,
-    mirror_url: String,
     figures: Option<SummaryCache>,
     names: OwnHosts,
     /// When the process began, in milliseconds since 1970 (UTC).
@@ -80,7 +79,6 @@ impl Handler {
     pub(super) fn new(serving: &Arc<StatusEndpoint>, live: LiveState) -> Self {
         Self {
             serving: Arc::clone(serving),
-            mirror_url: serving.mirror_url.clone(),
             figures: serving.summary.clone().map(SummaryCache::new),
             names: OwnHosts::of_machine(),
             began_ms: before(clock::now_ms(), live.progress.uptime()),
@@ -191,7 +189,7 @@ impl Handler {
             let document = compose(DocumentInput {
                 now_ms,
                 daemon: Some(DaemonStatus::of(&self.live.progress, now_ms)),
-                mirror_url: &self.mirror_url,
+                mirror_url: &self.serving.mirror_url,
                 summary: summary.as_ref().map(|summary| match summary {
                     Ok(summary) => Ok(summary.as_ref()),
                     Err(error) => Err(error.clone()),

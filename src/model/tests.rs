@@ -105,7 +105,7 @@ fn codes_may_stand_in_the_attribute() {
     let model = read(&answer).model;
     assert_eq!(model.code_set("Colours").map(|it| it.codes.len()), Some(2));
     assert_eq!(model.code_set("F_2").map(|it| it.codes.len()), Some(2));
-    let naming = Naming::of(&model, &[]);
+    let naming = Naming::of(&model, &[]).with_codes(&model);
     assert_eq!(naming.description("F_1", "B"), Some("blue"));
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::PageOfItems;
 use super::member_changes::MemberChanges;
+use super::{IncrementalPage, PageOfItems};
 use crate::domain::{Item, ItemId, Op};
 use crate::json::{JsonPointer, canonical};
 
@@ -30,6 +30,11 @@ pub(crate) struct ComparisonRules<'a> {
 impl<'a> ComparisonRules<'a> {
     /// Those of a page.
     pub(crate) fn of(page: &'a PageOfItems, first_pass_done: bool) -> Self {
+        Self { first_pass_done, ignore: &page.ignore, member_changes: &page.member_changes }
+    }
+
+    /// Those of a page of an incremental pass.
+    pub(crate) fn of_incremental(page: &'a IncrementalPage, first_pass_done: bool) -> Self {
         Self { first_pass_done, ignore: &page.ignore, member_changes: &page.member_changes }
     }
 
@@ -61,14 +66,23 @@ impl<'a> ComparisonRules<'a> {
 /// where an id stands twice the later row counts, and whichever saw it first, it was seen first on
 /// this page.
 pub(crate) fn rows(page: &PageOfItems) -> impl Iterator<Item = (&Item, bool)> {
-    let mut last: HashMap<&ItemId, (usize, bool)> = HashMap::with_capacity(page.items.len());
-    for (place, item) in page.items.iter().enumerate() {
-        let first = page.newly_seen.get(place).copied().unwrap_or(false);
+    latest(&page.items, |place| page.newly_seen.get(place).copied().unwrap_or(false))
+}
+
+/// The same of a page of an incremental pass, of which each row counts.
+pub(crate) fn incremental_rows(page: &IncrementalPage) -> impl Iterator<Item = (&Item, bool)> {
+    latest(&page.items, |_| true)
+}
+
+fn latest(items: &[Item], is_first: impl Fn(usize) -> bool) -> impl Iterator<Item = (&Item, bool)> {
+    let mut last: HashMap<&ItemId, (usize, bool)> = HashMap::with_capacity(items.len());
+    for (place, item) in items.iter().enumerate() {
+        let first = is_first(place);
         let (last, sight) = last.entry(&item.id).or_default();
         *last = place;
         *sight |= first;
     }
-    page.items.iter().enumerate().filter_map(move |(place, item)| {
+    items.iter().enumerate().filter_map(move |(place, item)| {
         let (last, first) = last.get(&item.id)?;
         (*last == place).then_some((item, *first))
     })

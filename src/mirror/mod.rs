@@ -71,11 +71,12 @@ pub use member_changes::{MemberChanges, is_nearly_all};
 #[cfg(test)]
 pub use none::NoMirror;
 pub use page::{
-    ChangeCounts, Checkpoint, EndOfPass, Interrupted, PageOfItems, PassStatistics, ResumePoint,
+    ChangeCounts, Checkpoint, EndOfPass, IncrementalEnd, IncrementalPage, Interrupted, PageOfItems,
+    PassStatistics, ResumePoint,
 };
 pub use retention::{DroppedChanges, FeedHolds, UndeliveredChanges};
 pub use store::{OpenMirror, Store};
 pub use summary::{
-    CertifiedPass, ChangeHead, HeldSummary, LedgerEntry, MirrorSummary, RepositorySummary,
-    StorageUse,
+    CertifiedPass, ChangeHead, HeldSummary, IncrementalPass, LedgerEntry, MirrorSummary,
+    RepositorySummary, StorageUse,
 };

@@ -8,8 +8,8 @@ use super::contracts::{
     KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate, RefusedView, RepositoryWriter,
 };
 use super::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, MirrorError, PageOfItems, ResumePoint,
-    UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, MirrorError, PageOfItems,
+    ResumePoint, UnseenItems,
 };
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 
@@ -46,7 +46,7 @@ impl Mirror for NoMirror {
 
 impl RepositoryWriter for NoMirror {
     fn load(&self) -> MirrorFuture<'_, ResumePoint> {
-        answer(ResumePoint { iteration: Iteration::FIRST, interrupted: None })
+        answer(ResumePoint { iteration: Iteration::FIRST, interrupted: None, mark: None })
     }
 
     fn begin_pass(&self, _: Iteration, _: i64) -> MirrorFuture<'_, ()> {
@@ -54,6 +54,10 @@ impl RepositoryWriter for NoMirror {
     }
 
     fn write_page(&self, _: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
+        answer(ChangeCounts::default())
+    }
+
+    fn write_incremental(&self, _: Arc<IncrementalPage>) -> MirrorFuture<'_, ChangeCounts> {
         answer(ChangeCounts::default())
     }
 

@@ -29,6 +29,44 @@ pub struct PageOfItems {
     pub checkpoint: Checkpoint,
 }
 
+/// One page of an incremental pass, as the pager hands it on. It writes creations and updates; it
+/// never deletes, and touches no checkpoint, no id that was seen, no suspect and no whole pass's entry
+/// in the ledger.
+#[derive(Clone, Debug)]
+pub struct IncrementalPage {
+    /// The whole pass under way, or the last one: under this the changes stand in the log.
+    pub iteration: Iteration,
+    /// When it was read, in milliseconds since 1970 (UTC).
+    pub ts_ms: i64,
+    /// The items as received, in the server's order. Where an id stands twice, the later one wins.
+    pub items: Vec<Item>,
+    /// Members left out of the comparison with what the mirror has.
+    pub ignore: Arc<[JsonPointer]>,
+    /// Where it is counted what differs in the items that are updated.
+    pub member_changes: Arc<MemberChanges>,
+    /// How far incremental passes have come with this page; opaque to the mirror, a few KiB at most.
+    /// `None`: as far as before.
+    pub mark: Option<Vec<u8>>,
+    /// With the last page: what the ledger says of the incremental pass.
+    pub end: Option<IncrementalEnd>,
+}
+
+/// The end of an incremental pass, which is also the end of its last page
+/// ([`IncrementalPage::ts_ms`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IncrementalEnd {
+    /// When it began, in milliseconds since 1970 (UTC).
+    pub started_ms: i64,
+    /// Pages read, the last one included.
+    pub pages: u64,
+    /// Page requests sent, failed and refused ones included.
+    pub requests: u64,
+    /// Distinct ids on its pages.
+    pub items: u64,
+    /// What the pages before the last one changed, as their writes were answered.
+    pub changed_before: ChangeCounts,
+}
+
 /// How to take a pass up again; opaque to the mirror.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -72,7 +110,6 @@ pub struct ChangeCounts {
 
 impl ChangeCounts {
     /// Adds another changed to this one.
-    #[cfg(test)]
     pub fn add(&mut self, other: Self) {
         self.created += other.created;
         self.updated += other.updated;
@@ -88,6 +125,8 @@ pub struct ResumePoint {
     pub iteration: Iteration,
     /// What there is of the interrupted pass; `None` where there was none or no page of it.
     pub interrupted: Option<Interrupted>,
+    /// How far incremental passes have come: the last [`IncrementalPage::mark`], if there was any.
+    pub mark: Option<Vec<u8>>,
 }
 
 /// A pass that was interrupted.

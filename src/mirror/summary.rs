@@ -1,6 +1,6 @@
 //! What a mirror holds, in figures: for `status`.
 
-use super::{ChangeCounts, PassStatistics};
+use super::{ChangeCounts, IncrementalEnd, IncrementalPage, PassStatistics};
 use crate::domain::{ItemId, Iteration, Op, RepositoryId, Sequence};
 
 /// A mirror in figures.
@@ -48,6 +48,8 @@ pub struct RepositorySummary {
     pub held: Option<HeldSummary>,
     /// The newest entries of the ledger, the newest first.
     pub passes: Vec<LedgerEntry>,
+    /// The newest incremental passes, the newest first.
+    pub incremental: Vec<IncrementalPass>,
 }
 
 /// A certified pass.
@@ -74,7 +76,43 @@ pub struct HeldSummary {
     pub first: Vec<ItemId>,
 }
 
-/// An entry of the ledger.
+/// An entry of the ledger for an incremental pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IncrementalPass {
+    /// The whole pass that was under way, or the last one.
+    pub iteration: Iteration,
+    /// When it began, in milliseconds since 1970 (UTC).
+    pub started_ms: i64,
+    /// When it ended, likewise.
+    pub ended_ms: i64,
+    /// Pages read.
+    pub pages: u64,
+    /// Page requests sent, failed and refused ones included.
+    pub requests: u64,
+    /// Distinct ids.
+    pub items: u64,
+    /// What it changed; never a deletion.
+    pub changed: ChangeCounts,
+}
+
+impl IncrementalPass {
+    /// The entry of the pass that ends with a page which changed this.
+    pub(crate) fn ended(page: &IncrementalPage, end: &IncrementalEnd, last: ChangeCounts) -> Self {
+        let IncrementalEnd { started_ms, pages, requests, items, mut changed_before } = *end;
+        changed_before.add(last);
+        Self {
+            iteration: page.iteration,
+            started_ms,
+            ended_ms: page.ts_ms,
+            pages,
+            requests,
+            items,
+            changed: changed_before,
+        }
+    }
+}
+
+/// An entry of the ledger for a whole pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerEntry {
     /// The pass.

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::task::LostLease;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, Lease, Mirror, MirrorError, PageOfItems,
-    RepositoryWriter, ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, Lease, Mirror,
+    MirrorError, PageOfItems, RepositoryWriter, ResumePoint, UnseenItems,
 };
 use crate::model::RepositoryModel;
 use crate::progress::Progress;
@@ -68,6 +68,15 @@ impl<M: Mirror> RetryingMirror<M> {
         page: Arc<PageOfItems>,
     ) -> Result<ChangeCounts, Stopped> {
         self.until_done(context, || self.writer.write_page(Arc::clone(&page))).await
+    }
+
+    #[expect(dead_code, reason = "whoever makes incremental passes calls it")]
+    pub(super) async fn write_incremental(
+        &self,
+        context: &Context,
+        page: Arc<IncrementalPage>,
+    ) -> Result<ChangeCounts, Stopped> {
+        self.until_done(context, || self.writer.write_incremental(Arc::clone(&page))).await
     }
 
     pub(super) async fn suspects(&self, context: &Context) -> Result<UnseenItems, Stopped> {

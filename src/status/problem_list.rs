@@ -147,8 +147,15 @@ mod tests {
         let (approved, first) = (if approved { 7 } else { 0 }, Vec::new());
         let held = Some(HeldSummary { count: 7, iteration: None, since_ms, approved, first });
         let id = RepositoryId(7);
-        let repository =
-            RepositorySummary { id, items: 42, certified, suspects: 0, held, passes: Vec::new() };
+        let repository = RepositorySummary {
+            id,
+            items: 42,
+            certified,
+            suspects: 0,
+            held,
+            passes: Vec::new(),
+            incremental: Vec::new(),
+        };
         MirrorSummary { repositories: vec![repository], ..summary() }
     }
 

@@ -18,8 +18,8 @@ use crate::mirror::deletions::{AnnouncedDeletions, Announcement};
 use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
 use crate::mirror::retention::RetentionFloor;
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, Interrupted, LedgerEntry, MirrorError,
-    PageOfItems, PassStatistics, ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, IncrementalPass,
+    Interrupted, LedgerEntry, MirrorError, PageOfItems, PassStatistics, ResumePoint, UnseenItems,
 };
 
 /// Changes dropped in one call.
@@ -73,6 +73,38 @@ pub(crate) struct StoredRepository {
     /// The latest change of each item, of deleted ones too.
     pub(super) latest: BTreeMap<ItemId, Sequence>,
     pub(super) passes: BTreeMap<Iteration, LedgerEntry>,
+    /// The oldest first.
+    pub(crate) incremental: Vec<IncrementalPass>,
+    pub(crate) mark: Option<Vec<u8>>,
+}
+
+impl StoredRepository {
+    /// What a page means for the copy.
+    fn compare<'a>(
+        &self,
+        rules: ComparisonRules<'_>,
+        rows: impl Iterator<Item = (&'a Item, bool)>,
+    ) -> (ChangeCounts, Vec<(Op, &'a Item)>) {
+        let (mut changed, mut found) = (ChangeCounts::default(), Vec::new());
+        for (item, newly_seen) in rows {
+            let stored = self.items.get(&item.id);
+            let known =
+                stored.map_or(StoredVersion::Absent, |it| StoredVersion::Present(digest(it)));
+            let body = || Ok::<_, MirrorError>(stored.map(|it| it.to_vec()).unwrap_or_default());
+            match rules.judge(item, known, body).expect("memory can be read") {
+                Some(op) => {
+                    *(if op == Op::Update {
+                        &mut changed.updated
+                    } else {
+                        &mut changed.created
+                    }) += 1;
+                    found.push((op, item));
+                }
+                None => changed.unchanged += u64::from(newly_seen),
+            }
+        }
+        (changed, found)
+    }
 }
 
 impl Default for Memory {
@@ -135,14 +167,13 @@ impl Memory {
     }
 
     pub(super) fn load(&self, repository: RepositoryId) -> ResumePoint {
-        self.with(repository, |kept| match kept.passes.last_key_value() {
-            None => ResumePoint { iteration: Iteration::FIRST, interrupted: None },
-            Some((iteration, pass)) if pass.ended_ms.is_some() => {
-                ResumePoint { iteration: iteration.next(), interrupted: None }
-            }
-            Some((iteration, _)) => {
-                ResumePoint { iteration: *iteration, interrupted: kept.interrupted.clone() }
-            }
+        self.with(repository, |kept| {
+            let (iteration, interrupted) = match kept.passes.last_key_value() {
+                None => (Iteration::FIRST, None),
+                Some((iteration, pass)) if pass.ended_ms.is_some() => (iteration.next(), None),
+                Some((iteration, _)) => (*iteration, kept.interrupted.clone()),
+            };
+            ResumePoint { iteration, interrupted, mark: kept.mark.clone() }
         })
     }
 
@@ -161,24 +192,7 @@ impl Memory {
         let kept = content.repositories.entry(repository).or_default();
         let first_pass_done = !kept.ends.is_empty();
         let rules = ComparisonRules::of(page, first_pass_done);
-        let (mut changed, mut found) = (ChangeCounts::default(), Vec::new());
-        for (item, newly_seen) in diff::rows(page) {
-            let stored = kept.items.get(&item.id);
-            let known =
-                stored.map_or(StoredVersion::Absent, |it| StoredVersion::Present(digest(it)));
-            let body = || Ok::<_, MirrorError>(stored.map(|it| it.to_vec()).unwrap_or_default());
-            match rules.judge(item, known, body).expect("memory can be read") {
-                Some(op) => {
-                    *(if op == Op::Update {
-                        &mut changed.updated
-                    } else {
-                        &mut changed.created
-                    }) += 1;
-                    found.push((op, item));
-                }
-                None => changed.unchanged += u64::from(newly_seen),
-            }
-        }
+        let (changed, found) = kept.compare(rules, diff::rows(page));
         let pass = kept.passes.entry(page.iteration);
         let pass = pass.or_insert_with(|| under_way(page.iteration, page.ts_ms));
         pass.changed.add(changed);
@@ -196,6 +210,25 @@ impl Memory {
         let when = (page.iteration, page.ts_ms);
         for (op, item) in found {
             content.append(repository, when, op, &item.id, Some(item));
+        }
+        self.tell(&content);
+        changed
+    }
+
+    pub(super) fn write_incremental(
+        &self,
+        repository: RepositoryId,
+        page: &IncrementalPage,
+    ) -> ChangeCounts {
+        let mut content = self.content();
+        let kept = content.repositories.entry(repository).or_default();
+        let rules = ComparisonRules::of_incremental(page, !kept.ends.is_empty());
+        let (changed, found) = kept.compare(rules, diff::incremental_rows(page));
+        kept.mark = page.mark.clone().or(kept.mark.take());
+        let end = page.end.as_ref();
+        kept.incremental.extend(end.map(|end| IncrementalPass::ended(page, end, changed)));
+        for (op, item) in found {
+            content.append(repository, (page.iteration, page.ts_ms), op, &item.id, Some(item));
         }
         self.tell(&content);
         changed

@@ -9,11 +9,11 @@ use crate::domain::{Change, IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
     ChangesPage, ComparedItem, ComparedPage, DroppedChanges, EndOfPass, FeedHolds, FeedWriter,
-    HeldSummary, ItemHistory, Items, ItemsComparison, ItemsPage, ItemsSnapshot, KeptModel, Lease,
-    Leases, LedgerEntry, LogBounds, LogTime, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
-    MirrorSummary, MirrorView, MirroredRepository, ModelUpdate, Models, PageOfItems,
-    PendingDeletions, RefusedView, RepositorySummary, RepositoryWriter, ResumePoint, RowTaker,
-    UnseenItems,
+    HeldSummary, IncrementalPage, IncrementalPass, ItemHistory, Items, ItemsComparison, ItemsPage,
+    ItemsSnapshot, KeptModel, Lease, Leases, LedgerEntry, LogBounds, LogTime, Mirror, MirrorError,
+    MirrorErrorKind, MirrorFuture, MirrorSummary, MirrorView, MirroredRepository, ModelUpdate,
+    Models, PageOfItems, PendingDeletions, RefusedView, RepositorySummary, RepositoryWriter,
+    ResumePoint, RowTaker, UnseenItems,
 };
 
 /// Items of one page; few, so that tests need several.
@@ -98,6 +98,10 @@ impl RepositoryWriter for MemoryWriter {
 
     fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
         self.ask(move |memory| memory.write_page(self.repository, &page))
+    }
+
+    fn write_incremental(&self, page: Arc<IncrementalPage>) -> MirrorFuture<'_, ChangeCounts> {
+        self.ask(move |memory| memory.write_incremental(self.repository, &page))
     }
 
     fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
@@ -377,6 +381,7 @@ impl Administration for Memory {
                     first: Vec::new(),
                 }),
                 passes: kept.passes.values().rev().take(NEWEST.1).cloned().collect(),
+                incremental: kept.incremental.iter().rev().take(NEWEST.1).copied().collect(),
             }
         });
         answer(Ok(MirrorSummary {
@@ -390,6 +395,13 @@ impl Administration for Memory {
 
     fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>> {
         answer(Ok(self.with(repository, |kept| kept.passes.values().rev().cloned().collect())))
+    }
+
+    fn incremental_ledger(
+        &self,
+        repository: RepositoryId,
+    ) -> MirrorFuture<'_, Vec<IncrementalPass>> {
+        answer(Ok(self.with(repository, |kept| kept.incremental.iter().rev().copied().collect())))
     }
 
     fn pending_deletions(

@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Memory;
-use crate::domain::{IdSet, ItemId, Iteration, RepositoryId, Sequence};
+use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedLease, FeedState, FeedWriter,
-    KeptModel, Lease, Leases, Mirror, MirrorError, MirrorErrorKind, MirrorFuture, ModelUpdate,
-    PageOfItems, ParkedChange, RefusedView, RepositoryWriter, ResumePoint, UnseenItems,
+    IncrementalPage, KeptModel, Lease, Leases, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
+    ModelUpdate, PageOfItems, ParkedChange, RefusedView, RepositoryWriter, ResumePoint,
+    UnseenItems,
 };
 
 /// One page as it was handed over.
@@ -23,6 +24,16 @@ pub(crate) struct Delivered {
     pub(crate) iteration: u64,
     /// The numbers of its items.
     pub(crate) items: Vec<i128>,
+}
+
+impl Delivered {
+    fn new(RepositoryId(repository): RepositoryId, iteration: Iteration, items: &[Item]) -> Self {
+        let items = items.iter().map(|item| match &item.id {
+            ItemId::Integer(number) => *number,
+            ItemId::Text(text) => panic!("an id that the server has not: {text}"),
+        });
+        Self { at: Instant::now(), repository, iteration: iteration.0, items: items.collect() }
+    }
 }
 
 /// What goes wrong with one write.
@@ -45,9 +56,30 @@ pub(crate) struct WatchfulMirror {
 #[derive(Debug)]
 struct Watch {
     pages: Mutex<Vec<Delivered>>,
+    incremental: Mutex<Vec<Delivered>>,
     script: Mutex<VecDeque<Trouble>>,
     taken: watch::Sender<usize>,
     panicking_feeds: Mutex<BTreeSet<&'static str>>,
+    incremental_taken: watch::Sender<usize>,
+}
+
+impl Watch {
+    /// What goes wrong with this write; an error where that is all that becomes of it.
+    async fn trouble(&self) -> Result<Option<Trouble>, MirrorError> {
+        let trouble = locked(&self.script).pop_front();
+        match trouble {
+            Some(Trouble::Fail) => {
+                return Err(MirrorError::new(
+                    MirrorErrorKind::Unavailable,
+                    "make room",
+                    "disk full",
+                ));
+            }
+            Some(Trouble::Slow(time)) => sleep(time).await,
+            Some(Trouble::Panic) | None => {}
+        }
+        Ok(trouble)
+    }
 }
 
 impl WatchfulMirror {
@@ -66,11 +98,12 @@ impl WatchfulMirror {
     }
 
     fn of(memory: Memory) -> Self {
-        let taken = watch::Sender::new(0);
         let watch = Watch {
             pages: Mutex::default(),
+            incremental: Mutex::default(),
             script: Mutex::default(),
-            taken,
+            taken: watch::Sender::new(0),
+            incremental_taken: watch::Sender::new(0),
             panicking_feeds: Mutex::default(),
         };
         Self { memory, watch: Arc::new(watch) }
@@ -90,6 +123,20 @@ impl WatchfulMirror {
     pub(crate) fn pages(&self, repository: u64) -> Vec<Delivered> {
         let pages = locked(&self.watch.pages);
         pages.iter().filter(|page| page.repository == repository).cloned().collect()
+    }
+
+    /// The pages of incremental passes of a repository, in the order in which they came.
+    #[expect(dead_code, reason = "for the tests of incremental passes")]
+    pub(crate) fn incremental(&self, repository: u64) -> Vec<Delivered> {
+        let pages = locked(&self.watch.incremental);
+        pages.iter().filter(|page| page.repository == repository).cloned().collect()
+    }
+
+    /// Waits until so many pages of incremental passes, of whatever repository, have come.
+    #[expect(dead_code, reason = "for the tests of incremental passes")]
+    pub(crate) async fn incremental_taken(&self, pages: usize) {
+        let mut taken = self.watch.incremental_taken.subscribe();
+        taken.wait_for(|taken| *taken >= pages).await.unwrap();
     }
 
     /// All pages.
@@ -194,32 +241,28 @@ impl RepositoryWriter for WatchfulWriter {
 
     fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
         Box::pin(async move {
-            let trouble = locked(&self.watch.script).pop_front();
-            match trouble {
-                Some(Trouble::Fail) => {
-                    let kind = MirrorErrorKind::Unavailable;
-                    return Err(MirrorError::new(kind, "make room", "disk full"));
-                }
-                Some(Trouble::Slow(time)) => sleep(time).await,
-                Some(Trouble::Panic) | None => {}
-            }
-            let RepositoryId(repository) = self.repository;
-            let items = page.items.iter().map(|item| match &item.id {
-                ItemId::Integer(number) => *number,
-                ItemId::Text(text) => panic!("an id that the server has not: {text}"),
-            });
-            let delivered = Delivered {
-                at: Instant::now(),
-                repository,
-                iteration: page.iteration.0,
-                items: items.collect(),
-            };
+            let trouble = self.watch.trouble().await?;
+            let delivered = Delivered::new(self.repository, page.iteration, &page.items);
             let written = self.writer.write_page(page).await;
             if written.is_ok() {
                 locked(&self.watch.pages).push(delivered);
                 self.watch.taken.send_modify(|taken| *taken += 1);
             }
             // Taken, but the one who handed it over never learns of it.
+            assert!(!matches!(trouble, Some(Trouble::Panic)), "scripted");
+            written
+        })
+    }
+
+    fn write_incremental(&self, page: Arc<IncrementalPage>) -> MirrorFuture<'_, ChangeCounts> {
+        Box::pin(async move {
+            let trouble = self.watch.trouble().await?;
+            let delivered = Delivered::new(self.repository, page.iteration, &page.items);
+            let written = self.writer.write_incremental(page).await;
+            if written.is_ok() {
+                locked(&self.watch.incremental).push(delivered);
+                self.watch.incremental_taken.send_modify(|taken| *taken += 1);
+            }
             assert!(!matches!(trouble, Some(Trouble::Panic)), "scripted");
             written
         })

@@ -17,9 +17,9 @@ use super::Server;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::sqlite::{SqliteMirror, SqliteOptions};
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedWriter, KeptModel, Lease, Mirror,
-    MirrorFuture, ModelUpdate, PageOfItems, RefusedView, RepositoryWriter, ResumePoint,
-    UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedWriter, IncrementalPage, KeptModel,
+    Lease, Mirror, MirrorFuture, ModelUpdate, PageOfItems, RefusedView, RepositoryWriter,
+    ResumePoint, UnseenItems,
 };
 use crate::task::clock;
 
@@ -149,6 +149,11 @@ impl RepositoryWriter for WriterInTime {
     fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
         let page = PageOfItems { ts_ms: self.time.now_ms(), ..PageOfItems::clone(&page) };
         Box::pin(at_once(self.writer.write_page(Arc::new(page))))
+    }
+
+    fn write_incremental(&self, page: Arc<IncrementalPage>) -> MirrorFuture<'_, ChangeCounts> {
+        let page = IncrementalPage { ts_ms: self.time.now_ms(), ..IncrementalPage::clone(&page) };
+        Box::pin(at_once(self.writer.write_incremental(Arc::new(page))))
     }
 
     fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {

@@ -2,15 +2,25 @@
 
 use super::future::MirrorFuture;
 use crate::domain::RepositoryId;
-use crate::mirror::{ApprovalOutcome, LedgerEntry, MirrorSummary, PendingDeletions};
+use crate::mirror::{
+    ApprovalOutcome, IncrementalPass, LedgerEntry, MirrorSummary, PendingDeletions,
+};
 
 /// Tells how a mirror stands, and takes the operator's word.
 pub trait Administration: Send + Sync {
     /// The mirror in figures, as of one moment but for the room that it takes.
     fn summary(&self) -> MirrorFuture<'_, MirrorSummary>;
 
-    /// The passes of a repository, the newest first: all that the ledger keeps, a thousand or fewer.
+    /// The whole passes of a repository, the newest first: all that the ledger keeps, a thousand or
+    /// fewer.
     fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>>;
+
+    /// Its incremental passes that have ended, likewise.
+    #[expect(dead_code, reason = "for the path that tells of passes")]
+    fn incremental_ledger(
+        &self,
+        repository: RepositoryId,
+    ) -> MirrorFuture<'_, Vec<IncrementalPass>>;
 
     /// The deletions of a repository that wait for the operator; `None` where none do.
     fn pending_deletions(

@@ -11,7 +11,8 @@ use super::models::{KeptModel, ModelUpdate, RefusedView};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::disk::DiskSpace;
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, PageOfItems, ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, PageOfItems, ResumePoint,
+    UnseenItems,
 };
 
 /// The right to write a repository: whose it is, and how often it has changed hands. A store that
@@ -108,6 +109,15 @@ pub trait RepositoryWriter: Debug + Send + Sync {
 
     /// Takes one page.
     fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts>;
+
+    /// Takes one page of an incremental pass, at any time between two other calls: also while a pass
+    /// is under way, and before the first. Its changes, its mark and its entry in the ledger are one
+    /// transaction. Each row counts, as unchanged where it is as it was; where an id stands twice, the
+    /// later row alone.
+    ///
+    /// A power cut may undo a page that changed no item, with its mark and its entry, together with
+    /// what came after; a kill does not.
+    fn write_incremental(&self, page: Arc<IncrementalPage>) -> MirrorFuture<'_, ChangeCounts>;
 
     /// What is known of items that were not seen.
     fn suspects(&self) -> MirrorFuture<'_, UnseenItems>;

@@ -8,14 +8,15 @@ use deadpool_postgres::ClientWrapper;
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
 
+use super::any_page::AnyPage;
 use super::append::NewChange;
 use super::error::PostgresError;
 use super::fence::{FENCED, FenceParameters};
 use super::key::to_key;
-use super::ledger::{CountParameters, PAGE_COUNTED, PageParameters};
+use super::ledger::{CountParameters, PAGE_COUNTED};
 use crate::domain::{Item, Op};
-use crate::mirror::diff::{ComparisonRules, StoredVersion};
-use crate::mirror::{ChangeCounts, PageOfItems};
+use crate::mirror::ChangeCounts;
+use crate::mirror::diff::StoredVersion;
 
 /// Finds the rows that differ. Where none does, it makes the transaction of the page; where one does, it
 /// writes nothing and takes no lock: what it sends then may be much.
@@ -23,11 +24,14 @@ use crate::mirror::{ChangeCounts, PageOfItems};
 /// The commit of a page without changes does not wait for the disk: it gives out no sequence, and if a
 /// power cut of the database undoes it, the page is read again. To wait took about half of the time of such a
 /// page.
-static COMPARE: LazyLock<String> = LazyLock::new(|| {
+///
+/// The transaction puts `counted` down, which has so many parameters with those before it.
+pub(super) fn compare_statement(counted: &str, parameters: usize) -> String {
+    let (keys, digests) = (parameters + 1, parameters + 2);
     format!(
         "WITH differing AS MATERIALIZED (
             SELECT page.n, item.sequence, item.digest IS NOT NULL AS present, item.body
-            FROM unnest($20::bytea[], $21::bigint[]) WITH ORDINALITY AS page (key, digest, n)
+            FROM unnest(${keys}::bytea[], ${digests}::bigint[]) WITH ORDINALITY AS page (key, digest, n)
             LEFT JOIN LATERAL (
                 SELECT sequence, digest, body FROM item
                 WHERE item.repository = $1 AND item.key = page.key OFFSET 0
@@ -35,15 +39,15 @@ static COMPARE: LazyLock<String> = LazyLock::new(|| {
             WHERE item.digest IS DISTINCT FROM page.digest),
         {FENCED} AND NOT EXISTS (SELECT FROM differing)
             RETURNING set_config('synchronous_commit', 'off', true)),
-        {PAGE_COUNTED}
+        {counted}
         SELECT 0::bigint AS n, false, NULL::text, EXISTS (SELECT FROM fenced), false
         UNION ALL SELECT n, present, body, false,
             coalesce((SELECT first_pass_done FROM repository WHERE id = $1), false)
         FROM differing"
     )
-});
+}
 
-/// Makes the transaction of a page that has nothing new, as is known. Its commit does not wait for the
+/// Makes the transaction of a page of a whole pass that has nothing new, as is known. Its commit does not wait for the
 /// disk either.
 static NOTE: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -78,11 +82,11 @@ pub(super) struct PageDifferences<'a> {
 pub(super) async fn compare<'a>(
     connection: &ClientWrapper,
     fence: &FenceParameters,
-    page: &'a PageOfItems,
+    page: AnyPage<'a>,
     rows: &[(&'a Item, bool)],
     counts: &CountParameters,
 ) -> Result<PageComparison<'a>, PostgresError> {
-    let of_page = PageParameters::new(page);
+    let of_page = page.parameters();
     let keys: Vec<Vec<u8>> = rows.iter().map(|(item, _)| to_key(&item.id)).collect();
     let digests: Vec<i64> = rows.iter().map(|(item, _)| item.digest.cast_signed()).collect();
     let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
@@ -90,7 +94,7 @@ pub(super) async fn compare<'a>(
     counts.add_to(&mut parameters);
     of_page.add_to(&mut parameters);
     parameters.extend::<[&(dyn ToSql + Sync); 2]>([&keys, &digests]);
-    let statement = connection.prepare_cached(&COMPARE).await?;
+    let statement = connection.prepare_cached(&page.statements().compare).await?;
     let parameters = parameters.iter().map(|parameter| *parameter as &dyn ToSql);
     let mut found = pin!(connection.query_raw(&statement, parameters).await?);
     let (mut is_written, mut ops) = (false, vec![None; rows.len()]);
@@ -107,7 +111,7 @@ pub(super) async fn compare<'a>(
         let (Some((item, _)), Some(op)) = (rows.get(place), ops.get_mut(place)) else {
             return Err(NOT_ASKED_FOR);
         };
-        let rules = ComparisonRules::of(page, row.try_get(4)?);
+        let rules = page.rules(row.try_get(4)?);
         let known = if row.try_get(1)? {
             // Which digest it is does not matter: it is another one.
             StoredVersion::Present(!item.digest)
@@ -142,14 +146,14 @@ fn changes<'a>(rows: &[(&'a Item, bool)], ops: &[Option<Op>]) -> PageDifferences
     found
 }
 
-/// Makes the transaction of a page that has nothing new; false: not, because the fence is closed.
+/// Makes the transaction of a page of a whole pass that has nothing new; false: not, because the fence is closed.
 pub(super) async fn note(
     connection: &ClientWrapper,
     fence: &FenceParameters,
-    page: &PageOfItems,
+    page: AnyPage<'_>,
     counts: &CountParameters,
 ) -> Result<bool, PostgresError> {
-    let of_page = PageParameters::new(page);
+    let of_page = page.parameters();
     let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
     fence.add_to(&mut parameters);
     counts.add_to(&mut parameters);

@@ -4,6 +4,7 @@
 //! sequences are given out in the order of commits; nothing of a row stands in an error.
 
 mod address;
+mod any_page;
 mod append;
 mod compare;
 mod connect;

@@ -13,19 +13,39 @@ use std::task::{Context, Waker};
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;
 
+use super::any_page::AnyPage;
 use super::append::{ChangeColumns, NewChange, append, columns_from};
 use super::error::PostgresError;
 use super::fence::FenceParameters;
-use super::ledger::{CountParameters, PAGE_COUNTED, PAGE_PARAMETERS, PageParameters};
+use super::ledger::CountParameters;
 use super::numbers::signed;
 use crate::domain::{ItemId, RepositoryId};
-use crate::mirror::PageOfItems;
 
-/// Appends the changes of a page that it is given.
-static APPEND_PAGE: LazyLock<String> = LazyLock::new(|| {
-    let (columns, count) = columns_from(PAGE_PARAMETERS + 1);
-    append(PAGE_COUNTED, &count, &columns)
-});
+/// The statements that append what one kind of page changes.
+#[derive(Debug)]
+pub(super) struct AppendStatements {
+    /// Appends the changes that it is given.
+    given: String,
+    /// Appends those that were taken down before in the same transaction, which are so many.
+    staged: String,
+}
+
+impl AppendStatements {
+    /// Those that put `counted` down, which has so many parameters with those before it.
+    pub(super) fn new(counted: &str, parameters: usize) -> Self {
+        let (given, count) = columns_from(parameters + 1);
+        let columns = "key, id, op, body, exact, digest, n";
+        let with_staged = format!(
+            "{counted},
+        staged AS (DELETE FROM staged_change WHERE repository = $1 RETURNING {columns})"
+        );
+        let staged = format!("(SELECT {columns} FROM staged)");
+        Self {
+            given: append(counted, &count, &given),
+            staged: append(&with_staged, &format!("${}::bigint", parameters + 1), &staged),
+        }
+    }
+}
 
 /// Takes down a piece of what a page changes, behind so many changes.
 static STAGE: LazyLock<String> = LazyLock::new(|| {
@@ -37,22 +57,11 @@ static STAGE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Appends the changes that were taken down before in the same transaction, which are so many.
-static APPEND_STAGED: LazyLock<String> = LazyLock::new(|| {
-    let columns = "key, id, op, body, exact, digest, n";
-    let counted = format!(
-        "{PAGE_COUNTED},
-        staged AS (DELETE FROM staged_change WHERE repository = $1 RETURNING {columns})"
-    );
-    let count = format!("${}::bigint", PAGE_PARAMETERS + 1);
-    append(&counted, &count, &format!("(SELECT {columns} FROM staged)"))
-});
-
 /// What the transaction of a page puts down.
 #[derive(Debug)]
 pub(super) struct PageAppend<'a> {
     pub(super) repository: RepositoryId,
-    pub(super) page: &'a PageOfItems,
+    pub(super) page: AnyPage<'a>,
     pub(super) changes: &'a [NewChange<'a>],
     pub(super) fence: &'a FenceParameters,
     pub(super) counts: &'a CountParameters,
@@ -68,7 +77,8 @@ impl PageAppend<'_> {
         connection: &ClientWrapper,
         is_exact: &(dyn Fn(&ItemId, &str) -> bool + Sync),
     ) -> Result<bool, PostgresError> {
-        let of_page = PageParameters::new(self.page);
+        let AppendStatements { given, staged } = &self.page.statements().append;
+        let of_page = self.page.parameters();
         let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
         self.fence.add_to(&mut parameters);
         self.counts.add_to(&mut parameters);
@@ -78,12 +88,12 @@ impl PageAppend<'_> {
         if pieces.peek().is_none() {
             let columns = ChangeColumns::of(self.repository, first, is_exact)?;
             columns.add_to(&mut parameters);
-            let statement = connection.prepare_cached(&APPEND_PAGE).await?;
+            let statement = connection.prepare_cached(given).await?;
             return Ok(connection.query_one(&statement, &parameters).await?.try_get(0)?);
         }
         let repository = signed(self.repository.0);
         let stage = connection.prepare_cached(&STAGE).await?;
-        let append = connection.prepare_cached(&APPEND_STAGED).await?;
+        let append = connection.prepare_cached(staged).await?;
         let transaction = OpenTransaction::begin(connection).await?;
         let mut before = 0_i64;
         for piece in [first].into_iter().chain(pieces) {

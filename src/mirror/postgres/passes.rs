@@ -28,13 +28,14 @@ const LOAD: &str = "
         CASE WHEN pass.ended_ms IS NULL
             THEN ARRAY(SELECT ids FROM seen WHERE seen.repository = $1 ORDER BY page) END,
         pass.pages, pass.requests, pass.first_total, pass.last_total, pass.distinct_ids,
-        pass.repeats, pass.step_backs
+        pass.repeats, pass.step_backs, incremental_mark.mark
     FROM lease
     LEFT JOIN LATERAL (
         SELECT * FROM pass WHERE pass.repository = $1
         ORDER BY pass.ended_ms IS NULL DESC, pass.iteration DESC LIMIT 1
     ) AS pass ON true
     LEFT JOIN checkpoint ON checkpoint.repository = $1 AND pass.ended_ms IS NULL
+    LEFT JOIN incremental_mark ON incremental_mark.repository = $1
     WHERE lease.repository = $1";
 
 /// Where a repository stands, and under which lease.
@@ -52,12 +53,13 @@ pub(super) async fn load(
         return Err(PostgresError::Nonsense("a lease without a row"));
     };
     fence.begin_anew(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)?;
+    let mark = row.try_get(15)?;
     let Some(iteration) = row.try_get::<_, Option<i64>>(3)? else {
-        return Ok(ResumePoint { iteration: Iteration::FIRST, interrupted: None });
+        return Ok(ResumePoint { iteration: Iteration::FIRST, interrupted: None, mark });
     };
     let iteration = Iteration(unsigned(iteration));
     if row.try_get(4)? {
-        return Ok(ResumePoint { iteration: iteration.next(), interrupted: None });
+        return Ok(ResumePoint { iteration: iteration.next(), interrupted: None, mark });
     }
     let interrupted = match row.try_get::<_, Option<i64>>(5)? {
         None => None,
@@ -68,7 +70,7 @@ pub(super) async fn load(
             seen: row.try_get::<_, Option<Vec<Vec<u8>>>>(7)?.unwrap_or_default(),
         }),
     };
-    Ok(ResumePoint { iteration, interrupted })
+    Ok(ResumePoint { iteration, interrupted, mark })
 }
 
 /// The statistics of a pass in seven columns from this one on.

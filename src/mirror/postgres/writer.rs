@@ -5,21 +5,23 @@ use std::sync::Arc;
 use deadpool_postgres::ClientWrapper;
 use tokio::sync::Mutex;
 
+use super::any_page::AnyPage;
 use super::append::{self, ChangeColumns, NewChange};
 use super::compare::{self, PageComparison, PageDifferences};
 use super::connections::PostgresPool;
 use super::error::PostgresError;
 use super::fence::{CallDigest, CallId, Fence, Standing};
-use super::known_pages::{KnownPages, PageDigest};
+use super::known_pages::KnownPages;
 use super::ledger::CountParameters;
 use super::log_parts::LogParts;
 use super::page_append::PageAppend;
 use super::{passes, suspects};
-use crate::domain::{IdSet, Item, ItemId, Iteration, Op, RepositoryId};
+use crate::domain::{IdSet, ItemId, Iteration, Op, RepositoryId};
 use crate::json::jsonb;
 use crate::mirror::contracts::{Lease, MirrorFuture, RepositoryWriter};
-use crate::mirror::diff;
-use crate::mirror::{ChangeCounts, EndOfPass, PageOfItems, ResumePoint, UnseenItems};
+use crate::mirror::{
+    ChangeCounts, EndOfPass, IncrementalPage, PageOfItems, ResumePoint, UnseenItems,
+};
 
 /// How often a transaction is asked for in one call. What comes in between, an operator's word or an
 /// answer of long ago, comes seldom.
@@ -96,16 +98,16 @@ impl PostgresWriter {
         Err(PostgresError::Unsettled { repository: self.repository })
     }
 
-    async fn page(&self, page: &PageOfItems) -> Result<ChangeCounts, PostgresError> {
-        let call = call_of_page(page);
+    async fn page(&self, page: AnyPage<'_>) -> Result<ChangeCounts, PostgresError> {
+        let call = page.call();
         let WriterState { fence, known } = &mut *self.state.lock().await;
         let mut pages = std::mem::take(known);
         let connection = self.pool.get().await?;
         self.parts.roll_over(&connection).await?;
         let mut standing = fence.standing(&connection, call).await?;
-        let rows: Vec<(&Item, bool)> = diff::rows(page).collect();
-        let this = PageDigest::of(&rows, &page.ignore);
-        let mut is_known = pages.has(this, page.iteration);
+        let (rows, iteration) = (page.rows(), page.iteration());
+        let this = page.digest(&rows);
+        let mut is_known = this.is_some_and(|this| pages.has(this, iteration));
         let newly_seen = rows.iter().filter(|(_, newly_seen)| *newly_seen).count() as u64;
         let same = ChangeCounts { unchanged: newly_seen, ..ChangeCounts::default() };
         for _ in 0..TRIES {
@@ -113,7 +115,7 @@ impl PostgresWriter {
                 return Ok(changed);
             }
             let parameters = fence.attempt(call, same);
-            let counts = CountParameters::new(page.iteration.0, page.ts_ms, same);
+            let counts = CountParameters::new(iteration.0, page.ts_ms(), same);
             let comparison = if !is_known {
                 compare::compare(&connection, &parameters, page, &rows, &counts).await?
             } else if compare::note(&connection, &parameters, page, &counts).await? {
@@ -136,7 +138,9 @@ impl PostgresWriter {
             };
             if let Some(changed) = made {
                 fence.made();
-                pages.add(this, &rows, page.iteration);
+                if let Some(this) = this {
+                    pages.add(this, &rows, iteration);
+                }
                 *known = pages;
                 return Ok(changed);
             }
@@ -152,12 +156,12 @@ impl PostgresWriter {
         connection: &ClientWrapper,
         fence: &mut Fence,
         call: CallId,
-        page: &PageOfItems,
+        page: AnyPage<'_>,
         found: &PageDifferences<'_>,
     ) -> Result<bool, PostgresError> {
         let PageDifferences { changes, counts } = found;
         let parameters = fence.attempt(call, *counts);
-        let counts = CountParameters::new(page.iteration.0, page.ts_ms, *counts);
+        let counts = CountParameters::new(page.iteration().0, page.ts_ms(), *counts);
         let append = PageAppend {
             repository: self.repository,
             page,
@@ -257,7 +261,11 @@ impl RepositoryWriter for PostgresWriter {
     }
 
     fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
-        Box::pin(async move { Ok(self.page(&page).await?) })
+        Box::pin(async move { Ok(self.page(AnyPage::Whole(&page)).await?) })
+    }
+
+    fn write_incremental(&self, page: Arc<IncrementalPage>) -> MirrorFuture<'_, ChangeCounts> {
+        Box::pin(async move { Ok(self.page(AnyPage::Incremental(&page)).await?) })
     }
 
     fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
@@ -300,19 +308,4 @@ impl RepositoryWriter for PostgresWriter {
             Ok(suspects::any_approved(&connection, self.repository).await?)
         })
     }
-}
-
-/// What a page is known by.
-fn call_of_page(page: &PageOfItems) -> CallId {
-    let mut digest = CallDigest::new("page")
-        .number(page.iteration.0)
-        .number(page.ts_ms.cast_unsigned())
-        .number(page.statistics.pages)
-        .number(page.statistics.requests)
-        .bytes(&page.checkpoint.state)
-        .bytes(&page.checkpoint.seen);
-    for item in &page.items {
-        digest = digest.number(item.digest);
-    }
-    digest.call()
 }

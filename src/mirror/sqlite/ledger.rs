@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
+use super::incremental;
 use super::store::{Durability, WriteConnection};
 use super::suspects;
 use super::write_error::WriteError;
@@ -17,10 +18,11 @@ const KEPT: u32 = 1000;
 /// Where a repository stands.
 pub(super) fn load(
     store: &mut WriteConnection,
-    repository: RepositoryId,
+    of: RepositoryId,
 ) -> Result<ResumePoint, WriteError> {
-    let repository = repository.0.cast_signed();
+    let repository = of.0.cast_signed();
     store.read(|transaction| {
+        let mark = incremental::mark(transaction, of)?;
         let last: Option<(i64, bool, PassStatistics)> = transaction
             .prepare_cached(
                 "SELECT pages, requests, first_total, last_total, distinct_ids, repeats, step_backs,
@@ -30,25 +32,25 @@ pub(super) fn load(
             .query_row([repository], |row| Ok((row.get(7)?, row.get(8)?, statistics(row)?)))
             .optional()?;
         let Some((iteration, ended, statistics)) = last else {
-            return Ok(ResumePoint { iteration: Iteration::FIRST, interrupted: None });
+            return Ok(ResumePoint { iteration: Iteration::FIRST, interrupted: None, mark });
         };
         let iteration = Iteration(iteration.cast_unsigned());
         if ended {
-            return Ok(ResumePoint { iteration: iteration.next(), interrupted: None });
+            return Ok(ResumePoint { iteration: iteration.next(), interrupted: None, mark });
         }
         let checkpoint: Option<(i64, Vec<u8>)> = transaction
             .prepare_cached("SELECT saved_ms, state FROM checkpoint WHERE repository = ?1")?
             .query_row([repository], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((saved_ms, state)) = checkpoint else {
-            return Ok(ResumePoint { iteration, interrupted: None });
+            return Ok(ResumePoint { iteration, interrupted: None, mark });
         };
         let seen = transaction
             .prepare_cached("SELECT ids FROM seen WHERE repository = ?1 ORDER BY page")?
             .query_map([repository], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         let interrupted = Some(Interrupted { saved_ms, statistics, state, seen });
-        Ok(ResumePoint { iteration, interrupted })
+        Ok(ResumePoint { iteration, interrupted, mark })
     })
 }
 

@@ -13,7 +13,7 @@ use super::reading::SqliteReading;
 use super::store::WriteConnection;
 use super::worker::Worker;
 use super::write_error::WriteError;
-use super::{ledger, models, suspects, write};
+use super::{incremental, ledger, models, suspects, write};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::contracts::{
     FeedLease, FeedState, FeedWriter, KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate,
@@ -21,8 +21,8 @@ use crate::mirror::contracts::{
 };
 use crate::mirror::disk::DiskSpace;
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, MirrorError, PageOfItems, ResumePoint,
-    UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, MirrorError, PageOfItems,
+    ResumePoint, UnseenItems,
 };
 
 /// The mirror in a SQLite database. Dropping it and its writers finishes the call in hand, empties the
@@ -196,6 +196,15 @@ impl RepositoryWriter for SqliteWriter {
         let (repository, followers) = (self.repository, self.worker.last.clone());
         Box::pin(self.worker.run(move |store| {
             let (changed, last) = write::page(store, repository, &page)?;
+            tell(&followers, last);
+            Ok(changed)
+        }))
+    }
+
+    fn write_incremental(&self, page: Arc<IncrementalPage>) -> MirrorFuture<'_, ChangeCounts> {
+        let (repository, followers) = (self.repository, self.worker.last.clone());
+        Box::pin(self.worker.run(move |store| {
+            let (changed, last) = incremental::page(store, repository, &page)?;
             tell(&followers, last);
             Ok(changed)
         }))

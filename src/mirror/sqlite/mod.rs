@@ -11,6 +11,7 @@ mod error;
 mod examine;
 mod feeds;
 mod findings;
+mod incremental;
 mod key;
 mod ledger;
 mod lookup;

@@ -23,7 +23,8 @@ use crate::mirror::contracts::{
     MirrorView, MirroredRepository, ModelChange, Models, ParkedChange, RowTaker,
 };
 use crate::mirror::{
-    ApprovalOutcome, LedgerEntry, LogTime, MirrorError, MirrorSummary, PendingDeletions,
+    ApprovalOutcome, IncrementalPass, LedgerEntry, LogTime, MirrorError, MirrorSummary,
+    PendingDeletions,
 };
 use crate::model::RawAnswer;
 use crate::model::shape::MirrorShape;
@@ -282,6 +283,13 @@ impl Administration for SqliteReading {
 
     fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>> {
         Box::pin(self.ask(move |reader| reader.ledger(repository)))
+    }
+
+    fn incremental_ledger(
+        &self,
+        repository: RepositoryId,
+    ) -> MirrorFuture<'_, Vec<IncrementalPass>> {
+        Box::pin(self.ask(move |reader| reader.incremental_ledger(repository)))
     }
 
     fn pending_deletions(

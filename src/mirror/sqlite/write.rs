@@ -20,9 +20,26 @@ const DROPPED_AT_ONCE: u32 = 1000;
 
 /// What a page brings.
 #[derive(Debug, Default)]
-struct PageChanges<'a> {
+pub(super) struct PageChanges<'a> {
     found: Vec<ItemChange<'a>>,
     changed: ChangeCounts,
+}
+
+impl PageChanges<'_> {
+    /// How many of each kind.
+    pub(super) fn changed(&self) -> ChangeCounts {
+        self.changed
+    }
+
+    /// Whether it changes nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The changes, for the log.
+    pub(super) fn entries(&self) -> impl Iterator<Item = LogEntry<'_>> {
+        self.found.iter().map(LogEntry::of_item)
+    }
 }
 
 /// An item that is not as it was.
@@ -42,12 +59,15 @@ pub(super) fn page(
 ) -> Result<(ChangeCounts, Option<Sequence>), WriteError> {
     // Looked for before the transaction that writes, because its durability depends on what is
     // found. Nobody else writes items.
-    let PageChanges { found, changed } =
-        store.read(|transaction| changes_of(transaction, repository, page))?;
+    let found = store.read(|transaction| {
+        let rules = ComparisonRules::of(page, first_pass_done(transaction, repository)?);
+        changes_of(transaction, repository, rules, diff::rows(page))
+    })?;
+    let changed = found.changed();
     let durability = if found.is_empty() { Durability::Lazy } else { Durability::Synced };
     store.write(durability, |transaction| {
         let of_pass = LogAppender::new(repository, page.iteration, page.ts_ms);
-        let last = of_pass.append(transaction, found.iter().map(LogEntry::of_item))?;
+        let last = of_pass.append(transaction, found.entries())?;
         ledger::count(transaction, repository, page.iteration, page.ts_ms, changed)?;
         ledger::set_statistics(transaction, repository, page.iteration, &page.statistics)?;
         ledger::save_checkpoint(transaction, repository, page)?;
@@ -55,20 +75,28 @@ pub(super) fn page(
     })
 }
 
-fn changes_of<'a>(
+/// Whether any pass over the repository has come to its end.
+pub(super) fn first_pass_done(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
-    page: &'a PageOfItems,
-) -> Result<PageChanges<'a>, WriteError> {
-    let first_pass_done = transaction
+) -> Result<bool, WriteError> {
+    let done = transaction
         .prepare_cached("SELECT first_pass_done FROM repository WHERE id = ?1")?
         .query_row([repository.0.cast_signed()], |row| row.get(0))
-        .optional()?
-        .unwrap_or(false);
-    let rules = ComparisonRules::of(page, first_pass_done);
+        .optional()?;
+    Ok(done.unwrap_or(false))
+}
+
+/// What the rows of a page mean for the copy, each with whether it counts where it is as it was.
+pub(super) fn changes_of<'a>(
+    transaction: &Transaction<'_>,
+    repository: RepositoryId,
+    rules: ComparisonRules<'_>,
+    rows: impl Iterator<Item = (&'a Item, bool)>,
+) -> Result<PageChanges<'a>, WriteError> {
     let mut body = transaction.prepare_cached("SELECT after FROM change WHERE sequence = ?1")?;
     let mut page_changes = PageChanges::default();
-    let rows: Vec<(&Item, bool)> = diff::rows(page).collect();
+    let rows: Vec<(&Item, bool)> = rows.collect();
     let ids: Vec<&ItemId> = rows.iter().map(|(item, _)| &item.id).collect();
     let stored = lookup::stored(transaction, repository, &ids)?;
     for ((item, newly_seen), stored) in rows.into_iter().zip(stored) {
@@ -130,7 +158,7 @@ pub(super) fn delete(
 
 /// One change on its way into the log.
 #[derive(Debug)]
-struct LogEntry<'a> {
+pub(super) struct LogEntry<'a> {
     id: &'a ItemId,
     op: Op,
     previous: Option<i64>,
@@ -147,20 +175,20 @@ impl<'a> LogEntry<'a> {
 
 /// The log, as one pass adds to it.
 #[derive(Debug)]
-struct LogAppender {
+pub(super) struct LogAppender {
     repository: i64,
     iteration: i64,
     ts_ms: i64,
 }
 
 impl LogAppender {
-    fn new(repository: RepositoryId, iteration: Iteration, ts_ms: i64) -> Self {
+    pub(super) fn new(repository: RepositoryId, iteration: Iteration, ts_ms: i64) -> Self {
         let (repository, iteration) = (repository.0.cast_signed(), iteration.0.cast_signed());
         Self { repository, iteration, ts_ms }
     }
 
     /// Adds changes, and keeps the copy to them; returns the last one.
-    fn append<'a>(
+    pub(super) fn append<'a>(
         &self,
         transaction: &Transaction<'_>,
         entries: impl Iterator<Item = LogEntry<'a>>,

@@ -12,7 +12,7 @@ const LONGEST_WANTED: usize = 500;
 
 /// Tables, views and indexes of the stores and of a snapshot, and functions of SQLite that stand where
 /// tables stand. Sorted.
-const OURS: [&str; 51] = [
+const OURS: [&str; 53] = [
     "attribute",
     "attributes",
     "change",
@@ -31,6 +31,8 @@ const OURS: [&str; 51] = [
     "feeds",
     "generate_series",
     "history",
+    "incremental_mark",
+    "incremental_pass",
     "instance",
     "item",
     "item_id",

@@ -179,6 +179,7 @@ fn the_mirrors_figures_are_in_it_or_why_they_are_not() {
             suspects: 0,
             held: None,
             passes: Vec::new(),
+            incremental: Vec::new(),
         };
         Ok(MirrorSummary { repositories: vec![repository], ..summary() })
     };

@@ -61,6 +61,7 @@ fn kept() -> MirrorSummary {
             first: Vec::new(),
         }),
         passes: Vec::new(),
+        incremental: Vec::new(),
     };
     MirrorSummary { storage: storage(4096, 0), repositories: vec![repository], ..summary() }
 }

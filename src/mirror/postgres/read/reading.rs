@@ -22,7 +22,8 @@ use crate::mirror::contracts::{
 use crate::mirror::postgres::numbers::signed;
 use crate::mirror::postgres::{PostgresPool, models, published};
 use crate::mirror::{
-    ApprovalOutcome, LedgerEntry, LogTime, MirrorError, MirrorSummary, PendingDeletions,
+    ApprovalOutcome, IncrementalPass, LedgerEntry, LogTime, MirrorError, MirrorSummary,
+    PendingDeletions,
 };
 use crate::model::RawAnswer;
 use crate::model::shape::MirrorShape;
@@ -261,6 +262,15 @@ impl Administration for PostgresReading {
     fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>> {
         Box::pin(async move {
             Ok(self.ask(|client| Box::pin(summary::ledger(client, repository))).await?)
+        })
+    }
+
+    fn incremental_ledger(
+        &self,
+        repository: RepositoryId,
+    ) -> MirrorFuture<'_, Vec<IncrementalPass>> {
+        Box::pin(async move {
+            Ok(self.ask(|client| Box::pin(summary::incremental_ledger(client, repository))).await?)
         })
     }
 

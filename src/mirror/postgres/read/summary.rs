@@ -13,8 +13,8 @@ use crate::mirror::postgres::error::PostgresError;
 use crate::mirror::postgres::numbers::signed;
 use crate::mirror::postgres::retention::SIZE;
 use crate::mirror::{
-    CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, LedgerEntry, LogBounds, MirrorSummary,
-    PassStatistics, RepositorySummary, StorageUse,
+    CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, IncrementalPass, LedgerEntry, LogBounds,
+    MirrorSummary, PassStatistics, RepositorySummary, StorageUse,
 };
 
 /// How many entries of the ledger are told of each repository.
@@ -43,8 +43,10 @@ pub(super) async fn summary(
     let newest = newest(&transaction, dropped_through, last).await?;
     let mut repositories = repositories(&transaction).await?;
     let mut passes = passes(&transaction).await?;
+    let mut incremental = incremental(&transaction).await?;
     for repository in &mut repositories {
         repository.passes = passes.remove(&repository.id).unwrap_or_default();
+        repository.incremental = incremental.remove(&repository.id).unwrap_or_default();
         let id = repository.id;
         if let Some(held) = repository.held.as_mut().filter(|held| held.approved < held.count) {
             held.first = held::first_waiting(&transaction, id, FIRST_HELD).await?;
@@ -147,6 +149,7 @@ fn repository(row: &Row) -> Result<RepositorySummary, PostgresError> {
         suspects: optional(row, 4)?.unwrap_or_default(),
         held,
         passes: Vec::new(),
+        incremental: Vec::new(),
     })
 }
 
@@ -215,5 +218,65 @@ fn entry(row: &Row) -> Result<LedgerEntry, PostgresError> {
         held: whole(row, 15)?,
         certified: column(row, 16)?,
         reason: column(row, 17)?,
+    })
+}
+
+/// The columns of an incremental pass, in the order in which [`incremental_pass`] reads them.
+const INCREMENTAL_PASS: &str = "iteration, started_ms, ended_ms, pages, requests, distinct_ids, \
+    created, updated, unchanged";
+
+/// The incremental passes of a repository, the newest first.
+pub(super) async fn incremental_ledger(
+    client: &Client,
+    repository: RepositoryId,
+) -> Result<Vec<IncrementalPass>, PostgresReadError> {
+    let rows = client
+        .query_typed(
+            &format!(
+                "SELECT {INCREMENTAL_PASS} FROM incremental_pass WHERE repository = $1 \
+                 ORDER BY number DESC"
+            ),
+            &[(&signed(repository.0), Type::INT8)],
+        )
+        .await?;
+    Ok(rows.iter().map(incremental_pass).collect::<Result<_, _>>()?)
+}
+
+/// The newest incremental passes of each repository, the newest first.
+async fn incremental(
+    client: &(impl GenericClient + Sync),
+) -> Result<HashMap<RepositoryId, Vec<IncrementalPass>>, PostgresReadError> {
+    let rows = client
+        .query_typed(
+            &format!(
+                "SELECT {INCREMENTAL_PASS}, repository.id FROM repository CROSS JOIN LATERAL ( \
+                    SELECT * FROM incremental_pass AS pass WHERE pass.repository = repository.id \
+                    ORDER BY number DESC LIMIT $1 \
+                 ) AS newest ORDER BY repository.id, number DESC"
+            ),
+            &[(&NEWEST_PASSES, Type::INT8)],
+        )
+        .await?;
+    let mut passes: HashMap<RepositoryId, Vec<IncrementalPass>> = HashMap::new();
+    for row in &rows {
+        passes.entry(RepositoryId(whole(row, 9)?)).or_default().push(incremental_pass(row)?);
+    }
+    Ok(passes)
+}
+
+fn incremental_pass(row: &Row) -> Result<IncrementalPass, PostgresError> {
+    Ok(IncrementalPass {
+        iteration: Iteration(whole(row, 0)?),
+        started_ms: column(row, 1)?,
+        ended_ms: column(row, 2)?,
+        pages: whole(row, 3)?,
+        requests: whole(row, 4)?,
+        items: whole(row, 5)?,
+        changed: ChangeCounts {
+            created: whole(row, 6)?,
+            updated: whole(row, 7)?,
+            deleted: 0,
+            unchanged: whole(row, 8)?,
+        },
     })
 }

@@ -15,8 +15,8 @@ use crate::domain::{Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::sqlite::error::OpenError;
 use crate::mirror::sqlite::key::OwnedSqlItemId;
 use crate::mirror::{
-    CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, LedgerEntry, LogError, MirrorSummary,
-    PassStatistics, RepositorySummary, StorageUse,
+    CertifiedPass, ChangeCounts, ChangeHead, HeldSummary, IncrementalPass, LedgerEntry, LogError,
+    MirrorSummary, PassStatistics, RepositorySummary, StorageUse,
 };
 
 /// How many entries of the ledger are told of each repository.
@@ -56,6 +56,14 @@ impl SqliteReader {
     /// The passes of a repository, the newest first.
     pub(crate) fn ledger(&self, repository: RepositoryId) -> Result<Vec<LedgerEntry>, ReadError> {
         ledger(&self.connection, repository, -1)
+    }
+
+    /// The incremental passes of a repository, the newest first.
+    pub(crate) fn incremental_ledger(
+        &self,
+        repository: RepositoryId,
+    ) -> Result<Vec<IncrementalPass>, ReadError> {
+        incremental(&self.connection, repository, -1)
     }
 }
 
@@ -114,7 +122,16 @@ fn repository(connection: &Connection, row: &Row<'_>) -> Result<RepositorySummar
         held.first = held::first_waiting(connection, id, FIRST_HELD)?;
     }
     let passes = ledger(connection, id, NEWEST_PASSES)?;
-    Ok(RepositorySummary { id, items: whole(row, 1)?, certified, suspects, held, passes })
+    let incremental = incremental(connection, id, NEWEST_PASSES)?;
+    Ok(RepositorySummary {
+        id,
+        items: whole(row, 1)?,
+        certified,
+        suspects,
+        held,
+        passes,
+        incremental,
+    })
 }
 
 /// The newest passes in the ledger, the newest first; -1: all.
@@ -130,6 +147,35 @@ fn ledger(
          ORDER BY iteration DESC LIMIT ?2",
     )?;
     let passes = statement.query_map((signed(repository.0), most), entry)?;
+    Ok(passes.collect::<Result<_, _>>()?)
+}
+
+/// The newest incremental passes in the ledger, likewise.
+fn incremental(
+    connection: &Connection,
+    repository: RepositoryId,
+    most: i64,
+) -> Result<Vec<IncrementalPass>, ReadError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT iteration, started_ms, ended_ms, pages, requests, distinct_ids, created, updated, \
+         unchanged FROM incremental_pass WHERE repository = ?1 ORDER BY number DESC LIMIT ?2",
+    )?;
+    let passes = statement.query_map((signed(repository.0), most), |row| {
+        Ok(IncrementalPass {
+            iteration: Iteration(whole(row, 0)?),
+            started_ms: row.get(1)?,
+            ended_ms: row.get(2)?,
+            pages: whole(row, 3)?,
+            requests: whole(row, 4)?,
+            items: whole(row, 5)?,
+            changed: ChangeCounts {
+                created: whole(row, 6)?,
+                updated: whole(row, 7)?,
+                deleted: 0,
+                unchanged: whole(row, 8)?,
+            },
+        })
+    })?;
     Ok(passes.collect::<Result<_, _>>()?)
 }
 

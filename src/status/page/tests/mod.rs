@@ -64,6 +64,7 @@ fn summary() -> MirrorSummary {
             approved: 1000,
             first: (5..10).map(ItemId::Integer).collect(),
         }),
+        incremental: Vec::new(),
         passes: vec![
             entry(13, None, None),
             entry(12, Some(NOW_MS - 3 * MINUTE_MS), None),
@@ -77,6 +78,7 @@ fn summary() -> MirrorSummary {
         suspects: 0,
         held: None,
         passes: Vec::new(),
+        incremental: Vec::new(),
     };
     MirrorSummary {
         storage: storage(19_084_083, 4 << 20),

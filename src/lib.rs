@@ -106,7 +106,7 @@
 //! | a snapshot is one instant with every value and every key sound, whole or not there | `mirror::snapshot_file`, `tests/it/snapshot` |
 //! | a feed loses nothing and keeps the order of each item, whatever its receiver answers and whenever it is killed; a batch is the same at every try | `feed::tests` as properties |
 //! | a webhook's batch has its id at every try, whatever is done to the daemon at which step; what one is sent to is an address that it may | `tests/it/webhooks/`, `http::address_policy` |
-//! | a batch to Kafka is committed as a whole before the cursor moves, whatever brokers do, and nothing of an earlier daemon comes after what a later one sends | `feed::kafka::tests`, `tests/it/kafka` |
+//! | a batch to Kafka is committed as a whole before the cursor moves, whatever brokers do, and nothing of a daemon that was killed comes after what the next one sends | `feed::kafka::tests`, `tests/it/kafka` |
 //! | a file of a feed is the log, without half a line or a double, after `kill -9` too; the log waits for it, as long as it says and there is room | `tests/it/feeds.rs`, `tests/it/holding.rs` |
 //! | a view by name only ever gains columns, its names are never ambiguous, and both stores say the same in it | `model::shape`, `mirror::contract`, `mirror::postgres::tests` |
 //! | the four views say what the log says, in both stores | `mirror::contract`, `tests/it/views.rs` |

@@ -255,6 +255,7 @@ async fn what_to_do_is_told_for_the_receiver_that_a_feed_has() {
     for (feed_type, own, other) in [
         (FeedType::File, "ReadWritePaths=", "allow_addresses"),
         (FeedType::Webhook, "allow_addresses", "ReadWritePaths="),
+        (FeedType::Kafka, "brokers", "ReadWritePaths="),
     ] {
         let progress: Arc<Progress> = Arc::default();
         let reporting = FeedReporting::new(FeedName::of("shop"), feed_type, Arc::clone(&progress));

@@ -73,6 +73,11 @@ struct ShopReceiver {
 }
 
 impl Receiver for ShopReceiver {
+    /// One that shuts others out is the only one that writes: so has Kafka it.
+    fn needs_stored_batch(&self) -> bool {
+        shop(|shop| shop.shuts_out.is_none())
+    }
+
     fn prepare<'a>(&'a mut self, _: &'a Batch) -> DeliveryFuture<'a> {
         Box::pin(async {
             if let Some(time) = shop(|shop| shop.shuts_out)

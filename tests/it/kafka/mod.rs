@@ -4,8 +4,8 @@
 //! That broker fences: it refuses a producer whose successor has begun. It does not isolate: what a transaction
 //! has sent that was never committed is read all the same, at whatever level of isolation. So doubles are seen
 //! here that a reader of what is committed would not see on Apache Kafka; what is judged is that nothing is
-//! missing, that the order of each item is kept over them, and that nothing of an earlier daemon comes after what
-//! a later one has sent.
+//! missing, that the order of each item is kept over them, and that nothing of a daemon that was killed comes
+//! after what the next one has sent. No two daemons deliver at once here.
 
 mod broker;
 mod deliveries;

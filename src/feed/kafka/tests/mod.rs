@@ -6,8 +6,8 @@
 //! like what was committed, whatever the isolation. It does check a producer's epoch and the sequences of its
 //! batches. So what is shown here is the client's part: that a delivery which has succeeded is in the log as a
 //! whole, once, in order, and before anything of a later one; that it is succeeded by a committed transaction
-//! alone; and what follows from each error. That the brokers refuse what is left of an earlier producer is
-//! shown against a broker that does (`tests/it/kafka`).
+//! alone; and what follows from each error. That the brokers refuse what an earlier producer still sends is
+//! theirs to do, and not shown here.
 
 mod answers;
 mod faults;

@@ -28,7 +28,9 @@ pub(super) struct ShownRepositories {
     selection: FeedSelection,
     style: LineStyle,
     shown: HashMap<RepositoryId, ShownRepository>,
-    /// Attributes of the feed that no model has and that items have.
+    /// The attributes of the feed, each beside itself as JSON.
+    quoted: Vec<(String, String)>,
+    /// Those that no model has and that items have.
     members: BTreeSet<(RepositoryId, String)>,
 }
 
@@ -42,9 +44,12 @@ struct ShownRepository {
 
 impl ShownRepositories {
     pub(super) fn new(reader: Arc<dyn MirrorReader>, settings: Arc<FeedSettings>) -> Self {
+        let selection = settings.selection();
+        let quote = |text: &String| (text.clone(), serde_json::Value::from(&**text).to_string());
         Self {
             reader,
-            selection: settings.selection(),
+            quoted: selection.attributes.iter().flatten().map(quote).collect(),
+            selection,
             style: settings.style(),
             settings,
             shown: HashMap::new(),
@@ -67,8 +72,13 @@ impl ShownRepositories {
         {
             return Ok(None);
         }
-        self.note_members(&change);
         self.look_up(change.repository).await?;
+        if change.op == Op::Update
+            && let Some(body) = &change.after
+            && self.note_members(change.repository, body)
+        {
+            self.look_up(change.repository).await?;
+        }
         let Some(shown) = self.shown.get(&change.repository) else { return Ok(None) };
         let belongs = self.selection.takes(&change, &shown.watched);
         Ok(belongs.then(|| self.style.line(change, &shown.presentation)))
@@ -85,15 +95,18 @@ impl ShownRepositories {
     /// The attributes that the feed is told of and that no repository of it has. None where a repository
     /// has not been read yet, or nothing is known of one: it may have them.
     pub(super) async fn unknown_attributes(&mut self) -> Result<Vec<String>, MirrorError> {
-        let Some(attributes) = &self.selection.attributes else { return Ok(Vec::new()) };
-        let mut unknown: Vec<&String> =
-            attributes.iter().filter(|it| !self.members.iter().any(|(_, of)| of == *it)).collect();
+        if self.quoted.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut wanted: BTreeSet<RepositoryId> =
             self.settings.repositories.iter().map(|it| it.id).collect();
         wanted.retain(|id| self.selection.takes_repository(*id));
         wanted.extend(self.selection.repositories.iter().flatten());
-        let repositories = self.reader.snapshot(None).await?.repositories().await?;
-        let own = repositories.into_iter().filter(|it| self.selection.takes_repository(it.id));
+        let snapshot = self.reader.snapshot(None).await?;
+        let mut own = snapshot.repositories().await?;
+        own.retain(|it| self.selection.takes_repository(it.id));
+        let mut unknown: Vec<String> = self.quoted.iter().map(|(text, _)| text.clone()).collect();
+        let mut read = Vec::with_capacity(own.len());
         for repository in own {
             let configured = self.configured(repository.id);
             if !are_told(repository.model.as_ref(), configured) {
@@ -102,35 +115,50 @@ impl ShownRepositories {
             let naming = naming::naming(repository.model.map(|kept| kept.model), configured);
             unknown.retain(|text| !naming.knows(text));
             wanted.remove(&repository.id);
+            read.push(repository.id);
         }
-        let unknown = unknown.into_iter().filter(|_| wanted.is_empty());
-        Ok(unknown.cloned().collect())
+        if !wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        // No model has all that items have: what the log has shown is forgotten at each start.
+        for repository in read {
+            unknown.retain(|text| !self.members.iter().any(|(_, of)| of == text));
+            if unknown.is_empty() {
+                break;
+            }
+            for (_, body) in snapshot.items(repository, None).await?.items {
+                self.note_members(repository, &body);
+            }
+        }
+        unknown.retain(|text| !self.members.iter().any(|(_, of)| of == text));
+        Ok(unknown)
     }
 
-    /// Takes note of members of an item that the feed is told of as attributes. No model has all of them.
-    fn note_members(&mut self, change: &Change) {
-        let (Some(attributes), Some(body)) = (&self.selection.attributes, &change.after) else {
-            return;
-        };
-        if change.op != Op::Update {
-            return;
-        }
-        for text in attributes {
-            let member = (change.repository, text.clone());
-            let quoted = serde_json::Value::from(text.as_str()).to_string();
-            // A first look that costs little: it may be the text of a value, or a member of one.
-            if self.members.contains(&member)
+    /// Takes note of those members of an item that the feed is told of as attributes and that its model does
+    /// not have, whether there is any that was not known.
+    fn note_members(&mut self, repository: RepositoryId, body: &[u8]) -> bool {
+        let naming = self.shown.get(&repository).map(|shown| &shown.presentation.naming);
+        let mut found = Vec::new();
+        for (text, quoted) in &self.quoted {
+            let member = (repository, text.clone());
+            // A look that costs little comes first: it may be the text of a value, or a member of one.
+            if naming.is_some_and(|naming| naming.knows(text))
+                || self.members.contains(&member)
                 || !body.windows(quoted.len()).any(|it| it == quoted.as_bytes())
             {
                 continue;
             }
             if members::of(body).is_ok_and(|own| own.iter().any(|it| *it.name == **text)) {
-                self.members.insert(member);
-                // What is watched is made out anew.
-                self.shown.clear();
-                return;
+                found.push(member);
             }
         }
+        if found.is_empty() {
+            return false;
+        }
+        self.members.extend(found);
+        // What is watched is made out anew.
+        self.shown.remove(&repository);
+        true
     }
 
     /// Sees that it is known how the items of a repository are shown.

@@ -84,6 +84,13 @@ async fn updates_come_until_it_is_known_what_an_attribute_is_called_and_a_wrong_
         assert_eq!(received(), [2, 3]);
     })
     .await;
+    // So it is where the log has nothing new to show it by.
+    feed.beside(&memory, async {
+        sleep(SECOND).await;
+        assert!(!feed.tells("feed shop"));
+        assert_eq!(received(), [2, 3]);
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

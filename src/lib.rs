@@ -118,7 +118,8 @@
 //! | what comes from outside is read as independent readers read it | `fuzz/` |
 //! | a damaged state of a pass is never taken up | `pager::proof::checkpoint`, `fuzz/` |
 //! | the bill of materials names exactly what is linked | `tests/sbom.rs` |
-//! | no secret leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
+//! | no secret of the login leaves the process, however a server spells it | `tests/it/secrets.rs`, `client::tests::secrets` |
+//! | what a feed's receiver throws back of its URL or password is masked as it is written, meant or sent | `settings::masked_url`, `feed::kafka::settings`, `tests/it/webhooks/answers.rs` |
 //! | an answer of the wrong shape is never an empty page | `client::tests` |
 //! | a record that cannot be read costs itself and the certificate, and nothing is guessed | `client::tests::unreadable`, `pager::proof::overlap` |
 //! | nothing hidden from the eye reaches a terminal, the log or the page | `text::visible`, `telemetry::visible` |

@@ -12,8 +12,8 @@ use toml::Value;
 use crate::json::{JsonPointer, PointerError};
 use crate::settings::codec::{Codec, Input, InvalidValue, Parsed, invalid};
 use crate::settings::error::quoted;
-use crate::settings::secret::Secret;
-use crate::settings::sensitivity::{MASK, Sensitivity, type_name};
+use crate::settings::secret::{MASK, Secret};
+use crate::settings::sensitivity::{Sensitivity, type_name};
 
 /// The longest name of a schema, in bytes (PostgreSQL).
 const LONGEST_SCHEMA: usize = 63;

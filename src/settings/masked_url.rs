@@ -7,8 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// What stands in the place of a secret.
-const MASK: &str = "***";
+use super::secret::MASK;
 
 /// A URL that shows its scheme, host and port, and no more.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// What stands for a secret wherever something is shown.
+pub const MASK: &str = "***";
+
 /// A password or token. `Debug` says nothing of it, there is no `Display` and no `Serialize`; the
 /// only way to the text is [`Secret::expose`], which is easy to search for.
 #[derive(Clone, Default, PartialEq, Eq)]

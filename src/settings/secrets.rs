@@ -19,8 +19,8 @@ use super::environment::Environment;
 use super::error::SettingSource;
 use super::parser::{ParseResult, Parser};
 use super::schema::ConfigKey;
-use super::secret::Secret;
-use super::sensitivity::{MASK, Sensitivity};
+use super::secret::{MASK, Secret};
+use super::sensitivity::Sensitivity;
 use super::trusted_file;
 
 /// The variable in which systemd names the directory of a service's credentials.

@@ -5,10 +5,7 @@ use url::Url;
 
 use super::error::quoted;
 use super::masked_url::MaskedUrl;
-use super::secret::Secret;
-
-/// What stands for a secret wherever a configuration is shown.
-pub const MASK: &str = "***";
+use super::secret::{MASK, Secret};
 
 /// What an error may repeat of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

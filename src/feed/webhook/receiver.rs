@@ -1,9 +1,9 @@
 //! Sends batches to a URL.
 //!
 //! Guarantees: the id of a batch is the same at every try; a batch is delivered by an answer of 2xx and by
-//! nothing else; no error shows the URL's path, a key or a header.
+//! nothing else; no error shows a key or a header, nor more of the URL than its host, unless the receiver says
+//! it in other words ([`MaskedUrl::redact`]).
 
-use std::error::Error;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use crate::feed::receiver::{DeliveryFuture, DeliveryRefusal, Receiver};
 use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use crate::http::{AddressPolicy, HttpError, HttpErrorKind, PostClient, SetupError};
 use crate::task::clock;
+use crate::telemetry::event::Chain;
 use crate::text::name;
 
 /// The most characters of an answer that people are told.
@@ -113,13 +114,22 @@ impl Receiver for WebhookReceiver {
 }
 
 /// The same of the feed's own keys: who builds the client knows those of the server alone.
-fn own_keys(error: &SetupError) -> String {
-    error.to_string().replace("server.", "feed.")
+pub(super) fn own_keys(error: &SetupError) -> String {
+    let told = error.to_string();
+    match error {
+        // What comes after the key is a file's name, which may have that in it.
+        SetupError::Unreadable { .. } | SetupError::Unusable { .. } => {
+            told.strip_prefix("server.").map_or_else(|| told.clone(), |rest| format!("feed.{rest}"))
+        }
+        SetupError::Proxy | SetupError::NoAuthorities | SetupError::Setup { .. } => {
+            told.replace("server.", "feed.")
+        }
+    }
 }
 
 /// An error and what lies beneath it.
 fn told(error: &HttpError) -> String {
-    let mut told = match &error.kind {
+    let told = match &error.kind {
         HttpErrorKind::Connect => "no connection".to_owned(),
         HttpErrorKind::Timeout(_) => "no answer in time".to_owned(),
         HttpErrorKind::Tls(fault) => fault.to_string(),
@@ -127,10 +137,8 @@ fn told(error: &HttpError) -> String {
         HttpErrorKind::TooLarge { .. } | HttpErrorKind::Other => "the request failed".to_owned(),
         HttpErrorKind::Malformed { what } => what.clone(),
     };
-    let mut source = error.source.as_deref().map(|source| source as &dyn Error);
-    while let Some(error) = source {
-        told = format!("{told}: {error}");
-        source = error.source();
+    match &error.source {
+        Some(source) => format!("{told}: {}", Chain(&**source)),
+        None => told,
     }
-    told
 }

@@ -5,11 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use super::receiver::own_keys;
 use super::*;
 use crate::config::{Environment, Secret, ServerConfig, SigningKeys, load_text};
 use crate::domain::{ItemId, Op, RepositoryId, Sequence};
 use crate::feed::batch::{Batch, FeedLine};
 use crate::feed::receiver::{DeliveryRefusal, Receiver as _};
+use crate::http::SetupError;
 
 const KEY: [u8; 32] = [3; 32];
 
@@ -133,4 +135,13 @@ async fn a_name_or_an_address_that_leads_inside_is_not_connected_to() {
         assert!(reason.contains("allow_addresses"), "{reason}");
     }
     assert!(!format!("{:?}", receiver("http://a.example/T0PSECRET", "", &[])).contains("PSECRET"));
+}
+
+#[test]
+fn a_fault_of_a_setup_names_the_keys_of_the_feed_and_the_file_as_it_is() {
+    let (key, path) = ("server.ca_file", std::path::PathBuf::from("/x/server.pem"));
+    let error = SetupError::Unusable { key, path, what: "holds no certificate" };
+    assert_eq!(own_keys(&error), "feed.ca_file: /x/server.pem holds no certificate");
+    let told = own_keys(&SetupError::NoAuthorities);
+    assert!(told.starts_with("feed.url: ") && told.ends_with("set feed.ca_file"), "{told}");
 }

@@ -104,7 +104,10 @@ fn check_type(parser: &mut Parser, path: &str) {
         }
     }
     if feed_type == FeedType::Kafka {
-        return check_properties(parser, path);
+        if let Some(properties) = properties {
+            check_properties(parser, path, &properties);
+        }
+        return;
     }
     let secret = parser.peek(path, FeedConfig::key("secret"), &SECRET);
     if let Some(Err(fault)) = secret.map(|secret| SigningKeys::read(&secret)) {
@@ -117,9 +120,7 @@ fn check_type(parser: &mut Parser, path: &str) {
 }
 
 /// Warns of properties that work but should be known.
-fn check_properties(parser: &mut Parser, path: &str) {
-    let key = FeedConfig::key("properties");
-    let Some(properties) = parser.peek(path, key, &KAFKA_PROPERTIES) else { return };
+fn check_properties(parser: &mut Parser, path: &str, properties: &KafkaProperties) {
     let key = format!("{path}.properties");
     if properties.shows_password() {
         let message = "sends the password so that the network can read it: sasl_ssl, or SCRAM-SHA-512, hides it";

@@ -70,12 +70,7 @@ impl ParkedItems {
     /// Takes note that these are not parked any more.
     pub fn unpark(&mut self, sequences: &[Sequence]) {
         let gone: BTreeSet<&Sequence> = sequences.iter().collect();
-        for parked in self.items.values_mut() {
-            let before = parked.sequences.len();
-            parked.sequences.retain(|sequence| !gone.contains(sequence));
-            self.count -= before - parked.sequences.len();
-        }
-        self.items.retain(|_, parked| !parked.sequences.is_empty());
+        self.keep(|sequence| !gone.contains(sequence));
     }
 
     /// Takes note that nothing is; returns what was.
@@ -123,9 +118,14 @@ impl ParkedItems {
 
     /// Takes note that what is parked up to this change is no more.
     pub fn drop_through(&mut self, last: Sequence) {
+        self.keep(|sequence| *sequence > last);
+    }
+
+    /// Forgets all others.
+    fn keep(&mut self, is_kept: impl Fn(&Sequence) -> bool) {
         for parked in self.items.values_mut() {
             let before = parked.sequences.len();
-            parked.sequences.retain(|sequence| *sequence > last);
+            parked.sequences.retain(&is_kept);
             self.count -= before - parked.sequences.len();
         }
         self.items.retain(|_, parked| !parked.sequences.is_empty());

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::{Batch, FeedLine};
+use super::batch::FeedLine;
 use super::cut::{BatchLimits, ParkedItems};
 use crate::domain::{ItemId, RepositoryId, Sequence};
 
@@ -111,15 +111,6 @@ pub struct FeedCursor {
     pub parked: ParkedItems,
 }
 
-/// What follows from a batch that the receiver finds unfit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UnfitOutcome {
-    /// A half of it is next.
-    Halved,
-    /// It was this one change, which is parked now.
-    Parked(FeedLine),
-}
-
 impl FeedCursor {
     /// How large the next batch may be.
     pub fn limits(&self, configured: BatchLimits) -> BatchLimits {
@@ -178,21 +169,20 @@ impl FeedCursor {
         unparked
     }
 
-    /// Takes note that the receiver finds the stored batch unfit; `sequence` is what its first change is
-    /// parked under.
-    pub fn unfit(&mut self, batch: &Batch, sequence: Sequence) -> UnfitOutcome {
-        if let [only] = batch.lines.as_slice() {
-            if !self.advance().is_empty() {
-                self.parked.refuse(only.repository, &only.item);
-            }
-            self.place.narrowed = None;
-            self.parked.park(only.repository, only.item.clone(), sequence);
-            return UnfitOutcome::Parked(FeedLine { sequence, ..only.clone() });
-        }
-        let left = batch.lines.len();
+    /// Takes note that the receiver finds the stored batch unfit, of so many changes: a half of it is next.
+    pub fn halve(&mut self, left: usize) {
         self.place.narrowed = Some(NarrowedBatches { count: left.div_ceil(2), left });
         self.place.batch = None;
-        UnfitOutcome::Halved
+    }
+
+    /// Takes note that the receiver finds the one change of the stored batch unfit: it is parked under its
+    /// sequence.
+    pub fn park(&mut self, only: &FeedLine) {
+        if !self.advance().is_empty() {
+            self.parked.refuse(only.repository, &only.item);
+        }
+        self.place.narrowed = None;
+        self.parked.park(only.repository, only.item.clone(), only.sequence);
     }
 
     /// Takes note that the one change of the stored batch is given up.
@@ -205,12 +195,10 @@ impl FeedCursor {
     /// Begins a reading of all items, or goes on behind this change where there is none. What was parked
     /// is not any more: the reading has later versions of it. Returns it.
     pub fn begin_reading(&mut self, at: Sequence, now_ms: i64) -> Vec<Sequence> {
-        self.pass(at);
-        (self.place.batch, self.place.narrowed) = (None, None);
+        let unparked = self.begin_log(at);
         // Where there has been no change there is no item.
         self.place.reading = (at > Sequence(0)).then(|| FeedReading::new(at, now_ms));
-        self.place.held_through = Sequence(0);
-        self.parked.take_all()
+        unparked
     }
 
     /// Begins with the log behind what it has dropped; returns what is not parked any more.

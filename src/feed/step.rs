@@ -19,6 +19,15 @@ use crate::telemetry::event;
 /// So many changes that are held are put down at once.
 const MOST_HELD: usize = 1000;
 
+/// What came of sending a batch.
+enum Sent {
+    /// It is delivered; where the receiver is now, if it keeps that.
+    Delivered(Option<String>),
+    /// Somebody else has written the feed, or delivers it.
+    NotOurs,
+    Refused(DeliveryRefusal),
+}
+
 impl FeedTask {
     /// Delivers the next batch, or waits for what may come.
     pub(super) async fn step(
@@ -133,11 +142,11 @@ impl FeedTask {
         let reading = lane.run(Until::Within(2 * AHEAD_WITHIN), reading);
         let sending = async {
             match self.send(it, batch).await? {
-                Ok(Some(place)) => {
+                Sent::Delivered(place) => {
                     self.delivered(reporting, it, batch, (place, begun)).await.map(Ok)
                 }
-                Ok(None) => Ok(Ok(AfterStep::Reload)),
-                Err(refusal) => Ok(Err(refusal)),
+                Sent::NotOurs => Ok(Ok(AfterStep::Reload)),
+                Sent::Refused(refusal) => Ok(Err(refusal)),
             }
         };
         let (sent, _) = tokio::join!(sending, reading);
@@ -148,12 +157,8 @@ impl FeedTask {
         sent
     }
 
-    /// Sends a batch, which is put down before. `None`: somebody else has written the feed.
-    async fn send(
-        &self,
-        it: &mut Delivering<'_>,
-        batch: &Batch,
-    ) -> Result<Result<Option<Option<String>>, DeliveryRefusal>, Interruption> {
+    /// Sends a batch, which is put down before.
+    async fn send(&self, it: &mut Delivering<'_>, batch: &Batch) -> Result<Sent, Interruption> {
         let made = it
             .receiver
             .take()
@@ -161,7 +166,9 @@ impl FeedTask {
         let mut receiver = match made {
             Ok(receiver) => receiver,
             // It is made anew at each try: what is in its way may be seen to meanwhile.
-            Err(reason) => return Ok(Err(DeliveryRefusal::Later { reason, after: None })),
+            Err(reason) => {
+                return Ok(Sent::Refused(DeliveryRefusal::Later { reason, after: None }));
+            }
         };
         let answer = self.send_to(&mut *receiver, it, batch).await;
         it.receiver = Some(receiver);
@@ -173,22 +180,25 @@ impl FeedTask {
         receiver: &mut dyn Receiver,
         it: &mut Delivering<'_>,
         batch: &Batch,
-    ) -> Result<Result<Option<Option<String>>, DeliveryRefusal>, Interruption> {
+    ) -> Result<Sent, Interruption> {
         let place = match self.answer(receiver.prepare(batch)).await? {
             Ok(place) => place,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Sent::Refused(refusal)),
         };
         if receiver.has_shut_out() && !self.is_still_ours(it).await? {
-            return Ok(Ok(None));
+            return Ok(Sent::NotOurs);
         }
         let is_news = place.is_some() && place != it.kept.cursor.place.receiver;
         if is_news {
             it.kept.cursor.place.receiver = place;
         }
         if (is_news || receiver.needs_stored_batch()) && !self.save_progress(it).await? {
-            return Ok(Ok(None));
+            return Ok(Sent::NotOurs);
         }
-        Ok(self.answer(receiver.deliver(batch)).await?.map(Some))
+        Ok(match self.answer(receiver.deliver(batch)).await? {
+            Ok(place) => Sent::Delivered(place),
+            Err(refusal) => Sent::Refused(refusal),
+        })
     }
 
     /// What a receiver answers; that it does not in time, where something keeps it.

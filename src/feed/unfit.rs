@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::Batch;
+use super::batch::{Batch, FeedLine};
 use super::delivering::{
     AfterStep, Delivering, HALVING_PAUSE, Interruption, LEAST_FRACTION, MOST_REFUSED,
     PARKING_PAUSE, STORE_WITHIN,
 };
 use super::kept::{KeptFeed, MOST_PARKED};
-use super::place::{BatchContent, UnfitOutcome};
+use super::place::BatchContent;
 use super::reporting::FeedReporting;
 use super::task::FeedTask;
-use crate::domain::Sequence;
 use crate::mirror::ParkedChange;
 use crate::telemetry::event::{self, ChangeParked};
 
@@ -26,8 +25,7 @@ impl FeedTask {
         reason: String,
     ) -> Result<AfterStep, Interruption> {
         let [only] = batch.lines.as_slice() else {
-            let first = batch.lines.first().map_or(Sequence(0), |line| line.sequence);
-            it.kept.cursor.unfit(batch, first);
+            it.kept.cursor.halve(batch.lines.len());
             return self.pause_for(&it.kept, HALVING_PAUSE).await;
         };
         if it.memory.refused >= MOST_REFUSED {
@@ -55,9 +53,8 @@ impl FeedTask {
         let is_told = it.memory.refusals.failed(Instant::now());
         let mut parked = std::mem::take(&mut it.held);
         if let Some(sequence) = sequence {
-            let UnfitOutcome::Parked(line) = it.kept.cursor.unfit(batch, sequence) else {
-                return Ok(AfterStep::Next);
-            };
+            let line = FeedLine { sequence, ..only.clone() };
+            it.kept.cursor.park(&line);
             if is_told {
                 event::change_parked(ChangeParked {
                     feed: self.name(),

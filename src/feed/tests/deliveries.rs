@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::super::batch::{Batch, FeedLine, batch_id};
 use super::super::cut::{BatchLimits, CutBatch, ParkedItems, cut};
-use super::super::place::{BatchContent, FeedCursor, FeedPlace, StoredBatch, UnfitOutcome};
+use super::super::place::{BatchContent, FeedCursor, FeedPlace, StoredBatch};
+use super::find_unfit;
 use crate::domain::{ItemId, Op, RepositoryId, Sequence};
 
 const ROUNDS: usize = 20_000;
@@ -178,10 +179,7 @@ proptest! {
             }
             let mut parked = None;
             if is_unfit {
-                let first = batch.lines[0].sequence;
-                if let UnfitOutcome::Parked(line) = cursor.unfit(&batch, first) {
-                    parked = Some(line);
-                }
+                parked = find_unfit(&mut cursor, &batch.lines, None);
             } else {
                 cursor.delivered(batch.lines.len(), Some("there".to_owned()));
             }
@@ -279,8 +277,7 @@ fn one_change_among_a_thousand_that_the_receiver_does_not_take_is_found_in_few_t
             cursor.delivered(lines.len(), None);
             continue;
         }
-        let batch = Batch { id: String::new(), lines };
-        if let UnfitOutcome::Parked(parked) = cursor.unfit(&batch, batch.lines[0].sequence) {
+        if let Some(parked) = find_unfit(&mut cursor, &lines, None) {
             assert_eq!(parked.sequence, Sequence(777));
             break;
         }
@@ -348,10 +345,9 @@ proptest! {
                 continue;
             }
             if is_refused {
-                let batch = Batch { id: String::new(), lines };
-                let outcome = cursor.unfit(&batch, batch.lines[0].sequence);
+                let outcome = find_unfit(&mut cursor, &lines, None);
                 kept.save(&cursor, &[]);
-                if let UnfitOutcome::Parked(line) = outcome {
+                if let Some(line) = outcome {
                     let before = kept.parked.get(&line.sequence.0).map(|it| it.1);
                     kept.parked.insert(line.sequence.0, (line.item.clone(), before.flatten()));
                     let item = &line.item;

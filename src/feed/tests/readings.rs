@@ -6,9 +6,8 @@ use proptest::prelude::*;
 
 use super::super::batch::{Batch, FeedLine, batch_id};
 use super::super::cut::{BatchLimits, ParkedItems, cut};
-use super::super::place::{
-    BatchContent, FeedCursor, FeedPlace, FeedReading, StoredBatch, UnfitOutcome,
-};
+use super::super::place::{BatchContent, FeedCursor, FeedPlace, FeedReading, StoredBatch};
+use super::find_unfit;
 use crate::domain::{ItemId, Op, RepositoryId, Sequence};
 
 const AT: Sequence = Sequence(77);
@@ -85,7 +84,7 @@ proptest! {
             let before = cursor.clone();
             if !is_refused {
                 cursor.delivered(batch.lines.len(), None);
-            } else if let UnfitOutcome::Parked(line) = cursor.unfit(&batch, Sequence(3))
+            } else if let Some(line) = find_unfit(&mut cursor, &batch.lines, Some(Sequence(3)))
                 && kills.clone().next() != Some(true)
             {
                 parked.push(line);

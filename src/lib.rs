@@ -83,6 +83,7 @@
 //! | a report of `learn` holds no text of the server's | `learn::report` by its types, `learn::shape` as a property, `tests/it/learn.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
 //! | no deletion is false, whatever is searched for; too many are held back; an approval is for what was announced, or for what is named of it | `pager::proof::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
+//! | an incremental pass creates and updates, in one transaction with how far it has come; it deletes nothing, and the pass under way is as if it had not been | `mirror::contract` beside a model, `mirror::postgres::tests::known_pages` |
 //! | items are compared as JSON, exactly | `json::canonical::tests` |
 //! | a strange, newer or locked database is left byte for byte as it was | `mirror::sqlite::tests` |
 //! | the WAL is bounded, however long somebody reads | `mirror::sqlite::tests`, `tests/it/asking` |

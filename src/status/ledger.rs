@@ -3,7 +3,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mirror::LedgerEntry;
+use crate::mirror::{IncrementalPass, LedgerEntry};
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PassKind {
+    /// It reads the whole repository, and proves.
+    #[default]
+    Whole,
+    /// It reads what changed lately.
+    Incremental,
+}
 
 /// One pass in the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +38,7 @@ pub struct PassStatus {
     pub held: u64,
     pub certified: bool,
     pub reason: Option<String>,
+    pub kind: PassKind,
 }
 
 impl From<&LedgerEntry> for PassStatus {
@@ -51,6 +63,26 @@ impl From<&LedgerEntry> for PassStatus {
             held: pass.held,
             certified: pass.certified,
             reason: pass.reason.clone(),
+            kind: PassKind::Whole,
+        }
+    }
+}
+
+impl From<&IncrementalPass> for PassStatus {
+    fn from(pass: &IncrementalPass) -> Self {
+        let changed = pass.changed;
+        Self {
+            iteration: pass.iteration.0,
+            started_at_ms: pass.started_ms,
+            ended_at_ms: Some(pass.ended_ms),
+            pages: pass.pages,
+            requests: pass.requests,
+            distinct_ids: pass.items,
+            created: changed.created,
+            updated: changed.updated,
+            unchanged: changed.unchanged,
+            kind: PassKind::Incremental,
+            ..Self::default()
         }
     }
 }

@@ -19,7 +19,8 @@ use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
 use crate::mirror::retention::RetentionFloor;
 use crate::mirror::{
     ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, IncrementalPass,
-    Interrupted, LedgerEntry, MirrorError, PageOfItems, PassStatistics, ResumePoint, UnseenItems,
+    Interrupted, LedgerEntry, MirrorError, MirrorErrorKind, PageOfItems, PassStatistics,
+    ResumePoint, UnseenItems,
 };
 
 /// Changes dropped in one call.
@@ -429,5 +430,19 @@ fn under_way(iteration: Iteration, started_ms: i64) -> LedgerEntry {
         held: 0,
         certified: false,
         reason: None,
+    }
+}
+
+/// Sees that a sequence is one of the log.
+pub(super) fn within(
+    sequence: Sequence,
+    dropped: Sequence,
+    last: Sequence,
+) -> Result<(), MirrorError> {
+    let error = |kind| Err(MirrorError::new(kind, "", format!("not in the log: {sequence}")));
+    match sequence {
+        _ if sequence < dropped => error(MirrorErrorKind::Dropped),
+        _ if sequence > last => error(MirrorErrorKind::Ahead),
+        _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::memory::Memory;
+use super::memory::{Memory, within};
 use crate::domain::{Change, IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
@@ -436,16 +436,6 @@ fn page<'a>(
     let items: Vec<_> = later.take(PAGE).map(|(id, body)| (id.clone(), body)).collect();
     let last = items.last().filter(|_| items.len() == PAGE).map(|(id, _)| id.clone());
     ItemsPage { items, scanned_through: last }
-}
-
-/// Sees that a sequence is one of the log.
-fn within(sequence: Sequence, dropped: Sequence, last: Sequence) -> Result<(), MirrorError> {
-    let error = |kind| Err(MirrorError::new(kind, "", format!("not in the log: {sequence}")));
-    match sequence {
-        _ if sequence < dropped => error(MirrorErrorKind::Dropped),
-        _ if sequence > last => error(MirrorErrorKind::Ahead),
-        _ => Ok(()),
-    }
 }
 
 fn answer<'a, T: Send + 'a>(answer: Result<T, MirrorError>) -> MirrorFuture<'a, T> {

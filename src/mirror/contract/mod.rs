@@ -4,6 +4,7 @@
 mod feed_holds;
 mod feed_leases;
 mod feeds;
+mod incremental;
 mod instants;
 mod leases;
 mod model;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::MirrorContent;
+use super::incremental::ModelIncremental;
 use super::steps::{Body, MirrorStep, all_ids};
 use crate::domain::{Change, IdSet, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::{
@@ -65,9 +66,15 @@ pub(super) struct Passes {
     seen: Vec<Vec<u8>>,
     pub(super) suspects: IdSet,
     pub(super) held: Option<HeldDeletions>,
+    pub(super) incremental: ModelIncremental,
 }
 
 impl Passes {
+    /// The pass that the changes of an incremental one stand under: the one under way, or the last.
+    pub(super) fn incremental_iteration(&self) -> u64 {
+        self.last.unwrap_or(1)
+    }
+
     fn iteration(&self) -> u64 {
         match self.last {
             Some(last) if self.under_way => last,
@@ -128,11 +135,20 @@ impl Model {
                 (passes.saved, passes.seen) = Default::default();
                 writer(repository).begin_pass(Iteration(iteration), now).await.unwrap();
             }
-            MirrorStep::Page { repository, rows, seen } => {
+            MirrorStep::Page { .. } | MirrorStep::Incremental { .. } => {
                 // A follower is told of what it changes.
                 let last = Sequence(self.log.len() as u64);
                 let news = reader.wait_for_news(last);
-                self.page(&*writer(repository), repository, rows, seen).await;
+                match step {
+                    MirrorStep::Page { repository, rows, seen } => {
+                        self.page(&*writer(repository), repository, rows, seen).await;
+                    }
+                    MirrorStep::Incremental { repository, rows, mark, ends } => {
+                        let writer = &*writer(repository);
+                        self.incremental(writer, repository, rows, (mark, ends)).await;
+                    }
+                    _ => {}
+                }
                 if self.log.len() as u64 > last.0 {
                     let told = timeout(TOLD_WITHIN, news).await.expect("nobody is told").unwrap();
                     assert_eq!(told.0, self.log.len() as u64);
@@ -143,7 +159,7 @@ impl Model {
                 let mut deleted = 0;
                 for id in items.iter().collect::<BTreeSet<_>>() {
                     if self.items.contains_key(&(repository, id.clone())) {
-                        self.change(repository, id, Op::Delete, None);
+                        self.change(repository, iteration, id, Op::Delete, None);
                         deleted += 1;
                     }
                 }
@@ -250,8 +266,7 @@ impl Model {
         seen: Vec<u8>,
     ) {
         let passes = self.passes.entry(repository).or_default();
-        let (iteration, first_op) =
-            (passes.enter(self.now), if passes.any_done { Op::Create } else { Op::Read });
+        let iteration = passes.enter(self.now);
         let statistics = &mut passes.statistics;
         statistics.pages += 1;
         statistics.requests += 2;
@@ -261,6 +276,30 @@ impl Model {
         passes.saved = Some((self.now, state.clone()));
         passes.seen.extend((!seen.is_empty()).then(|| seen.clone()));
 
+        let changed = self.take_rows(repository, iteration, &rows);
+        self.passes.entry(repository).or_default().changed.add(changed);
+        let page = PageOfItems {
+            iteration: Iteration(iteration),
+            ts_ms: self.now,
+            newly_seen: rows.iter().map(|row| row.2).collect(),
+            items: rows.into_iter().map(|(id, body, _)| Item::new(id, body.bytes())).collect(),
+            ignore: Arc::new(["/ignored".parse().unwrap()]),
+            member_changes: Arc::default(),
+            statistics,
+            checkpoint: Checkpoint { state, seen },
+        };
+        assert_eq!(writer.write_page(Arc::new(page)).await.unwrap(), changed);
+    }
+
+    /// Takes the rows of a page, each with whether it counts where it is as it was; what they change.
+    pub(super) fn take_rows(
+        &mut self,
+        repository: u64,
+        iteration: u64,
+        rows: &[(ItemId, Body, bool)],
+    ) -> ChangeCounts {
+        let any_done = self.passes.get(&repository).is_some_and(|passes| passes.any_done);
+        let first_op = if any_done { Op::Create } else { Op::Read };
         let mut changed = ChangeCounts::default();
         for (place, (id, body, _)) in rows.iter().enumerate() {
             let twins = || rows.iter().enumerate().filter(|(_, row)| row.0 == *id);
@@ -277,23 +316,12 @@ impl Model {
                 None => first_op,
             };
             *(if known.is_some() { &mut changed.updated } else { &mut changed.created }) += 1;
-            self.change(repository, id, op, Some(*body));
+            self.change(repository, iteration, id, op, Some(*body));
         }
-        self.passes.entry(repository).or_default().changed.add(changed);
-        let page = PageOfItems {
-            iteration: Iteration(iteration),
-            ts_ms: self.now,
-            newly_seen: rows.iter().map(|row| row.2).collect(),
-            items: rows.into_iter().map(|(id, body, _)| Item::new(id, body.bytes())).collect(),
-            ignore: Arc::new(["/ignored".parse().unwrap()]),
-            member_changes: Arc::default(),
-            statistics,
-            checkpoint: Checkpoint { state, seen },
-        };
-        assert_eq!(writer.write_page(Arc::new(page)).await.unwrap(), changed);
+        changed
     }
 
-    fn change(&mut self, repository: u64, id: &ItemId, op: Op, body: Option<Body>) {
+    fn change(&mut self, repository: u64, iteration: u64, id: &ItemId, op: Op, body: Option<Body>) {
         let key = (repository, id.clone());
         let before = match body {
             Some(body) => self.items.insert(key, (body.value, body.bytes().to_vec())),
@@ -304,7 +332,7 @@ impl Model {
             repository: RepositoryId(repository),
             item: id.clone(),
             op,
-            iteration: Iteration(self.passes[&repository].iteration()),
+            iteration: Iteration(iteration),
             ts_ms: self.now,
             before: before.map(|(_, bytes)| bytes),
             after: body.map(|body| body.bytes().to_vec()),
@@ -323,6 +351,7 @@ impl Model {
             Interrupted { saved_ms, statistics, state, seen }
         });
         assert_eq!(resume_point.interrupted, interrupted);
+        assert_eq!(resume_point.mark, passes.incremental.mark);
         let there = self.items.keys().filter(|(of, _)| *of == repository);
         let suspects = UnseenItems {
             items: there.count() as u64,

@@ -183,6 +183,10 @@ async fn ledger(model: &Model, reader: &dyn MirrorReader) {
             })
             .collect();
         assert_eq!(found, expected, "repository {repository}");
+        let found = reader.incremental_ledger(RepositoryId(repository)).await.unwrap();
+        let of = model.passes.get(&repository).map(|passes| &passes.incremental.ended);
+        let expected: Vec<_> = of.into_iter().flatten().rev().copied().collect();
+        assert_eq!(found, expected, "repository {repository}");
     }
 }
 

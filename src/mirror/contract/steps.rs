@@ -16,6 +16,13 @@ pub(in crate::mirror) enum MirrorStep {
         rows: Vec<(ItemId, Body, bool)>,
         seen: Vec<u8>,
     },
+    /// A page of an incremental pass, which may be its last.
+    Incremental {
+        repository: u64,
+        rows: Vec<(ItemId, Body)>,
+        mark: Option<Vec<u8>>,
+        ends: bool,
+    },
     Delete {
         repository: u64,
         items: Vec<ItemId>,
@@ -72,7 +79,12 @@ pub(in crate::mirror) fn any_steps() -> impl Strategy<Value = Vec<MirrorStep>> {
 fn any_step() -> impl Strategy<Value = MirrorStep> {
     let ids = |most| prop::collection::vec(any_id(), 0..most);
     let row = (any_id(), any_body(), any::<bool>());
+    let marks = prop::option::of(prop::collection::vec(any::<u8>(), 0..3));
+    let incremental_rows = prop::collection::vec((any_id(), any_body()), 0..6);
     prop_oneof![
+        3 => (1_u64..3, incremental_rows, marks, any::<bool>()).prop_map(
+            |(repository, rows, mark, ends)| MirrorStep::Incremental { repository, rows, mark, ends }
+        ),
         1 => (1_u64..3).prop_map(|repository| MirrorStep::Begin { repository }),
         6 => (1_u64..3, prop::collection::vec(row, 0..8), prop::collection::vec(any::<u8>(), 0..3))
             .prop_map(|(repository, rows, seen)| MirrorStep::Page { repository, rows, seen }),

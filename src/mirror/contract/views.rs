@@ -3,6 +3,7 @@
 use super::model::{Model, ModelPass};
 use crate::domain::{Change, Op};
 use crate::json::canonical;
+use crate::mirror::ChangeCounts;
 
 /// A row, each column as text; `None`: null.
 pub(in crate::mirror) type ViewRow = Vec<Option<String>>;
@@ -52,6 +53,7 @@ pub(in crate::mirror) const VIEWS: [(&str, &[&str]); 4] = [
             "unchanged",
             "certified",
             "reason",
+            "kind",
         ],
     ),
 ];
@@ -67,7 +69,7 @@ pub(super) fn compare(model: &Model, found: Views) {
         items: sorted(items_of(model)),
         changes: sorted(model.log[model.dropped..].iter().map(of_change).collect()),
         history: sorted(history_of(model)),
-        passes: sorted(model.ledger().iter().map(of_pass).collect()),
+        passes: sorted(passes_of(model)),
     };
     assert_eq!(found.items, expected.items);
     assert_eq!(found.changes, expected.changes);
@@ -146,6 +148,24 @@ fn next_of<'a>(model: &'a Model, change: &Change) -> Option<&'a Change> {
     model.log.iter().filter(same).find(|it| it.sequence > change.sequence)
 }
 
+/// The whole passes and the incremental ones.
+fn passes_of(model: &Model) -> Vec<ViewRow> {
+    let mut rows: Vec<ViewRow> = model.ledger().iter().map(of_pass).collect();
+    for (repository, passes) in &model.passes {
+        rows.extend(passes.incremental.ended.iter().map(|pass| {
+            let ChangeCounts { created, updated, deleted, unchanged } = pass.changed;
+            let numbers =
+                [pass.pages, pass.requests, pass.items, created, updated, deleted, unchanged, 0];
+            let mut row = vec![Some(repository.to_string()), Some(pass.iteration.to_string())];
+            row.extend([Some(at(pass.started_ms)), Some(at(pass.ended_ms))]);
+            row.extend(numbers.map(|number| Some(number.to_string())));
+            row.extend([None, Some("incremental".to_owned())]);
+            row
+        }));
+    }
+    rows
+}
+
 fn of_pass(pass: &ModelPass) -> ViewRow {
     let ModelPass { repository, iteration, started, ended, statistics, changed, certified, reason } =
         pass;
@@ -162,7 +182,7 @@ fn of_pass(pass: &ModelPass) -> ViewRow {
     let mut row = vec![Some(repository.to_string()), Some(iteration.to_string())];
     row.extend([Some(at(*started)), ended.map(at)]);
     row.extend(numbers.map(|number| Some(number.to_string())));
-    row.push(reason.clone());
+    row.extend([reason.clone(), Some("whole".to_owned())]);
     row
 }
 

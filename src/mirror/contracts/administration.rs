@@ -16,7 +16,6 @@ pub trait Administration: Send + Sync {
     fn ledger(&self, repository: RepositoryId) -> MirrorFuture<'_, Vec<LedgerEntry>>;
 
     /// Its incremental passes that have ended, likewise.
-    #[expect(dead_code, reason = "for the path that tells of passes")]
     fn incremental_ledger(
         &self,
         repository: RepositoryId,

@@ -100,6 +100,7 @@ impl MirrorView {
                 ("unchanged", Number),
                 ("certified", Truth),
                 ("reason", Text),
+                ("kind", Text),
             ],
         }
     }

@@ -96,7 +96,8 @@ pub trait Mirror: Debug + Send + Sync + 'static {
 ///   power cut loses nothing of a call that gave out a sequence or ended a pass;
 /// - so the fold of all changes is the copy, at every instant, and sequences neither repeat nor
 ///   skip, in the order of the commits;
-/// - a call may be repeated after an error;
+/// - a call may be repeated after an error, and nothing else is called before that, but `load`: a
+///   store that cannot tell what became of a call finds out when it comes again;
 /// - the calls of one writer come one at a time; those of several may come at once.
 pub trait RepositoryWriter: Debug + Send + Sync {
     /// Where the repository stands. Called once before anything else is asked, and again after a

@@ -283,7 +283,9 @@ fn begin(
     let is_empty: bool = transaction.query_row(
         "SELECT dropped_through = 0 AND NOT EXISTS (SELECT 1 FROM change)
          AND NOT EXISTS (SELECT 1 FROM item) AND NOT EXISTS (SELECT 1 FROM repository)
-         AND NOT EXISTS (SELECT 1 FROM pass) FROM log",
+         AND NOT EXISTS (SELECT 1 FROM pass)
+         AND NOT EXISTS (SELECT 1 FROM incremental_pass)
+         AND NOT EXISTS (SELECT 1 FROM incremental_mark) FROM log",
         [],
         |row| row.get(0),
     )?;

@@ -5,8 +5,8 @@ use rusqlite::{Row, ToSql, Transaction};
 use super::write_error::WriteError;
 use super::{feeds, models, published};
 use crate::mirror::transfer::{
-    CheckpointRecord, PASS_NUMBERS, PassRecord, RepositoryRecord, SeenRecord, StateRecords,
-    SuspectsRecord,
+    CheckpointRecord, INCREMENTAL_NUMBERS, IncrementalPassRecord, MarkRecord, PASS_NUMBERS,
+    PassRecord, RepositoryRecord, SeenRecord, StateRecords, SuspectsRecord,
 };
 
 /// Reads all of it.
@@ -32,6 +32,15 @@ pub(super) fn read(transaction: &Transaction<'_>) -> Result<StateRecords, WriteE
              created, updated, deleted, unchanged, suspects, held FROM pass",
             pass,
         )?,
+        incremental_passes: rows(
+            transaction,
+            "SELECT repository, number, iteration, started_ms, ended_ms, pages, requests,
+             distinct_ids, created, updated, unchanged FROM incremental_pass",
+            incremental_pass,
+        )?,
+        marks: rows(transaction, "SELECT repository, mark FROM incremental_mark", |row| {
+            Ok(MarkRecord { repository: row.get(0)?, mark: row.get(1)? })
+        })?,
         suspects: rows(
             transaction,
             "SELECT repository, suspects, suspect_count, held, held_count, held_iteration, held_ms,
@@ -95,10 +104,26 @@ fn pass(row: &Row<'_>) -> rusqlite::Result<PassRecord> {
     })
 }
 
+fn incremental_pass(row: &Row<'_>) -> rusqlite::Result<IncrementalPassRecord> {
+    let mut numbers = [0; INCREMENTAL_NUMBERS];
+    for (column, number) in (5..).zip(&mut numbers) {
+        *number = row.get(column)?;
+    }
+    Ok(IncrementalPassRecord {
+        repository: row.get(0)?,
+        number: row.get(1)?,
+        iteration: row.get(2)?,
+        started_ms: row.get(3)?,
+        ended_ms: row.get(4)?,
+        numbers,
+    })
+}
+
 /// Writes all of it, in place of what is there.
 pub(super) fn write(transaction: &Transaction<'_>, state: &StateRecords) -> Result<(), WriteError> {
     transaction.execute_batch(
         "DELETE FROM repository; DELETE FROM pass; DELETE FROM suspects;
+         DELETE FROM incremental_pass; DELETE FROM incremental_mark;
          DELETE FROM checkpoint; DELETE FROM seen;
          DELETE FROM model; DELETE FROM model_answer; DELETE FROM model_change;
          DELETE FROM published_view; DELETE FROM published_column;
@@ -133,6 +158,19 @@ pub(super) fn write(transaction: &Transaction<'_>, state: &StateRecords) -> Resu
         let numbers = it.numbers.iter().map(|number| number as &dyn ToSql);
         let all: Vec<&dyn ToSql> = head.into_iter().chain(numbers).collect();
         statement.execute(&all[..])?;
+    }
+    let mut statement = transaction.prepare(
+        "INSERT INTO incremental_pass (repository, number, iteration, started_ms, ended_ms, pages,
+         requests, distinct_ids, created, updated, unchanged)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    for it in &state.incremental_passes {
+        let head = [it.repository, it.number, it.iteration, it.started_ms, it.ended_ms];
+        statement.execute(rusqlite::params_from_iter(head.into_iter().chain(it.numbers)))?;
+    }
+    let mut statement = transaction.prepare("INSERT INTO incremental_mark VALUES (?1, ?2)")?;
+    for it in &state.marks {
+        statement.execute((it.repository, &it.mark))?;
     }
     let mut statement = transaction.prepare(
         "INSERT INTO suspects (repository, suspects, suspect_count, held, held_count,

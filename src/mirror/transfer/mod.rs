@@ -15,8 +15,9 @@ mod tests;
 pub use contract::{TransferSource, TransferTarget};
 pub use error::TransferError;
 pub use records::{
-    ChangeRecord, CheckpointRecord, FeedRecord, ItemRecord, ItemRecords, MirrorExtent, ModelRecord,
-    PASS_NUMBERS, PassRecord, PublishedView, RepositoryRecord, SeenRecord, StateRecords,
-    SuspectsRecord, TransferCursor, TransferOrigin,
+    ChangeRecord, CheckpointRecord, FeedRecord, INCREMENTAL_NUMBERS, IncrementalPassRecord,
+    ItemRecord, ItemRecords, MarkRecord, MirrorExtent, ModelRecord, PASS_NUMBERS, PassRecord,
+    PublishedView, RepositoryRecord, SeenRecord, StateRecords, SuspectsRecord, TransferCursor,
+    TransferOrigin,
 };
 pub use run::{RepositoryDigest, TransferProgress, transfer};

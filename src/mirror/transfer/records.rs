@@ -49,6 +49,10 @@ pub struct StateRecords {
     pub repositories: Vec<RepositoryRecord>,
     /// The ledger.
     pub passes: Vec<PassRecord>,
+    /// The ledger of incremental passes.
+    pub incremental_passes: Vec<IncrementalPassRecord>,
+    /// How far incremental passes have come.
+    pub marks: Vec<MarkRecord>,
     /// Suspects, and deletions that are held back.
     pub suspects: Vec<SuspectsRecord>,
     /// How to go on with passes that are under way.
@@ -99,6 +103,36 @@ pub struct PassRecord {
     pub certified: bool,
     /// Why it is not.
     pub reason: Option<String>,
+}
+
+/// How many numbers the ledger has of an incremental pass: pages, requests, distinct ids, created, updated
+/// and unchanged, in this order.
+pub const INCREMENTAL_NUMBERS: usize = 6;
+
+/// An entry of the ledger for an incremental pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncrementalPassRecord {
+    /// The repository.
+    pub repository: i64,
+    /// Its place among the others.
+    pub number: i64,
+    /// The whole pass that was under way, or the last one.
+    pub iteration: i64,
+    /// When it began.
+    pub started_ms: i64,
+    /// When it ended.
+    pub ended_ms: i64,
+    /// What was counted.
+    pub numbers: [i64; INCREMENTAL_NUMBERS],
+}
+
+/// How far the incremental passes of a repository have come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkRecord {
+    /// The repository.
+    pub repository: i64,
+    /// As the pager has it.
+    pub mark: Vec<u8>,
 }
 
 /// What is suspected and held back in a repository.

@@ -26,6 +26,7 @@ use crate::config::{RepositoryConfig, Secret};
 use crate::domain::{RepositoryId, Sequence};
 use crate::mirror::{MirrorError, MirrorReader};
 use crate::presentation::Presentation;
+use crate::status::ledger::PassKind;
 use crate::status::response::{plain_text, response};
 
 /// An answer, as a whole or made while it is read.
@@ -205,8 +206,13 @@ impl PullApi {
                 let lines = HistoryLines { mirror, server, sequences, presentation };
                 Ok(parts.with(LINES, dropped, Box::new(lines)))
             }
-            RepositoryPart::Passes => {
-                let lines = passes::lines(&mirror.ledger(repository).await?);
+            RepositoryPart::Passes(kind) => {
+                let lines = match kind {
+                    PassKind::Whole => passes::lines(&mirror.ledger(repository).await?),
+                    PassKind::Incremental => {
+                        passes::lines(&mirror.incremental_ledger(repository).await?)
+                    }
+                };
                 Ok(parts.with(LINES, None, Box::new(WholeItem::new(lines))))
             }
             RepositoryPart::HeldDeletions => {

@@ -6,6 +6,7 @@ use hyper::header::{ACCEPT, HeaderMap};
 use url::form_urlencoded;
 
 use crate::domain::{RepositoryId, Sequence};
+use crate::status::ledger::PassKind;
 use crate::text;
 
 /// Where the log of changes is.
@@ -50,7 +51,7 @@ pub(super) enum RepositoryPart {
     Item(String),
     History(String),
     HeldDeletions,
-    Passes,
+    Passes(PassKind),
 }
 
 /// Which changes are asked for.
@@ -100,17 +101,26 @@ pub(super) fn parse(
             (id, RepositoryPart::History(decoded(item)?))
         }
         ["repositories", id, "held-deletions"] => (id, RepositoryPart::HeldDeletions),
-        ["repositories", id, "passes"] => (id, RepositoryPart::Passes),
+        ["repositories", id, "passes"] => (id, RepositoryPart::Passes(PassKind::Whole)),
         _ => return Err(CallError::NoPath),
     };
     let repository = repository(id)?;
-    let mut names = false;
-    each_parameter(query, |name, value| match name {
-        "names" if part != RepositoryPart::Passes => {
-            names = flag(name, value)?;
-            Ok(())
+    let (mut names, mut part) = (false, part);
+    each_parameter(query, |name, value| {
+        match (name, &mut part) {
+            ("kind", RepositoryPart::Passes(kind)) => {
+                *kind = match value {
+                    "whole" => PassKind::Whole,
+                    "incremental" => PassKind::Incremental,
+                    _ => return Err(bad(name, "whole or incremental")),
+                };
+            }
+            ("names", part) if !matches!(part, RepositoryPart::Passes(_)) => {
+                names = flag(name, value)?;
+            }
+            _ => return Err(unknown(name)),
         }
-        _ => Err(unknown(name)),
+        Ok(())
     })?;
     Ok(PullCall::Repository(RepositoryCall { repository, part, names }))
 }

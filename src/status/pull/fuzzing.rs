@@ -9,6 +9,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use super::access;
 use super::call::{self, CallError, PullCall, RepositoryCall, RepositoryPart};
 use crate::config::Secret;
+use crate::status::ledger::PassKind;
 
 /// What a request was taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum FuzzedPull {
     Repository {
         /// Which.
         repository: u64,
-        /// What follows its number in the path, but for the item.
+        /// What follows its number in the path, but for the item; with its query where that is part of it.
         part: &'static str,
         /// The item.
         item: Option<String>,
@@ -68,7 +69,8 @@ pub fn pull_call(
                 RepositoryPart::Item(item) => ("items/ITEM", Some(item)),
                 RepositoryPart::History(item) => ("items/ITEM/history", Some(item)),
                 RepositoryPart::HeldDeletions => ("held-deletions", None),
-                RepositoryPart::Passes => ("passes", None),
+                RepositoryPart::Passes(PassKind::Whole) => ("passes?kind=whole", None),
+                RepositoryPart::Passes(PassKind::Incremental) => ("passes?kind=incremental", None),
             };
             Ok(FuzzedPull::Repository { repository: repository.0, part, item, names })
         }

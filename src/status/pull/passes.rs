@@ -1,10 +1,12 @@
 //! The passes of a repository, as the ledger has them.
 
-use crate::mirror::LedgerEntry;
 use crate::status::document::PassStatus;
 
 /// A line of JSON for each, with the members that a pass has in the status document.
-pub(super) fn lines(passes: &[LedgerEntry]) -> Vec<u8> {
+pub(super) fn lines<'a, T>(passes: &'a [T]) -> Vec<u8>
+where
+    PassStatus: From<&'a T>,
+{
     let mut lines = Vec::new();
     for pass in passes {
         // Plain fields become JSON, and memory takes what is written.

@@ -131,4 +131,9 @@ fn the_ledger_is_told(pulled: &Pulled) {
     assert_eq!(same, Some(newest));
     assert_eq!(pulled.get("/repositories/7/passes").status, 404);
     assert_eq!(pulled.get("/repositories/1/passes?names=true").status, 400);
+    assert!(told.iter().all(|it| it["kind"] == "whole"), "{told:?}");
+    assert_eq!(pulled.get("/repositories/1/passes?kind=whole").lines().len(), told.len());
+    let incremental = pulled.get("/repositories/1/passes?kind=incremental");
+    assert_eq!((incremental.status, incremental.text()), (200, ""));
+    assert_eq!(pulled.get("/repositories/1/passes?kind=certified").status, 400);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-use super::place::{Place, lease, page};
+use super::place::{Place, incremental_page, lease, page};
 use super::proxy::{Cut, Proxy};
 use crate::domain::{ItemId, Iteration, RepositoryId};
 use crate::mirror::postgres::{PostgresMirror, PostgresPool};
@@ -72,6 +72,10 @@ async fn nothing_is_written_once_another_has_the_lease() {
         let refused = writer.write_page(page(2, rows)).await;
         assert_eq!(kind(refused), MirrorErrorKind::Fenced);
     }
+    for rows in [&[(1, "{}")][..], &[(1, r#"{"a":1}"#)]] {
+        let refused = writer.write_incremental(incremental_page(2, rows)).await;
+        assert_eq!(kind(refused), MirrorErrorKind::Fenced);
+    }
     assert_eq!(kind(writer.begin_pass(Iteration(2), 200).await), MirrorErrorKind::Fenced);
     let deleted = writer.delete(Iteration(1), 200, vec![ItemId::Integer(1)]).await;
     assert_eq!(kind(deleted), MirrorErrorKind::Fenced);
@@ -79,6 +83,8 @@ async fn nothing_is_written_once_another_has_the_lease() {
     assert_eq!(kind(writer.load().await), MirrorErrorKind::Fenced);
     assert_eq!(place.content().await, before);
     let row = place.client().await;
+    let kept = "SELECT FROM incremental_pass UNION ALL SELECT FROM incremental_mark";
+    assert!(row.query(kept, &[]).await.unwrap().is_empty());
     let row = row.query_one("SELECT count(*), max(pages) FROM pass", &[]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
     // The same daemon, once it has it again: another generation.

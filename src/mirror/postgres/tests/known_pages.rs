@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::sleep;
 
-use super::place::{self, Place, lease};
+use super::place::{self, Place, incremental_page, lease};
 use super::proxy::{Cut, Proxy};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::postgres::{PostgresMirror, PostgresPool};
@@ -48,11 +48,42 @@ async fn items_of_a_known_page_are_looked_at_in_one_pass_of_sixteen() {
     assert_eq!((told.created, told.unchanged), (1, 1));
 }
 
+#[tokio::test]
+async fn a_page_is_no_longer_known_when_an_incremental_pass_has_changed_an_item_of_it() {
+    let Some(place) = Place::new() else { return };
+    let mirror = place.mirror();
+    let writer = mirror.writer(REPOSITORY, &lease());
+    writer.load().await.unwrap();
+    let rows = [(1, "{}"), (2, "{}")];
+    for iteration in 1..4 {
+        writer.write_page(page(iteration, 1, &rows)).await.unwrap();
+    }
+    let told = writer.write_incremental(incremental_page(1, &[(2, r#"{"a":1}"#)])).await.unwrap();
+    assert_eq!((told.updated, told.unchanged), (1, 0));
+    // The server has taken it back: whichever pass looks, that is a change.
+    let told = writer.write_page(page(4, 1, &rows)).await.unwrap();
+    assert_eq!((told.updated, told.unchanged), (1, 1));
+    // What an incremental pass finds as it was makes nothing unknown.
+    let (client, mut looked) = (place.client().await, 0);
+    for iteration in [5, 6] {
+        writer.write_incremental(incremental_page(iteration, &rows)).await.unwrap();
+        client.execute("DELETE FROM item WHERE id = '1'", &[]).await.unwrap();
+        looked += writer.write_page(page(iteration, 1, &rows)).await.unwrap().created;
+    }
+    assert!(looked < 2, "it is looked at in one pass of sixteen");
+}
+
 /// Something that befalls a writer.
 #[derive(Clone, Debug)]
 enum Event {
     /// It is given a page: the ids from here on, some of them, each with one of two bodies.
     Page {
+        first: i128,
+        count: i128,
+        turned: bool,
+    },
+    /// The same as a page of an incremental pass.
+    Incremental {
         first: i128,
         count: i128,
         turned: bool,
@@ -74,6 +105,8 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         8 => (0..IDS, 1_i128..4, prop::bool::weighted(0.2))
             .prop_map(|(first, count, turned)| Event::Page { first, count, turned }),
+        3 => (0..IDS, 1_i128..4, prop::bool::weighted(0.5))
+            .prop_map(|(first, count, turned)| Event::Incremental { first, count, turned }),
         1 => (0..IDS).prop_map(|id| Event::Delete { id }),
         2 => (cut, 0_i64..4).prop_map(|(cut, after)| Event::Break { cut, after }),
         1 => Just(Event::EndPass),
@@ -101,17 +134,24 @@ async fn all_is_as_in_the_model(place: &Place, events: Vec<Event>) {
     let mirror = PostgresMirror::new(PostgresPool::new(proxy.address.clone()).unwrap());
     let writer = mirror.writer(REPOSITORY, &lease());
     until_done(|| writer.load()).await;
+    let (mut incremental, mut mark) = (0, None);
     let mut model: BTreeMap<(u64, ItemId), Vec<u8>> = BTreeMap::new();
     let (mut iteration, mut number, mut changes) = (1, 0, 0);
     for event in &events {
         number += 1;
         match *event {
-            Event::Page { first, count, turned } => {
+            Event::Page { first, count, turned } | Event::Incremental { first, count, turned } => {
                 let body = if turned { r#"{"a":1}"# } else { "{}" };
                 let rows: Vec<(i128, &str)> =
                     (first..first + count).map(|id| (id % IDS, body)).collect();
-                let this = page(iteration, number, &rows);
-                until_done(|| writer.write_page(Arc::clone(&this))).await;
+                if matches!(event, Event::Page { .. }) {
+                    let this = page(iteration, number, &rows);
+                    until_done(|| writer.write_page(Arc::clone(&this))).await;
+                } else {
+                    let this = incremental_page(number, &rows);
+                    until_done(|| writer.write_incremental(Arc::clone(&this))).await;
+                    (incremental, mark) = (incremental + 1, this.mark.clone());
+                }
                 for (id, body) in rows {
                     let old = model.insert((1, ItemId::Integer(id)), body.into());
                     changes += usize::from(old.as_deref() != Some(body.as_bytes()));
@@ -139,6 +179,10 @@ async fn all_is_as_in_the_model(place: &Place, events: Vec<Event>) {
             Event::Load => drop(until_done(|| writer.load()).await),
         }
     }
+    // Each incremental pass is in the ledger once, however often it was asked for.
+    let there = "SELECT count(*), (SELECT mark FROM incremental_mark) FROM incremental_pass";
+    let there = place.client().await.query_one(there, &[]).await.unwrap();
+    assert_eq!((there.get::<_, i64>(0), there.get::<_, Option<Vec<u8>>>(1)), (incremental, mark));
     let content = place.content().await;
     assert_eq!(content.items, model);
     assert_eq!(content.changes.len(), changes);

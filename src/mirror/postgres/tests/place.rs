@@ -12,7 +12,9 @@ use super::address;
 use crate::domain::{Change, Item, ItemId, Iteration, Op, RepositoryId, Sequence};
 use crate::mirror::contract::MirrorContent;
 use crate::mirror::postgres::{PostgresAddress, PostgresMirror, PostgresPool, key, schema};
-use crate::mirror::{Checkpoint, Lease, PageOfItems, PassStatistics};
+use crate::mirror::{
+    Checkpoint, IncrementalEnd, IncrementalPage, Lease, PageOfItems, PassStatistics,
+};
 
 /// Who writes.
 pub(super) const OWNER: &str = "tests";
@@ -206,5 +208,28 @@ pub(super) fn page(number: u64, items: &[(i128, &str)]) -> Arc<PageOfItems> {
         member_changes: Arc::default(),
         statistics: PassStatistics { pages: number, ..PassStatistics::default() },
         checkpoint: Checkpoint { state: number.to_le_bytes().into(), seen: vec![1] },
+    })
+}
+
+/// A page of an incremental pass with these items, which is the only one of it; it leaves its number as the
+/// mark.
+pub(super) fn incremental_page(number: u64, items: &[(i128, &str)]) -> Arc<IncrementalPage> {
+    let PageOfItems { ts_ms, items, ignore, .. } = PageOfItems::clone(&page(number, items));
+    let count = items.len() as u64;
+    let end = IncrementalEnd {
+        started_ms: 50,
+        pages: 1,
+        requests: 2,
+        items: count,
+        ..IncrementalEnd::default()
+    };
+    Arc::new(IncrementalPage {
+        iteration: Iteration(1),
+        ts_ms,
+        items,
+        ignore,
+        member_changes: Arc::default(),
+        mark: Some(number.to_le_bytes().into()),
+        end: Some(end),
     })
 }

@@ -7,8 +7,8 @@ use super::target;
 use crate::mirror::postgres::error::PostgresError;
 use crate::mirror::postgres::{PostgresPool, feeds, models, published};
 use crate::mirror::transfer::{
-    CheckpointRecord, PASS_NUMBERS, PassRecord, RepositoryRecord, SeenRecord, StateRecords,
-    SuspectsRecord,
+    CheckpointRecord, INCREMENTAL_NUMBERS, IncrementalPassRecord, MarkRecord, PASS_NUMBERS,
+    PassRecord, RepositoryRecord, SeenRecord, StateRecords, SuspectsRecord,
 };
 
 /// Reads all of it.
@@ -25,6 +25,12 @@ pub(super) async fn read(pool: &PostgresPool) -> Result<StateRecords, PostgresEr
             created, updated, deleted, unchanged, suspects, held FROM pass",
     )
     .await?;
+    let incremental_passes = rows(
+        "SELECT repository, number, iteration, started_ms, ended_ms, pages, requests,
+            distinct_ids, created, updated, unchanged FROM incremental_pass",
+    )
+    .await?;
+    let marks = rows("SELECT repository, mark FROM incremental_mark").await?;
     let suspects = rows(
         "SELECT repository, suspects, suspect_count, held, held_count, held_iteration, held_ms,
             approved_items, approved_count, picked FROM suspects",
@@ -46,6 +52,10 @@ pub(super) async fn read(pool: &PostgresPool) -> Result<StateRecords, PostgresEr
             })
         })?,
         passes: all(&passes, pass)?,
+        incremental_passes: all(&incremental_passes, incremental_pass)?,
+        marks: all(&marks, |row| {
+            Ok(MarkRecord { repository: row.try_get(0)?, mark: row.try_get(1)? })
+        })?,
         suspects: all(&suspects, |row| {
             Ok(SuspectsRecord {
                 repository: row.try_get(0)?,
@@ -103,6 +113,21 @@ fn pass(row: &Row) -> Result<PassRecord, tokio_postgres::Error> {
     })
 }
 
+fn incremental_pass(row: &Row) -> Result<IncrementalPassRecord, tokio_postgres::Error> {
+    let mut numbers = [0; INCREMENTAL_NUMBERS];
+    for (column, number) in (5..).zip(&mut numbers) {
+        *number = row.try_get(column)?;
+    }
+    Ok(IncrementalPassRecord {
+        repository: row.try_get(0)?,
+        number: row.try_get(1)?,
+        iteration: row.try_get(2)?,
+        started_ms: row.try_get(3)?,
+        ended_ms: row.try_get(4)?,
+        numbers,
+    })
+}
+
 /// Writes all of it, in place of what is there.
 pub(super) async fn write(
     pool: &PostgresPool,
@@ -115,6 +140,7 @@ pub(super) async fn write(
     transaction
         .batch_execute(
             "DELETE FROM repository; DELETE FROM pass; DELETE FROM suspects;
+            DELETE FROM incremental_pass; DELETE FROM incremental_mark;
             DELETE FROM checkpoint; DELETE FROM seen;
             DELETE FROM model; DELETE FROM model_answer; DELETE FROM model_change;
             DELETE FROM published_view; DELETE FROM published_column;
@@ -163,6 +189,21 @@ pub(super) async fn write(
         rows.collect(),
     )
     .await?;
+    let rows = state.incremental_passes.iter().map(|it| {
+        let mut row: Vec<&(dyn ToSql + Sync)> =
+            vec![&it.repository, &it.number, &it.iteration, &it.started_ms, &it.ended_ms];
+        row.extend(it.numbers.iter().map(|number| number as &(dyn ToSql + Sync)));
+        row
+    });
+    put(
+        "INSERT INTO incremental_pass (repository, number, iteration, started_ms, ended_ms, pages,
+            requests, distinct_ids, created, updated, unchanged)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        rows.collect(),
+    )
+    .await?;
+    let rows = state.marks.iter().map(|it| vec![&it.repository as &(dyn ToSql + Sync), &it.mark]);
+    put("INSERT INTO incremental_mark (repository, mark) VALUES ($1, $2)", rows.collect()).await?;
     let rows = state.suspects.iter().map(|it| {
         vec![
             &it.repository as &(dyn ToSql + Sync),

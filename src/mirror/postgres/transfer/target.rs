@@ -21,6 +21,8 @@ const BEGUN: &str = "
 const IS_EMPTY: &str = "
     SELECT last = 0 AND dropped_through = 0 AND NOT EXISTS (SELECT FROM item)
         AND NOT EXISTS (SELECT FROM repository) AND NOT EXISTS (SELECT FROM pass)
+        AND NOT EXISTS (SELECT FROM incremental_pass)
+        AND NOT EXISTS (SELECT FROM incremental_mark)
     FROM log FOR UPDATE";
 
 const BEGIN: &str = "

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use super::*;
 use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    Administration, ApprovalOutcome, Checkpoint, EndOfPass, FeedHolds, HeldDeletions, Lease,
-    Mirror, PageOfItems, PassStatistics,
+    Administration, ApprovalOutcome, Checkpoint, EndOfPass, FeedHolds, HeldDeletions,
+    IncrementalEnd, IncrementalPage, Lease, Mirror, PageOfItems, PassStatistics,
 };
 
 const REPOSITORY: RepositoryId = RepositoryId(u64::MAX);
@@ -184,4 +184,78 @@ async fn an_approval_given_between_two_ends_holds_for_those_that_are_still_held(
     assert!(held.picked);
     writer.end_pass(EndOfPass { held: held_of(1..3), ..end(4, None) }).await.unwrap();
     assert!(!writer.any_approved().await.unwrap(), "none of those is left");
+}
+
+fn incremental(items: i128, body: &str, mark: &str) -> Arc<IncrementalPage> {
+    let item = |id| Item::new(ItemId::Integer(id), body.to_owned().into());
+    Arc::new(IncrementalPage {
+        iteration: Iteration(1),
+        ts_ms: 7,
+        items: (0..items).map(item).collect(),
+        ignore: Arc::new([]),
+        member_changes: Arc::default(),
+        mark: Some(mark.into()),
+        end: Some(IncrementalEnd {
+            started_ms: 6,
+            pages: 1,
+            requests: 1,
+            ..IncrementalEnd::default()
+        }),
+    })
+}
+
+#[tokio::test]
+async fn the_ledger_keeps_the_last_incremental_passes_beside_the_whole_ones() {
+    let place = Place::new();
+    let mirror = place.open();
+    let writer = mirror.writer(RepositoryId(1), &Lease::sole());
+    writer.begin_pass(Iteration(1), 1).await.unwrap();
+    for number in 0..1003 {
+        let page = incremental(1, "{}", &number.to_string());
+        writer.write_incremental(page).await.unwrap();
+    }
+    let kept = "SELECT concat(kind, ' ', count(*), ' ', sum(created)) FROM passes GROUP BY kind";
+    assert_eq!(ask(&place, kept), "incremental 1000 0; whole 1 0");
+    let kept = "SELECT concat(min(number), ' ', max(number)) FROM incremental_pass";
+    assert_eq!(ask(&place, kept), "4 1003");
+    let resume_point = writer.load().await.unwrap();
+    assert_eq!((resume_point.iteration, resume_point.interrupted), (Iteration(1), None));
+    assert_eq!(resume_point.mark.as_deref(), Some(&b"1002"[..]));
+    // The last certified pass is a whole one, whatever came after it.
+    writer.end_pass(end(1, None)).await.unwrap();
+    writer.write_incremental(incremental(2, "[]", "later")).await.unwrap();
+    let summary = mirror.reader().unwrap().summary().await.unwrap();
+    let repository = &summary.repositories[0];
+    assert_eq!(repository.certified.map(|pass| pass.iteration), Some(Iteration(1)));
+    assert_eq!((repository.passes.len(), repository.incremental.len()), (1, 10));
+    let newest = repository.incremental[0];
+    assert_eq!((newest.changed.created, newest.changed.updated, newest.ended_ms), (1, 1, 7));
+    assert_eq!(writer.load().await.unwrap().iteration, Iteration(2));
+}
+
+/// Where the transaction is broken off, the page, its mark and its entry are not there; made again, they
+/// are there once.
+#[tokio::test]
+async fn a_page_of_an_incremental_pass_is_there_with_its_mark_or_not_at_all() {
+    for table in ["change", "item", "incremental_mark", "incremental_pass"] {
+        let place = Place::new();
+        let mirror = place.open();
+        let writer = mirror.writer(REPOSITORY, &Lease::sole());
+        writer.write_incremental(incremental(1, "{}", "before")).await.unwrap();
+        let other = Connection::open(place.file()).unwrap();
+        let broken = format!(
+            "CREATE TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        );
+        other.execute_batch(&broken).unwrap();
+        let page = incremental(3, "[]", "after");
+        writer.write_incremental(Arc::clone(&page)).await.unwrap_err();
+        let there = "SELECT concat((SELECT count(*) FROM change), ' ', (SELECT count(*) FROM item), \
+                     ' ', (SELECT CAST(mark AS TEXT) FROM incremental_mark), ' ', \
+                     (SELECT count(*) FROM incremental_pass))";
+        assert_eq!(ask(&place, there), "1 1 before 1", "{table}");
+        other.execute_batch("DROP TRIGGER broken").unwrap();
+        let told = writer.write_incremental(page).await.unwrap();
+        assert_eq!((told.created, told.updated, told.unchanged), (2, 1, 0));
+        assert_eq!(ask(&place, there), "4 3 after 2", "{table}");
+    }
 }

@@ -16,6 +16,7 @@ use super::export::ExportArgs;
 use super::feeds::FeedsArgs;
 use super::history::HistoryArgs;
 use super::learn::LearnArgs;
+use super::query::{self, RepositorySelector};
 use super::simulate::{self, SimulateArgs};
 use super::snapshot::SnapshotArgs;
 use super::transfer::MoveArgs;
@@ -115,6 +116,14 @@ pub(super) struct StatusArgs {
     /// Print the status document itself
     #[arg(long)]
     pub(super) json: bool,
+
+    /// Only this repository, by number or name; may be given more than once
+    #[arg(long, value_name = "ID", value_parser = query::repository, conflicts_with = "all")]
+    pub(super) repository: Vec<RepositorySelector>,
+
+    /// Each repository, also where there are many and nothing is wrong
+    #[arg(long)]
+    pub(super) all: bool,
 }
 
 #[derive(Args, Debug)]

@@ -8,8 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::arguments::StatusArgs;
+use super::query::{RepositorySelector, listed};
 use super::{Exit, daemon, output};
 use crate::config::{self, Environment, QueryConfig};
 use crate::domain::RepositoryId;
@@ -17,27 +20,47 @@ use crate::mirror::{KeptModel, MirrorError, MirrorSummary, Store};
 use crate::progress::problems::{Problem, ProblemReport, Scope, Source};
 use crate::status::control::ControlOrigin;
 use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
-use crate::status::document::{HealthStatus, StatusDocument};
-use crate::status::page::{PageContext, PlainText};
+use crate::status::document::{
+    HealthStatus, RepositoryStatus, STATUS_PATH, StatusDocument, WHOLE_STATUS_PATH,
+};
+use crate::status::page::{ChosenRepositories, PageContext, PlainText};
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
 use crate::task::clock;
 use crate::text::{CommandLine, visible_but};
 
 /// Shows how things stand: as JSON, or as a page. A success only where the daemon runs and nothing
 /// is wrong.
-pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
-    let StatusAnswer { document, received, no_daemon } = match look(file, environment) {
-        Ok(found) => found,
+pub(super) fn run(file: &Path, environment: &Environment, args: &StatusArgs) -> Exit {
+    let is_more_asked = args.all || !args.repository.is_empty();
+    let StatusAnswer { document, received, no_daemon } =
+        match look(file, environment, is_more_asked) {
+            Ok(found) => found,
+            Err(exit) => return exit,
+        };
+    let chosen = match chosen(&document, &args.repository) {
+        Ok(chosen) => chosen,
         Err(exit) => return exit,
     };
-    let text = if json {
+    let text = if args.json {
+        let text = match received {
+            Some(received) => received_json(received, &chosen),
+            None if chosen.is_empty() => document.json(),
+            None => document.only(&chosen).json(),
+        };
         // JSON stays what it is where hidden characters are escaped in it.
-        visible_but(&received.unwrap_or_else(|| document.json()), &['\n']).into_owned()
+        visible_but(&text, &['\n']).into_owned()
     } else {
+        let shown = match (args.all, chosen.is_empty()) {
+            (true, _) => ChosenRepositories::All,
+            (false, true) => ChosenRepositories::Differing,
+            (false, false) => ChosenRepositories::These(&chosen),
+        };
         document.page(PageContext {
             now_ms: clock::now_ms(),
             no_daemon: &no_daemon,
             approve: &output::command_line(file).with(["approve-deletes"]),
+            status: &output::command_line(file).with(["status"]),
+            shown,
             colour: output::colour_on_stdout(environment),
         })
     };
@@ -54,7 +77,7 @@ pub(super) fn run(file: &Path, environment: &Environment, json: bool) -> Exit {
 struct StatusAnswer {
     document: StatusDocument,
     /// The document as the daemon sent it, which may know more than this version.
-    received: Option<String>,
+    received: Option<Value>,
     /// What to say of a daemon that did not answer.
     no_daemon: String,
 }
@@ -67,14 +90,62 @@ struct UnansweredDaemon {
     nobody_runs: bool,
 }
 
-fn look(file: &Path, environment: &Environment) -> Result<StatusAnswer, Exit> {
+/// The repositories that were named; none: all that there are.
+fn chosen(
+    document: &StatusDocument,
+    selectors: &[RepositorySelector],
+) -> Result<BTreeSet<u64>, Exit> {
+    let found = selectors.iter().map(|selector| {
+        let is_wanted = |it: &&RepositoryStatus| match selector {
+            RepositorySelector::Id(id) => it.id == id.0,
+            RepositorySelector::Name(name) => it.name.as_deref() == Some(name),
+        };
+        let found: Vec<u64> =
+            document.repositories.iter().filter(is_wanted).map(|it| it.id).collect();
+        let what = match selector {
+            RepositorySelector::Id(id) => format!("repository {id}"),
+            RepositorySelector::Name(name) => format!("repository \"{}\"", output::visible(name)),
+        };
+        match found[..] {
+            [id] => Ok(id),
+            [] => {
+                let known = document.repositories.iter().map(|it| match &it.name {
+                    Some(name) => format!("{} ({})", it.id, output::visible(name)),
+                    None => it.id.to_string(),
+                });
+                let known = listed(known);
+                let error = format!("{what} is neither configured nor in the mirror: {known}");
+                Err(Exit::Wrong(error))
+            }
+            _ => {
+                let ids = listed(found.iter().map(u64::to_string));
+                Err(Exit::Wrong(format!("{what} is more than one: take one of {ids}")))
+            }
+        }
+    });
+    found.collect()
+}
+
+/// The daemon's own words, as far as they are about these repositories, or about any where none is chosen.
+fn received_json(mut received: Value, chosen: &BTreeSet<u64>) -> String {
+    let repositories = received.get_mut("repositories").and_then(Value::as_array_mut);
+    if let Some(repositories) = repositories.filter(|_| !chosen.is_empty()) {
+        repositories.retain(|repository| {
+            repository.get("id").and_then(Value::as_u64).is_some_and(|id| chosen.contains(&id))
+        });
+    }
+    format!("{received:#}\n")
+}
+
+fn look(file: &Path, environment: &Environment, is_more_asked: bool) -> Result<StatusAnswer, Exit> {
     let config = config::load_for_queries(file, environment).map_err(|faults| {
         Exit::Wrong(format!("{}: {}\n{faults}", file.display(), faults.count()))
     })?;
     let origin = ControlOrigin { file, mirror: &config.mirror.url, environment };
     let runtime = daemon::runtime()?;
     let asked = runtime.block_on(async {
-        match control_client::ask(origin, &config.status).await {
+        let path = if is_more_asked { WHOLE_STATUS_PATH } else { STATUS_PATH };
+        match control_client::ask_for(path, origin, &config.status).await {
             Err(error @ ControlRequestError::Nobody { .. }) => {
                 Err((error, control_client::is_somebody_at(&config.status).await))
             }
@@ -83,8 +154,7 @@ fn look(file: &Path, environment: &Environment) -> Result<StatusAnswer, Exit> {
     });
     let (error, somebody) = match asked {
         Ok(ControlAnswer { document, json, .. }) => {
-            let received = Some(format!("{json:#}\n"));
-            return Ok(StatusAnswer { document, received, no_daemon: String::new() });
+            return Ok(StatusAnswer { document, received: Some(json), no_daemon: String::new() });
         }
         Err(error) => error,
     };
@@ -97,6 +167,7 @@ fn look(file: &Path, environment: &Environment) -> Result<StatusAnswer, Exit> {
     match summary {
         Ok((summary, models)) => {
             let document = document(&config, (&summary, &models), &command, &silence);
+            let document = if is_more_asked { document } else { document.brief() };
             if is_another {
                 let error = &silence.error;
                 output::note(&format!("ewmirror: {error}; this is from the database\n"));

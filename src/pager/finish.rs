@@ -22,7 +22,7 @@ use crate::client::Api;
 use crate::domain::{IdSet, Iteration};
 use crate::mirror::{EndOfPass, Mirror, UndeliveredChanges, is_nearly_all};
 use crate::model::Naming;
-use crate::progress::LastCertified;
+use crate::progress::{LastCertified, RepositoryProgress, SharedLine};
 use crate::task::{Stopped, Until, clock};
 use crate::telemetry::event::{self, MostItemsChanged, PassComplete};
 
@@ -124,6 +124,7 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         report::held(progress, repository, end.held.as_ref().map_or(0, |it| it.waiting().count()));
         let in_a_row = report::uncertified(self.pager, repository, end.reason.as_deref());
         let elapsed = current.begun.elapsed();
+        let before = *self.pager.progress.borrow();
         self.count(reason.is_none(), elapsed);
         let complete = PassComplete {
             repository,
@@ -149,8 +150,35 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
             }
         });
         // Last, so that an operator who has read of it is told the same by `status`.
-        event::pass_complete(&complete, reason.as_ref().map(|reason| reason as _));
+        if self.is_summed_up(&complete, reason.is_none(), &before) {
+            event::quiet_pass_complete(&complete);
+        } else {
+            event::pass_complete(&complete, reason.as_ref().map(|reason| reason as _));
+        }
         self.drop_old_changes(&retention).await
+    }
+
+    /// Whether a pass is one of so many that found nothing new that it is told of in a sum.
+    fn is_summed_up(
+        &self,
+        pass: &PassComplete,
+        certified: bool,
+        before: &RepositoryProgress,
+    ) -> bool {
+        let news = [pass.created, pass.updated, pass.deleted, pass.suspects, pass.held];
+        let as_before = before.passes > 0 && before.uncertified_in_a_row == 0 && before.held == 0;
+        let progress = &self.pager.fetcher.progress;
+        if !progress.is_of_many() || !certified || !as_before || news != [0; 5] {
+            return false;
+        }
+        let line = SharedLine {
+            repository: pass.repository,
+            pages: pass.pages,
+            requests: pass.requests,
+            items: pass.items,
+            elapsed: pass.elapsed,
+        };
+        !progress.pass_lines.is_own_line(Instant::now(), &line)
     }
 
     async fn reconcile(

@@ -21,6 +21,7 @@ use crate::client::{Api, SearchAnswer};
 use crate::domain::Iteration;
 use crate::json::{JsonPointer, members};
 use crate::mirror::{ChangeCounts, Mirror};
+use crate::progress::SharedLine;
 use crate::task::{Stopped, clock};
 use crate::telemetry::event::{self, PageRead};
 
@@ -162,6 +163,21 @@ impl<M: Mirror> Pages<M> {
         totals.items.add(page.items);
         counts.pages.increment();
         counts.items.add(page.items);
+        if totals.is_of_many() {
+            let line = SharedLine {
+                repository: page.repository,
+                pages: 1,
+                requests: 1,
+                items: page.items,
+                elapsed: page.elapsed,
+            };
+            if totals.page_lines.is_own_line(Instant::now(), &line) {
+                event::page_read(page, totals.uptime());
+            } else {
+                event::page_read_in_haste(page, totals.uptime());
+            }
+            return;
+        }
         match self.cadence.page(Instant::now(), period, page) {
             LogLine::Own => event::page_read(page, totals.uptime()),
             LogLine::Summed => event::page_read_in_haste(page, totals.uptime()),

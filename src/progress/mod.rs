@@ -6,11 +6,13 @@
 mod feeds;
 mod instance;
 mod known_models;
+mod last_minute;
 mod millis;
 pub mod problems;
 mod process;
 mod read_access;
 mod repository;
+mod shared_cadence;
 
 pub use self::feeds::{DeliveryCounts, FeedActivity, FeedFacts};
 pub use self::instance::{InstanceRole, InstanceState};
@@ -19,4 +21,5 @@ pub use self::millis::whole_millis;
 pub use self::process::{Progress, SignIn};
 pub use self::read_access::{ACCESS_REMEDY, AccessDenied, ReadAccess};
 pub use self::repository::{Activity, LastCertified, RepositoryCounts, RepositoryProgress};
+pub use self::shared_cadence::{FEW_REPOSITORIES, LineSum, SharedLine};
 pub use crate::metrics::Histogram;

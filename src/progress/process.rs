@@ -1,7 +1,7 @@
 //! What the process as a whole last did.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,12 +10,20 @@ use tokio::time::Instant;
 use super::feeds::SeenFeeds;
 use super::instance::InstanceState;
 use super::known_models::SeenModels;
+use super::last_minute::LastMinute;
 use super::millis::whole_millis;
 use super::problems::Problems;
 use super::read_access::ReadAccess;
+use super::shared_cadence::{FEW_REPOSITORIES, SharedCadence};
 use crate::metrics::Counter;
 use crate::metrics::calls::Calls;
 use crate::text::CommandLine;
+
+/// How long pages of many repositories are summed up.
+const PAGES_FOR: Duration = Duration::from_secs(1);
+
+/// How long quiet passes of many repositories are summed up.
+const PASSES_FOR: Duration = Duration::from_secs(60);
 
 /// How signing in stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +67,8 @@ pub struct Progress {
     pub retries: Counter,
     /// Page requests sent, answered or not.
     pub requests: Counter,
+    /// Of these, those of the last minute.
+    recent_requests: LastMinute,
     /// Pages read.
     pub pages: Counter,
     /// Items read, however often.
@@ -75,6 +85,12 @@ pub struct Progress {
     pub certified: Counter,
     /// Tasks started again after a panic.
     pub restarts: Counter,
+    /// How many repositories this process is to read.
+    repositories: AtomicUsize,
+    /// How pages are told of where there are many repositories.
+    pub page_lines: SharedCadence,
+    /// How quiet passes are told of there.
+    pub pass_lines: SharedCadence,
     /// What is known of the models.
     pub models: SeenModels,
     /// How feeds stand.
@@ -113,6 +129,7 @@ impl Progress {
             failures: Counter::default(),
             retries: Counter::default(),
             requests: Counter::default(),
+            recent_requests: LastMinute::default(),
             pages: Counter::default(),
             items: Counter::default(),
             created: Counter::default(),
@@ -121,6 +138,9 @@ impl Progress {
             passes: Counter::default(),
             certified: Counter::default(),
             restarts: Counter::default(),
+            repositories: AtomicUsize::new(0),
+            page_lines: SharedCadence::new(PAGES_FOR),
+            pass_lines: SharedCadence::new(PASSES_FOR),
             models: SeenModels::default(),
             feeds: SeenFeeds::default(),
             access: ReadAccess::default(),
@@ -132,6 +152,27 @@ impl Progress {
     /// The time since the start.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Notes how many repositories this process is to read.
+    pub fn set_repositories(&self, count: usize) {
+        self.repositories.store(count, Ordering::Relaxed);
+    }
+
+    /// Whether there are too many repositories to tell of each by itself.
+    pub fn is_of_many(&self) -> bool {
+        self.repositories.load(Ordering::Relaxed) > FEW_REPOSITORIES
+    }
+
+    /// Notes that a page request is sent.
+    pub fn request_sent(&self) {
+        self.requests.increment();
+        self.recent_requests.count(self.uptime());
+    }
+
+    /// Page requests of the last minute.
+    pub fn requests_last_minute(&self) -> u64 {
+        self.recent_requests.total(self.uptime())
     }
 
     /// Notes that a page has come.

@@ -1,8 +1,10 @@
 //! Makes the status document of what the daemon, the mirror and the configuration say. Pure.
 
+use std::collections::{HashMap, HashSet};
+
 use super::document::{
     CertifiedStatus, ChangeStatus, DaemonStatus, HeldStatus, InstanceStatus, MirrorStatus,
-    PassStatus, ProblemStatus, RepositoryStatus, StateStatus, StatusDocument,
+    PassStatus, ProblemStatus, RepositoryStatus, StateStatus, StatusDocument, TotalsStatus,
 };
 use super::held::shown;
 use super::input::{ConfiguredRepository, DocumentInput};
@@ -23,17 +25,18 @@ pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
     let read = input.repositories.iter().filter(|it| it.progress.is_some());
     let read: Vec<_> = read.map(|configured| configured.id).collect();
     let health = Health::of(&problems, &read, signed_in).into();
+    let by_id: HashMap<_, _> = kept.iter().map(|kept| (kept.id, kept)).collect();
     let mut repositories: Vec<_> = input
         .repositories
         .iter()
         .map(|configured| {
-            let kept = kept.iter().find(|kept| kept.id == configured.id);
-            repository(configured, kept, signed_in, input.now_ms)
+            repository(configured, by_id.get(&configured.id).copied(), signed_in, input.now_ms)
         })
         .collect();
     // Those that were taken out of the configuration: their items are still there.
+    let configured: HashSet<_> = input.repositories.iter().map(|it| it.id).collect();
     for kept in kept {
-        if !input.repositories.iter().any(|configured| configured.id == kept.id) {
+        if !configured.contains(&kept.id) {
             let bare = ConfiguredRepository {
                 id: kept.id,
                 name: None,
@@ -52,12 +55,14 @@ pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
             repository.owner = own.or_else(|| instance.others.get(&id)).cloned();
         }
     }
+    let problems: Vec<_> = problems.iter().map(ProblemStatus::from).collect();
     StatusDocument {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         server: input.server.map(str::to_owned),
         max_age_ms: input.max_age.map(whole_millis),
         health,
-        problems: problems.iter().map(ProblemStatus::from).collect(),
+        totals: TotalsStatus::of(&repositories, &problems, input.max_age),
+        problems,
         mirror: MirrorStatus {
             url: Some(input.mirror_url.to_owned()),
             database_bytes: summary.and_then(|it| it.bytes_of("database")),

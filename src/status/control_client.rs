@@ -136,7 +136,16 @@ pub async fn ask(
     origin: ControlOrigin<'_>,
     listen: &StatusListen,
 ) -> Result<ControlAnswer, ControlRequestError> {
-    ask_at(&origin.of_command(listen), &origin.mirror.to_string()).await
+    ask_for(STATUS_PATH, origin, listen).await
+}
+
+/// The same for the document at this path.
+pub async fn ask_for(
+    path: &'static str,
+    origin: ControlOrigin<'_>,
+    listen: &StatusListen,
+) -> Result<ControlAnswer, ControlRequestError> {
+    ask_at(path, &origin.of_command(listen), &origin.mirror.to_string()).await
 }
 
 /// Whether somebody accepts connections at `status.listen`. Who that is nobody can tell: it is a
@@ -147,12 +156,13 @@ pub async fn is_somebody_at(listen: &StatusListen) -> bool {
 }
 
 async fn ask_at(
+    path: &'static str,
     addresses: &[ControlAddress],
     ours: &str,
 ) -> Result<ControlAnswer, ControlRequestError> {
     let (mut nobody, mut worst) = (Vec::new(), None::<ControlRequestError>);
     for address in addresses {
-        let error = match ask_one(address).await {
+        let error = match ask_one(path, address).await {
             Ok(answer) if answer.document.mirror.url.as_deref() == Some(ours) => return Ok(answer),
             Ok(ControlAnswer { document, at, .. }) => ControlRequestError::Another {
                 at,
@@ -172,7 +182,10 @@ async fn ask_at(
     Err(worst.unwrap_or_else(|| ControlRequestError::Nobody { at: nobody.join(", nor at ") }))
 }
 
-async fn ask_one(address: &ControlAddress) -> Result<ControlAnswer, ControlRequestError> {
+async fn ask_one(
+    path: &'static str,
+    address: &ControlAddress,
+) -> Result<ControlAnswer, ControlRequestError> {
     let at = address.path.display().to_string();
     let stream = match timeout(CONNECT_WITHIN, socket::connect(&address.path)).await {
         Ok(Ok(stream)) => stream,
@@ -191,16 +204,17 @@ async fn ask_one(address: &ControlAddress) -> Result<ControlAnswer, ControlReque
     if !address.believes(user) {
         return Err(ControlRequestError::Stranger { at, user });
     }
-    answer(at, user, stream).await
+    answer(path, at, user, stream).await
 }
 
 async fn answer(
+    path: &'static str,
     at: String,
     user: u32,
     stream: UnixStream,
 ) -> Result<ControlAnswer, ControlRequestError> {
     let strange = |what: String| ControlRequestError::Strange { at: at.clone(), what };
-    let json = match timeout(ANSWER_WITHIN, exchange(stream)).await {
+    let json = match timeout(ANSWER_WITHIN, exchange(path, stream)).await {
         Ok(Ok(body)) => serde_json::from_slice::<Value>(&body),
         Ok(Err(what)) => return Err(strange(what)),
         Err(_) => return Err(ControlRequestError::Late { at, within: ANSWER_WITHIN }),
@@ -213,14 +227,14 @@ async fn answer(
 }
 
 /// One request and its whole answer; the error says what was strange.
-async fn exchange(stream: UnixStream) -> Result<Bytes, String> {
+async fn exchange(path: &'static str, stream: UnixStream) -> Result<Bytes, String> {
     let told = |error: hyper::Error| format!("{}{}", error, beneath(&error));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
     // Dropped, and so ended, with the answer.
     let mut driving = JoinSet::new();
     // How the connection ends shows in the answer.
     driving.spawn(async { drop(connection.await) });
-    let request = Request::get(STATUS_PATH)
+    let request = Request::get(path)
         .header(HOST, "localhost")
         .body(Empty::<Bytes>::new())
         .expect("its parts are constants");

@@ -12,10 +12,14 @@ pub use super::health::{HealthStatus, ProblemStatus};
 pub use super::held::HeldStatus;
 pub use super::instance::{InstanceStatus, RoleStatus};
 pub use super::ledger::PassStatus;
+pub use super::totals::TotalsStatus;
 use crate::progress::{Progress, SignIn, whole_millis};
 
 /// Where the document is.
 pub const STATUS_PATH: &str = "/status";
+
+/// Where it is with the passes of each repository, however many these are.
+pub const WHOLE_STATUS_PATH: &str = "/status?repository=all";
 
 /// How things stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,9 @@ pub struct StatusDocument {
     /// The mirror as a whole.
     #[serde(default)]
     pub mirror: MirrorStatus,
+    /// All repositories together.
+    #[serde(default)]
+    pub totals: TotalsStatus,
     /// Each repository that is configured or in the mirror, by id.
     #[serde(default)]
     pub repositories: Vec<RepositoryStatus>,
@@ -83,6 +90,8 @@ pub struct DaemonStatus {
     pub failures: u64,
     /// Page requests sent.
     pub requests: u64,
+    /// Of these, those of the last minute.
+    pub requests_last_minute: u64,
     /// Tasks started again after a panic.
     pub restarts: u64,
     /// The feeds, by name.
@@ -165,7 +174,8 @@ pub struct RepositoryStatus {
     pub suspects: Option<u64>,
     /// Deletions that are held back.
     pub held_deletions: Option<HeldStatus>,
-    /// The last passes in the ledger, newest first; the one under way is among them.
+    /// The last passes in the ledger, newest first; the one under way is among them. A few, and none of a
+    /// repository of many that is as all others are, unless that is asked for.
     pub passes: Vec<PassStatus>,
 }
 
@@ -224,6 +234,11 @@ impl StatusDocument {
         }
     }
 
+    /// JSON in one line, with a final newline.
+    pub fn compact_json(&self) -> String {
+        serde_json::to_string(self).expect("plain fields become JSON") + "\n"
+    }
+
     /// Indented JSON with a final newline.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("plain fields become JSON") + "\n"
@@ -256,6 +271,7 @@ impl DaemonStatus {
             refusals: progress.refusals.get(),
             failures: progress.failures.get(),
             requests: progress.requests.get(),
+            requests_last_minute: progress.requests_last_minute(),
             restarts: progress.restarts.get(),
             feeds: FeedStatus::all(progress, now_ms),
         }

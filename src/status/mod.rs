@@ -5,6 +5,7 @@
 //! because none is handed to the code that makes it.
 
 mod bind_error;
+mod brief;
 mod compose;
 pub mod control;
 pub mod control_client;
@@ -29,6 +30,7 @@ mod response;
 mod served;
 mod socket;
 mod summary;
+mod totals;
 mod web;
 
 #[cfg(fuzzing)]

@@ -3,6 +3,7 @@
 //! Most of it the daemon has noted where it happened. Three things show in the mirror alone, with or
 //! without a daemon: deletions that wait for the operator, passes that are too old, and that it cannot be read.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::input::{ConfiguredRepository, DocumentInput};
@@ -39,8 +40,11 @@ pub(super) fn wrong(input: &DocumentInput<'_>) -> Vec<Problem> {
         // Of what another daemon reads that one tells.
         let is_read = |it: &RepositoryProgress| it.activity != Activity::StandingBy;
         let read = input.repositories.iter().filter(|it| it.progress.as_ref().is_some_and(is_read));
+        let summary = input.summary.as_ref().and_then(|summary| summary.as_ref().ok());
+        let kept = summary.map(|it| it.repositories.as_slice()).unwrap_or_default();
+        let kept = kept.iter().map(|kept| (kept.id, kept)).collect();
         found.extend(read.filter_map(|configured| {
-            let age = certified_age(configured, input);
+            let age = certified_age(configured, &kept, input.now_ms);
             overdue(configured.id, age, uptime, max_age)
         }));
     }
@@ -48,11 +52,13 @@ pub(super) fn wrong(input: &DocumentInput<'_>) -> Vec<Problem> {
     found
 }
 
-fn certified_age(configured: &ConfiguredRepository, input: &DocumentInput<'_>) -> Option<Duration> {
-    let summary = input.summary.as_ref().and_then(|summary| summary.as_ref().ok());
-    let kept = summary.and_then(|it| it.repositories.iter().find(|it| it.id == configured.id));
-    let pass = kept.map_or(configured.last_certified, |kept| kept.certified)?;
-    let age = input.now_ms.saturating_sub(pass.ended_ms);
+fn certified_age(
+    configured: &ConfiguredRepository,
+    kept: &HashMap<RepositoryId, &RepositorySummary>,
+    now_ms: i64,
+) -> Option<Duration> {
+    let pass = kept.get(&configured.id).map_or(configured.last_certified, |kept| kept.certified)?;
+    let age = now_ms.saturating_sub(pass.ended_ms);
     Some(Duration::from_millis(u64::try_from(age).unwrap_or_default()))
 }
 

@@ -70,7 +70,7 @@ pub(super) fn failing(document: &StatusDocument) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::document::{InstanceStatus, MirrorStatus};
+    use crate::status::document::{InstanceStatus, MirrorStatus, TotalsStatus};
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -89,6 +89,7 @@ mod tests {
             problems: Vec::new(),
             daemon: None,
             instance: None,
+            totals: TotalsStatus::default(),
             mirror: MirrorStatus { error: error.map(str::to_owned), ..MirrorStatus::default() },
             repositories: repositories.collect(),
             latest_changes: Vec::new(),

@@ -47,6 +47,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         let (begun, mut lost) = (Instant::now(), self.given.progress.mirror_lost());
         let mut models = self.given.progress.models.seen();
         let (mut check, mut status) = (self.check_every(), health_check::status_every());
+        let mut sums = health_check::sums_every();
         loop {
             let deadline = self.given.run_for.and_then(|run_for| begun.checked_add(run_for));
             let due = self.restarts.next_due();
@@ -106,6 +107,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 }
                 _ = check.tick() => self.check_health(),
                 _ = status.tick(), if self.given.notifier.is_heard() => self.report_status(),
+                _ = sums.tick(), if self.given.progress.is_of_many() => self.tell_sums(),
                 () = at(deadline) => {
                     event::stopping("time is up");
                     return ExitReason::Asked;

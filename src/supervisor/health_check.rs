@@ -30,6 +30,9 @@ const CHECKS_PER_WATCHDOG: u32 = 3;
 /// How often the service manager is told what the daemon is doing, at most.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether a sum of pages or passes is due.
+const SUMS_EVERY: Duration = Duration::from_secs(1);
+
 impl<A: Api, M: Mirror> Supervisor<A, M> {
     /// When to look.
     pub(super) fn check_every(&self) -> Interval {
@@ -51,8 +54,32 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             self.given.notifier.alive();
         }
         self.given.notifier.retry();
+        self.tell_sums();
         host_check::check_clock(self.given.api.clock_ahead_s(), &self.given.progress);
         self.host_check.check_disk(&self.given.mirror, &self.given.progress);
+    }
+
+    /// Tells the sums that are due of pages and passes of many repositories.
+    pub(super) fn tell_sums(&self) {
+        let progress = &self.given.progress;
+        let now = Instant::now();
+        if let Some(sum) = progress.page_lines.take_due(now) {
+            event::pages_read_of_many(&sum, progress.uptime());
+        }
+        if let Some(sum) = progress.pass_lines.take_due(now) {
+            event::passes_complete(&sum, progress.uptime());
+        }
+    }
+
+    /// The same, due or not: nothing comes any more.
+    pub(super) fn tell_last_sums(&self) {
+        let progress = &self.given.progress;
+        if let Some(sum) = progress.page_lines.take() {
+            event::pages_read_of_many(&sum, progress.uptime());
+        }
+        if let Some(sum) = progress.pass_lines.take() {
+            event::passes_complete(&sum, progress.uptime());
+        }
     }
 
     /// Tells which keys wait for a restart, and that none does.
@@ -112,6 +139,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
 /// When to tell.
 pub(super) fn status_every() -> Interval {
     every(STATUS_EVERY)
+}
+
+/// When to look whether a sum is due.
+pub(super) fn sums_every() -> Interval {
+    every(SUMS_EVERY)
 }
 
 /// The first time at once; what was missed is not made up for.

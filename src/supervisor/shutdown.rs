@@ -83,6 +83,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             }
             self.tasks.abort().await;
         }
+        self.tell_last_sums();
         let (api, credentials) = (Arc::clone(&self.api), self.session_to_end());
         let leases = self.leasing.as_ref().map(|leasing| Arc::clone(&leasing.leases));
         let sign_out = async {

@@ -193,6 +193,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             progress: repository.progress.subscribe(),
             counts: Arc::clone(&repository.fetcher.counts),
         });
+        self.given.progress.set_repositories(self.repositories.len());
         self.watched.send_replace(watched.collect());
         self.note_duties();
     }

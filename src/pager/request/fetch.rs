@@ -42,7 +42,7 @@ pub(crate) async fn fetch<A: Api>(
         let (credentials, permit) = let_through(fetcher, urgency, context).await?;
         attempts.begin(fetcher);
         let begun = Instant::now();
-        fetcher.progress.requests.increment();
+        fetcher.progress.request_sent();
         fetcher.counts.requests.increment();
         let until = Until::Within(fetcher.api.time_out());
         let asked = if blame.asks_for_top() { &top } else { request };

@@ -4,7 +4,7 @@
 //! a share of it and no memory of its own.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::connection_state::ConnectionState;
 use super::hosts::{self, OwnHosts};
+use super::wanted::{WantedRepositories, wanted_repositories};
 use crate::mirror::CertifiedPass;
 use crate::progress::whole_millis;
 use crate::status::compose::compose;
@@ -69,10 +70,28 @@ pub(super) struct Handler {
     metrics: Cached<Bytes>,
 }
 
-/// How things stood at one moment.
+/// How things stood at one moment, as JSON once somebody has asked for that.
 struct RenderedDocument {
     document: StatusDocument,
-    text: Bytes,
+    brief: OnceLock<Bytes>,
+    differing: OnceLock<Bytes>,
+    whole: OnceLock<Bytes>,
+}
+
+impl RenderedDocument {
+    fn text(&self, wanted: &WantedRepositories) -> Bytes {
+        let document = &self.document;
+        let made = |document: &StatusDocument| Bytes::from(document.compact_json());
+        match wanted {
+            WantedRepositories::Usual => self.brief.get_or_init(|| made(&document.brief())),
+            WantedRepositories::Differing => {
+                self.differing.get_or_init(|| made(&document.brief().only(&document.differing())))
+            }
+            WantedRepositories::All => self.whole.get_or_init(|| made(document)),
+            WantedRepositories::These(ids) => return made(&document.only(ids)),
+        }
+        .clone()
+    }
 }
 
 impl Handler {
@@ -137,7 +156,10 @@ impl Handler {
             DESCRIPTION_PATH => {
                 response(StatusCode::OK, JSON, Bytes::from_static(DESCRIPTION.as_bytes()))
             }
-            _ => response(StatusCode::OK, JSON, self.seen().await.text.clone()),
+            _ => match wanted_repositories(request.uri().query().unwrap_or_default()) {
+                Ok(wanted) => response(StatusCode::OK, JSON, self.seen().await.text(&wanted)),
+                Err(words) => plain(StatusCode::BAD_REQUEST, words),
+            },
         }
     }
 
@@ -201,8 +223,12 @@ impl Handler {
                 max_age: Some(shown.max_age),
                 server: Some(&shown.server),
             });
-            let text = Bytes::from(document.json());
-            Arc::new(RenderedDocument { document, text })
+            Arc::new(RenderedDocument {
+                document,
+                brief: OnceLock::new(),
+                differing: OnceLock::new(),
+                whole: OnceLock::new(),
+            })
         })
     }
 

@@ -24,6 +24,7 @@
 mod connection_state;
 mod handler;
 mod hosts;
+mod wanted;
 
 use std::convert::Infallible;
 use std::net::IpAddr;

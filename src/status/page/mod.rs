@@ -2,40 +2,35 @@
 //!
 //! What is wrong comes first, with its cause, since when, the next try and what to do; the next line
 //! says whether the daemon runs; then each repository begins with its first line, the
-//! age of its last certified pass. Whatever comes from elsewhere (names, reasons, words of the
+//! age of its last certified pass. Many repositories are summed up, and those shown that differ from the others
+//! unless more is asked for. Whatever comes from elsewhere (names, reasons, words of the
 //! server) is shown without control characters: a terminal must not obey it.
 
-use std::fmt::{self, Write as _};
-use std::time::{Duration, SystemTime};
+mod many;
+mod text;
+
+use std::fmt::Write as _;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 
+pub use self::text::{ChosenRepositories, PageContext, PlainText};
+use self::text::{TextPage, counted, moment, span};
 use super::document::{
     DaemonStatus, FeedStateStatus, FeedStatus, HealthStatus, HeldStatus, InstanceStatus,
     MirrorStatus, PassStatus, RepositoryStatus, RoleStatus, SignInStatus, StateStatus,
     StatusDocument,
 };
 use crate::progress::problems::Scope;
-use crate::text::is_hidden;
-
-/// What a page needs beside its document.
-#[derive(Clone, Copy, Debug)]
-pub struct PageContext<'a> {
-    /// The time of day, in milliseconds since 1970 (UTC).
-    pub now_ms: i64,
-    /// What to say of a daemon that did not answer.
-    pub no_daemon: &'a str,
-    /// The command that approves deletions, without its `--repository`.
-    pub approve: &'a str,
-    /// Whether what is wrong may be in colour.
-    pub colour: bool,
-}
 
 impl StatusDocument {
     /// The page.
     pub fn page(&self, around: PageContext<'_>) -> String {
         let mut page = TextPage(String::new());
         page.wrong(self, around);
+        if self.is_of_many() {
+            page.totals(self);
+        }
         if let Some(daemon) = &self.daemon {
             page.daemon(daemon, self.instance.as_ref(), &self.version, around.now_ms);
         }
@@ -43,9 +38,7 @@ impl StatusDocument {
         for feed in self.daemon.iter().flat_map(|daemon| &daemon.feeds) {
             page.feed(feed);
         }
-        for repository in &self.repositories {
-            page.repository(repository, self.daemon.is_some(), around);
-        }
+        page.repositories(self, around);
         page.0
     }
 }
@@ -58,14 +51,7 @@ const PLAIN: &str = "\u{1b}[0m";
 /// The scope whose count is one of items, not of tries.
 const DELETES: &str = Scope::Deletes.name();
 
-/// The text being written.
-struct TextPage(String);
-
 impl TextPage {
-    fn line(&mut self, line: fmt::Arguments<'_>) {
-        writeln!(self.0, "{line}").expect("a string takes any text");
-    }
-
     fn wrong(&mut self, document: &StatusDocument, around: PageContext<'_>) {
         let (words, colour_of_them) = match document.health {
             _ if document.daemon.is_none() => (around.no_daemon, RED),
@@ -79,7 +65,11 @@ impl TextPage {
         let paint = |on| if around.colour { on } else { "" };
         let (begin, end) = (paint(colour_of_them), paint(PLAIN));
         self.line(format_args!("{begin}{}{end}", PlainText(words)));
-        for problem in &document.problems {
+        let told = match around.shown {
+            ChosenRepositories::All => usize::MAX,
+            _ => many::MOST_PROBLEMS,
+        };
+        for problem in document.problems.iter().take(told) {
             if problem.error == words {
                 self.line(format_args!("    {}", PlainText(&problem.remedy)));
                 continue;
@@ -105,6 +95,7 @@ impl TextPage {
             self.line(format_args!("    {when}"));
             self.line(format_args!("    {}", PlainText(&problem.remedy)));
         }
+        self.more_problems(document.problems.len().saturating_sub(told), around);
         if document.daemon.is_some() {
             self.0.push('\n');
         }
@@ -363,42 +354,6 @@ fn row(pass: &PassStatus) -> [String; 8] {
         pass.deleted.to_string(),
         verdict,
     ]
-}
-
-/// The latest moment that is written as such: the end of the year 9999.
-const LATEST_MOMENT_MS: u64 = 253_402_300_799_000;
-
-/// A moment, to the second.
-fn moment(at_ms: i64) -> humantime::Rfc3339Timestamp {
-    let since = u64::try_from(at_ms).unwrap_or_default().min(LATEST_MOMENT_MS);
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_millis(since))
-}
-
-/// A duration in its two largest units.
-fn span(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, _) => format!("{minutes}m"),
-        (0, _, _) => format!("{hours}h {}m", minutes % 60),
-        _ => format!("{days}d {}h", hours % 24),
-    }
-}
-
-fn counted(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
-}
-
-/// A text in which hidden characters are spaces.
-#[derive(Clone, Copy, Debug)]
-pub struct PlainText<'a>(pub &'a str);
-
-impl fmt::Display for PlainText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|it| f.write_char(if is_hidden(it) { ' ' } else { it }))
-    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 60] = [
+const IDS: [(&str, &str); 62] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
+    ("pages read in all", "cbaa75d776a168217e133fbe1527890f"),
     ("pass complete", "f49fe60c5a52617933a67e69ad44ddca"),
+    ("passes complete", "6d80d2a974fb5489c5f3ff7cccdbd3ee"),
     ("pass resumed", "6bc4464eb09872ca292b7a671130e10d"),
     ("pass started over", "9a88c9ddc2979d3af220b2d153a30b5a"),
     ("deletions held", "77545a286903e1b4834302d01a065e6b"),

@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
 use crate::domain::{FeedName, Iteration, RepositoryId, Sequence};
+use crate::progress::LineSum;
 use crate::session::Generation;
 use crate::telemetry::event;
 use crate::text::CommandLine;
@@ -82,7 +83,10 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
         event::page_read(&page, soon);
         event::page_read_in_haste(&page, soon);
         event::pages_read(&event::PagesRead { sum: page, pages: 1 }, soon);
+        event::pages_read_of_many(&LineSum::default(), soon);
         event::pass_complete(&pass, None);
+        event::quiet_pass_complete(&pass);
+        event::passes_complete(&LineSum::default(), soon);
         event::pass_resumed(repository, iteration, 1, 1);
         event::pass_started_over(repository, iteration, &error);
         event::deletions_held(repository, iteration, 1, 1, &CommandLine::DEFAULT);

@@ -32,11 +32,12 @@ pub use self::model::{
 pub use self::pass::{
     MostItemsChanged, PassComplete, approved_deletions_made, deletions_held,
     deletions_no_longer_held, member_ignored, most_items_changed, pass_complete, pass_resumed,
-    pass_started_over, stepped_back,
+    pass_started_over, passes_complete, quiet_pass_complete, stepped_back,
 };
 pub use self::read::{
     ItemUnreadable, PageRead, PagesRead, WINDOW_REMEDY, WindowUnreadable, item_unreadable,
-    item_unreadable_again, page_read, page_read_in_haste, pages_read, window_unreadable,
+    item_unreadable_again, page_read, page_read_in_haste, pages_read, pages_read_of_many,
+    window_unreadable,
 };
 pub use self::target::TARGET;
 use crate::domain::{RepositoryId, Sequence};

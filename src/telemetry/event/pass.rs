@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use super::target::TARGET;
 use crate::domain::{Iteration, RepositoryId};
-use crate::progress::whole_millis;
+use crate::progress::{LineSum, whole_millis};
 use crate::text::CommandLine;
 
 /// What a pass came to.
@@ -40,25 +40,52 @@ pub struct PassComplete {
     pub elapsed: Duration,
 }
 
+/// `pass complete` at a level.
+macro_rules! tell_pass {
+    ($level:ident, $pass:ident, $reason:expr) => {
+        $level!(
+            target: TARGET,
+            repository = $pass.repository.0,
+            iteration = $pass.iteration.0,
+            pages = $pass.pages,
+            requests = $pass.requests,
+            items = $pass.items,
+            created = $pass.created,
+            updated = $pass.updated,
+            deleted = $pass.deleted,
+            unchanged = $pass.unchanged,
+            suspects = $pass.suspects,
+            held = $pass.held,
+            elapsed_ms = whole_millis($pass.elapsed),
+            certified = $reason.is_none(),
+            reason = $reason.map(tracing::field::display),
+            "pass complete"
+        )
+    };
+}
+
 /// A pass has ended: certified, unless there is a reason against it.
 pub fn pass_complete(pass: &PassComplete, reason: Option<&dyn fmt::Display>) {
+    tell_pass!(info, pass, reason);
+}
+
+/// A pass among many that found nothing new: told one by one to those who want to know.
+pub fn quiet_pass_complete(pass: &PassComplete) {
+    tell_pass!(debug, pass, None::<&str>);
+}
+
+/// Quiet passes of many repositories, summed up: each certified, with nothing new.
+pub fn passes_complete(sum: &LineSum, uptime: Duration) {
     info!(
         target: TARGET,
-        repository = pass.repository.0,
-        iteration = pass.iteration.0,
-        pages = pass.pages,
-        requests = pass.requests,
-        items = pass.items,
-        created = pass.created,
-        updated = pass.updated,
-        deleted = pass.deleted,
-        unchanged = pass.unchanged,
-        suspects = pass.suspects,
-        held = pass.held,
-        elapsed_ms = whole_millis(pass.elapsed),
-        certified = reason.is_none(),
-        reason = reason.map(tracing::field::display),
-        "pass complete"
+        passes = sum.lines,
+        repositories = sum.repositories.len(),
+        pages = sum.pages,
+        requests = sum.requests,
+        items = sum.items,
+        elapsed_ms = whole_millis(sum.elapsed),
+        uptime_ms = whole_millis(uptime),
+        "passes complete"
     );
 }
 

@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::TARGET;
 use crate::domain::{ItemId, Iteration, RepositoryId};
-use crate::progress::whole_millis;
+use crate::progress::{LineSum, whole_millis};
 
 /// One page, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,19 @@ pub fn pages_read(pages: &PagesRead, uptime: Duration) {
         elapsed_ms = whole_millis(pages.sum.elapsed),
         uptime_ms = whole_millis(uptime),
         "pages read"
+    );
+}
+
+/// The pages of many repositories of about a second, summed up.
+pub fn pages_read_of_many(sum: &LineSum, uptime: Duration) {
+    info!(
+        target: TARGET,
+        repositories = sum.repositories.len(),
+        pages = sum.pages,
+        items = sum.items,
+        elapsed_ms = whole_millis(sum.elapsed),
+        uptime_ms = whole_millis(uptime),
+        "pages read in all"
     );
 }
 

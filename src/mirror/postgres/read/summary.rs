@@ -18,7 +18,7 @@ use crate::mirror::{
 };
 
 /// How many entries of the ledger are told of each repository.
-const NEWEST_PASSES: i64 = 10;
+const NEWEST_PASSES: i64 = 5;
 
 /// How many changes are told of: as many as a screen shows.
 const NEWEST_CHANGES: u64 = 20;

@@ -38,6 +38,7 @@ fn the_document_is_this_json() {
     "refusals": 0,
     "failures": 2,
     "requests": 700,
+    "requests_last_minute": 0,
     "restarts": 0,
     "feeds": [
       {
@@ -83,6 +84,14 @@ fn the_document_is_this_json() {
     "last_sequence": 10440,
     "dropped_through": 0,
     "error": null
+  },
+  "totals": {
+    "repositories": 1,
+    "certified": 1,
+    "paging": 1,
+    "with_problems": 1,
+    "held_back": 1,
+    "items": 10432
   },
   "repositories": [
     {

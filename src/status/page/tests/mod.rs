@@ -2,6 +2,7 @@
 
 mod document;
 mod feeds;
+mod many;
 
 use super::*;
 use crate::domain::{ItemId, Iteration, Op, RepositoryId, Sequence};
@@ -23,6 +24,8 @@ const AROUND: PageContext<'_> = PageContext {
     now_ms: NOW_MS,
     no_daemon: "the daemon does not run: nobody listens at 127.0.0.1:9464",
     approve: "ewmirror approve-deletes",
+    status: "ewmirror status",
+    shown: ChosenRepositories::Differing,
     colour: false,
 };
 

@@ -29,6 +29,7 @@ mod kill;
 mod learn;
 mod logs;
 mod machine;
+mod many;
 mod matrix;
 mod members;
 mod migration;

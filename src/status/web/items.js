@@ -177,11 +177,12 @@ function searched() {
 
 // Which repositories there are, as the status document has them.
 function offer(status) {
-  document.getElementById("items").hidden = status.mirror.url === "none" || status.repositories.length === 0;
-  const options = status.repositories.map((one) => make("option", { value: `${one.id}` }, named(one)));
+  document.getElementById("items").hidden = status.mirror.url === "none" || status.totals.repositories === 0;
+  const all = isOfMany(status) ? everyone : status.repositories;
+  const options = all.map((one) => make("option", { value: `${one.id}` }, named(one)));
   const select = document.querySelector("#search select");
   fill(select, options);
-  if (addressed !== null && status.repositories.some((one) => `${one.id}` === addressed)) {
+  if (addressed !== null && all.some((one) => `${one.id}` === addressed)) {
     select.value = addressed;
     addressed = null;
   }

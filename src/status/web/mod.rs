@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `page.js` | how the daemon is |
 //! | `items.js` | items, their history, held deletions, the download |
+//! | `many.js` | many repositories: their sum, those that differ, a list to find one in |
 //! | `charts.js` | changes, items and the duration of passes over time |
 
 /// The page.
@@ -20,6 +21,7 @@ pub(super) const PAGE: &[u8] = concat!(
     include_str!("body.html"),
     "<script>",
     include_str!("page.js"),
+    include_str!("many.js"),
     include_str!("charts.js"),
     include_str!("items.js"),
     "</script>\n</html>\n"
@@ -29,8 +31,8 @@ pub(super) const PAGE: &[u8] = concat!(
 /// `Content-Security-Policy` of the page. A test tells the hashes after a change of the files.
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; \
-     style-src 'sha256-+iuqi2FmT3rfNNdoRXeRCrXQH2qPfigEujXj5FHY+/I='; \
-     script-src 'sha256-iXTcWkFjwoxiPJ3BDg9XRXhzO/YAPcRcW3u2fgLpGZc='";
+     style-src 'sha256-Afwc14xMN2S9UBIxtZOsNQiVFmOumOf4NP8xWDGCimw='; \
+     script-src 'sha256-0w5aJPoZ2xJmOASmkGCp4fP46w0p1FTh3aV3+E+IL+o='";
 
 #[cfg(test)]
 mod tests {
@@ -47,6 +49,7 @@ mod tests {
         let style = format!("style-src {};", of(include_str!("page.css")));
         let script = of(concat!(
             include_str!("page.js"),
+            include_str!("many.js"),
             include_str!("charts.js"),
             include_str!("items.js")
         ));
@@ -61,8 +64,12 @@ mod tests {
         for word in ["http:", "https:", "src=", "@import", "url(", "innerHTML", "insertAdjacent"] {
             assert!(!page.contains(word), "{word}");
         }
-        let script =
-            concat!(include_str!("page.js"), include_str!("charts.js"), include_str!("items.js"));
+        let script = concat!(
+            include_str!("page.js"),
+            include_str!("many.js"),
+            include_str!("charts.js"),
+            include_str!("items.js")
+        );
         assert!(!script.contains("</script") && !script.contains("<!--"));
     }
 }

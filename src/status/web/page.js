@@ -13,6 +13,7 @@ const HEALTH = { ok: "all is well", degraded: "degraded", failing: "failing: not
 const DAY = 86400000;
 const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
 let lastSeen = null;
+let nextLook = null;
 
 // An element. What is in it is other elements, or text that is never read as markup.
 function make(name, attributes = {}, ...children) {
@@ -63,8 +64,8 @@ function number(value) {
   return value === null || value === undefined ? "–" : value.toLocaleString("en");
 }
 
-function counted(value, one) {
-  return `${number(value)} ${one}${value === 1 ? "" : "s"}`;
+function counted(value, one, plural = "s") {
+  return `${number(value)} ${one}${value === 1 ? "" : plural}`;
 }
 
 function duration(ms) {
@@ -100,7 +101,7 @@ function named(repository) {
 
 // Who has a problem: the repository, or what it is about.
 function about(status, problem) {
-  const repository = status.repositories.find((one) => one.id === problem.repository);
+  const repository = (status.named ?? status.repositories).find((one) => one.id === problem.repository);
   return repository ? named(repository) : SCOPES[problem.scope] ?? problem.scope;
 }
 
@@ -119,7 +120,7 @@ function alerts(status) {
     .filter((problem) => problem.scope !== "deletes")
     .map((problem) => alertOf(loud, `${about(status, problem)}: ${problem.error}`,
       when(problem), make("div", { class: "remedy" }, problem.remedy)));
-  for (const repository of status.repositories) {
+  for (const repository of status.named ?? status.repositories) {
     const held = repository.held_deletions;
     if (!held) continue;
     const title = `${named(repository)}: ${counted(held.approved ? held.count : held.waiting, "deletion")} held back`;
@@ -297,8 +298,10 @@ function present(status) {
   show("server", [document.createTextNode(server)]);
   show("health", [document.createTextNode(HEALTH[status.health] ?? status.health)]);
   show("daemon", [daemonLine(status)].map((line) => document.createTextNode(line)));
-  show("alerts", found);
+  show("alerts", fewAlerts(found));
+  show("totals", [totals(status)]);
   show("repositories", status.repositories.map((repository) => card(status, repository)));
+  others(status);
   show("feeds", [feeds(status)]);
   show("mirror", [mirror(status)]);
   show("changes", [changes(status)]);
@@ -316,11 +319,10 @@ function gone(title) {
 }
 
 async function look() {
+  nextLook = null;
   let status = null;
   try {
-    const answer = await fetch("status", { signal: AbortSignal.timeout(PATIENCE) });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    status = await answer.json();
+    status = await askStatus();
   } catch {
     gone("The daemon does not answer");
   }
@@ -330,5 +332,12 @@ async function look() {
   } catch (error) {
     gone(`This page cannot show what the daemon says: ${error.message}`);
   }
-  setTimeout(look, PACE);
+  nextLook = setTimeout(look, PACE);
+}
+
+// Looks at once, unless that is being done.
+function lookNow() {
+  if (nextLook === null) return;
+  clearTimeout(nextLook);
+  look();
 }

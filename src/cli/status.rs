@@ -23,7 +23,7 @@ use crate::status::control_client::{self, ControlAnswer, ControlRequestError};
 use crate::status::document::{
     HealthStatus, RepositoryStatus, STATUS_PATH, StatusDocument, WHOLE_STATUS_PATH,
 };
-use crate::status::page::{ChosenRepositories, PageContext, PlainText};
+use crate::status::page::{PageContext, PlainText, RepositoriesOnPage};
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
 use crate::task::clock;
 use crate::text::{CommandLine, visible_but};
@@ -51,9 +51,9 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &StatusArgs) -> 
         visible_but(&text, &['\n']).into_owned()
     } else {
         let shown = match (args.all, chosen.is_empty()) {
-            (true, _) => ChosenRepositories::All,
-            (false, true) => ChosenRepositories::Differing,
-            (false, false) => ChosenRepositories::These(&chosen),
+            (true, _) => RepositoriesOnPage::All,
+            (false, true) => RepositoriesOnPage::Differing,
+            (false, false) => RepositoriesOnPage::These(&chosen),
         };
         document.page(PageContext {
             now_ms: clock::now_ms(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::text::{ChosenRepositories, PageContext, PlainText, TextPage, counted, span};
+use super::text::{PageContext, PlainText, RepositoriesOnPage, TextPage, counted, span};
 use crate::status::document::{RepositoryStatus, StatusDocument};
 
 /// So many problems are told unless all is asked for: a screen full.
@@ -42,19 +42,19 @@ impl TextPage {
     pub(super) fn repositories(&mut self, document: &StatusDocument, around: PageContext<'_>) {
         let differing = document.differing();
         let most = match around.shown {
-            ChosenRepositories::Differing if document.is_of_many() => MOST_REPOSITORIES,
+            RepositoriesOnPage::Differing if document.is_of_many() => MOST_REPOSITORIES,
             _ => usize::MAX,
         };
         let is_wanted = |repository: &&RepositoryStatus| match around.shown {
-            ChosenRepositories::Differing => differing.contains(&repository.id),
-            ChosenRepositories::All => true,
-            ChosenRepositories::These(ids) => ids.contains(&repository.id),
+            RepositoriesOnPage::Differing => differing.contains(&repository.id),
+            RepositoriesOnPage::All => true,
+            RepositoriesOnPage::These(ids) => ids.contains(&repository.id),
         };
         let is_live = document.daemon.is_some();
         for repository in document.repositories.iter().filter(is_wanted).take(most) {
             self.repository(repository, is_live, around);
         }
-        if around.shown == ChosenRepositories::Differing && document.is_of_many() {
+        if around.shown == RepositoriesOnPage::Differing && document.is_of_many() {
             self.others(document, differing.len(), around);
         }
     }

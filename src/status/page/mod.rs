@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-pub use self::text::{ChosenRepositories, PageContext, PlainText};
+pub use self::text::{PageContext, PlainText, RepositoriesOnPage};
 use self::text::{TextPage, counted, moment, span};
 use super::document::{
     DaemonStatus, FeedStateStatus, FeedStatus, HealthStatus, HeldStatus, InstanceStatus,
@@ -66,7 +66,7 @@ impl TextPage {
         let (begin, end) = (paint(colour_of_them), paint(PLAIN));
         self.line(format_args!("{begin}{}{end}", PlainText(words)));
         let told = match around.shown {
-            ChosenRepositories::All => usize::MAX,
+            RepositoriesOnPage::All => usize::MAX,
             _ => many::MOST_PROBLEMS,
         };
         for problem in document.problems.iter().take(told) {

@@ -18,14 +18,14 @@ pub struct PageContext<'a> {
     /// The command that shows how things stand.
     pub status: &'a str,
     /// Which repositories are shown.
-    pub shown: ChosenRepositories<'a>,
+    pub shown: RepositoriesOnPage<'a>,
     /// Whether what is wrong may be in colour.
     pub colour: bool,
 }
 
 /// Which repositories a page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChosenRepositories<'a> {
+pub enum RepositoriesOnPage<'a> {
     /// Each of a few; of many, the first of those that differ from the others.
     Differing,
     /// All.

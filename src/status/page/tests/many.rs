@@ -76,11 +76,11 @@ fn a_screen_stays_one_however_many_repositories_differ_and_all_is_told_to_who_as
     assert!(page.lines().count() < 150, "{page}");
     assert!(page.contains("\n  980 more problems: ewmirror status --all\n"), "{page}");
     assert!(page.contains("\n990 more repositories differ\n"), "{page}");
-    let all = document.page(PageContext { shown: ChosenRepositories::All, ..AROUND });
+    let all = document.page(PageContext { shown: RepositoriesOnPage::All, ..AROUND });
     assert!(all.contains("\n1000: last certified pass ") && !all.contains("nothing to tell"));
     assert_eq!(all.matches("it is broken").count(), 1000);
     let some = BTreeSet::from([7, 1000]);
-    let shown = ChosenRepositories::These(&some);
+    let shown = RepositoriesOnPage::These(&some);
     let page = document.page(PageContext { shown, ..AROUND });
     let shown: Vec<_> = page.lines().filter(|line| line.contains(": last certified ")).collect();
     assert_eq!(shown.len(), 2, "{page}");

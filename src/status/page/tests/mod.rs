@@ -25,7 +25,7 @@ const AROUND: PageContext<'_> = PageContext {
     no_daemon: "the daemon does not run: nobody listens at 127.0.0.1:9464",
     approve: "ewmirror approve-deletes",
     status: "ewmirror status",
-    shown: ChosenRepositories::Differing,
+    shown: RepositoriesOnPage::Differing,
     colour: false,
 };
 

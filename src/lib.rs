@@ -33,8 +33,9 @@
 //! 1. [`pager::proof::pass::Pass::plan`] names the next window: a page number and a page size.
 //! 2. The pager waits for its interval and starts a request; up to `in_flight` are under way.
 //! 3. `pager::request::fetch` takes [`session::Credentials`], waiting for the refresher where there
-//!    are none that hold, passes the limiter ([`pager::Limiter`]: how many at once, and how many a
-//!    second), and calls [`client::Api::search`].
+//!    are none that hold, passes the limiter ([`pager::Limiter`]: how many at once, how many a
+//!    second, how many bytes of pages in hand; in the order of the deadlines, among all repositories), and calls
+//!    [`client::Api::search`].
 //! 4. The client sends it, reads the answer up to a cap, and judges it: an answer, a refusal, or a
 //!    failure. Items are slices of the answer's bytes; where these are what the same window showed
 //!    the last time, they are known by its [`client::Fingerprints`] and not read again.
@@ -116,6 +117,7 @@
 //! | months of faults lose nothing, invent nothing and grow nothing | `supervisor::tests::soak`, `cargo bench --bench soak` |
 //! | an announced total ends no pass, and one that is too low costs no item but the certificate | `pager::proof::pass::totals`, `tests/it/paging.rs` |
 //! | `auto` uses a server up to its capacity and yields to others; the rate limit is never exceeded | `pager::rate::adaptive::tests`, `pager::tests::adaptive`, `tests/it/paging.rs` |
+//! | requests go by their deadlines, no bound is exceeded, whole passes that need no more than their share end in time, and no page waits for ever for memory | `pager::rate::schedule::tests` as properties |
 //! | what comes from outside is read as independent readers read it | `fuzz/` |
 //! | a damaged state of a pass is never taken up | `pager::proof::checkpoint`, `fuzz/` |
 //! | the bill of materials names exactly what is linked | `tests/sbom.rs` |

@@ -11,6 +11,7 @@
 //! wrong; `rules` sees to what holds between keys.
 
 mod address;
+mod budget;
 mod every;
 mod feed_kafka;
 mod feed_rules;
@@ -43,6 +44,7 @@ pub use crate::settings::secret::Secret;
 pub use crate::settings::secrets::SecretSource;
 pub use crate::settings::signing_keys::SigningKeys;
 pub use address::is_loopback;
+pub use budget::SharedBudget;
 pub use every::{ChosenRepositories, EveryRepository, UnfitOffer};
 pub use feed_kafka::KafkaProperties;
 #[cfg(feature = "kafka")]
@@ -60,6 +62,6 @@ pub use table::{
 #[cfg(test)]
 pub use values::Refresh;
 pub use values::{
-    AutoOr, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT, Rate, StatusListen, Transport,
+    AUTO_IN_FLIGHT, AutoOr, LogFormat, LogLevel, LoginMethod, Rate, StatusListen, Transport,
 };
 pub use whole::{Config, QueryConfig};

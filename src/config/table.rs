@@ -117,6 +117,10 @@ section! {
         /// The largest answer that is read, after decompression. A page of 200 items is well below
         /// 1 MiB.
         max_response_size: u64 = RESPONSE_SIZE, Default("64MiB"), Reconnect;
+        /// How many bytes of pages may be in memory at once, of all repositories together: asked for,
+        /// waiting for the pages before them, or being written. Beyond it no page is asked for, but for
+        /// one at a time that others wait for.
+        page_memory: u64 = RESPONSE_SIZE, Default("128MiB"), Live;
     }
 }
 
@@ -231,8 +235,10 @@ section! {
         page_size: NonZeroU32 = PAGE_SIZE, Default(200), Repository;
         /// The time between two page requests of one repository. "0s": as fast as the server
         /// answers. "auto": the same, but for rests between them, of up to 10 s, while the server
-        /// answers more slowly than it can although it is asked for one page at a time.
-        page_interval: AutoOr<Duration> = PAUSE_OR_AUTO, Default("1s"), Repository;
+        /// answers more slowly than it can although it is asked for one page at a time. Not set: "1s",
+        /// and without max_requests_per_second all repositories for which it is not set make at most
+        /// 5 requests a second together.
+        page_interval: Option<AutoOr<Duration>> = PAUSE_OR_AUTO, Optional("1s"), Repository;
         /// The rest between two passes over a repository.
         pass_interval: Duration = PAUSE, Default("5m"), Repository;
         /// Pages overlap a little, so that a pass can prove that it missed nothing while items came
@@ -241,14 +247,17 @@ section! {
         /// How many page requests of one repository may be under way at once, from 1 to 64. "auto":
         /// one at first, more while the server answers them as quickly as one alone, and half as
         /// many at once when it gets slower or fails, for us or for others. Set page_interval to
-        /// "auto" too, or it stays the bound. With page_interval = "auto" a number here is the most,
-        /// and fewer are taken where the server gets slower.
+        /// "auto" too, or it stays the bound. It takes 8 at most; for another bound set page_interval to
+        /// "auto" and write the most that may be taken here.
         in_flight: AutoOr<NonZeroU32> = IN_FLIGHT, Default(1), Repository;
         /// The most requests for pages and single items a second, from 0.001 to 1000. In `[paging]`
         /// it holds for the server, thus for all repositories together; in a repository for this
         /// one, beside the other. Not counted: sign-in, sign-out and the question whether the
-        /// session still stands.
+        /// session still stands. Not set: none, but for repositories without a page_interval.
         max_requests_per_second: Option<Rate> = RATE, Optional(5), Live;
+        /// Within this time each pass is to end: where requests have to wait for one another, those of a
+        /// pass that falls behind go first, with at least a quarter of all.
+        pass_deadline: Duration = DURATION, Default("24h"), Repository;
         /// A pass that was interrupted no longer ago than this is taken up where it was after a
         /// restart; an older one starts over.
         resume_within: Duration = DURATION, Default("1h"), Repository;

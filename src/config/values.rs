@@ -11,6 +11,10 @@ use crate::settings::choice::{Choice, choices};
 /// after the other, and each may hold an answer in memory.
 pub const MOST_IN_FLIGHT: u32 = 64;
 
+/// What `in_flight = "auto"` takes at most: as many as a browser opens to one server, and a few more. A server whose
+/// latency does not tell that it is busy would be given [`MOST_IN_FLIGHT`] otherwise.
+pub const AUTO_IN_FLIGHT: u32 = 8;
+
 choices! {
     /// How to sign in.
     LoginMethod:

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use url::Url;
 
 use super::address::{LISTEN, SERVER_URL};
+use super::budget::{SharedBudget, shared_budget};
 use super::every::EveryRepository;
 use super::numbers::RATE;
 use super::table::{
@@ -112,13 +113,22 @@ impl Config {
         show_section(&mut page, &self.server);
         show_section(&mut page, &self.login);
         show_section(&mut page, &self.session);
-        for repository in &self.repositories {
+        let every = self.every.as_ref().map(EveryRepository::keys);
+        for repository in self.repositories.iter().chain(every) {
             show_section(&mut page, repository);
-        }
-        if let Some(every) = &self.every {
-            show_section(&mut page, every.keys());
+            if repository.paging.page_interval.is_none() {
+                // Written as set, it would free the repository of the default budget.
+                page.push_str("# page_interval = \"1s\"\n");
+            }
         }
         show(&mut page, &PagingConfig::SCHEMA.header(), paging);
+        if let Some(SharedBudget { rate, is_for_all: false }) = self.shared_budget() {
+            let rate = (RATE.show)(&rate);
+            let header = PagingConfig::SCHEMA.header();
+            let whose = "of all repositories without a page_interval";
+            write!(page, "\n{header}\n# max_requests_per_second = {rate} {whose}\n")
+                .expect("a string takes any text");
+        }
         show_section(&mut page, &self.mirror);
         show_section(&mut page, &self.instance);
         show_section(&mut page, &self.model);
@@ -129,6 +139,14 @@ impl Config {
         show_section(&mut page, &self.status);
         show_section(&mut page, &self.log);
         page
+    }
+
+    /// The budget of requests that repositories share: as it is set, or the default one for those without a page
+    /// interval of their own; `None` where there is no such repository.
+    pub fn shared_budget(&self) -> Option<SharedBudget> {
+        let every = self.every.as_ref().map(EveryRepository::keys);
+        let all = self.repositories.iter().chain(every).map(|it| &it.paging);
+        shared_budget(self.max_requests_per_second, all)
     }
 
     /// Reads these repositories as well, with the keys of `id = "all"`, in place of those that were

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::client::{Api, Failure, RepositoryList};
 use crate::domain::RepositoryId;
 use crate::model::{MetadataReply, MetadataRequest, ModelRead, ModelReading};
-use crate::pager::RateLimit;
+use crate::pager::Scheduler;
 use crate::session::{Credentials, SharedSession};
 use crate::task::{Context, Stopped, Until};
 
@@ -30,7 +30,7 @@ pub(super) enum Interview {
 pub(super) struct Interviewer<'a, A> {
     pub(super) api: &'a Arc<A>,
     pub(super) session: &'a SharedSession,
-    pub(super) rate_limit: &'a RateLimit,
+    pub(super) scheduler: &'a Arc<Scheduler>,
     pub(super) context: &'a Context,
 }
 
@@ -96,7 +96,7 @@ impl<A: Api> Interviewer<'_, A> {
             self.context.sleep(BETWEEN).await?;
             // Not before there is a session: what the limit has let through is sent at once.
             self.context.run(Until::Session, self.session.credentials()).await?;
-            self.rate_limit.acquire(self.context).await?;
+            self.scheduler.ask(self.context).await?;
             let Some(credentials) = self.session.current() else { continue };
             let until = Until::Within(self.api.time_out());
             let asked = ask(Arc::clone(self.api), credentials.clone());

@@ -16,7 +16,7 @@ use super::duty::ModelDuties;
 use super::interview::{Interviewer, NoAnswer};
 use crate::client::{Api, RepositoryList};
 use crate::domain::RepositoryId;
-use crate::pager::{PassLimit, RateLimit};
+use crate::pager::{PassLimit, Scheduler};
 use crate::progress::Progress;
 use crate::progress::problems::{ProblemReport, Scope, Source};
 use crate::session::SharedSession;
@@ -44,8 +44,8 @@ pub struct OfferRefresher<A> {
     pub api: Arc<A>,
     /// Where tokens come from.
     pub session: Arc<SharedSession>,
-    /// The bound on requests of all repositories together.
-    pub rate_limit: Arc<RateLimit>,
+    /// What lets the requests of all repositories through.
+    pub scheduler: Arc<Scheduler>,
     /// Where it is told that no list comes.
     pub progress: Arc<Progress>,
     /// How often it is asked, as that changes.
@@ -106,7 +106,7 @@ impl<A: Api> OfferRefresher<A> {
             let interviewer = Interviewer {
                 api: &self.api,
                 session: &self.session,
-                rate_limit: &self.rate_limit,
+                scheduler: &self.scheduler,
                 context: &self.context,
             };
             let why = match interviewer.list().await? {

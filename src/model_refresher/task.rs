@@ -14,7 +14,7 @@ use crate::client::Api;
 use crate::domain::RepositoryId;
 use crate::mirror::{KeptModel, Mirror, MirrorError, ModelUpdate, RefusedView};
 use crate::model::{ModelDifference, ModelRead, NameRows, RepositoryModel};
-use crate::pager::{PassLimit, RateLimit};
+use crate::pager::{PassLimit, Scheduler};
 use crate::progress::{ModelFacts, Progress};
 use crate::session::SharedSession;
 use crate::task::{Context, Stopped, Until, clock};
@@ -32,8 +32,8 @@ pub struct ModelRefresher<A, M> {
     pub api: Arc<A>,
     /// Where tokens come from.
     pub session: Arc<SharedSession>,
-    /// The bound on requests of all repositories together.
-    pub rate_limit: Arc<RateLimit>,
+    /// What lets the requests of all repositories through.
+    pub scheduler: Arc<Scheduler>,
     /// Where it is told what is known.
     pub progress: Arc<Progress>,
     /// With one pass the first pages have nothing for themselves: the end of the pass waits for this.
@@ -141,7 +141,7 @@ impl<A: Api, M: Mirror> ModelRefresher<A, M> {
         Interviewer {
             api: &self.api,
             session: &self.session,
-            rate_limit: &self.rate_limit,
+            scheduler: &self.scheduler,
             context: &self.context,
         }
     }

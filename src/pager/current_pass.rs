@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -141,6 +142,17 @@ impl CurrentPass {
         self.next.take()
     }
 
+    /// How long each page may take that is left of the pass, for it to end within `pass_deadline`: no time at all once
+    /// that is over.
+    pub(super) fn time_for_each(&self, now: Instant) -> Duration {
+        let taken = now.saturating_duration_since(self.begun);
+        let left = self.config.paging.pass_deadline.saturating_sub(taken);
+        let items = self.pass.counts().last_total.saturating_sub(self.pass.covered());
+        // One more than there seem to be, to find the end; overlaps are a part that makes no difference here.
+        let pages = items / u64::from(self.config.paging.page_size.get()) + 1;
+        left / u32::try_from(pages).unwrap_or(u32::MAX)
+    }
+
     /// How many answers wait for their turn.
     pub(super) fn waiting(&self) -> usize {
         self.arrived.len()
@@ -229,7 +241,7 @@ impl CurrentPass {
             self.pass.sighted(id);
         }
         if self.pass.latest_is_previous() {
-            self.previous = PreviousAnswer::new(answer.items.clone(), digests);
+            self.previous = PreviousAnswer::new(&answer.items, digests);
             self.previous_begun = Some(begun);
         }
         self.drop_void();

@@ -28,7 +28,7 @@ mod retrying_mirror;
 mod run;
 mod task;
 
-pub use self::rate::{Limiter, RateLimit};
+pub use self::rate::{Limiter, Scheduler};
 pub use self::run::run;
 pub use self::task::{ChangeRetention, LostLease, Pager, PassLimit};
 

@@ -80,7 +80,7 @@ impl<M: Mirror> Pages<M> {
             return;
         }
         let Some((ticket, outcome)) = current.awaited() else { return };
-        let Fetched { answer, begun, elapsed } = match outcome {
+        let Fetched { answer, begun, elapsed, bytes } = match outcome {
             FetchOutcome::Answered(fetched) => fetched,
             FetchOutcome::Unanswered(unanswered) => {
                 current.give_up(ticket, unanswered);
@@ -103,7 +103,10 @@ impl<M: Mirror> Pages<M> {
         let (mirror, page, context) =
             (Arc::clone(&self.mirror), Arc::new(page), pager.context.lane());
         self.writes.spawn(async move {
-            (PendingWrite { read, outcome }, mirror.write_page(&context, page).await)
+            let written = mirror.write_page(&context, page).await;
+            // The page is gone, and what it took is free.
+            drop(bytes);
+            (PendingWrite { read, outcome }, written)
         });
     }
 

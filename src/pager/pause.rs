@@ -32,8 +32,9 @@ pub(super) async fn pause<A, M: Mirror>(
     holds: bool,
 ) -> Result<(), Stopped> {
     let begun = Instant::now();
+    let part = first_rest(pager);
     loop {
-        let pass_interval = pager.settings.borrow_and_update().paging.pass_interval;
+        let pass_interval = pager.settings.borrow_and_update().paging.pass_interval.mul_f64(part);
         let left = pass_interval.saturating_sub(begun.elapsed());
         let Pager { context, wakes, settings, fetcher, .. } = &mut *pager;
         let event = async {
@@ -56,5 +57,16 @@ pub(super) async fn pause<A, M: Mirror>(
                 }
             }
         }
+    }
+}
+
+/// What part of the rest is kept: where several repositories are read, the first one is shorter by chance, so that those
+/// that began together do not go on in step.
+fn first_rest<A, M>(pager: &Pager<A, M>) -> f64 {
+    let is_first = pager.progress.borrow().passes <= 1;
+    if is_first && !pager.fetcher.limiter.is_alone() {
+        1.0 - pager.fetcher.chance.fraction() / 2.0
+    } else {
+        1.0
     }
 }

@@ -1,7 +1,6 @@
 //! The run loop: pass after pass, and within a pass one event after the other.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinError;
@@ -12,6 +11,7 @@ use super::current_pass::{CurrentPass, SettingsChange};
 use super::finish::{Finish, Unresolved};
 use super::pages::{Pages, Written};
 use super::pause::pause;
+use super::proof::pass::Ticket;
 use super::rate::Urgency;
 use super::request::in_flight::{InFlight, RequestEvent};
 use super::retrying_mirror::RetryingMirror;
@@ -19,7 +19,7 @@ use super::task::{Pager, PassLimit};
 use crate::client::Api;
 use crate::domain::Iteration;
 use crate::mirror::{Interrupted, Mirror};
-use crate::progress::Activity;
+use crate::progress::{Activity, RepositoryProgress};
 use crate::task::context::at;
 use crate::task::{Stopped, Until};
 
@@ -52,6 +52,7 @@ pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
         pager,
         iteration: resume_point.iteration.max(asked),
         unresolved: Unresolved::default(),
+        awaited: None,
     };
     run.passes(interrupted).await;
 }
@@ -64,6 +65,8 @@ struct Run<A, M> {
     pages: Pages<M>,
     iteration: Iteration,
     unresolved: Unresolved,
+    /// The request whose page is to be written next.
+    awaited: Option<Ticket>,
 }
 
 /// How a pass is over that was not stopped.
@@ -199,11 +202,17 @@ impl<A: Api, M: Mirror> Run<A, M> {
     /// Takes up what the limiter allows by now; returns whether that is one more request.
     fn keep_pace(&mut self, current: &CurrentPass) -> bool {
         let limiter = &self.pager.fetcher.limiter;
-        let (limit, interval) = (limiter.limit(), limiter.interval());
+        let awaited = current.pass.awaited();
+        if std::mem::replace(&mut self.awaited, awaited) != awaited {
+            limiter.set_awaited(awaited.map(Ticket::number));
+        }
+        let (limit, interval, behind) = (limiter.limit(), limiter.interval(), limiter.late_by());
         self.requests.set_period(interval);
         self.pager.progress.send_if_modified(|progress| {
-            let news = (progress.in_flight, progress.page_interval) != (limit, interval);
+            let of = |it: &RepositoryProgress| (it.in_flight, it.page_interval, it.behind);
+            let news = of(progress) != (limit, interval, behind);
             (progress.in_flight, progress.page_interval) = (limit, interval);
+            progress.behind = behind;
             news
         });
         let limit = limit as usize;
@@ -238,8 +247,9 @@ impl<A: Api, M: Mirror> Run<A, M> {
     fn send(&mut self, current: &mut CurrentPass) {
         if let Some(planned) = current.take_planned() {
             let request = current.request(planned, self.requests.known(planned.window));
-            // A day for a pass of any size that there is.
-            let urgency = Urgency::whole(Instant::now(), Duration::from_secs(1));
+            let now = Instant::now();
+            let each = current.time_for_each(now);
+            let urgency = Urgency::whole(now, each, planned.ticket.number());
             self.requests.send(&self.pager.context, self.iteration, planned, request, urgency);
         }
     }

@@ -114,6 +114,9 @@ pub struct RepositoryProgress {
     pub in_flight: u32,
     /// The least time between two of them.
     pub page_interval: Duration,
+    /// How much later than its deadline the latest request of an incremental pass was let through: more than
+    /// nothing where the budget of requests, or that of memory, does not suffice.
+    pub behind: Duration,
 }
 
 impl RepositoryProgress {
@@ -130,5 +133,6 @@ impl RepositoryProgress {
         uncertified_in_a_row: 0,
         in_flight: 0,
         page_interval: Duration::ZERO,
+        behind: Duration::ZERO,
     };
 }

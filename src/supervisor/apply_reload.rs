@@ -26,7 +26,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         if changes.starts_over {
             self.source.send_replace(source(new));
         }
-        self.rate_limit.set(new.max_requests_per_second);
+        self.scheduler.set(new.shared_budget(), new.server.page_memory);
         self.rules.send_replace(rules(new));
         self.shown.send_replace(ShownSettings::of(new));
         self.session_settings.send_modify(|settings| {

@@ -76,7 +76,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 let refresher = ModelRefresher {
                     api: Arc::clone(&self.api),
                     session: Arc::clone(&self.session),
-                    rate_limit: Arc::clone(&self.rate_limit),
+                    scheduler: Arc::clone(&self.scheduler),
                     progress: Arc::clone(&self.given.progress),
                     passes: self.given.passes,
                     mirror: Arc::clone(&self.given.mirror),
@@ -96,7 +96,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 let refresher = OfferRefresher {
                     api: Arc::clone(&self.api),
                     session: Arc::clone(&self.session),
-                    rate_limit: Arc::clone(&self.rate_limit),
+                    scheduler: Arc::clone(&self.scheduler),
                     progress: Arc::clone(&self.given.progress),
                     duties: self.duties.subscribe(),
                     passes: self.given.passes,

@@ -23,7 +23,7 @@ use crate::domain::{FeedName, RepositoryId};
 use crate::mirror::{Lease, Mirror};
 use crate::model_refresher::{ModelDuties, ModelDuty};
 use crate::pager::request::fetcher::Fetcher;
-use crate::pager::{ChangeRetention, Limiter, RateLimit};
+use crate::pager::{ChangeRetention, Limiter, Scheduler};
 use crate::progress::{Activity, RepositoryCounts, RepositoryProgress, SignIn};
 use crate::refresher::RefresherSettings;
 use crate::refresher::denials::Denials;
@@ -39,8 +39,8 @@ pub struct Supervisor<A, M> {
     pub(super) session_settings: watch::Sender<RefresherSettings>,
     /// Of logins; here, so that a refresher that is started anew knows of them.
     pub(super) denials: Arc<Denials>,
-    /// The bound on requests of all repositories together.
-    pub(super) rate_limit: Arc<RateLimit>,
+    /// What lets the requests of all repositories through.
+    pub(super) scheduler: Arc<Scheduler>,
     pub(super) repositories: BTreeMap<RepositoryId, RepositoryTask<Instrumented<A>>>,
     /// The same, for those who look on.
     pub(super) watched: watch::Sender<Vec<WatchedRepository>>,
@@ -96,7 +96,10 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 given.config.session.clone(),
             )),
             denials: Arc::default(),
-            rate_limit: Arc::new(RateLimit::new(given.config.max_requests_per_second)),
+            scheduler: Arc::new(Scheduler::new(
+                given.config.shared_budget(),
+                given.config.server.page_memory,
+            )),
             repositories: BTreeMap::new(),
             feeds: BTreeMap::new(),
             rules: watch::Sender::new(rules(&given.config)),
@@ -144,7 +147,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             chance: Arc::clone(&self.given.chance),
             progress: Arc::clone(&self.given.progress),
             counts: Arc::new(RepositoryCounts::new()),
-            limiter: Limiter::new(&config.paging, Arc::clone(&self.rate_limit)),
+            limiter: Limiter::new(&config.paging, Arc::clone(&self.scheduler)),
             outage: Mutex::new(Outage::default()),
             served: AtomicU64::new(0),
         });

@@ -26,7 +26,7 @@ pub(super) fn between_pages(config: &Config) -> Duration {
     let each = |rate: Option<Rate>| rate.map_or(Duration::ZERO, Rate::interval);
     let own = config.repositories.iter().map(|repository| {
         let paging = &repository.paging;
-        let interval = match paging.page_interval {
+        let interval = match paging.interval() {
             AutoOr::Value(interval) => interval,
             AutoOr::Auto => LONGEST_PAUSE,
         };
@@ -34,6 +34,7 @@ pub(super) fn between_pages(config: &Config) -> Duration {
     });
     // The repositories take turns.
     let repositories = u32::try_from(config.repositories.len()).unwrap_or(u32::MAX);
-    let shared = each(config.max_requests_per_second) * repositories;
+    let shared = config.shared_budget().map_or(Duration::ZERO, |budget| budget.rate.interval());
+    let shared = shared * repositories;
     own.max().unwrap_or_default() + shared
 }

@@ -67,6 +67,7 @@ impl Setup {
             idle_timeout: Duration::from_secs(10),
             items_call: None,
             max_response_size: 8 * 1024 * 1024,
+            page_memory: 128 * 1024 * 1024,
         };
         let login = LoginConfig {
             method: LoginMethod::EnableApi,

@@ -104,6 +104,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             idle_timeout: seconds(30),
             items_call: None,
             max_response_size: 64 << 20,
+            page_memory: 128 << 20,
         }
     );
     assert_eq!(
@@ -137,11 +138,12 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             names_file: None,
             paging: PagingConfig {
                 page_size: count(200),
-                page_interval: AutoOr::Value(seconds(1)),
+                page_interval: None,
                 pass_interval: seconds(300),
                 overlap: true,
                 in_flight: AutoOr::Value(count(1)),
                 max_requests_per_second: None,
+                pass_deadline: seconds(24 * 3600),
                 resume_within: seconds(3600),
             },
             deletes: DeletesConfig { max_fraction: 0.1, min_count: 10 },
@@ -177,7 +179,7 @@ fn the_file_is_laid_over_the_defaults_and_variables_over_the_file() {
     let paging = &config(&toml, &[("EWMIRROR_PAGING__PAGE_SIZE", "50")]).repositories[0].paging;
     assert_eq!(paging.page_size, count(50), "the variable");
     assert_eq!(paging.in_flight, AutoOr::Value(count(2)), "the file");
-    assert_eq!(paging.page_interval, AutoOr::Value(seconds(1)), "the default");
+    assert_eq!(paging.interval(), AutoOr::Value(seconds(1)), "the default");
 }
 
 #[test]
@@ -257,6 +259,7 @@ fn every_paging_key_can_be_set_for_one_repository() {
          overlap = false\n\
          in_flight = 3\n\
          max_requests_per_second = 0.5\n\
+         pass_deadline = '12h'\n\
          resume_within = '2h'\n\
          [paging]\n\
          page_size = 500\n"
@@ -269,11 +272,12 @@ fn every_paging_key_can_be_set_for_one_repository() {
         repositories[1].paging,
         PagingConfig {
             page_size: count(20),
-            page_interval: AutoOr::Value(seconds(60)),
+            page_interval: Some(AutoOr::Value(seconds(60))),
             pass_interval: Duration::ZERO,
             overlap: false,
             in_flight: AutoOr::Value(count(3)),
             max_requests_per_second: Some(Rate(0.5)),
+            pass_deadline: seconds(12 * 3600),
             resume_within: seconds(7200),
         }
     );
@@ -289,7 +293,8 @@ fn auto_is_laid_over_a_number_and_a_number_over_auto() {
     let paging =
         config.repositories.iter().map(|it| (it.paging.in_flight, it.paging.page_interval));
     let expected =
-        [(AutoOr::Value(count(3)), AutoOr::Value(seconds(2))), (AutoOr::Auto, AutoOr::Auto)];
+        [(AutoOr::Value(count(3)), AutoOr::Value(seconds(2))), (AutoOr::Auto, AutoOr::Auto)]
+            .map(|(in_flight, interval)| (in_flight, Some(interval)));
     assert_eq!(paging.collect::<Vec<_>>(), expected);
 }
 

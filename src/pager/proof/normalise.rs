@@ -8,9 +8,16 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+
 use super::overlap::ItemDigest;
 use crate::domain::{Item, ItemId};
 use crate::json::{JsonPointer, canonical};
+
+/// Of an answer the bytes of this many items are kept, its last: neighbours share items there, also after a step
+/// back, unless more than so many came or went between two requests. The rest of its bytes would stay in memory as
+/// long as any of them, for each repository that is being read. Items further up are known by their own digests.
+const KEPT: usize = 256;
 
 /// Items of so many bytes in all are compared: more than the overlap of any page has, and little
 /// enough for the thread that others wait for. Beyond it items are known by their own digests.
@@ -19,14 +26,21 @@ const COMPARED: usize = 8 * 1024 * 1024;
 /// An answer as the one after it is compared with.
 #[derive(Debug, Default)]
 pub(crate) struct PreviousAnswer {
-    items: Vec<Item>,
+    /// In its order.
+    ids: Vec<ItemId>,
     /// What the proof knows each of them by.
     digests: Vec<u64>,
+    /// The last of its items, each copied out of the answer.
+    last: Vec<Item>,
 }
 
 impl PreviousAnswer {
-    pub(crate) fn new(items: Vec<Item>, digests: Vec<u64>) -> Self {
-        Self { items, digests }
+    pub(crate) fn new(items: &[Item], digests: Vec<u64>) -> Self {
+        let last = items.get(items.len().saturating_sub(KEPT)..).unwrap_or_default();
+        let copied =
+            |item: &Item| Item { bytes: Bytes::copy_from_slice(&item.bytes), ..item.clone() };
+        let ids = items.iter().map(|item| item.id.clone()).collect();
+        Self { ids, digests, last: last.iter().map(copied).collect() }
     }
 
     /// The rows of an answer, known by the digests of the answer before where they are the same.
@@ -37,18 +51,22 @@ impl PreviousAnswer {
             .collect();
         // One is enough for the proof, and as a rule it is the first row.
         let first = rows.first().and_then(|first| self.digest_of(&first.id));
-        if self.items.is_empty() || first == rows.first().map(|first| first.digest) {
+        if self.ids.is_empty() || first == rows.first().map(|first| first.digest) {
             return rows;
         }
         let places: HashMap<&ItemId, usize> =
-            self.items.iter().enumerate().map(|(place, item)| (&item.id, place)).collect();
+            self.ids.iter().enumerate().map(|(place, id)| (id, place)).collect();
+        let above = self.ids.len() - self.last.len();
         let mut compared = 0;
         for (row, item) in rows.iter_mut().zip(items) {
             if compared > COMPARED {
                 break;
             }
             let Some(&place) = places.get(&item.id) else { continue };
-            let before = &self.items[place];
+            let Some(before) = place.checked_sub(above).and_then(|place| self.last.get(place))
+            else {
+                continue;
+            };
             if before.digest != item.digest {
                 compared += item.bytes.len();
                 if !canonical::same(&before.bytes, &item.bytes, ignore) {
@@ -62,11 +80,11 @@ impl PreviousAnswer {
 
     /// Whether it has this item.
     pub(crate) fn has(&self, id: &ItemId) -> bool {
-        self.items.iter().any(|item| item.id == *id)
+        self.ids.contains(id)
     }
 
     fn digest_of(&self, id: &ItemId) -> Option<u64> {
-        let place = self.items.iter().rposition(|item| item.id == *id)?;
+        let place = self.ids.iter().rposition(|known| known == id)?;
         self.digests.get(place).copied()
     }
 }
@@ -91,7 +109,7 @@ mod tests {
         let known = digests(&before);
         let ignore: Vec<JsonPointer> =
             ignore.split_whitespace().map(|it| it.parse().unwrap()).collect();
-        let rows = PreviousAnswer::new(before, known.clone()).rows(&now, &ignore);
+        let rows = PreviousAnswer::new(&before, known.clone()).rows(&now, &ignore);
         rows.iter().zip(known).map(|(row, known)| row.digest == known).collect()
     }
 
@@ -114,10 +132,10 @@ mod tests {
     fn a_digest_is_handed_on_from_answer_to_answer() {
         let (first, second) = (items(&[r#"{"a":1,"b":2}"#]), items(&[r#"{"b":2,"a":1}"#]));
         let known = digests(&first);
-        let rows = PreviousAnswer::new(first, known.clone()).rows(&second, &[]);
+        let rows = PreviousAnswer::new(&first, known.clone()).rows(&second, &[]);
         let third = items(&[r#"{"a":1, "b":2}"#]);
         let handed_on = rows.iter().map(|row| row.digest).collect();
-        let rows = PreviousAnswer::new(second, handed_on).rows(&third, &[]);
+        let rows = PreviousAnswer::new(&second, handed_on).rows(&third, &[]);
         assert_eq!(rows[0].digest, known[0]);
     }
 
@@ -136,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_own_items_only() {
-        let before = PreviousAnswer::new(items(&["{}"]), vec![0]);
+        let before = PreviousAnswer::new(&items(&["{}"]), vec![0]);
         assert!(before.has(&ItemId::Integer(0)) && !before.has(&ItemId::Integer(1)));
     }
 }

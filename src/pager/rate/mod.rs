@@ -1,11 +1,12 @@
-//! How many requests a repository has in flight, and how soon one follows the other.
+//! How many requests a repository has in flight, how soon one follows the other, and which of all goes first.
 
 pub mod adaptive;
 mod limiter;
 pub(super) mod pace;
-mod rate_limit;
+mod schedule;
+mod scheduler;
 mod urgency;
 
-pub use limiter::{Limiter, Permit};
-pub use rate_limit::RateLimit;
-pub use urgency::{RequestClass, Urgency};
+pub use limiter::{ExpectedPage, Limiter, Permit};
+pub use scheduler::{PageBytes, Scheduler};
+pub use urgency::Urgency;

@@ -15,6 +15,8 @@ pub enum RequestClass {
     Whole {
         /// When it must be let through for its pass to end in time, if all that are left of the pass take as long.
         needed: Instant,
+        /// Which page of the pass it is, by the number of its request.
+        ticket: u64,
     },
     /// A page of an incremental pass.
     Incremental,
@@ -32,12 +34,12 @@ pub struct Urgency {
 }
 
 impl Urgency {
-    /// A page of a whole pass, each of whose pages may take `each` from now on.
-    pub fn whole(now: Instant, each: Duration) -> Self {
+    /// The page of a whole pass that this request of it asks for; each of its pages may take `each` from now on.
+    pub fn whole(now: Instant, each: Duration, ticket: u64) -> Self {
         let deadline = now + each.min(PATIENCE);
         // What is further away than any clock goes is not urgent at all.
         let needed = now.checked_add(each).unwrap_or(deadline);
-        Self { deadline, class: RequestClass::Whole { needed } }
+        Self { deadline, class: RequestClass::Whole { needed, ticket } }
     }
 
     /// A page of an incremental pass, which is to be let through by then.

@@ -22,7 +22,7 @@ pub(crate) async fn ask_access<A: Api>(
     context: &Context,
 ) -> Result<Option<AccessDenied>, Stopped> {
     let (credentials, permit) =
-        let_through(fetcher, Urgency::question(Instant::now()), context).await?;
+        let_through(fetcher, Urgency::question(Instant::now()), None, context).await?;
     drop(permit);
     let until = Until::Within(fetcher.api.time_out());
     if let Ok(list) = context.wait(until, fetcher.api.repositories(&credentials)).await {

@@ -76,6 +76,11 @@ impl Attempts {
         wanted
     }
 
+    /// Whether none was made yet.
+    pub(super) fn is_first(&self) -> bool {
+        self.made == 0
+    }
+
     /// Takes note of one more try.
     pub(super) fn begin<A>(&mut self, fetcher: &Fetcher<A>) {
         if self.made > 0 {

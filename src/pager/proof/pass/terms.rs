@@ -17,6 +17,13 @@ pub struct PassSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(super) u64);
 
+impl Ticket {
+    /// Its number, which no other request of the pass has.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// A window to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowRequest {

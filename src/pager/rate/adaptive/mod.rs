@@ -172,11 +172,6 @@ impl AdaptiveConcurrency {
         self.pause
     }
 
-    /// How many requests are under way.
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight
-    }
-
     /// A request is sent. One of [`answered`](Self::answered), [`failed`](Self::failed) and
     /// [`ended`](Self::ended) must follow.
     pub fn sent(&mut self, now: Instant) -> Sent {

@@ -1,0 +1,319 @@
+//! In which order requests go, and when.
+//!
+//! Pure: the time is an argument. Each request waits in the line of its repository; what may go by all
+//! bounds (how many a second, of all and of one; the page interval; how many at once; how many bytes of pages
+//! are in hand) goes in the order of the deadlines.
+//!
+//! Guarantees:
+//! - No bound is ever exceeded, but for what [`bytes`] says of one page that must get in.
+//! - Of any [`SHARE`] requests in a row that are let through while a page of a whole pass may go, at least one
+//!   is of the pass that has the least time for each page that is left of it; among all repositories that
+//!   share a bound, and within each repository. So whole passes that need, each by its pages left over
+//!   the time left, no more than that share of the budget together end in time, whatever else is asked
+//!   for; and where the budget suffices for everything, everything is let through by its deadline.
+//! - A page that does not fit into the bytes that are left holds up those less urgent, so that they do not
+//!   take for ever what it waits for.
+
+mod bytes;
+mod line;
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::bytes::Bytes;
+pub use self::bytes::{Fit, Held};
+use self::line::Line;
+pub use self::line::Terms;
+use super::urgency::{RequestClass, Urgency};
+
+/// Of so many requests one is of a whole pass, while one waits: a quarter of the budget is enough for a
+/// pass of a million items in pages of 200 each day at one request in four seconds.
+pub const SHARE: u32 = 4;
+
+/// The line of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LineId(u64);
+
+/// A request that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WaitingId(u64);
+
+/// What a request needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// The repository that it is for.
+    pub line: LineId,
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// Whether it keeps the page interval: each page does when it is asked for first, and a retry has its own delay.
+    pub is_paced: bool,
+    /// How many bytes its answer is expected to take.
+    pub bytes: u64,
+}
+
+/// A request that is let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Which.
+    pub id: WaitingId,
+    /// The bytes that are kept for its answer.
+    pub held: Held,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct WaitingRequest {
+    wish: Wish,
+    entered: Instant,
+}
+
+/// A bound on the requests of several repositories.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bound {
+    /// The least time between two requests; `None`: no bound.
+    pub least: Option<Duration>,
+    /// Whether it holds for every repository, or for those only that have no page interval of their own.
+    pub is_for_all: bool,
+}
+
+/// The requests that wait, and what was let through.
+#[derive(Debug)]
+pub struct Schedule {
+    bound: Bound,
+    /// When the latest request went that is bound by it.
+    sent: Option<Instant>,
+    /// How many went since one of the pass that needs it most, while such a one could have gone.
+    passed_over: u32,
+    bytes: Bytes,
+    lines: HashMap<LineId, Line>,
+    waiting: HashMap<WaitingId, WaitingRequest>,
+    by_deadline: BTreeSet<(Instant, WaitingId)>,
+    /// Those of whole passes.
+    by_need: BTreeSet<(Instant, WaitingId)>,
+    next: u64,
+}
+
+impl Schedule {
+    /// Nothing waits; `most_bytes` of pages may be in hand.
+    pub fn new(bound: Bound, most_bytes: u64) -> Self {
+        Self {
+            bound,
+            sent: None,
+            passed_over: 0,
+            bytes: Bytes::new(most_bytes),
+            lines: HashMap::new(),
+            waiting: HashMap::new(),
+            by_deadline: BTreeSet::new(),
+            by_need: BTreeSet::new(),
+            next: 0,
+        }
+    }
+
+    /// Another bound, counted from the latest request.
+    pub fn set_bound(&mut self, bound: Bound) {
+        self.bound = bound;
+    }
+
+    /// So many bytes of pages may be in hand from now on.
+    pub fn set_most_bytes(&mut self, most: u64) {
+        self.bytes.set_most(most);
+    }
+
+    /// The line of another repository.
+    pub fn add_line(&mut self, terms: Terms) -> LineId {
+        let line = LineId(self.number());
+        self.lines.insert(line, Line::new(terms));
+        line
+    }
+
+    /// Other terms for a repository; what has been sent counts by them.
+    pub fn set_terms(&mut self, line: LineId, terms: Terms) {
+        if let Some(line) = self.lines.get_mut(&line) {
+            line.terms = terms;
+        }
+    }
+
+    /// The page of a whole pass whose turn it is to be taken into the mirror.
+    pub fn set_awaited(&mut self, line: LineId, ticket: Option<u64>) {
+        if let Some(line) = self.lines.get_mut(&line) {
+            line.awaited = ticket;
+        }
+    }
+
+    /// The repository is gone; nothing of it waits any more.
+    pub fn remove_line(&mut self, line: LineId) {
+        self.lines.remove(&line);
+    }
+
+    /// How many repositories there are.
+    pub fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// A request waits from now on.
+    pub fn enter(&mut self, now: Instant, wish: Wish) -> WaitingId {
+        let id = WaitingId(self.number());
+        self.by_deadline.insert((wish.urgency.deadline, id));
+        if let RequestClass::Whole { needed, .. } = wish.urgency.class {
+            self.by_need.insert((needed, id));
+        }
+        self.waiting.insert(id, WaitingRequest { wish, entered: now });
+        id
+    }
+
+    /// It waits no longer; whether it did.
+    pub fn leave(&mut self, id: WaitingId) -> bool {
+        let Some(WaitingRequest { wish, .. }) = self.waiting.remove(&id) else { return false };
+        self.by_deadline.remove(&(wish.urgency.deadline, id));
+        if let RequestClass::Whole { needed, .. } = wish.urgency.class {
+            self.by_need.remove(&(needed, id));
+        }
+        true
+    }
+
+    /// A request that was let through has ended.
+    pub fn ended(&mut self, line: LineId) {
+        if let Some(line) = self.lines.get_mut(&line) {
+            line.under_way = line.under_way.saturating_sub(1);
+        }
+    }
+
+    /// The page takes so many bytes, not what was expected.
+    pub fn resize(&mut self, held: &mut Held, bytes: u64) {
+        self.bytes.resize(held, bytes);
+    }
+
+    /// The page is written or thrown away.
+    pub fn give_back(&mut self, held: Held) {
+        self.bytes.give_back(held);
+    }
+
+    /// The bytes of pages in hand.
+    #[cfg(test)]
+    pub fn bytes_in_hand(&self) -> u64 {
+        self.bytes.used()
+    }
+
+    /// The next request that goes now, which is taken for sent.
+    pub fn grant(&mut self, now: Instant) -> Option<Granted> {
+        let neediest = self.neediest(now);
+        let owed = self.passed_over + 1 >= SHARE;
+        let (id, fit) = match neediest {
+            Some(found) if owed => found,
+            _ => self.most_urgent(now)?,
+        };
+        let WaitingRequest { wish, .. } = *self.waiting.get(&id)?;
+        self.leave(id);
+        let is_bound = self.is_bound(wish.line);
+        if is_bound {
+            self.sent = Some(now);
+            // With nobody to wait for, nobody is passed over.
+            let over = neediest.is_some_and(|(neediest, _)| neediest != id);
+            self.passed_over = if over { self.passed_over.saturating_add(1) } else { 0 };
+        }
+        let in_line = self.open_whole(wish.line, now);
+        if let Some(line) = self.lines.get_mut(&wish.line) {
+            line.take(now, wish.is_page(), in_line && !wish.is_whole());
+        }
+        Some(Granted { id, held: self.bytes.take(wish.bytes, fit) })
+    }
+
+    /// When the next request may go that waits for nothing but the time.
+    pub fn due(&self, now: Instant) -> Option<Instant> {
+        let opens = self.waiting.values().filter_map(|it| self.opens(it));
+        opens.filter(|at| *at > now).min()
+    }
+
+    /// Of the requests that may go now, the one with the earliest deadline.
+    fn most_urgent(&self, now: Instant) -> Option<(WaitingId, Fit)> {
+        let mut is_held_up = false;
+        for (_, id) in &self.by_deadline {
+            let Some(waiting) = self.waiting.get(id) else { continue };
+            let wish = waiting.wish;
+            let is_open = self.opens(waiting).is_some_and(|at| at <= now);
+            if !is_open || (!wish.is_whole() && self.owes(wish.line, now)) {
+                continue;
+            }
+            match self.fit(wish) {
+                Some(Fit::Room) if is_held_up && wish.bytes > 0 => {}
+                Some(fit) => return Some((*id, fit)),
+                None => is_held_up = true,
+            }
+        }
+        None
+    }
+
+    /// Of the requests of whole passes that may go now, the one that needs it most, by the bound that they share.
+    fn neediest(&self, now: Instant) -> Option<(WaitingId, Fit)> {
+        self.by_need.iter().find_map(|(_, id)| {
+            let waiting = self.waiting.get(id)?;
+            let may_go =
+                self.is_bound(waiting.wish.line) && self.opens(waiting).is_some_and(|at| at <= now);
+            let fit = may_go.then(|| self.fit(waiting.wish))??;
+            Some((*id, fit))
+        })
+    }
+
+    /// Whether it is the turn of a whole pass in this line, and one could go.
+    fn owes(&self, line: LineId, now: Instant) -> bool {
+        let owes = self.lines.get(&line).is_some_and(|it| it.passed_over + 1 >= SHARE);
+        owes && self.open_whole(line, now)
+    }
+
+    /// Whether a page of a whole pass of this line may go now.
+    fn open_whole(&self, line: LineId, now: Instant) -> bool {
+        self.by_need.iter().any(|(_, id)| {
+            self.waiting.get(id).is_some_and(|it| {
+                it.wish.line == line
+                    && self.opens(it).is_some_and(|at| at <= now)
+                    && self.fit(it.wish).is_some()
+            })
+        })
+    }
+
+    /// When a request may go by the bounds on time; `None` while as many are under way as may be.
+    fn opens(&self, waiting: &WaitingRequest) -> Option<Instant> {
+        let line = self.lines.get(&waiting.wish.line)?;
+        let own = line.opens(waiting.entered, waiting.wish.is_paced)?;
+        let sent = self.sent.filter(|_| self.is_bound(waiting.wish.line));
+        let shared = sent.zip(self.bound.least).map(|(sent, least)| sent + least);
+        shared.max(Some(own))
+    }
+
+    /// Whether the shared bound is one for this line.
+    fn is_bound(&self, line: LineId) -> bool {
+        let is_for_it =
+            self.bound.is_for_all || self.lines.get(&line).is_some_and(|it| it.terms.is_default);
+        self.bound.least.is_some() && is_for_it
+    }
+
+    fn fit(&self, wish: Wish) -> Option<Fit> {
+        let awaited = self.lines.get(&wish.line).and_then(|line| line.awaited);
+        let is_awaited = match wish.urgency.class {
+            RequestClass::Whole { ticket, .. } => awaited == Some(ticket),
+            RequestClass::Incremental | RequestClass::Question => true,
+        };
+        self.bytes.fit(wish.bytes, is_awaited)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+impl Wish {
+    fn is_whole(&self) -> bool {
+        matches!(self.urgency.class, RequestClass::Whole { .. })
+    }
+
+    fn is_page(&self) -> bool {
+        self.urgency.class != RequestClass::Question
+    }
+}
+
+#[cfg(test)]
+mod freshness;
+#[cfg(test)]
+mod tests;

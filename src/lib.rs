@@ -62,6 +62,9 @@
 //! change that brought it; an item points to its latest change, a change to the item's one before.
 //! Dropping old changes moves a mark and deletes the bodies that nothing points to any more.
 //!
+//! Incremental passes have a ledger of their own, and a mark of how far they have come, which is written in the
+//! transaction of the page that brings it: nothing of the whole pass under way is touched by them.
+//!
 //! What a feed has delivered is a row with a revision, which each write counts up, by the task that delivers or by a
 //! command, so that neither undoes what the other did; changes that a receiver refused are rows beside it
 //! ([`mirror::contracts`], `Feeds` and `FeedWriter`). What a feed has not delivered is dropped only once it

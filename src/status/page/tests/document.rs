@@ -146,7 +146,8 @@ fn the_document_is_this_json() {
           "suspects": 5,
           "held": 0,
           "certified": false,
-          "reason": null
+          "reason": null,
+          "kind": "whole"
         }
       ]
     }

@@ -39,6 +39,11 @@ pub(crate) fn decoding(error: &io::Error) -> HttpErrorKind {
     }
 }
 
+/// The kind of an answer that is compressed as nobody asked.
+pub(crate) fn unasked(encoding: &str) -> HttpErrorKind {
+    malformed(&format!("it is compressed as {encoding}, where gzip alone was asked for"))
+}
+
 /// The error and all beneath it. An `io::Error` hides the error that it wraps from `source`.
 fn layers(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
     // More layers than any library has; a loop in them would not end.

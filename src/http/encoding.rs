@@ -3,25 +3,27 @@
 //! The HTTP library would decode what it asked for, but only where the name of the encoding is
 //! spelled as in its own request, and of gzip only the first member. Others read more, so this does:
 //! names in upper and lower case alike, `x-gzip` for gzip (RFC 9110, 8.4.1), and gzip of several
-//! members, as a server makes it that compresses piece by piece.
+//! members, as a server makes it that compresses piece by piece. Gzip alone is asked for: every server
+//! has it, and each further encoding would be a library to build.
 //!
 //! Guarantees: what is decoded at once is at most [`CHUNK`], whatever it unfolds from; the number of
-//! members is bounded. Whatever follows the last member and is none itself is passed over, and so is
-//! what follows a brotli stream. An encoding that is not known leaves the body as it came.
+//! members is bounded. Whatever follows the last member and is none itself is passed over. A body in an
+//! encoding that compresses and that nobody asked for is said to be one; any other name leaves the body
+//! as it came, since some servers put a charset there.
 
 use std::io;
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
+use async_compression::tokio::bufread::GzipDecoder;
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyDataStream, BodyExt};
 use reqwest::Response;
 use reqwest::header::CONTENT_ENCODING;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
 /// What requests say can be read.
-pub(crate) const ACCEPTED: &str = "zstd,gzip,br";
+pub(crate) const ACCEPTED: &str = "gzip";
 
 /// How much is decoded at once.
 const CHUNK: usize = 16 * 1024;
@@ -41,6 +43,8 @@ pub(crate) enum BodyStream {
     Plain(Response),
     /// Decoded.
     Decoded(Decoded),
+    /// Compressed as nobody asked: the name of the encoding.
+    Unasked(&'static str),
 }
 
 /// Why there is no more of a body.
@@ -50,6 +54,8 @@ pub(crate) enum BodyFault {
     Connection(reqwest::Error),
     /// The body is not what its encoding says, or ends before it should.
     Encoding(io::Error),
+    /// It is compressed as nobody asked: the name of the encoding.
+    Unasked(&'static str),
 }
 
 /// Decodes a body.
@@ -61,8 +67,6 @@ pub(crate) struct Decoded {
 enum Decoder {
     /// One member of gzip after the other, and which one it is.
     Gzip(Box<GzipDecoder<RawBody>>, usize),
-    /// What ends by itself.
-    Other(Box<dyn AsyncRead + Send + Unpin>),
     Over,
 }
 
@@ -71,24 +75,23 @@ impl BodyStream {
     pub(crate) fn of(response: Response) -> Self {
         let encoding = response.headers().get(CONTENT_ENCODING).and_then(|it| it.to_str().ok());
         let named = encoding.unwrap_or_default().trim().to_ascii_lowercase();
-        let decoder = match named.as_str() {
-            "gzip" | "x-gzip" => Decoder::Gzip(Box::new(GzipDecoder::new(raw(response))), 1),
-            "br" => Decoder::Other(Box::new(BrotliDecoder::new(raw(response)))),
-            "zstd" => {
-                let mut decoder = ZstdDecoder::new(raw(response));
-                decoder.multiple_members(true);
-                Decoder::Other(Box::new(decoder))
+        match named.as_str() {
+            "gzip" | "x-gzip" => {
+                let decoder = Decoder::Gzip(Box::new(GzipDecoder::new(raw(response))), 1);
+                Self::Decoded(Decoded { decoder, buffer: BytesMut::new() })
             }
-            _ => return Self::Plain(response),
-        };
-        Self::Decoded(Decoded { decoder, buffer: BytesMut::new() })
+            "br" => Self::Unasked("br"),
+            "zstd" => Self::Unasked("zstd"),
+            "deflate" => Self::Unasked("deflate"),
+            _ => Self::Plain(response),
+        }
     }
 
     /// Its length, as the server claims it; of a body that is decoded nobody knows it.
     pub(crate) fn claimed(&self) -> Option<u64> {
         match self {
             Self::Plain(response) => response.content_length(),
-            Self::Decoded(_) => None,
+            Self::Decoded(_) | Self::Unasked(_) => None,
         }
     }
 
@@ -97,6 +100,7 @@ impl BodyStream {
         match self {
             Self::Plain(response) => response.chunk().await.map_err(BodyFault::Connection),
             Self::Decoded(decoded) => decoded.chunk().await.map_err(fault),
+            Self::Unasked(name) => Err(BodyFault::Unasked(name)),
         }
     }
 }
@@ -108,7 +112,6 @@ impl Decoded {
             let mut room = (&mut self.buffer).limit(CHUNK);
             let read = match &mut self.decoder {
                 Decoder::Gzip(decoder, _) => decoder.read_buf(&mut room).await?,
-                Decoder::Other(decoder) => decoder.read_buf(&mut room).await?,
                 Decoder::Over => return Ok(None),
             };
             if read > 0 {

@@ -214,6 +214,9 @@ fn body_error(status: u16, error: BodyError, limit: u64) -> HttpError {
             let kind = classify::decoding(&error);
             HttpError::new(kind).with_status(status).with_source(error)
         }
+        BodyError::Broken(BodyFault::Unasked(encoding)) => {
+            HttpError::new(classify::unasked(encoding)).with_status(status)
+        }
     }
 }
 

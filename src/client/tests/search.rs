@@ -25,10 +25,7 @@ async fn a_page_comes_back_byte_for_byte() {
     assert_eq!(search.header("ewtoken"), Some(SESSION_TOKEN));
     assert_eq!(search.header("epimresttoken"), Some(REST_TOKEN));
     assert_eq!(search.header("content-type"), Some("application/json"));
-    let encodings = search.header("accept-encoding").unwrap();
-    for encoding in ["gzip", "br", "zstd"] {
-        assert!(encodings.contains(encoding), "{encodings}");
-    }
+    assert_eq!(search.header("accept-encoding"), Some("gzip"));
 }
 
 #[tokio::test]

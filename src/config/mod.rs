@@ -41,7 +41,7 @@ pub use crate::settings::masked_url::MaskedUrl;
 pub use crate::settings::schema::Schema;
 pub use crate::settings::schema::{ConfigKey, OnReload, Requirement, SectionSchema};
 pub use crate::settings::secret::Secret;
-pub use crate::settings::secrets::SecretSource;
+pub use crate::settings::secrets::{SecretSource, mode_for_others};
 pub use crate::settings::signing_keys::SigningKeys;
 pub use address::is_loopback;
 pub use budget::SharedBudget;

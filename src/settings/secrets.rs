@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
@@ -31,6 +31,9 @@ const LARGEST_SECRET: usize = 64 << 10;
 
 /// The permission bits that let the group or others read a file.
 const READABLE_BY_OTHERS: u32 = 0o044;
+
+/// The one that lets everybody read.
+const READABLE_BY_ALL: u32 = 0o004;
 
 /// A secret, which stands in no file: what is parsed here has been found elsewhere.
 pub const SECRET: Codec<Secret> =
@@ -202,11 +205,19 @@ pub fn warn_if_exposed(parser: &mut Parser, key: &str, path: &Path) {
     }
 }
 
-/// The mode of a file that others than its owner can read.
+/// The mode of a file that more can read than its owner and this process. A file of root's reaches another account
+/// through its group alone (as the secrets that Kubernetes mounts do): then that group may read it.
 pub fn mode_for_others(path: &Path) -> Option<u32> {
     // The file was found to be there a moment ago.
-    let mode = fs::metadata(path).ok()?.permissions().mode();
-    (mode & READABLE_BY_OTHERS != 0).then_some(mode & 0o7777)
+    let metadata = fs::metadata(path).ok()?;
+    let us = trusted_file::own_user();
+    is_exposed(metadata.mode(), metadata.uid(), us).then_some(metadata.mode() & 0o7777)
+}
+
+fn is_exposed(mode: u32, owner: u32, us: Option<u32>) -> bool {
+    let group_reads_for_us = owner == 0 && us.is_some_and(|us| us != 0);
+    let others = if group_reads_for_us { READABLE_BY_ALL } else { READABLE_BY_OTHERS };
+    mode & others != 0
 }
 
 /// The file of a credential, if systemd gave one. One that cannot be looked at counts as given:
@@ -261,5 +272,27 @@ fn one_line(text: &str) -> Parsed<String> {
             invalid(format!("holds a character that nobody types (U+{odd:04X})"), hint)
         }
         None => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_may_read_a_secret_of_roots_that_reaches_this_account_in_no_other_way() {
+        let (root, us) = (0, Some(65_532));
+        for (mode, owner, exposed) in [
+            (0o440, root, false),
+            (0o640, root, false),
+            (0o444, root, true),
+            (0o400, 65_532, false),
+            (0o440, 65_532, true),
+            (0o404, 65_532, true),
+        ] {
+            assert_eq!(is_exposed(mode, owner, us), exposed, "{mode:o} of {owner}");
+        }
+        assert!(is_exposed(0o440, root, Some(root)));
+        assert!(is_exposed(0o440, root, None));
     }
 }

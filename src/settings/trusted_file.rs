@@ -105,7 +105,7 @@ fn open(path: &Path, more: OFlags) -> io::Result<File> {
 }
 
 /// The user that this process acts as; `None` where nobody says.
-fn own_user() -> Option<u32> {
+pub(super) fn own_user() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|it| it.uid())
 }
 

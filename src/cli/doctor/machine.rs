@@ -18,9 +18,6 @@ use crate::telemetry;
 /// How long the database may be checked: some gigabytes, from a disk that is quick.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
 
-/// The permission bits that let the group or others read a file.
-const READABLE_BY_OTHERS: u32 = 0o044;
-
 const CREDENTIAL: &str = "credential";
 const DAEMON: &str = "daemon";
 const CONTROL: &str = "control socket";
@@ -61,7 +58,7 @@ pub(super) fn credential(report: &mut DoctorReport, file: &Path, environment: &E
     if let Err(error) = fs::File::open(&path) {
         let remedy = "run this as root, or as the daemon's user";
         report.fail(CREDENTIAL, &format!("{found}: {error}"), remedy);
-    } else if mode & READABLE_BY_OTHERS != 0 {
+    } else if config::mode_for_others(&path).is_some() {
         let remedy = format!("others can read it: chmod 600 {}", path.display());
         report.warn(CREDENTIAL, &found, &remedy);
     } else {

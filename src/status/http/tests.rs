@@ -356,9 +356,14 @@ fn clients_that_read_nothing_are_cut_off() {
     for stream in &mut deaf {
         stream.write_all(b"GET /status HTTP/1.1\r\n\r\n").unwrap();
     }
+    let asked = begun.elapsed();
     assert_eq!(status(&served.get("/healthz")), "200");
     let took = begun.elapsed();
-    assert!(took + Duration::from_millis(500) >= CONNECTION_WITHIN, "{took:?}");
+    // On a machine so slow that one of them had not asked in time, that one makes room sooner.
+    assert!(
+        asked >= ASK_WITHIN || took + Duration::from_millis(500) >= CONNECTION_WITHIN,
+        "asked after {asked:?}, {took:?}"
+    );
     assert!(took < 10 * CONNECTION_WITHIN, "{took:?}");
     served.stop();
 }

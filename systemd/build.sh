@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes the release build, target/release/ewmirror: the same bytes in any folder, for any user, with
-# any cargo home, at any time, from the same sources by the same compilers
-# (`tests/reproducible` compares). Arguments are handed on to cargo.
+# Makes the program that packages carry, target/PROFILE/ewmirror: the same bytes in any folder, for any user,
+# with any cargo home, at any time, from the same sources by the same compilers
+# (`tests/reproducible` compares). The first argument is the profile of cargo, `dist` without one; the others
+# are handed on to cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,4 +22,4 @@ export CC_SHELL_ESCAPED_FLAGS=1
 CFLAGS="${CFLAGS:-} $(printf -- '-ffile-prefix-map=%q ' "${folders[@]}")"
 export CFLAGS
 
-exec cargo build --release --locked "$@"
+exec cargo build --profile "${1:-dist}" --locked "${@:2}"

@@ -18,7 +18,7 @@ if [ "${2:-}" = kafka ]; then
     variant=(--variant kafka)
 fi
 made=target/package
-ewmirror=target/release/ewmirror
+ewmirror=target/dist/ewmirror
 
 # CHANGELOG.md as Debian wants it: one entry a version, its points below it.
 changelog() {
@@ -69,7 +69,7 @@ released=$(sed -n 's/^## \[[0-9][^]]*\] - //p' CHANGELOG.md | head -n 1)
 SOURCE_DATE_EPOCH=$(date --utc --date="$released" +%s)
 export SOURCE_DATE_EPOCH
 
-systemd/build.sh "${features[@]}"
+systemd/build.sh dist "${features[@]}"
 mkdir -p "$made"
 "$ewmirror" man > "$made/ewmirror.1"
 "$ewmirror" man ewmirror.toml > "$made/ewmirror.toml.5"
@@ -79,6 +79,6 @@ done
 changelog > "$made/changelog"
 systemd/sbom.sh "${features[@]}" > "$made/ewmirror.cdx.json"
 
-package=$(cargo deb --locked --no-build "${variant[@]}" --deb-revision "$revision" --output "$made/")
+package=$(cargo deb --locked --no-build --profile dist "${variant[@]}" --deb-revision "$revision" --output "$made/")
 lintian --fail-on error,warning --tag-display-limit 0 --allow-root "$package" >&2
 printf '%s\n' "$package"

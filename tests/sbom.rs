@@ -1,6 +1,6 @@
 //! The bill of materials that the package carries names every crate of the program, and no other.
 //!
-//! Held against cargo's own plan of the release build, which knows exactly what is compiled for the
+//! Held against cargo's own plan of the build for packages, which knows exactly what is compiled for the
 //! program, and against Cargo.lock; depends on nothing of the crate.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ fn list(value: &Value) -> &[Value] {
 
 /// The packages that are linked into the program, by their ids, each with those that it needs.
 fn linked() -> BTreeMap<String, BTreeSet<String>> {
-    let plan = cargo(&["build", "--release", "-Z", "unstable-options", "--unit-graph"]);
+    let plan = cargo(&["build", "--profile", "dist", "-Z", "unstable-options", "--unit-graph"]);
     let units = list(&plan["units"]);
     let unit = |index: &Value| {
         let place = index.as_u64().and_then(|index| usize::try_from(index).ok());

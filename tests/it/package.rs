@@ -45,28 +45,42 @@ fn the_template_differs_from_the_unit_only_in_what_is_its_own() {
 #[test]
 fn every_file_that_packages_list_is_there_or_made() {
     let manifest = read("Cargo.toml");
-    let deb = sources(&manifest, "[\"");
-    let rpm = sources(&manifest, "{ source = \"");
-    assert!(deb.len() > 10, "{deb:?}");
+    let listed = sources(&manifest, "[\"");
+    assert!(listed.len() > 10, "{listed:?}");
     let made = read("systemd/package.sh");
-    for source in deb.union(&rpm) {
+    for source in listed {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(source).exists();
         let name = source.rsplit('/').next().unwrap();
         let stem = name.split(['.', '@']).next().unwrap();
         let is_made = source.starts_with("target/") && made.contains(stem);
         assert!(here || is_made, "{source}");
     }
-    // Each kind of package has its own way to tell of licences and changes.
-    let own = [
-        "LICENSE-APACHE",
-        "LICENSE-MIT",
-        "CHANGELOG.md",
-        "systemd/debian/lintian-overrides",
-        "systemd/debian/lintian-overrides-kafka",
-    ];
-    let differing: Vec<_> =
-        deb.symmetric_difference(&rpm).filter(|source| !own.contains(source)).collect();
-    assert!(differing.is_empty(), "{differing:?}");
+}
+
+#[test]
+fn the_package_for_rpm_says_the_same_of_itself() {
+    let (manifest, spec) = (read("Cargo.toml"), read("systemd/ewmirror.spec"));
+    let of_manifest = |key: &str| {
+        let beginning = format!("{key} = \"");
+        let line = manifest.lines().find_map(|line| line.strip_prefix(&beginning));
+        line.unwrap_or_else(|| panic!("no {key}")).trim_end_matches('"')
+    };
+    for (tag, value) in [
+        ("Name", of_manifest("name")),
+        ("Summary", of_manifest("description")),
+        ("License", of_manifest("license")),
+        ("Requires", "systemd >= 250"),
+        ("Recommends", of_manifest("recommends")),
+    ] {
+        assert!(spec.lines().any(|line| line == format!("{tag}: {value}")), "{tag}: {value}");
+    }
+    assert!(of_manifest("depends").contains("systemd (>= 250)"));
+    let (_, described) = manifest.split_once("extended-description = \"\"\"\\\n").unwrap();
+    let (described, _) = described.split_once("\"\"\"").unwrap();
+    // A backslash ends a line that goes on.
+    let described = described.replace("\\\n", "");
+    let unfolded = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unfolded(&spec).contains(&unfolded(&described)), "{described}");
 }
 
 /// The first text of each line of the manifest that begins so.

@@ -9,6 +9,7 @@ mod balanced;
 mod browser;
 mod check;
 mod cli;
+mod container;
 mod control;
 mod crash;
 mod deletes;

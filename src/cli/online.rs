@@ -189,7 +189,7 @@ pub(super) async fn first_page(
     let request = SearchRequest {
         repository: repository.id,
         page: 1,
-        page_size: repository.paging.page_size.get(),
+        page_size: repository.paging.page_size.first_page_size(),
         conditions: Arc::new(repository.search.clone()),
         item_id: repository.item_id.clone(),
         fingerprints: None,

@@ -6,6 +6,7 @@ pub mod canonical;
 pub mod difference;
 pub mod jsonb;
 pub mod members;
+pub mod plain;
 mod pointer;
 
 pub use pointer::{JsonPointer, PointerError};

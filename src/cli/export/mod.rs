@@ -294,34 +294,23 @@ pub(super) fn csv(
     if columns.names().is_empty() {
         return Ok(());
     }
-    let cell: fn(&str) -> Cow<'_, str> = match style {
+    let cell: fn(&[u8]) -> Cow<'_, [u8]> = match style {
         TableStyle::Plain => |text| Cow::Borrowed(text),
         TableStyle::Spreadsheet => {
             writer.write_all(BYTE_ORDER_MARK.as_bytes())?;
             table::harmless
         }
     };
-    let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(writer);
-    for name in columns.names() {
-        table.write_field(cell(name).as_bytes()).map_err(of_csv)?;
-    }
-    table.write_record(None::<&[u8]>).map_err(of_csv)?;
+    let mut line = Vec::new();
+    let mut write = |cells: &mut dyn Iterator<Item = &[u8]>| {
+        line.clear();
+        let cells: Vec<Cow<'_, [u8]>> = cells.map(cell).collect();
+        table::write_row(cells.iter().map(|cell| &**cell), &mut line);
+        writer.write_all(&line)
+    };
+    write(&mut columns.names().iter().map(String::as_bytes))?;
     each_item(&mut |id, body| {
         let row = columns.row(body).map_err(unfit(id))?;
-        for field in &row {
-            table.write_field(cell(field).as_bytes()).map_err(of_csv)?;
-        }
-        // The end of the record.
-        Ok(table.write_record(None::<&[u8]>).map_err(of_csv)?)
-    })?;
-    Ok(table.flush()?)
-}
-
-/// Of all that the library can find, only writing can fail here: rows have as many fields as the
-/// header.
-fn of_csv(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::new(ErrorKind::InvalidData, format!("{other:?}")),
-    }
+        Ok(write(&mut row.iter().map(|cell| &**cell))?)
+    })
 }

@@ -15,8 +15,9 @@ use tokio::time::Instant;
 use super::task::LostLease;
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, Lease, Mirror,
-    MirrorError, PageOfItems, RepositoryWriter, ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, Knowledge,
+    KnowledgeUpdate, Lease, Mirror, MirrorError, PageOfItems, RepositoryWriter, ResumePoint,
+    UnseenItems,
 };
 use crate::model::RepositoryModel;
 use crate::progress::Progress;
@@ -118,6 +119,19 @@ impl<M: Mirror> RetryingMirror<M> {
 
     pub(super) async fn any_approved(&self, context: &Context) -> Result<bool, Stopped> {
         self.until_done(context, || self.writer.any_approved()).await
+    }
+
+    pub(super) async fn knowledge(&self, context: &Context) -> Result<Knowledge, Stopped> {
+        self.until_done(context, || self.writer.knowledge()).await
+    }
+
+    pub(super) async fn keep_knowledge(
+        &self,
+        context: &Context,
+        update: KnowledgeUpdate,
+    ) -> Result<(), Stopped> {
+        let update = Arc::new(update);
+        self.until_done(context, || self.writer.keep_knowledge(Arc::clone(&update))).await
     }
 
     pub(super) async fn used_bytes(&self, context: &Context) -> Result<u64, Stopped> {

@@ -41,12 +41,16 @@ pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
         chance: Arc::clone(&pager.fetcher.chance),
     });
     let Ok(resume_point) = mirror.load(&pager.context).await else { return };
+    let Ok(knowledge) = mirror.knowledge(&pager.context).await else { return };
     // After a panic the supervisor names the pass after the one that failed: what a defect left
     // of it is not to be trusted.
     let asked = pager.progress.borrow().iteration;
     let interrupted = resume_point.interrupted.filter(|_| asked <= resume_point.iteration);
+    let mut requests = InFlight::new(&pager.fetcher, &pager.context);
+    let item_id = pager.settings.borrow().item_id.clone();
+    requests.restore(knowledge.answers, &item_id, resume_point.iteration.max(asked));
     let run = Run {
-        requests: InFlight::new(&pager.fetcher, &pager.context),
+        requests,
         pages: Pages::new(&mirror),
         mirror,
         pager,
@@ -102,9 +106,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
             match end {
                 Err(Stopped) => break,
                 Ok(PassEnd::Outdated) => {}
-                Ok(PassEnd::Complete) if self.pager.passes == PassLimit::One => break,
                 Ok(PassEnd::Complete) => {
-                    self.requests.end_pass(self.iteration);
+                    if self.keep_knowledge().await.is_err() || self.pager.passes == PassLimit::One {
+                        break;
+                    }
                     self.pager.now(Activity::Idle);
                     let holds = self.unresolved.holds;
                     if pause(&mut self.pager, &self.mirror, holds).await.is_err() {
@@ -115,6 +120,14 @@ impl<A: Api, M: Mirror> Run<A, M> {
             self.iteration = self.iteration.next();
         }
         self.pager.now(Activity::Stopped);
+    }
+
+    /// Keeps what the pass has taught of the server's answers, so that no restart is a new beginning.
+    async fn keep_knowledge(&mut self) -> Result<(), Stopped> {
+        for update in self.requests.end_pass(self.iteration) {
+            self.mirror.keep_knowledge(&self.pager.context, update).await?;
+        }
+        Ok(())
     }
 
     /// One trip over the repository, or what is left of one. A wish to stop ends it once the pages

@@ -19,7 +19,7 @@ use crate::mirror::diff::{self, ComparisonRules, StoredVersion};
 use crate::mirror::retention::RetentionFloor;
 use crate::mirror::{
     ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, IncrementalPass,
-    Interrupted, LedgerEntry, MirrorError, MirrorErrorKind, PageOfItems, PassStatistics,
+    Interrupted, Knowledge, LedgerEntry, MirrorError, MirrorErrorKind, PageOfItems, PassStatistics,
     ResumePoint, UnseenItems,
 };
 
@@ -77,6 +77,7 @@ pub(crate) struct StoredRepository {
     /// The oldest first.
     pub(crate) incremental: Vec<IncrementalPass>,
     pub(crate) mark: Option<Vec<u8>>,
+    pub(super) knowledge: Knowledge,
 }
 
 impl StoredRepository {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::{Memory, within};
-use crate::domain::{Change, IdSet, ItemId, Iteration, RepositoryId, Sequence};
+use super::memory_writer::MemoryWriter;
+use crate::domain::{Change, IdSet, ItemId, RepositoryId, Sequence};
 use crate::mirror::{
-    Administration, ApprovalOutcome, CertifiedPass, ChangeCounts, ChangeHead, ChangeLog,
-    ChangesPage, ComparedItem, ComparedPage, DroppedChanges, EndOfPass, FeedHolds, FeedWriter,
-    HeldSummary, IncrementalPage, IncrementalPass, ItemHistory, Items, ItemsComparison, ItemsPage,
-    ItemsSnapshot, KeptModel, Lease, Leases, LedgerEntry, LogBounds, LogTime, Mirror, MirrorError,
-    MirrorErrorKind, MirrorFuture, MirrorSummary, MirrorView, MirroredRepository, ModelUpdate,
-    Models, PageOfItems, PendingDeletions, RefusedView, RepositorySummary, RepositoryWriter,
-    ResumePoint, RowTaker, UnseenItems,
+    Administration, ApprovalOutcome, CertifiedPass, ChangeHead, ChangeLog, ChangesPage,
+    ComparedItem, ComparedPage, DroppedChanges, FeedHolds, FeedWriter, HeldSummary,
+    IncrementalPass, ItemHistory, Items, ItemsComparison, ItemsPage, ItemsSnapshot, KeptModel,
+    Lease, Leases, LedgerEntry, LogBounds, LogTime, Mirror, MirrorError, MirrorErrorKind,
+    MirrorFuture, MirrorSummary, MirrorView, MirroredRepository, ModelUpdate, Models,
+    PendingDeletions, RefusedView, RepositorySummary, RepositoryWriter, RowTaker,
 };
 
 /// Items of one page; few, so that tests need several.
@@ -22,33 +22,9 @@ const PAGE: usize = 3;
 /// How many changes and passes a summary has.
 const NEWEST: (usize, usize) = (20, 10);
 
-/// Writes one repository.
-#[derive(Debug)]
-struct MemoryWriter {
-    memory: Memory,
-    repository: RepositoryId,
-    lease: Lease,
-}
-
-impl MemoryWriter {
-    /// Asks something of the mirror, or writes, as far as the daemon reaches it and may.
-    fn ask<'a, T: Send + 'a>(
-        &'a self,
-        ask: impl FnOnce(&Memory) -> T + Send + 'a,
-    ) -> MirrorFuture<'a, T> {
-        Box::pin(async move {
-            if let Some(leases) = &self.memory.leases {
-                leases.pass().await?;
-                leases.check(self.repository, &self.lease)?;
-            }
-            Ok(ask(&self.memory))
-        })
-    }
-}
-
 impl Mirror for Memory {
     fn writer(&self, repository: RepositoryId, lease: &Lease) -> Arc<dyn RepositoryWriter> {
-        Arc::new(MemoryWriter { memory: self.clone(), repository, lease: lease.clone() })
+        Arc::new(MemoryWriter::new(self.clone(), repository, lease.clone()))
     }
 
     fn leases(&self) -> Option<Arc<dyn Leases>> {
@@ -84,57 +60,6 @@ impl Mirror for Memory {
         update: Arc<ModelUpdate>,
     ) -> MirrorFuture<'_, Vec<RefusedView>> {
         self.keep_model(repository, lease, update)
-    }
-}
-
-impl RepositoryWriter for MemoryWriter {
-    fn load(&self) -> MirrorFuture<'_, ResumePoint> {
-        self.ask(|memory| memory.load(self.repository))
-    }
-
-    fn begin_pass(&self, iteration: Iteration, ts_ms: i64) -> MirrorFuture<'_, ()> {
-        self.ask(move |memory| memory.begin_pass(self.repository, iteration, ts_ms))
-    }
-
-    fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {
-        self.ask(move |memory| memory.write_page(self.repository, &page))
-    }
-
-    fn write_incremental(&self, page: Arc<IncrementalPage>) -> MirrorFuture<'_, ChangeCounts> {
-        self.ask(move |memory| memory.write_incremental(self.repository, &page))
-    }
-
-    fn suspects(&self) -> MirrorFuture<'_, UnseenItems> {
-        self.ask(|memory| memory.suspects(self.repository))
-    }
-
-    fn unseen(
-        &self,
-        seen: Arc<IdSet>,
-        after: Option<ItemId>,
-        limit: usize,
-    ) -> MirrorFuture<'_, Vec<ItemId>> {
-        self.ask(move |memory| memory.unseen(self.repository, &seen, after.as_ref(), limit))
-    }
-
-    fn delete(
-        &self,
-        iteration: Iteration,
-        ts_ms: i64,
-        items: Vec<ItemId>,
-    ) -> MirrorFuture<'_, u64> {
-        self.ask(move |memory| memory.delete(self.repository, (iteration, ts_ms), items))
-    }
-
-    fn end_pass(&self, end: EndOfPass) -> MirrorFuture<'_, ChangeCounts> {
-        self.ask(move |memory| memory.end_pass(self.repository, end))
-    }
-
-    fn any_approved(&self) -> MirrorFuture<'_, bool> {
-        self.ask(|memory| {
-            let held = memory.suspects(self.repository).held;
-            held.is_some_and(|held| !held.approved.is_empty())
-        })
     }
 }
 

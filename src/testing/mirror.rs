@@ -11,9 +11,9 @@ use super::Memory;
 use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::{
     ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedLease, FeedState, FeedWriter,
-    IncrementalPage, KeptModel, Lease, Leases, Mirror, MirrorError, MirrorErrorKind, MirrorFuture,
-    ModelUpdate, PageOfItems, ParkedChange, RefusedView, RepositoryWriter, ResumePoint,
-    UnseenItems,
+    IncrementalPage, KeptModel, Knowledge, KnowledgeUpdate, Lease, Leases, Mirror, MirrorError,
+    MirrorErrorKind, MirrorFuture, ModelUpdate, PageOfItems, ParkedChange, RefusedView,
+    RepositoryWriter, ResumePoint, UnseenItems,
 };
 
 /// One page as it was handed over.
@@ -237,6 +237,14 @@ impl RepositoryWriter for WatchfulWriter {
 
     fn any_approved(&self) -> MirrorFuture<'_, bool> {
         self.writer.any_approved()
+    }
+
+    fn knowledge(&self) -> MirrorFuture<'_, Knowledge> {
+        self.writer.knowledge()
+    }
+
+    fn keep_knowledge(&self, update: Arc<KnowledgeUpdate>) -> MirrorFuture<'_, ()> {
+        self.writer.keep_knowledge(update)
     }
 
     fn write_page(&self, page: Arc<PageOfItems>) -> MirrorFuture<'_, ChangeCounts> {

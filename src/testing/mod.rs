@@ -8,6 +8,7 @@ mod memory_contracts;
 mod memory_feeds;
 mod memory_leases;
 mod memory_models;
+mod memory_writer;
 mod mirror;
 pub(crate) mod postgres;
 mod recorder;

@@ -80,6 +80,8 @@ pub(crate) struct Asked {
     pub(crate) repository: Option<RepositoryId>,
     pub(crate) page: u64,
     pub(crate) page_size: u32,
+    /// Whether it came with what is known of its answer.
+    pub(crate) is_known: bool,
     pub(crate) generation: Generation,
     pub(crate) revision: u64,
 }

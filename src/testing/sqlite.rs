@@ -18,8 +18,8 @@ use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::sqlite::{SqliteMirror, SqliteOptions};
 use crate::mirror::{
     ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, FeedWriter, IncrementalPage, KeptModel,
-    Lease, Mirror, MirrorFuture, ModelUpdate, PageOfItems, RefusedView, RepositoryWriter,
-    ResumePoint, UnseenItems,
+    Knowledge, KnowledgeUpdate, Lease, Mirror, MirrorFuture, ModelUpdate, PageOfItems, RefusedView,
+    RepositoryWriter, ResumePoint, UnseenItems,
 };
 use crate::task::clock;
 
@@ -182,5 +182,13 @@ impl RepositoryWriter for WriterInTime {
 
     fn any_approved(&self) -> MirrorFuture<'_, bool> {
         Box::pin(at_once(self.writer.any_approved()))
+    }
+
+    fn knowledge(&self) -> MirrorFuture<'_, Knowledge> {
+        Box::pin(at_once(self.writer.knowledge()))
+    }
+
+    fn keep_knowledge(&self, update: Arc<KnowledgeUpdate>) -> MirrorFuture<'_, ()> {
+        Box::pin(at_once(self.writer.keep_knowledge(update)))
     }
 }

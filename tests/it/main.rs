@@ -27,6 +27,7 @@ mod holding;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod kill;
+mod knowing;
 mod learn;
 mod logs;
 mod machine;

@@ -12,8 +12,11 @@
 //! far as equal digests (64 bits, of equal length) mean equal bytes; wherever that is not certain, or
 //! anything to complain of, there is no such answer, and it is read from scratch.
 
+mod stored;
+
 use bytes::Bytes;
 
+use self::stored::StoredFingerprint;
 use super::wire::{self, ApiEnvelope, LocatedItem};
 use crate::domain::{Item, item};
 use crate::json::JsonPointer;
@@ -74,6 +77,28 @@ impl Fingerprints {
     /// How many items it has.
     pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Their stored form: some 11 bytes an item.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let row = |&Fingerprint { digest, length, id_at }: &Fingerprint| StoredFingerprint {
+            digest: digest.to_le_bytes(),
+            length,
+            id_at,
+        };
+        let rows: Vec<StoredFingerprint> = self.rows.iter().map(row).collect();
+        stored::written(&self.pointer.to_string(), &rows)
+    }
+
+    /// Reads the stored form of those of items that carry their ids there; `None` where it is none.
+    pub fn from_bytes(bytes: &[u8], pointer: &JsonPointer) -> Option<Self> {
+        let row = |StoredFingerprint { digest, length, id_at }| Fingerprint {
+            digest: u64::from_le_bytes(digest),
+            length,
+            id_at,
+        };
+        let rows = stored::read(bytes, &pointer.to_string())?;
+        Some(Self { rows: rows.into_iter().map(row).collect(), pointer: pointer.clone() })
     }
 
     /// The fingerprints of these items; `None` where one of them is too large for one.

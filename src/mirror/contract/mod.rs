@@ -6,6 +6,7 @@ mod feed_leases;
 mod feeds;
 mod incremental;
 mod instants;
+mod knowledge;
 mod leases;
 mod model;
 mod models;
@@ -28,6 +29,7 @@ pub(super) use self::feeds::{
     no_number_of_a_feed_harms_another,
 };
 pub(super) use self::instants::{any_churn, each_instant_is_what_was_recorded};
+pub(super) use self::knowledge::{any_updates, what_is_learnt_is_kept};
 pub(super) use self::leases::{
     SharedStore, any_lease_steps, leases_have_one_owner_at_a_time, no_steps_give_a_lease_to_two,
 };
@@ -174,6 +176,13 @@ impl ImplementationUnderTest for Memory {
 #[test]
 fn what_the_mirror_in_memory_knows_is_kept() {
     what_is_known_is_kept(&Memory::default());
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_the_mirror_in_memory_learns_is_kept(updates in any_updates()) {
+        what_is_learnt_is_kept(&Memory::default(), updates);
+    }
 }
 
 #[test]

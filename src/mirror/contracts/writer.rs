@@ -11,8 +11,8 @@ use super::models::{KeptModel, ModelUpdate, RefusedView};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::disk::DiskSpace;
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, PageOfItems, ResumePoint,
-    UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, Knowledge,
+    KnowledgeUpdate, PageOfItems, ResumePoint, UnseenItems,
 };
 
 /// The right to write a repository: whose it is, and how often it has changed hands. A store that
@@ -143,4 +143,15 @@ pub trait RepositoryWriter: Debug + Send + Sync {
 
     /// Whether the operator has approved any of the deletions that are held back.
     fn any_approved(&self) -> MirrorFuture<'_, bool>;
+
+    /// What the pager has learnt of the server's answers, as far as it is kept.
+    fn knowledge(&self) -> MirrorFuture<'_, Knowledge> {
+        Box::pin(std::future::ready(Ok(Knowledge::default())))
+    }
+
+    /// Keeps what the pager has learnt, where anything is kept. It comes in parts, each of them whole or not
+    /// there; no other call depends on it, and a power cut may undo it.
+    fn keep_knowledge(&self, _: Arc<KnowledgeUpdate>) -> MirrorFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }

@@ -16,6 +16,7 @@ mod feeds;
 mod fence;
 mod findings;
 mod key;
+mod knowledge;
 mod known_pages;
 mod leases;
 mod ledger;

@@ -15,12 +15,13 @@ use super::known_pages::KnownPages;
 use super::ledger::CountParameters;
 use super::log_parts::LogParts;
 use super::page_append::PageAppend;
-use super::{passes, suspects};
+use super::{knowledge, passes, suspects};
 use crate::domain::{IdSet, ItemId, Iteration, Op, RepositoryId};
 use crate::json::jsonb;
 use crate::mirror::contracts::{Lease, MirrorFuture, RepositoryWriter};
 use crate::mirror::{
-    ChangeCounts, EndOfPass, IncrementalPage, PageOfItems, ResumePoint, UnseenItems,
+    ChangeCounts, EndOfPass, IncrementalPage, Knowledge, KnowledgeUpdate, PageOfItems, ResumePoint,
+    UnseenItems,
 };
 
 /// How often a transaction is asked for in one call. What comes in between, an operator's word or an
@@ -33,6 +34,7 @@ pub(super) struct PostgresWriter {
     pool: PostgresPool,
     parts: Arc<LogParts>,
     repository: RepositoryId,
+    lease: Lease,
     /// What a page changes is sent in pieces of so many bytes, and one change more.
     piece_bytes: usize,
     /// Whether a body is one that `jsonb` holds exactly.
@@ -59,9 +61,9 @@ impl PostgresWriter {
         lease: Lease,
         piece_bytes: usize,
     ) -> Self {
-        let fence = Fence::new(repository, lease);
+        let fence = Fence::new(repository, lease.clone());
         let state = Mutex::new(WriterState { fence, known: KnownPages::default() });
-        Self { pool, parts, repository, piece_bytes, is_exact: jsonb::is_exact, state }
+        Self { pool, parts, repository, lease, piece_bytes, is_exact: jsonb::is_exact, state }
     }
 
     /// The same, which takes this function's word for what `jsonb` holds.
@@ -306,6 +308,20 @@ impl RepositoryWriter for PostgresWriter {
         Box::pin(async move {
             let connection = self.pool.get().await?;
             Ok(suspects::any_approved(&connection, self.repository).await?)
+        })
+    }
+
+    fn knowledge(&self) -> MirrorFuture<'_, Knowledge> {
+        Box::pin(async move {
+            let connection = self.pool.get().await?;
+            Ok(knowledge::load(&connection, self.repository).await?)
+        })
+    }
+
+    fn keep_knowledge(&self, update: Arc<KnowledgeUpdate>) -> MirrorFuture<'_, ()> {
+        Box::pin(async move {
+            let connection = self.pool.get().await?;
+            Ok(knowledge::keep(&connection, self.repository, &self.lease, &update).await?)
         })
     }
 }

@@ -13,7 +13,7 @@ use super::reading::SqliteReading;
 use super::store::WriteConnection;
 use super::worker::Worker;
 use super::write_error::WriteError;
-use super::{incremental, ledger, models, suspects, write};
+use super::{incremental, knowledge, ledger, models, suspects, write};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId, Sequence};
 use crate::mirror::contracts::{
     FeedLease, FeedState, FeedWriter, KeptModel, Lease, Mirror, MirrorFuture, ModelUpdate,
@@ -21,8 +21,8 @@ use crate::mirror::contracts::{
 };
 use crate::mirror::disk::DiskSpace;
 use crate::mirror::{
-    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, MirrorError, PageOfItems,
-    ResumePoint, UnseenItems,
+    ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, Knowledge,
+    KnowledgeUpdate, MirrorError, PageOfItems, ResumePoint, UnseenItems,
 };
 
 /// The mirror in a SQLite database. Dropping it and its writers finishes the call in hand, empties the
@@ -251,5 +251,15 @@ impl RepositoryWriter for SqliteWriter {
     fn any_approved(&self) -> MirrorFuture<'_, bool> {
         let repository = self.repository;
         Box::pin(self.worker.run(move |store| suspects::any_approved(store, repository)))
+    }
+
+    fn knowledge(&self) -> MirrorFuture<'_, Knowledge> {
+        let repository = self.repository;
+        Box::pin(self.worker.run(move |store| knowledge::load(store, repository)))
+    }
+
+    fn keep_knowledge(&self, update: Arc<KnowledgeUpdate>) -> MirrorFuture<'_, ()> {
+        let repository = self.repository;
+        Box::pin(self.worker.run(move |store| knowledge::keep(store, repository, &update)))
     }
 }

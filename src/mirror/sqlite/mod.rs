@@ -13,6 +13,7 @@ mod feeds;
 mod findings;
 mod incremental;
 mod key;
+mod knowledge;
 mod ledger;
 mod lookup;
 mod mirror;

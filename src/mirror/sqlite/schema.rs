@@ -16,7 +16,7 @@ use super::error::OpenError;
 pub(crate) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"ewmi");
 
 /// The migrations in their order; the first one makes all tables of version 1.
-pub(super) const MIGRATIONS: [&str; 9] = [
+pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/sqlite/0001_mirror.sql"),
     include_str!("../migrations/sqlite/0002_release.sql"),
     include_str!("../migrations/sqlite/0003_words.sql"),
@@ -26,10 +26,11 @@ pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/sqlite/0007_published.sql"),
     include_str!("../migrations/sqlite/0008_feeds.sql"),
     include_str!("../migrations/sqlite/0009_incremental.sql"),
+    include_str!("../migrations/sqlite/0010_knowledge.sql"),
 ];
 
 /// `user_version` of a database that all migrations have been through.
-pub(crate) const SCHEMA_VERSION: u32 = 9;
+pub(crate) const SCHEMA_VERSION: u32 = 10;
 
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version a migration");
 

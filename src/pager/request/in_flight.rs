@@ -14,6 +14,8 @@ use super::fingerprints::FingerprintCache;
 use super::outcome::FetchOutcome;
 use crate::client::{Api, Fingerprints, SearchRequest};
 use crate::domain::Iteration;
+use crate::json::JsonPointer;
+use crate::mirror::{KnowledgeUpdate, KnownAnswer};
 use crate::pager::joined::joined;
 use crate::pager::proof::pass::{Ticket, WindowRequest};
 use crate::pager::proof::window::Window;
@@ -133,8 +135,18 @@ impl<A: Api> InFlight<A> {
         self.cancellation = context.child();
     }
 
-    /// Makes room for the fingerprints of the next pass.
-    pub(crate) fn end_pass(&mut self, iteration: Iteration) {
-        self.fingerprints.end_pass(iteration);
+    /// Takes up what an earlier process has learnt of answers.
+    pub(crate) fn restore(
+        &mut self,
+        answers: Vec<KnownAnswer>,
+        pointer: &JsonPointer,
+        iteration: Iteration,
+    ) {
+        self.fingerprints.restore(answers, pointer, iteration);
+    }
+
+    /// Makes room for the fingerprints of the next pass; what the mirror is to be told, in parts.
+    pub(crate) fn end_pass(&mut self, iteration: Iteration) -> Vec<KnowledgeUpdate> {
+        self.fingerprints.end_pass(iteration)
     }
 }

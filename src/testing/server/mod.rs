@@ -7,7 +7,7 @@ mod sessions;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep};
 use self::sessions::ServerSession;
 use super::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 use crate::client::{
-    Api, ApiEndpoint, Denial, Failure, ItemRequest, ListedRepository, Presence, Refusal,
-    RefusalShape, RepositoryList, RequestError, RequestErrorKind, SearchAnswer, SearchRequest,
-    SessionStatus,
+    Api, ApiEndpoint, Denial, Failure, Fingerprints, ItemRequest, ListedRepository, Presence,
+    Refusal, RefusalShape, RepositoryList, RequestError, RequestErrorKind, SearchAnswer,
+    SearchRequest, SessionStatus,
 };
 use crate::domain::{Item, ItemId, RepositoryId};
 use crate::model::{MetadataReply, MetadataRequest};
@@ -205,6 +205,7 @@ impl Server {
             repository: None,
             page: 0,
             page_size: 0,
+            is_known: false,
             generation: credentials.map_or(Generation::NONE, |credentials| credentials.generation),
             revision: credentials.map_or(0, |credentials| credentials.revision),
         }
@@ -357,6 +358,7 @@ impl Api for Server {
             repository: Some(request.repository),
             page: request.page,
             page_size: request.page_size,
+            is_known: request.fingerprints.is_some(),
             ..self.asked(Call::Search, Some(credentials))
         };
         self.answer(asked, |state, asked, outcome| {
@@ -375,12 +377,13 @@ impl Api for Server {
             };
             let size = size as usize;
             let start = usize::try_from(page - 1).unwrap().saturating_mul(size);
+            let items: Vec<Item> = list.iter().skip(start).take(size).cloned().collect();
             Ok(SearchAnswer {
-                items: list.iter().skip(start).take(size).cloned().collect(),
+                fingerprints: Some(Arc::new(Fingerprints::of_rows(items.len()))),
+                items,
                 unreadable: Vec::new(),
                 total: list.len() as u64,
                 rest_token,
-                fingerprints: None,
             })
         })
         .await

@@ -13,7 +13,7 @@ use super::daemon::{config_file, ewmirror, output};
 use super::{Setup, Sim, postgres};
 
 /// What makes a database of this version.
-pub(crate) const MIGRATIONS: [&str; 9] = [
+pub(crate) const MIGRATIONS: [&str; 10] = [
     include_str!("../../../src/mirror/migrations/sqlite/0001_mirror.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0002_release.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0003_words.sql"),
@@ -23,10 +23,11 @@ pub(crate) const MIGRATIONS: [&str; 9] = [
     include_str!("../../../src/mirror/migrations/sqlite/0007_published.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0008_feeds.sql"),
     include_str!("../../../src/mirror/migrations/sqlite/0009_incremental.sql"),
+    include_str!("../../../src/mirror/migrations/sqlite/0010_knowledge.sql"),
 ];
 
 /// `user_version` of such a database.
-pub(crate) const SCHEMA_VERSION: u32 = 9;
+pub(crate) const SCHEMA_VERSION: u32 = 10;
 
 const _: () = assert!(MIGRATIONS.len() == SCHEMA_VERSION as usize);
 

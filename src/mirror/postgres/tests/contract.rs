@@ -121,6 +121,12 @@ proptest! {
     }
 
     #[test]
+    fn what_is_learnt_is_kept(updates in contract::any_updates()) {
+        let Some(place) = Place::new() else { return Ok(()) };
+        contract::what_is_learnt_is_kept(&place, updates);
+    }
+
+    #[test]
     fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing(steps in contract::any_steps()) {
         let Some(place) = Place::new() else { return Ok(()) };
         contract::a_mirror_is_the_fold_of_its_log_and_forgets_nothing(&place, steps);

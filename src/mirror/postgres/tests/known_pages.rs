@@ -12,7 +12,10 @@ use super::place::{self, Place, incremental_page, lease};
 use super::proxy::{Cut, Proxy};
 use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
 use crate::mirror::postgres::{PostgresMirror, PostgresPool};
-use crate::mirror::{EndOfPass, Mirror, MirrorError, MirrorErrorKind, PageOfItems, PassStatistics};
+use crate::mirror::{
+    EndOfPass, KnowledgeUpdate, Lease, Mirror, MirrorError, MirrorErrorKind, PageOfItems,
+    PassStatistics,
+};
 
 const REPOSITORY: RepositoryId = RepositoryId(1);
 
@@ -71,6 +74,25 @@ async fn a_page_is_no_longer_known_when_an_incremental_pass_has_changed_an_item_
         looked += writer.write_page(page(iteration, 1, &rows)).await.unwrap().created;
     }
     assert!(looked < 2, "it is looked at in one pass of sixteen");
+}
+
+#[tokio::test]
+async fn what_is_learnt_is_kept_by_who_has_the_lease_alone() {
+    let Some(place) = Place::new() else { return };
+    let mirror = place.mirror();
+    let update = |habits: &str| {
+        Arc::new(KnowledgeUpdate { habits: Some(habits.into()), ..KnowledgeUpdate::default() })
+    };
+    let writer = mirror.writer(REPOSITORY, &lease());
+    writer.load().await.unwrap();
+    writer.keep_knowledge(update("ours")).await.unwrap();
+    let other = Lease { generation: lease().generation + 1, ..lease() };
+    for stranger in [other, Lease { owner: "nobody".into(), ..lease() }, Lease::sole()] {
+        mirror.writer(REPOSITORY, &stranger).keep_knowledge(update("theirs")).await.unwrap();
+    }
+    assert_eq!(writer.knowledge().await.unwrap().habits, Some(b"ours".to_vec()));
+    // Nor does it come in the way of a page.
+    writer.write_page(page(1, 1, &[(1, "{}")])).await.unwrap();
 }
 
 /// Something that befalls a writer.

@@ -162,6 +162,11 @@ proptest! {
     }
 
     #[test]
+    fn what_is_learnt_is_kept(updates in contract::any_updates()) {
+        contract::what_is_learnt_is_kept(&Place::new(), updates);
+    }
+
+    #[test]
     fn a_mirror_is_the_fold_of_its_log_and_forgets_nothing(steps in contract::any_steps()) {
         contract::a_mirror_is_the_fold_of_its_log_and_forgets_nothing(&Place::new(), steps);
     }

@@ -22,7 +22,7 @@
 //! | 1 | [`domain`], [`json`] | ids, items, changes and their envelope; JSON as received |
 //! | side | [`simulator`] | the look-alike server; shares no type with [`client`], so that both cannot be wrong in the same way |
 //!
-//! Decisions are pure, and waiting is thin: `pager::proof`, `pager::rate::adaptive`, `json::canonical`,
+//! Decisions are pure, and waiting is thin: `pager::proof`, `pager::rate::adaptive`, `pager::rate::page_size`, `json::canonical`, `json::plain`,
 //! `mirror::diff`, `feed::cut`, `feed::kafka::message`, `feed::kafka::verdict`, `feed::place`, `feed::selection`, `mirror::retention`, `mirror::deletions`, `mirror::lease_policy`, `refresher::schedule`,
 //! `supervisor::restart`, `supervisor::reload`, `supervisor::watchdog`, `supervisor::status_line`,
 //! `status::compose`, `status::page`, `task::retry` and `client::verdict` take what they need as
@@ -130,6 +130,8 @@
 //! | a record that cannot be read costs itself and the certificate, and nothing is guessed | `client::tests::unreadable`, `pager::proof::overlap` |
 //! | nothing hidden from the eye reaches a terminal, the log or the page | `text::visible`, `telemetry::visible` |
 //! | an answer read with fingerprints is the answer read from scratch | `client::fingerprint::tests` |
+//! | what is known of answers outlives the process, and makes no wrong one of them, whatever happens to it or beside it | `client::fingerprint::stored`, `pager::request::fingerprints`, `mirror::contract`, `pager::tests::page_size`, `tests/it/knowing.rs` |
+//! | a page size that is found by itself is below each limit, and costs no pass its certificate | `pager::rate::page_size`, `pager::proof::pass::tests`, `pager::tests::page_size`, `tests/it/sizes.rs` |
 //! | tokens never follow a redirect to another host; no error shows a secret | `client::tests`, `http::redirect` |
 //! | cookies go where RFC 6265 has them go, belong to one session, and are bounded and never shown | `http::cookies::tests`, `client::tests::cookies`, `tests/it/balanced.rs` |
 //! | a connection that was closed while idle is no failure, and one that never answered is | `client::tests::reuse`, `tests/it/balanced.rs` |
@@ -159,6 +161,7 @@
 //! | `text::visible`: what is not shown | the escapes of the standard library leave out marks that turn text around and characters that nobody sees; one table serves terminal, log, status line and page |
 //! | `client::redact`, `client::escapes`: the beginning of an answer without secrets | base64 and percent-encoding are crates; which JSON and HTML escapes may hide a secret is what no crate in the tree knows. Length and title alone would tell less: the words of a refusal are what operators act on |
 //! | `http::cookies`: bounds around `cookie_store` | the crate decides where a cookie goes; how many and how large it does not bound |
+//! | `json::plain`, `cli::export::table`: members of very many items, and their cells | `serde_json` makes a list of all members and looks at each text twice, and `csv` looks at each byte of a cell by itself; both are still what reads whatever is not written plainly, and what the tests compare with |
 //! | `json::canonical`: equality of JSON | `serde_json` keeps numbers as it reads them and cannot say that 1 and 1.0 are one value without losing digits |
 //! | `settings::parser`, `settings::merge` | `config` merges; it tells one error of several, at random, and quotes values, secrets too |
 //!

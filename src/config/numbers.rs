@@ -56,7 +56,10 @@ const DURATION_HINT: &str = "write a number and its unit: \"500ms\", \"60s\", \"
 const LEASES: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(60 * 60);
 
 /// A number of items to ask for at once.
-pub(super) const PAGE_SIZE: Codec<NonZeroU32> = Codec::plain(|input| count(input, LARGEST_PAGE));
+pub(super) const PAGE_SIZE: Codec<AutoOr<NonZeroU32>> = Codec::new(
+    |input| or_auto(input, |input| count(input, LARGEST_PAGE)),
+    |number| shown_or_auto(number, |number| i64::from(number.get()).into()),
+);
 
 /// A number of requests under way at once.
 pub(super) const IN_FLIGHT: Codec<AutoOr<NonZeroU32>> = Codec::new(

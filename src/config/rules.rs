@@ -13,7 +13,7 @@ use super::search;
 use super::table::{
     LoginConfig, MirrorConfig, RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
 };
-use super::values::LoginMethod;
+use super::values::{AutoOr, LoginMethod};
 use super::whole::Config;
 use super::words::{FLAG, POINTER, POINTERS, POINTERS_HINT, TEXT};
 use crate::domain::RepositoryId;
@@ -245,7 +245,9 @@ pub(super) fn warn(parser: &mut Parser, config: &Config) {
         else {
             continue;
         };
-        let page_size = paging.page_size.get();
+        // What is found by itself is never that small, but where the server is to blame.
+        let AutoOr::Value(page_size) = paging.page_size else { continue };
+        let page_size = page_size.get();
         let own = format!("{path}.page_size");
         let is_own = parser.is_set(&own);
         if !paging.overlap || page_size >= CERTIFIABLE_PAGE || (!is_own && warned_of_paging) {

@@ -231,8 +231,9 @@ section! {
     pub section "paging" => PagingConfig;
     fields {
         /// How many items are asked for at once, from 1 to 100000; below 17, overlapping pages
-        /// cannot work for large repositories.
-        page_size: NonZeroU32 = PAGE_SIZE, Default(200), Repository;
+        /// cannot work for large repositories. "auto": 200 at first, twice as many while items then
+        /// come sooner, up to 3200, 8 MiB and what the server sends at most. What is found is kept.
+        page_size: AutoOr<NonZeroU32> = PAGE_SIZE, Default(200), Repository;
         /// The time between two page requests of one repository. "0s": as fast as the server
         /// answers. "auto": the same, but for rests between them, of up to 10 s, while the server
         /// answers more slowly than it can although it is asked for one page at a time. Not set: "1s",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,13 @@ pub const MOST_IN_FLIGHT: u32 = 64;
 /// What `in_flight = "auto"` takes at most: as many as a browser opens to one server, and a few more. A server whose
 /// latency does not tell that it is busy would be given [`MOST_IN_FLIGHT`] otherwise.
 pub const AUTO_IN_FLIGHT: u32 = 8;
+
+/// What `page_size = "auto"` asks for at first: the default of `page_size`.
+pub const SMALLEST_AUTO_PAGE: u32 = 200;
+
+/// The most that it asks for. Beyond it the proof that nothing was missed costs a percent or two of the
+/// requests, so that there is little left to gain, and each page that fails is more to read again.
+pub const LARGEST_AUTO_PAGE: u32 = 3200;
 
 choices! {
     /// How to sign in.
@@ -70,6 +78,16 @@ pub enum AutoOr<T> {
     Value(T),
     /// By the pager, as it goes.
     Auto,
+}
+
+impl AutoOr<NonZeroU32> {
+    /// How many items are asked for where nothing has been found out yet.
+    pub fn first_page_size(self) -> u32 {
+        match self {
+            Self::Value(page_size) => page_size.get(),
+            Self::Auto => SMALLEST_AUTO_PAGE,
+        }
+    }
 }
 
 /// So many a second, more than none.

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::current_pass::{CurrentPass, RequestCount, pass_settings};
+use super::current_pass::{CurrentPass, RequestCount};
 use super::proof::checkpoint::{self, ListId};
-use super::proof::pass::Pass;
+use super::proof::pass::{Pass, PassSettings};
 use super::retrying_mirror::RetryingMirror;
 use super::task::Pager;
 use crate::config::RepositoryConfig;
@@ -24,10 +24,9 @@ pub(super) async fn begin<A, M: Mirror>(
     mirror: &RetryingMirror<M>,
     iteration: Iteration,
     config: Arc<RepositoryConfig>,
-    source: u64,
+    (source, settings): (u64, PassSettings),
     interrupted: Option<Interrupted>,
 ) -> Result<CurrentPass, Stopped> {
-    let settings = pass_settings(&config.paging);
     let list = ListId::new(source, &config.search, &config.item_id);
     let statistics = interrupted.as_ref().map_or_else(PassStatistics::default, |it| it.statistics);
     let resumed = interrupted.and_then(|interrupted| {

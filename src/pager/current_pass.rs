@@ -13,10 +13,11 @@ use super::proof::pass::{
     AnswerOutcome, Pass, PassSettings, PassVerdict, Ticket, UncertifiedReason, WindowRequest,
 };
 use super::proof::window::Window;
+use super::rate::page_size::{PageSizer, PageTaken, SMALLEST};
 use super::request::outcome::{FetchOutcome, Unanswered};
 use super::request::unreadable::ReportedRecords;
 use crate::client::{Fingerprints, SearchAnswer, SearchRequest, UnreadableItem};
-use crate::config::{PagingConfig, RepositoryConfig};
+use crate::config::{AutoOr, PagingConfig, RepositoryConfig};
 use crate::domain::{IdSet, Item, Iteration};
 use crate::json::JsonPointer;
 use crate::mirror::{Checkpoint, MemberChanges, PageOfItems, PassStatistics};
@@ -49,6 +50,10 @@ pub(super) struct CurrentPass {
     previous: PreviousAnswer,
     /// When the request for that answer was sent.
     previous_begun: Option<Instant>,
+    /// Whether requests under way are void, and are not to hold the place of others.
+    makes_void: bool,
+    /// Before this position small pages are asked for, because larger ones were not answered there.
+    small_until: u64,
     /// The unreadable records that have been logged.
     reported: ReportedRecords,
     requests: RequestCount,
@@ -98,21 +103,27 @@ impl CurrentPass {
             unreadable: None,
             previous: PreviousAnswer::default(),
             previous_begun: None,
+            makes_void: false,
+            small_until: 0,
             reported: ReportedRecords::default(),
             requests,
         }
     }
 
     /// Applies new settings; returns what of the pass still holds.
-    pub(super) fn apply(&mut self, config: Arc<RepositoryConfig>) -> SettingsChange {
+    pub(super) fn apply(
+        &mut self,
+        config: Arc<RepositoryConfig>,
+        sizer: &PageSizer,
+    ) -> SettingsChange {
         let old = std::mem::replace(&mut self.config, config);
         let new = &self.config;
         self.ignore = new.ignored(&self.last_updated);
         if old.search != new.search || old.item_id != new.item_id {
             return SettingsChange::OtherList;
         }
-        let settings = pass_settings(&new.paging);
-        if pass_settings(&old.paging) == settings {
+        let settings = pass_settings(&new.paging, sizer);
+        if pass_settings(&old.paging, sizer) == settings {
             return SettingsChange::SamePlan;
         }
         self.pass.change_settings(settings);
@@ -149,7 +160,7 @@ impl CurrentPass {
         let left = self.config.paging.pass_deadline.saturating_sub(taken);
         let items = self.pass.counts().last_total.saturating_sub(self.pass.covered());
         // One more than there seem to be, to find the end; overlaps are a part that makes no difference here.
-        let pages = items / u64::from(self.config.paging.page_size.get()) + 1;
+        let pages = items / u64::from(self.pass.page_size()) + 1;
         left / u32::try_from(pages).unwrap_or(u32::MAX)
     }
 
@@ -179,9 +190,22 @@ impl CurrentPass {
         self.arrived.remove(&ticket).map(|outcome| (ticket, outcome))
     }
 
-    /// Tells the pass, and where that ends it the operator, of a window that is not answered.
-    pub(super) fn give_up(&mut self, ticket: Ticket, unanswered: Unanswered) {
+    /// Tells the pass, and where that ends it the operator, of a window that is not answered; but asks for
+    /// fewer items first, where so many may be what the server does not answer.
+    pub(super) fn give_up(
+        &mut self,
+        ticket: Ticket,
+        unanswered: Unanswered,
+        sizer: &mut PageSizer,
+    ) {
         let Unanswered { failure, total, .. } = unanswered;
+        if self.asks_for_fewer(total, sizer) {
+            let page = self.pass.counts().pages;
+            event::stepped_back(self.config.id, self.iteration, page, "page not answered");
+            self.drop_void();
+            self.makes_void = true;
+            return;
+        }
         let taken = self.pass.unanswered(ticket, total);
         self.drop_void();
         if let AnswerOutcome::Replanned(reason) = taken {
@@ -208,6 +232,48 @@ impl CurrentPass {
             retry_in: None,
             halts: false,
         });
+    }
+
+    /// Whether the window whose turn has come is replaced by smaller ones: the page size is ours to choose, it
+    /// is not as small as it gets, and the list, which has this total by now, reaches there.
+    fn asks_for_fewer(&mut self, total: u64, sizer: &mut PageSizer) -> bool {
+        let Some(window) = self.pass.awaited_window().filter(|it| it.size > SMALLEST) else {
+            return false;
+        };
+        if self.config.paging.page_size != AutoOr::Auto || window.start() >= total.max(1) {
+            return false;
+        }
+        // Where pages of this size came before, it is the place that is to blame, and only there smaller
+        // ones are asked for.
+        let is_usual = self.pass.widest() >= window.size / 4 * 3;
+        let page_size = if !is_usual && sizer.failed(window.size) {
+            sizer.size()
+        } else {
+            self.small_until = window.end();
+            SMALLEST
+        };
+        let overlap = self.config.paging.overlap;
+        self.pass.change_settings(PassSettings { page_size, overlap });
+        true
+    }
+
+    /// Whether requests under way have become void since this was last asked.
+    pub(super) fn take_makes_void(&mut self) -> bool {
+        std::mem::take(&mut self.makes_void)
+    }
+
+    /// Learns from an answer to the window whose turn had come, how many items are to be asked for next.
+    pub(super) fn resize(&mut self, page: PageTaken, sizer: &mut PageSizer) {
+        if self.config.paging.page_size != AutoOr::Auto {
+            return;
+        }
+        sizer.taken(page);
+        if let Some(cap) = self.pass.cap() {
+            sizer.capped(cap);
+        }
+        let is_small = self.pass.covered() < self.small_until;
+        let most = if is_small { SMALLEST } else { u32::MAX };
+        self.pass.set_page_size(sizer.size().min(most));
     }
 
     /// For each row of an answer whether the answer before it in the list, which was asked for
@@ -305,7 +371,11 @@ impl CurrentPass {
     }
 }
 
-/// How a pass pages, by the configuration.
-pub(super) fn pass_settings(paging: &PagingConfig) -> PassSettings {
-    PassSettings { page_size: paging.page_size.get(), overlap: paging.overlap }
+/// How a pass pages, by the configuration and by what was found out.
+pub(super) fn pass_settings(paging: &PagingConfig, sizer: &PageSizer) -> PassSettings {
+    let page_size = match paging.page_size {
+        AutoOr::Value(page_size) => page_size.get(),
+        AutoOr::Auto => sizer.size(),
+    };
+    PassSettings { page_size, overlap: paging.overlap }
 }

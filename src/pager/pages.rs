@@ -13,6 +13,7 @@ use super::cadence::{Cadence, LogLine};
 use super::current_pass::CurrentPass;
 use super::joined::joined;
 use super::proof::pass::AnswerOutcome;
+use super::rate::page_size::{PageSizer, PageTaken};
 use super::request::fetcher::Fetcher;
 use super::request::outcome::{FetchOutcome, Fetched};
 use super::retrying_mirror::RetryingMirror;
@@ -75,7 +76,12 @@ impl<M: Mirror> Pages<M> {
 
     /// The page whose turn has come, if it is there and no other is being written: into the pass,
     /// and on its way into the mirror.
-    pub(super) fn take_next<A: Api>(&mut self, pager: &Pager<A, M>, current: &mut CurrentPass) {
+    pub(super) fn take_next<A: Api>(
+        &mut self,
+        pager: &Pager<A, M>,
+        current: &mut CurrentPass,
+        sizer: &mut PageSizer,
+    ) {
         if self.are_being_written() {
             return;
         }
@@ -83,14 +89,24 @@ impl<M: Mirror> Pages<M> {
         let Fetched { answer, begun, elapsed, bytes } = match outcome {
             FetchOutcome::Answered(fetched) => fetched,
             FetchOutcome::Unanswered(unanswered) => {
-                current.give_up(ticket, unanswered);
+                current.give_up(ticket, unanswered, sizer);
                 return;
             }
         };
         let superseded = current.superseded(&answer, begun);
         current.tell_unreadable(&answer.unreadable);
         self.tell_ignored(current, &answer);
+        let limiter = &pager.fetcher.limiter;
+        let taken = PageTaken {
+            asked: current.pass.awaited_window().map_or(0, |window| window.size),
+            items: answer.items.len() + answer.unreadable.len(),
+            bytes: answer.items.iter().map(|item| item.bytes.len()).sum(),
+            elapsed,
+            interval: limiter.interval(),
+            in_flight: limiter.limit(),
+        };
         let outcome = current.take(ticket, &answer, begun);
+        current.resize(taken, sizer);
         let read = PageRead {
             repository: current.config.id,
             iteration: current.iteration,

@@ -7,18 +7,20 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::begin::begin;
-use super::current_pass::{CurrentPass, SettingsChange};
+use super::current_pass::{CurrentPass, SettingsChange, pass_settings};
 use super::finish::{Finish, Unresolved};
 use super::pages::{Pages, Written};
 use super::pause::pause;
 use super::proof::pass::Ticket;
 use super::rate::Urgency;
+use super::rate::page_size::PageSizer;
 use super::request::in_flight::{InFlight, RequestEvent};
 use super::retrying_mirror::RetryingMirror;
 use super::task::{Pager, PassLimit};
 use crate::client::Api;
+use crate::config::AutoOr;
 use crate::domain::Iteration;
-use crate::mirror::{Interrupted, Mirror};
+use crate::mirror::{Interrupted, KnowledgeUpdate, Mirror};
 use crate::progress::{Activity, RepositoryProgress};
 use crate::task::context::at;
 use crate::task::{Stopped, Until};
@@ -47,10 +49,12 @@ pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
     let asked = pager.progress.borrow().iteration;
     let interrupted = resume_point.interrupted.filter(|_| asked <= resume_point.iteration);
     let mut requests = InFlight::new(&pager.fetcher, &pager.context);
+    let sizer = PageSizer::new(*pager.source.borrow(), knowledge.habits.as_deref());
     let item_id = pager.settings.borrow().item_id.clone();
     requests.restore(knowledge.answers, &item_id, resume_point.iteration.max(asked));
     let run = Run {
         requests,
+        sizer,
         pages: Pages::new(&mirror),
         mirror,
         pager,
@@ -66,6 +70,8 @@ struct Run<A, M> {
     pager: Pager<A, M>,
     mirror: Arc<RetryingMirror<M>>,
     requests: InFlight<A>,
+    /// What is known of page sizes, where they are found by ourselves.
+    sizer: PageSizer,
     pages: Pages<M>,
     iteration: Iteration,
     unresolved: Unresolved,
@@ -124,7 +130,12 @@ impl<A: Api, M: Mirror> Run<A, M> {
 
     /// Keeps what the pass has taught of the server's answers, so that no restart is a new beginning.
     async fn keep_knowledge(&mut self) -> Result<(), Stopped> {
-        for update in self.requests.end_pass(self.iteration) {
+        let mut updates = self.requests.end_pass(self.iteration);
+        if self.pager.settings.borrow().paging.page_size == AutoOr::Auto {
+            let habits = self.sizer.end_pass();
+            updates.push(KnowledgeUpdate { habits, ..KnowledgeUpdate::default() });
+        }
+        for update in updates.into_iter().filter(|update| !update.is_empty()) {
             self.mirror.keep_knowledge(&self.pager.context, update).await?;
         }
         Ok(())
@@ -137,9 +148,14 @@ impl<A: Api, M: Mirror> Run<A, M> {
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
         // The settings may have changed during the pause.
         self.pager.fetcher.limiter.set(&config.paging);
+        self.sizer.set_source(source);
+        let list = (source, pass_settings(&config.paging, &self.sizer));
         let mut current =
-            begin(&self.pager, &self.mirror, self.iteration, config, source, interrupted).await?;
+            begin(&self.pager, &self.mirror, self.iteration, config, list, interrupted).await?;
         loop {
+            if current.take_makes_void() {
+                self.requests.cancel(&self.pager.context);
+            }
             let stopping = self.pager.context.is_stopped();
             if !self.pages.are_being_written() {
                 if let Some(verdict) = current.pass.verdict() {
@@ -175,7 +191,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                     // A page that stays unwritten ends the pass: nothing after it may be written.
                     let period = self.requests.period();
                     self.pages.written(&self.pager, &current, period, written)?;
-                    self.pages.take_next(&self.pager, &mut current);
+                    self.pages.take_next(&self.pager, &mut current, &mut self.sizer);
                 }
                 PassEvent::Request(RequestEvent::Ended(ended)) => {
                     if let Some(answer) = self.requests.landed(ended)
@@ -183,7 +199,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                     {
                         current.arrive(answer.ticket, answer.outcome);
                     }
-                    self.pages.take_next(&self.pager, &mut current);
+                    self.pages.take_next(&self.pager, &mut current, &mut self.sizer);
                 }
                 PassEvent::Request(RequestEvent::MaySend) => self.send(&mut current),
             }
@@ -247,7 +263,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
     /// Applies new settings to a pass under way; false where it must start over.
     fn apply_settings(&mut self, current: &mut CurrentPass) -> bool {
         let config = Arc::clone(&self.pager.settings.borrow_and_update());
-        let change = current.apply(Arc::clone(&config));
+        let change = current.apply(Arc::clone(&config), &self.sizer);
         if change != SettingsChange::OtherList {
             self.pager.fetcher.limiter.set(&config.paging);
         }

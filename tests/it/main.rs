@@ -60,6 +60,7 @@ mod session;
 mod setup;
 mod shutdown;
 mod simulate;
+mod sizes;
 mod snapshot;
 mod status;
 mod together;

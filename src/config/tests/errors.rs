@@ -124,6 +124,7 @@ fn a_value_of_the_wrong_type_is_a_fault() {
         ("paging", "page_size = 200.0", "is a fraction, not a whole number"),
         ("paging", "page_size = 99999999999999999999999", "is too large"),
         ("paging", "page_size = {}", "is a table, not a whole number"),
+        ("paging", "page_size = 'large'", "is text, not a whole number"),
         ("deletes", "max_fraction = '0.1'", "is text, not a number"),
         ("log", "level = 3", "is a whole number, not text"),
     ] {

@@ -137,7 +137,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             ignore: None,
             names_file: None,
             paging: PagingConfig {
-                page_size: count(200),
+                page_size: AutoOr::Value(count(200)),
                 page_interval: None,
                 pass_interval: seconds(300),
                 overlap: true,
@@ -177,7 +177,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
 fn the_file_is_laid_over_the_defaults_and_variables_over_the_file() {
     let toml = format!("{LEAST}[paging]\npage_size = 100\nin_flight = 2\n");
     let paging = &config(&toml, &[("EWMIRROR_PAGING__PAGE_SIZE", "50")]).repositories[0].paging;
-    assert_eq!(paging.page_size, count(50), "the variable");
+    assert_eq!(paging.page_size, AutoOr::Value(count(50)), "the variable");
     assert_eq!(paging.in_flight, AutoOr::Value(count(2)), "the file");
     assert_eq!(paging.interval(), AutoOr::Value(seconds(1)), "the default");
 }
@@ -266,12 +266,12 @@ fn every_paging_key_can_be_set_for_one_repository() {
     );
     let repositories = config(&toml, &[]).repositories;
     assert_eq!(repositories[0].name.as_deref(), Some("first"));
-    assert_eq!(repositories[0].paging.page_size, count(500));
+    assert_eq!(repositories[0].paging.page_size, AutoOr::Value(count(500)));
     assert_eq!(repositories[1].item_id.tokens(), ["meta", "id"]);
     assert_eq!(
         repositories[1].paging,
         PagingConfig {
-            page_size: count(20),
+            page_size: AutoOr::Value(count(20)),
             page_interval: Some(AutoOr::Value(seconds(60))),
             pass_interval: Duration::ZERO,
             overlap: false,

@@ -116,6 +116,7 @@ proptest! {
         part in 0.0..=1.0,
         rate in 0.001..=1000.0,
         auto in prop::sample::select(vec!["1", "'auto'"]),
+        own_page_size in prop::sample::select(vec!["7", "'auto'"]),
         keep in prop::option::of(1..=u64::from(u32::MAX) * 1000),
         ignore in prop::collection::vec("(/([^~\u{0}-\u{1f}\u{7f}]|~0|~1){0,4}){1,3}", 0..4),
         name in "\\PC{1,20}",
@@ -125,7 +126,7 @@ proptest! {
         let keep = keep.map(|keep| format!("keep = '{keep}ms'\n")).unwrap_or_default();
         let toml = format!(
             "{LEAST}name = {name}\nsearch = {{ part = {part:?} }}\nignore = {ignore}\n\
-             in_flight = {auto}\nmax_requests_per_second = {rate:?}\nmin_count = {page_size}\n\
+             in_flight = {auto}\npage_size = {own_page_size}\nmax_requests_per_second = {rate:?}\nmin_count = {page_size}\n\
              [changes]\n{keep}\
              [paging]\npage_size = {page_size}\npass_interval = '{milliseconds}ms'\n\
              max_requests_per_second = {rate:?}\n\

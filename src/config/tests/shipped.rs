@@ -116,7 +116,7 @@ fn the_vendors_example_is_the_vendors_example() {
     assert_eq!(repositories.len(), 1);
     assert_eq!(repositories[0].id, RepositoryId(10149));
     assert!(repositories[0].search.is_empty());
-    assert_eq!(repositories[0].paging.page_size, count(20));
+    assert_eq!(repositories[0].paging.page_size, AutoOr::Value(count(20)));
     assert_eq!(repositories[0].paging.page_interval, Some(AutoOr::Value(seconds(60))));
     assert!(!repositories[0].paging.overlap);
     assert_eq!(repositories[0].paging.in_flight, AutoOr::Value(count(1)));

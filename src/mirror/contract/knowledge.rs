@@ -36,6 +36,7 @@ pub(in crate::mirror) fn what_is_learnt_is_kept<K: ImplementationUnderTest>(
     let leases = [1, 2].map(|repository| kind.lease(RepositoryId(repository)));
     let place = |repository: u64| usize::try_from(repository).unwrap() - 1;
     let mut expected = [Knowledge::default(), Knowledge::default()];
+    drop(kind.open());
     let before = kind.content();
     for (repository, update) in updates {
         expected[place(repository)].take(&update);

@@ -3,6 +3,7 @@
 pub mod adaptive;
 mod limiter;
 pub(super) mod pace;
+pub(super) mod page_size;
 mod schedule;
 mod scheduler;
 mod urgency;

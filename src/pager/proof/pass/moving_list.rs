@@ -25,13 +25,16 @@ pub(super) enum Move {
 pub(super) struct MovingList {
     pub(super) list: Vec<(i128, u64)>,
     pub(super) steady: HashSet<i128>,
+    /// Where a pass changes its page size on the way: the chance by which it does, and the least.
+    pub(super) sizes: Option<(fastrand::Rng, u32)>,
     next: i128,
 }
 
 impl MovingList {
     pub(super) fn new(items: usize) -> Self {
         let list: Vec<_> = (0..items as i128).map(|id| (id, 0)).collect();
-        Self { steady: list.iter().map(|item| item.0).collect(), next: items as i128, list }
+        let steady = list.iter().map(|item| item.0).collect();
+        Self { steady, sizes: None, next: items as i128, list }
     }
 
     pub(super) fn apply(&mut self, change: Move) {

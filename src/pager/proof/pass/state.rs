@@ -216,7 +216,24 @@ impl Pass {
         self.covered
     }
 
-    pub(super) fn page_size(&self) -> u32 {
+    /// Asks for so many items at most from now on. What was asked for stays wanted: the proof takes windows of
+    /// any sizes.
+    pub fn set_page_size(&mut self, page_size: u32) {
+        self.settings.page_size = page_size;
+    }
+
+    /// The page size that the server turned out to keep to in this pass, where it is smaller.
+    pub fn cap(&self) -> Option<u32> {
+        self.cap
+    }
+
+    /// The most rows that an answer of this pass had.
+    pub fn widest(&self) -> u32 {
+        self.widest
+    }
+
+    /// The most that the next window asks for.
+    pub fn page_size(&self) -> u32 {
         let configured = self.settings.page_size.max(1);
         self.cap.map_or(configured, |cap| cap.min(configured))
     }

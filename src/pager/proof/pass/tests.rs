@@ -35,6 +35,9 @@ fn run(
     let (mut read, mut requests) = (HashSet::new(), 0);
     loop {
         while under_way.len() < in_flight {
+            if let Some((chance, least)) = &mut world.sizes {
+                pass.set_page_size(chance.u32(*least..=settings.page_size));
+            }
             let Some(request) = pass.plan() else { break };
             assert!(
                 request.window.size <= settings.page_size,
@@ -117,6 +120,39 @@ proptest! {
             |len| chance.usize(..len),
         );
         assert_certificate_true(&world, &outcome);
+    }
+
+    #[test]
+    fn a_certified_pass_whose_page_size_changes_missed_nothing_that_stayed(
+        items in 0_usize..400, page_size in 1_u32..80, calm in 0_u64..8, cap in 1_u32..120,
+        storm in storm(any_move(), 4), in_flight in 1_usize..9, picks in any::<u64>(),
+    ) {
+        let mut world = MovingList::new(items);
+        let mut chance = fastrand::Rng::with_seed(picks);
+        world.sizes = Some((chance.fork(), 1));
+        let outcome = run(
+            &mut world, overlapping(page_size), in_flight, cap,
+            |request| if request % (calm + 1) == 0 && request < 500 {
+                storm[usize::try_from(request).unwrap() % storm.len()].clone()
+            } else { vec![] },
+            |len| chance.usize(..len),
+        );
+        assert_certificate_true(&world, &outcome);
+    }
+
+    #[test]
+    fn a_list_at_rest_is_certified_however_the_page_size_changes(
+        items in 0_usize..400, page_size in 20_u32..80, in_flight in 1_usize..9, picks in any::<u64>(),
+    ) {
+        let mut world = MovingList::new(items);
+        let mut chance = fastrand::Rng::with_seed(picks);
+        world.sizes = Some((chance.fork(), 17));
+        let outcome = run(
+            &mut world, overlapping(page_size), in_flight, u32::MAX, |_| vec![],
+            |len| chance.usize(..len),
+        );
+        prop_assert_eq!(outcome.verdict, PassVerdict::Certified);
+        prop_assert_eq!(outcome.counts.distinct, items as u64);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl<M: Mirror> RetryingMirror<M> {
         self.until_done(context, || self.writer.write_page(Arc::clone(&page))).await
     }
 
-    #[expect(dead_code, reason = "whoever makes incremental passes calls it")]
+    #[expect(dead_code, reason = "the incremental passes to come call it")]
     pub(super) async fn write_incremental(
         &self,
         context: &Context,

@@ -1,17 +1,10 @@
 //! A page that is to be written, of a whole pass or of an incremental one: what the two have of their own.
 
-use std::sync::LazyLock;
-
 use tokio_postgres::types::ToSql;
 
-use super::compare::compare_statement;
 use super::fence::{CallDigest, CallId};
 use super::known_pages::PageDigest;
-use super::ledger::{
-    INCREMENTAL_COUNTED, INCREMENTAL_PARAMETERS, IncrementalParameters, PAGE_COUNTED,
-    PAGE_PARAMETERS, PageParameters,
-};
-use super::page_append::AppendStatements;
+use super::ledger::{IncrementalParameters, PageParameters};
 use crate::domain::{Item, Iteration};
 use crate::mirror::diff::{self, ComparisonRules};
 use crate::mirror::{IncrementalEnd, IncrementalPage, PageOfItems};
@@ -24,31 +17,6 @@ pub(super) enum AnyPage<'a> {
     /// Of an incremental one.
     Incremental(&'a IncrementalPage),
 }
-
-/// The statements that write one kind of page.
-#[derive(Debug)]
-pub(super) struct PageStatements {
-    /// Finds what differs, and makes the transaction where nothing does.
-    pub(super) compare: String,
-    /// Makes it where something does.
-    pub(super) append: AppendStatements,
-}
-
-impl PageStatements {
-    /// Those that put `counted` down, which has so many parameters with those before it.
-    fn new(counted: &str, parameters: usize) -> Self {
-        Self {
-            compare: compare_statement(counted, parameters),
-            append: AppendStatements::new(counted, parameters),
-        }
-    }
-}
-
-static WHOLE: LazyLock<PageStatements> =
-    LazyLock::new(|| PageStatements::new(PAGE_COUNTED, PAGE_PARAMETERS));
-
-static INCREMENTAL: LazyLock<PageStatements> =
-    LazyLock::new(|| PageStatements::new(INCREMENTAL_COUNTED, INCREMENTAL_PARAMETERS));
 
 /// What a page's transaction puts down besides items and counts.
 #[derive(Debug)]
@@ -102,13 +70,6 @@ impl<'a> AnyPage<'a> {
         match self {
             Self::Whole(page) => Some(PageDigest::of(rows, &page.ignore)),
             Self::Incremental(_) => None,
-        }
-    }
-
-    pub(super) fn statements(self) -> &'static PageStatements {
-        match self {
-            Self::Whole(_) => &WHOLE,
-            Self::Incremental(_) => &INCREMENTAL,
         }
     }
 

@@ -13,7 +13,9 @@ use super::append::NewChange;
 use super::error::PostgresError;
 use super::fence::{FENCED, FenceParameters};
 use super::key::to_key;
-use super::ledger::{CountParameters, PAGE_COUNTED};
+use super::ledger::{
+    CountParameters, INCREMENTAL_COUNTED, INCREMENTAL_PARAMETERS, PAGE_COUNTED, PAGE_PARAMETERS,
+};
 use crate::domain::{Item, Op};
 use crate::mirror::ChangeCounts;
 use crate::mirror::diff::StoredVersion;
@@ -26,7 +28,7 @@ use crate::mirror::diff::StoredVersion;
 /// page.
 ///
 /// The transaction puts `counted` down, which has so many parameters with those before it.
-pub(super) fn compare_statement(counted: &str, parameters: usize) -> String {
+fn compare_statement(counted: &str, parameters: usize) -> String {
     let (keys, digests) = (parameters + 1, parameters + 2);
     format!(
         "WITH differing AS MATERIALIZED (
@@ -45,6 +47,19 @@ pub(super) fn compare_statement(counted: &str, parameters: usize) -> String {
             coalesce((SELECT first_pass_done FROM repository WHERE id = $1), false)
         FROM differing"
     )
+}
+
+static COMPARE: LazyLock<String> =
+    LazyLock::new(|| compare_statement(PAGE_COUNTED, PAGE_PARAMETERS));
+
+static COMPARE_INCREMENTAL: LazyLock<String> =
+    LazyLock::new(|| compare_statement(INCREMENTAL_COUNTED, INCREMENTAL_PARAMETERS));
+
+fn statement_for(page: AnyPage<'_>) -> &'static str {
+    match page {
+        AnyPage::Whole(_) => &COMPARE,
+        AnyPage::Incremental(_) => &COMPARE_INCREMENTAL,
+    }
 }
 
 /// Makes the transaction of a page of a whole pass that has nothing new, as is known. Its commit does not wait for the
@@ -94,7 +109,7 @@ pub(super) async fn compare<'a>(
     counts.add_to(&mut parameters);
     of_page.add_to(&mut parameters);
     parameters.extend::<[&(dyn ToSql + Sync); 2]>([&keys, &digests]);
-    let statement = connection.prepare_cached(&page.statements().compare).await?;
+    let statement = connection.prepare_cached(statement_for(page)).await?;
     let parameters = parameters.iter().map(|parameter| *parameter as &dyn ToSql);
     let mut found = pin!(connection.query_raw(&statement, parameters).await?);
     let (mut is_written, mut ops) = (false, vec![None; rows.len()]);

@@ -17,22 +17,37 @@ use super::any_page::AnyPage;
 use super::append::{ChangeColumns, NewChange, append, columns_from};
 use super::error::PostgresError;
 use super::fence::FenceParameters;
-use super::ledger::CountParameters;
+use super::ledger::{
+    CountParameters, INCREMENTAL_COUNTED, INCREMENTAL_PARAMETERS, PAGE_COUNTED, PAGE_PARAMETERS,
+};
 use super::numbers::signed;
 use crate::domain::{ItemId, RepositoryId};
 
 /// The statements that append what one kind of page changes.
 #[derive(Debug)]
-pub(super) struct AppendStatements {
+struct AppendStatements {
     /// Appends the changes that it is given.
     given: String,
     /// Appends those that were taken down before in the same transaction, which are so many.
     staged: String,
 }
 
+static APPEND: LazyLock<AppendStatements> =
+    LazyLock::new(|| AppendStatements::new(PAGE_COUNTED, PAGE_PARAMETERS));
+
+static APPEND_INCREMENTAL: LazyLock<AppendStatements> =
+    LazyLock::new(|| AppendStatements::new(INCREMENTAL_COUNTED, INCREMENTAL_PARAMETERS));
+
 impl AppendStatements {
+    fn for_page(page: AnyPage<'_>) -> &'static Self {
+        match page {
+            AnyPage::Whole(_) => &APPEND,
+            AnyPage::Incremental(_) => &APPEND_INCREMENTAL,
+        }
+    }
+
     /// Those that put `counted` down, which has so many parameters with those before it.
-    pub(super) fn new(counted: &str, parameters: usize) -> Self {
+    fn new(counted: &str, parameters: usize) -> Self {
         let (given, count) = columns_from(parameters + 1);
         let columns = "key, id, op, body, exact, digest, n";
         let with_staged = format!(
@@ -77,7 +92,7 @@ impl PageAppend<'_> {
         connection: &ClientWrapper,
         is_exact: &(dyn Fn(&ItemId, &str) -> bool + Sync),
     ) -> Result<bool, PostgresError> {
-        let AppendStatements { given, staged } = &self.page.statements().append;
+        let AppendStatements { given, staged } = AppendStatements::for_page(self.page);
         let of_page = self.page.parameters();
         let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
         self.fence.add_to(&mut parameters);

@@ -1,6 +1,6 @@
 //! Pages of incremental passes: what they change, how far they have come, and their part of the ledger.
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::Transaction;
 
 use super::store::{Durability, WriteConnection};
 use super::write::{self, LogAppender};
@@ -10,7 +10,7 @@ use crate::mirror::diff::{self, ComparisonRules};
 use crate::mirror::{ChangeCounts, IncrementalPage, IncrementalPass};
 
 /// Incremental passes of one repository that the ledger keeps.
-pub(super) const KEPT: u32 = 1000;
+const KEPT: u32 = 1000;
 
 /// Takes one page; also returns the last change that it made, if it made any.
 pub(super) fn page(
@@ -43,19 +43,8 @@ pub(super) fn page(
     })
 }
 
-/// How far incremental passes have come.
-pub(super) fn mark(
-    transaction: &Transaction<'_>,
-    repository: RepositoryId,
-) -> Result<Option<Vec<u8>>, WriteError> {
-    Ok(transaction
-        .prepare_cached("SELECT mark FROM incremental_mark WHERE repository = ?1")?
-        .query_row([repository.0.cast_signed()], |row| row.get(0))
-        .optional()?)
-}
-
 /// Puts down how far they have come, in place of what was there.
-pub(super) fn set_mark(
+fn set_mark(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
     mark: &[u8],
@@ -67,7 +56,7 @@ pub(super) fn set_mark(
 }
 
 /// Adds a pass to the ledger, and drops what is too old there.
-pub(super) fn record(
+fn record(
     transaction: &Transaction<'_>,
     repository: RepositoryId,
     pass: &IncrementalPass,

@@ -2,7 +2,6 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::incremental;
 use super::store::{Durability, WriteConnection};
 use super::suspects;
 use super::write_error::WriteError;
@@ -22,7 +21,7 @@ pub(super) fn load(
 ) -> Result<ResumePoint, WriteError> {
     let repository = of.0.cast_signed();
     store.read(|transaction| {
-        let mark = incremental::mark(transaction, of)?;
+        let mark = mark(transaction, of)?;
         let last: Option<(i64, bool, PassStatistics)> = transaction
             .prepare_cached(
                 "SELECT pages, requests, first_total, last_total, distinct_ids, repeats, step_backs,
@@ -52,6 +51,17 @@ pub(super) fn load(
         let interrupted = Some(Interrupted { saved_ms, statistics, state, seen });
         Ok(ResumePoint { iteration, interrupted, mark })
     })
+}
+
+/// How far incremental passes have come.
+fn mark(
+    transaction: &Transaction<'_>,
+    repository: RepositoryId,
+) -> Result<Option<Vec<u8>>, WriteError> {
+    Ok(transaction
+        .prepare_cached("SELECT mark FROM incremental_mark WHERE repository = ?1")?
+        .query_row([repository.0.cast_signed()], |row| row.get(0))
+        .optional()?)
 }
 
 fn statistics(row: &Row<'_>) -> rusqlite::Result<PassStatistics> {

@@ -227,7 +227,7 @@ async fn the_ledger_keeps_the_last_incremental_passes_beside_the_whole_ones() {
     let summary = mirror.reader().unwrap().summary().await.unwrap();
     let repository = &summary.repositories[0];
     assert_eq!(repository.certified.map(|pass| pass.iteration), Some(Iteration(1)));
-    assert_eq!((repository.passes.len(), repository.incremental.len()), (1, 10));
+    assert_eq!((repository.passes.len(), repository.incremental.len()), (1, 5));
     let newest = repository.incremental[0];
     assert_eq!((newest.changed.created, newest.changed.updated, newest.ended_ms), (1, 1, 7));
     assert_eq!(writer.load().await.unwrap().iteration, Iteration(2));

@@ -273,7 +273,7 @@ fn a_summary_has_the_figures_of_each_repository() {
         })
     );
     let iterations: Vec<_> = one.passes.iter().map(|pass| pass.iteration.0).collect();
-    assert_eq!(iterations, (3..=12).rev().collect::<Vec<_>>());
+    assert_eq!(iterations, (8..=12).rev().collect::<Vec<_>>());
     let [under_way, certified, doubtful, ..] = &one.passes[..] else { panic!("{one:?}") };
     assert_eq!((under_way.ended_ms, certified.ended_ms), (None, Some(11)));
     assert!(certified.certified && !doubtful.certified);

@@ -61,8 +61,8 @@ impl Churn {
         self.due = self.periods().map(|period| now.as_secs_f64() + period);
     }
 
-    /// Everything that has fallen due up to `now`, oldest first.
-    pub(super) fn take_due(&mut self, now: Duration) -> Vec<ChurnEvent> {
+    /// Everything that has fallen due up to `now`, oldest first, each with when it was due.
+    pub(super) fn take_due(&mut self, now: Duration) -> Vec<(ChurnEvent, Duration)> {
         let now_seconds = now.as_secs_f64();
         let periods = self.periods();
         let mut events = Vec::new();
@@ -77,7 +77,8 @@ impl Churn {
                 return events;
             }
             self.due[next] += periods[next];
-            events.push([ChurnEvent::Insert, ChurnEvent::Delete, ChurnEvent::Update][next]);
+            let event = [ChurnEvent::Insert, ChurnEvent::Delete, ChurnEvent::Update][next];
+            events.push((event, Duration::from_secs_f64(when.max(0.0))));
         }
         self.set(self.rates, now);
         events
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn the_rates_are_kept() {
         let events = Churn::new(RATES, Duration::ZERO).take_due(Duration::from_millis(10_050));
-        let count = |kind| events.iter().filter(|event| **event == kind).count();
+        let count = |kind| events.iter().filter(|(event, _)| *event == kind).count();
         assert_eq!(count(ChurnEvent::Insert), 30);
         assert_eq!(count(ChurnEvent::Delete), 20);
         assert_eq!(count(ChurnEvent::Update), 50);

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use super::catalog;
 use super::item::SimulatedItem;
 
 /// A condition that a search may have.
@@ -15,8 +17,12 @@ pub enum SimulatedCondition {
     Ids,
     /// `sortBy`: `itemId` or `modifiedOn`, perhaps with ` desc` behind it.
     Sort,
-    /// `modifiedSince`: items changed at this moment or later.
+    /// `modifiedSince`: items changed at this moment or later, as RFC 3339 writes it.
     Since,
+    /// `changedAfter`: the same, in milliseconds since 1970.
+    SinceEpoch,
+    /// `lastUpdatedFrom`: the same, as `11/30/2026 01:05:09 AM` by the clocks of Zurich.
+    SinceLocal,
     /// `fields`: these members of an item, and its id.
     Fields,
 }
@@ -30,10 +36,21 @@ pub enum ConditionTreatment {
     Ignored,
     /// The search is answered with 400.
     Refused,
+    /// Of the items changed since a moment one in [`LEFT_OUT`] is left out.
+    Lies,
 }
 
+/// A condition that lies leaves out the items whose ids this divides.
+pub const LEFT_OUT: u64 = 4;
+
+/// The site's own form of times.
+const LOCAL_FORM: &str = "%m/%d/%Y %I:%M:%S %p";
+
+/// The site's clocks.
+const LOCAL_ZONE: &str = "Europe/Zurich";
+
 impl SimulatedCondition {
-    /// All of them.
+    /// One for each thing that can be asked for.
     pub const ALL: [Self; 4] = [Self::Ids, Self::Sort, Self::Since, Self::Fields];
 
     fn member(self) -> &'static str {
@@ -41,6 +58,8 @@ impl SimulatedCondition {
             Self::Ids => "itemIds",
             Self::Sort => "sortBy",
             Self::Since => "modifiedSince",
+            Self::SinceEpoch => "changedAfter",
+            Self::SinceLocal => "lastUpdatedFrom",
             Self::Fields => "fields",
         }
     }
@@ -51,7 +70,8 @@ impl SimulatedCondition {
             Self::Ids => {
                 json!({"type": "array", "items": {"type": "integer", "format": "int64"}})
             }
-            Self::Sort => json!({"type": "string"}),
+            Self::Sort | Self::SinceLocal => json!({"type": "string"}),
+            Self::SinceEpoch => json!({"type": "integer", "format": "int64"}),
             Self::Since => json!({"type": "string", "format": "date-time"}),
             Self::Fields => json!({"type": "array", "items": {"type": "string"}}),
         }
@@ -75,7 +95,9 @@ pub(super) struct Wanted {
     ids: Option<BTreeSet<u64>>,
     /// By the time of the last change instead of the id, and from the largest down.
     order: Option<(bool, bool)>,
-    since: Option<String>,
+    /// In milliseconds since 1970.
+    since: Option<i64>,
+    lies: bool,
     fields: Option<BTreeSet<String>>,
 }
 
@@ -93,7 +115,8 @@ impl Wanted {
             match treatment {
                 ConditionTreatment::Ignored => {}
                 ConditionTreatment::Refused => return Err(Unwanted(member)),
-                ConditionTreatment::Works => {
+                ConditionTreatment::Works | ConditionTreatment::Lies => {
+                    wanted.lies |= *treatment == ConditionTreatment::Lies;
                     wanted.take(*condition, value).ok_or(Unwanted(member))?;
                 }
             }
@@ -116,9 +139,14 @@ impl Wanted {
                     Some((["itemId", "modifiedOn"].iter().position(|it| *it == name)? == 1, falls));
             }
             SimulatedCondition::Since => {
-                let text = value.as_str()?;
-                humantime::parse_rfc3339(text).ok()?;
-                self.since = Some(text.to_owned());
+                let since: Timestamp = value.as_str()?.parse().ok()?;
+                self.since = Some(since.as_millisecond());
+            }
+            SimulatedCondition::SinceEpoch => self.since = Some(value.as_i64()?),
+            SimulatedCondition::SinceLocal => {
+                let local = strtime::parse(LOCAL_FORM, value.as_str()?).ok()?.to_datetime().ok()?;
+                let zone = TimeZone::get(LOCAL_ZONE).ok()?;
+                self.since = Some(zone.to_timestamp(local).ok()?.as_millisecond());
             }
             SimulatedCondition::Fields => {
                 let names = value.as_array()?.iter().map(|it| it.as_str().map(str::to_owned));
@@ -137,7 +165,9 @@ impl Wanted {
     pub(super) fn of_all(&self, items: impl Iterator<Item = SimulatedItem>) -> Vec<SimulatedItem> {
         let wants = |item: &SimulatedItem| {
             let by_id = self.ids.as_ref().is_none_or(|ids| ids.contains(&item.id));
-            by_id && self.since.as_ref().is_none_or(|since| catalog::stamp(*item) >= *since)
+            let is_left_out = self.lies && item.id.is_multiple_of(LEFT_OUT);
+            let changed = i64::try_from(item.changed_ms).unwrap_or(i64::MAX);
+            by_id && self.since.is_none_or(|since| changed >= since && !is_left_out)
         };
         let mut items: Vec<SimulatedItem> = items.filter(wants).collect();
         if let Some((by_change, falls)) = self.order {

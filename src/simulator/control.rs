@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
@@ -239,6 +240,9 @@ struct EditRequest {
     update: Vec<u64>,
     #[serde(default, rename = "move")]
     moves: Vec<MoveRequest>,
+    /// How much later than they are the changes claim to be.
+    #[serde(default)]
+    ahead_ms: u64,
 }
 
 /// How many of the items there are.
@@ -285,6 +289,7 @@ fn edit(shared: &SimulatorShared, call: &SimulatedCall) -> Result<Value, Control
         repository.clear(part.of(repository.len())?);
     }
     let mut inserted = Vec::new();
+    repository.ahead = Duration::from_millis(edit.ahead_ms);
     let done: Result<(), dataset::EditError> = (|| {
         for _ in 0..edit.insert {
             inserted.push(repository.insert(edit.at)?);
@@ -293,6 +298,7 @@ fn edit(shared: &SimulatorShared, call: &SimulatedCall) -> Result<Value, Control
         edit.update.iter().try_for_each(|id| repository.update(*id))?;
         edit.moves.iter().try_for_each(|one| repository.move_to(one.id, one.to))
     })();
+    repository.ahead = Duration::ZERO;
     done.map_err(ControlError::wrong)?;
     Ok(json!({"inserted": inserted}))
 }

@@ -77,7 +77,7 @@ mod state;
 mod tests;
 
 pub use self::balancer::SelfRedirect;
-pub use self::conditions::{ConditionTreatment, SimulatedCondition, SimulatedConditions};
+pub use self::conditions::{ConditionTreatment, LEFT_OUT, SimulatedCondition, SimulatedConditions};
 pub use self::counts::SimulatorCounts;
 pub use self::fault::{SimulatedEndpoint, SimulatedFault, SimulatedRefusal, UnknownFault};
 pub use self::options::{

@@ -96,7 +96,8 @@ pub struct SimulateArgs {
     model: ModelArg,
 
     /// Condition that a search may have and what becomes of it, such as since=works; repeatable. The conditions
-    /// are ids, sort, since and fields; what becomes of them is works, ignored or refused
+    /// are ids, sort, since (as RFC 3339), since-epoch (in milliseconds), since-local (such as 11/30/2026 01:05:09
+    /// AM in Zurich) and fields; what becomes of them is works, ignored, refused or lies (some changes are left out)
     #[arg(long = "condition", value_name = "CONDITION=TREATMENT", value_parser = values::condition)]
     conditions: Vec<(SimulatedCondition, ConditionTreatment)>,
 
@@ -305,7 +306,7 @@ mod tests {
     fn wrong_values_are_wrong_usage_and_say_what_would_be_right() {
         let cases: [(&[&str], &str); 15] = [
             (&["--condition", "since"], "CONDITION=TREATMENT"),
-            (&["--condition", "when=works"], "ids, sort, since and fields"),
+            (&["--condition", "when=works"], "ids, sort, since, since-epoch"),
             (&["--capacity", "4"], "4,50ms"),
             (&["--capacity", "0,50ms"], "1 or more"),
             (&["--capacity", "4,soon"], "500ms"),

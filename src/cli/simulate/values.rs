@@ -73,14 +73,20 @@ pub(super) fn condition(text: &str) -> Result<(SimulatedCondition, ConditionTrea
         "ids" => SimulatedCondition::Ids,
         "sort" => SimulatedCondition::Sort,
         "since" => SimulatedCondition::Since,
+        "since-epoch" => SimulatedCondition::SinceEpoch,
+        "since-local" => SimulatedCondition::SinceLocal,
         "fields" => SimulatedCondition::Fields,
-        _ => return Err("the conditions are ids, sort, since and fields".to_owned()),
+        _ => {
+            return Err("the conditions are ids, sort, since, since-epoch, since-local and fields"
+                .to_owned());
+        }
     };
     let treatment = match treatment {
         "works" => ConditionTreatment::Works,
         "ignored" => ConditionTreatment::Ignored,
         "refused" => ConditionTreatment::Refused,
-        _ => return Err("what becomes of it is works, ignored or refused".to_owned()),
+        "lies" => ConditionTreatment::Lies,
+        _ => return Err("what becomes of it is works, ignored, refused or lies".to_owned()),
     };
     Ok((condition, treatment))
 }

@@ -25,9 +25,6 @@ use fields::{FIRST_FIELD_ID, Values};
 
 /// How many values are made up for an attribute whose values are generated.
 const GENERATED_VALUES: usize = 24;
-/// The modification stamp of change number 0: 2024-01-01T00:00:00Z, in seconds since the epoch.
-/// Each change is one second later, whatever the clock says: the same seed gives the same bytes.
-const FIRST_STAMP: u64 = 1_704_067_200;
 
 /// The pools of values, rendered.
 #[derive(Debug)]
@@ -115,9 +112,9 @@ impl Catalog {
 }
 
 /// The time of an item's last change, as it says so itself.
-pub(super) fn stamp(entry: SimulatedItem) -> String {
-    let stamp = UNIX_EPOCH + Duration::from_secs(FIRST_STAMP + u64::from(entry.change));
-    humantime::format_rfc3339_seconds(stamp).to_string()
+fn stamp(entry: SimulatedItem) -> String {
+    let stamp = UNIX_EPOCH + Duration::from_millis(entry.changed_ms);
+    humantime::format_rfc3339_millis(stamp).to_string()
 }
 
 /// The field ids with what people call them, the two that are written per item included.
@@ -174,7 +171,8 @@ mod tests {
 
     fn item(seed: u64, id: u64, revision: u32) -> Vec<u8> {
         let mut out = Vec::new();
-        Catalog::new(seed).render(SimulatedItem { id, revision, change: 7 }, &mut out);
+        Catalog::new(seed)
+            .render(SimulatedItem { id, revision, change: 7, changed_ms: 7 }, &mut out);
         out
     }
 
@@ -184,7 +182,7 @@ mod tests {
         let mut bytes = 0;
         for id in 0..2000 {
             let mut out = Vec::new();
-            catalog.render(SimulatedItem { id, revision: 1, change: 1 }, &mut out);
+            catalog.render(SimulatedItem { id, revision: 1, change: 1, changed_ms: 1 }, &mut out);
             bytes += out.len();
             let value: Value = serde_json::from_slice(&out).unwrap();
             let members = value.as_object().unwrap();
@@ -212,7 +210,7 @@ mod tests {
     #[test]
     fn another_order_has_the_same_members() {
         let (catalog, mut orders) = (Catalog::new(1), BTreeSet::new());
-        let entry = SimulatedItem { id: 77, revision: 3, change: 7 };
+        let entry = SimulatedItem { id: 77, revision: 3, change: 7, changed_ms: 7 };
         let usual: Value = serde_json::from_slice(&item(1, 77, 3)).unwrap();
         for order in 0..20 {
             let mut out = b"before".to_vec();
@@ -249,7 +247,7 @@ mod tests {
         let catalog = Catalog::new(1);
         let mut out = Vec::new();
         for id in 0..500 {
-            catalog.render(SimulatedItem { id, revision: 1, change: 1 }, &mut out);
+            catalog.render(SimulatedItem { id, revision: 1, change: 1, changed_ms: 1 }, &mut out);
         }
         let text = String::from_utf8(out).unwrap();
         for needle in [
@@ -291,7 +289,7 @@ mod tests {
         let start = Instant::now();
         for id in 0..200_000 {
             out.clear();
-            catalog.render(SimulatedItem { id, revision: 1, change: 1 }, &mut out);
+            catalog.render(SimulatedItem { id, revision: 1, change: 1, changed_ms: 1 }, &mut out);
         }
         println!("{:.0} items a second", 200_000.0 / start.elapsed().as_secs_f64());
     }

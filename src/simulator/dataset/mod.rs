@@ -1,6 +1,6 @@
 //! The repositories: which items there are, in which order, at which revision.
 //!
-//! Per item it keeps twelve bytes: a record of revision and last change, found by the item's slot
+//! Per item it keeps sixteen bytes: a record of revision, last change and its time, found by the item's slot
 //! (its running number), and the slot's place in the list. The list is a plain vector of 4-byte
 //! slots: a deep window is a slice, and an insertion or deletion moves at most four megabytes in
 //! a repository of a million items, which is a fraction of a millisecond. What an item looks like
@@ -19,6 +19,7 @@ use crate::simulator::churn::{Churn, ChurnEvent, Rates};
 use crate::simulator::conditions::Wanted;
 use crate::simulator::item::SimulatedItem;
 use crate::simulator::options::{Order, RepositoryOptions};
+use crate::task::clock;
 
 /// The first item id of the first repository.
 const FIRST_ITEM_ID: u64 = 5_000_000;
@@ -26,6 +27,9 @@ const FIRST_ITEM_ID: u64 = 5_000_000;
 const IDS_PER_REPOSITORY: u64 = 100_000_000;
 /// Ids are spread so that on average one in this many is in use.
 const ID_GAP: u64 = 3;
+/// When change number 0 was, of those before the start: 2024-01-01T00:00:00Z, in seconds since 1970. Each
+/// of these is one second later, whatever the clock says: the same seed gives the same bytes.
+const FIRST_STAMP: u64 = 1_704_067_200;
 /// A repository takes no insertion beyond this many items ever made.
 const MOST_SLOTS: usize = 33_000_000;
 
@@ -34,6 +38,8 @@ struct SimulatedRecord {
     /// 0 once the item is gone.
     revision: u32,
     change: u32,
+    /// When that was, in milliseconds since the start; 0: before.
+    at_ms: u32,
 }
 
 /// One repository.
@@ -47,6 +53,12 @@ pub(super) struct SimulatedRepository {
     records: Vec<SimulatedRecord>,
     list: Vec<u32>,
     last_change: u32,
+    /// When the repository began, in milliseconds since 1970.
+    started_ms: u64,
+    /// How long after that what happens happens.
+    now: Duration,
+    /// How much later changes claim to be.
+    pub(super) ahead: Duration,
     rng: Rng,
     churn: Churn,
     /// Ids of items that no search shows.
@@ -94,7 +106,7 @@ impl SimulatedRepository {
         let count = u32::try_from(options.items.min(MOST_SLOTS)).unwrap_or(u32::MAX);
         let mut list: Vec<u32> = (0..count).collect();
         rng.shuffle(&mut list);
-        let mut records = vec![SimulatedRecord { revision: 1, change: 0 }; list.len()];
+        let mut records = vec![SimulatedRecord { revision: 1, change: 0, at_ms: 0 }; list.len()];
         // The shuffled list is the order of last change, newest first.
         for (change, slot) in (1..=count).rev().zip(&list) {
             if let Some(record) = records.get_mut(position(*slot)) {
@@ -117,6 +129,9 @@ impl SimulatedRepository {
             records,
             list,
             last_change: count,
+            started_ms: u64::try_from(clock::now_ms()).unwrap_or(0),
+            now: Duration::ZERO,
+            ahead: Duration::ZERO,
             rng,
             churn: Churn::new(rates, Duration::ZERO),
             hidden: BTreeSet::new(),
@@ -128,7 +143,8 @@ impl SimulatedRepository {
 
     /// Lets everything happen that has fallen due up to `now` (time since the start).
     pub(super) fn advance(&mut self, now: Duration) {
-        for event in self.churn.take_due(now) {
+        for (event, due) in self.churn.take_due(now) {
+            self.now = due;
             let place = if self.list.is_empty() { 0 } else { self.rng.usize(..self.list.len()) };
             match event {
                 // A repository that is full takes no more; nobody waits for an answer here.
@@ -137,6 +153,7 @@ impl SimulatedRepository {
                 ChurnEvent::Update => self.update_at(place),
             }
         }
+        self.now = now;
     }
 
     /// The rates of change in force.
@@ -209,7 +226,8 @@ impl SimulatedRepository {
         }
         let slot = u32::try_from(self.records.len()).map_err(|_| EditError::Full)?;
         self.last_change += 1;
-        self.records.push(SimulatedRecord { revision: 1, change: self.last_change });
+        let at_ms = self.now_ms();
+        self.records.push(SimulatedRecord { revision: 1, change: self.last_change, at_ms });
         let place = match (self.order, place) {
             (Order::Id, _) => self.list.len(),
             (Order::Modified, _) => 0,
@@ -291,9 +309,11 @@ impl SimulatedRepository {
     fn update_at(&mut self, place: usize) {
         let Some(slot) = self.list.get(place).copied() else { return };
         self.last_change += 1;
+        let at_ms = self.now_ms();
         if let Some(record) = self.records.get_mut(position(slot)) {
             record.revision += 1;
             record.change = self.last_change;
+            record.at_ms = at_ms;
         }
         if self.order == Order::Modified {
             // One move of what stood before it, instead of a removal and an insertion.
@@ -327,7 +347,16 @@ impl SimulatedRepository {
             id: self.item_id(slot),
             revision: record.revision,
             change: record.change,
+            changed_ms: match record.at_ms {
+                0 => (FIRST_STAMP + u64::from(record.change)) * 1000,
+                at_ms => self.started_ms + u64::from(at_ms),
+            },
         })
+    }
+
+    /// How long after the start it is, in milliseconds; at least one.
+    fn now_ms(&self) -> u32 {
+        u32::try_from((self.now + self.ahead).as_millis()).unwrap_or(u32::MAX).max(1)
     }
 
     fn item_id(&self, slot: u32) -> u64 {

@@ -84,6 +84,9 @@
 //! | a window that is not answered holds up nobody, and a server that is away costs no place | `pager::request::blame`, `pager::proof::pass::unanswered`, `pager::tests::windows`, `tests/it/unreadable.rs` |
 //! | any answers at all end a pass | `pager::proof::pass::tests` |
 //! | a pass killed and taken up again proves as much as any | `pager::proof::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
+//! | of two answers that show an item the one that was asked for later counts, and nothing deleted is brought back | `pager::readings` as a property, `pager::tests::incremental`, `tests/it/exactness.rs` |
+//! | an incremental pass asks for all that came after the one before began, whatever times items claim; no list in order is disbelieved | `pager::incremental` and `config::since` as properties |
+//! | what incremental passes miss the next whole pass finds, and neither waits for the other | `tests/it/incremental.rs`, `pager::tests::incremental` |
 //! | a report of `learn` holds no text of the server's | `learn::report` by its types, `learn::shape` as a property, `tests/it/learn.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
 //! | no deletion is false, whatever is searched for; too many are held back; an approval is for what was announced, or for what is named of it | `pager::proof::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |
@@ -165,8 +168,11 @@
 //! | `json::canonical`: equality of JSON | `serde_json` keeps numbers as it reads them and cannot say that 1 and 1.0 are one value without losing digits |
 //! | `settings::parser`, `settings::merge` | `config` merges; it tells one error of several, at random, and quotes values, secrets too |
 //!
+//! Beside these go incremental passes ([`pager`], in `pager::incremental`): one request after the other, each page
+//! written before the next is asked for, in turns with the pages of the whole pass.
+//!
 //! Absent on purpose: retries inside the client (its callers decide), a lock held across an await
-//! (clippy forbids it), tasks without an owner (clippy forbids `tokio::spawn`), a login anywhere but
+//! (clippy forbids it; the turn of who calls the mirror's writer is one on purpose), tasks without an owner (clippy forbids `tokio::spawn`), a login anywhere but
 //! in the refresher (`check --online`, `doctor` and `repositories` aside, which have no tasks), a
 //! second writer of items, and any write to the server.
 

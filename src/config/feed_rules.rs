@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::feed_kafka::{KAFKA_PROPERTIES, KafkaProperties};
+use super::feed_table::FeedConfig;
 use super::feed_values::{FEED_FILE, FEED_NAME, FEED_REPOSITORIES, FEED_TYPE, FeedType};
 use super::numbers::REPOSITORY_ID;
-use super::table::{FeedConfig, MirrorConfig, RepositoryConfig};
+use super::table::{MirrorConfig, RepositoryConfig};
 use crate::domain::RepositoryId;
 use crate::mirror_url::{MIRROR_URL, MirrorUrl};
 use crate::settings::codec::InvalidValue;

@@ -15,13 +15,16 @@ mod budget;
 mod every;
 mod feed_kafka;
 mod feed_rules;
+mod feed_table;
 mod feed_values;
 mod ignored;
+mod incremental;
 mod load;
 mod names_file;
 mod numbers;
 mod rules;
 mod search;
+mod since;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -49,14 +52,19 @@ pub use every::{ChosenRepositories, EveryRepository, UnfitOffer};
 pub use feed_kafka::KafkaProperties;
 #[cfg(feature = "kafka")]
 pub use feed_kafka::KafkaTopic;
+pub use feed_table::FeedConfig;
 pub use feed_values::{FeedStart, FeedType};
+pub use incremental::{IncrementalConfig, IncrementalMode};
 pub use load::{
     Loaded, load, load_for_queries, load_for_queries_leniently, load_text, password_source,
 };
+pub use since::Since;
+#[cfg(test)]
+pub use since::SinceForm;
 #[cfg(test)]
 pub use table::{ChangesConfig, StatusConfig};
 pub use table::{
-    DeletesConfig, FeedConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
+    DeletesConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig, PagingConfig,
     RepositoryConfig, SCHEMA, ServerConfig, SessionConfig,
 };
 #[cfg(test)]

@@ -8,6 +8,7 @@ use config::ValueKind;
 use super::address::{self, PROXY_URL};
 use super::every::EveryRepository;
 use super::feed_rules;
+use super::incremental;
 use super::numbers::REPOSITORY_ID;
 use super::search;
 use super::table::{
@@ -181,12 +182,17 @@ fn check_ignored(parser: &mut Parser, path: &str) {
     }
 }
 
-/// Reports what is wrong with single members of a `search`, whose source is that of the whole.
+/// Reports what is wrong with single members of a `search`, and of `incremental`, whose source is that
+/// of the whole.
 pub(super) fn check_searches(parser: &mut Parser) {
-    for path in parser.elements(REPOSITORY) {
-        let path = format!("{path}.search");
+    type FindErrors = fn(&str, &config::Map<String, config::Value>) -> Vec<(String, InvalidValue)>;
+    let tables: [(&str, FindErrors); 2] =
+        [("search", search::errors), ("incremental", incremental::errors)];
+    let elements = parser.elements(REPOSITORY);
+    for (path, (name, errors)) in elements.iter().flat_map(|path| tables.map(|it| (path, it))) {
+        let path = format!("{path}.{name}");
         let Some(ValueKind::Table(members)) = parser.get(&path) else { continue };
-        let errors = search::errors(&path, members);
+        let errors = errors(&path, members);
         if !errors.is_empty() {
             parser.mark_reported(&path);
         }

@@ -20,7 +20,7 @@ fn parse(input: Input<'_>) -> Parsed<serde_json::Map<String, Json>> {
     let ValueKind::Table(table) = input.kind else {
         return input.is_not("a table", "write a table of members, such as { savedSetId = 7 }");
     };
-    members(table, "", &mut |_, _| {}).ok_or_else(|| InvalidValue::new("is faulty", "see there"))
+    members_of(table).ok_or_else(|| InvalidValue::new("is faulty", "see there"))
 }
 
 /// What is wrong with single members of the setting at `path`, each with its own path.
@@ -33,6 +33,11 @@ pub(super) fn errors(path: &str, table: &Map<String, Value>) -> Vec<(String, Inv
     }
     members(table, path, &mut |path, found| errors.push((path.to_owned(), found)));
     errors
+}
+
+/// The members as JSON; `None` where one cannot be said in it.
+pub(super) fn members_of(table: &Map<String, Value>) -> Option<serde_json::Map<String, Json>> {
+    members(table, "", &mut |_, _| {})
 }
 
 type Tell<'a> = dyn FnMut(&str, InvalidValue) + 'a;

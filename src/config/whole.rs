@@ -7,9 +7,10 @@ use url::Url;
 use super::address::{LISTEN, SERVER_URL};
 use super::budget::{SharedBudget, shared_budget};
 use super::every::EveryRepository;
+use super::feed_table::FeedConfig;
 use super::numbers::RATE;
 use super::table::{
-    ChangesConfig, DeletesConfig, FeedConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig,
+    ChangesConfig, DeletesConfig, InstanceConfig, LogConfig, LoginConfig, MirrorConfig,
     ModelConfig, PagingConfig, RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
 };
 use super::values::{Rate, StatusListen};

@@ -27,6 +27,8 @@ pub(super) struct TriedConditions {
     pub(super) facts: Vec<ConditionFacts>,
     /// The member that says since when; a name of the server's, which stays here.
     pub(super) since: Option<String>,
+    /// Whether it takes a number.
+    pub(super) since_is_number: bool,
 }
 
 /// Tries what a description has.
@@ -61,6 +63,7 @@ pub(super) async fn try_all(
             if effect == ConditionEffect::Works {
                 if topic == SearchTopic::ModifiedSince {
                     tried.since = Some(condition.name.clone());
+                    tried.since_is_number = condition.form == Some(ValueForm::Number);
                 }
                 break;
             }

@@ -97,6 +97,7 @@ pub async fn learn(
         let members = &description.conditions;
         let tried = conditions::try_all(&mut prober, target, id.as_deref(), members).await;
         (conditions, local.since) = (tried.facts, tried.since);
+        local.since_is_number = tried.since_is_number;
     }
     told("a token that is none, and a second session");
     let refusal = match targets.first() {

@@ -57,8 +57,8 @@ fn repository(
         line(&format!("# A search takes the time since when in its member {}.", quoted(name)));
     }
     if let Some((incremental, reason)) = incremental(facts, local) {
-        line(&format!("# {reason} For a version that has incremental passes:"));
-        line(&format!("# incremental = {{ interval = \"10s\", {incremental} }}"));
+        line(&format!("# {reason}"));
+        line(&format!("incremental = {{ interval = \"10s\", {incremental} }}"));
     }
     line("");
 }
@@ -68,8 +68,14 @@ fn incremental(facts: &RepositoryFacts, local: &LocalFindings) -> Option<(String
     if let (Some(name), Some(cursor)) = (&local.since, local.change_times.first()) {
         let search = format!("search = {{ {} = \"{{since}}\" }}", quoted(name));
         let cursor = pointer(cursor);
-        let table = format!("mode = \"since\", {search}, cursor = {cursor}, lookback = \"2m\"");
-        return Some((table, "A search takes the time since when."));
+        let form =
+            if local.since_is_number { ", since_format = \"epoch_milliseconds\"" } else { "" };
+        let table =
+            format!("mode = \"since\", {search}, cursor = {cursor}, lookback = \"2m\"{form}");
+        return Some((
+            table,
+            "A search takes the time since when (see since_format and since_zone).",
+        ));
     }
     let newest_first = facts.order == Some(ListOrder::Modified);
     let table = "mode = \"newest_first\"".to_owned();
@@ -185,6 +191,7 @@ mod tests {
             change_times: vec!["Data_Last_Updated".to_owned(), "Last_Updated".to_owned()],
             unsteady: vec!["hits".to_owned()],
             since: Some("modified\"Since".to_owned()),
+            since_is_number: false,
             item: None,
         };
         let facts = RepositoryFacts {
@@ -197,17 +204,17 @@ mod tests {
         let since = "mode = \"since\", search = { \"modified\\\"Since\" = \"{since}\" }, \
                      cursor = \"/Data_Last_Updated\", lookback = \"2m\" }\n";
         assert!(
-            toml.contains(&format!("\n# incremental = {{ interval = \"10s\", {since}")),
+            toml.contains(&format!("\nincremental = {{ interval = \"10s\", {since}")),
             "{toml}"
         );
     }
 
     #[test]
-    fn what_a_later_version_may_ask_for_is_no_key_of_this_one() {
+    fn a_list_with_the_last_change_first_is_read_from_the_top() {
         let facts =
             RepositoryFacts { order: Some(ListOrder::Modified), ..RepositoryFacts::default() };
         let toml = propose(facts, LocalFindings::default());
-        let line = "\n# incremental = { interval = \"10s\", mode = \"newest_first\" }\n";
+        let line = "\nincremental = { interval = \"10s\", mode = \"newest_first\" }\n";
         assert!(toml.contains(line), "{toml}");
         assert!(
             !propose(RepositoryFacts::default(), LocalFindings::default()).contains("incremental")

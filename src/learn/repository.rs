@@ -48,6 +48,8 @@ pub struct LocalFindings {
     pub unsteady: Vec<String>,
     /// The member of a search that says since when; known of the first repository.
     pub since: Option<String>,
+    /// Whether it takes a number.
+    pub since_is_number: bool,
     /// The id of an item.
     pub(super) item: Option<String>,
 }

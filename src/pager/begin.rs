@@ -27,6 +27,8 @@ pub(super) async fn begin<A, M: Mirror>(
     (source, settings): (u64, PassSettings),
     interrupted: Option<Interrupted>,
 ) -> Result<CurrentPass, Stopped> {
+    // Before the mirror has the pass: what an incremental pass writes from then on is seen during it.
+    pager.fetcher.shared.begin_pass();
     let list = ListId::new(source, &config.search, &config.item_id);
     let statistics = interrupted.as_ref().map_or_else(PassStatistics::default, |it| it.statistics);
     let resumed = interrupted.and_then(|interrupted| {

@@ -81,7 +81,8 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         let repository = current.config.id;
         let statistics = current.statistics(self.pager.requests());
         let retention = self.pager.retention.borrow().clone();
-        let reconciled = self.reconcile(current, &unresolved.still_there, reason.is_none()).await?;
+        let mut reconciled =
+            self.reconcile(current, &unresolved.still_there, reason.is_none()).await?;
         let (suspects, held, news) =
             (reconciled.suspects.count(), reconciled.held_count(), reconciled.news);
         report::window(progress, repository, current.unreadable.take());
@@ -102,6 +103,8 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         }
         // Once any deletion is approved, there is nothing to wait for but the next certified pass.
         unresolved.holds = reconciled.held.as_ref().is_some_and(|held| held.approved.is_empty());
+        // What an incremental pass has seen since it was judged.
+        self.mirror.readings.subtract_sighted(&mut reconciled.suspects);
         let end = EndOfPass {
             iteration: self.iteration,
             ts_ms: clock::now_ms(),

@@ -2,7 +2,8 @@
 //!
 //! Each pass asks [`proof::pass::Pass`] what to read next, fetches it (several pages at once, if so
 //! configured), hands the pages on in order, and tells what came of it; then the pager reconciles
-//! what was not seen, pauses and starts the next. Decisions are pure and lie in [`proof`]; [`rate`]
+//! what was not seen, pauses and starts the next. Beside them go the incremental passes ([`incremental`]),
+//! over what changed lately: both share what lies in [`side_by_side`]. Decisions are pure and lie in [`proof`]; [`rate`]
 //! holds requests back, [`request`] makes one until it is answered, and the files here are the run
 //! loop.
 //!
@@ -16,20 +17,24 @@ mod begin;
 pub mod cadence;
 mod current_pass;
 mod finish;
+mod incremental;
 mod joined;
 mod pages;
 mod pause;
 pub mod proof;
 pub mod rate;
+mod readings;
 mod reconcile;
 mod report;
 pub mod request;
 mod retrying_mirror;
 mod run;
+mod side_by_side;
 mod task;
 
 pub use self::rate::{Limiter, Scheduler};
 pub use self::run::run;
+pub use self::side_by_side::SideBySide;
 pub use self::task::{ChangeRetention, LostLease, Pager, PassLimit};
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::proof::pass::AnswerOutcome;
 use super::rate::page_size::{PageSizer, PageTaken};
 use super::request::fetcher::Fetcher;
 use super::request::outcome::{FetchOutcome, Fetched};
-use super::retrying_mirror::RetryingMirror;
+use super::retrying_mirror::{ReadBy, RetryingMirror};
 use super::task::Pager;
 use crate::client::{Api, SearchAnswer};
 use crate::domain::Iteration;
@@ -86,7 +86,7 @@ impl<M: Mirror> Pages<M> {
             return;
         }
         let Some((ticket, outcome)) = current.awaited() else { return };
-        let Fetched { answer, begun, elapsed, bytes } = match outcome {
+        let Fetched { answer, begun, elapsed, bytes, reading } = match outcome {
             FetchOutcome::Answered(fetched) => fetched,
             FetchOutcome::Unanswered(unanswered) => {
                 current.give_up(ticket, unanswered, sizer);
@@ -118,10 +118,15 @@ impl<M: Mirror> Pages<M> {
         let page = current.page(answer, &superseded, clock::now_ms(), pager.requests());
         let (mirror, page, context) =
             (Arc::clone(&self.mirror), Arc::new(page), pager.context.lane());
+        let (by, fetcher) = (ReadBy { reading, begun }, Arc::clone(&pager.fetcher));
         self.writes.spawn(async move {
-            let written = mirror.write_page(&context, page).await;
+            let written = mirror.write_page(&context, Arc::clone(&page), &by).await;
+            if let Ok(changed) = written {
+                let ids = || page.items.iter().map(|item| &item.id).collect();
+                fetcher.shared.found().page(ids, changed.created + changed.updated);
+            }
             // The page is gone, and what it took is free.
-            drop(bytes);
+            drop((page, bytes));
             (PendingWrite { read, outcome }, written)
         });
     }

@@ -9,7 +9,8 @@
 //!
 //! The server's word that an item is gone counts only if the same call, made just before and just
 //! after for an item that the pass has just seen, answers with that item: where there is no such
-//! call, everything would seem to be gone.
+//! call, everything would seem to be gone. What an incremental pass has seen since the pass began is no
+//! suspect, also where it sees it while this runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,17 +93,17 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
     /// permission to delete it holds.
     pub(super) async fn of_any_pass(&self) -> Result<Reconciled, Stopped> {
         let UnseenItems { mut suspects, held, .. } = self.mirror.suspects(self.context).await?;
-        suspects.subtract(&self.seen);
+        self.take_out_seen(&mut suspects);
         let was_held = held.is_some();
         let held = held.and_then(|mut held| {
-            held.items.subtract(&self.seen);
-            held.approved.subtract(&self.seen);
+            self.take_out_seen(&mut held.items);
+            self.take_out_seen(&mut held.approved);
             held.announced = held.items.count();
             (held.announced > 0).then_some(held)
         });
         let news = (was_held && held.is_none()).then_some(News::NoLonger);
         let mut still_there = self.still_there.clone();
-        still_there.subtract(&self.seen);
+        self.take_out_seen(&mut still_there);
         Ok(Reconciled { suspects, still_there, held, news })
     }
 
@@ -112,7 +113,7 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         // Deleted is not there again.
         let any_back = known.held.as_ref().is_some_and(|held| {
             let mut missing = held.items.clone();
-            missing.subtract(&self.seen);
+            self.take_out_seen(&mut missing);
             missing.count() < held.items.count()
         });
         let mut reconciled = if known.items == self.seen.count() {
@@ -125,6 +126,12 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
             reconciled.news = Some(News::NoLonger);
         }
         Ok(reconciled)
+    }
+
+    /// Takes out of a set what this pass has seen, or an incremental pass beside it.
+    fn take_out_seen(&self, ids: &mut IdSet) {
+        ids.subtract(&self.seen);
+        self.mirror.readings.subtract_sighted(ids);
     }
 
     async fn reconcile(&self, known: UnseenItems) -> Result<Reconciled, Stopped> {
@@ -173,14 +180,16 @@ impl<A: Api, M: Mirror> Reconciliation<'_, A, M> {
         Ok(reconciled)
     }
 
-    /// The next of the mirror's items that the pass did not see; `None` after the last.
+    /// The next of the mirror's items that neither the pass saw nor an incremental pass beside it, perhaps
+    /// none; `None` after the last.
     async fn next_missing(
         &self,
         after: &mut Option<ItemId>,
     ) -> Result<Option<Vec<ItemId>>, Stopped> {
-        let ids = self.mirror.unseen(self.context, &self.seen, after.as_ref(), AT_ONCE).await?;
+        let mut ids = self.mirror.unseen(self.context, &self.seen, after.as_ref(), AT_ONCE).await?;
         let Some(last) = ids.last() else { return Ok(None) };
         *after = Some(last.clone());
+        self.mirror.readings.retain_unsighted(&mut ids);
         Ok(Some(ids))
     }
 

@@ -4,16 +4,19 @@
 //! any outage, first aloud and then ever more rarely; a wish to stop ends the waits between two
 //! calls, but no call; each wait says how long it may take. A mirror that no other try can help is
 //! told of to the supervisor, which ends everything; one that takes nothing under this lease any more,
-//! too: it ends this pager.
+//! too: it ends this pager. The calls of a writer come one at a time, whole and incremental passes
+//! taking turns; and what one of them writes is looked at in its turn, at each try, for what the other
+//! has written since ([`super::readings`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
+use super::readings::{Reading, Readings};
 use super::task::LostLease;
-use crate::domain::{IdSet, ItemId, Iteration, RepositoryId};
+use crate::domain::{IdSet, Item, ItemId, Iteration, RepositoryId};
 use crate::mirror::{
     ChangeCounts, DroppedChanges, EndOfPass, FeedHolds, IncrementalPage, Knowledge,
     KnowledgeUpdate, Lease, Mirror, MirrorError, PageOfItems, RepositoryWriter, ResumePoint,
@@ -27,7 +30,7 @@ use crate::task::retry::Retry;
 use crate::task::{Backoff, Context, Retries, Stopped, Until};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
-/// How long one call may take. The disk may be slow, other programs may use the database, and the
+/// How long one call may take, and as long again the one before it. The disk may be slow, other programs may use the database, and the
 /// pages of other repositories come first; beyond this a start from the beginning is worth a try.
 const CALL_WITHIN: Duration = Duration::from_secs(5 * 60);
 
@@ -41,11 +44,23 @@ pub(super) struct RetryingMirror<M> {
     pub(super) repository: RepositoryId,
     pub(super) progress: Arc<Progress>,
     pub(super) chance: Arc<Chance>,
+    /// Who has read what, and when.
+    pub(super) readings: Arc<Readings>,
+    /// Who has it calls the writer. Held across the call, which is what it is for.
+    pub(super) turn: Mutex<()>,
+}
+
+/// What a page was read by.
+#[derive(Debug)]
+pub(super) struct ReadBy {
+    pub(super) reading: Reading,
+    /// When the answer was asked for.
+    pub(super) begun: Instant,
 }
 
 impl<M: Mirror> RetryingMirror<M> {
     pub(super) async fn load(&self, context: &Context) -> Result<ResumePoint, Stopped> {
-        self.until_done(context, || self.writer.load()).await
+        self.in_turn(context, || self.writer.load()).await
     }
 
     /// What is known of the repository's attributes.
@@ -60,28 +75,51 @@ impl<M: Mirror> RetryingMirror<M> {
         iteration: Iteration,
         ts_ms: i64,
     ) -> Result<(), Stopped> {
-        self.until_done(context, || self.writer.begin_pass(iteration, ts_ms)).await
+        self.in_turn(context, || self.writer.begin_pass(iteration, ts_ms)).await
     }
 
+    /// Takes a page, but for the items that were read again meanwhile.
     pub(super) async fn write_page(
         &self,
         context: &Context,
         page: Arc<PageOfItems>,
+        read: &ReadBy,
     ) -> Result<ChangeCounts, Stopped> {
-        self.until_done(context, || self.writer.write_page(Arc::clone(&page))).await
+        self.in_turn(context, || {
+            let overtaken = read.overtaken(&page.items);
+            let page = if overtaken.contains(&true) {
+                Arc::new(without(&page, &overtaken))
+            } else {
+                Arc::clone(&page)
+            };
+            self.writer.write_page(page)
+        })
+        .await
     }
 
-    #[expect(dead_code, reason = "the incremental passes to come call it")]
+    /// Takes a page of an incremental pass, but for the items that were read again meanwhile; the mirror
+    /// has its items from then on. `iteration` is asked in its turn.
     pub(super) async fn write_incremental(
         &self,
         context: &Context,
-        page: Arc<IncrementalPage>,
+        page: IncrementalPage,
+        read: Option<&ReadBy>,
+        iteration: impl Fn() -> Iteration,
     ) -> Result<ChangeCounts, Stopped> {
-        self.until_done(context, || self.writer.write_incremental(Arc::clone(&page))).await
+        self.in_turn(context, || {
+            let mut page = IncrementalPage { iteration: iteration(), ..page.clone() };
+            if let Some(read) = read {
+                let mut overtaken = read.overtaken(&page.items).into_iter();
+                page.items.retain(|_| !overtaken.next().unwrap_or_default());
+            }
+            self.readings.sighted(page.items.iter().map(|item| &item.id));
+            self.writer.write_incremental(Arc::new(page))
+        })
+        .await
     }
 
     pub(super) async fn suspects(&self, context: &Context) -> Result<UnseenItems, Stopped> {
-        self.until_done(context, || self.writer.suspects()).await
+        self.in_turn(context, || self.writer.suspects()).await
     }
 
     pub(super) async fn unseen(
@@ -92,9 +130,10 @@ impl<M: Mirror> RetryingMirror<M> {
         limit: usize,
     ) -> Result<Vec<ItemId>, Stopped> {
         let call = || self.writer.unseen(Arc::clone(seen), after.cloned(), limit);
-        self.until_done(context, call).await
+        self.in_turn(context, call).await
     }
 
+    /// Deletes these, but for those that an incremental pass has seen since the whole pass began.
     pub(super) async fn delete(
         &self,
         context: &Context,
@@ -105,8 +144,19 @@ impl<M: Mirror> RetryingMirror<M> {
         if items.is_empty() {
             return Ok(0);
         }
-        let call = || self.writer.delete(iteration, ts_ms, items.clone());
-        self.until_done(context, call).await
+        let call = || {
+            let mut items = items.clone();
+            self.readings.retain_unsighted(&mut items);
+            self.readings.deleted(&items);
+            async move {
+                if items.is_empty() {
+                    Ok(0)
+                } else {
+                    self.writer.delete(iteration, ts_ms, items).await
+                }
+            }
+        };
+        self.in_turn(context, call).await
     }
 
     pub(super) async fn end_pass(
@@ -114,15 +164,15 @@ impl<M: Mirror> RetryingMirror<M> {
         context: &Context,
         end: &EndOfPass,
     ) -> Result<ChangeCounts, Stopped> {
-        self.until_done(context, || self.writer.end_pass(end.clone())).await
+        self.in_turn(context, || self.writer.end_pass(end.clone())).await
     }
 
     pub(super) async fn any_approved(&self, context: &Context) -> Result<bool, Stopped> {
-        self.until_done(context, || self.writer.any_approved()).await
+        self.in_turn(context, || self.writer.any_approved()).await
     }
 
     pub(super) async fn knowledge(&self, context: &Context) -> Result<Knowledge, Stopped> {
-        self.until_done(context, || self.writer.knowledge()).await
+        self.in_turn(context, || self.writer.knowledge()).await
     }
 
     pub(super) async fn keep_knowledge(
@@ -131,7 +181,7 @@ impl<M: Mirror> RetryingMirror<M> {
         update: KnowledgeUpdate,
     ) -> Result<(), Stopped> {
         let update = Arc::new(update);
-        self.until_done(context, || self.writer.keep_knowledge(Arc::clone(&update))).await
+        self.in_turn(context, || self.writer.keep_knowledge(Arc::clone(&update))).await
     }
 
     pub(super) async fn used_bytes(&self, context: &Context) -> Result<u64, Stopped> {
@@ -148,13 +198,25 @@ impl<M: Mirror> RetryingMirror<M> {
         self.until_done(context, || self.mirror.drop_changes(now_ms, keep, holds)).await
     }
 
+    /// A call of the writer, once nobody else calls it.
+    async fn in_turn<T, F>(&self, context: &Context, call: impl Fn() -> F) -> Result<T, Stopped>
+    where
+        F: Future<Output = Result<T, MirrorError>>,
+    {
+        self.until_done(context, || async {
+            let _turn = self.turn.lock().await;
+            call().await
+        })
+        .await
+    }
+
     async fn until_done<T, F>(&self, context: &Context, call: impl Fn() -> F) -> Result<T, Stopped>
     where
         F: Future<Output = Result<T, MirrorError>>,
     {
         let mut retries = Retries::new(Backoff::REQUESTS);
         loop {
-            match context.wait(Until::Within(CALL_WITHIN), call()).await {
+            match context.wait(Until::Within(2 * CALL_WITHIN), call()).await {
                 Ok(done) => {
                     self.progress.problems.over(self.source());
                     if let Some(ended) = retries.succeeded(Instant::now()) {
@@ -218,4 +280,20 @@ impl<M: Mirror> RetryingMirror<M> {
             event::request_failed_again(&failure);
         }
     }
+}
+
+impl ReadBy {
+    /// For each of these items whether it was read again meanwhile; the others are taken for written.
+    fn overtaken(&self, items: &[Item]) -> Vec<bool> {
+        self.reading.take(self.begun, items.iter().map(|item| &item.id))
+    }
+}
+
+/// A page without the items that are overtaken.
+fn without(page: &PageOfItems, overtaken: &[bool]) -> PageOfItems {
+    let mut page = page.clone();
+    let rows = page.items.into_iter().zip(page.newly_seen).zip(overtaken);
+    let left = rows.filter(|(_, overtaken)| !**overtaken).map(|(row, _)| row);
+    (page.items, page.newly_seen) = left.unzip();
+    page
 }

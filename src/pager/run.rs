@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::begin::begin;
 use super::current_pass::{CurrentPass, SettingsChange, pass_settings};
 use super::finish::{Finish, Unresolved};
+use super::incremental::IncrementalPasses;
 use super::pages::{Pages, Written};
 use super::pause::pause;
 use super::proof::pass::Ticket;
@@ -29,8 +30,8 @@ use crate::task::{Stopped, Until};
 /// answer is late: enough for the others to stay busy, few enough to be held in memory.
 const READ_AHEAD: usize = 2;
 
-/// Runs pass after pass, the interrupted one first, until the pager has made its passes or is told
-/// to stop.
+/// Runs pass after pass, the interrupted one first, and incremental passes beside them, until the pager
+/// has made its passes or is told to stop.
 pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
     let repository = pager.settings.borrow().id;
     let mirror = Arc::new(RetryingMirror {
@@ -41,6 +42,8 @@ pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
         repository,
         progress: Arc::clone(&pager.fetcher.progress),
         chance: Arc::clone(&pager.fetcher.chance),
+        readings: Arc::clone(&pager.fetcher.shared.readings),
+        turn: Mutex::default(),
     });
     let Ok(resume_point) = mirror.load(&pager.context).await else { return };
     let Ok(knowledge) = mirror.knowledge(&pager.context).await else { return };
@@ -52,17 +55,31 @@ pub async fn run<A: Api, M: Mirror>(pager: Pager<A, M>) {
     let sizer = PageSizer::new(*pager.source.borrow(), knowledge.habits.as_deref());
     let item_id = pager.settings.borrow().item_id.clone();
     requests.restore(knowledge.answers, &item_id, resume_point.iteration.max(asked));
+    let iteration = resume_point.iteration.max(asked);
+    let beside = pager.context.child();
+    let incremental = (pager.passes == PassLimit::Endless).then(|| {
+        let context = pager.context.lane_in(&beside);
+        IncrementalPasses::new(&pager, &mirror, iteration, context).run(resume_point.mark)
+    });
     let run = Run {
         requests,
         sizer,
         pages: Pages::new(&mirror),
         mirror,
         pager,
-        iteration: resume_point.iteration.max(asked),
+        iteration,
         unresolved: Unresolved::default(),
         awaited: None,
     };
-    run.passes(interrupted).await;
+    let whole = async {
+        run.passes(interrupted).await;
+        beside.cancel();
+    };
+    match incremental {
+        // The page in hand is finished first.
+        Some(incremental) => drop(tokio::join!(whole, incremental)),
+        None => whole.await,
+    }
 }
 
 /// A running pager: what lives longer than one pass.

@@ -20,6 +20,9 @@ pub use self::known_models::ModelFacts;
 pub use self::millis::whole_millis;
 pub use self::process::{Progress, SignIn};
 pub use self::read_access::{ACCESS_REMEDY, AccessDenied, ReadAccess};
-pub use self::repository::{Activity, LastCertified, RepositoryCounts, RepositoryProgress};
+pub use self::repository::{
+    Activity, IncrementalObstacle, IncrementalProgress, LastCertified, LastIncremental,
+    RepositoryCounts, RepositoryProgress,
+};
 pub use self::shared_cadence::{FEW_REPOSITORIES, LineSum, SharedLine};
 pub use crate::metrics::Histogram;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::config::IncrementalMode;
 use crate::domain::Iteration;
 use crate::metrics::{Counter, Histogram};
 
@@ -40,6 +41,27 @@ pub struct RepositoryCounts {
     pub uncertified: Counter,
     /// How long passes took; one that was taken up again counts from then on.
     pub pass_took: Histogram,
+    /// What was counted of incremental passes.
+    pub incremental: IncrementalCounts,
+}
+
+/// What was counted of the incremental passes of a repository.
+#[derive(Debug, Default)]
+pub struct IncrementalCounts {
+    /// Passes that ended as they should.
+    pub passes: Counter,
+    /// Passes that did not: their search was not answered, or not as it was asked.
+    pub failed: Counter,
+    /// Page requests sent, answered or not.
+    pub requests: Counter,
+    /// Pages read.
+    pub pages: Counter,
+    /// Items read, however often.
+    pub items: Counter,
+    /// Items that the mirror did not have.
+    pub created: Counter,
+    /// Items that were different in the mirror.
+    pub updated: Counter,
 }
 
 impl RepositoryCounts {
@@ -55,6 +77,7 @@ impl RepositoryCounts {
             certified: Counter::default(),
             uncertified: Counter::default(),
             pass_took: Histogram::new(PASS_BOUNDS),
+            incremental: IncrementalCounts::default(),
         }
     }
 }
@@ -117,6 +140,62 @@ pub struct RepositoryProgress {
     /// How much later than its deadline the latest request of an incremental pass was let through: more than
     /// nothing where the budget of requests, or that of memory, does not suffice.
     pub behind: Duration,
+    /// The incremental passes, where there are any.
+    pub incremental: Option<IncrementalProgress>,
+}
+
+/// How the incremental passes of a repository stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IncrementalProgress {
+    /// How the server is asked.
+    pub mode: IncrementalMode,
+    /// The latest change that is known, in milliseconds since 1970; `None` in the mode `newest_first`.
+    pub mark_ms: Option<i64>,
+    /// Passes that ended as they should, since the start.
+    pub passes: u64,
+    /// The last of them.
+    pub last: Option<LastIncremental>,
+    /// The time that an item claims and that lies in the future, which holds the mark back.
+    pub held_back_ms: Option<i64>,
+    /// Why no incremental pass is made at the moment, or why the last one came to nothing.
+    pub obstacle: Option<IncrementalObstacle>,
+}
+
+/// An incremental pass that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastIncremental {
+    /// When.
+    pub ended: Instant,
+    /// Pages read.
+    pub pages: u64,
+    /// Items read.
+    pub items: u64,
+    /// Items that the mirror did not have.
+    pub created: u64,
+    /// Items that were different in the mirror.
+    pub updated: u64,
+}
+
+/// What keeps incremental passes from being of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncrementalObstacle {
+    /// Their search fails.
+    Failing,
+    /// Their search is answered as if it had no condition.
+    Ignored,
+    /// The list is not in the order of last change.
+    OutOfOrder,
+}
+
+impl IncrementalObstacle {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failing => "failing",
+            Self::Ignored => "ignored",
+            Self::OutOfOrder => "out_of_order",
+        }
+    }
 }
 
 impl RepositoryProgress {
@@ -134,5 +213,6 @@ impl RepositoryProgress {
         in_flight: 0,
         page_interval: Duration::ZERO,
         behind: Duration::ZERO,
+        incremental: None,
     };
 }

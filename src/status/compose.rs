@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::document::{
-    CertifiedStatus, ChangeStatus, DaemonStatus, HeldStatus, InstanceStatus, MirrorStatus,
-    PassStatus, ProblemStatus, RepositoryStatus, StateStatus, StatusDocument, TotalsStatus,
+    CertifiedStatus, ChangeStatus, DaemonStatus, HeldStatus, IncrementalStatus, InstanceStatus,
+    MirrorStatus, PassStatus, ProblemStatus, RepositoryStatus, StateStatus, StatusDocument,
+    TotalsStatus,
 };
 use super::held::shown;
 use super::input::{ConfiguredRepository, DocumentInput};
@@ -112,6 +113,7 @@ fn repository(
         passes: kept
             .map(|kept| kept.passes.iter().map(PassStatus::from).collect())
             .unwrap_or_default(),
+        incremental: None,
     };
     // The daemon is ahead of the mirror by the page in hand.
     if let Some(progress) = configured.progress {
@@ -119,6 +121,7 @@ fn repository(
         status.pages = Some(progress.pages);
         status.covered = Some(progress.covered);
         status.total = progress.total;
+        status.incremental = progress.incremental.map(IncrementalStatus::from);
         // Before its first pass no pager has said.
         if progress.in_flight > 0 {
             status.in_flight_limit = Some(progress.in_flight.into());

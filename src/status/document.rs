@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use super::feeds::{FeedStateStatus, FeedStatus};
 pub use super::health::{HealthStatus, ProblemStatus};
 pub use super::held::HeldStatus;
+pub use super::incremental::IncrementalStatus;
 pub use super::instance::{InstanceStatus, RoleStatus};
 pub use super::ledger::PassStatus;
 pub use super::totals::TotalsStatus;
@@ -177,6 +178,8 @@ pub struct RepositoryStatus {
     /// The last passes in the ledger, newest first; the one under way is among them. A few, and none of a
     /// repository of many that is as all others are, unless that is asked for.
     pub passes: Vec<PassStatus>,
+    /// The incremental passes; null where none are made.
+    pub incremental: Option<IncrementalStatus>,
 }
 
 /// What the daemon does with a repository.

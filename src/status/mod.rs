@@ -15,6 +15,7 @@ mod feeds;
 mod health;
 mod held;
 pub mod http;
+mod incremental;
 mod input;
 mod instance;
 mod ledger;

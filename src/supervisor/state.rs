@@ -23,7 +23,7 @@ use crate::domain::{FeedName, RepositoryId};
 use crate::mirror::{Lease, Mirror};
 use crate::model_refresher::{ModelDuties, ModelDuty};
 use crate::pager::request::fetcher::Fetcher;
-use crate::pager::{ChangeRetention, Limiter, Scheduler};
+use crate::pager::{ChangeRetention, Limiter, Scheduler, SideBySide};
 use crate::progress::{Activity, RepositoryCounts, RepositoryProgress, SignIn};
 use crate::refresher::RefresherSettings;
 use crate::refresher::denials::Denials;
@@ -148,6 +148,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             progress: Arc::clone(&self.given.progress),
             counts: Arc::new(RepositoryCounts::new()),
             limiter: Limiter::new(&config.paging, Arc::clone(&self.scheduler)),
+            shared: SideBySide::default(),
             outage: Mutex::new(Outage::default()),
             served: AtomicU64::new(0),
         });

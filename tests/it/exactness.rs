@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use ewmirror::simulator::{Options, Order};
+use ewmirror::simulator::{ConditionTreatment, Options, Order, SimulatedCondition};
 use fastrand::Rng;
 use serde_json::json;
 
@@ -57,6 +57,21 @@ fn new_settings_in_the_middle_of_a_pass_do_not_stop_it() {
     daemon.stop();
 }
 
+/// Incremental passes of a seed, or none.
+fn incremental(seed: u64) -> &'static str {
+    match seed % 6 {
+        // The order of these lists is that of last change.
+        0 | 3 => {
+            "incremental = { interval = '10ms', mode = 'newest_first', cursor = '/modifiedOn' }"
+        }
+        1 | 5 => {
+            "incremental = { interval = '10ms', mode = 'since', search = { modifiedSince = '{since}' }, \
+             cursor = '/modifiedOn', lookback = '1s' }"
+        }
+        _ => "",
+    }
+}
+
 struct World {
     seed: u64,
     rng: Rng,
@@ -83,7 +98,9 @@ impl World {
             _ => Order::Id,
         };
         let items = REPOSITORIES.map(|repository| (repository, rng.usize(0..800)));
-        let sim = Sim::start(Options { order, seed, ..repositories(&items) });
+        // Some changes are left out of what the condition shows.
+        let conditions = vec![(SimulatedCondition::Since, ConditionTreatment::Lies)];
+        let sim = Sim::start(Options { order, seed, conditions, ..repositories(&items) });
         if !can_be_asked {
             sim.door("items-call", &json!({"mode": "not-found"}));
         }
@@ -180,7 +197,9 @@ impl World {
         };
         self.setup.repositories = REPOSITORIES
             .iter()
-            .map(|repository| format!("id = {repository}\n{}", paging()))
+            .map(|repository| {
+                format!("id = {repository}\n{}\n{}", paging(), incremental(self.seed))
+            })
             .collect();
         self.setup.paging = String::from("page_interval = '0s'\npass_interval = '20ms'");
     }

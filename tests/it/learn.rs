@@ -82,6 +82,15 @@ fn a_report_tells_how_the_server_is_and_nothing_that_it_keeps() {
     assert!(shared.iter().all(|text| generic.contains(text)), "{shared:?}");
     assert!(proposed.contains("[[repository]]\nid = 1\n"), "{proposed}");
     assert!(proposed.contains("page_size = 200\n"), "{proposed}");
+    // What it proposes is taken as it is.
+    let section = proposed.split_once("[[repository]]\n").unwrap().1;
+    assert!(
+        section.contains("\nincremental = { interval = \"10s\", mode = \"since\", "),
+        "{proposed}"
+    );
+    let checked = Setup { repositories: vec![section.to_owned()], ..setup.clone() };
+    let checked = Daemon::start(&["check"], &checked).finish();
+    assert_eq!(checked.status.code(), Some(0), "{:?}", checked.events);
 
     // It is not overwritten, and then the server is not asked.
     let again = Daemon::start(&["learn", "--output", path.to_str().unwrap()], &setup).finish();

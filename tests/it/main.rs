@@ -24,6 +24,7 @@ mod feeds;
 mod foreign;
 mod health;
 mod holding;
+mod incremental;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod kill;

@@ -4,6 +4,7 @@ mod errors;
 #[cfg(feature = "kafka")]
 mod feed_kafka;
 mod feeds;
+mod incremental;
 mod postgres;
 mod properties;
 mod schema;
@@ -134,6 +135,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             name: None,
             item_id: "/itemId".parse().unwrap(),
             search: serde_json::Map::new(),
+            incremental: None,
             ignore: None,
             names_file: None,
             paging: PagingConfig {

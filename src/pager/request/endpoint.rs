@@ -6,6 +6,9 @@ use crate::progress::problems::{Scope, Source};
 /// The call for one page.
 pub(super) const SEARCH: &str = "search";
 
+/// The call for one page of an incremental pass.
+pub(super) const INCREMENTAL: &str = "incremental search";
+
 /// The call for one item.
 pub(super) const ITEM: &str = "item";
 

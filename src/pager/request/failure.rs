@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::endpoint::{SEARCH, source};
+use super::endpoint::{INCREMENTAL, SEARCH, source};
 use super::fetcher::Fetcher;
 use crate::client::{Failure, Refusal, RefusalShape, RequestError};
 use crate::domain::RepositoryId;
@@ -27,6 +27,10 @@ const BELIEVED_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// What to do about a failure that tells no more than that it was one.
 const FAILED_REMEDY: &str = "see in the server's own log why; ewmirror doctor looks from here";
+
+/// What to do about a search for what changed lately that fails.
+const INCREMENTAL_REMEDY: &str =
+    "see whether the server takes what incremental.search asks for; whole passes go on";
 
 /// What to do about a request that is refused with fresh tokens, too.
 const REFUSED_REMEDY: &str = "check the repository's id and that this user may read it";
@@ -218,16 +222,20 @@ fn failed<A>(
         answer: details.answer,
         remedy: details.remedy,
     };
+    let is_incremental = attempts.endpoint == INCREMENTAL;
+    let remedy = if is_incremental { INCREMENTAL_REMEDY } else { FAILED_REMEDY };
     let report = ProblemReport {
         error: Chain(error).to_string(),
-        remedy: details.remedy.unwrap_or(FAILED_REMEDY).to_owned(),
+        remedy: details.remedy.unwrap_or(remedy).to_owned(),
         retry_in: Some(delay),
         // An item that cannot be asked for stays as it is; without its pages a list stands.
         halts: attempts.endpoint == SEARCH,
     };
     let from = source(attempts.repository, attempts.endpoint);
     fetcher.progress.problems.request_failed(from, details.reached, report);
-    let aloud = fetcher.outage().failed(Instant::now());
+    // What the server says to an incremental pass says nothing of its other answers; who makes the pass
+    // tells what comes of it.
+    let aloud = !is_incremental && fetcher.outage().failed(Instant::now());
     if aloud {
         event::request_failed(&failure);
     } else {

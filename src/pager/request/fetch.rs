@@ -38,6 +38,7 @@ pub(crate) async fn fetch<A: Api>(
     let mut attempts = Attempts::of(request.repository, SEARCH);
     let top = SearchRequest { page: 1, page_size: 1, fingerprints: None, ..request.clone() };
     let mut blame = Blame::default();
+    let reading = fetcher.shared.readings.begin();
     loop {
         let items = if blame.asks_for_top() { top.page_size } else { request.page_size };
         let page = ExpectedPage { items, is_first_try: attempts.is_first() };
@@ -61,7 +62,13 @@ pub(crate) async fn fetch<A: Api>(
                 let bytes = permit.answered(&answer);
                 fetcher.succeeded(request.repository, &credentials, &answer);
                 let elapsed = begun.elapsed();
-                return Ok(FetchOutcome::Answered(Fetched { answer, begun, elapsed, bytes }));
+                return Ok(FetchOutcome::Answered(Fetched {
+                    answer,
+                    begun,
+                    elapsed,
+                    bytes,
+                    reading,
+                }));
             }
             Err(failure) => {
                 match &failure {
@@ -157,7 +164,11 @@ pub(crate) async fn ask_together<A: Api>(
     }
 }
 
-async fn wait<A>(fetcher: &Fetcher<A>, next: Next, context: &Context) -> Result<(), Stopped> {
+pub(super) async fn wait<A>(
+    fetcher: &Fetcher<A>,
+    next: Next,
+    context: &Context,
+) -> Result<(), Stopped> {
     match next {
         Next::AtOnce => Ok(()),
         Next::After(delay) => context.sleep(delay).await,

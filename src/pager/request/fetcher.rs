@@ -9,6 +9,7 @@ use super::endpoint::{SEARCH, source};
 use crate::client::SearchAnswer;
 use crate::domain::RepositoryId;
 use crate::pager::rate::Limiter;
+use crate::pager::side_by_side::SideBySide;
 use crate::progress::{Progress, RepositoryCounts};
 use crate::session::{Credentials, SharedSession};
 use crate::task::Outage;
@@ -34,6 +35,8 @@ pub struct Fetcher<A> {
     pub outage: Mutex<Outage>,
     /// The newest generation that has served this repository.
     pub served: AtomicU64,
+    /// What whole and incremental passes share.
+    pub shared: SideBySide,
 }
 
 impl<A> Fetcher<A> {
@@ -43,10 +46,21 @@ impl<A> Fetcher<A> {
         used: &Credentials,
         answer: &SearchAnswer,
     ) {
+        self.page_came(repository, used, answer);
+        self.reconnected(repository, SEARCH);
+    }
+
+    /// A page came, of whichever kind of pass.
+    pub(super) fn page_came(
+        &self,
+        repository: RepositoryId,
+        used: &Credentials,
+        answer: &SearchAnswer,
+    ) {
         self.proved(used);
         self.progress.page_came();
         self.adopt(repository, used, answer);
-        self.reconnected(repository, SEARCH);
+        self.shared.note_answer((answer.items.len() + answer.unreadable.len()) as u64);
     }
 
     /// Takes the REST token that an answer brought.

@@ -8,6 +8,7 @@ pub(super) mod fetch;
 pub mod fetcher;
 mod fingerprints;
 pub(super) mod in_flight;
+pub(super) mod incremental;
 pub mod outcome;
 mod permit;
 pub(super) mod unreadable;

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::client::{Failure, SearchAnswer};
 use crate::pager::rate::PageBytes;
+use crate::pager::readings::Reading;
 
 /// A page and how long the request took that brought it.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Fetched {
     pub elapsed: Duration,
     /// What is kept of the memory for pages until it is written or thrown away.
     pub bytes: Option<PageBytes>,
+    /// Holds what the answer may not overwrite, until it is written.
+    pub reading: Reading,
 }
 
 /// A window that the server does not answer, though it answers the top of the list.

@@ -2,6 +2,7 @@
 
 mod adaptive;
 mod deletes;
+mod incremental;
 mod page_size;
 mod resume;
 mod settings;

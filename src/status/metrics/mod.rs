@@ -9,6 +9,7 @@
 
 mod encoder;
 mod feeds;
+mod incremental;
 #[cfg(test)]
 mod tests;
 
@@ -68,6 +69,7 @@ impl Collector for MetricsInput {
         self.requests(&mut encoder)?;
         self.session(&mut encoder)?;
         self.standing(&mut encoder)?;
+        self.incremental(&mut encoder)?;
         self.mirror(&mut encoder)?;
         feeds::encode(&self.document, &self.progress, &mut encoder)?;
         self.process(&mut encoder)

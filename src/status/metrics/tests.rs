@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::config::IncrementalMode;
 use crate::domain::{FeedName, Iteration};
 use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary};
-use crate::progress::{FeedActivity, InstanceState, RepositoryProgress};
+use crate::progress::{FeedActivity, IncrementalProgress, InstanceState, RepositoryProgress};
 use crate::status::document::DaemonStatus;
 use crate::status::process;
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
@@ -36,6 +37,14 @@ fn document(
                 total: Some(50),
                 in_flight: 6,
                 page_interval: Duration::from_millis(1500),
+                incremental: Some(IncrementalProgress {
+                    mode: IncrementalMode::Since,
+                    mark_ms: Some(NOW_MS),
+                    passes: 3,
+                    last: None,
+                    held_back_ms: None,
+                    obstacle: None,
+                }),
                 ..RepositoryProgress::START
             }),
             last_certified: None,
@@ -93,6 +102,7 @@ fn full() -> String {
     let document = document(&progress, Some(Ok(&kept())));
     let snapshot = snapshot(progress, document);
     snapshot.counts[0].1.deleted.add(5);
+    snapshot.counts[0].1.incremental.requests.add(4);
     snapshot.counts[0].1.pass_took.observe(Duration::from_secs(20));
     snapshot.progress.calls.note(Call::Search, CallOutcome::Refused, Duration::from_millis(30));
     text(snapshot)

@@ -8,7 +8,7 @@
 mod tests;
 
 /// Each message and its id.
-const IDS: [(&str, &str); 62] = [
+const IDS: [(&str, &str); 69] = [
     ("page read", "df5806d34b284e6e75f1b3a47cc74265"),
     ("pages read", "71ffa3ecb4d6eee94942c77f042502a2"),
     ("pages read in all", "cbaa75d776a168217e133fbe1527890f"),
@@ -71,6 +71,13 @@ const IDS: [(&str, &str); 62] = [
     ("feed paused", "34c830e2890f4a71d7faefe87be9d904"),
     ("change parked", "1658b9087bf92323805cf5bd861dd8af"),
     ("feed fell behind the log", "9beab30aede76a24917ab8441c6cd7d5"),
+    ("incremental pass complete", "f68764fc85f75ea8aa1b16ea551833b7"),
+    ("incremental passes complete", "27057861ca9d3832ac7ba77ebd7613b6"),
+    ("incremental pass failed", "6e339d71fbb307abbdfe21a79b93e8de"),
+    ("incremental condition ignored", "87395b3516b1f7f0c04812ad192987f5"),
+    ("incremental mark held back", "1f9a1f7d9dd4a346b51db2a331503ae3"),
+    ("times of change unreadable", "2294c9bb31208e115a85d6d8090f7f76"),
+    ("list is not in the order of last change", "4580d22e1b3a449ed7cda138f56d263a"),
 ];
 
 /// The id of a message; `None` where it is no event's.

@@ -142,6 +142,31 @@ fn every_event() -> BTreeMap<String, Vec<String>> {
             altered: "",
         });
         event::member_ignored(repository, "this");
+        let pass = event::IncrementalPassComplete {
+            repository,
+            iteration,
+            pages: 1,
+            items: 1,
+            created: 1,
+            updated: 0,
+            unchanged: 0,
+            elapsed: soon,
+        };
+        event::incremental_pass_complete(&pass);
+        let sum = event::IncrementalPassesComplete::default();
+        event::incremental_passes_complete(repository, &sum);
+        let failed = event::IncrementalPassFailed {
+            repository,
+            attempt: 1,
+            retry_in: soon,
+            error: &error,
+            answer: None,
+        };
+        event::incremental_pass_failed(&failed, true);
+        event::incremental_condition_ignored(repository, "this", 1, soon);
+        event::incremental_mark_held_back(repository, "this", "that");
+        event::change_times_unreadable(repository, 1, "/this");
+        event::list_out_of_order(repository, soon);
         event::repository_taken(repository, None);
         event::repository_no_longer_offered(repository);
         event::repository_not_readable(repository, None, "this");
@@ -219,6 +244,7 @@ fn every_event_has_an_id_of_its_own_that_never_changes() {
     let events = [
         include_str!("../event/mod.rs"),
         include_str!("../event/feed.rs"),
+        include_str!("../event/incremental.rs"),
         include_str!("../event/lease.rs"),
         include_str!("../event/read.rs"),
     ];

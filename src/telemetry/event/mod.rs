@@ -5,6 +5,7 @@
 //! takes a secret.
 
 mod feed;
+mod incremental;
 mod lease;
 mod model;
 mod pass;
@@ -23,6 +24,12 @@ pub use self::feed::kafka_client_said;
 pub use self::feed::{
     ChangeParked, change_parked, feed_delivered, feed_delivers_again, feed_failed,
     feed_fell_behind, feed_paused,
+};
+pub use self::incremental::{
+    CONDITION_REMEDY, IncrementalPassComplete, IncrementalPassFailed, IncrementalPassesComplete,
+    ORDER_REMEDY, change_times_unreadable, incremental_condition_ignored,
+    incremental_mark_held_back, incremental_pass_complete, incremental_pass_failed,
+    incremental_passes_complete, list_out_of_order,
 };
 pub use self::lease::{lease_given_up, lease_lost, lease_taken, repository_unread, standing_by};
 pub use self::model::{

@@ -149,7 +149,8 @@ fn the_document_is_this_json() {
           "reason": null,
           "kind": "whole"
         }
-      ]
+      ],
+      "incremental": null
     }
   ],
   "latest_changes": [

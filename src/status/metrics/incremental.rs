@@ -1,0 +1,47 @@
+//! The metrics of incremental passes.
+
+use std::fmt;
+
+use prometheus_client::registry::Unit;
+
+use super::MetricsInput;
+use super::encoder::{MetricsEncoder, of};
+
+impl MetricsInput {
+    /// What incremental passes have done. Of a repository that has none, nothing is told.
+    pub(super) fn incremental(&self, encoder: &mut MetricsEncoder<'_>) -> fmt::Result {
+        let counts = || {
+            self.counts
+                .iter()
+                .map(|(id, it)| (*id, &it.incremental))
+                .filter(|(_, it)| it.requests.get() > 0)
+        };
+        let passes = counts().flat_map(|(id, it)| {
+            [("complete", &it.passes), ("failed", &it.failed)]
+                .map(|(outcome, count)| (of(id).and("outcome", outcome), count.get()))
+        });
+        encoder.counter("ewmirror_incremental_passes", "Incremental passes made.", passes)?;
+        let requests = counts().map(|(id, it)| (of(id), it.requests.get()));
+        let help = "Page requests sent by incremental passes.";
+        encoder.counter("ewmirror_incremental_requests", help, requests)?;
+        let items = counts().map(|(id, it)| (of(id), it.items.get()));
+        let help = "Items read by incremental passes, however often.";
+        encoder.counter("ewmirror_incremental_items_read", help, items)?;
+        let changes = counts().flat_map(|(id, it)| {
+            [("create", &it.created), ("update", &it.updated)]
+                .map(|(op, count)| (of(id).and("op", op), count.get()))
+        });
+        let help = "Changes that incremental passes found; they are among the changes written.";
+        encoder.counter("ewmirror_incremental_changes", help, changes)?;
+        let mark = self.known(|it| {
+            let mark = it.incremental.as_ref()?.mark_at_ms?;
+            Some(mark as f64 / 1000.0)
+        });
+        let help = "The latest change that incremental passes know, since 1970 (UTC).";
+        encoder.gauge("ewmirror_incremental_mark_timestamp", Some(&Unit::Seconds), help, mark)?;
+        let obstructed =
+            self.known(|it| Some(u64::from(it.incremental.as_ref()?.obstacle.is_some())));
+        let help = "Whether something keeps incremental passes from being of use.";
+        encoder.gauge("ewmirror_incremental_obstructed", None, help, obstructed)
+    }
+}

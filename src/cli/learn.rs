@@ -27,7 +27,7 @@ pub(super) fn run(file: &Path, environment: &Environment, args: &LearnArgs) -> E
         Err(exit) => return exit,
     };
     let exit = online::run(file, environment, async |client, config, session| {
-        let offer = online::Offer::new(client, session);
+        let offer = online::OfferedList::new(client, session);
         let (config, _) = offer.taken(config).await.map_err(Exit::Failed)?;
         let targets: Vec<LearnTarget> = config.repositories.iter().map(LearnTarget::of).collect();
         output::note("asking at most one request a second, and reading only\n");

@@ -19,13 +19,13 @@ use crate::session::SharedSession;
 
 /// What the server says of the repositories that there are: asked for once by a command, and only where it
 /// is needed.
-pub(super) struct Offer<'a> {
+pub(super) struct OfferedList<'a> {
     client: &'a Client,
     session: &'a SharedSession,
     list: OnceCell<Result<RepositoryList, Failure>>,
 }
 
-impl<'a> Offer<'a> {
+impl<'a> OfferedList<'a> {
     pub(super) fn new(client: &'a Client, session: &'a SharedSession) -> Self {
         Self { client, session, list: OnceCell::new() }
     }
@@ -118,7 +118,7 @@ async fn first_pages(
 ) -> (String, Vec<String>) {
     let mut report = format!("signed in as {}\n", config.login.username);
     let mut failures = Vec::new();
-    let offer = Offer::new(client, session);
+    let offer = OfferedList::new(client, session);
     let config = match offer.taken(config).await {
         Ok((config, left_out)) => {
             for line in &left_out {

@@ -18,7 +18,7 @@ const NOTHING: &str = "-";
 /// Asks the server and prints a table.
 pub(super) fn run(file: &Path, environment: &Environment) -> Exit {
     online::run(file, environment, async |client, config, session| {
-        let offer = online::Offer::new(client, session);
+        let offer = online::OfferedList::new(client, session);
         let offer = offer.list().await.map_err(online::failed)?;
         if offer.skipped > 0 {
             output::note(&format!(

@@ -81,7 +81,7 @@ fn read(table: &Map<String, Value>, path: &str, found: &mut Faults) -> Option<In
         let hint = nearest(name, MEMBERS).map_or(known, |it| format!("did you mean {it}?"));
         found.push((joined(path, name), InvalidValue::new("is not known", hint)));
     }
-    let mut members = Members { table, path, found };
+    let mut members = IncrementalMembers { table, path, found };
     let interval = members.required("interval", &DURATION, "write how often, such as \"10s\"");
     let mode = choice::<IncrementalMode>();
     let mode = members.required("mode", &mode, "write \"since\" or \"newest_first\"");
@@ -120,13 +120,13 @@ fn read(table: &Map<String, Value>, path: &str, found: &mut Faults) -> Option<In
 }
 
 /// The members of the table.
-struct Members<'a> {
+struct IncrementalMembers<'a> {
     table: &'a Map<String, Value>,
     path: &'a str,
     found: &'a mut Faults,
 }
 
-impl Members<'_> {
+impl IncrementalMembers<'_> {
     fn tell(&mut self, name: &str, found: InvalidValue) {
         self.found.push((joined(self.path, name), found));
     }

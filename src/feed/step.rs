@@ -20,7 +20,7 @@ use crate::telemetry::event;
 const MOST_HELD: usize = 1000;
 
 /// What came of sending a batch.
-enum Sent {
+enum SendOutcome {
     /// It is delivered; where the receiver is now, if it keeps that.
     Delivered(Option<String>),
     /// Somebody else has written the feed, or delivers it.
@@ -142,11 +142,11 @@ impl FeedTask {
         let reading = lane.run(Until::Within(2 * AHEAD_WITHIN), reading);
         let sending = async {
             match self.send(it, batch).await? {
-                Sent::Delivered(place) => {
+                SendOutcome::Delivered(place) => {
                     self.delivered(reporting, it, batch, (place, begun)).await.map(Ok)
                 }
-                Sent::NotOurs => Ok(Ok(AfterStep::Reload)),
-                Sent::Refused(refusal) => Ok(Err(refusal)),
+                SendOutcome::NotOurs => Ok(Ok(AfterStep::Reload)),
+                SendOutcome::Refused(refusal) => Ok(Err(refusal)),
             }
         };
         let (sent, _) = tokio::join!(sending, reading);
@@ -158,7 +158,7 @@ impl FeedTask {
     }
 
     /// Sends a batch, which is put down before.
-    async fn send(&self, it: &mut Delivering<'_>, batch: &Batch) -> Result<Sent, Interruption> {
+    async fn send(&self, it: &mut Delivering<'_>, batch: &Batch) -> Result<SendOutcome, Interruption> {
         let made = it
             .receiver
             .take()
@@ -167,7 +167,7 @@ impl FeedTask {
             Ok(receiver) => receiver,
             // It is made anew at each try: what is in its way may be seen to meanwhile.
             Err(reason) => {
-                return Ok(Sent::Refused(DeliveryRefusal::Later { reason, after: None }));
+                return Ok(SendOutcome::Refused(DeliveryRefusal::Later { reason, after: None }));
             }
         };
         let answer = self.send_to(&mut *receiver, it, batch).await;
@@ -180,24 +180,24 @@ impl FeedTask {
         receiver: &mut dyn Receiver,
         it: &mut Delivering<'_>,
         batch: &Batch,
-    ) -> Result<Sent, Interruption> {
+    ) -> Result<SendOutcome, Interruption> {
         let place = match self.answer(receiver.prepare(batch)).await? {
             Ok(place) => place,
-            Err(refusal) => return Ok(Sent::Refused(refusal)),
+            Err(refusal) => return Ok(SendOutcome::Refused(refusal)),
         };
         if receiver.has_shut_out() && !self.is_still_ours(it).await? {
-            return Ok(Sent::NotOurs);
+            return Ok(SendOutcome::NotOurs);
         }
         let is_news = place.is_some() && place != it.kept.cursor.place.receiver;
         if is_news {
             it.kept.cursor.place.receiver = place;
         }
         if (is_news || receiver.needs_stored_batch()) && !self.save_progress(it).await? {
-            return Ok(Sent::NotOurs);
+            return Ok(SendOutcome::NotOurs);
         }
         Ok(match self.answer(receiver.deliver(batch)).await? {
-            Ok(place) => Sent::Delivered(place),
-            Err(refusal) => Sent::Refused(refusal),
+            Ok(place) => SendOutcome::Delivered(place),
+            Err(refusal) => SendOutcome::Refused(refusal),
         })
     }
 

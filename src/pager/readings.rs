@@ -17,12 +17,12 @@ use tokio::time::Instant;
 use crate::domain::{IdSet, ItemId};
 
 /// A request that is out: when it was made, at the latest, and which of that moment it is.
-type Ticket = (Instant, u64);
+type ReadingTicket = (Instant, u64);
 
 /// Who has read what, and when, as far as it still matters.
 #[derive(Debug, Default)]
 pub(super) struct ReadingRegister {
-    out: BTreeSet<Ticket>,
+    out: BTreeSet<ReadingTicket>,
     made: u64,
     /// When the answer was asked for that an item was written by last, or when it was deleted; of items
     /// that an earlier answer, which is still out, may show.
@@ -33,7 +33,7 @@ pub(super) struct ReadingRegister {
 
 impl ReadingRegister {
     /// A request is made.
-    pub(super) fn begin(&mut self, now: Instant) -> Ticket {
+    pub(super) fn begin(&mut self, now: Instant) -> ReadingTicket {
         self.made += 1;
         let ticket = (now, self.made);
         self.out.insert(ticket);
@@ -41,7 +41,7 @@ impl ReadingRegister {
     }
 
     /// What a request brought has been written, or never will be.
-    pub(super) fn end(&mut self, ticket: Ticket) {
+    pub(super) fn end(&mut self, ticket: ReadingTicket) {
         let was_oldest = self.out.first() == Some(&ticket);
         self.out.remove(&ticket);
         match self.out.first() {
@@ -60,11 +60,11 @@ impl ReadingRegister {
     /// These items are written as an answer shows them that was asked for at `begun`.
     pub(super) fn note<'a>(
         &mut self,
-        ticket: Option<Ticket>,
+        ticket: Option<ReadingTicket>,
         begun: Instant,
         ids: impl IntoIterator<Item = &'a ItemId>,
     ) {
-        let is_older = |other: &Ticket| Some(*other) != ticket && other.0 <= begun;
+        let is_older = |other: &ReadingTicket| Some(*other) != ticket && other.0 <= begun;
         if !self.out.iter().take(2).any(is_older) {
             return;
         }
@@ -126,7 +126,7 @@ impl Readings {
 #[derive(Debug)]
 pub struct Reading {
     readings: Arc<Readings>,
-    ticket: Ticket,
+    ticket: ReadingTicket,
 }
 
 impl Reading {
@@ -189,7 +189,7 @@ mod tests {
         ) {
             let start = Instant::now();
             let mut register = ReadingRegister::default();
-            let mut out: Vec<Ticket> = Vec::new();
+            let mut out: Vec<ReadingTicket> = Vec::new();
             // What each item was read, or deleted, at last by the mirror, and what is right.
             let mut mirror: HashMap<u8, Instant> = HashMap::new();
             let mut right: HashMap<u8, Instant> = HashMap::new();

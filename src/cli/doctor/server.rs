@@ -12,7 +12,7 @@ use url::Url;
 use super::hints::{Hint, ReadPage, hints};
 use super::readable_config::ReadableConfig;
 use super::report::DoctorReport;
-use crate::cli::online::{self, FirstPage, Offer};
+use crate::cli::online::{self, FirstPage, OfferedList};
 use crate::cli::{daemon, output};
 use crate::client::{Api as _, CLOCKS_APART_S, Client, Failure, RequestErrorKind};
 use crate::config::{Config, Environment, RepositoryConfig};
@@ -189,7 +189,7 @@ async fn signed_in(
         Ok(session) => {
             let name = &config.login.username;
             report.ok(LOGIN, &format!("signed in as {name} in {elapsed} ms"));
-            let offer = Offer::new(&client, &session);
+            let offer = OfferedList::new(&client, &session);
             let mut repositories = config.repositories.clone();
             match offer.taken(config).await {
                 Ok((taken, left_out)) => {
@@ -271,7 +271,7 @@ fn tell_offer(report: &mut DoctorReport, read: usize, left_out: &[String]) {
 async fn first_page(
     report: &mut DoctorReport,
     (client, session): (&Client, &SharedSession),
-    offer: &Offer<'_>,
+    offer: &OfferedList<'_>,
     repository: &RepositoryConfig,
 ) {
     let (page, item_id) = checks(repository);
@@ -329,7 +329,7 @@ async fn first_page(
 /// What is known of a repository's attributes, as far as the server tells and the names file says.
 async fn attributes(
     (client, session): (&Client, &SharedSession),
-    offer: &Offer<'_>,
+    offer: &OfferedList<'_>,
     repository: &RepositoryConfig,
 ) -> RepositoryModel {
     let credentials = session.credentials().await;

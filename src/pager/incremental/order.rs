@@ -26,7 +26,7 @@ pub(super) type Row = (ItemId, u64);
 
 /// What is known of the order of a list.
 #[derive(Debug, Default)]
-pub(super) struct ListOrder {
+pub(super) struct ChangeOrder {
     /// The first page of the pass before.
     before: HashMap<ItemId, u64>,
     /// Signs against the order, since the last one for it.
@@ -40,7 +40,7 @@ pub(super) struct PassSigns {
     confirmed: bool,
 }
 
-impl ListOrder {
+impl ChangeOrder {
     /// Whether the list is believed to be in another order.
     pub(super) fn is_broken(&self) -> bool {
         self.against >= BELIEVED
@@ -103,7 +103,7 @@ impl PassSigns {
 /// What whole passes found: what an incremental pass must see at the top, if the list is in order.
 #[derive(Debug, Default)]
 pub struct FoundByWholePasses {
-    /// Changes that were found so far, whoever found them.
+    /// Changes that were found so far, by passes of either kind.
     changes: u64,
     /// What that number was when the whole pass under way began, and the one before.
     at_begin: [Option<u64>; 2],
@@ -173,7 +173,7 @@ mod tests {
         rows.iter().map(|(id, digest)| (ItemId::Integer(*id), *digest)).collect()
     }
 
-    fn pass(order: &mut ListOrder, page: &[(i128, u64)], updated: u64) -> bool {
+    fn pass(order: &mut ChangeOrder, page: &[(i128, u64)], updated: u64) -> bool {
         let mut signs = PassSigns::default();
         order.first_page(&rows(page), updated, &mut signs);
         order.pass(&signs)
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn items_that_change_where_they_stand_are_a_sign_and_three_are_believed() {
-        let mut order = ListOrder::default();
+        let mut order = ChangeOrder::default();
         pass(&mut order, &[(1, 0), (2, 0), (3, 0)], 3);
         assert!(!pass(&mut order, &[(1, 0), (2, 1), (3, 0)], 1));
         assert!(!pass(&mut order, &[(1, 0), (2, 2), (3, 0)], 1));
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn an_item_that_rose_to_the_top_makes_up_for_what_came_before() {
-        let mut order = ListOrder::default();
+        let mut order = ChangeOrder::default();
         pass(&mut order, &[(1, 0), (2, 0), (3, 0)], 3);
         pass(&mut order, &[(1, 0), (2, 1), (3, 0)], 1);
         pass(&mut order, &[(3, 1), (1, 0), (2, 1)], 1);
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_member_that_is_different_at_each_reading_is_no_sign() {
-        let mut order = ListOrder::default();
+        let mut order = ChangeOrder::default();
         pass(&mut order, &[(1, 0), (2, 0), (3, 0)], 3);
         // Two is different though nothing of it changed; what did change is new on the page.
         assert!(!pass(&mut order, &[(9, 0), (1, 0), (2, 1)], 1));
@@ -287,7 +287,7 @@ mod tests {
         fn a_list_in_order_is_never_disbelieved(
             steps in proptest::collection::vec(step(), 0..120), page_size in 2_usize..12,
         ) {
-            let (mut world, mut order) = (World::default(), ListOrder::default());
+            let (mut world, mut order) = (World::default(), ChangeOrder::default());
             let mut found = FoundByWholePasses::default();
             let mut changed_since_pass = HashSet::new();
             for step in std::iter::repeat_n(Step::Insert, 20).chain(steps) {

@@ -41,7 +41,7 @@ const A_SECOND_MS: i64 = 1000;
 const LOOKED_THROUGH: usize = 20_000;
 
 /// What is known of a pass under way.
-struct Reading<'a> {
+struct PassUnderWay<'a> {
     incremental: &'a IncrementalConfig,
     /// Since when changes are asked for; `None` in the mode `newest_first`.
     since: Option<Since>,
@@ -81,7 +81,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
         series.order.try_again();
         let server_ms = self.server_ms();
         let since = Self::since(series, incremental, server_ms);
-        let mut reading = Reading {
+        let mut reading = PassUnderWay {
             incremental,
             since,
             ignore: self.left_out(series).await?,
@@ -139,7 +139,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
     }
 
     /// Takes note of what the pass showed of the order of the list.
-    fn judge_order(&self, series: &mut Series, reading: &mut Reading<'_>) {
+    fn judge_order(&self, series: &mut Series, reading: &mut PassUnderWay<'_>) {
         series.went_well();
         if reading.incremental.mode != IncrementalMode::NewestFirst {
             return;
@@ -156,7 +156,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
     async fn take(
         &self,
         series: &mut Series,
-        reading: &mut Reading<'_>,
+        reading: &mut PassUnderWay<'_>,
         windows: &mut IncrementalWindows,
         fetched: Fetched,
     ) -> Result<AfterPage, Stopped> {
@@ -220,7 +220,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
 
     /// Looks at the times at which the items of a page changed; returns whether they show that what was
     /// asked for is not obeyed.
-    fn look_at_times(&self, reading: &mut Reading<'_>, answer: &SearchAnswer) -> bool {
+    fn look_at_times(&self, reading: &mut PassUnderWay<'_>, answer: &SearchAnswer) -> bool {
         let Some(cursor) = &reading.incremental.cursor else { return false };
         let now_ms = self.server_ms();
         let times: Vec<Option<i64>> = answer
@@ -281,7 +281,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
     }
 
     /// Puts a pass that found something into the ledger, where its last page has not.
-    async fn end_in_ledger(&self, reading: &mut Reading<'_>) -> Result<(), Stopped> {
+    async fn end_in_ledger(&self, reading: &mut PassUnderWay<'_>) -> Result<(), Stopped> {
         if reading.in_ledger || reading.totals.found() == 0 {
             return Ok(());
         }
@@ -324,7 +324,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
     }
 }
 
-impl Reading<'_> {
+impl PassUnderWay<'_> {
     /// What the ledger says of the pass, once its last page is written.
     fn end(&self) -> IncrementalEnd {
         let PassTotals { pages, requests, items, changed } = self.totals;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::mark::Mark;
-use super::order::{ListOrder, Row};
+use super::order::{ChangeOrder, Row};
 use crate::config::{IncrementalConfig, IncrementalMode, RepositoryConfig};
 use crate::domain::ItemId;
 use crate::pager::proof::checkpoint::ListId;
@@ -37,7 +37,7 @@ pub(super) struct Series {
     pub(super) mark: Option<Mark>,
     /// The mark that the mirror has.
     pub(super) kept: Option<Mark>,
-    pub(super) order: ListOrder,
+    pub(super) order: ChangeOrder,
     /// What the pass before read.
     known: HashMap<ItemId, u64>,
     /// What the pass under way has read so far.
@@ -73,7 +73,7 @@ impl Series {
             list,
             mark: kept,
             kept,
-            order: ListOrder::default(),
+            order: ChangeOrder::default(),
             known: HashMap::new(),
             read: HashMap::new(),
             obstacle: None,

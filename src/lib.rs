@@ -24,7 +24,7 @@
 //!
 //! Decisions are pure, and waiting is thin: `pager::proof`, `pager::rate::adaptive`, `pager::rate::page_size`, `json::canonical`, `json::plain`,
 //! `mirror::diff`, `feed::cut`, `feed::kafka::message`, `feed::kafka::verdict`, `feed::place`, `feed::selection`, `mirror::retention`, `mirror::deletions`, `mirror::lease_policy`, `refresher::schedule`,
-//! `supervisor::restart`, `supervisor::reload`, `supervisor::watchdog`, `supervisor::status_line`,
+//! `progress::recent_delays`, `supervisor::freshness`, `supervisor::restart`, `supervisor::reload`, `supervisor::watchdog`, `supervisor::status_line`,
 //! `status::compose`, `status::page`, `task::retry` and `client::verdict` take what they need as
 //! arguments and are tested without a runtime.
 //!
@@ -147,6 +147,8 @@
 //! | a journal that is away or slow holds nobody up | `telemetry::journal::tests` |
 //! | the metrics are what is documented, and promtool accepts them | `status::metrics`, `tests/it/promtool.rs` |
 //! | what is wrong is told alike everywhere, at the second failure or after 5 s, and goes with the first success | `progress::problems`, `status::problem_list`, `tests/it/health.rs` |
+//! | of many repositories a screen tells what differs, the rest to those who ask, and the log loses no line of it | `status::brief`, `status::page`, `progress::shared_cadence`, `tests/it/many.rs` |
+//! | a delay that is told is the exact quantile within its error, and a goal that is missed does not flap | `progress::recent_delays` as a property, `supervisor::freshness`, `tests/it/freshness.rs` |
 //! | the status endpoint holds nobody up and shows no secret | `status::http`, `tests/it/status.rs` |
 //! | items are pulled exactly as they are, by who has the token alone, and a reader that is slow holds nobody up | `status::pull`, `tests/it/pull` |
 //! | the page shows items to who has the token, exactly, keeps the token in its tab, and obeys a strict policy | `tests/it/pull/page.rs` |

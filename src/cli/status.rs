@@ -274,6 +274,7 @@ fn document(
         model_read_ms: models.get(&id).and_then(|model| model.server_ms),
         progress: None,
         last_certified: None,
+        delays: None,
     });
     compose(DocumentInput {
         instance: None,

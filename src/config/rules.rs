@@ -8,8 +8,8 @@ use config::ValueKind;
 use super::address::{self, PROXY_URL};
 use super::every::EveryRepository;
 use super::feed_rules;
-use super::incremental;
-use super::numbers::REPOSITORY_ID;
+use super::incremental::{self, INCREMENTAL, IncrementalConfig};
+use super::numbers::{DURATION, REPOSITORY_ID};
 use super::search;
 use super::table::{
     LoginConfig, MirrorConfig, RepositoryConfig, ServerConfig, SessionConfig, StatusConfig,
@@ -137,6 +137,7 @@ pub(super) fn check(parser: &mut Parser) {
         check_id(parser, path, &mut known);
         check_every(parser, path);
         check_ignored(parser, path);
+        check_freshness(parser, path);
     }
     feed_rules::check(parser);
 }
@@ -167,6 +168,28 @@ fn check_every(parser: &mut Parser, path: &str) {
     if id != RepositoryId::EVERY && parser.is_set(&own("max_repositories")) {
         parser.warn(&own("max_repositories"), "is ignored, because id is not \"all\"");
     }
+}
+
+/// A goal of freshness can be measured, and met by passes as often as they are made.
+fn check_freshness(parser: &mut Parser, path: &str) {
+    let Some(goal) = parser.peek(path, RepositoryConfig::key("freshness"), &DURATION) else {
+        return;
+    };
+    let own = |name: &str| format!("{path}.{name}");
+    let found = match parser.peek(path, RepositoryConfig::key("incremental"), &INCREMENTAL) {
+        Some(IncrementalConfig { cursor: Some(_), interval, .. }) if interval <= goal => return,
+        Some(IncrementalConfig { cursor: Some(_), .. }) => InvalidValue::new(
+            "is shorter than incremental.interval, so that it cannot be met",
+            "lower incremental.interval, to a third of it or less",
+        ),
+        // What is wrong with that is told there.
+        None if parser.is_set(&own("incremental")) => return,
+        Some(_) | None => InvalidValue::new(
+            "cannot be measured: nothing says when an item changed",
+            "set incremental with a cursor, or take it out",
+        ),
+    };
+    parser.report(&own("freshness"), None, found);
 }
 
 /// No member that is ignored holds the id.

@@ -206,8 +206,13 @@ section! {
         /// "{since}" in one of its texts, in place of which goes the latest change known, less lookback;
         /// since_format and since_zone say how. mode "newest_first": the list has the last change first,
         /// and is read from the top. docs/configure.md has every member.
-        incremental: Option<IncrementalConfig> = INCREMENTAL,
-            Optional({ interval = "10s", mode = "newest_first" }), Repository;
+        incremental: Option<IncrementalConfig> = INCREMENTAL, Optional({
+            interval = "10s", mode = "newest_first", cursor = "/modifiedOn"
+        }), Repository;
+        /// The goal of finding a change: how long after it was made at the server it is to be in the mirror.
+        /// It needs incremental with a cursor. Where it is missed, that and why is told as a problem and at
+        /// /readyz.
+        freshness: Option<Duration> = DURATION, Optional("30s"), Repository;
         /// Members that change on every read and mean nothing, as JSON pointers. They are left out
         /// when an item is compared with its copy: a change in them alone is no change. Not set:
         /// Last_Updated, which changes at mere validations, by this name or as the attribute that the

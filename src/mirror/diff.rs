@@ -54,9 +54,13 @@ impl<'a> ComparisonRules<'a> {
                     return Ok(None);
                 }
                 self.member_changes.note(&stored, &item.bytes);
+                self.member_changes.found(&item.bytes);
                 Some(Op::Update)
             }
-            StoredVersion::Absent if self.first_pass_done => Some(Op::Create),
+            StoredVersion::Absent if self.first_pass_done => {
+                self.member_changes.found(&item.bytes);
+                Some(Op::Create)
+            }
             StoredVersion::Absent => Some(Op::Read),
         })
     }

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use crate::json::members;
 
 /// So many updates are looked at one and all,
@@ -21,6 +23,9 @@ const NEARLY_ALL: u64 = 90;
 pub struct MemberChanges {
     /// A plain lock: it is held while one item is looked at, never across an await.
     counted: Mutex<CountedChanges>,
+    /// The items of the page being written that are created or updated, where somebody wants to know them. A plain
+    /// lock, as above.
+    found: Option<Mutex<Vec<Bytes>>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +59,26 @@ impl CommonChanges {
 }
 
 impl MemberChanges {
+    /// One that also keeps the items of the page being written that are created or updated, until they are
+    /// [taken](Self::take_found).
+    pub fn keeping_found() -> Self {
+        Self { found: Some(Mutex::default()), ..Self::default() }
+    }
+
+    /// Takes note of an item that is created or updated after the first pass: a view into the page's answer.
+    pub(crate) fn found(&self, item: &Bytes) {
+        if let Some(found) = &self.found {
+            found.lock().unwrap_or_else(PoisonError::into_inner).push(item.clone());
+        }
+    }
+
+    /// The items found since they were last taken; a page that is written once more begins with this.
+    pub fn take_found(&self) -> Vec<Bytes> {
+        let found =
+            self.found.as_ref().map(|found| found.lock().unwrap_or_else(PoisonError::into_inner));
+        found.map(|mut found| std::mem::take(&mut *found)).unwrap_or_default()
+    }
+
     /// Takes note of an item that is updated.
     pub(crate) fn note(&self, before: &[u8], after: &[u8]) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::change_delay::kept_changes;
 use super::proof::checkpoint::{self, ListId};
 use super::proof::normalise::PreviousAnswer;
 use super::proof::pass::{
@@ -91,7 +92,7 @@ impl CurrentPass {
         Self {
             ignore: config.ignored(&last_updated),
             last_updated,
-            member_changes: Arc::default(),
+            member_changes: Arc::new(kept_changes(&config)),
             iteration,
             pass,
             list,

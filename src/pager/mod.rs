@@ -15,6 +15,7 @@
 
 mod begin;
 pub mod cadence;
+mod change_delay;
 mod current_pass;
 mod finish;
 mod incremental;

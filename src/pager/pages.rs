@@ -10,6 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::cadence::{Cadence, LogLine};
+use super::change_delay::note_delays;
 use super::current_pass::CurrentPass;
 use super::joined::joined;
 use super::proof::pass::AnswerOutcome;
@@ -168,6 +169,7 @@ impl<M: Mirror> Pages<M> {
         totals.updated.add(changed.updated);
         counts.created.add(changed.created);
         counts.updated.add(changed.updated);
+        note_delays(&pager.fetcher, &current.config, &current.member_changes);
         self.tell(pager, period, &read);
         if let AnswerOutcome::Replanned(reason) = outcome {
             event::stepped_back(read.repository, read.iteration, read.page, reason.name());

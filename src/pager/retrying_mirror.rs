@@ -86,6 +86,8 @@ impl<M: Mirror> RetryingMirror<M> {
         read: &ReadBy,
     ) -> Result<ChangeCounts, Stopped> {
         self.in_turn(context, || {
+            // What an earlier try has noted is not to count twice.
+            drop(page.member_changes.take_found());
             let overtaken = read.overtaken(&page.items);
             let page = if overtaken.contains(&true) {
                 Arc::new(without(&page, &overtaken))
@@ -107,6 +109,7 @@ impl<M: Mirror> RetryingMirror<M> {
         iteration: impl Fn() -> Iteration,
     ) -> Result<ChangeCounts, Stopped> {
         self.in_turn(context, || {
+            drop(page.member_changes.take_found());
             let mut page = IncrementalPage { iteration: iteration(), ..page.clone() };
             if let Some(read) = read {
                 let mut overtaken = read.overtaken(&page.items).into_iter();

@@ -1,9 +1,12 @@
 //! What was done for one repository, and how far its pager is.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::change_delays::ChangeDelays;
+use super::millis::whole_millis;
 use crate::config::IncrementalMode;
 use crate::domain::Iteration;
 use crate::metrics::{Counter, Histogram};
@@ -43,6 +46,8 @@ pub struct RepositoryCounts {
     pub pass_took: Histogram,
     /// What was counted of incremental passes.
     pub incremental: IncrementalCounts,
+    /// How late changes were found, where items tell when they changed.
+    pub delays: ChangeDelays,
 }
 
 /// What was counted of the incremental passes of a repository.
@@ -62,6 +67,20 @@ pub struct IncrementalCounts {
     pub created: Counter,
     /// Items that were different in the mirror.
     pub updated: Counter,
+    /// How long the latest answer took, in milliseconds.
+    answer_ms: AtomicU64,
+}
+
+impl IncrementalCounts {
+    /// Notes how long an answer took.
+    pub fn answered(&self, took: Duration) {
+        self.answer_ms.store(whole_millis(took), Ordering::Relaxed);
+    }
+
+    /// How long the latest answer took.
+    pub fn latest_answer(&self) -> Duration {
+        Duration::from_millis(self.answer_ms.load(Ordering::Relaxed))
+    }
 }
 
 impl RepositoryCounts {
@@ -78,6 +97,7 @@ impl RepositoryCounts {
             uncertified: Counter::default(),
             pass_took: Histogram::new(PASS_BOUNDS),
             incremental: IncrementalCounts::default(),
+            delays: ChangeDelays::new(),
         }
     }
 }
@@ -142,6 +162,42 @@ pub struct RepositoryProgress {
     pub behind: Duration,
     /// The incremental passes, where there are any.
     pub incremental: Option<IncrementalProgress>,
+    /// How it stands with `freshness`, where that is set.
+    pub freshness: Option<FreshnessProgress>,
+}
+
+/// How it stands with the goal of finding changes soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreshnessProgress {
+    /// The goal.
+    pub goal: Duration,
+    /// Why it is missed, where it is.
+    pub missed: Option<FreshnessCause>,
+}
+
+/// Why changes are found later than they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreshnessCause {
+    /// What incremental passes ask for is refused, not obeyed or not so.
+    Conditions,
+    /// The server's clock is behind.
+    Clock,
+    /// Answers take too long.
+    Latency,
+    /// More requests are to be made than may be.
+    Budget,
+}
+
+impl FreshnessCause {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Conditions => "conditions",
+            Self::Clock => "clock",
+            Self::Latency => "latency",
+            Self::Budget => "budget",
+        }
+    }
 }
 
 /// How the incremental passes of a repository stand.
@@ -214,5 +270,6 @@ impl RepositoryProgress {
         page_interval: Duration::ZERO,
         behind: Duration::ZERO,
         incremental: None,
+        freshness: None,
     };
 }

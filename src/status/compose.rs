@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::document::{
-    CertifiedStatus, ChangeStatus, DaemonStatus, HeldStatus, IncrementalStatus, InstanceStatus,
-    MirrorStatus, PassStatus, ProblemStatus, RepositoryStatus, StateStatus, StatusDocument,
-    TotalsStatus,
+    CertifiedStatus, ChangeDelayStatus, ChangeStatus, DaemonStatus, FreshnessStatus, HeldStatus,
+    IncrementalStatus, InstanceStatus, MirrorStatus, PassStatus, ProblemStatus, RepositoryStatus,
+    StateStatus, StatusDocument, TotalsStatus,
 };
 use super::held::shown;
 use super::input::{ConfiguredRepository, DocumentInput};
@@ -44,6 +44,7 @@ pub fn compose(input: DocumentInput<'_>) -> StatusDocument {
                 model_read_ms: None,
                 progress: None,
                 last_certified: None,
+                delays: None,
             };
             repositories.push(repository(&bare, Some(kept), signed_in, input.now_ms));
         }
@@ -113,6 +114,8 @@ fn repository(
         passes: kept
             .map(|kept| kept.passes.iter().map(PassStatus::from).collect())
             .unwrap_or_default(),
+        change_delay: configured.delays.map(ChangeDelayStatus::from),
+        freshness: None,
         incremental: None,
     };
     // The daemon is ahead of the mirror by the page in hand.
@@ -121,6 +124,7 @@ fn repository(
         status.pages = Some(progress.pages);
         status.covered = Some(progress.covered);
         status.total = progress.total;
+        status.freshness = progress.freshness.map(FreshnessStatus::from);
         status.incremental = progress.incremental.map(IncrementalStatus::from);
         // Before its first pass no pager has said.
         if progress.in_flight > 0 {

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::feeds::{FeedStateStatus, FeedStatus};
+pub use super::freshness::{ChangeDelayStatus, FreshnessStatus};
 pub use super::health::{HealthStatus, ProblemStatus};
 pub use super::held::HeldStatus;
 pub use super::incremental::IncrementalStatus;
@@ -178,6 +179,11 @@ pub struct RepositoryStatus {
     /// The last passes in the ledger, newest first; the one under way is among them. A few, and none of a
     /// repository of many that is as all others are, unless that is asked for.
     pub passes: Vec<PassStatus>,
+    /// How late changes were found in the last hour; null where none was, or where items do not tell when they
+    /// changed (`incremental.cursor`).
+    pub change_delay: Option<ChangeDelayStatus>,
+    /// How it stands with `freshness`; null where that is not set.
+    pub freshness: Option<FreshnessStatus>,
     /// The incremental passes; null where none are made.
     pub incremental: Option<IncrementalStatus>,
 }

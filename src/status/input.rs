@@ -6,7 +6,7 @@ use super::document::DaemonStatus;
 use crate::domain::RepositoryId;
 use crate::mirror::{CertifiedPass, MirrorSummary};
 use crate::progress::problems::Problem;
-use crate::progress::{InstanceState, RepositoryProgress};
+use crate::progress::{HourOfDelays, InstanceState, RepositoryProgress};
 use crate::text::CommandLine;
 
 /// What a document is made of.
@@ -48,4 +48,6 @@ pub struct ConfiguredRepository {
     /// The last certified pass that the daemon has seen; the mirror, where one is kept, knows
     /// better.
     pub last_certified: Option<CertifiedPass>,
+    /// How late changes were found in the last hour, where that is known.
+    pub delays: Option<HourOfDelays>,
 }

@@ -12,6 +12,7 @@ pub mod control_client;
 pub mod document;
 mod endpoint;
 mod feeds;
+mod freshness;
 mod health;
 mod held;
 pub mod http;

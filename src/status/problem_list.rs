@@ -135,6 +135,7 @@ mod tests {
                 name: None,
                 progress: Some(RepositoryProgress::START),
                 last_certified: None,
+                delays: None,
             }],
             instance: None,
             problems: Vec::new(),

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::document::{
-    HealthStatus, ProblemStatus, RepositoryStatus, RoleStatus, StateStatus, StatusDocument,
+    FreshnessStatus, HealthStatus, ProblemStatus, RepositoryStatus, RoleStatus, StateStatus,
+    StatusDocument,
 };
 use super::problem_list::shown;
 
@@ -40,6 +41,14 @@ pub(super) fn lacking(document: &StatusDocument, max_age: Duration) -> String {
             (None, None) => format!("{}: no certified pass yet", repository.id),
         };
         writeln!(lines, "{line}").expect("a string takes any text");
+    }
+    for repository in &document.repositories {
+        let Some(FreshnessStatus { goal_ms, missed: Some(cause) }) = &repository.freshness else {
+            continue;
+        };
+        let (id, goal) = (repository.id, shown(Duration::from_millis(*goal_ms)));
+        writeln!(lines, "{id}: freshness of {goal} is missed: {cause}")
+            .expect("a string takes any text");
     }
     lines
 }
@@ -114,6 +123,18 @@ mod tests {
             "1: no certified pass since the start, and of earlier ones nothing is known: the disk \
              is gone\n"
         );
+    }
+
+    #[test]
+    fn a_goal_that_is_missed_is_told_with_its_cause() {
+        let mut document = document(&[(1, Some(0)), (2, Some(0))], None);
+        let goal = |missed: Option<&str>| {
+            Some(FreshnessStatus { goal_ms: 30_000, missed: missed.map(str::to_owned) })
+        };
+        document.repositories[0].freshness = goal(None);
+        assert_eq!(lacking(&document, DAY), "");
+        document.repositories[1].freshness = goal(Some("budget"));
+        assert_eq!(lacking(&document, DAY), "2: freshness of 30s is missed: budget\n");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use super::freshness::{self, FRESHNESS, FreshnessLook, FreshnessWatch, LATELY};
 use super::host_check;
 use super::state::Supervisor;
 use super::status_line::{RepositoryLine, SignInLine, status_line};
@@ -14,7 +15,7 @@ use super::status_line::{RepositoryLine, SignInLine, status_line};
 use crate::client::Api;
 use crate::mirror::Mirror;
 use crate::progress::problems::{ProblemReport, Scope, Source};
-use crate::progress::{InstanceState, SignIn};
+use crate::progress::{FreshnessProgress, InstanceState, SignIn};
 use crate::telemetry::event;
 
 /// Settings that wait for a restart of the daemon.
@@ -57,6 +58,49 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         self.tell_sums();
         host_check::check_clock(self.given.api.clock_ahead_s(), &self.given.progress);
         self.host_check.check_disk(&self.given.mirror, &self.given.progress);
+        self.check_freshness();
+    }
+
+    /// Looks whether changes are found as soon as they should be.
+    fn check_freshness(&mut self) {
+        let progress = &self.given.progress;
+        let (uptime, clock_ahead_s) = (progress.uptime(), self.given.api.clock_ahead_s());
+        for (id, repository) in &mut self.repositories {
+            let source = FRESHNESS.of(*id);
+            let goal = repository.settings.borrow().freshness;
+            let seen = *repository.progress.borrow();
+            let judged = seen.incremental.filter(|it| {
+                // Before the first whole pass there may be nothing to be fresh.
+                seen.passes > 0 || it.last.is_some() || it.obstacle.is_some()
+            });
+            let counts = &repository.fetcher.counts;
+            let look = goal.zip(judged).map(|(goal, it)| FreshnessLook {
+                goal,
+                unread_for: it.last.map_or(uptime, |last| last.ended.elapsed()),
+                p99: counts.delays.p99(uptime, LATELY),
+                obstacle: it.obstacle,
+                clock_ahead_s,
+                answer: counts.incremental.latest_answer(),
+            });
+            let stands = match &look {
+                Some(look) => Some(repository.freshness.look(look)),
+                None => {
+                    repository.freshness = FreshnessWatch::default();
+                    goal.map(|goal| FreshnessProgress { goal, missed: None })
+                }
+            };
+            match look.as_ref().zip(stands.and_then(|it| it.missed)) {
+                Some((look, cause)) => {
+                    progress.problems.stands(source, freshness::report(look, cause));
+                }
+                None => progress.problems.over(source),
+            }
+            repository.progress.send_if_modified(|progress| {
+                let is_news = progress.freshness != stands;
+                progress.freshness = stands;
+                is_news
+            });
+        }
     }
 
     /// Tells the sums that are due of pages and passes of many repositories.

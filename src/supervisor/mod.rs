@@ -17,6 +17,7 @@
 mod apply_reload;
 mod event_loop;
 mod feeds;
+mod freshness;
 mod health_check;
 mod host_check;
 mod leadership;

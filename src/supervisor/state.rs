@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::freshness::FreshnessWatch;
 use super::host_check::HostCheck;
 use super::leasing::Leasing;
 use super::offered::Offer;
@@ -79,6 +80,8 @@ pub(super) struct RepositoryTask<A> {
     pub(super) fetcher: Arc<Fetcher<A>>,
     pub(super) settings: watch::Sender<Arc<RepositoryConfig>>,
     pub(super) progress: watch::Sender<RepositoryProgress>,
+    /// How it stood with `freshness`.
+    pub(super) freshness: FreshnessWatch,
     /// Stops this pager alone.
     pub(super) cancellation: Cancellation,
 }
@@ -159,6 +162,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             fetcher,
             settings: watch::Sender::new(Arc::new(config)),
             progress: watch::Sender::new(progress),
+            freshness: FreshnessWatch::default(),
             cancellation: self.cancellation.child(),
         };
         self.repositories.insert(id, repository);

@@ -22,6 +22,7 @@ mod faults;
 mod feed_keys;
 mod feeds;
 mod foreign;
+mod freshness;
 mod health;
 mod holding;
 mod incremental;

@@ -1,5 +1,7 @@
 //! `incremental` of a repository, and how a site writes times.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -88,6 +90,29 @@ fn each_fault_is_told_with_its_key() {
     }
     let found = errors(&format!("{LEAST}incremental = 7\n"), &environment(&[]));
     assert_eq!(keys_of(&found), [path]);
+}
+
+#[test]
+fn a_goal_of_freshness_needs_times_of_change_and_passes_often_enough() {
+    let goal = |incremental: &str| {
+        let toml = format!("{LEAST}freshness = '30s'\n{incremental}");
+        let found = errors(&toml, &environment(&[]));
+        found.iter().map(|it| format!("{} {}", it.key, it.error)).collect::<Vec<_>>().join("; ")
+    };
+    let path = "repository[1].freshness";
+    let unknown = format!("{path} cannot be measured: nothing says when an item changed");
+    assert!(goal("").contains(&unknown), "{}", goal(""));
+    let newest = goal("incremental = { interval = '10s', mode = 'newest_first' }");
+    assert!(newest.contains(&unknown), "{newest}");
+    let rare = goal("incremental = { interval = '31s', mode = 'newest_first', cursor = '/t' }");
+    assert!(rare.contains(&format!("{path} is shorter than incremental.interval")), "{rare}");
+    let faulty = goal("incremental = { interval = '10s' }");
+    assert!(faulty.contains("incremental.mode") && !faulty.contains("freshness"), "{faulty}");
+    let toml = format!(
+        "{LEAST}freshness = '30s'\nincremental = {{ interval = '30s', mode = 'newest_first', cursor = '/t' }}"
+    );
+    let found = config(&toml, &[]).repositories[0].freshness;
+    assert_eq!(found, Some(Duration::from_secs(30)));
 }
 
 #[test]

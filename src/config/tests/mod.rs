@@ -136,6 +136,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             item_id: "/itemId".parse().unwrap(),
             search: serde_json::Map::new(),
             incremental: None,
+            freshness: None,
             ignore: None,
             names_file: None,
             paging: PagingConfig {

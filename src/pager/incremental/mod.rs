@@ -111,7 +111,8 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
             if current.awaits_first_pass(self.first_pass_is_under_way()) {
                 continue;
             }
-            self.pass(current, &incremental, due).await?;
+            let deadline = self.deadline(due);
+            self.pass(current, &incremental, deadline).await?;
             if let Some(mark) = current.stored() {
                 stored = Some(mark);
             }
@@ -131,6 +132,13 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
             }
         };
         Ok(context.run(Until::Within(left), event).await??)
+    }
+
+    /// When the pages of a pass that was due are to be let through: while a goal of freshness is missed, before those of
+    /// repositories that have none or meet it.
+    fn deadline(&self, due: Instant) -> Instant {
+        let missed = self.progress.borrow().freshness.filter(|it| it.missed.is_some());
+        missed.and_then(|it| due.checked_sub(it.goal)).unwrap_or(due)
     }
 
     /// Whether the first of all whole passes is not over yet.

@@ -18,9 +18,10 @@ use super::series::Series;
 use super::windows::{IncrementalWindows, Taken};
 use crate::client::{Api, SearchAnswer, SearchRequest};
 use crate::config::{IncrementalConfig, IncrementalMode, Since};
-use crate::domain::{Item, ItemId};
-use crate::json::{JsonPointer, members};
-use crate::mirror::{ChangeCounts, IncrementalEnd, IncrementalPage, Mirror};
+use crate::domain::ItemId;
+use crate::json::JsonPointer;
+use crate::mirror::{ChangeCounts, IncrementalEnd, IncrementalPage, MemberChanges, Mirror};
+use crate::pager::change_delay::{kept_changes, note_delays, value_at};
 use crate::pager::proof::pass::PassSettings;
 use crate::pager::request::incremental::fetch_incremental;
 use crate::pager::request::outcome::Fetched;
@@ -53,6 +54,8 @@ struct PassUnderWay<'a> {
     read: HashSet<ItemId>,
     quiet: u32,
     totals: PassTotals,
+    /// The items of the page being written that are created or updated.
+    found: Arc<MemberChanges>,
     started_ms: i64,
     /// Whether the ledger has the pass.
     in_ledger: bool,
@@ -91,6 +94,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
             read: HashSet::new(),
             quiet: 0,
             totals: PassTotals::default(),
+            found: Arc::new(kept_changes(&series.config)),
             started_ms: clock::now_ms(),
             in_ledger: false,
         };
@@ -191,7 +195,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
             ts_ms: clock::now_ms(),
             items: answer.items,
             ignore: Arc::clone(&reading.ignore),
-            member_changes: Arc::default(),
+            member_changes: Arc::clone(&reading.found),
             mark: news.map(Mark::bytes),
             end,
         };
@@ -204,6 +208,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
             series.kept = Some(mark);
         }
         series.mark = mark.or(series.mark);
+        note_delays(&self.fetcher, &series.config, &reading.found);
         reading.totals.changed.add(changed);
         self.count(distinct, changed);
         if is_first {
@@ -226,7 +231,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
         let times: Vec<Option<i64>> = answer
             .items
             .iter()
-            .map(|item| reading.incremental.form.read(value_at(item, cursor)?))
+            .map(|item| reading.incremental.form.read(value_at(&item.bytes, cursor)?))
             .collect();
         for time in &times {
             reading.times.take(*time, now_ms);
@@ -350,14 +355,4 @@ fn conditions(
         None => incremental.search.clone(),
     });
     Arc::new(conditions)
-}
-
-/// The JSON text of a member of an item.
-fn value_at<'a>(item: &'a Item, pointer: &JsonPointer) -> Option<&'a str> {
-    let mut json = std::str::from_utf8(&item.bytes).ok()?;
-    for token in pointer.tokens() {
-        let members = members::of(json.as_bytes()).ok()?;
-        json = members.into_iter().rfind(|member| member.name == **token)?.value.get();
-    }
-    Some(json)
 }

@@ -50,6 +50,7 @@ pub(crate) async fn fetch_incremental<A: Api>(
                 fetcher.progress.problems.server_answered();
                 over(fetcher, request.repository);
                 let elapsed = begun.elapsed();
+                fetcher.counts.incremental.answered(elapsed);
                 return Ok(Ok(Fetched { answer, begun, elapsed, bytes, reading }));
             }
             Err(failure) => {

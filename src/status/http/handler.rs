@@ -242,10 +242,11 @@ impl Handler {
                 iteration: pass.iteration,
                 ended_ms: before(now_ms, pass.ended.elapsed()),
             });
+            let delays = repository.counts.delays.last_hour(self.live.progress.uptime());
             let facts = self.live.progress.models.of(settings.id).unwrap_or_default();
             let (id, name) = (settings.id, settings.name.clone().or(facts.name));
             let (model_read_ms, progress) = (facts.read_ms, Some(progress));
-            ConfiguredRepository { id, name, model_read_ms, progress, last_certified }
+            ConfiguredRepository { id, name, model_read_ms, progress, last_certified, delays }
         });
         configured.collect()
     }

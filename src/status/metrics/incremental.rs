@@ -33,6 +33,16 @@ impl MetricsInput {
         });
         let help = "Changes that incremental passes found; they are among the changes written.";
         encoder.counter("ewmirror_incremental_changes", help, changes)?;
+        let delays = self.counts.iter().map(|(id, it)| (of(*id), &it.delays.all));
+        let help = "How late changes were found: from the change at the server to the mirror.";
+        let known = delays.filter(|(_, it)| it.buckets().iter().any(|(_, count)| *count > 0));
+        encoder.histogram("ewmirror_change_delay", help, known)?;
+        let goal = self.known(|it| Some(it.freshness.as_ref()?.goal_ms as f64 / 1000.0));
+        let help = "freshness, where it is set.";
+        encoder.gauge("ewmirror_freshness_goal", Some(&Unit::Seconds), help, goal)?;
+        let missed = self.known(|it| Some(u64::from(it.freshness.as_ref()?.missed.is_some())));
+        let help = "Whether changes are found later than freshness asks for.";
+        encoder.gauge("ewmirror_freshness_missed", None, help, missed)?;
         let mark = self.known(|it| {
             let mark = it.incremental.as_ref()?.mark_at_ms?;
             Some(mark as f64 / 1000.0)

@@ -6,7 +6,10 @@ use super::*;
 use crate::config::IncrementalMode;
 use crate::domain::{FeedName, Iteration};
 use crate::mirror::{CertifiedPass, HeldSummary, MirrorSummary, RepositorySummary};
-use crate::progress::{FeedActivity, IncrementalProgress, InstanceState, RepositoryProgress};
+use crate::progress::{
+    FeedActivity, FreshnessCause, FreshnessProgress, IncrementalProgress, InstanceState,
+    RepositoryProgress,
+};
 use crate::status::document::DaemonStatus;
 use crate::status::process;
 use crate::status::{ConfiguredRepository, DocumentInput, compose};
@@ -45,9 +48,14 @@ fn document(
                     held_back_ms: None,
                     obstacle: None,
                 }),
+                freshness: Some(FreshnessProgress {
+                    goal: Duration::from_secs(30),
+                    missed: Some(FreshnessCause::Budget),
+                }),
                 ..RepositoryProgress::START
             }),
             last_certified: None,
+            delays: None,
         }],
         command: &CommandLine::DEFAULT,
         problems: Vec::new(),
@@ -103,6 +111,7 @@ fn full() -> String {
     let snapshot = snapshot(progress, document);
     snapshot.counts[0].1.deleted.add(5);
     snapshot.counts[0].1.incremental.requests.add(4);
+    snapshot.counts[0].1.delays.note(Duration::ZERO, Duration::from_secs(7));
     snapshot.counts[0].1.pass_took.observe(Duration::from_secs(20));
     snapshot.progress.calls.note(Call::Search, CallOutcome::Refused, Duration::from_millis(30));
     text(snapshot)
@@ -162,6 +171,10 @@ fn the_numbers_are_those_of_the_counters_and_of_the_document() {
         "ewmirror_pass_duration_seconds_bucket{repository=\"10149\",le=\"10\"} 0",
         "ewmirror_pass_duration_seconds_bucket{repository=\"10149\",le=\"60\"} 1",
         "ewmirror_pass_duration_seconds_bucket{repository=\"10149\",le=\"+Inf\"} 1",
+        "ewmirror_change_delay_seconds_bucket{repository=\"10149\",le=\"5\"} 0",
+        "ewmirror_change_delay_seconds_bucket{repository=\"10149\",le=\"10\"} 1",
+        "ewmirror_freshness_goal_seconds{repository=\"10149\"} 30.0",
+        "ewmirror_freshness_missed{repository=\"10149\"} 1",
         "ewmirror_pass_duration_seconds_sum{repository=\"10149\"} 20.0",
         "ewmirror_requests_total{endpoint=\"search\",outcome=\"refused\"} 1",
         "ewmirror_requests_total{endpoint=\"logout\",outcome=\"denied\"} 0",

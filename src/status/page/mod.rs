@@ -6,6 +6,7 @@
 //! unless more is asked for. Whatever comes from elsewhere (names, reasons, words of the
 //! server) is shown without control characters: a terminal must not obey it.
 
+mod freshness;
 mod many;
 mod text;
 
@@ -17,9 +18,9 @@ use bytesize::ByteSize;
 pub use self::text::{PageContext, PlainText, RepositoriesOnPage};
 use self::text::{TextPage, counted, moment, span};
 use super::document::{
-    DaemonStatus, FeedStateStatus, FeedStatus, HealthStatus, HeldStatus, IncrementalStatus,
-    InstanceStatus, MirrorStatus, PassStatus, RepositoryStatus, RoleStatus, SignInStatus,
-    StateStatus, StatusDocument,
+    DaemonStatus, FeedStateStatus, FeedStatus, HealthStatus, HeldStatus, InstanceStatus,
+    MirrorStatus, PassStatus, RepositoryStatus, RoleStatus, SignInStatus, StateStatus,
+    StatusDocument,
 };
 use crate::progress::problems::Scope;
 
@@ -246,8 +247,11 @@ impl TextPage {
             let suspects = counted(suspects, "suspect");
             self.line(format_args!("  {suspects}: not seen by the last certified pass"));
         }
+        for line in freshness::delay_lines(repository) {
+            self.line(format_args!("  {line}"));
+        }
         if let Some(incremental) = repository.incremental.as_ref().filter(|_| live) {
-            self.line(format_args!("  {}", incremental_line(incremental)));
+            self.line(format_args!("  {}", freshness::incremental_line(incremental)));
         }
         self.passes(&repository.passes);
     }
@@ -305,27 +309,6 @@ impl TextPage {
             self.line(format_args!("{}", line.trim_end()));
         }
     }
-}
-
-/// How incremental passes stand.
-fn incremental_line(it: &IncrementalStatus) -> String {
-    let mode = PlainText(&it.mode);
-    let mut line = format!("incremental passes ({mode}): {}", it.passes);
-    if let Some(age) = it.last_age_ms {
-        let age = span(Duration::from_millis(age));
-        let found = counted(it.created + it.updated, "change");
-        write!(line, ", the last {age} ago, which found {found}").expect("a string takes any text");
-    }
-    if let Some(mark) = it.mark_at_ms {
-        write!(line, "; latest change {}", moment(mark)).expect("a string takes any text");
-    }
-    line.push_str(match it.obstacle.as_deref() {
-        Some("failing") => "; their search is not answered",
-        Some("ignored") => "; their condition is ignored",
-        Some("out_of_order") => "; the list is in another order",
-        Some(_) | None => "",
-    });
-    line
 }
 
 fn activity(repository: &RepositoryStatus, live: bool) -> String {

@@ -211,6 +211,17 @@ function passes(repository) {
     make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
 }
 
+// How late changes are found, and how that stands to the goal.
+function freshness(repository) {
+  const { change_delay: delay, freshness: goal } = repository;
+  const words = [
+    goal === null ? null : `freshness goal ${duration(goal.goal_ms)}: ${goal.missed === null ? "met" : `missed (${goal.missed})`}`,
+    delay === null ? null : `${counted(delay.changes, "change")} of the last hour found within ${duration(delay.p50_ms)} (half), ${duration(delay.p99_ms)} (99%)`,
+  ].filter((part) => part !== null);
+  if (words.length === 0) return null;
+  return make("p", { class: goal !== null && goal.missed !== null ? "no" : "faint" }, words.join(" · "));
+}
+
 function card(status, repository) {
   const state = repository.state ?? "not read";
   const figures = [
@@ -229,6 +240,7 @@ function card(status, repository) {
     headline(status, repository),
     bar(repository),
     make("p", { class: "faint" }, figures.filter((part) => part !== null).join(" · ")),
+    freshness(repository),
     passes(repository));
 }
 

@@ -150,6 +150,8 @@ fn the_document_is_this_json() {
           "kind": "whole"
         }
       ],
+      "change_delay": null,
+      "freshness": null,
       "incremental": null
     }
   ],

@@ -136,6 +136,7 @@ fn input(summary: &MirrorSummary, daemon: Option<DaemonStatus>) -> DocumentInput
             name: Some("Products".to_owned()),
             progress,
             last_certified: None,
+            delays: None,
         }],
         command: &CommandLine::DEFAULT,
         problems: Vec::new(),
@@ -295,6 +296,7 @@ fn facts_of_none() -> DocumentInput<'static> {
                 ..RepositoryProgress::START
             }),
             last_certified,
+            delays: None,
         }],
         problems: Vec::new(),
         max_age: None,

@@ -158,7 +158,11 @@ impl FeedTask {
     }
 
     /// Sends a batch, which is put down before.
-    async fn send(&self, it: &mut Delivering<'_>, batch: &Batch) -> Result<SendOutcome, Interruption> {
+    async fn send(
+        &self,
+        it: &mut Delivering<'_>,
+        batch: &Batch,
+    ) -> Result<SendOutcome, Interruption> {
         let made = it
             .receiver
             .take()

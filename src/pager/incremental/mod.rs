@@ -8,153 +8,20 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `passes` | one pass after the other, for as long as they are configured |
 //! | `pass` | one pass: page after page, and what its items say |
 //! | `series` | what is known from one pass to the next, for as long as the same is asked |
-//! | `report` | what is told of passes and of what keeps them from being of use |
+//! | `report`, `obstacle` | what is told of passes and of what keeps them from being of use |
 //! | `mark`, `windows`, `order` | how far passes have come; what one asks for; whether a list has the last change first (pure) |
 
 mod mark;
+mod obstacle;
 mod order;
 mod pass;
+mod passes;
 mod report;
 mod series;
 mod windows;
 
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
-
 pub(super) use self::order::FoundByWholePasses;
-use self::series::Series;
-use super::request::fetcher::Fetcher;
-use super::request::incremental::over;
-use super::retrying_mirror::RetryingMirror;
-use super::task::Pager;
-use crate::client::Api;
-use crate::config::RepositoryConfig;
-use crate::domain::{Iteration, RepositoryId};
-use crate::mirror::Mirror;
-use crate::progress::RepositoryProgress;
-use crate::task::{Context, Stopped, Until};
-
-/// How long what the model says of the time of the last change is believed.
-const MODEL_HOLDS: Duration = Duration::from_secs(60);
-
-/// What makes the incremental passes of one repository, while it is configured to.
-pub(super) struct IncrementalPasses<A, M> {
-    repository: RepositoryId,
-    fetcher: Arc<Fetcher<A>>,
-    mirror: Arc<RetryingMirror<M>>,
-    settings: watch::Receiver<Arc<RepositoryConfig>>,
-    source: watch::Receiver<u64>,
-    progress: watch::Sender<RepositoryProgress>,
-    /// The whole pass that is taken up, or begins.
-    first: Iteration,
-    /// The field ids of the time of an item's last change, and when the model was asked for them.
-    last_updated: Option<(Instant, Vec<String>)>,
-    context: Context,
-}
-
-impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
-    /// Those beside the whole passes of this pager, of which `first` is the first.
-    pub(super) fn new(
-        pager: &Pager<A, M>,
-        mirror: &Arc<RetryingMirror<M>>,
-        first: Iteration,
-        context: Context,
-    ) -> Self {
-        Self {
-            repository: mirror.repository,
-            fetcher: Arc::clone(&pager.fetcher),
-            mirror: Arc::clone(mirror),
-            settings: pager.settings.clone(),
-            source: pager.source.clone(),
-            progress: pager.progress.clone(),
-            first,
-            last_updated: None,
-            context,
-        }
-    }
-
-    /// Makes pass after pass until told to stop; `stored` is the mark that the mirror has.
-    pub(super) async fn run(mut self, stored: Option<Vec<u8>>) {
-        let Err(Stopped) = self.passes(stored).await;
-    }
-
-    async fn passes(&mut self, stored: Option<Vec<u8>>) -> Result<Infallible, Stopped> {
-        let mut series: Option<Series> = None;
-        let mut stored = stored;
-        let mut begun = None;
-        loop {
-            let source = *self.source.borrow_and_update();
-            let config = Arc::clone(&self.settings.borrow_and_update());
-            let Some(incremental) = config.incremental.clone() else {
-                series = None;
-                self.none();
-                self.context.run(Until::UNLIMITED, self.settings.changed()).await??;
-                continue;
-            };
-            let current = match series.take().filter(|it| it.is_of(source, &config)) {
-                Some(known) => known.with(&config),
-                None => Series::new(source, &config, &incremental, stored.as_deref()),
-            };
-            let current = series.insert(current);
-            let due =
-                begun.map_or_else(Instant::now, |begun| begun + current.rest(incremental.interval));
-            if !self.is_due(due).await? {
-                continue;
-            }
-            begun = Some(Instant::now());
-            if current.awaits_first_pass(self.first_pass_is_under_way()) {
-                continue;
-            }
-            let deadline = self.deadline(due);
-            self.pass(current, &incremental, deadline).await?;
-            if let Some(mark) = current.stored() {
-                stored = Some(mark);
-            }
-        }
-    }
-
-    /// Waits for this moment; false where the settings are others before.
-    async fn is_due(&mut self, due: Instant) -> Result<bool, Stopped> {
-        let left = due.saturating_duration_since(Instant::now());
-        let Self { settings, source, context, .. } = self;
-        let event = async {
-            tokio::select! {
-                biased;
-                changed = settings.changed() => changed.map(|()| false),
-                changed = source.changed() => changed.map(|()| false),
-                () = sleep_until(due) => Ok(true),
-            }
-        };
-        Ok(context.run(Until::Within(left), event).await??)
-    }
-
-    /// When the pages of a pass that was due are to be let through: while a goal of freshness is missed, before those of
-    /// repositories that have none or meet it.
-    fn deadline(&self, due: Instant) -> Instant {
-        let missed = self.progress.borrow().freshness.filter(|it| it.missed.is_some());
-        missed.and_then(|it| due.checked_sub(it.goal)).unwrap_or(due)
-    }
-
-    /// Whether the first of all whole passes is not over yet.
-    fn first_pass_is_under_way(&self) -> bool {
-        self.iteration() == Iteration::FIRST && self.progress.borrow().passes == 0
-    }
-
-    /// The whole pass under way, or the last one.
-    fn iteration(&self) -> Iteration {
-        self.progress.borrow().iteration.max(self.first)
-    }
-
-    /// No incremental passes are made.
-    fn none(&self) {
-        over(&self.fetcher, self.repository);
-        report::no_obstacle(&self.fetcher.progress, self.repository);
-        self.progress.send_if_modified(|progress| progress.incremental.take().is_some());
-    }
-}
+pub(super) use self::passes::IncrementalPasses;

@@ -5,14 +5,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::IncrementalPasses;
-use super::MODEL_HOLDS;
 use super::mark::{ChangeTimes, Mark};
 use super::order::{LookedFor, PassSigns, Row};
+use super::passes::IncrementalPasses;
 use super::report::PassTotals;
 use super::series::Series;
 use super::windows::{IncrementalWindows, Taken};
@@ -27,6 +27,9 @@ use crate::pager::request::incremental::fetch_incremental;
 use crate::pager::request::outcome::Fetched;
 use crate::pager::retrying_mirror::ReadBy;
 use crate::task::{Stopped, clock};
+
+/// How long what the model says of the time of the last change is believed.
+const MODEL_HOLDS: Duration = Duration::from_secs(60);
 
 /// So many pages in a row that bring nothing new end a pass over a list with the last change first.
 const QUIET_PAGES: u32 = 2;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::IncrementalPasses;
 use super::mark::ChangeTimes;
+use super::obstacle::{OBSTACLE, no_obstacle};
+use super::passes::IncrementalPasses;
 use super::series::Series;
 use crate::client::{Api, Failure};
 use crate::config::IncrementalConfig;
@@ -20,9 +21,6 @@ use crate::telemetry::event::{
     IncrementalPassesComplete, ORDER_REMEDY,
 };
 use crate::text::moment;
-
-/// What keeps incremental passes from being of use although they are answered.
-const OBSTACLE: ProblemKind = ProblemKind { scope: Scope::Repository, what: "incremental" };
 
 /// What one pass read and wrote.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,11 +36,6 @@ impl PassTotals {
     pub(super) fn found(&self) -> u64 {
         self.changed.created + self.changed.updated
     }
-}
-
-/// Nothing keeps incremental passes from being of use, or there are none.
-pub(super) fn no_obstacle(progress: &Progress, repository: RepositoryId) {
-    progress.problems.over(OBSTACLE.of(repository));
 }
 
 impl<A: Api, M: Mirror> IncrementalPasses<A, M> {

@@ -11,6 +11,7 @@ use prometheus_client::registry::Unit;
 
 use crate::domain::RepositoryId;
 use crate::progress::Histogram;
+use crate::status::document::{RepositoryStatus, StatusDocument};
 
 /// What tells the samples of one metric from each other.
 pub(super) struct Labels(Vec<(&'static str, String)>);
@@ -98,4 +99,13 @@ fn labelled(
     sample: impl FnOnce(MetricEncoder<'_>) -> fmt::Result,
 ) -> fmt::Result {
     sample(family.encode_family(&labels.0)?)
+}
+
+/// A figure of each repository that has it.
+pub(super) fn known<V>(
+    document: &StatusDocument,
+    figure: impl Fn(&RepositoryStatus) -> Option<V>,
+) -> impl Iterator<Item = (Labels, V)> {
+    let repositories = document.repositories.iter();
+    repositories.filter_map(move |it| Some((of(RepositoryId(it.id)), figure(it)?)))
 }

@@ -21,7 +21,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
 use prometheus_client::registry::{Registry, Unit};
 
-use self::encoder::{Labels, MetricsEncoder, by, in_seconds, none, of};
+use self::encoder::{Labels, MetricsEncoder, by, in_seconds, known, none, of};
 use super::document::{HealthStatus, RepositoryStatus, RoleStatus, SignInStatus, StatusDocument};
 use super::process::ProcessStatistics;
 use super::readiness;
@@ -69,7 +69,7 @@ impl Collector for MetricsInput {
         self.requests(&mut encoder)?;
         self.session(&mut encoder)?;
         self.standing(&mut encoder)?;
-        self.incremental(&mut encoder)?;
+        incremental::encode(&self.document, &self.counts, &mut encoder)?;
         self.mirror(&mut encoder)?;
         feeds::encode(&self.document, &self.progress, &mut encoder)?;
         self.process(&mut encoder)
@@ -286,7 +286,6 @@ impl MetricsInput {
         &self,
         figure: impl Fn(&RepositoryStatus) -> Option<V>,
     ) -> impl Iterator<Item = (Labels, V)> {
-        let repositories = self.document.repositories.iter();
-        repositories.filter_map(move |it| Some((of(RepositoryId(it.id)), figure(it)?)))
+        known(&self.document, figure)
     }
 }

@@ -51,10 +51,8 @@ fn assert_logged_out(rig: &Rig) {
 
 fn assert_said(rig: &Rig, messages: &[&str]) {
     let said: Vec<_> = rig.events.all().into_iter().map(|event| event.message).collect();
-    assert!(
-        said.ends_with(&messages.iter().map(ToString::to_string).collect::<Vec<_>>()),
-        "{said:?}"
-    );
+    let expected: Vec<_> = messages.iter().map(ToString::to_string).collect();
+    assert!(said.ends_with(&expected), "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]

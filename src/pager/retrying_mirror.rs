@@ -30,8 +30,9 @@ use crate::task::retry::Retry;
 use crate::task::{Backoff, Context, Retries, Stopped, Until};
 use crate::telemetry::event::{self, Chain, RequestFailed};
 
-/// How long one call may take, and as long again the one before it. The disk may be slow, other programs may use the database, and the
-/// pages of other repositories come first; beyond this a start from the beginning is worth a try.
+/// How long one call may take, and the one before it that has the turn. The disk may be slow, other
+/// programs may use the database, and the pages of other repositories come first; beyond this a start
+/// from the beginning is worth a try.
 const CALL_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// The mirror of one repository.
@@ -206,20 +207,36 @@ impl<M: Mirror> RetryingMirror<M> {
     where
         F: Future<Output = Result<T, MirrorError>>,
     {
-        self.until_done(context, || async {
-            let _turn = self.turn.lock().await;
-            call().await
-        })
-        .await
+        self.tried(context, Some(&self.turn), call).await
     }
 
+    /// A call that is not the writer's.
     async fn until_done<T, F>(&self, context: &Context, call: impl Fn() -> F) -> Result<T, Stopped>
+    where
+        F: Future<Output = Result<T, MirrorError>>,
+    {
+        self.tried(context, None, call).await
+    }
+
+    /// Makes a call until it succeeds, each time once there is the turn for it.
+    async fn tried<T, F>(
+        &self,
+        context: &Context,
+        turn: Option<&Mutex<()>>,
+        call: impl Fn() -> F,
+    ) -> Result<T, Stopped>
     where
         F: Future<Output = Result<T, MirrorError>>,
     {
         let mut retries = Retries::new(Backoff::REQUESTS);
         loop {
-            match context.wait(Until::Within(2 * CALL_WITHIN), call()).await {
+            let taken = match turn {
+                Some(turn) => Some(context.wait(Until::Within(CALL_WITHIN), turn.lock()).await),
+                None => None,
+            };
+            let done = context.wait(Until::Within(CALL_WITHIN), call()).await;
+            drop(taken);
+            match done {
                 Ok(done) => {
                     self.progress.problems.over(self.source());
                     if let Some(ended) = retries.succeeded(Instant::now()) {

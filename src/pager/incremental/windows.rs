@@ -92,11 +92,16 @@ impl IncrementalWindows {
             return Taken::End;
         }
         self.longest = self.longest.max(rows);
-        if !gets_on {
+        let read_again = self.stepped_back > 0 && is_new && self.stepped_back < 2 * STEP_BACKS;
+        if gets_on {
+            self.stepped_back = 0;
+        } else if read_again && self.covered < total {
+            // What was read again reaches no further; the next one begins inside it.
+            self.stepped_back += 1;
+        } else {
             // A page over again behind all that was announced is no more than that.
             return if self.covered >= total { Taken::End } else { Taken::Stuck };
         }
-        self.stepped_back = 0;
         if !full && let Ok(rows) = u32::try_from(rows) {
             // The server cuts its pages: smaller ones it does not cut.
             self.page_size = self.page_size.min(rows);

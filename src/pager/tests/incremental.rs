@@ -58,9 +58,9 @@ async fn both_kinds_keep_the_page_interval_together_and_neither_starves() {
     let searches = rig.server.searches(1);
     let gaps = gaps(&searches);
     assert!(gaps.iter().all(|gap| *gap >= 2 * SECOND), "{gaps:?}");
-    // Half of all were incremental.
+    // Incremental passes that are always late leave the whole one its share.
     let (all, whole) = (searches.len() as u64, complete.number("requests"));
-    assert!(whole * 2 <= all + 4 && all <= whole * 2 + 4, "{whole} of {all}");
+    assert!(whole < all && whole * 10 >= all, "{whole} of {all}");
     assert!(!rig.events.named(COMPLETE).is_empty());
     rig.stop().await;
 }

@@ -108,13 +108,19 @@ impl Scene {
         self.committed[index.saturating_sub(1)]
     }
 
-    /// The call after which nothing is left to be written but what the WAL has.
+    /// The call after which nothing is left to be written but what the WAL has, and what a power cut may take.
     fn last_commit(&self) -> usize {
         let of_journal = |call: &Call| call.file.as_deref() == Some("-wal");
         let written = |call: &Call| of_journal(call) && matches!(call.act, Act::Write { .. });
         let last = self.calls.iter().rposition(written).expect("a pass writes");
-        let synced = |call: &Call| of_journal(call) && call.act == Act::Sync;
-        last + self.calls[last..].iter().position(synced).expect("a pass is synced")
+        let is_sync = |call: &Call| of_journal(call) && call.act == Act::Sync;
+        let syncs = self.calls.iter().enumerate().filter(|(_, call)| is_sync(call));
+        let syncs: Vec<usize> = syncs.map(|(index, _)| index).collect();
+        // The checkpoint at the end syncs the journal, too. Where nothing else does behind the last write, that
+        // is what is known of the answers, which may be lost.
+        let before = syncs.partition_point(|index| *index < last);
+        let commit = if syncs.len() - before > 1 { before } else { before - 1 };
+        syncs[commit]
     }
 
     /// The next `once` takes up what is left, and ends with what the server has.

@@ -364,7 +364,8 @@ fn clients_that_read_nothing_are_cut_off() {
         asked >= ASK_WITHIN || took + Duration::from_millis(500) >= CONNECTION_WITHIN,
         "asked after {asked:?}, {took:?}"
     );
-    assert!(took < 10 * CONNECTION_WITHIN, "{took:?}");
+    // What takes its time is to write so much text so often.
+    assert!(took < 60 * CONNECTION_WITHIN, "{took:?}");
     served.stop();
 }
 

@@ -16,7 +16,7 @@ mod recent_delays;
 mod repository;
 mod shared_cadence;
 
-pub use self::change_delays::{ChangeDelays, HourOfDelays};
+pub use self::change_delays::HourOfDelays;
 pub use self::feeds::{DeliveryCounts, FeedActivity, FeedFacts};
 pub use self::instance::{InstanceRole, InstanceState};
 pub use self::known_models::ModelFacts;

@@ -82,12 +82,11 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 clock_ahead_s,
                 answer: counts.incremental.latest_answer(),
             });
-            let stands = match &look {
-                Some(look) => Some(repository.freshness.look(look)),
-                None => {
-                    repository.freshness = FreshnessWatch::default();
-                    goal.map(|goal| FreshnessProgress { goal, missed: None })
-                }
+            let stands = if let Some(look) = &look {
+                Some(repository.freshness.look(look))
+            } else {
+                repository.freshness = FreshnessWatch::default();
+                goal.map(|goal| FreshnessProgress { goal, missed: None })
             };
             match look.as_ref().zip(stands.and_then(|it| it.missed)) {
                 Some((look, cause)) => {

@@ -125,7 +125,7 @@ mod tests {
             for time in times {
                 taken.take(Some(time), begun_ms + took_ms);
             }
-            let next = taken.mark_ms(0).saturating_sub(lookback_s as i64 * 1000);
+            let next = taken.mark_ms(0).saturating_sub(lookback_s.cast_signed() * 1000);
             prop_assert!(next <= begun_ms);
         }
 

@@ -123,7 +123,7 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
     }
 
     /// The whole pass under way, or the last one.
-    fn iteration(&self) -> Iteration {
+    pub(super) fn iteration(&self) -> Iteration {
         self.progress.borrow().iteration.max(self.first)
     }
 

@@ -11,11 +11,10 @@ use super::passes::IncrementalPasses;
 use super::series::Series;
 use crate::client::{Api, Failure};
 use crate::config::IncrementalConfig;
-use crate::domain::RepositoryId;
 use crate::mirror::{ChangeCounts, Mirror};
 use crate::pager::request::incremental::{blames_conditions, over};
-use crate::progress::problems::{ProblemKind, ProblemReport, Scope};
-use crate::progress::{IncrementalObstacle, IncrementalProgress, LastIncremental, Progress};
+use crate::progress::problems::ProblemReport;
+use crate::progress::{IncrementalObstacle, IncrementalProgress, LastIncremental};
 use crate::telemetry::event::{
     self, CONDITION_REMEDY, IncrementalPassComplete, IncrementalPassFailed,
     IncrementalPassesComplete, ORDER_REMEDY,

@@ -41,8 +41,8 @@ pub(super) fn encode(
     encoder.counter("ewmirror_incremental_changes", help, changes)?;
     let delays = counts_of.iter().map(|(id, it)| (of(*id), &it.delays.all));
     let help = "How late changes were found: from the change at the server to the mirror.";
-    let known = delays.filter(|(_, it)| it.buckets().iter().any(|(_, count)| *count > 0));
-    encoder.histogram("ewmirror_change_delay", help, known)?;
+    let measured = delays.filter(|(_, it)| it.buckets().iter().any(|(_, count)| *count > 0));
+    encoder.histogram("ewmirror_change_delay", help, measured)?;
     let goal = known(document, |it| Some(it.freshness.as_ref()?.goal_ms as f64 / 1000.0));
     let help = "freshness, where it is set.";
     encoder.gauge("ewmirror_freshness_goal", Some(&Unit::Seconds), help, goal)?;

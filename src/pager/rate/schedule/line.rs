@@ -1,8 +1,11 @@
 //! The line of one repository: its own bounds, and what has gone by them. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::WaitingId;
 
 /// The bounds of one repository.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +29,10 @@ pub(super) struct Line {
     /// When its latest page went.
     page_sent: Option<Instant>,
     pub(super) under_way: u32,
+    /// How many requests wait in it.
+    pub(super) waiting: usize,
+    /// Those of whole passes, the one that needs it most first.
+    pub(super) whole: BTreeSet<(Instant, WaitingId)>,
     /// The page of a whole pass whose turn it is.
     pub(super) awaited: Option<u64>,
     /// How many went since one of a whole pass, while such a one could have gone.
@@ -34,7 +41,16 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(terms: Terms) -> Self {
-        Self { terms, sent: None, page_sent: None, under_way: 0, awaited: None, passed_over: 0 }
+        Self {
+            terms,
+            sent: None,
+            page_sent: None,
+            under_way: 0,
+            waiting: 0,
+            whole: BTreeSet::new(),
+            awaited: None,
+            passed_over: 0,
+        }
     }
 
     /// A request goes; `is_over` says whether one of a whole pass could have gone instead.

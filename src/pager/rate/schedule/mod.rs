@@ -88,6 +88,8 @@ pub struct Schedule {
     bytes: Bytes,
     lines: HashMap<LineId, Line>,
     waiting: HashMap<WaitingId, WaitingRequest>,
+    /// How many of them only a bound for all repositories would hold up.
+    unbound: usize,
     by_deadline: BTreeSet<(Instant, WaitingId)>,
     /// Those of whole passes.
     by_need: BTreeSet<(Instant, WaitingId)>,
@@ -104,6 +106,7 @@ impl Schedule {
             bytes: Bytes::new(most_bytes),
             lines: HashMap::new(),
             waiting: HashMap::new(),
+            unbound: 0,
             by_deadline: BTreeSet::new(),
             by_need: BTreeSet::new(),
             next: 0,
@@ -130,6 +133,8 @@ impl Schedule {
     /// Other terms for a repository; what has been sent counts by them.
     pub fn set_terms(&mut self, line: LineId, terms: Terms) {
         if let Some(line) = self.lines.get_mut(&line) {
+            let count = |is_default: bool| if is_default { 0 } else { line.waiting };
+            self.unbound = self.unbound - count(line.terms.is_default) + count(terms.is_default);
             line.terms = terms;
         }
     }
@@ -141,8 +146,12 @@ impl Schedule {
         }
     }
 
-    /// The repository is gone; nothing of it waits any more.
+    /// The repository is gone, and with it whatever of it waits.
     pub fn remove_line(&mut self, line: LineId) {
+        let of_line = self.waiting.iter().filter(|(_, it)| it.wish.line == line);
+        for id in of_line.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.leave(id);
+        }
         self.lines.remove(&line);
     }
 
@@ -155,8 +164,12 @@ impl Schedule {
     pub fn enter(&mut self, now: Instant, wish: Wish) -> WaitingId {
         let id = WaitingId(self.number());
         self.by_deadline.insert((wish.urgency.deadline, id));
-        if let RequestClass::Whole { needed, .. } = wish.urgency.class {
-            self.by_need.insert((needed, id));
+        let needed = wish.needed();
+        self.by_need.extend(needed.map(|needed| (needed, id)));
+        if let Some(line) = self.lines.get_mut(&wish.line) {
+            line.waiting += 1;
+            line.whole.extend(needed.map(|needed| (needed, id)));
+            self.unbound += usize::from(!line.terms.is_default);
         }
         self.waiting.insert(id, WaitingRequest { wish, entered: now });
         id
@@ -166,8 +179,16 @@ impl Schedule {
     pub fn leave(&mut self, id: WaitingId) -> bool {
         let Some(WaitingRequest { wish, .. }) = self.waiting.remove(&id) else { return false };
         self.by_deadline.remove(&(wish.urgency.deadline, id));
-        if let RequestClass::Whole { needed, .. } = wish.urgency.class {
-            self.by_need.remove(&(needed, id));
+        let needed = wish.needed().map(|needed| (needed, id));
+        if let Some(needed) = &needed {
+            self.by_need.remove(needed);
+        }
+        if let Some(line) = self.lines.get_mut(&wish.line) {
+            line.waiting -= 1;
+            self.unbound -= usize::from(!line.terms.is_default);
+            if let Some(needed) = &needed {
+                line.whole.remove(needed);
+            }
         }
         true
     }
@@ -197,6 +218,9 @@ impl Schedule {
 
     /// The next request that goes now, which is taken for sent.
     pub fn grant(&mut self, now: Instant) -> Option<Granted> {
+        if self.holds_up_all(now).is_some() {
+            return None;
+        }
         let neediest = self.neediest(now);
         let owed = self.passed_over + 1 >= SHARE;
         let (id, fit) = match neediest {
@@ -219,10 +243,24 @@ impl Schedule {
         Some(Granted { id, held: self.bytes.take(wish.bytes, fit) })
     }
 
-    /// When the next request may go that waits for nothing but the time.
+    /// When the next request may go that waits for nothing but the time, or before that; `None`: none does.
     pub fn due(&self, now: Instant) -> Option<Instant> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        if let Some(until) = self.holds_up_all(now) {
+            return Some(until);
+        }
         let opens = self.waiting.values().filter_map(|it| self.opens(it));
         opens.filter(|at| *at > now).min()
+    }
+
+    /// Until when the shared bound holds up everything that waits, if it does: what there is to be said then without
+    /// a look at each request, of which a thousand may wait.
+    fn holds_up_all(&self, now: Instant) -> Option<Instant> {
+        let until = self.sent? + self.bound.least?;
+        let is_all = self.bound.is_for_all || self.unbound == 0;
+        (is_all && until > now).then_some(until)
     }
 
     /// Of the requests that may go now, the one with the earliest deadline.
@@ -263,11 +301,10 @@ impl Schedule {
 
     /// Whether a page of a whole pass of this line may go now.
     fn open_whole(&self, line: LineId, now: Instant) -> bool {
-        self.by_need.iter().any(|(_, id)| {
+        let Some(line) = self.lines.get(&line) else { return false };
+        line.whole.iter().any(|(_, id)| {
             self.waiting.get(id).is_some_and(|it| {
-                it.wish.line == line
-                    && self.opens(it).is_some_and(|at| at <= now)
-                    && self.fit(it.wish).is_some()
+                self.opens(it).is_some_and(|at| at <= now) && self.fit(it.wish).is_some()
             })
         })
     }
@@ -304,6 +341,14 @@ impl Schedule {
 }
 
 impl Wish {
+    /// When it is needed, where it is a page of a whole pass.
+    fn needed(&self) -> Option<Instant> {
+        match self.urgency.class {
+            RequestClass::Whole { needed, .. } => Some(needed),
+            RequestClass::Incremental | RequestClass::Question => None,
+        }
+    }
+
     fn is_whole(&self) -> bool {
         matches!(self.urgency.class, RequestClass::Whole { .. })
     }

@@ -17,7 +17,7 @@ use crate::json::{JsonPointer, canonical};
 /// Of an answer the bytes of this many items are kept, its last: neighbours share items there, also after a step
 /// back, unless more than so many came or went between two requests. The rest of its bytes would stay in memory as
 /// long as any of them, for each repository that is being read. Items further up are known by their own digests.
-const KEPT: usize = 256;
+const KEPT: usize = 16;
 
 /// Items of so many bytes in all are compared: more than the overlap of any page has, and little
 /// enough for the thread that others wait for. Beyond it items are known by their own digests.

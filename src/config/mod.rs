@@ -70,7 +70,7 @@ pub use table::{
 #[cfg(test)]
 pub use values::Refresh;
 pub use values::{
-    AUTO_IN_FLIGHT, AutoOr, LARGEST_AUTO_PAGE, LogFormat, LogLevel, LoginMethod, Rate,
-    SMALLEST_AUTO_PAGE, StatusListen, Transport,
+    AUTO_IN_FLIGHT, AutoOr, LARGEST_AUTO_PAGE, LogFormat, LogLevel, LoginMethod, MOST_IN_FLIGHT,
+    Rate, SMALLEST_AUTO_PAGE, StatusListen, Transport,
 };
 pub use whole::{Config, QueryConfig};

@@ -18,7 +18,7 @@ use super::guarded_resolver::GuardedResolver;
 use super::pem;
 use super::setup_error::SetupError;
 use super::trust::{Trust, TrustAnybody};
-use crate::config::ServerConfig;
+use crate::config::{MOST_IN_FLIGHT, ServerConfig};
 
 /// How we introduce ourselves.
 const USER_AGENT: &str = concat!("ewmirror/", env!("CARGO_PKG_VERSION"));
@@ -26,6 +26,10 @@ const USER_AGENT: &str = concat!("ewmirror/", env!("CARGO_PKG_VERSION"));
 /// How long an unused connection is kept: longer than the usual pause between two pages and two
 /// `reauth`, so that these need no new handshake.
 const POOL_IDLE: Duration = Duration::from_secs(90);
+
+/// How many unused connections are kept, each with a buffer of some 200 KB for what it read last: as many as one
+/// repository can have requests under way.
+const MOST_IDLE: usize = MOST_IN_FLIGHT as usize;
 
 /// How soon the system notices that the other side of a silent connection is gone.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -89,6 +93,7 @@ fn builder(server: &ServerConfig) -> Result<ClientBuilder, SetupError> {
         .redirect(Policy::none())
         .referer(false)
         .connect_timeout(server.connect_timeout)
+        .pool_max_idle_per_host(MOST_IDLE)
         .tcp_nodelay(true)
         .tcp_keepalive(KEEPALIVE)
         .http2_keep_alive_interval(PING_INTERVAL)

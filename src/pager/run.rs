@@ -168,7 +168,8 @@ impl<A: Api, M: Mirror> Run<A, M> {
         self.sizer.set_source(source);
         let list = (source, pass_settings(&config.paging, &self.sizer));
         let mut current =
-            begin(&self.pager, &self.mirror, self.iteration, config, list, interrupted).await?;
+            Box::pin(begin(&self.pager, &self.mirror, self.iteration, config, list, interrupted))
+                .await?;
         loop {
             if current.take_makes_void() {
                 self.requests.cancel(&self.pager.context);
@@ -183,7 +184,10 @@ impl<A: Api, M: Mirror> Run<A, M> {
                         iteration: self.iteration,
                         period: self.requests.period(),
                     };
-                    finish.run(verdict, &mut current, &mut self.unresolved).await?;
+                    // Boxed, as are the other steps that a thousand repositories do not do at once: the task
+                    // of each has room for the largest of what it holds.
+                    let finished = finish.run(verdict, &mut current, &mut self.unresolved);
+                    Box::pin(finished).await?;
                     return Ok(PassEnd::Complete);
                 }
                 if stopping && self.requests.is_empty() {

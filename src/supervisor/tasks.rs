@@ -4,6 +4,7 @@
 //! that name is started, while a page of the old one may be being written; it has no place for a
 //! heartbeat; and its feature brings a second version of `hashbrown`, to save a map of ours.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
@@ -65,6 +66,8 @@ pub enum TaskEnd {
 pub struct Tasks {
     set: JoinSet<()>,
     running: HashMap<Id, Running>,
+    /// How many run of each name: with a thousand repositories that is asked a million times.
+    names: HashMap<TaskName, usize>,
 }
 
 /// A task that runs.
@@ -85,6 +88,7 @@ impl Tasks {
     ) {
         let handle = self.set.spawn(task);
         let id = handle.id();
+        *self.names.entry(name).or_default() += 1;
         self.running.insert(id, Running { name, heartbeat, handle });
     }
 
@@ -97,6 +101,12 @@ impl Tasks {
                 Err(error) => (error.id(), TaskEnd::Aborted),
             };
             if let Some(ended) = self.running.remove(&id) {
+                if let Entry::Occupied(mut count) = self.names.entry(ended.name) {
+                    *count.get_mut() -= 1;
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
                 return Some((ended.name, end));
             }
         }
@@ -104,7 +114,7 @@ impl Tasks {
 
     /// Whether a task of this name runs.
     pub fn runs(&self, name: TaskName) -> bool {
-        self.running.values().any(|running| running.name == name)
+        self.names.contains_key(&name)
     }
 
     /// The tasks that still run, in a stable order.
@@ -133,6 +143,7 @@ impl Tasks {
     pub async fn abort(&mut self) {
         self.set.shutdown().await;
         self.running.clear();
+        self.names.clear();
     }
 }
 

@@ -88,7 +88,8 @@ impl<A: Api, M: Mirror> IncrementalPasses<A, M> {
                 continue;
             }
             let deadline = self.deadline(due);
-            self.pass(current, &incremental, deadline).await?;
+            // Boxed: most repositories make none.
+            Box::pin(self.pass(current, &incremental, deadline)).await?;
             if let Some(mark) = current.stored() {
                 stored = Some(mark);
             }

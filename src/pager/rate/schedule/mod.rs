@@ -32,6 +32,10 @@ use super::urgency::{RequestClass, Urgency};
 /// pass of a million items in pages of 200 each day at one request in four seconds.
 pub const SHARE: u32 = 4;
 
+/// So many requests may be under way at once, of all repositories together: four times what one may have. Each has a
+/// connection with its buffers, beside the bytes of its page.
+const MOST_TOGETHER: u32 = 256;
+
 /// The line of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LineId(u64);
@@ -86,6 +90,8 @@ pub struct Schedule {
     /// How many went since one of the pass that needs it most, while such a one could have gone.
     passed_over: u32,
     bytes: Bytes,
+    /// How many requests are under way.
+    under_way: u32,
     lines: HashMap<LineId, Line>,
     waiting: HashMap<WaitingId, WaitingRequest>,
     /// How many of them only a bound for all repositories would hold up.
@@ -104,6 +110,7 @@ impl Schedule {
             sent: None,
             passed_over: 0,
             bytes: Bytes::new(most_bytes),
+            under_way: 0,
             lines: HashMap::new(),
             waiting: HashMap::new(),
             unbound: 0,
@@ -195,6 +202,7 @@ impl Schedule {
 
     /// A request that was let through has ended.
     pub fn ended(&mut self, line: LineId) {
+        self.under_way = self.under_way.saturating_sub(1);
         if let Some(line) = self.lines.get_mut(&line) {
             line.under_way = line.under_way.saturating_sub(1);
         }
@@ -218,7 +226,7 @@ impl Schedule {
 
     /// The next request that goes now, which is taken for sent.
     pub fn grant(&mut self, now: Instant) -> Option<Granted> {
-        if self.holds_up_all(now).is_some() {
+        if self.under_way >= MOST_TOGETHER || self.holds_up_all(now).is_some() {
             return None;
         }
         let neediest = self.neediest(now);
@@ -229,8 +237,8 @@ impl Schedule {
         };
         let WaitingRequest { wish, .. } = *self.waiting.get(&id)?;
         self.leave(id);
-        let is_bound = self.is_bound(wish.line);
-        if is_bound {
+        self.under_way += 1;
+        if self.is_bound(wish.line) {
             self.sent = Some(now);
             // With nobody to wait for, nobody is passed over.
             let over = neediest.is_some_and(|(neediest, _)| neediest != id);
@@ -245,7 +253,7 @@ impl Schedule {
 
     /// When the next request may go that waits for nothing but the time, or before that; `None`: none does.
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() || self.under_way >= MOST_TOGETHER {
             return None;
         }
         if let Some(until) = self.holds_up_all(now) {
@@ -284,6 +292,7 @@ impl Schedule {
 
     /// Of the requests of whole passes that may go now, the one that needs it most, by the bound that they share.
     fn neediest(&self, now: Instant) -> Option<(WaitingId, Fit)> {
+        self.bound.least?;
         self.by_need.iter().find_map(|(_, id)| {
             let waiting = self.waiting.get(id)?;
             let may_go =

@@ -327,3 +327,18 @@ fn a_large_page_that_does_not_fit_holds_up_those_behind_it() {
     assert_eq!(schedule.grant(now).unwrap().id, large);
     assert_eq!(schedule.grant(now).unwrap().id, small);
 }
+
+#[test]
+fn all_repositories_together_have_no_more_requests_under_way_than_are_allowed() {
+    let now = Instant::now();
+    let mut schedule = Schedule::new(Bound::default(), 0);
+    let lines: Vec<_> = (0..2 * MOST_TOGETHER).map(|_| schedule.add_line(FREE)).collect();
+    for line in &lines {
+        schedule.enter(now, wish(*line, Urgency::incremental(now), 0));
+    }
+    for more in [MOST_TOGETHER, 1, 1] {
+        let granted = std::iter::from_fn(|| schedule.grant(now)).count();
+        assert_eq!((granted, schedule.due(now)), (more as usize, None));
+        schedule.ended(lines[0]);
+    }
+}

@@ -2,13 +2,17 @@
 //! pass would take minutes, in each mode and each reading of a condition, and nothing is lost whatever the
 //! condition does.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ewmirror::simulator::{ConditionTreatment, LEFT_OUT, Options, Order, SimulatedCondition};
 use serde_json::{Value, json};
 
+use crate::page::{BROWSER, shown_with};
 use crate::support::oracle::{self, Fold};
-use crate::support::{DEADLINE, Daemon, Event, Kept, Setup, Sim, pause, repositories, sim};
+use crate::support::{
+    DEADLINE, Daemon, Event, Kept, Setup, Sim, pause, repositories, sim, skipped,
+};
 
 /// As many items as take a whole pass minutes at [`SLOW`].
 const ITEMS: usize = 8000;
@@ -220,6 +224,13 @@ fn an_item_from_the_future_holds_the_mark_back_and_what_comes_after_it_is_found(
     let status = status();
     assert!(status["repositories"][0]["incremental"]["held_back_at_ms"].is_i64(), "{status}");
     assert_eq!(daemon.all("incremental mark held back").len(), 1, "told once");
+    let listen = setup.status.split('\'').nth(1).expect("it has an address");
+    if Path::new(BROWSER).exists() {
+        let page = shown_with(listen, " incremental passes, the last ");
+        assert!(page.contains("an item claims to have changed at "), "{page}");
+    } else {
+        skipped("incremental passes on the page", "there is no browser");
+    }
     daemon.stop();
     oracle::equals_server(&kept, &sim, 1);
 }

@@ -45,7 +45,7 @@ pub(crate) fn shown_at(url: &str) -> Option<String> {
 }
 
 /// The page once it shows this: the endpoint's answers may be a second old.
-fn shown_with(address: &str, words: &str) -> String {
+pub(crate) fn shown_with(address: &str, words: &str) -> String {
     eventually(|| {
         let page = shown(address).expect("the browser is still there");
         is_so(page.contains(words), || format!("no {words}: {page}")).map(|()| page)

@@ -32,7 +32,7 @@ pub(super) const PAGE: &[u8] = concat!(
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; \
      style-src 'sha256-Afwc14xMN2S9UBIxtZOsNQiVFmOumOf4NP8xWDGCimw='; \
-     script-src 'sha256-2EDB2qiulHQkcPsaP356j+4+0QQDuhuhqCAPKPy/ZEA='";
+     script-src 'sha256-BQU4PJwzBVDXiDbpjaqq3Rudr5wM2IrfP3OrzsuM6CI='";
 
 #[cfg(test)]
 mod tests {

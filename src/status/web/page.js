@@ -222,6 +222,27 @@ function freshness(repository) {
   return make("p", { class: goal !== null && goal.missed !== null ? "no" : "faint" }, words.join(" · "));
 }
 
+const OBSTACLES = {
+  failing: "the server does not take their search",
+  ignored: "the server does not obey their condition",
+  out_of_order: "the list is not in the order of last change",
+};
+
+// The passes over what changed lately, and what keeps them from being of use.
+function incremental(repository) {
+  const { incremental: passes } = repository;
+  if (passes === null) return null;
+  const words = [
+    passes.last_age_ms === null
+      ? "no incremental pass yet"
+      : `${counted(passes.passes, "incremental pass", "es")}, the last ${duration(passes.last_age_ms)} ago: ${counted(passes.pages, "page")}, ${number(passes.created)} new, ${number(passes.updated)} changed`,
+    passes.held_back_at_ms === null ? null : `an item claims to have changed at ${clock(passes.held_back_at_ms)}, in the future`,
+    passes.obstacle === null ? null : OBSTACLES[passes.obstacle] ?? passes.obstacle,
+  ];
+  const isWell = passes.obstacle === null && passes.held_back_at_ms === null;
+  return make("p", { class: isWell ? "faint" : "no" }, words.filter((part) => part !== null).join(" · "));
+}
+
 function card(status, repository) {
   const state = repository.state ?? "not read";
   const figures = [
@@ -241,6 +262,7 @@ function card(status, repository) {
     bar(repository),
     make("p", { class: "faint" }, figures.filter((part) => part !== null).join(" · ")),
     freshness(repository),
+    incremental(repository),
     passes(repository));
 }
 

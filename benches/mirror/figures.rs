@@ -34,17 +34,21 @@ pub(crate) fn measure(arguments: &Arguments) -> Fallible<()> {
         arguments.number_or("--repetitions", if quick { 1 } else { REPETITIONS })?.max(1);
     let shuffled = arguments.has("--shuffled");
     let order = if shuffled { "in no order" } else { "by ascending id" };
-    println!("{items} items of 2 KB {order}, page size {PAGE_SIZE}, median of {repetitions}\n");
+    let in_flight = arguments.number_or("--in-flight", 1)?;
+    println!(
+        "{items} items of 2 KB {order}, page size {PAGE_SIZE}, {in_flight} in flight, median of {repetitions}\n"
+    );
 
     let server = Server::start(items, Duration::ZERO, shuffled)?;
     let runs: Vec<Run> =
-        (0..repetitions).map(|_| Run::measure(&server)).collect::<Fallible<_>>()?;
+        (0..repetitions).map(|_| Run::measure(&server, in_flight)).collect::<Fallible<_>>()?;
     print_programs(&runs, items);
 
     println!("\n{:<54} {:>9} {:>9}", "figure", "measured", "target");
     compare(&runs);
     let folder = folder()?;
-    let daemon = ours(&server, folder.path()).passes(PASSES)?;
+    let ours = |folder| Ours { in_flight, ..ours(&server, folder) };
+    let daemon = ours(folder.path()).passes(PASSES)?;
     // Not what it has just now: the allocator gives back more of it or less.
     if let [first, .., last] = daemon.peaks[..] {
         let name = format!("peak memory at pass {PASSES} above that at pass 1, MiB");
@@ -52,14 +56,14 @@ pub(crate) fn measure(arguments: &Arguments) -> Fallible<()> {
     }
     at_most("peak memory of the daemon over these passes, MiB", daemon.peak, 64.0);
     let limit_s = median(runs.iter().map(|run| pass_seconds(&run.compare)));
-    let running_s = running(&ours(&server, folder.path()), items, limit_s)?;
+    let running_s = running(&ours(folder.path()), items, limit_s)?;
     let fetch_s = median(runs.iter().map(|run| pass_seconds(&run.fetch)));
     at_least("the same, as a part of fetching alone", fetch_s / running_s, 0.5);
     export(&server, folder.path(), items)?;
     postgres::figures(&server, items, repetitions)?;
     drop(server);
 
-    in_flight(LATENCY_ITEMS, repetitions)
+    side_by_side(LATENCY_ITEMS, repetitions)
 }
 
 /// One repetition: every program once, in turns.
@@ -68,19 +72,23 @@ struct Run {
     split: Taken,
     insert: Taken,
     compare: Taken,
+    digest: Taken,
     first: Taken,
     unchanged: Taken,
 }
 
 impl Run {
-    fn measure(server: &Server) -> Fallible<Self> {
+    fn measure(server: &Server, in_flight: usize) -> Fallible<Self> {
         let folder = folder()?;
-        let limit = |work| programs::limit(work, server, PAGE_SIZE, 1, folder.path());
-        let ours = ours(server, folder.path());
+        let limit = |work| programs::limit(work, server, PAGE_SIZE, in_flight, folder.path());
+        let ours = Ours { in_flight, ..ours(server, folder.path()) };
+        // The first time it keeps the digests.
+        limit("digest")?;
         Ok(Self {
             first: ours.command(&["once"])?,
             insert: limit("insert")?,
             unchanged: ours.command(&["once"])?,
+            digest: limit("digest")?,
             compare: limit("compare")?,
             split: limit("split")?,
             fetch: limit("fetch")?,
@@ -89,7 +97,15 @@ impl Run {
 }
 
 pub(crate) fn ours<'a>(server: &'a Server, folder: &'a Path) -> Ours<'a> {
-    Ours { server, folder, page_size: PAGE_SIZE, in_flight: 1, rest: "0s", mirror: None }
+    Ours {
+        server,
+        folder,
+        page_size: PAGE_SIZE,
+        in_flight: 1,
+        rest: "0s",
+        mirror: None,
+        repositories: 1,
+    }
 }
 
 /// Of a repetition one program.
@@ -100,11 +116,12 @@ fn print_programs(runs: &[Run], items: usize) {
         "{:<28} {:>10} {:>10} {:>13} {:>10}",
         "program", "items/s", "in a pass", "CPU us/item", "peak MiB"
     );
-    let programs: [(&str, One); 6] = [
+    let programs: [(&str, One); 7] = [
         ("limit: fetch", |run| &run.fetch),
         ("limit: fetch, split, hash", |run| &run.split),
         ("limit: ... and insert", |run| &run.insert),
         ("limit: ... and compare", |run| &run.compare),
+        ("limit: ... a digest a page", |run| &run.digest),
         ("ewmirror, first pass", |run| &run.first),
         ("ewmirror, unchanged pass", |run| &run.unchanged),
     ];
@@ -134,12 +151,15 @@ fn compare(runs: &[Run]) {
     };
     let first: Pair = |run| (&run.insert, &run.first);
     let unchanged: Pair = |run| (&run.compare, &run.unchanged);
+    let digest: Pair = |run| (&run.digest, &run.unchanged);
     let wall: fn(&Taken) -> f64 = |taken| taken.wall.as_secs_f64();
     let cpu: fn(&Taken) -> f64 = |taken| taken.cpu.as_secs_f64();
     at_least("first pass, speed as a part of the limit's", ratio(first, wall), 2.0);
     told("the same, the passes alone", ratio(first, pass_seconds));
     told("the same, the limit's CPU time as a part of ours", ratio(first, cpu));
-    at_least("unchanged pass of a new process, the same ratio", ratio(unchanged, wall), 1.2);
+    at_least("unchanged pass of a new process, against a digest a page", ratio(digest, wall), 1.2);
+    told("the same, the passes alone", ratio(digest, pass_seconds));
+    told("unchanged pass of a new process, against each compared", ratio(unchanged, wall));
     told("the same, the passes alone", ratio(unchanged, pass_seconds));
     told("the same, the limit's CPU time as a part of ours", ratio(unchanged, cpu));
     let peak = runs.iter().map(|run| run.first.peak.max(run.unchanged.peak)).fold(0.0, f64::max);
@@ -180,7 +200,7 @@ pub(crate) fn export(server: &Server, folder: &Path, items: usize) -> Fallible<(
 }
 
 /// Eight requests in flight against one, with a server that is far away.
-fn in_flight(items: usize, repetitions: usize) -> Fallible<()> {
+fn side_by_side(items: usize, repetitions: usize) -> Fallible<()> {
     let server = Server::start(items, LATENCY, false)?;
     let (mut first, mut unchanged) = (Vec::new(), Vec::new());
     for _ in 0..repetitions {

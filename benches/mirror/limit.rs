@@ -9,12 +9,12 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use bytes::Bytes;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{Arguments, Fallible};
 
@@ -30,6 +30,9 @@ enum Work {
     Compare(Connection),
     /// The same, and what differs is stored, one transaction a page.
     Update(Connection),
+    /// The same as `Split`, and one digest of all hashes of a page is compared with the one stored; a page that has
+    /// none yet gets one.
+    Digest(Connection),
 }
 
 /// A page as the server answers it.
@@ -62,7 +65,8 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, hash INTEGER, body BLOB)",
+            "CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, hash INTEGER, body BLOB);
+             CREATE TABLE IF NOT EXISTS page (first INTEGER PRIMARY KEY, digest INTEGER)",
         )?;
         Ok(connection)
     };
@@ -72,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Fallible<()> {
         "insert" => Work::Insert(database()?),
         "compare" => Work::Compare(database()?),
         "update" => Work::Update(database()?),
+        "digest" => Work::Digest(database()?),
         unknown => return Err(format!("there is no limit program {unknown}").into()),
     };
     let url = format!("{}/webcm/rest/api/items/search", arguments.text("--url")?);
@@ -186,6 +191,25 @@ fn work_on(work: &mut Work, items: &[&RawValue]) -> Fallible<usize> {
                 }
             }
             transaction.commit()?;
+        }
+        Work::Digest(connection) => {
+            let (mut hasher, mut first) = (Xxh3::new(), None);
+            for item in items {
+                let (id, hash) = read(item)?;
+                first = first.or(Some(id));
+                hasher.update(&hash.to_le_bytes());
+            }
+            let digest = hasher.digest().cast_signed();
+            let mut select =
+                connection.prepare_cached("SELECT digest FROM page WHERE first IS ?1")?;
+            match select.query_row([first], |row| row.get::<_, i64>(0)).optional()? {
+                Some(stored) => differing += usize::from(stored != digest),
+                None => {
+                    connection
+                        .prepare_cached("INSERT INTO page VALUES (?1, ?2)")?
+                        .execute(params![first, digest])?;
+                }
+            }
         }
     }
     Ok(differing)

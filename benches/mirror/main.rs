@@ -8,7 +8,8 @@
 //! with one request in flight and with eight, and then what does not depend on items. With each,
 //! `--items N` and `--repetitions N`; but for the matrix, `--shuffled` serves the items in no order
 //! instead of by ascending id. `-- --postgres` measures the mirror in PostgreSQL alone, with which the
-//! default measurement ends. `-- --adaptive` measures something else instead: [`adaptive`].
+//! default measurement ends. `-- --adaptive` measures something else instead: [`adaptive`]; so do `-- --repositories`
+//! ([`repositories`]) and `-- --small` ([`small`]).
 //!
 //! Each figure is the median of its repetitions; programs that are compared take turns.
 
@@ -25,8 +26,10 @@ mod matrix;
 mod million;
 mod postgres;
 mod programs;
+mod repositories;
 mod roundtrips;
 mod server;
+mod small;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
         _ if arguments.has("--matrix") => matrix::measure(&arguments),
         _ if arguments.has("--postgres") => postgres::measure(&arguments),
         _ if arguments.has("--adaptive") => adaptive::measure(&arguments),
+        _ if arguments.has("--repositories") => repositories::measure(&arguments),
+        _ if arguments.has("--small") => small::measure(&arguments),
         _ => figures::measure(&arguments),
     };
     match done {

@@ -5,6 +5,7 @@
 //! milliseconds, so that what a process does in its very last ones is missed.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -39,10 +40,25 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one with so many items.
     pub(crate) fn start(items: usize, latency: Duration, shuffled: bool) -> Fallible<Self> {
+        let latency = latency.as_millis().to_string();
+        let mut flags = vec!["--latency-ms", &latency];
+        flags.extend(shuffled.then_some("--shuffled"));
+        Self::with(items, &flags)
+    }
+
+    /// One with so many small items.
+    pub(crate) fn of_small(items: usize) -> Fallible<Self> {
+        Self::with(items, &["--latency-ms", "0", "--small"])
+    }
+
+    /// One with so many items, in so many repositories of the same size.
+    pub(crate) fn of_many(items: usize, repositories: usize) -> Fallible<Self> {
+        Self::with(items, &["--latency-ms", "0", "--repositories", &repositories.to_string()])
+    }
+
+    fn with(items: usize, flags: &[&str]) -> Fallible<Self> {
         let mut command = ourselves("serve")?;
-        command.args(["--items", &items.to_string()]);
-        command.args(["--latency-ms", &latency.as_millis().to_string()]);
-        command.args(shuffled.then_some("--shuffled"));
+        command.args(["--items", &items.to_string()]).args(flags);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
         let mut line = String::new();
@@ -156,6 +172,8 @@ pub(crate) struct Ours<'a> {
     pub(crate) rest: &'a str,
     /// The lines of the section `mirror`; `None`: a SQLite database in the folder.
     pub(crate) mirror: Option<&'a str>,
+    /// How many repositories are read, by their ids from 1 on.
+    pub(crate) repositories: usize,
 }
 
 impl Ours<'_> {
@@ -184,17 +202,20 @@ impl Ours<'_> {
     }
 
     pub(crate) fn prepare(&self, arguments: &[&str]) -> Fallible<Command> {
-        let Self { server, folder, page_size, in_flight, rest, mirror } = self;
+        let Self { server, folder, page_size, in_flight, rest, mirror, repositories } = self;
         let sqlite = format!("url = 'sqlite://{}'", folder.join("mirror.db").display());
         let mirror = mirror.unwrap_or(&sqlite);
         let file = folder.join("ewmirror.toml");
-        let text = format!(
+        let mut text = format!(
             "[server]\nurl = '{}'\n[login]\nusername = 'system'\n\
              [paging]\npage_size = {page_size}\npage_interval = '0s'\npass_interval = '{rest}'\n\
              in_flight = {in_flight}\n[mirror]\n{mirror}\n[status]\nlisten = 'off'\n\
-             [log]\nformat = 'json'\n[[repository]]\nid = 1\n",
+             [log]\nformat = 'json'\n",
             server.url(),
         );
+        for id in 1..=*repositories {
+            writeln!(text, "[[repository]]\nid = {id}")?;
+        }
         fs::write(&file, text)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_ewmirror"));
         command.env_clear().env("EWMIRROR_LOGIN__PASSWORD", "system");

@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::fmt::{self, Write as _};
 use std::io::{self, Read, Write as _};
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -47,10 +48,17 @@ const SEED: u64 = 1;
 
 /// Serves until stdin ends.
 pub(crate) fn serve(arguments: &Arguments) -> Fallible<()> {
-    let catalog = Catalog::new(arguments.number("--items")?, arguments.has("--shuffled"))?;
+    let attributes = if arguments.has("--small") { 1 } else { ATTRIBUTES };
+    let catalog =
+        Catalog::new(arguments.number("--items")?, attributes, arguments.has("--shuffled"))?;
     let latency = Duration::from_millis(arguments.number("--latency-ms")? as u64);
-    let site =
-        Rc::new(Site { catalog: RefCell::new(catalog), latency, first_search: Cell::new(None) });
+    let repositories = arguments.number_or("--repositories", 1)?.max(1);
+    let site = Rc::new(Site {
+        catalog: RefCell::new(catalog),
+        repositories,
+        latency,
+        first_search: Cell::new(None),
+    });
     // The process that started this one holds the pipe's other end.
     std::thread::spawn(|| {
         drop(io::stdin().read_to_end(&mut Vec::new()));
@@ -86,6 +94,8 @@ async fn accept(site: Rc<Site>) -> Fallible<()> {
 /// What is served, and how fast.
 struct Site {
     catalog: RefCell<Catalog>,
+    /// Each has an equal part of the items, by its id from 1 on.
+    repositories: usize,
     latency: Duration,
     /// When it came, as the time since 1970, and which page it asked for.
     first_search: Cell<Option<(Duration, usize)>>,
@@ -94,6 +104,7 @@ struct Site {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Search {
+    repository_id: usize,
     page: usize,
     page_size: usize,
 }
@@ -111,7 +122,7 @@ impl Site {
             }
             "/webcm/rest/api/items/search" => {
                 let search = body.ok().and_then(|body| serde_json::from_slice(&body).ok());
-                let Some(Search { page, page_size }) = search else {
+                let Some(Search { repository_id, page, page_size }) = search else {
                     return refused(StatusCode::BAD_REQUEST);
                 };
                 if self.first_search.get().is_none() {
@@ -120,7 +131,10 @@ impl Site {
                 if !self.latency.is_zero() {
                     tokio::time::sleep(self.latency).await;
                 }
-                Response::new(self.catalog.borrow().page(page, page_size))
+                let catalog = self.catalog.borrow();
+                let part = (catalog.starts.len() - 1) / self.repositories;
+                let rows = repository_id.saturating_sub(1) % self.repositories * part;
+                Response::new(catalog.page(rows..rows + part, page, page_size))
             }
             "/change" => {
                 self.catalog.borrow_mut().change();
@@ -156,7 +170,7 @@ struct Catalog {
 }
 
 impl Catalog {
-    fn new(items: usize, shuffled: bool) -> Fallible<Self> {
+    fn new(items: usize, attributes: usize, shuffled: bool) -> Fallible<Self> {
         let mut rng = Rng::with_seed(SEED);
         let mut id = 5_000_000;
         let mut ids: Vec<u64> = Vec::with_capacity(items);
@@ -167,11 +181,12 @@ impl Catalog {
         if shuffled {
             rng.shuffle(&mut ids);
         }
-        let mut text = String::with_capacity(items * (ITEM_BYTES + ITEM_BYTES / 8));
+        let each = (ITEM_BYTES + ITEM_BYTES / 8) * attributes / ATTRIBUTES;
+        let mut text = String::with_capacity(items * each);
         let mut starts = Vec::with_capacity(items + 1);
         for id in ids {
             starts.push(text.len());
-            render(id, &mut rng, &mut text)?;
+            render(id, attributes, &mut rng, &mut text)?;
             text.push(',');
         }
         starts.push(text.len());
@@ -194,10 +209,12 @@ impl Catalog {
         self.text = text.freeze();
     }
 
-    fn page(&self, page: usize, size: usize) -> Pieces {
-        let total = self.starts.len() - 1;
+    /// A page of the list in these rows.
+    fn page(&self, rows: Range<usize>, page: usize, size: usize) -> Pieces {
+        let total = rows.len();
         let first = page.saturating_sub(1).saturating_mul(size).min(total);
         let last = first.saturating_add(size).min(total);
+        let (first, last) = (rows.start + first, rows.start + last);
         // Without the comma after the last one.
         let end = if last > first { self.starts[last] - 1 } else { self.starts[first] };
         let items = self.text.slice(self.starts[first]..end);
@@ -208,9 +225,9 @@ impl Catalog {
     }
 }
 
-fn render(id: u64, rng: &mut Rng, text: &mut String) -> fmt::Result {
+fn render(id: u64, attributes: usize, rng: &mut Rng, text: &mut String) -> fmt::Result {
     write!(text, "{{\"itemId\":{id}")?;
-    for attribute in 0..ATTRIBUTES {
+    for attribute in 0..attributes {
         write!(text, ",\"F_{}\":", 1_004_613 + attribute * 3)?;
         match attribute % 6 {
             0 => write!(text, "{}", rng.u32(..))?,

@@ -14,10 +14,13 @@ use super::overlap::ItemDigest;
 use crate::domain::{Item, ItemId};
 use crate::json::{JsonPointer, canonical};
 
-/// Of an answer the bytes of this many items are kept, its last: neighbours share items there, also after a step
-/// back, unless more than so many came or went between two requests. The rest of its bytes would stay in memory as
+/// Of an answer the bytes of its last items are kept, up to so many in all: whatever neighbours share has the last
+/// of them in it, unless that one changed or went between two requests. The rest of its bytes would stay in memory as
 /// long as any of them, for each repository that is being read. Items further up are known by their own digests.
-const KEPT: usize = 16;
+const KEPT: usize = 32 * 1024;
+
+/// So many are kept, however large they are.
+const FEWEST_KEPT: usize = 4;
 
 /// Items of so many bytes in all are compared: more than the overlap of any page has, and little
 /// enough for the thread that others wait for. Beyond it items are known by their own digests.
@@ -36,7 +39,13 @@ pub(crate) struct PreviousAnswer {
 
 impl PreviousAnswer {
     pub(crate) fn new(items: &[Item], digests: Vec<u64>) -> Self {
-        let last = items.get(items.len().saturating_sub(KEPT)..).unwrap_or_default();
+        let mut bytes = 0;
+        let is_kept = |(place, item): &(usize, &Item)| {
+            bytes += item.bytes.len();
+            *place < FEWEST_KEPT || bytes <= KEPT
+        };
+        let kept = items.iter().rev().enumerate().take_while(is_kept).count();
+        let last = items.get(items.len() - kept..).unwrap_or_default();
         let copied =
             |item: &Item| Item { bytes: Bytes::copy_from_slice(&item.bytes), ..item.clone() };
         let ids = items.iter().map(|item| item.id.clone()).collect();
@@ -150,6 +159,17 @@ mod tests {
     fn no_item_is_compared_where_the_first_is_the_same_byte_for_byte() {
         let before = ["{}", r#"{"a":1,"b":2}"#];
         assert_eq!(rows(&before, &["{}", r#"{"b":2,"a":1}"#], ""), [true, false]);
+    }
+
+    #[test]
+    fn the_last_items_of_an_answer_are_kept_and_no_more_bytes_than_are_needed() {
+        for (size, kept) in [(100, KEPT / 100), (KEPT, FEWEST_KEPT)] {
+            let body = |id: i128| Item::new(ItemId::Integer(id), vec![b' '; size].into());
+            let items: Vec<Item> = (0..1000).map(body).collect();
+            let answer = PreviousAnswer::new(&items, digests(&items));
+            assert_eq!(answer.last, items[1000 - kept..]);
+            assert_eq!(answer.ids.len(), 1000);
+        }
     }
 
     #[test]

@@ -114,7 +114,7 @@ section! {
         /// How many bytes of pages may be in memory at once, of all repositories together: asked for,
         /// waiting for the pages before them, or being written. Beyond it no page is asked for, but for
         /// one at a time that others wait for.
-        page_memory: u64 = RESPONSE_SIZE, Default("128MiB"), Live;
+        page_memory: u64 = RESPONSE_SIZE, Default("64MiB"), Live;
     }
 }
 

@@ -96,6 +96,10 @@ fn hashed(called: &str, id: &str, digits: usize) -> String {
 
 /// A name without regard to case, as widely as any database has it.
 pub(super) fn folded(name: &str) -> String {
+    // With a thousand repositories that is asked a million times.
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
@@ -284,6 +288,18 @@ mod tests {
             assert!(wanted[index].1.starts_with(start), "{name}");
             assert_eq!(hash.len(), SHORT, "{name}");
             assert!(name.len() <= LONGEST_NAME, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_folded_as_widely_whatever_it_is_written_with() {
+        for (name, to) in [("BRAND_9", "brand_9"), ("ſIZE", "size"), ("Straße", "strasse")] {
+            assert_eq!(folded(name), to);
+        }
+        for byte in 0..128_u8 {
+            let name = char::from(byte).to_string();
+            let other = format!("{name}ß");
+            assert_eq!(format!("{}ss", folded(&name)), folded(&other));
         }
     }
 

@@ -105,7 +105,7 @@ fn what_nobody_sets_has_the_default_of_the_design() {
             idle_timeout: seconds(30),
             items_call: None,
             max_response_size: 64 << 20,
-            page_memory: 128 << 20,
+            page_memory: 64 << 20,
         }
     );
     assert_eq!(

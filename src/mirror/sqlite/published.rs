@@ -104,14 +104,18 @@ pub(super) fn views(connection: &Connection) -> rusqlite::Result<Vec<PublishedVi
         })?
         .collect::<rusqlite::Result<Vec<_>>>();
     let mut views = views?;
-    let sql = "SELECT name, field_id, called FROM published_column WHERE \"view\" = ?1 \
-               ORDER BY number";
+    // All in one: a query for each view would be a million at the first start with a thousand repositories.
+    let sql =
+        "SELECT \"view\", name, field_id, called FROM published_column ORDER BY \"view\", number";
     let mut columns = connection.prepare_cached(sql)?;
-    for view in &mut views {
-        let found = columns
-            .query_map([view.number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-            .collect::<rusqlite::Result<Vec<_>>>();
-        view.columns = found?;
+    let mut rows = columns.query([])?;
+    let mut left = views.iter_mut().peekable();
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        while left.next_if(|view| view.number < number).is_some() {}
+        if let Some(view) = left.peek_mut().filter(|view| view.number == number) {
+            view.columns.push((row.get(1)?, row.get(2)?, row.get(3)?));
+        }
     }
     Ok(views)
 }

@@ -39,6 +39,11 @@ impl Bytes {
         self.most = most;
     }
 
+    /// Whether a page has gone beyond what is left, so that no other one may.
+    pub(super) fn is_beyond(&self) -> bool {
+        self.is_beyond
+    }
+
     #[cfg(test)]
     pub(super) fn used(&self) -> u64 {
         self.used

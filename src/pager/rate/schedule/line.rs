@@ -20,6 +20,13 @@ pub struct Terms {
     pub is_default: bool,
 }
 
+impl Terms {
+    /// Whether any request has to wait for the time that it may go.
+    pub(super) fn has_pace(&self) -> bool {
+        self.least.is_some() || !self.page_interval.is_zero()
+    }
+}
+
 /// The line of one repository.
 #[derive(Debug)]
 pub(super) struct Line {

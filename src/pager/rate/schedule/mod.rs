@@ -97,6 +97,8 @@ pub struct Schedule {
     /// How many of them only a bound for all repositories would hold up.
     unbound: usize,
     by_deadline: BTreeSet<(Instant, WaitingId)>,
+    /// Those whose answers are no pages, and take no bytes of them.
+    weightless: BTreeSet<(Instant, WaitingId)>,
     /// Those of whole passes.
     by_need: BTreeSet<(Instant, WaitingId)>,
     next: u64,
@@ -115,6 +117,7 @@ impl Schedule {
             waiting: HashMap::new(),
             unbound: 0,
             by_deadline: BTreeSet::new(),
+            weightless: BTreeSet::new(),
             by_need: BTreeSet::new(),
             next: 0,
         }
@@ -171,6 +174,9 @@ impl Schedule {
     pub fn enter(&mut self, now: Instant, wish: Wish) -> WaitingId {
         let id = WaitingId(self.number());
         self.by_deadline.insert((wish.urgency.deadline, id));
+        if wish.bytes == 0 {
+            self.weightless.insert((wish.urgency.deadline, id));
+        }
         let needed = wish.needed();
         self.by_need.extend(needed.map(|needed| (needed, id)));
         if let Some(line) = self.lines.get_mut(&wish.line) {
@@ -186,6 +192,7 @@ impl Schedule {
     pub fn leave(&mut self, id: WaitingId) -> bool {
         let Some(WaitingRequest { wish, .. }) = self.waiting.remove(&id) else { return false };
         self.by_deadline.remove(&(wish.urgency.deadline, id));
+        self.weightless.remove(&(wish.urgency.deadline, id));
         let needed = wish.needed().map(|needed| (needed, id));
         if let Some(needed) = &needed {
             self.by_need.remove(needed);
@@ -259,6 +266,9 @@ impl Schedule {
         if let Some(until) = self.holds_up_all(now) {
             return Some(until);
         }
+        if self.bound.least.is_none() && !self.lines.values().any(|line| line.terms.has_pace()) {
+            return None;
+        }
         let opens = self.waiting.values().filter_map(|it| self.opens(it));
         opens.filter(|at| *at > now).min()
     }
@@ -276,18 +286,34 @@ impl Schedule {
         let mut is_held_up = false;
         for (_, id) in &self.by_deadline {
             let Some(waiting) = self.waiting.get(id) else { continue };
-            let wish = waiting.wish;
-            let is_open = self.opens(waiting).is_some_and(|at| at <= now);
-            if !is_open || (!wish.is_whole() && self.owes(wish.line, now)) {
+            if !self.is_open(waiting, now) {
                 continue;
             }
-            match self.fit(wish) {
-                Some(Fit::Room) if is_held_up && wish.bytes > 0 => {}
+            match self.fit(waiting.wish) {
+                Some(Fit::Room) if is_held_up && waiting.wish.bytes > 0 => {}
                 Some(fit) => return Some((*id, fit)),
+                // No page fits any more, of a thousand that may wait.
+                None if self.bytes.is_beyond() => return self.most_urgent_weightless(now),
                 None => is_held_up = true,
             }
         }
         None
+    }
+
+    /// The same of those that take no bytes.
+    fn most_urgent_weightless(&self, now: Instant) -> Option<(WaitingId, Fit)> {
+        self.weightless.iter().find_map(|(_, id)| {
+            let waiting = self.waiting.get(id)?;
+            let fit = self.is_open(waiting, now).then(|| self.fit(waiting.wish))??;
+            Some((*id, fit))
+        })
+    }
+
+    /// Whether a request may go now but for the bytes of its answer.
+    fn is_open(&self, waiting: &WaitingRequest, now: Instant) -> bool {
+        let wish = waiting.wish;
+        self.opens(waiting).is_some_and(|at| at <= now)
+            && (wish.is_whole() || !self.owes(wish.line, now))
     }
 
     /// Of the requests of whole passes that may go now, the one that needs it most, by the bound that they share.

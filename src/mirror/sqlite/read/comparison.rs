@@ -63,6 +63,7 @@ impl SqliteComparison {
         let scan = ItemScan {
             repository,
             columns: ", sequence",
+            beside: "",
             condition: &condition,
             page_bytes: PAGE_BYTES,
         };

@@ -54,7 +54,13 @@ impl SqliteReader {
     ) -> Result<ItemsPage, ReadError> {
         let transaction = self.connection.transaction()?;
         let mut body = transaction.prepare_cached(BODY)?;
-        let scan = ItemScan { repository, columns: "", condition: THERE, page_bytes: PAGE_BYTES };
+        let scan = ItemScan {
+            repository,
+            columns: "",
+            beside: "",
+            condition: THERE,
+            page_bytes: PAGE_BYTES,
+        };
         let page = scan.page(&transaction, after, |id, _| {
             if !set.contains(id) {
                 return Ok(None);

@@ -20,6 +20,8 @@ pub(super) struct ItemScan<'a> {
     pub(super) repository: RepositoryId,
     /// What stands in a row after the id, in SQL.
     pub(super) columns: &'a str,
+    /// What is joined to an item, in SQL: at most one row, with no column that is called as one of its.
+    pub(super) beside: &'a str,
     /// Which items are looked at, in SQL.
     pub(super) condition: &'a str,
     /// A page is full with so many bytes of bodies, and one item more.
@@ -49,7 +51,7 @@ impl ItemScan<'_> {
         after: Option<&ItemId>,
         mut read: impl FnMut(&ItemId, &Row<'_>) -> Result<Option<(T, usize)>, ReadError>,
     ) -> Result<ScannedPage<T>, ReadError> {
-        let Self { columns, condition, .. } = self;
+        let Self { columns, beside, condition, .. } = self;
         let mut page = ScannedPage { found: Vec::new(), scanned_through: None };
         let (mut bytes, mut looked_at) = (0, 0);
         let first = after.map_or(0, key::range_of);
@@ -57,7 +59,7 @@ impl ItemScan<'_> {
             let rest = after.filter(|_| place == first);
             let range = if rest.is_some() { RESTS[place] } else { range };
             let mut items = connection.prepare_cached(&format!(
-                "SELECT id {columns} FROM item \
+                "SELECT id {columns} FROM item {beside} \
                  WHERE repository = ?1 AND {condition} AND {range} ORDER BY id"
             ))?;
             let repository = signed(self.repository.0);

@@ -166,7 +166,7 @@
 //! | `text::visible`: what is not shown | the escapes of the standard library leave out marks that turn text around and characters that nobody sees; one table serves terminal, log, status line and page |
 //! | `client::redact`, `client::escapes`: the beginning of an answer without secrets | base64 and percent-encoding are crates; which JSON and HTML escapes may hide a secret is what no crate in the tree knows. Length and title alone would tell less: the words of a refusal are what operators act on |
 //! | `http::cookies`: bounds around `cookie_store` | the crate decides where a cookie goes; how many and how large it does not bound |
-//! | `json::plain`, `cli::export::table`: members of very many items, and their cells | `serde_json` makes a list of all members and looks at each text twice, and `csv` looks at each byte of a cell by itself; both are still what reads whatever is not written plainly, and what the tests compare with |
+//! | `json::plain`, `cli::export::table`, `cli::export::row`: members of very many items, and their cells | `serde_json` makes a list of all members and looks at each text twice, and `csv` looks at each byte of a cell by itself; both are still what reads whatever is not written plainly, and what the tests compare with |
 //! | `json::canonical`: equality of JSON | `serde_json` keeps numbers as it reads them and cannot say that 1 and 1.0 are one value without losing digits |
 //! | `settings::parser`, `settings::merge` | `config` merges; it tells one error of several, at random, and quotes values, secrets too |
 //!

@@ -79,6 +79,7 @@ const PURE: &[&str] = &[
     "src/domain/change.rs",
     "src/text/command_line.rs",
     "src/json/difference.rs",
+    "src/cli/export/row.rs",
     "src/cli/export/table.rs",
     "src/domain/envelope.rs",
     "src/domain/id_set.rs",

@@ -7,6 +7,8 @@
 //! walk that is given up says nothing, and [`super::members`] reads all that there is. It is given up at a
 //! name that has escapes, and at whatever is not JSON. The bytes of texts need not be UTF-8.
 
+use memchr::memchr;
+
 /// The levels of lists and objects inside a value that are walked along.
 const DEEPEST: usize = 64;
 
@@ -16,6 +18,8 @@ pub struct PlainWalk<'a> {
     item: &'a [u8],
     at: usize,
     is_first: bool,
+    /// Whether texts have to be searched for escapes: mostly there is none in a whole item.
+    has_escapes: bool,
 }
 
 /// What comes next.
@@ -27,24 +31,62 @@ pub enum PlainNext<'a> {
     End,
 }
 
+/// A value: where in the item it is written, and as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlainValue {
+    from: usize,
+    to: usize,
+    /// As what.
+    pub form: PlainForm,
+}
+
+/// What the walk has seen of a value, so that nobody has to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainForm {
+    /// `null`.
+    Null,
+    /// A number or a truth: ASCII without a space, a comma or a quotation mark.
+    Word,
+    /// A text without escapes, so that nothing is between its quotation marks but itself.
+    Text,
+    /// A text with escapes.
+    EscapedText,
+    /// A list or an object.
+    Nested,
+}
+
+impl PlainValue {
+    /// The value as it is written in the item that was walked along.
+    #[inline]
+    pub fn written<'a>(&self, item: &'a [u8]) -> &'a [u8] {
+        item.get(self.from..self.to).unwrap_or_default()
+    }
+
+    /// What is between the quotation marks of a text.
+    #[inline]
+    pub fn inside<'a>(&self, item: &'a [u8]) -> &'a [u8] {
+        item.get(self.from + 1..self.to - 1).unwrap_or_default()
+    }
+}
+
 impl<'a> PlainWalk<'a> {
     /// A walk along this item; `None` where it is none.
     pub fn along(item: &'a [u8]) -> Option<Self> {
-        let mut walk = Self { item, at: 0, is_first: true };
+        let has_escapes = memchr(b'\\', item).is_some();
+        let mut walk = Self { item, at: 0, is_first: true, has_escapes };
         walk.skip_space();
         walk.pass(b'{').then_some(walk)
     }
 
-    /// Whether the next member is called so, as [`written`] has the name; goes on to its value if it is.
+    /// Whether the next member is written so: the comma before it unless it is the first, a name that
+    /// [`PlainWalk::next_name`] has handed over, in quotation marks, and the colon. Goes on to its value if it
+    /// is.
+    #[inline]
     pub fn is_next(&mut self, written: &[u8]) -> bool {
-        let from = match (self.is_first, self.item.get(self.at)) {
-            (true, _) => self.at,
-            (false, Some(b',')) => self.at + 1,
-            (false, _) => return false,
-        };
-        let is_next = self.item.get(from..).is_some_and(|rest| rest.starts_with(written));
+        let is_next = self.is_first == (written.first() != Some(&b','))
+            && self.item.get(self.at..).is_some_and(|rest| rest.starts_with(written));
         if is_next {
-            self.at = from + written.len();
+            self.at += written.len();
             self.is_first = false;
         }
         is_next
@@ -72,23 +114,37 @@ impl<'a> PlainWalk<'a> {
         self.pass(b':').then_some(PlainNext::Member(name))
     }
 
-    /// The value of the member that was next, as it is written; `None` where the walk is to be given up.
-    pub fn value(&mut self) -> Option<&'a [u8]> {
+    /// The value of the member that was next; `None` where the walk is to be given up.
+    #[inline]
+    pub fn value(&mut self) -> Option<PlainValue> {
         self.skip_space();
         let from = self.at;
-        self.skip_value(DEEPEST)?;
-        self.item.get(from..self.at)
+        let form = self.skip_value(DEEPEST)?;
+        Some(PlainValue { from, to: self.at, form })
     }
 
-    fn skip_value(&mut self, deepest: usize) -> Option<()> {
+    fn skip_value(&mut self, deepest: usize) -> Option<PlainForm> {
         match self.item.get(self.at)? {
-            b'"' => self.text().map(drop),
-            b'{' => self.skip_object(deepest.checked_sub(1)?),
-            b'[' => self.skip_list(deepest.checked_sub(1)?),
-            b't' => self.literal(b"true"),
-            b'f' => self.literal(b"false"),
-            b'n' => self.literal(b"null"),
-            _ => self.number(),
+            b'"' => {
+                let is_plain = self.text()?;
+                Some(if is_plain { PlainForm::Text } else { PlainForm::EscapedText })
+            }
+            b'n' => self.literal(b"null").map(|()| PlainForm::Null),
+            b't' => self.literal(b"true").map(|()| PlainForm::Word),
+            b'f' => self.literal(b"false").map(|()| PlainForm::Word),
+            b'{' | b'[' => self.skip_nested(deepest).map(|()| PlainForm::Nested),
+            _ => self.number().map(|()| PlainForm::Word),
+        }
+    }
+
+    /// By itself, so that the way past other values stays short.
+    #[inline(never)]
+    fn skip_nested(&mut self, deepest: usize) -> Option<()> {
+        let deepest = deepest.checked_sub(1)?;
+        if self.item.get(self.at) == Some(&b'{') {
+            self.skip_object(deepest)
+        } else {
+            self.skip_list(deepest)
         }
     }
 
@@ -110,7 +166,7 @@ impl<'a> PlainWalk<'a> {
     }
 
     fn skip_object(&mut self, deepest: usize) -> Option<()> {
-        let mut inner = Self { item: self.item, at: self.at + 1, is_first: true };
+        let mut inner = Self { at: self.at + 1, is_first: true, ..*self };
         loop {
             inner.skip_space();
             if inner.pass(b'}') {
@@ -172,54 +228,60 @@ impl<'a> PlainWalk<'a> {
     /// Goes on behind a text; tells whether it has no escapes.
     fn text(&mut self) -> Option<bool> {
         self.pass(b'"').then_some(())?;
+        if self.has_escapes {
+            return self.text_with_escapes();
+        }
+        self.at += plain_bytes::<false>(self.item.get(self.at..)?);
+        self.pass(b'"').then_some(true)
+    }
+
+    #[inline(never)]
+    fn text_with_escapes(&mut self) -> Option<bool> {
         let mut is_plain = true;
         loop {
-            self.at += plain_bytes(self.item.get(self.at..)?);
-            match self.item.get(self.at)? {
-                b'"' => {
-                    self.at += 1;
-                    return Some(is_plain);
-                }
-                b'\\' => {
-                    is_plain = false;
-                    let escaped = self.item.get(self.at + 1)?;
-                    let hex = if *escaped == b'u' { 4 } else { 0 };
-                    let digits = self.item.get(self.at + 2..self.at + 2 + hex)?;
-                    let is_escape = matches!(
-                        escaped,
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' | b'u'
-                    );
-                    if !is_escape || !digits.iter().all(u8::is_ascii_hexdigit) {
-                        return None;
-                    }
-                    self.at += 2 + hex;
-                }
-                _ => return None,
+            self.at += plain_bytes::<true>(self.item.get(self.at..)?);
+            if self.pass(b'"') {
+                return Some(is_plain);
             }
+            is_plain = false;
+            self.pass(b'\\').then_some(())?;
+            self.escape()?;
         }
+    }
+
+    /// Goes on behind an escape, its backslash passed already.
+    fn escape(&mut self) -> Option<()> {
+        let escaped = self.item.get(self.at)?;
+        let is_escape =
+            matches!(escaped, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' | b'u');
+        let hex = if *escaped == b'u' { 4 } else { 0 };
+        let digits = self.item.get(self.at + 1..self.at + 1 + hex)?;
+        self.at += 1 + hex;
+        (is_escape && digits.iter().all(u8::is_ascii_hexdigit)).then_some(())
     }
 }
 
-/// A member's name as it stands before a value where nothing is between them: what
-/// [`PlainWalk::is_next`] compares with; `None` for one that stands only with escapes, or not at all.
-pub fn written(name: &[u8]) -> Option<Vec<u8>> {
-    (plain_bytes(name) == name.len()).then(|| [b"\"", name, b"\":"].concat())
-}
-
-/// How many bytes from here on stand in a text as themselves: no quotation mark, no backslash, no
-/// control character.
-fn plain_bytes(bytes: &[u8]) -> usize {
+/// How many bytes from here on stand in a text as themselves: no quotation mark, no control character, and
+/// no backslash, which is not looked for where there are no `ESCAPES`.
+fn plain_bytes<const ESCAPES: bool>(bytes: &[u8]) -> usize {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    let below = |word: u64, least: u64| word.wrapping_sub(EACH * least) & !word;
+    let below = |word: u64, least: u64| word.wrapping_sub(EACH * least) & !word & (EACH << 7);
+    // Eight bytes at a time. A bit too many can only stand behind a right one.
+    let marks = |word: [u8; 8]| {
+        let word = u64::from_le_bytes(word);
+        // With this bit turned, the quotation mark comes right behind the control characters.
+        let marks = below(word ^ (EACH * 2), 0x21);
+        if ESCAPES { marks | below(word ^ (EACH * u64::from(b'\\')), 1) } else { marks }
+    };
     let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        // Eight bytes at a time. A bit too many can only stand behind a right one.
-        let word = u64::from_le_bytes(*word);
-        let quotes = below(word ^ (EACH * u64::from(b'"')), 1);
-        let escapes = below(word ^ (EACH * u64::from(b'\\')), 1);
-        let found = (below(word, 0x20) | quotes | escapes) & (EACH << 7);
-        if found != 0 {
-            return index * 8 + found.trailing_zeros() as usize / 8;
+    let (fours, _) = words.as_chunks::<4>();
+    let are_plain =
+        |[a, b, c, d]: &&[[u8; 8]; 4]| marks(*a) | marks(*b) | marks(*c) | marks(*d) == 0;
+    let plain = fours.iter().take_while(are_plain).count() * 4;
+    for (index, word) in words.iter().enumerate().skip(plain) {
+        let marks = marks(*word);
+        if marks != 0 {
+            return index * 8 + marks.trailing_zeros() as usize / 8;
         }
     }
     let is_plain = |byte: &&u8| !matches!(byte, 0..0x20 | b'"' | b'\\');
@@ -235,18 +297,21 @@ mod tests {
 
     /// Names and values, where the walk comes to the end.
     fn walked(item: &[u8], expected: &[&[u8]]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-        let expected: Vec<Vec<u8>> = expected.iter().filter_map(|name| written(name)).collect();
+        let written = |(place, name): (usize, &&[u8])| {
+            [if place == 0 { b"\"" } else { &b",\""[..] }, name, b"\":"].concat()
+        };
+        let expected: Vec<Vec<u8>> = expected.iter().enumerate().map(written).collect();
         let (mut walk, mut found) = (PlainWalk::along(item)?, Vec::new());
         loop {
             let guess = expected.get(found.len()).filter(|guess| walk.is_next(guess));
             let name = match guess {
-                Some(guess) => guess[1..guess.len() - 2].to_vec(),
+                Some(guess) => guess[1 + usize::from(guess[0] == b',')..guess.len() - 2].to_vec(),
                 None => match walk.next_name()? {
                     PlainNext::Member(name) => name.to_vec(),
                     PlainNext::End => return Some(found),
                 },
             };
-            found.push((name, walk.value()?.to_vec()));
+            found.push((name, walk.value()?.written(item).to_vec()));
         }
     }
 
@@ -257,14 +322,6 @@ mod tests {
             (member.name.as_bytes().to_vec(), member.value.get().as_bytes().to_vec())
         });
         Some(both.collect())
-    }
-
-    #[test]
-    fn only_names_that_stand_as_themselves_are_compared_with() {
-        assert_eq!(written("ä b".as_bytes()).unwrap(), "\"ä b\":".as_bytes());
-        for name in ["a\"b", "a\\", "a\n", "\"\\ud800\""] {
-            assert_eq!(written(name.as_bytes()), None, "{name}");
-        }
     }
 
     #[test]
@@ -295,6 +352,16 @@ mod tests {
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
         assert_eq!(walked(deep.as_bytes(), &[]), None);
+    }
+
+    #[test]
+    fn a_comma_is_expected_before_all_members_but_the_first() {
+        let mut walk = PlainWalk::along(br#"{"a":1"b":2}"#).unwrap();
+        assert!(!walk.is_next(b",\"a\":") && walk.is_next(b"\"a\":"));
+        walk.value().unwrap();
+        assert!(!walk.is_next(b"\"b\":") && !walk.is_next(b",\"b\":"));
+        let mut walk = PlainWalk::along(br#"{,"a":1}"#).unwrap();
+        assert!(!walk.is_next(b",\"a\":") && !walk.is_next(b"\"a\":"));
     }
 
     proptest! {
@@ -334,9 +401,13 @@ mod tests {
         }
 
         #[test]
-        fn plain_bytes_are_counted_one_by_one(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn plain_bytes_are_counted_one_by_one(
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x1e_u8..0x25, 0x5a_u8..0x5e], 0..40),
+        ) {
             let is_plain = |byte: &&u8| !matches!(byte, 0..0x20 | b'"' | b'\\');
-            prop_assert_eq!(plain_bytes(&bytes), bytes.iter().take_while(is_plain).count());
+            prop_assert_eq!(plain_bytes::<true>(&bytes), bytes.iter().take_while(is_plain).count());
+            let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\\').collect();
+            prop_assert_eq!(plain_bytes::<false>(&bytes), bytes.iter().take_while(is_plain).count());
         }
     }
 }

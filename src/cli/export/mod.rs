@@ -1,14 +1,15 @@
 //! `ewmirror export`: the mirror of a repository on stdout, as of one instant: now, or an earlier one.
 
+mod row;
 mod table;
 
-use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+pub(super) use self::row::TableStyle;
 use self::table::{Census, Columns, TableError};
 use super::as_of::{self, AsOf};
 use super::query::{self, MirrorQuery, RepositorySelector};
@@ -194,15 +195,6 @@ struct ExportJob {
     shown: Presentation,
 }
 
-/// Who reads a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TableStyle {
-    /// A program: each cell is the value.
-    Plain,
-    /// A spreadsheet, which guesses at the encoding and calculates what looks like a formula.
-    Spreadsheet,
-}
-
 impl ExportJob {
     /// Writes the items; returns the last change that is in them, and the columns that none of them has.
     fn write(
@@ -294,23 +286,15 @@ pub(super) fn csv(
     if columns.names().is_empty() {
         return Ok(());
     }
-    let cell: fn(&[u8]) -> Cow<'_, [u8]> = match style {
-        TableStyle::Plain => |text| Cow::Borrowed(text),
-        TableStyle::Spreadsheet => {
-            writer.write_all(BYTE_ORDER_MARK.as_bytes())?;
-            table::harmless
-        }
-    };
-    let mut line = Vec::new();
-    let mut write = |cells: &mut dyn Iterator<Item = &[u8]>| {
-        line.clear();
-        let cells: Vec<Cow<'_, [u8]>> = cells.map(cell).collect();
-        table::write_row(cells.iter().map(|cell| &**cell), &mut line);
-        writer.write_all(&line)
-    };
-    write(&mut columns.names().iter().map(String::as_bytes))?;
+    if style == TableStyle::Spreadsheet {
+        writer.write_all(BYTE_ORDER_MARK.as_bytes())?;
+    }
+    let mut row = Vec::new();
+    columns.write_names(style, &mut row);
+    writer.write_all(&row)?;
     each_item(&mut |id, body| {
-        let row = columns.row(body).map_err(unfit(id))?;
-        Ok(write(&mut row.iter().map(|cell| &**cell))?)
+        row.clear();
+        columns.write(body, style, &mut row).map_err(unfit(id))?;
+        Ok(writer.write_all(&row)?)
     })
 }

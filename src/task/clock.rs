@@ -3,12 +3,23 @@
 //! Durations are measured with `tokio::time::Instant` by their users, which a paused test
 //! runtime controls; only the time of day and randomness come from here.
 
+#[cfg(test)]
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
+#[cfg(test)]
+use std::time::Duration;
 use std::time::SystemTime;
+
+#[cfg(test)]
+use tokio::time::Instant;
 
 /// The time of day.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
 pub fn now() -> SystemTime {
+    #[cfg(test)]
+    if let Some(now) = RuntimeTime::now() {
+        return now;
+    }
     SystemTime::now()
 }
 
@@ -45,5 +56,38 @@ impl Chance {
 impl Default for Chance {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// For as long as this lives, the time of day on its thread goes with the clock of the runtime there: without it
+/// the time of day stands nearly still while a paused clock goes through hours.
+#[cfg(test)]
+#[derive(Debug)]
+pub struct RuntimeTime(());
+
+#[cfg(test)]
+thread_local! {
+    /// A moment of the runtime's clock, and the time of day that it is taken for.
+    static ANCHOR: Cell<Option<(Instant, SystemTime)>> = const { Cell::new(None) };
+}
+
+#[cfg(test)]
+impl RuntimeTime {
+    /// Takes this moment for the time of day that is so many milliseconds after the beginning of 1970.
+    pub fn from_ms(ms: u64) -> Self {
+        let day = SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+        ANCHOR.set(Some((Instant::now(), day)));
+        Self(())
+    }
+
+    fn now() -> Option<SystemTime> {
+        ANCHOR.get().map(|(moment, day)| day + moment.elapsed())
+    }
+}
+
+#[cfg(test)]
+impl Drop for RuntimeTime {
+    fn drop(&mut self) {
+        ANCHOR.set(None);
     }
 }

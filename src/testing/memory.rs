@@ -73,7 +73,7 @@ pub(crate) struct StoredRepository {
     pub(super) since: Option<Announcement>,
     /// The latest change of each item, of deleted ones too.
     pub(super) latest: BTreeMap<ItemId, Sequence>,
-    pub(super) passes: BTreeMap<Iteration, LedgerEntry>,
+    pub(crate) passes: BTreeMap<Iteration, LedgerEntry>,
     /// The oldest first.
     pub(crate) incremental: Vec<IncrementalPass>,
     pub(crate) mark: Option<Vec<u8>>,

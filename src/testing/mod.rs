@@ -26,7 +26,7 @@ pub(crate) use self::mirror::{Delivered, Trouble, WatchfulMirror};
 pub(crate) use self::recorder::{Recorded, Recorder};
 pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration, configuration_with_mirror};
 pub(crate) use self::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
-pub(crate) use self::server::{Server, revised};
+pub(crate) use self::server::{Server, State, revised};
 pub(crate) use self::sqlite::SqliteInTime;
 
 /// Checks that these pages are one trip over a list of so many items that nobody changed: from the

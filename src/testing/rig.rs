@@ -79,6 +79,11 @@ impl Rig {
         Self::of(Arc::clone(&self.server), mirror, config, self.events.another())
     }
 
+    /// Another daemon after this one, which has ended: on the same server, and the mirror as it was left.
+    pub(crate) fn again(self, config: Config) -> Self {
+        Self::of(self.server, self.mirror, config, self.events)
+    }
+
     fn of(
         server: Arc<Server>,
         mirror: Arc<WatchfulMirror>,

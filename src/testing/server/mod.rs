@@ -3,22 +3,24 @@
 //! A request is judged when it is sent and answered after its latency, so that an answer can be
 //! under way while the world changes.
 
+mod searches;
 mod sessions;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use self::searches::revised;
+use self::searches::{Before, Found};
 use self::sessions::ServerSession;
 use super::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 use crate::client::{
-    Api, ApiEndpoint, Denial, Failure, Fingerprints, ItemRequest, ListedRepository, Presence,
-    Refusal, RefusalShape, RepositoryList, RequestError, RequestErrorKind, SearchAnswer,
-    SearchRequest, SessionStatus,
+    Api, ApiEndpoint, Denial, Failure, ItemRequest, ListedRepository, Presence, Refusal,
+    RefusalShape, RepositoryList, RequestError, RequestErrorKind, SearchAnswer, SearchRequest,
+    SessionStatus,
 };
 use crate::domain::{Item, ItemId, RepositoryId};
 use crate::model::{MetadataReply, MetadataRequest};
@@ -47,6 +49,12 @@ pub(crate) struct State {
     /// Items that no list shows, and that are there if asked for.
     pub(crate) hidden: Vec<u64>,
     pub(crate) item_call: ItemCall,
+    /// How far the server's clock is ahead of ours, as far as its answers tell.
+    pub(crate) clock_ahead_s: Option<i64>,
+    /// What searches find, where their conditions count.
+    pub(crate) found: Option<Found>,
+    /// What happens just before each request is judged.
+    pub(crate) before: Option<Before>,
     script: HashMap<Call, VecDeque<Outcome>>,
     hook: Option<Hook>,
     /// Whether requests are forgotten once they are answered: months of them are not to be kept.
@@ -77,7 +85,7 @@ impl Server {
     pub(crate) fn new(repositories: &[(u64, u64)]) -> Self {
         let lists = repositories
             .iter()
-            .map(|(id, items)| (RepositoryId(*id), (1..=*items).map(item).collect()))
+            .map(|(id, items)| (RepositoryId(*id), (1..=*items).map(|id| revised(id, 0)).collect()))
             .collect();
         Self {
             state: Mutex::new(State {
@@ -91,6 +99,9 @@ impl Server {
                 unlisted: Vec::new(),
                 hidden: Vec::new(),
                 item_call: ItemCall::Honest,
+                clock_ahead_s: None,
+                found: None,
+                before: None,
                 script: HashMap::new(),
                 hook: None,
                 forgetful: false,
@@ -232,6 +243,10 @@ impl State {
         asked: Asked,
         judge: impl FnOnce(&mut Self, &Asked, &Outcome) -> Result<T, Failure>,
     ) -> (usize, Judged<T>) {
+        if let Some(mut before) = self.before.take() {
+            before(&asked, self);
+            self.before = Some(before);
+        }
         let scripted = self.script.get_mut(&asked.call).and_then(VecDeque::pop_front);
         let outcome = scripted
             .or_else(|| self.hook.as_mut().and_then(|hook| hook(&asked)))
@@ -294,25 +309,13 @@ fn endpoint(call: Call) -> ApiEndpoint {
     }
 }
 
-/// The item with this id.
-fn item(id: u64) -> Item {
-    revised(id, 0)
-}
-
-/// The item with this id at this revision, of which 0 is the first.
-pub(crate) fn revised(id: u64, revision: u64) -> Item {
-    let text = if revision == 0 { String::new() } else { format!(" as of {revision}") };
-    let bytes = Bytes::from(format!("{{\"itemId\":{id},\"F_1\":\"item {id}{text}\"}}"));
-    Item::new(ItemId::Integer(i128::from(id)), bytes)
-}
-
 impl Api for Server {
     fn time_out(&self) -> Duration {
         self.state().time_out
     }
 
     fn clock_ahead_s(&self) -> Option<i64> {
-        None
+        self.state().clock_ahead_s
     }
 
     async fn login(&self) -> Result<Tokens, Failure> {
@@ -366,25 +369,7 @@ impl Api for Server {
                 return Err(refusal(asked.call));
             }
             let rest_token = state.admit(credentials, asked.at)?;
-            let list = state.lists.get(&request.repository).map_or(&[][..], Vec::as_slice);
-            let size = match outcome {
-                Outcome::Cap => (request.page_size / 2).max(1),
-                _ => request.page_size,
-            };
-            let page = match outcome {
-                Outcome::Repeat => request.page.saturating_sub(1).max(1),
-                _ => request.page,
-            };
-            let size = size as usize;
-            let start = usize::try_from(page - 1).unwrap().saturating_mul(size);
-            let items: Vec<Item> = list.iter().skip(start).take(size).cloned().collect();
-            Ok(SearchAnswer {
-                fingerprints: Some(Arc::new(Fingerprints::of_rows(items.len()))),
-                items,
-                unreadable: Vec::new(),
-                total: list.len() as u64,
-                rest_token,
-            })
+            state.page(request, outcome, rest_token)
         })
         .await
     }

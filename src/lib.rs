@@ -86,7 +86,7 @@
 //! | a pass killed and taken up again proves as much as any | `pager::proof::pass::adversary`, `pager::tests::resume`, `tests/it/resume.rs` |
 //! | of two answers that show an item the one that was asked for later counts, and nothing deleted is brought back | `pager::readings` as a property, `pager::tests::incremental`, `tests/it/exactness.rs` |
 //! | an incremental pass asks for all that came after the one before began, whatever times items claim; no list in order is disbelieved | `pager::incremental` and `config::since` as properties |
-//! | what incremental passes miss the next whole pass finds, and neither waits for the other | `tests/it/incremental.rs`, `pager::tests::incremental` |
+//! | what incremental passes miss the next whole pass finds, and neither waits for the other | `tests/it/incremental.rs`, `pager::tests::incremental`, `pager::tests::no_loss` as a property |
 //! | a report of `learn` holds no text of the server's | `learn::report` by its types, `learn::shape` as a property, `tests/it/learn.rs` |
 //! | the fold of the log is the copy, at every instant, and sequences neither repeat nor skip | `mirror::contract` beside a model, `tests/it/kill.rs` with `kill -9`, `tests/it/exactness.rs` |
 //! | no deletion is false, whatever is searched for; too many are held back; an approval is for what was announced, or for what is named of it | `pager::proof::deletes`, `pager::tests::deletes`, `tests/it/deletes.rs` |

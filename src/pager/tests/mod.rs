@@ -3,6 +3,7 @@
 mod adaptive;
 mod deletes;
 mod incremental;
+mod no_loss;
 mod page_size;
 mod resume;
 mod settings;

@@ -80,6 +80,8 @@ pub(crate) struct Asked {
     pub(crate) repository: Option<RepositoryId>,
     pub(crate) page: u64,
     pub(crate) page_size: u32,
+    /// Whether it is a search that has conditions.
+    pub(crate) has_conditions: bool,
     /// Whether it came with what is known of its answer.
     pub(crate) is_known: bool,
     pub(crate) generation: Generation,

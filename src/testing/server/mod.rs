@@ -216,6 +216,7 @@ impl Server {
             repository: None,
             page: 0,
             page_size: 0,
+            has_conditions: false,
             is_known: false,
             generation: credentials.map_or(Generation::NONE, |credentials| credentials.generation),
             revision: credentials.map_or(0, |credentials| credentials.revision),
@@ -361,6 +362,7 @@ impl Api for Server {
             repository: Some(request.repository),
             page: request.page,
             page_size: request.page_size,
+            has_conditions: !request.conditions.is_empty(),
             is_known: request.fingerprints.is_some(),
             ..self.asked(Call::Search, Some(credentials))
         };

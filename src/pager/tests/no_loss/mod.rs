@@ -15,11 +15,14 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
 use self::trial::{Setting, Step, Trial, locked, paused};
-use self::world::{Answering, Change, Fate, Happening, Stamp};
+use self::world::{Answering, Change, Fate, Happening, Lane, Place, Stamp};
 use crate::config::IncrementalMode;
 
+/// A moment that has come.
+const AT_ONCE: Place = Place(Lane::Whole, 0);
+
 /// How many trials of each property the suite makes.
-const TRIALS: u32 = 64;
+const TRIALS: u32 = 96;
 
 /// At most so many tries are made to find a shorter trial that fails, too.
 const SHORTENED_AT_MOST: u32 = 4000;
@@ -49,7 +52,8 @@ fn mode() -> impl Strategy<Value = IncrementalMode> {
 fn setting() -> impl Strategy<Value = Setting> {
     let pages = (2_u8..=30, 1_u8..=4, select(&[0_u16, 200, 1000][..]), 0_u16..10);
     let incremental = (mode(), 1_u8..5, select(&[0_u8, 5, 120][..]));
-    (0_u8..=120, pages, incremental, select(&[50_u16, 300][..]), any::<[bool; 2]>()).prop_map(
+    let items = prop_oneof![1 => 0_u8..8, 2 => 8_u8..=120];
+    (items, pages, incremental, select(&[50_u16, 300][..]), any::<[bool; 2]>()).prop_map(
         |(items, pages, incremental, latency_ms, [whole_newest_first, tells_clock])| {
             let (page_size, in_flight, page_interval_ms, pass_interval_s) = pages;
             let (mode, interval_s, lookback_s) = incremental;
@@ -76,7 +80,9 @@ fn change(stamps: &'static [Stamp]) -> impl Strategy<Value = Change> {
         4 => (any::<u8>(), stamp()).prop_map(|(which, stamp)| Change::Update(which, stamp)),
         1 => (2_u8..20).prop_map(Change::Sweep),
         2 => (any::<u8>(), stamp()).prop_map(|(place, stamp)| Change::Insert(place, stamp)),
-        3 => any::<u8>().prop_map(Change::Delete),
+        2 => any::<u8>().prop_map(Change::Delete),
+        2 => Just(Change::DeleteLatest),
+        1 => (2_u8..20).prop_map(Change::Purge),
         2 => any::<(u8, u8)>().prop_map(|(which, place)| Change::Return(which, place)),
         2 => any::<(u8, u8)>().prop_map(|(from, to)| Change::Move(from, to)),
     ]
@@ -108,11 +114,25 @@ fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![5 => any::<u8>().prop_map(Fate::Late), 1 => Just(Fate::Lost)]
 }
 
+/// The next page request of either kind of passes, or a later one.
+fn request() -> impl Strategy<Value = Place> {
+    prop_oneof![
+        (1_u8..12).prop_map(|requests| Place(Lane::Whole, requests)),
+        (1_u8..4).prop_map(|requests| Place(Lane::Incremental, requests)),
+    ]
+}
+
+/// The same, or at once.
+fn moment() -> impl Strategy<Value = Place> {
+    prop_oneof![1 => Just(AT_ONCE), 3 => request()]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (1_u8..60).prop_map(Step::Wait),
-        8 => (0_u8..12, happening()).prop_map(|(requests, it)| Step::Happens(requests, it)),
-        3 => (1_u8..12, fate()).prop_map(|(requests, fate)| Step::Request(requests, fate)),
+        3 => (1_u8..60).prop_map(Step::Wait),
+        2 => request().prop_map(Step::Until),
+        8 => (moment(), happening()).prop_map(|(place, it)| Step::Happens(place, it)),
+        3 => (request(), fate()).prop_map(|(place, fate)| Step::Request(place, fate)),
         1 => Just(Step::NextPass),
         1 => mode().prop_map(Step::Stop),
         1 => mode().prop_map(Step::Kill),
@@ -142,11 +162,13 @@ fn no_change_is_lost_for_good_whatever_happens_and_the_next_certified_pass_has_f
 fn honest_step() -> impl Strategy<Value = Step> {
     const STAMPS: &[Stamp] = &[Stamp::Now, Stamp::Soon, Stamp::Future];
     let since = || Just(IncrementalMode::Since);
+    let incremental = || (0_u8..6).prop_map(|requests| Place(Lane::Incremental, requests));
     let happens = || change(STAMPS).prop_map(Happening::Changes);
     prop_oneof![
-        4 => (1_u8..60).prop_map(Step::Wait),
-        8 => (0_u8..6, happens()).prop_map(|(requests, it)| Step::Happens(requests, it)),
-        3 => (1_u8..6, fate()).prop_map(|(requests, fate)| Step::Request(requests, fate)),
+        3 => (1_u8..60).prop_map(Step::Wait),
+        2 => incremental().prop_map(Step::Until),
+        8 => (incremental(), happens()).prop_map(|(place, it)| Step::Happens(place, it)),
+        3 => (incremental(), fate()).prop_map(|(place, fate)| Step::Request(place, fate)),
         1 => since().prop_map(Step::Stop),
         1 => since().prop_map(Step::Kill),
     ]
@@ -159,7 +181,7 @@ fn a_search_that_does_not_lie_finds_each_change_without_a_whole_pass() {
         let setting = Setting { mode, tells_clock: true, pass_interval_s: 3600, ..setting };
         paused(async move {
             let mut trial = Trial::start(setting);
-            trial = trial.step(Step::Happens(0, Happening::Clock(ahead_s))).await;
+            trial = trial.step(Step::Happens(AT_ONCE, Happening::Clock(ahead_s))).await;
             trial.first_passes().await;
             locked(&trial.world).only_incremental = true;
             for step in steps {

@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::judge;
-use super::world::{Fate, Happening, NEWEST_FIRST, REPOSITORY, SINCE, World};
+use super::world::{Fate, Happening, NEWEST_FIRST, Place, REPOSITORY, SINCE, World};
 use crate::config::{Config, DeletesConfig, IncrementalConfig, IncrementalMode, SinceForm};
 use crate::signals::Signal;
 use crate::task::clock::RuntimeTime;
@@ -21,6 +21,11 @@ const BEGIN_MS: u64 = 1_795_996_259_000;
 
 /// Of pages this large each window can begin inside the one before, however long the list is here.
 const ENOUGH_TO_OVERLAP: u8 = 7;
+
+/// How often it is looked whether a request was made, which no test of the time of requests depends on; and how
+/// many times at most.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LONGEST_LOOK: u32 = 3000;
 
 /// What is told of a pass that has ended.
 const WHOLE: &str = "pass complete";
@@ -47,10 +52,12 @@ pub(super) struct Setting {
 pub(super) enum Step {
     /// So many tenths of a second go by.
     Wait(u8),
-    /// This happens before the so-manieth request from now; at 0 at once.
-    Happens(u8, Happening),
-    /// This becomes of the so-manieth request from now.
-    Request(u8, Fate),
+    /// That page request is made, or half a minute goes by.
+    Until(Place),
+    /// This happens before that page request; at 0 at once.
+    Happens(Place, Happening),
+    /// This becomes of that page request.
+    Request(Place, Fate),
     /// The next whole pass is to begin without a rest.
     NextPass,
     /// The daemon is stopped, and another one goes on in this mode.
@@ -127,11 +134,20 @@ impl Trial {
     pub(super) async fn step(mut self, step: Step) -> Self {
         match step {
             Step::Wait(tenths) => self.rig.run_for(SECOND / 10 * u32::from(tenths)).await,
-            Step::Happens(requests, happening) => {
-                let mut state = self.rig.server.state();
-                locked(&self.world).plan(requests, happening, &mut state);
+            Step::Until(place) => {
+                let (lane, number) = locked(&self.world).at(place);
+                for _ in 0..LONGEST_LOOK {
+                    if locked(&self.world).made(lane) >= number {
+                        break;
+                    }
+                    self.rig.run_for(LOOK_EVERY).await;
+                }
             }
-            Step::Request(requests, fate) => locked(&self.world).decide(requests, fate),
+            Step::Happens(place, happening) => {
+                let mut state = self.rig.server.state();
+                locked(&self.world).plan(place, happening, &mut state);
+            }
+            Step::Request(place, fate) => locked(&self.world).decide(place, fate),
             Step::NextPass => self.rig.signal(Signal::NextPass).await,
             Step::Stop(mode) => {
                 self.rig.stop().await;

@@ -47,6 +47,10 @@ pub(super) enum Change {
     /// A new item, at this place.
     Insert(u8, Stamp),
     Delete(u8),
+    /// The one that changed last is deleted.
+    DeleteLatest,
+    /// Each so-manieth item is deleted at once.
+    Purge(u8),
     /// One of those that were deleted is there again, at this place.
     Return(u8, u8),
     /// From this place to that one, because it was changed: of an item that moves without any change the pass's
@@ -78,6 +82,17 @@ pub(super) enum Happening {
     /// Its clock is so many seconds ahead from now on.
     Clock(i16),
 }
+
+/// Whose page request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    Whole,
+    Incremental,
+}
+
+/// A page request, as the so-manieth of its lane from now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(pub(super) Lane, pub(super) u8);
 
 /// What becomes of one page request.
 #[derive(Clone, Copy, Debug)]
@@ -125,11 +140,11 @@ pub(super) struct World {
     /// Of each item in the list: when it says that it changed, and which revision it is.
     stamps: HashMap<u64, (i64, u64)>,
     pub(super) histories: BTreeMap<u64, History>,
-    /// What happens before the page request of this number, counted from 1.
-    due: Vec<(u64, Happening)>,
-    fates: HashMap<u64, Fate>,
+    /// What happens before the page request of this lane and number, counted from 1.
+    due: Vec<(Lane, u64, Happening)>,
+    fates: HashMap<(Lane, u64), Fate>,
     /// Page requests so far, and when the last request of any kind was made.
-    searches: u64,
+    searches: HashMap<Lane, u64>,
     asked: Option<Instant>,
 }
 
@@ -148,7 +163,7 @@ impl World {
             histories: BTreeMap::new(),
             due: Vec::new(),
             fates: HashMap::new(),
-            searches: 0,
+            searches: HashMap::new(),
             asked: None,
         }
     }
@@ -160,16 +175,26 @@ impl World {
         }
     }
 
-    /// This happens before the page request that is the so-manieth from now; at 0 as soon as possible.
-    pub(super) fn plan(&mut self, requests: u8, happening: Happening, state: &mut State) {
-        let number = if requests == 0 { 0 } else { self.searches + u64::from(requests) };
-        self.due.push((number, happening));
+    /// This happens before that page request; where that is the last one, as soon as possible.
+    pub(super) fn plan(&mut self, place: Place, happening: Happening, state: &mut State) {
+        let (lane, number) = self.at(place);
+        self.due.push((lane, number, happening));
         self.happen(Instant::now(), state);
     }
 
-    /// This becomes of the page request that is the so-manieth from now.
-    pub(super) fn decide(&mut self, requests: u8, fate: Fate) {
-        self.fates.insert(self.searches + u64::from(requests.max(1)), fate);
+    /// This becomes of that page request.
+    pub(super) fn decide(&mut self, place: Place, fate: Fate) {
+        self.fates.insert(self.at(place), fate);
+    }
+
+    /// The number that this page request will have.
+    pub(super) fn at(&self, Place(lane, requests): Place) -> (Lane, u64) {
+        (lane, self.made(lane) + u64::from(requests))
+    }
+
+    /// How many page requests of this lane were made.
+    pub(super) fn made(&self, lane: Lane) -> u64 {
+        self.searches.get(&lane).copied().unwrap_or_default()
     }
 
     /// Nothing happens any more.
@@ -184,7 +209,7 @@ impl World {
             return;
         }
         if asked.call == Call::Search {
-            self.searches = asked.number;
+            *self.searches.entry(lane(asked)).or_default() += 1;
         }
         self.happen(asked.at, state);
         self.asked = Some(asked.at);
@@ -192,7 +217,9 @@ impl World {
 
     /// What becomes of a request.
     pub(super) fn fate(&mut self, asked: &Asked) -> Option<Outcome> {
-        let fate = (asked.call == Call::Search).then(|| self.fates.remove(&asked.number))??;
+        let lane = lane(asked);
+        let number = self.made(lane);
+        let fate = (asked.call == Call::Search).then(|| self.fates.remove(&(lane, number)))??;
         Some(match fate {
             Fate::Late(tenths) => Outcome::Late(Duration::from_millis(u64::from(tenths) * 100)),
             Fate::Lost => Outcome::Lose,
@@ -254,10 +281,11 @@ impl World {
         if self.asked == Some(now) {
             return;
         }
-        let (due, later): (Vec<_>, Vec<_>) =
-            self.due.drain(..).partition(|(number, _)| *number <= self.searches);
+        let (due, later): (Vec<_>, Vec<_>) = self.due.drain(..).partition(|(lane, number, _)| {
+            *number <= self.searches.get(lane).copied().unwrap_or_default()
+        });
         self.due = later;
-        for (_, happening) in due {
+        for (.., happening) in due {
             match happening {
                 Happening::Changes(change) => self.change(change, state),
                 Happening::Searches(answering) => self.answering = answering,
@@ -296,13 +324,24 @@ impl World {
             }
             Change::Delete(which) => {
                 if let Some(at) = at(which) {
-                    let id = id(&list.remove(at));
-                    self.close(id);
-                    self.stamps.remove(&id);
-                    self.gone.push(id);
-                    let history = self.histories.entry(id).or_default();
-                    history.missing_ms.push((clock::now_ms(), i64::MAX));
+                    self.delete(id(&list.remove(at)));
                 }
+            }
+            Change::DeleteLatest => {
+                let latest = (0..length).max_by_key(|at| self.stamps[&id(&list[*at])].1);
+                if let Some(at) = latest {
+                    self.delete(id(&list.remove(at)));
+                }
+            }
+            Change::Purge(each) => {
+                let mut places = 0..length;
+                list.retain(|item| {
+                    let stays = places.next().is_some_and(|at| at % usize::from(each.max(1)) != 0);
+                    if !stays {
+                        self.delete(id(item));
+                    }
+                    stays
+                });
             }
             Change::Move(from, to) => {
                 if let (Some(from), Some(to)) = (at(from), at(to)) {
@@ -321,6 +360,14 @@ impl World {
             *until = clock::now_ms();
         }
         list.insert(usize::from(place).min(list.len()), item);
+    }
+
+    fn delete(&mut self, id: u64) {
+        self.close(id);
+        self.stamps.remove(&id);
+        self.gone.push(id);
+        let history = self.histories.entry(id).or_default();
+        history.missing_ms.push((clock::now_ms(), i64::MAX));
     }
 
     /// The item as it is from now on.
@@ -364,6 +411,11 @@ impl History {
     pub(super) fn was_missing(&self, from_ms: i64, until_ms: i64) -> bool {
         self.missing_ms.iter().any(|(begin, end)| *begin <= until_ms && *end >= from_ms)
     }
+}
+
+/// Whose page request it is: those of whole passes have no conditions here.
+fn lane(asked: &Asked) -> Lane {
+    if asked.has_conditions { Lane::Incremental } else { Lane::Whole }
 }
 
 fn id(item: &Item) -> u64 {

@@ -22,7 +22,7 @@ use crate::config::IncrementalMode;
 const AT_ONCE: Place = Place(Lane::Whole, 0);
 
 /// How many trials of each property the suite makes.
-const TRIALS: u32 = 96;
+const TRIALS: u32 = 80;
 
 /// At most so many tries are made to find a shorter trial that fails, too.
 const SHORTENED_AT_MOST: u32 = 4000;
@@ -143,7 +143,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn no_change_is_lost_for_good_whatever_happens_and_the_next_certified_pass_has_found_it() {
     check((setting(), vec(step(), 0..40)), |(setting, steps)| {
         paused(async move {
-            let mut trial = Trial::start(setting);
+            let mut trial = Trial::start(setting).await;
             for step in steps {
                 trial = trial.step(step).await;
                 trial.judge_log()?;
@@ -180,7 +180,7 @@ fn a_search_that_does_not_lie_finds_each_change_without_a_whole_pass() {
         let mode = IncrementalMode::Since;
         let setting = Setting { mode, tells_clock: true, pass_interval_s: 3600, ..setting };
         paused(async move {
-            let mut trial = Trial::start(setting);
+            let mut trial = Trial::start(setting).await;
             trial = trial.step(Step::Happens(AT_ONCE, Happening::Clock(ahead_s))).await;
             trial.first_passes().await;
             locked(&trial.world).only_incremental = true;

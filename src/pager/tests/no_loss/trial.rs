@@ -7,7 +7,7 @@ use proptest::prop_assert;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Map, Value};
 use tokio::runtime::Builder;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::judge;
 use super::world::{Fate, Happening, NEWEST_FIRST, Place, REPOSITORY, SINCE, World};
@@ -112,8 +112,8 @@ pub(super) fn paused<T>(trial: impl Future<Output = T>) -> T {
 }
 
 impl Trial {
-    /// A daemon that has just begun, beside a server that has its items.
-    pub(super) fn start(setting: Setting) -> Self {
+    /// A daemon that has just begun, beside a server that has had its items for a while.
+    pub(super) async fn start(setting: Setting) -> Self {
         let world = World::new(setting.whole_newest_first, setting.tells_clock);
         let world = Arc::new(Mutex::new(world));
         let server = Server::new(&[(REPOSITORY.0, 0)]);
@@ -126,6 +126,7 @@ impl Trial {
             state.found = Some(Box::new(move |request, list| locked(&found).found(request, list)));
             state.before = Some(Box::new(move |asked, state| locked(&before).before(asked, state)));
         }
+        sleep(SECOND).await;
         let rig = Rig::new(server, setting.config()).start();
         Self { setting, world, rig }
     }

@@ -25,7 +25,7 @@ const AT_ONCE: Place = Place(Lane::Whole, 0);
 const TRIALS: u32 = 80;
 
 /// At most so many tries are made to find a shorter trial that fails, too.
-const SHORTENED_AT_MOST: u32 = 4000;
+const SHORTENED_AT_MOST: u32 = 1000;
 
 /// Makes trials.
 #[expect(clippy::disallowed_methods, reason = "a setting of the test's, not of the program's")]

@@ -265,6 +265,12 @@ impl RequestError {
         }
     }
 
+    /// Whether the server has said what it will say of this call at every try: that it has no such call, say.
+    pub fn is_lasting(&self) -> bool {
+        let is_answered = matches!(self.kind, RequestErrorKind::Status);
+        is_answered && self.status.is_some_and(|status| !passes_by(status))
+    }
+
     /// What the operator can do about it, where there is something.
     pub fn remedy(&self) -> Option<&'static str> {
         const TLS: &str = "where that port speaks TLS, server.url must begin with https://; \
@@ -285,6 +291,11 @@ impl RequestError {
             (kind, _) => kind.remedy(),
         }
     }
+}
+
+/// Whether a status other than one of success tells of the moment, and not of the call.
+pub(super) fn passes_by(status: u16) -> bool {
+    matches!(status, 407 | 408 | 425 | 429 | 500 | 502..)
 }
 
 impl fmt::Display for RequestError {

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::error::{ApiEndpoint, Failure, RequestErrorKind};
+use super::error::{ApiEndpoint, Failure, RequestErrorKind, passes_by};
 use super::exchange::{ApiRequest, exchange};
 use super::items::segment;
 use super::settings::Settings;
@@ -71,8 +71,8 @@ fn reply(reply: &Reply) -> Verdict<MetadataReply> {
     match reply.status {
         _ if reply.foreign_redirect.is_some() => {}
         200..=299 | 401 | 403 => {}
-        // These pass by; all others are the server's opinion of the call, today as tomorrow.
-        407 | 408 | 425 | 429 | 500 | 502.. => return Verdict::Failed(RequestErrorKind::Status),
+        status if passes_by(status) => return Verdict::Failed(RequestErrorKind::Status),
+        // The server's opinion of the call, today as tomorrow.
         status => return unanswered(format!("status {status}")),
     }
     if let Err(verdict) = verdict::admitted(reply) {

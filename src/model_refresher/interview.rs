@@ -104,6 +104,10 @@ impl<A: Api> Interviewer<'_, A> {
                 Ok(answer) => return Ok(Ok(answer)),
                 Err(Failure::Refused(refusal)) => last = NoAnswer::For(refusal.to_string()),
                 Err(Failure::Denied(denial)) => last = NoAnswer::For(denial.to_string()),
+                // A server without the call has none a moment later, and nobody is to wait for it.
+                Err(Failure::Failed(error)) if error.is_lasting() => {
+                    return Ok(Err(NoAnswer::For(error.to_string())));
+                }
                 Err(Failure::Failed(_)) => last = NoAnswer::Now,
             }
             let is_other = self.session.standing().is_some_and(|it| it != credentials.generation);

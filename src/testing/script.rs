@@ -45,6 +45,8 @@ pub(crate) enum Outcome {
     Deny(&'static str),
     /// It fails so.
     Fail(RequestErrorKind),
+    /// The server has no such call: 404.
+    Missing,
     /// The server is busy and says for how long.
     Busy(Duration),
     /// Of a search: a page of half the size, in its own place.

@@ -1,4 +1,5 @@
-//! The list of all repositories is asked for again and again, and what it lacks is read no longer.
+//! The list of all repositories is asked for again and again, and what it lacks is read no longer; a server without it
+//! is asked once.
 
 use super::*;
 use crate::config::Config;
@@ -58,4 +59,17 @@ async fn a_list_that_a_reload_finds_short_is_asked_for_again_although_it_is_aske
     rig.run_for(5 * HOUR).await;
     assert_eq!(asked(&rig).len(), 3);
     rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_waits_for_no_model_of_a_server_that_lists_no_repositories() {
+    let server = one();
+    server.script(Call::Repositories, [Outcome::Missing]);
+    let paging = CALM.replace("'1s'", "'0s'");
+    let mut rig = Rig::new(server, configuration(&[1], &paging)).once(MINUTE).start();
+    let (end, took) = rig.ended().await;
+    assert_eq!(end, ExitReason::Finished);
+    // A question that may be answered later is asked again after five seconds.
+    assert!(took < 5 * SECOND, "{took:?}");
+    assert_eq!(rig.server.count(Call::Repositories), 1);
 }

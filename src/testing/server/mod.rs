@@ -279,6 +279,9 @@ impl State {
                 Judged::Answer(Err(Failure::Denied(denial)), latency)
             }
             Outcome::Fail(kind) => failed(RequestError::new(endpoint, kind.clone())),
+            Outcome::Missing => {
+                failed(RequestError::new(endpoint, RequestErrorKind::Status).with_status(404))
+            }
             Outcome::Busy(retry_after) => {
                 let mut error =
                     RequestError::new(endpoint, RequestErrorKind::Status).with_status(503);

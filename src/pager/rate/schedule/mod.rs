@@ -32,9 +32,9 @@ use super::urgency::{RequestClass, Urgency};
 /// pass of a million items in pages of 200 each day at one request in four seconds.
 pub const SHARE: u32 = 4;
 
-/// So many requests may be under way at once, of all repositories together: four times what one may have. Each has a
+/// So many requests may be under way at once, of all repositories together: twice what one may have. Each has a
 /// connection with its buffers, beside the bytes of its page.
-const MOST_TOGETHER: u32 = 256;
+const MOST_TOGETHER: u32 = 128;
 
 /// The line of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -183,8 +183,8 @@ impl Drop for Queued {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         let mut state = self.scheduler.state();
-        state.told.remove(&id);
-        if !state.schedule.leave(id) {
+        let is_granted = state.told.remove(&id).is_none();
+        if !state.schedule.leave(id) && is_granted {
             // It was let through at the moment at which it was given up.
             state.schedule.ended(self.line);
             if let Ok(held) = self.told.try_recv() {

@@ -66,7 +66,9 @@ async fn once_waits_for_no_model_of_a_server_that_lists_no_repositories() {
     let server = one();
     server.script(Call::Repositories, [Outcome::Missing]);
     let paging = CALM.replace("'1s'", "'0s'");
-    let mut rig = Rig::new(server, configuration(&[1], &paging)).once(MINUTE).start();
+    let mut config = configuration(&[1], &paging);
+    config.model.refresh_interval.0 = Some(HOUR);
+    let mut rig = Rig::new(server, config).once(MINUTE).start();
     let (end, took) = rig.ended().await;
     assert_eq!(end, ExitReason::Finished);
     // A question that may be answered later is asked again after five seconds.

@@ -8,9 +8,11 @@
 //! - No bound is ever exceeded, but for what [`bytes`] says of one page that must get in.
 //! - Of any [`SHARE`] requests in a row that are let through while a page of a whole pass may go, at least one
 //!   is of the pass that has the least time for each page that is left of it; among all repositories that
-//!   share a bound, and within each repository. So whole passes that need, each by its pages left over
+//!   share a bound on requests a second, and within each repository. So whole passes that need, each by its pages left over
 //!   the time left, no more than that share of the budget together end in time, whatever else is asked
 //!   for; and where the budget suffices for everything, everything is let through by its deadline.
+//! - Where as many requests are under way as all repositories together may have, the next place is that of the
+//!   earliest deadline.
 //! - A page that does not fit into the bytes that are left holds up those less urgent, so that they do not
 //!   take for ever what it waits for.
 

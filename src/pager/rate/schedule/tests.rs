@@ -197,11 +197,12 @@ proptest! {
                     None => (others[(*seed % 3) as usize], Urgency::incremental(now - SECOND)),
                 };
                 let id = schedule.enter(now, wish(line, urgency, 0));
-                of.insert(id, (*pass, *seed));
+                of.insert(id, (line, *pass, *seed));
                 false
             });
             while let Some(granted) = schedule.grant(now) {
-                let (pass, seed) = of.remove(&granted.id).unwrap();
+                let (line, pass, seed) = of.remove(&granted.id).unwrap();
+                schedule.ended(line);
                 let Some(pass) = pass else {
                     coming.push((now, None, seed));
                     continue;

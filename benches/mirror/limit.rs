@@ -199,9 +199,11 @@ fn work_on(work: &mut Work, items: &[&RawValue]) -> Fallible<usize> {
                 first = first.or(Some(id));
                 hasher.update(&hash.to_le_bytes());
             }
+            // Beyond the last page there is none.
+            let Some(first) = first else { return Ok(0) };
             let digest = hasher.digest().cast_signed();
             let mut select =
-                connection.prepare_cached("SELECT digest FROM page WHERE first IS ?1")?;
+                connection.prepare_cached("SELECT digest FROM page WHERE first = ?1")?;
             match select.query_row([first], |row| row.get::<_, i64>(0)).optional()? {
                 Some(stored) => differing += usize::from(stored != digest),
                 None => {

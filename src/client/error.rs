@@ -268,7 +268,8 @@ impl RequestError {
     /// Whether the server has said what it will say of this call at every try: that it has no such call, say.
     pub fn is_lasting(&self) -> bool {
         let is_answered = matches!(self.kind, RequestErrorKind::Status);
-        is_answered && self.status.is_some_and(|status| !passes_by(status))
+        // A 403 that fails is a limit on requests.
+        is_answered && self.status.is_some_and(|status| status != 403 && !passes_by(status))
     }
 
     /// What the operator can do about it, where there is something.
@@ -315,5 +316,33 @@ impl fmt::Display for RequestError {
 impl Error for RequestError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_ref().map(|source| source.as_ref() as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_of_a_call_lasts_and_what_it_says_of_the_moment_does_not() {
+        let with = |kind, status: u16| {
+            RequestError::new(ApiEndpoint::Repositories, kind).with_status(status).is_lasting()
+        };
+        for (status, is_lasting) in [
+            (404, true),
+            (405, true),
+            (410, true),
+            (501, true),
+            (403, false),
+            (407, false),
+            (429, false),
+            (500, false),
+            (503, false),
+        ] {
+            assert_eq!(with(RequestErrorKind::Status, status), is_lasting, "{status}");
+        }
+        assert!(!with(RequestErrorKind::Interrupted, 404));
+        let nobody = RequestError::new(ApiEndpoint::Repositories, RequestErrorKind::Connect);
+        assert!(!nobody.is_lasting());
     }
 }

@@ -9,7 +9,7 @@
 
 use serde_json::value::RawValue;
 
-use super::error::{RefusalShape, RequestErrorKind};
+use super::error::{RefusalShape, RequestErrorKind, passes_by};
 use super::item_call::{ItemRequest, ItemsRequest, Presence};
 use super::verdict::{self, Reply, Verdict};
 use super::walk;
@@ -67,8 +67,8 @@ pub(super) fn item(reply: &Reply, asked: &ItemRequest) -> Verdict<Presence> {
         }
         404 | 410 => return Verdict::Answer(Presence::Absent),
         200..=299 | 401 | 403 => {}
-        // These pass by; all others are the server's opinion of the call, today as tomorrow.
-        407 | 408 | 425 | 429 | 500 | 502.. => return Verdict::Failed(RequestErrorKind::Status),
+        status if passes_by(status) => return Verdict::Failed(RequestErrorKind::Status),
+        // The server's opinion of the call, today as tomorrow.
         _ => return Verdict::Answer(Presence::Unknown),
     }
     match verdict::accepted(reply) {

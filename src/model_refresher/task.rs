@@ -206,6 +206,8 @@ fn learnt(
                     model.add_code_set(code_set);
                 }
             });
+            // Of what is not answered, as the name where there is no list, what was known stays.
+            model.name = model.name.or(before.model.name);
             (model, Some(answers))
         }
         Some(ModelRead { model, .. }) => {
@@ -261,8 +263,9 @@ mod tests {
 
     #[test]
     fn what_the_server_does_not_say_stays_as_it_was() {
+        let name = Some("Products".to_owned());
         let before = KeptModel {
-            model: model(&[("F_1", "Brand")]),
+            model: RepositoryModel { name: name.clone(), ..model(&[("F_1", "Brand")]) },
             server_ms: Some(5),
             ..Default::default()
         };
@@ -274,6 +277,8 @@ mod tests {
         let update = learnt(before, Some(read(&[("F_2", "Size")])), None, 10);
         let known = model(&[("F_2", "Size")]).attributes;
         assert_eq!((update.kept.server_ms, update.kept.model.attributes), (Some(10), known));
+        // A server that lists no repositories says no name.
+        assert_eq!(update.kept.model.name, name);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::WaitingId;
+use super::ids::WaitingId;
 
 /// The bounds of one repository.
 #[derive(Clone, Copy, Debug, PartialEq)]

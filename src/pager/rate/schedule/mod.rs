@@ -17,6 +17,7 @@
 //!   take for ever what it waits for.
 
 mod bytes;
+mod ids;
 mod line;
 
 use std::collections::{BTreeSet, HashMap};
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 
 use self::bytes::Bytes;
 pub use self::bytes::{Fit, Held};
+pub use self::ids::{LineId, WaitingId};
 use self::line::Line;
 pub use self::line::Terms;
 use super::urgency::{RequestClass, Urgency};
@@ -37,14 +39,6 @@ pub const SHARE: u32 = 4;
 /// So many requests may be under way at once, of all repositories together: twice what one may have. Each has a
 /// connection with its buffers, beside the bytes of its page.
 const MOST_TOGETHER: u32 = 128;
-
-/// The line of a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LineId(u64);
-
-/// A request that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WaitingId(u64);
 
 /// What a request needs.
 #[derive(Clone, Copy, Debug)]

@@ -6,10 +6,11 @@
 //! (it takes minutes, and server and disk a few gigabytes), start-up and resume among it, or with
 //! `--unchanged` the unchanged pass alone. `-- --matrix` measures every page size at every latency,
 //! with one request in flight and with eight, and then what does not depend on items. With each,
-//! `--items N` and `--repetitions N`; but for the matrix, `--shuffled` serves the items in no order
-//! instead of by ascending id. `-- --postgres` measures the mirror in PostgreSQL alone, with which the
-//! default measurement ends. `-- --adaptive` measures something else instead: [`adaptive`]; so do `-- --repositories`
-//! ([`repositories`]) and `-- --small` ([`small`]).
+//! `--items N` and `--repetitions N`; with the default one `--in-flight N`, which is 1 by itself; but
+//! for the matrix, `--shuffled` serves the items in no order instead of by ascending id. `-- --postgres`
+//! measures the mirror in PostgreSQL alone, with which the default measurement ends. `-- --adaptive`
+//! measures something else instead: [`adaptive`]; so do `-- --repositories` ([`repositories`]) and
+//! `-- --small` ([`small`]).
 //!
 //! Each figure is the median of its repetitions; programs that are compared take turns.
 

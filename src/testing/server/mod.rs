@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::searches::revised;
-use self::searches::{Before, Found};
+use self::searches::{Before, Finder};
 use self::sessions::ServerSession;
 use super::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 use crate::client::{
@@ -52,7 +52,7 @@ pub(crate) struct State {
     /// How far the server's clock is ahead of ours, as far as its answers tell.
     pub(crate) clock_ahead_s: Option<i64>,
     /// What searches find, where their conditions count.
-    pub(crate) found: Option<Found>,
+    pub(crate) found: Option<Finder>,
     /// What happens just before each request is judged.
     pub(crate) before: Option<Before>,
     script: HashMap<Call, VecDeque<Outcome>>,

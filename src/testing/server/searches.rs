@@ -12,7 +12,7 @@ use crate::domain::{Item, ItemId};
 use crate::testing::{Asked, Outcome};
 
 /// What a search finds in the list of its repository: the list that is paged through, or a failure.
-pub(crate) type Found =
+pub(crate) type Finder =
     Box<dyn FnMut(&SearchRequest, &[Item]) -> Result<Vec<Item>, Failure> + Send>;
 
 /// What happens just before a request is judged.

@@ -23,9 +23,9 @@ fn address() -> Option<PostgresAddress> {
     Some(PostgresAddress::at(&place.url, &place.schema))
 }
 
-struct Found(Vec<ExaminationFinding>);
+struct Findings(Vec<ExaminationFinding>);
 
-impl Found {
+impl Findings {
     async fn at(address: &PostgresAddress) -> Self {
         let mut found = Vec::new();
         findings(address, WITHIN, &mut |finding| found.push(finding)).await;
@@ -53,11 +53,11 @@ async fn run(address: &PostgresAddress, statements: &str) {
 #[tokio::test]
 async fn a_database_is_described_before_and_after_its_schema_is_made() {
     let Some(address) = address() else { return };
-    let found = Found::at(&address).await;
+    let found = Findings::at(&address).await;
     found.expect("database", Severity::Sound, &["PostgreSQL ", "no mirror yet"]);
     found.expect("leases", Severity::Skipped, &["no tables"]);
     schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
-    let found = Found::at(&address).await;
+    let found = Findings::at(&address).await;
     let version = format!("version {}", schema::SCHEMA_VERSION);
     found.expect("database", Severity::Sound, &["PostgreSQL ", &address.schema, &version]);
     found.expect("database TLS", Severity::Skipped, &["socket"]);
@@ -79,7 +79,7 @@ async fn a_schema_of_a_later_version_is_a_failure() {
     let Some(address) = address() else { return };
     schema::migrate(&PostgresPool::new(address.clone()).unwrap()).await.unwrap();
     run(&address, "INSERT INTO migration VALUES (99, 'x', 'later')").await;
-    Found::at(&address).await.expect(
+    Findings::at(&address).await.expect(
         "database",
         Severity::Failure,
         &["version 99", "later ewmirror"],
@@ -103,13 +103,13 @@ async fn a_role_that_may_only_read_is_a_failure_and_one_that_owns_the_tables_is_
     .await;
     let mut reading = address.clone();
     reading.url.user = Some(role.clone());
-    let found = Found::at(&reading).await;
+    let found = Findings::at(&reading).await;
     found.expect("database role", Severity::Failure, &["may only read", "a role that writes"]);
     found.expect("connections", Severity::Warning, &["may have 12"]);
     found.expect("transactions", Severity::Sound, &["this role may see"]);
     found.expect("pooler", Severity::Sound, &[]);
     run(&address, &format!("GRANT ALL ON ALL TABLES IN SCHEMA \"{schema}\" TO \"{role}\"")).await;
-    Found::at(&reading).await.expect(
+    Findings::at(&reading).await.expect(
         "database role",
         Severity::Sound,
         &["writes, and cannot migrate"],
@@ -132,7 +132,7 @@ async fn what_the_role_is_set_to_and_what_holds_vacuum_back_is_told() {
     .await;
     let mut careless = address.clone();
     careless.url.user = Some(role);
-    let found = Found::at(&careless).await;
+    let found = Findings::at(&careless).await;
     found.expect("replication", Severity::Failure, &["read only"]);
     found.expect("autovacuum", Severity::Warning, &["off for item"]);
 }
@@ -151,7 +151,7 @@ async fn the_daemons_that_have_leases_are_named() {
              (7, 'a 1', 1), (9, 'a 1', 1), (11, 'c 1', 1)",
     )
     .await;
-    let found = Found::at(&address).await;
+    let found = Findings::at(&address).await;
     found.expect("leases", Severity::Sound, &["a writes 7, 9; 2 daemons are there"]);
 }
 
@@ -231,7 +231,7 @@ async fn a_pooler_in_transaction_mode_is_told_from_one_in_session_mode() {
     let modes = [("transaction", Severity::Failure), ("session", Severity::Sound)];
     for (mode, severity) in modes {
         let Some((pooled, _pooler)) = pooled(&address, mode) else { return };
-        Found::at(&pooled).await.expect("pooler", severity, &["session mode"]);
+        Findings::at(&pooled).await.expect("pooler", severity, &["session mode"]);
     }
 }
 
@@ -240,7 +240,7 @@ async fn a_server_that_is_not_there_is_a_failure_and_all_else_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("postgresql://nobody@/d?host={}", folder.path().display());
     let address = PostgresAddress::at(&url, "ewmirror");
-    let found = Found::at(&address).await;
+    let found = Findings::at(&address).await;
     found.expect(
         "database",
         Severity::Failure,

@@ -6,16 +6,10 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::config::IncrementalMode;
 use crate::pager::proof::window::next_overlapping;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    None,
-    Since,
-    NewestFirst,
-}
 
 /// What is simulated.
 #[derive(Clone, Copy)]
@@ -30,13 +24,13 @@ struct World {
 }
 
 /// How long after its change each change was found, in milliseconds, sorted; and how many whole passes ended.
-struct Found {
+struct FoundChanges {
     delays: Vec<u64>,
     passes: u64,
     longest_pass: Duration,
 }
 
-impl Found {
+impl FoundChanges {
     fn at(&self, hundredths: usize) -> f64 {
         let place = (self.delays.len() * hundredths / 100).min(self.delays.len() - 1);
         self.delays[place] as f64 / 1000.0
@@ -61,7 +55,8 @@ impl List {
     }
 }
 
-fn simulate(mode: Mode, world: World) -> Found {
+/// By whole passes, and by incremental ones where there is a mode.
+fn simulate(mode: Option<IncrementalMode>, world: World) -> FoundChanges {
     let begun = Instant::now();
     let least = SECOND / world.requests_per_second;
     let mut schedule = Schedule::new(Bound { least: Some(least), is_for_all: true }, u64::MAX);
@@ -94,17 +89,20 @@ fn simulate(mode: Mode, world: World) -> Found {
             let urgency = Urgency::whole(now, each, covered);
             whole = Some(schedule.enter(now, Wish { line, urgency, is_paced: true, bytes: 1 }));
         }
-        if mode != Mode::None && incremental.is_none() && next_round <= now {
+        if let Some(mode) = mode
+            && incremental.is_none()
+            && next_round <= now
+        {
             if place == end {
                 (place, quiet) = (0, 0);
                 end = match mode {
-                    Mode::Since => {
+                    IncrementalMode::Since => {
                         let since = next_round
                             - world.interval.min(next_round - begun)
                             - world.lookback.min(next_round - begun);
                         list.latest.partition_point(|(at, _)| *at >= since) as u64
                     }
-                    _ => world.items,
+                    IncrementalMode::NewestFirst => world.items,
                 }
                 .max(1);
             }
@@ -138,7 +136,7 @@ fn simulate(mode: Mode, world: World) -> Found {
                 }
                 place = window.end();
                 quiet = if news { 0 } else { quiet + 1 };
-                if place >= end || (mode == Mode::NewestFirst && quiet == 2) {
+                if place >= end || (mode == Some(IncrementalMode::NewestFirst) && quiet == 2) {
                     place = end;
                     next_round = (next_round + world.interval).max(now);
                 }
@@ -151,7 +149,7 @@ fn simulate(mode: Mode, world: World) -> Found {
             .max(now + SECOND / 1000);
     }
     list.delays.sort_unstable();
-    Found { delays: list.delays, passes, longest_pass }
+    FoundChanges { delays: list.delays, passes, longest_pass }
 }
 
 #[test]
@@ -165,9 +163,9 @@ fn incremental_passes_make_a_mirror_fresh_and_whole_passes_go_on() {
         lookback: 20 * SECOND,
         runs_for: 600 * SECOND,
     };
-    let none = simulate(Mode::None, world);
-    for mode in [Mode::Since, Mode::NewestFirst] {
-        let found = simulate(mode, world);
+    let none = simulate(None, world);
+    for mode in [IncrementalMode::Since, IncrementalMode::NewestFirst] {
+        let found = simulate(Some(mode), world);
         assert!(found.at(99) < 15.0, "{mode:?}: {}", found.at(99));
         assert!(none.at(50) > 2.0 * found.at(50), "{mode:?}: {} {}", none.at(50), found.at(50));
         assert!(found.passes > none.passes / 2, "{mode:?}: {} of {}", found.passes, none.passes);
@@ -187,7 +185,7 @@ fn freshness_of_a_million_items() {
         runs_for: 8 * 3600 * SECOND,
     };
     for page in [200, 1000] {
-        for mode in [Mode::None, Mode::Since, Mode::NewestFirst] {
+        for mode in [None, Some(IncrementalMode::Since), Some(IncrementalMode::NewestFirst)] {
             let found = simulate(mode, World { page, ..world });
             println!(
                 "pages of {page}, {mode:?}: delay p50 {:.1} s, p99 {:.1} s of {} changes; {} whole passes, the longest {} s",

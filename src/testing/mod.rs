@@ -17,6 +17,8 @@ mod script;
 mod server;
 mod sqlite;
 
+use proptest::prelude::ProptestConfig;
+
 use crate::domain::Sequence;
 use crate::mirror::{MirrorSummary, StorageUse};
 
@@ -28,6 +30,18 @@ pub(crate) use self::rig::{HOUR, MINUTE, Rig, SECOND, configuration, configurati
 pub(crate) use self::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest};
 pub(crate) use self::server::{Server, State, revised};
 pub(crate) use self::sqlite::SqliteInTime;
+
+/// How many of so many cases are tried that take long: all where `THOROUGH` is set, as before a change lands,
+/// else a third.
+#[expect(clippy::disallowed_methods, reason = "it is for who runs the tests")]
+pub(crate) fn slow_cases(cases: u32) -> u32 {
+    if std::env::var_os("THOROUGH").is_some() { cases } else { cases / 3 }
+}
+
+/// A property of which so many cases are tried, as [`slow_cases`] says.
+pub(crate) fn slow_property(cases: u32) -> ProptestConfig {
+    ProptestConfig::with_cases(slow_cases(cases))
+}
 
 /// Checks that these pages are one trip over a list of so many items that nobody changed: from the
 /// top to the end, each page once, in order, without a gap, but for one more look at the end.

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::editor::Editor;
 use crate::support::oracle::{self, Fold};
-use crate::support::{Daemon, Kept, Setup, Sim, for_each, pause, repositories};
+use crate::support::{Daemon, Kept, Setup, Sim, for_each, pause, repositories, sampled};
 
 /// A failure names its seed, which repeats what is done, though not when.
 const SEEDS: [u64; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
@@ -24,7 +24,8 @@ const FAULTS: [&str; 10] =
 #[test]
 fn whatever_happens_the_mirror_is_exact_once_the_server_rests() {
     let told = Mutex::new(Vec::new());
-    for_each(&SEEDS, |seed| {
+    // No two of one kind.
+    for_each(&sampled(SEEDS, 5), |seed| {
         let mut world = World::new(*seed);
         for _ in 0..STEPS {
             world.step();
@@ -33,7 +34,7 @@ fn whatever_happens_the_mirror_is_exact_once_the_server_rests() {
         told.lock().unwrap().push(came);
     });
     println!("{}", told.into_inner().unwrap().join("\n"));
-    println!("{} steps in all", SEEDS.len() * STEPS);
+    println!("{STEPS} steps each");
 }
 
 #[test]

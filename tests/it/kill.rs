@@ -10,10 +10,13 @@ use serde_json::json;
 
 use crate::support::editor::Editor;
 use crate::support::oracle::{self, Fold};
-use crate::support::{Daemon, Ended, Kept, Sim, for_each, pause, repositories};
+use crate::support::{Daemon, Ended, Kept, Sim, for_each, is_thorough, pause, repositories};
 
-/// How often each of the servers below sees its daemon killed: two hundred times in all.
-const KILLS: usize = 50;
+/// How often each of the servers below sees its daemon killed.
+fn kills() -> usize {
+    if is_thorough() { 50 } else { 15 }
+}
+
 /// Few enough for a pass to take a fraction of a second, and many more than a page holds.
 const ITEMS: usize = 400;
 /// Half of the kills come within this time after the start.
@@ -29,7 +32,7 @@ struct Case {
 }
 
 #[test]
-fn two_hundred_kills_lose_nothing_and_invent_nothing() {
+fn kills_at_random_moments_lose_nothing_and_invent_nothing() {
     let cases = [
         (Order::Id, "page_size = 37\nin_flight = 1", "honest"),
         (Order::Id, "page_size = 23\nin_flight = 3", "not-found"),
@@ -56,7 +59,8 @@ fn kill_and_kill_again(case: &Case) -> String {
     setup.mirror += "\n[deletes]\nmax_fraction = 1.0";
     let mut editor = Editor::new(&sim, 1, case.order == Order::Shuffled);
     let (mut fold, mut lives) = (Fold::default(), Lives::default());
-    for _ in 0..KILLS {
+    let kills = kills();
+    for _ in 0..kills {
         let daemon = Daemon::run(&setup);
         let length = rng.usize(..LINES);
         let edit = |editor: &mut Editor, rng: &mut Rng| {
@@ -84,7 +88,7 @@ fn kill_and_kill_again(case: &Case) -> String {
             editor.vouch_for(&fold.deleted());
         }
     }
-    assert!(lives.resumed > KILLS / 5, "{lives:?}");
+    assert!(lives.resumed > kills / 8, "{lives:?}");
 
     let daemon = Daemon::run(&setup);
     oracle::wait_for_certified_pass(&daemon, 1);
@@ -96,7 +100,7 @@ fn kill_and_kill_again(case: &Case) -> String {
     // And all of it at once.
     Fold::default().check(&kept, &[1]);
     let (changes, deletions) = (fold.told.len(), fold.deleted().len());
-    format!("{KILLS} kills, {changes} changes, {deletions} of them deletions: {lives:?}")
+    format!("{kills} kills, {changes} changes, {deletions} of them deletions: {lives:?}")
 }
 
 /// What the log of one daemon after the other has told.

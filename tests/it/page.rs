@@ -69,7 +69,8 @@ fn progress(dom: &str, repository: u64) -> u64 {
 fn the_page_shows_the_repositories_and_keeps_up_with_them() {
     let directory = TempDir::new().unwrap();
     let listen = format!("127.0.0.1:{}", sim::free_port());
-    let sim = Sim::start(repositories(&[(1, 100_000), (2, 250)]));
+    // Who looks for it once it is gone must not find another in its place.
+    let (sim, _) = Sim::start_to_return(&repositories(&[(1, 100_000), (2, 250)]));
     let setup = Setup {
         paging: "page_size = 100\npage_interval = '200ms'\npass_interval = '1h'".to_owned(),
         repositories: vec![

@@ -6,6 +6,7 @@ use super::transfer;
 use crate::mirror::contract;
 use crate::mirror::sqlite::SqliteTransfer;
 use crate::mirror::sqlite::tests::Place;
+use crate::testing::slow_property;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -20,7 +21,7 @@ fn target(place: &Place) -> SqliteTransfer {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(slow_property(32))]
 
     #[test]
     fn what_was_moved_goes_on_as_if_nothing_had_happened(

@@ -15,7 +15,8 @@ use crate::mirror::{edit, ids};
 use crate::support::cluster::Cluster;
 use crate::support::editor::Editor;
 use crate::support::{
-    Daemon, Ended, Setup, Sim, eventually, for_each, oracle, pause, repositories,
+    Daemon, Ended, Setup, Sim, eventually, for_each, is_thorough, oracle, pause, repositories,
+    sampled,
 };
 
 /// Few enough for every message of a pass to be tried, and several pages.
@@ -23,7 +24,6 @@ const ITEMS: usize = 12;
 
 /// Of the messages one in so many is tried, and all where this is 1: another one each time.
 const STEP: &str = "EWMIRROR_KILL_STEP";
-const DEFAULT_STEP: u64 = 64;
 
 /// What is done at a message, and its name.
 type NamedAct = (&'static str, fn(u32) -> Act);
@@ -33,7 +33,8 @@ const KILLS: usize = 20;
 
 #[expect(clippy::disallowed_methods, reason = "a knob of this test alone")]
 fn step() -> u64 {
-    std::env::var(STEP).ok().and_then(|step| step.parse().ok()).unwrap_or(DEFAULT_STEP)
+    let default = if is_thorough() { 64 } else { 256 };
+    std::env::var(STEP).ok().and_then(|step| step.parse().ok()).unwrap_or(default)
 }
 
 fn server() -> Sim {
@@ -158,8 +159,8 @@ fn a_kill_at_any_message_of_a_page_that_changes_something_loses_nothing_and_inve
         let Some(mut rig) = Rig::start("kills within a page", 20) else { return };
         let [_, (_, writes)] = rig.undisturbed;
         assert!(writes >= 4, "a beginning, a page, deletions and an end");
-        for write in 1..=writes {
-            for message in [b'B', b'E', b'S'] {
+        for write in sampled(1..=writes, 2) {
+            for message in sampled([b'B', b'E', b'S'], 2) {
                 let ended_by_itself = rig.befall(1, Place::Write(write, message), *act);
                 let is_kill = act.0.starts_with("killed");
                 assert_eq!(ended_by_itself, !is_kill, "{} write {write}", act.0);

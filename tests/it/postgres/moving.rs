@@ -14,7 +14,9 @@ use super::cluster;
 use super::proxy::{Act, Place, Proxy};
 use crate::support::cluster::Cluster;
 use crate::support::daemon::{config_file, output};
-use crate::support::{Daemon, Event, Setup, Sim, ewmirror, pause, repositories};
+use crate::support::{
+    Daemon, Event, Setup, Sim, ewmirror, is_thorough, pause, repositories, skipped,
+};
 
 /// How often a move is killed until it is left alone.
 const KILLS: usize = 10;
@@ -342,7 +344,11 @@ fn memory_of_a_move(removal: &Removal, from: &str, to: &str) -> u64 {
 
 #[test]
 fn a_move_of_three_times_the_rows_takes_no_more_memory() {
-    let Some(cluster) = cluster("the memory of a move", &[]) else { return };
+    let check = "the memory of a move";
+    if !is_thorough() {
+        return skipped(check, "it takes a minute: THOROUGH has it measured");
+    }
+    let Some(cluster) = cluster(check, &[]) else { return };
     let [small, large] = [8000, 24_000].map(|items| {
         let sim = Sim::start(repositories(&[(1, items), (2, 1), (3, 1)]));
         let removal = Removal { sim, folder: TempDir::new().expect("a directory for the test") };

@@ -16,10 +16,9 @@ use super::proxy::Proxy;
 use super::{cluster, setup};
 use crate::support::cluster::Cluster;
 use crate::support::editor::Editor;
-use crate::support::{Daemon, Setup, Sim, eventually, is_so, pause, repositories};
+use crate::support::{Daemon, Setup, Sim, eventually, is_so, is_thorough, pause, repositories};
 
-/// How often something happens in each test; `EWMIRROR_ROUNDS` says otherwise.
-const ROUNDS: usize = 12;
+/// How often something happens in each test.
 const VARIABLE: &str = "EWMIRROR_ROUNDS";
 
 /// The longest time between two things that happen: longer than a lease lives at times.
@@ -148,7 +147,8 @@ impl Member {
 
 #[expect(clippy::disallowed_methods, reason = "a knob of this test alone")]
 fn rounds() -> usize {
-    std::env::var(VARIABLE).ok().and_then(|it| it.parse().ok()).unwrap_or(ROUNDS)
+    let default = if is_thorough() { 12 } else { 4 };
+    std::env::var(VARIABLE).ok().and_then(|it| it.parse().ok()).unwrap_or(default)
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];

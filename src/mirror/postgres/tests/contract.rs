@@ -10,6 +10,7 @@ use crate::domain::RepositoryId;
 use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent, Views};
 use crate::mirror::postgres::{PostgresFeedWriter, PostgresMirror};
 use crate::mirror::{FeedWriter, Lease, MirrorReader};
+use crate::testing::slow_property;
 
 impl ImplementationUnderTest for Place {
     type Mirror = PostgresMirror;
@@ -106,7 +107,7 @@ fn nobody_writes_a_model_without_the_lease() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(slow_property(24))]
 
     #[test]
     fn each_instant_is_what_was_recorded(churn in contract::any_churn()) {

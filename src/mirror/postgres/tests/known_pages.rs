@@ -16,6 +16,7 @@ use crate::mirror::{
     EndOfPass, KnowledgeUpdate, Lease, Mirror, MirrorError, MirrorErrorKind, PageOfItems,
     PassStatistics,
 };
+use crate::testing::slow_property;
 
 const REPOSITORY: RepositoryId = RepositoryId(1);
 
@@ -211,7 +212,7 @@ async fn all_is_as_in_the_model(place: &Place, events: Vec<Event>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(slow_property(24))]
 
     #[test]
     fn whatever_befalls_a_writer_the_copy_is_as_if_nothing_were_known(

@@ -12,6 +12,7 @@ use crate::mirror::sqlite::tests::Place as File;
 use crate::mirror::sqlite::tests::published::named_views as named_views_of_file;
 use crate::mirror::transfer::{TransferSource, TransferTarget, transfer};
 use crate::mirror::{Lease, MirrorErrorKind};
+use crate::testing::slow_property;
 
 /// Moves a mirror, in one runtime with all its connections.
 fn into_postgres(from: &File, to: &Place) {
@@ -37,7 +38,7 @@ fn into_file(from: &Place, to: &File) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(slow_property(6))]
 
     #[test]
     fn what_goes_there_and_back_is_what_it_was(
@@ -55,7 +56,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(slow_property(6))]
 
     #[test]
     fn feeds_go_along_as_they_were(

@@ -13,6 +13,7 @@ use crate::mirror::MirrorReader;
 use crate::mirror::contract::{self, ImplementationUnderTest, MirrorContent, ViewRow, Views};
 use crate::mirror::sqlite::SqliteMirror;
 use crate::mirror::sqlite::key::OwnedSqlItemId;
+use crate::testing::slow_property;
 
 impl ImplementationUnderTest for Place {
     type Mirror = SqliteMirror;
@@ -149,7 +150,7 @@ fn a_feed_notes_no_more_than_it_may() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(slow_property(64))]
 
     #[test]
     fn each_instant_is_what_was_recorded(churn in contract::any_churn()) {

@@ -20,6 +20,7 @@ use crate::mirror::{Interrupted, PassStatistics};
 use crate::pager::proof::checkpoint::{self, ListId};
 use crate::pager::proof::overlap::ItemDigest;
 use crate::pager::proof::window::Window;
+use crate::testing::slow_cases;
 
 /// What the adversary likes to do in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -369,7 +370,7 @@ fn whatever_the_adversary_moves_a_certified_pass_missed_nothing() {
 
 #[test]
 fn a_pass_killed_and_taken_up_again_is_as_good_as_any() {
-    let counts = search(0..4_000, |game| {
+    let counts = search(0..slow_cases(4_000).into(), |game| {
         steady_pages(game);
         game.kills = 15;
     });

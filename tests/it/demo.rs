@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use crate::documents;
 use crate::support::daemon::output;
-use crate::support::{Daemon, Event, STOP_WITHIN, ewmirror};
+use crate::support::{Daemon, Event, ewmirror, stop_within};
 
 /// The lines that a newcomer is to see.
 const LIFE: [&str; 5] =
@@ -52,7 +52,7 @@ fn ctrl_c_ends_the_demo_in_order_with_a_summary() {
     demo.wait_for(says("page read"));
     let (ended, took) = demo.stop_with("INT");
     assert_eq!(ended.status.code(), Some(0));
-    assert!(took < STOP_WITHIN, "{took:?}");
+    assert!(took < stop_within(), "{took:?}");
     // Its own faults may hit the logout.
     assert!(ended.events.iter().any(|it| says("signed out")(it) || says("sign-out failed")(it)));
     assert!(String::from_utf8(ended.stdout).unwrap().contains("passes"));

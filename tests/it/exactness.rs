@@ -24,7 +24,7 @@ const FAULTS: [&str; 10] =
 #[test]
 fn whatever_happens_the_mirror_is_exact_once_the_server_rests() {
     let told = Mutex::new(Vec::new());
-    // No two of one kind.
+    // Else one for each order of the list.
     for_each(&sampled(SEEDS, 5), |seed| {
         let mut world = World::new(*seed);
         for _ in 0..STEPS {

@@ -6,7 +6,7 @@ use ewmirror::simulator::Options;
 use serde_json::Value;
 
 use crate::support::servers::Wiretap;
-use crate::support::{Daemon, Event, STOP_WITHIN, Setup, Sim, for_each, repositories};
+use crate::support::{Daemon, Event, Setup, Sim, for_each, repositories, stop_within};
 
 /// What every line begins with.
 const HEAD: [&str; 3] = ["timestamp", "level", "message"];
@@ -253,7 +253,7 @@ fn a_log_that_nobody_reads_any_more_stops_nothing() {
     sim.wait_until(|counts| counts.logins == 2);
     let (ended, took) = daemon.stop_with("TERM");
     assert_eq!(ended.status.code(), Some(0));
-    assert!(took < STOP_WITHIN, "{took:?}");
+    assert!(took < stop_within(), "{took:?}");
     assert_eq!(sim.counts().logouts, 1);
 }
 

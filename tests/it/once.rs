@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ewmirror::simulator::Options;
 
 use crate::support::servers::Deaf;
-use crate::support::{DEADLINE, Daemon, STOP_WITHIN, Setup, Sim, for_each, repositories, sim};
+use crate::support::{DEADLINE, Daemon, Setup, Sim, for_each, repositories, sim, stop_within};
 
 #[test]
 fn once_makes_one_pass_over_each_repository_and_signs_out() {
@@ -91,7 +91,7 @@ fn once_told_to_stop_ends_in_order_and_has_failed() {
     daemon.wait_for(|it| it.is("page read"));
     let (ended, took) = daemon.stop_with("TERM");
     assert_eq!(ended.status.code(), Some(1));
-    assert!(took < STOP_WITHIN, "{took:?}");
+    assert!(took < stop_within(), "{took:?}");
     let last = &ended.events.last().unwrap().line;
     assert!(last.contains("told to stop"), "{last}");
     assert_eq!(sim.counts().logouts, 1);

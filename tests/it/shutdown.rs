@@ -5,7 +5,7 @@ use std::time::Duration;
 use ewmirror::simulator::Options;
 
 use crate::support::servers::Deaf;
-use crate::support::{Daemon, STOP_WITHIN, Setup, Sim, for_each, repositories, sim};
+use crate::support::{Daemon, Setup, Sim, for_each, repositories, sim, stop_within};
 
 /// The signals that end the daemon in order.
 const SIGNALS: [(&str, &str); 2] = [("TERM", "SIGTERM"), ("INT", "SIGINT")];
@@ -18,7 +18,7 @@ fn a_signal_while_idle_ends_at_once_with_a_logout() {
         daemon.wait_for_pass(1, 1);
         let (ended, took) = daemon.stop_with(signal);
         assert_eq!(ended.status.code(), Some(0));
-        assert!(took < STOP_WITHIN, "{took:?}");
+        assert!(took < stop_within(), "{took:?}");
         assert_eq!(ended.all("stopping")[0].text("signal"), *name);
         let last: Vec<_> = ended.events.iter().rev().take(3).map(|it| it.text("message")).collect();
         assert_eq!(last, ["stopped", "signed out", "stopping"]);
@@ -38,7 +38,7 @@ fn a_signal_in_the_middle_of_a_page_lets_it_come_home() {
         daemon.wait_for(|it| it.is("page read"));
         let (ended, took) = daemon.stop_with(signal);
         assert_eq!(ended.status.code(), Some(0));
-        assert!(took < STOP_WITHIN, "{took:?}");
+        assert!(took < stop_within(), "{took:?}");
         assert!(ended.all("task late").is_empty());
         assert!(ended.all("pass complete").is_empty());
         // What was asked for was read, and nothing more was asked for.
@@ -62,7 +62,7 @@ fn a_signal_during_a_wait_for_another_try_ends_it_at_once() {
         daemon.wait_for(|it| it.is("request failed") && it.number("attempt") == *attempt);
         let (ended, took) = daemon.stop_with("TERM");
         assert_eq!(ended.status.code(), Some(0));
-        assert!(took < STOP_WITHIN, "{url}: {took:?}");
+        assert!(took < stop_within(), "{url}: {took:?}");
     });
 }
 
@@ -74,7 +74,7 @@ fn a_signal_during_a_long_wait_that_the_server_asked_for_ends_it_at_once() {
     daemon.wait_for(|it| it.is("request failed"));
     let (ended, took) = daemon.stop_with("TERM");
     assert_eq!(ended.status.code(), Some(0));
-    assert!(took < STOP_WITHIN, "{took:?}");
+    assert!(took < stop_within(), "{took:?}");
     assert_eq!(sim.counts().logouts, 1);
 }
 
@@ -100,7 +100,7 @@ fn a_server_that_hangs_holds_up_the_end_for_less_than_five_seconds() {
         }
         let (ended, took) = daemon.stop_with("TERM");
         assert_eq!(ended.status.code(), Some(0), "{hanging:?}");
-        assert!(took < STOP_WITHIN, "{hanging:?}: {took:?}");
+        assert!(took < stop_within(), "{hanging:?}: {took:?}");
         assert_eq!(ended.events.last().unwrap().text("message"), "stopped");
         let late = ended.all("task late");
         assert_eq!(late.len(), usize::from(hanging[0] == "search"), "{hanging:?}");
@@ -118,7 +118,7 @@ fn a_server_that_accepts_and_never_answers_holds_up_nothing() {
     let _connection = deaf.wait_for_client();
     let (ended, took) = daemon.stop_with("TERM");
     assert_eq!(ended.status.code(), Some(0));
-    assert!(took < STOP_WITHIN, "{took:?}");
+    assert!(took < stop_within(), "{took:?}");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_second_signal_ends_at_once_while_the_first_waits() {
         daemon.wait_for(|it| it.is("stopping"));
         let (ended, took) = daemon.stop_with(second);
         assert!(!ended.status.success(), "{}", ended.status);
-        assert!(took < STOP_WITHIN, "{took:?}");
+        assert!(took < stop_within(), "{took:?}");
         assert!(ended.all("stopped").is_empty());
     });
 }

@@ -1,5 +1,5 @@
 //! The daemon killed, its writes failed and the power cut at every call that it makes on its
-//! database: opening, pages, the end of a pass, checkpointing the WAL, closing.
+//! database: opening, pages, the end of a pass, checkpointing the WAL, closing; at a sample of them but in the gate.
 //!
 //! strace records one run of `once` with all that it writes. Then the same run is killed, or fails,
 //! at each call that strace can aim at; and from the record is rebuilt what a write cut short or a
@@ -25,7 +25,9 @@ use self::judge::judge;
 use self::strace::{Act, Call};
 use crate::mirror::{edit, ids};
 use crate::support::oracle::Fold;
-use crate::support::{Daemon, Kept, Setup, Sim, for_each, repositories, sampled, skipped};
+use crate::support::{
+    Daemon, Kept, Setup, Sim, for_each, is_thorough, repositories, sampled, skipped,
+};
 
 /// Few enough for every call of a pass to be tried, and several pages.
 const ITEMS: usize = 12;
@@ -201,7 +203,9 @@ fn a_kill_at_any_call_on_the_database_loses_nothing_and_invents_nothing() {
         });
         let survived = survived.into_inner();
         println!("{}: {} kills, {survived} too late", scene.name, aims.len());
-        assert!(survived <= aims.len() / 5, "{survived} of {} were too late", aims.len());
+        // Of few a single one is many.
+        let too_many = if is_thorough() { aims.len() / 10 } else { 1 + aims.len() / 5 };
+        assert!(survived < too_many, "{survived} of {} were too late", aims.len());
     }
 }
 

@@ -7,7 +7,7 @@ use ewmirror::simulator::Options;
 
 use crate::support::machine::Disk;
 use crate::support::oracle::{self, Fold};
-use crate::support::{Daemon, Event, Kept, STOP_WITHIN, Sim, repositories};
+use crate::support::{Daemon, Event, Kept, Sim, repositories, stop_within};
 
 const MIB: usize = 1 << 20;
 
@@ -154,7 +154,7 @@ fn a_file_system_that_turns_read_only_is_told_of_and_the_next_start_goes_on() {
     let failed = mirror_failed(&daemon, mark);
     assert!(failed.text("remedy").contains("can be written"), "{}", failed.line);
     let (ended, took) = daemon.stop_with("TERM");
-    assert!(ended.status.success() && took < STOP_WITHIN, "{} after {took:?}", ended.status);
+    assert!(ended.status.success() && took < stop_within(), "{} after {took:?}", ended.status);
 
     drop(disk);
     let Some(disk) = mount() else { return };

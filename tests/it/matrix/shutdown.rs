@@ -12,7 +12,7 @@ use super::table::{Item, Kind, Logout, Search};
 use super::{Call, Serve, run};
 use crate::mirror::{edit, ids, next_pass};
 use crate::support::oracle::{self, Fold};
-use crate::support::{Daemon, Ended, Kept, STOP_WITHIN, Setup, Sim};
+use crate::support::{Daemon, Ended, Kept, Setup, Sim, stop_within};
 
 /// A server and a mirror that outlive the daemons.
 struct Place {
@@ -53,7 +53,7 @@ impl Place {
         let ended = daemon.finish();
         let took = begun.elapsed();
         assert!(ended.status.success(), "{}: {}", kind.name, ended.status);
-        assert!(took < STOP_WITHIN, "{}: {took:?}", kind.name);
+        assert!(took < stop_within(), "{}: {took:?}", kind.name);
         let last: Vec<_> = ended.events.iter().rev().take(2).map(|it| it.text("message")).collect();
         assert_eq!(last, ["stopped", "signed out"], "{}", kind.name);
         assert!(ended.all("task late").is_empty(), "{}", kind.name);

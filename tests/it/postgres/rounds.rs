@@ -18,7 +18,7 @@ use crate::support::cluster::Cluster;
 use crate::support::editor::Editor;
 use crate::support::{Daemon, Setup, Sim, eventually, is_so, is_thorough, pause, repositories};
 
-/// How often something happens in each test.
+/// Says how often something happens in each test.
 const VARIABLE: &str = "EWMIRROR_ROUNDS";
 
 /// The longest time between two things that happen: longer than a lease lives at times.

@@ -33,9 +33,11 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// How often something is looked at that tells nobody by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What a stop may take, whatever the server does: the five seconds after which the daemon waits for nothing any more,
-/// and ten for a machine that is busy with other things. No request that hangs ends as soon.
-pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(15);
+/// What a stop may take, whatever the server does. Where more tests run at once than there are processors, as they do
+/// but in the gate, ten seconds more.
+pub(crate) fn stop_within() -> Duration {
+    Duration::from_secs(if is_thorough() { 5 } else { 15 })
+}
 
 /// Runs a check for several cases at once: most of their time is waiting.
 pub(crate) fn for_each<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {

@@ -34,8 +34,9 @@ fn a_signal_in_the_middle_of_a_page_lets_it_come_home() {
         let mut setup = Setup::new(sim.url());
         setup.paging += "\nin_flight = 4";
         let daemon = Daemon::run(&setup);
-        // The second page is asked for, and not there yet.
         daemon.wait_for(|it| it.is("page read"));
+        // The second page is asked for, and not there yet.
+        sim.wait_until(|counts| counts.searches >= 2);
         let (ended, took) = daemon.stop_with(signal);
         assert_eq!(ended.status.code(), Some(0));
         assert!(took < stop_within(), "{took:?}");

@@ -31,11 +31,15 @@ pub(crate) use self::script::{Asked, Call, ItemCall, Logged, Outcome, StaleRest}
 pub(crate) use self::server::{Server, State, revised};
 pub(crate) use self::sqlite::SqliteInTime;
 
-/// How many of so many cases are tried that take long: all where `THOROUGH` is set, as before a change lands,
-/// else a third.
+/// Whether nothing is left to samples, however long it takes: where `THOROUGH` is set, as before a change lands.
 #[expect(clippy::disallowed_methods, reason = "it is for who runs the tests")]
+pub(crate) fn is_thorough() -> bool {
+    std::env::var_os("THOROUGH").is_some()
+}
+
+/// How many of so many cases are tried that take long: all where [`is_thorough`], else an eighth.
 pub(crate) fn slow_cases(cases: u32) -> u32 {
-    if std::env::var_os("THOROUGH").is_some() { cases } else { cases / 3 }
+    if is_thorough() { cases } else { cases.div_ceil(8) }
 }
 
 /// A property of which so many cases are tried, as [`slow_cases`] says.

@@ -112,8 +112,10 @@ fn changes_come_at_once_while_a_whole_pass_takes_minutes() {
         let sim = Sim::start(options);
         let (kept, setup) = first_pass(&sim, incremental);
         let daemon = Daemon::run(&setup);
-        // The first of them has made its mark, or read the top.
+        // The first of them has made its mark, or read the top. So has the whole pass, which would else come
+        // before them where the list begins with what changed last.
         daemon.wait_for(|it| it.is_of(COMPLETE, 1));
+        daemon.wait_for(|it| it.is_of("page read", 1));
         let ids = ids(&sim);
         for round in 0..3 {
             let from = daemon.mark();

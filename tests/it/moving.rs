@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::mirror::{edit, ids, next_pass};
 use crate::support::daemon::output;
-use crate::support::{Daemon, Kept, Setup, Sim, ewmirror, pause, postgres, repositories};
+use crate::support::{Daemon, Kept, Setup, Sim, ewmirror, pause, postgres, repositories, sampled};
 
 /// How often a move is killed until it is left alone.
 const KILLS: usize = 12;
@@ -198,7 +198,7 @@ fn a_mirror_goes_to_postgresql_and_back_whatever_is_killed() {
             command.arg(&config).args(["move", "--to", to]);
             command
         };
-        for _ in 0..KILLS {
+        for _ in sampled(0..KILLS, 3) {
             let mut command = command();
             let command = command.stdout(Stdio::null()).stderr(Stdio::null());
             let mut running = command.spawn().expect("it starts");

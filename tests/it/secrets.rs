@@ -6,7 +6,7 @@
 //! root and to the daemon's own user where one is given in the environment; the units give it as a
 //! credential. That there is no core file is a matter of the units too, and looked at here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
@@ -43,10 +43,15 @@ const OF_FEEDS: [&str; 7] = [
     "Plover-Chicory",
 ];
 
+/// The first two bytes of these, as a number.
+fn two(bytes: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
+}
+
 /// All that must not be seen, and where it was looked for.
 struct Search {
-    /// By their beginnings, so that one walk over a text is enough.
-    needles: HashMap<[u8; 4], Vec<Vec<u8>>>,
+    /// By their first two bytes, so that one walk over a text is enough, and soon done.
+    needles: Vec<Vec<Vec<u8>>>,
     looked_at: BTreeSet<String>,
 }
 
@@ -63,22 +68,21 @@ impl Search {
             let hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
             needles.extend([hex.to_uppercase().into(), hex.into()]);
         }
-        let mut search = Self { needles: HashMap::new(), looked_at: BTreeSet::new() };
+        let mut search = Self { needles: vec![Vec::new(); 1 << 16], looked_at: BTreeSet::new() };
         for needle in needles {
-            let beginning = *needle.first_chunk().expect("secrets are longer");
-            search.needles.entry(beginning).or_default().push(needle);
+            search.needles[two(&needle)].push(needle);
         }
         search
     }
 
     fn look(&mut self, place: &str, bytes: &[u8]) {
         self.looked_at.insert(place.to_owned());
-        for (at, beginning) in bytes.windows(4).enumerate() {
-            let Some(needles) = self.needles.get(beginning) else { continue };
-            for needle in needles {
+        for (at, beginning) in bytes.windows(2).enumerate() {
+            let mut of_these = self.needles[two(beginning)].iter();
+            if let Some(found) = of_these.find(|needle| bytes[at..].starts_with(needle)) {
                 let around = &bytes[at.saturating_sub(200)..bytes.len().min(at + 200)];
-                let [needle_text, around] = [needle, around].map(String::from_utf8_lossy);
-                assert!(!bytes[at..].starts_with(needle), "{place} holds {needle_text}: {around}");
+                let [found, around] = [found, around].map(String::from_utf8_lossy);
+                panic!("{place} holds {found}: {around}");
             }
         }
     }

@@ -11,7 +11,8 @@ async fn sessions_that_somebody_ends_again_and_again_are_told_and_made_ever_more
         let theirs = asked.call == Call::Search && asked.number.is_multiple_of(2);
         theirs.then_some(Outcome::EndSessions)
     });
-    let mut rig = Rig::new(server, hasty(&[1])).start();
+    let paging = "page_size = 30\npage_interval = '100ms'\npass_interval = '0s'";
+    let mut rig = Rig::new(server, configuration(&[1], paging)).start();
     rig.run_for(20 * MINUTE).await;
     assert!((8..=16).contains(&rig.logins()), "{} logins in 20 minutes", rig.logins());
     let told = rig.events.named("sessions cut short");

@@ -37,7 +37,7 @@ const AT_ONCE: usize = 6;
 const LOSSES: u64 = 3;
 
 /// One of so many calls is tried where not all are: an odd number, since many come in pairs, a head and a page.
-const ONE_OF: usize = 5;
+const ONE_OF: usize = 8;
 
 /// One run of `once`, from the same beginning each time.
 struct Scene {

@@ -98,7 +98,7 @@ fn never(kind: &Kind, call: Call, stage: Stage) -> Option<&'static str> {
 }
 
 /// One of so many cells is gone through where not all are.
-const ONE_OF: usize = 3;
+const ONE_OF: usize = 5;
 
 /// A kind and a stage each, all of one call.
 type Cells = Vec<(&'static Kind, Stage)>;

@@ -15,7 +15,7 @@ use super::proxy::{Act, Place, Proxy};
 use crate::support::cluster::Cluster;
 use crate::support::daemon::{config_file, output};
 use crate::support::{
-    Daemon, Event, Setup, Sim, ewmirror, is_thorough, pause, repositories, skipped,
+    Daemon, Event, Setup, Sim, ewmirror, is_thorough, pause, repositories, sampled, skipped,
 };
 
 /// How often a move is killed until it is left alone.
@@ -143,7 +143,7 @@ impl Removal {
 
     /// Kills moves at any instant, and lets the last one be.
     fn move_whatever_is_killed(&self, from: &str, to: &str, rng: &mut Rng) {
-        for _ in 0..KILLS {
+        for _ in sampled(0..KILLS, 3) {
             let mut command = ewmirror(["--config"]);
             command.arg(self.config(from)).args(["move", "--to", to]);
             let command = command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -294,7 +294,8 @@ fn a_move_goes_on_by_itself_where_its_connection_breaks() {
     assert!(removal.move_to(&from, &to).status.success());
     let messages = proxy.messages() - begun;
     let mut went_on = 0;
-    for (tenths, act) in BREAKS {
+    let breaks = sampled(BREAKS, 2);
+    for &(tenths, act) in &breaks {
         let mut at = messages * tenths / 10;
         let moved = loop {
             cluster.sql("DROP SCHEMA ewmirror CASCADE").unwrap();
@@ -321,7 +322,7 @@ fn a_move_goes_on_by_itself_where_its_connection_breaks() {
         }
         assert_eq!(removal.printed(&cluster.url()), printed, "{tenths}");
     }
-    assert!(went_on >= 3, "it went on {went_on} times of {}", BREAKS.len());
+    assert!(went_on * 2 > breaks.len(), "it went on {went_on} times of {}", breaks.len());
 }
 
 /// The most memory that a move has had, in bytes.

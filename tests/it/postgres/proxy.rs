@@ -131,6 +131,11 @@ impl Proxy {
         });
     }
 
+    /// Does it no more, where that message has not come.
+    pub(super) fn forget(&self) {
+        self.change(|state| state.at = None);
+    }
+
     /// How many statements the daemon has sent that write.
     pub(super) fn writes(&self) -> u64 {
         self.state().writes

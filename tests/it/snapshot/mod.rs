@@ -285,10 +285,10 @@ fn it_is_one_instant(kept: &Kept) {
 /// A server whose items change all the time.
 fn restless() -> Sim {
     Sim::start(Options {
-        update_rate: 300.0,
+        update_rate: 150.0,
         insert_rate: 20.0,
         delete_rate: 20.0,
-        ..repositories(&[(1, 2000), (2, 1000)])
+        ..repositories(&[(1, 1000), (2, 500)])
     })
 }
 

@@ -12,6 +12,7 @@ use crate::mirror::postgres::{
     PostgresAddress, PostgresFeedWriter, PostgresPool, PostgresReading, schema,
 };
 use crate::mirror::{FeedWriter, Feeds, Leases, MirrorFuture};
+use crate::testing::slow_property;
 
 /// A database that daemons share.
 struct SharedDatabase {
@@ -83,7 +84,7 @@ async fn leases_have_one_owner_at_a_time() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(slow_property(24))]
 
     #[test]
     fn no_steps_give_a_lease_to_two(steps in contract::any_lease_steps()) {

@@ -2,7 +2,7 @@
 //! searches for what changed lie, and however often the daemon is stopped or killed, the next certified pass
 //! has found all that was there when it began.
 //!
-//! The trials are the same at each run. `EWMIRROR_NO_LOSS_TRIALS=5000 cargo test --release --lib no_loss` makes
+//! The trials are the same at each run, an eighth of those with `THOROUGH`. `EWMIRROR_NO_LOSS_TRIALS=5000 cargo test --release --lib no_loss` makes
 //! as many others.
 
 mod judge;
@@ -17,11 +17,12 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestR
 use self::trial::{Setting, Step, Trial, locked, paused};
 use self::world::{Answering, Change, Fate, Happening, Lane, Place, Stamp};
 use crate::config::IncrementalMode;
+use crate::testing::slow_cases;
 
 /// A moment that has come.
 const AT_ONCE: Place = Place(Lane::Whole, 0);
 
-/// How many trials of each property the suite makes.
+/// How many trials of each property the suite makes, if all are made.
 const TRIALS: u32 = 80;
 
 /// At most so many tries are made to find a shorter trial that fails, too.
@@ -40,7 +41,7 @@ fn check<S: Strategy>(trials: S, check: impl Fn(S::Value) -> TestCaseResult) {
         TestRunner::new(config(cases.parse().unwrap()))
     } else {
         let same = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-        TestRunner::new_with_rng(config(TRIALS), same)
+        TestRunner::new_with_rng(config(slow_cases(TRIALS)), same)
     };
     runner.run(&trials, check).unwrap_or_else(|fault| panic!("{fault}"));
 }

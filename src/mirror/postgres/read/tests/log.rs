@@ -8,6 +8,7 @@ use super::{HandmadeMirror, ONE};
 use crate::domain::{Change, ItemId, RepositoryId, Sequence};
 use crate::mirror::contracts::{ChangeLog, Items, ItemsSnapshot};
 use crate::mirror::{ItemHistory, MirrorErrorKind};
+use crate::testing::slow_property;
 
 /// Something that is done to a mirror.
 #[derive(Clone, Debug)]
@@ -122,7 +123,7 @@ async fn compare(mirror: &HandmadeMirror) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(slow_property(12))]
 
     #[test]
     fn the_log_reads_the_same_in_however_many_parts(

@@ -356,7 +356,7 @@ fn steady_pages(game: &mut Game) {
 
 #[test]
 fn whatever_the_adversary_moves_a_certified_pass_missed_nothing() {
-    let counts = search(0..8_000, steady_pages);
+    let counts = search(0..slow_cases(8_000).into(), steady_pages);
     counts.assert_faultless();
     // The adversary moves whole windows at once, and more pages are tiny than in any repository.
     assert!(counts.moved_certified * 100 >= counts.moved * 60, "vacuous: {counts:?}");

@@ -90,7 +90,11 @@ fn a_database_that_is_restarted_is_waited_for() {
         let daemon = under_way(&setup(&sim, &[cluster.port()], "a"));
         let mark = daemon.mark();
         cluster.stop(signal);
-        told(&daemon, mark, &["refused", "terminating", "closed", "starting", "shutting", "shut"]);
+        told(
+            &daemon,
+            mark,
+            &["refused", "reset", "terminating", "closed", "starting", "shutting", "shut"],
+        );
         cluster.resume();
         goes_on(daemon, &cluster, &sim, &what);
     }

@@ -290,8 +290,11 @@ fn settings_that_let_every_request_fail_can_be_corrected() {
         let sim = Sim::start(repositories(&[(1, 900)]));
         let mut setup = Setup::new(sim.url());
         setup.server = "max_response_size = '1MiB'".to_owned();
-        // A pass that has given up before it hears of them is followed by one that has them.
-        setup.paging = setup.paging.replace("'1h'", "'1s'");
+        if *words == "large" {
+            // The top of the list can be read: a pass that has given up before it hears of the right settings is
+            // followed by one that has them. The others have to come in the pass that waits.
+            setup.paging = setup.paging.replace("'1h'", "'1s'");
+        }
         setup.repositories = vec![(*wrong).to_owned()];
         let daemon = Daemon::run(&setup);
         let failed = daemon.wait_for(|it| it.is("request failed") && it.number("attempt") == 3);

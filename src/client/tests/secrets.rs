@@ -3,6 +3,7 @@
 use super::server::{Server, ServerStep, answer, head, json};
 use super::*;
 use crate::client::redact::Redactor;
+use crate::testing::is_thorough;
 
 /// Answers that throw every secret of the request back, in every way to fail.
 fn hostile_answers() -> Vec<Vec<ServerStep>> {
@@ -224,8 +225,9 @@ fn a_line_that_may_hold_a_secret_in_another_way_is_not_shown() {
 #[test]
 fn a_redacted_text_is_cut_but_no_secret_is_cut_in_half() {
     let redactor = Redactor::new([SESSION_TOKEN]);
-    for before in 150..260 {
-        let text = format!("{}{SESSION_TOKEN}{}", "ä".repeat(before), "z".repeat(9_999));
+    for before in (150..260).step_by(if is_thorough() { 1 } else { 7 }) {
+        // Longer than what is looked at.
+        let text = format!("{}{SESSION_TOKEN}{}", "ä".repeat(before), "z".repeat(99_999));
         let shown = redactor.beginning(text.as_bytes()).unwrap();
         assert!(!shown.contains('M'), "{shown}");
         assert!(shown.chars().count() <= 200 + 3 + 3, "{}", shown.chars().count());

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tempfile::TempDir;
 
 use crate::mirror::{edit, ids, next_pass};
-use crate::support::{Daemon, Kept, Setup, Sim, repositories};
+use crate::support::{Daemon, Kept, Setup, Sim, is_thorough, repositories};
 
 /// What an item says: each member that is not null, as a text.
 type Members = BTreeMap<String, String>;
@@ -284,11 +284,12 @@ fn it_is_one_instant(kept: &Kept) {
 
 /// A server whose items change all the time.
 fn restless() -> Sim {
+    let fewer = if is_thorough() { 1_usize } else { 2 };
     Sim::start(Options {
-        update_rate: 150.0,
+        update_rate: 300.0 / fewer as f64,
         insert_rate: 20.0,
         delete_rate: 20.0,
-        ..repositories(&[(1, 1000), (2, 500)])
+        ..repositories(&[(1, 2000 / fewer), (2, 1000 / fewer)])
     })
 }
 

@@ -53,8 +53,8 @@ impl Cluster {
     pub(crate) fn start(within: &Path, settings: &[&str]) -> Option<Self> {
         let mut cluster = Self::new(within, settings)?;
         let data = cluster.folder.path().join("data");
-        let copied = Command::new("cp").arg("-a").arg(blank()).arg(&data).status().ok()?;
-        assert!(copied.success(), "the files of a new cluster can be copied");
+        let copied = Command::new("cp").arg("-a").arg(blank()).arg(&data).status();
+        assert!(copied.is_ok_and(|it| it.success()), "the files of a new cluster can be copied");
         cluster.resume();
         Some(cluster)
     }

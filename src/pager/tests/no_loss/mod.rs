@@ -2,8 +2,8 @@
 //! searches for what changed lie, and however often the daemon is stopped or killed, the next certified pass
 //! has found all that was there when it began.
 //!
-//! The trials are the same at each run, an eighth of those with `THOROUGH`. `EWMIRROR_NO_LOSS_TRIALS=5000 cargo test --release --lib no_loss` makes
-//! as many others.
+//! The trials are the same at each run, an eighth of those with `THOROUGH`.
+//! `EWMIRROR_NO_LOSS_TRIALS=5000 cargo test --release --lib no_loss` makes as many others.
 
 mod judge;
 mod trial;

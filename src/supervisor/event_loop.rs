@@ -56,7 +56,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
             tokio::select! {
                 Some(signal) = self.given.signals.recv() => match signal {
                     Signal::Terminate | Signal::Interrupt => {
-                        event::stopping(signal.name());
+                        self.begin_stop(signal.name());
                         return ExitReason::Asked;
                     }
                     Signal::Reload => {
@@ -109,7 +109,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                 _ = status.tick(), if self.given.notifier.is_heard() => self.report_status(),
                 _ = sums.tick(), if self.given.progress.is_of_many() => self.tell_sums(),
                 () = at(deadline) => {
-                    event::stopping("time is up");
+                    self.begin_stop("time is up");
                     return ExitReason::Asked;
                 }
                 Ok(()) = self.sign_in.changed() => {
@@ -120,7 +120,7 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
                     }
                 }
                 Ok(lost) = lost.wait_for(Option::is_some) => {
-                    event::stopping("the mirror is lost");
+                    self.begin_stop("the mirror is lost");
                     return ExitReason::MirrorLost(lost.clone().unwrap_or_default());
                 }
                 () = at(out_of_patience) => {

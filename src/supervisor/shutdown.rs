@@ -71,11 +71,17 @@ impl<A: Api, M: Mirror> Supervisor<A, M> {
         GiveUpReason::Unanswered { since: self.given.progress.since_page(), what: what.join("; ") }
     }
 
+    /// Has every task stop, and tells why. In this order: once it is told, no more requests are sent.
+    pub(super) fn begin_stop(&self, why: &str) {
+        self.cancellation.cancel();
+        event::stopping(why);
+    }
+
     /// Stops every task, and logs out.
     pub(super) async fn stop(mut self) {
+        self.cancellation.cancel();
         self.given.notifier.stopping();
         self.given.notifier.status("stopping");
-        self.cancellation.cancel();
         let all_ended = async { while self.tasks.next_end().await.is_some() {} };
         if timeout(PAGERS_WITHIN, all_ended).await.is_err() {
             for name in self.tasks.running() {

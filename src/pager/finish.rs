@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::current_pass::CurrentPass;
 use super::proof::deletes;
-use super::proof::pass::PassVerdict;
+use super::proof::pass::{PassVerdict, UncertifiedReason};
 use super::reconcile::{News, PROBES, Reconciled, Reconciliation};
 use super::report;
 use super::request::access::ask_access;
@@ -41,6 +41,8 @@ const MOST_NAMED: usize = 20;
 pub(super) struct Unresolved {
     /// Whether deletions are held back, which the operator may approve during the pause.
     pub(super) holds: bool,
+    /// Whether the last pass ended at a window that cannot be read, as other settings may let it be.
+    pub(super) cut_short: bool,
     /// Suspects that the server had at the end of the last certified pass.
     still_there: IdSet,
     /// In how many certified passes in a row there were such suspects.
@@ -101,6 +103,7 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         } else {
             unresolved.still_there = reconciled.still_there;
         }
+        unresolved.cut_short = matches!(reason, Some(UncertifiedReason::WindowUnreadable { .. }));
         // Once any deletion is approved, there is nothing to wait for but the next certified pass.
         unresolved.holds = reconciled.held.as_ref().is_some_and(|held| held.approved.is_empty());
         // What an incremental pass has seen since it was judged.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch::error::RecvError;
 use tokio::time::{Instant, sleep};
 
+use super::finish::Unresolved;
 use super::rate::pace::passed;
 use super::retrying_mirror::RetryingMirror;
 use super::task::Pager;
@@ -24,12 +25,13 @@ enum PauseEvent {
     AskForApproval,
 }
 
-/// Waits until the next pass is due; `holds` says whether deletions are held back, which the
-/// operator may approve meanwhile.
+/// Waits until the next pass is due: after the rest, when the operator asks for it or approves deletions
+/// that are held back, or with other settings where the last pass was cut short, so that who corrects what
+/// it failed for need not ask as well.
 pub(super) async fn pause<A, M: Mirror>(
     pager: &mut Pager<A, M>,
     mirror: &RetryingMirror<M>,
-    holds: bool,
+    unresolved: &Unresolved,
 ) -> Result<(), Stopped> {
     let begun = Instant::now();
     let part = first_rest(pager);
@@ -43,12 +45,17 @@ pub(super) async fn pause<A, M: Mirror>(
                 woken = wakes.changed() => PauseEvent::Wake(woken),
                 changed = settings.changed() => PauseEvent::Settings(changed),
                 () = passed(begun, pass_interval) => PauseEvent::Over,
-                () = sleep(ASK_FOR_APPROVAL), if holds => PauseEvent::AskForApproval,
+                () = sleep(ASK_FOR_APPROVAL), if unresolved.holds => PauseEvent::AskForApproval,
             }
         };
         match context.run(Until::Within(left), event).await? {
             PauseEvent::Wake(woken) => return woken.map_err(|_| Stopped),
-            PauseEvent::Settings(changed) => changed.map_err(|_| Stopped)?,
+            PauseEvent::Settings(changed) => {
+                changed.map_err(|_| Stopped)?;
+                if unresolved.cut_short {
+                    return Ok(());
+                }
+            }
             PauseEvent::Over => return Ok(()),
             PauseEvent::AskForApproval => {
                 if mirror.any_approved(context).await? {

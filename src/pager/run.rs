@@ -134,8 +134,7 @@ impl<A: Api, M: Mirror> Run<A, M> {
                         break;
                     }
                     self.pager.now(Activity::Idle);
-                    let holds = self.unresolved.holds;
-                    if pause(&mut self.pager, &self.mirror, holds).await.is_err() {
+                    if pause(&mut self.pager, &self.mirror, &self.unresolved).await.is_err() {
                         break;
                     }
                 }

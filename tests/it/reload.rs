@@ -290,11 +290,6 @@ fn settings_that_let_every_request_fail_can_be_corrected() {
         let sim = Sim::start(repositories(&[(1, 900)]));
         let mut setup = Setup::new(sim.url());
         setup.server = "max_response_size = '1MiB'".to_owned();
-        if *words == "large" {
-            // The top of the list can be read: a pass that has given up before it hears of the right settings is
-            // followed by one that has them. The others have to come in the pass that waits.
-            setup.paging = setup.paging.replace("'1h'", "'1s'");
-        }
         setup.repositories = vec![(*wrong).to_owned()];
         let daemon = Daemon::run(&setup);
         let failed = daemon.wait_for(|it| it.is("request failed") && it.number("attempt") == 3);
@@ -306,6 +301,22 @@ fn settings_that_let_every_request_fail_can_be_corrected() {
         assert_eq!(pass.number("items"), 900);
         daemon.stop();
     });
+}
+
+#[test]
+fn settings_that_cut_a_pass_short_are_followed_by_the_next_as_soon_as_they_are_corrected() {
+    let sim = Sim::start(repositories(&[(1, 900)]));
+    let mut setup = Setup::new(sim.url());
+    setup.server = "max_response_size = '1MiB'".to_owned();
+    setup.repositories = vec!["id = 1\npage_size = 900".to_owned()];
+    let daemon = Daemon::run(&setup);
+    assert!(!daemon.wait_for_pass(1, 1).truth("certified"));
+    // The rest after it is of an hour.
+    setup.repositories = vec!["id = 1\npage_size = 90".to_owned()];
+    daemon.reload(&setup);
+    let pass = daemon.wait_for_pass(1, 2);
+    assert!(pass.truth("certified"), "{}", pass.line);
+    daemon.stop();
 }
 
 #[test]

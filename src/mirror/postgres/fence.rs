@@ -153,11 +153,22 @@ impl Fence {
             _ => outcome,
         };
         self.attempt = Some(Attempt { call, before, outcome });
+        self.parameters(before)
+    }
+
+    /// The parameters of a transaction that would be the next one, where it is certain what became of all
+    /// before it.
+    pub(super) fn certain(&self) -> Option<FenceParameters> {
+        let writes = self.writes.filter(|_| self.attempt.is_none())?;
+        Some(self.parameters(writes))
+    }
+
+    fn parameters(&self, writes: i64) -> FenceParameters {
         FenceParameters {
             repository: signed(self.repository.0),
             owner: self.lease.owner.to_string(),
             generation: signed(self.lease.generation),
-            writes: before,
+            writes,
         }
     }
 

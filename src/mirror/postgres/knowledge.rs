@@ -1,12 +1,16 @@
-//! What a pager has learnt of the server's answers.
+//! What a pager has learnt of the server's answers, and which pages a writer knows the mirror to have.
 //!
 //! It is written by who has the lease, and not behind the fence: nothing depends on it, so a daemon that
 //! loses the lease at that moment does no harm, and none of its other calls has to find out what became
-//! of this one.
+//! of this one. Known pages say themselves as of when: the log has what changed after that.
 
 use deadpool_postgres::ClientWrapper;
+use tokio_postgres::types::ToSql;
 
 use super::error::PostgresError;
+use super::fence::FenceParameters;
+use super::key::from_key;
+use super::known_pages::KnownPages;
 use super::numbers::{signed, unsigned};
 use crate::domain::RepositoryId;
 use crate::mirror::{Knowledge, KnowledgeUpdate, KnownAnswer, Lease};
@@ -33,6 +37,63 @@ const KEEP: &str = "
     SELECT $1, known.page, known.size, known.bytes
     FROM ours, unnest($7::bigint[], $8::bigint[], $9::bytea[]) AS known (page, size, bytes)
     ON CONFLICT (repository, size, page) DO UPDATE SET bytes = excluded.bytes";
+
+/// Known pages are kept anew once so many changes have come since, of whichever repository.
+const KEPT_AGAIN_AFTER: i64 = 2000;
+
+/// Known pages are of no use any more once so many changes have come since: each is looked at.
+const MOST_CHANGES: i64 = 20_000;
+
+/// The pages that were known, and what has changed since, as of one moment; nothing where the log does not tell all of
+/// that any more. The limit leaves nothing out: it is how many there are at the most, and has the index of sequences
+/// read.
+const LOAD_PAGES: &str = "
+    SELECT known.bytes, ARRAY(
+        SELECT later.key
+        FROM (
+            SELECT repository, key FROM change WHERE change.sequence > known.sequence
+            ORDER BY sequence LIMIT $2
+        ) AS later
+        WHERE later.repository = $1)
+    FROM known_pages AS known, log
+    WHERE known.repository = $1 AND known.sequence >= log.dropped_through
+        AND log.last - known.sequence BETWEEN 0 AND $2";
+
+/// Nobody but the writer has written the repository as of the moment that this looks at, or nothing is kept.
+const KEEP_PAGES: &str = "
+    INSERT INTO known_pages AS known (repository, sequence, bytes)
+    SELECT $1::bigint, log.last, $5::bytea FROM lease, log
+    WHERE lease.repository = $1 AND lease.owner = $2::text AND lease.generation = $3::bigint
+        AND lease.writes = $4::bigint AND lease.owner <> ''
+    ON CONFLICT (repository) DO UPDATE SET sequence = excluded.sequence, bytes = excluded.bytes
+    WHERE known.bytes <> excluded.bytes OR excluded.sequence - known.sequence >= $6::bigint";
+
+/// The pages that are known still of those that an earlier writer knew.
+pub(super) async fn load_pages(
+    connection: &ClientWrapper,
+    repository: RepositoryId,
+) -> Result<KnownPages, PostgresError> {
+    let load = connection.prepare_cached(LOAD_PAGES).await?;
+    let row = connection.query_opt(&load, &[&signed(repository.0), &MOST_CHANGES]).await?;
+    let Some(row) = row else { return Ok(KnownPages::default()) };
+    let keys: Vec<&[u8]> = row.try_get(1)?;
+    let changed = keys.into_iter().map(from_key).collect::<Result<Vec<_>, _>>()?;
+    Ok(KnownPages::restored(row.try_get(0)?, &changed))
+}
+
+/// Keeps the pages that are known, if the lease is still ours and nothing is under way.
+pub(super) async fn keep_pages(
+    connection: &ClientWrapper,
+    fence: &FenceParameters,
+    bytes: &[u8],
+) -> Result<(), PostgresError> {
+    let keep = connection.prepare_cached(KEEP_PAGES).await?;
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
+    fence.add_to(&mut parameters);
+    parameters.extend::<[&(dyn ToSql + Sync); 2]>([&bytes, &KEPT_AGAIN_AFTER]);
+    connection.execute(&keep, &parameters).await?;
+    Ok(())
+}
 
 /// All that is kept.
 pub(super) async fn load(

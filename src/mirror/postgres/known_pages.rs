@@ -2,7 +2,8 @@
 //!
 //! The fence proves that nobody but its writer has written the repository since the last transaction of
 //! that writer. So what a writer found in the database, or wrote there, is still so until it changes it
-//! itself.
+//! itself. The next writer takes over what this one knew as of some change, and the log tells it what has
+//! changed since.
 //!
 //! Guarantees: no page is known that has an item which was updated or deleted since; a page that is
 //! known is compared with the database all the same in one pass of [`COMPARED_EVERY`], so that what
@@ -10,7 +11,7 @@
 //! repository, and where that is not enough, the beginning of the list is known, as with the fingerprints
 //! of answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -24,8 +25,21 @@ const ROWS: usize = 1_310_720;
 /// is differs from page to page.
 const COMPARED_EVERY: u64 = 16;
 
+/// Pages that are kept of one repository for the next writer, of 16 bytes each.
+const KEPT: usize = 65_536;
+
+/// Changed items that are remembered of those that the next writer has to look at.
+const MOST_CHANGED: usize = 1 << 17;
+
+/// Counts up with every change of the stored form, of the digests of items and pages, and of what is taken for the
+/// same item.
+const FORMAT: u8 = 1;
+
+/// The bytes of the hash between the format and what it is of.
+const HASH_BYTES: usize = 8;
+
 /// What a page is recognised by: its ids, the digests of its items, and how they are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PageDigest(u128);
 
 impl PageDigest {
@@ -69,6 +83,36 @@ fn add_text(bytes: &mut Vec<u8>, text: &str) {
 pub(super) struct KnownPages {
     pages: HashMap<PageDigest, KnownPage>,
     rows: usize,
+    restored: RestoredPages,
+}
+
+/// The pages that an earlier writer knew and this one has not had yet. Which items they have shows when they
+/// come.
+#[derive(Debug, Default)]
+struct RestoredPages {
+    pages: HashSet<PageDigest>,
+    /// Hashes of the ids of items that have changed since.
+    changed: HashSet<u32>,
+    /// Whether a pass has ended meanwhile. It may be one of which the earlier writer had the beginning.
+    outlived_pass: bool,
+}
+
+impl RestoredPages {
+    fn has(&self, page: PageDigest, rows: &[(&Item, bool)]) -> bool {
+        self.pages.contains(&page)
+            && (self.changed.is_empty()
+                || !rows.iter().any(|(item, _)| self.changed.contains(&hash(&item.id))))
+    }
+
+    fn note_changed(&mut self, items: &[u32]) {
+        if self.pages.is_empty() {
+            return;
+        }
+        self.changed.extend(items);
+        if self.changed.len() > MOST_CHANGED {
+            *self = Self::default();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -80,9 +124,37 @@ struct KnownPage {
 }
 
 impl KnownPages {
+    /// What an earlier writer knew, with the items that have changed since; nothing where the bytes are damaged
+    /// or of another version.
+    pub(super) fn restored(bytes: &[u8], changed: &[ItemId]) -> Self {
+        let mut restored = RestoredPages { pages: read(bytes), ..RestoredPages::default() };
+        restored.note_changed(&hashes(changed.iter()));
+        Self { restored, ..Self::default() }
+    }
+
+    /// What the next writer may begin with once this pass has ended; `None`: what is kept stays, because not all of
+    /// it has come again.
+    pub(super) fn to_keep(&self, iteration: Iteration) -> Option<Vec<u8>> {
+        let Self { pages, restored, .. } = self;
+        if !restored.pages.is_empty() && !restored.outlived_pass {
+            return None;
+        }
+        let of_pass = pages.iter().filter(|(_, page)| page.iteration == iteration);
+        let mut digests: Vec<PageDigest> = of_pass.map(|(digest, _)| *digest).collect();
+        digests.sort_unstable();
+        digests.truncate(KEPT);
+        Some(written(&digests))
+    }
+
     /// Whether the database has this page exactly, and need not be asked in this pass.
-    pub(super) fn has(&self, page: PageDigest, iteration: Iteration) -> bool {
-        self.pages.contains_key(&page) && !page.is_due(iteration)
+    pub(super) fn has(
+        &self,
+        page: PageDigest,
+        rows: &[(&Item, bool)],
+        iteration: Iteration,
+    ) -> bool {
+        let is_known = self.pages.contains_key(&page) || self.restored.has(page, rows);
+        is_known && !page.is_due(iteration)
     }
 
     /// Notes that the database has this page exactly, if there is room.
@@ -93,6 +165,7 @@ impl KnownPages {
             self.rows += rows.len();
             let ids = hashes(rows.iter().map(|(item, _)| &item.id));
             self.pages.insert(page, KnownPage { ids, iteration });
+            self.restored.pages.remove(&page);
         }
     }
 
@@ -102,6 +175,7 @@ impl KnownPages {
         if items.is_empty() {
             return;
         }
+        self.restored.note_changed(&items);
         let rows = &mut self.rows;
         self.pages.retain(|_, page| {
             let stays = !have_common(&page.ids, &items);
@@ -114,23 +188,47 @@ impl KnownPages {
     pub(super) fn end_pass(&mut self, iteration: Iteration) {
         self.pages.retain(|_, page| page.iteration == iteration);
         self.rows = self.pages.values().map(|page| page.ids.len()).sum();
+        if self.restored.outlived_pass {
+            self.restored = RestoredPages::default();
+        }
+        self.restored.outlived_pass = true;
     }
+}
+
+fn written(digests: &[PageDigest]) -> Vec<u8> {
+    let bytes: Vec<u8> = digests.iter().flat_map(|digest| digest.0.to_le_bytes()).collect();
+    [&[FORMAT][..], &xxh3_64(&bytes).to_le_bytes(), &bytes].concat()
+}
+
+/// None where they are not of this form.
+fn read(bytes: &[u8]) -> HashSet<PageDigest> {
+    let whole = || {
+        // The format first: nothing after it is to be read in another one.
+        let (&FORMAT, hashed) = bytes.split_first()? else { return None };
+        let (hash, digests) = hashed.split_first_chunk::<HASH_BYTES>()?;
+        let (digests, rest) = digests.as_chunks::<16>();
+        let is_whole =
+            rest.is_empty() && u64::from_le_bytes(*hash) == xxh3_64(digests.as_flattened());
+        is_whole.then(|| digests.iter().map(|it| PageDigest(u128::from_le_bytes(*it))).collect())
+    };
+    whole().unwrap_or_default()
 }
 
 /// Hashes of ids, sorted.
 fn hashes<'a>(ids: impl Iterator<Item = &'a ItemId>) -> Box<[u32]> {
-    let hash = |id: &ItemId| {
-        let hash = match id {
-            ItemId::Integer(number) => xxh3_64(&number.to_le_bytes()),
-            ItemId::Text(text) => xxh3_64(text.as_bytes()),
-        };
-        // Half of a good hash is one, too.
-        let [half @ .., _, _, _, _] = hash.to_le_bytes();
-        u32::from_le_bytes(half)
-    };
     let mut hashes: Box<[u32]> = ids.map(hash).collect();
     hashes.sort_unstable();
     hashes
+}
+
+fn hash(id: &ItemId) -> u32 {
+    let hash = match id {
+        ItemId::Integer(number) => xxh3_64(&number.to_le_bytes()),
+        ItemId::Text(text) => xxh3_64(text.as_bytes()),
+    };
+    // Half of a good hash is one, too.
+    let [half @ .., _, _, _, _] = hash.to_le_bytes();
+    u32::from_le_bytes(half)
 }
 
 /// Whether two sorted lists have anything in common.
@@ -216,7 +314,70 @@ mod tests {
         assert_eq!((known.rows, known.pages.len()), (1000, 1));
     }
 
+    #[test]
+    fn what_is_damaged_or_of_another_form_is_nothing() {
+        let digests: Vec<PageDigest> = (0..3).map(|id| digest(&items([id], "{}"))).collect();
+        let whole = written(&digests);
+        assert_eq!(read(&whole), digests.into_iter().collect());
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 1 << bit;
+                assert_eq!(read(&damaged), HashSet::new(), "bit {bit} of byte {at}");
+            }
+            assert_eq!(read(&whole[..at]), HashSet::new());
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_writer_knew_is_kept_until_a_whole_pass_has_shown_what_has_come_again() {
+        let pages = [0, 1].map(|page| items((page * 10)..(page + 1) * 10, "{}"));
+        let mut known = KnownPages::default();
+        for page in &pages {
+            known.add(digest(page), &rows(page), Iteration(1));
+        }
+        let kept = known.to_keep(Iteration(1)).unwrap();
+        // The next writer goes on in the middle of a pass.
+        let mut known = KnownPages::restored(&kept, &[]);
+        known.add(digest(&pages[1]), &rows(&pages[1]), Iteration(2));
+        assert_eq!(known.to_keep(Iteration(2)), None);
+        known.end_pass(Iteration(2));
+        let is_known = |known: &KnownPages| {
+            (3..5).any(|pass| known.has(digest(&pages[0]), &rows(&pages[0]), Iteration(pass)))
+        };
+        assert!(is_known(&known));
+        known.add(digest(&pages[1]), &rows(&pages[1]), Iteration(3));
+        let kept = known.to_keep(Iteration(3)).unwrap();
+        assert_eq!(read(&kept), [digest(&pages[1])].into());
+        known.end_pass(Iteration(3));
+        assert!(!is_known(&known));
+    }
+
     proptest! {
+        #[test]
+        fn the_next_writer_knows_the_pages_of_which_no_item_has_changed(
+            pages in prop::collection::vec(prop::collection::btree_set(0_i128..60, 1..30), 1..8),
+            before in prop::collection::btree_set(0_i128..60, 0..5),
+            after in prop::collection::btree_set(0_i128..60, 0..5),
+        ) {
+            let mut known = KnownPages::default();
+            for page in &pages {
+                let page = items(page.iter().copied(), "{}");
+                known.add(digest(&page), &rows(&page), Iteration(1));
+            }
+            let ids = |ids: &BTreeSet<i128>| -> Vec<ItemId> {
+                ids.iter().copied().map(ItemId::Integer).collect()
+            };
+            let mut next = KnownPages::restored(&known.to_keep(Iteration(1)).unwrap(), &ids(&before));
+            next.forget(ids(&after).iter());
+            for ids in &pages {
+                let page = items(ids.iter().copied(), "{}");
+                let stays = ids.is_disjoint(&before) && ids.is_disjoint(&after);
+                let is_known = (2..4).any(|pass| next.has(digest(&page), &rows(&page), Iteration(pass)));
+                prop_assert_eq!(is_known, stays);
+            }
+        }
+
         #[test]
         fn a_page_is_known_until_one_of_its_items_changes(
             pages in prop::collection::vec(prop::collection::btree_set(0_i128..60, 0..30), 0..8),

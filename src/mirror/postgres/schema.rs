@@ -12,7 +12,7 @@ use crate::mirror::sql_text::quoted;
 use crate::telemetry::event;
 
 /// The migrations in their order; the first one makes all tables and views of version 1.
-pub(crate) const MIGRATIONS: [&str; 7] = [
+pub(crate) const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/postgres/0001_mirror.sql"),
     include_str!("../migrations/postgres/0002_time.sql"),
     include_str!("../migrations/postgres/0003_model.sql"),
@@ -20,10 +20,11 @@ pub(crate) const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/postgres/0005_feeds.sql"),
     include_str!("../migrations/postgres/0006_incremental.sql"),
     include_str!("../migrations/postgres/0007_knowledge.sql"),
+    include_str!("../migrations/postgres/0008_known_pages.sql"),
 ];
 
 /// The version of a schema that all migrations have been through.
-pub(crate) const SCHEMA_VERSION: i32 = 7;
+pub(crate) const SCHEMA_VERSION: i32 = 8;
 
 const _: () = assert!(SCHEMA_VERSION as usize == MIGRATIONS.len(), "one version a migration");
 

@@ -76,7 +76,10 @@ impl PostgresWriter {
         let mut state = self.state.lock().await;
         state.known = KnownPages::default();
         let connection = self.pool.get().await?;
-        passes::load(&connection, self.repository, &mut state.fence).await
+        let resume_point = passes::load(&connection, self.repository, &mut state.fence).await?;
+        // After the fence: what is written from here on by others is found out by it.
+        state.known = knowledge::load_pages(&connection, self.repository).await?;
+        Ok(resume_point)
     }
 
     async fn begin(&self, iteration: Iteration, ts_ms: i64) -> Result<(), PostgresError> {
@@ -109,7 +112,7 @@ impl PostgresWriter {
         let mut standing = fence.standing(&connection, call).await?;
         let (rows, iteration) = (page.rows(), page.iteration());
         let this = page.digest(&rows);
-        let mut is_known = this.is_some_and(|this| pages.has(this, iteration));
+        let mut is_known = this.is_some_and(|this| pages.has(this, &rows, iteration));
         let newly_seen = rows.iter().filter(|(_, newly_seen)| *newly_seen).count() as u64;
         let same = ChangeCounts { unchanged: newly_seen, ..ChangeCounts::default() };
         for _ in 0..TRIES {
@@ -239,6 +242,11 @@ impl PostgresWriter {
         for _ in 0..TRIES {
             if let Standing::Made(changed) = standing {
                 return Ok(changed);
+            }
+            // Before its transaction, after which a call is over. Nothing depends on it, and what fails here
+            // fails there.
+            if let (Some(certain), Some(bytes)) = (fence.certain(), known.to_keep(end.iteration)) {
+                drop(knowledge::keep_pages(&connection, &certain, &bytes).await);
             }
             let before = passes::before_end(&connection, self.repository, end.iteration).await?;
             let parameters = fence.attempt(call, before.changed);

@@ -12,7 +12,7 @@ const LONGEST_WANTED: usize = 500;
 
 /// Tables, views and indexes of the stores and of a snapshot, and functions of SQLite that stand where
 /// tables stand. Sorted.
-const OURS: [&str; 55] = [
+const OURS: [&str; 56] = [
     "attribute",
     "attributes",
     "change",
@@ -42,6 +42,7 @@ const OURS: [&str; 55] = [
     "jsonb_each",
     "jsonb_tree",
     "known_answer",
+    "known_pages",
     "lease",
     "link",
     "links",

@@ -52,6 +52,64 @@ async fn items_of_a_known_page_are_looked_at_in_one_pass_of_sixteen() {
     assert_eq!((told.created, told.unchanged), (1, 1));
 }
 
+/// The end of this pass.
+fn end(iteration: u64) -> EndOfPass {
+    EndOfPass {
+        iteration: Iteration(iteration),
+        ts_ms: 300,
+        statistics: PassStatistics::default(),
+        reason: None,
+        suspects: IdSet::new(),
+        held: None,
+    }
+}
+
+#[tokio::test]
+async fn the_next_writer_looks_at_what_has_changed_since_alone() {
+    const PAGES: u64 = 10;
+    let Some(place) = Place::new() else { return };
+    let (mirror, client) = (place.mirror(), place.client().await);
+    let writer = mirror.writer(REPOSITORY, &lease());
+    writer.load().await.unwrap();
+    let pages = |iteration| {
+        let page = move |number: u64| {
+            let even = i128::from(2 * number);
+            page(iteration, number, &[(even, "{}"), (even + 1, "{}")])
+        };
+        (1..=PAGES).map(page)
+    };
+    for page in pages(1) {
+        writer.write_page(page).await.unwrap();
+    }
+    writer.end_pass(end(1)).await.unwrap();
+    // After what is kept, by an incremental pass: there and back, so that the first page is as it was.
+    for (number, body) in [(1, r#"{"a":1}"#), (2, "{}")] {
+        let told = writer.write_incremental(incremental_page(number, &[(2, body)])).await.unwrap();
+        assert_eq!(told.updated, 1);
+    }
+    // What no daemon does shows whether one looks.
+    let odd = "DELETE FROM item WHERE right(id, 1) IN ('1', '3', '5', '7', '9')";
+    let next = mirror.writer(REPOSITORY, &lease());
+    next.load().await.unwrap();
+    assert_eq!(client.execute(odd, &[]).await.unwrap(), PAGES);
+    let mut looked = Vec::new();
+    for page in pages(2) {
+        looked.push(next.write_page(page).await.unwrap().created);
+    }
+    assert_eq!(looked[0], 1, "an item of it has changed");
+    let looked: u64 = looked.iter().sum();
+    assert!(looked < 5, "{looked} of {PAGES} pages are looked at, not those that are due alone");
+    // The log does not tell any more what has changed.
+    client.execute("UPDATE log SET dropped_through = last", &[]).await.unwrap();
+    let next = mirror.writer(REPOSITORY, &lease());
+    next.load().await.unwrap();
+    let mut created = 0;
+    for page in pages(3) {
+        created += next.write_page(page).await.unwrap().created;
+    }
+    assert_eq!(created, PAGES - looked);
+}
+
 #[tokio::test]
 async fn a_page_is_no_longer_known_when_an_incremental_pass_has_changed_an_item_of_it() {
     let Some(place) = Place::new() else { return };
@@ -121,6 +179,12 @@ enum Event {
     },
     EndPass,
     Load,
+    /// Another one has its place for a while: it is given a page, and this one loads what there is then.
+    Other {
+        first: i128,
+        count: i128,
+        turned: bool,
+    },
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -132,8 +196,10 @@ fn any_event() -> impl Strategy<Value = Event> {
             .prop_map(|(first, count, turned)| Event::Incremental { first, count, turned }),
         1 => (0..IDS).prop_map(|id| Event::Delete { id }),
         2 => (cut, 0_i64..4).prop_map(|(cut, after)| Event::Break { cut, after }),
-        1 => Just(Event::EndPass),
-        1 => Just(Event::Load),
+        2 => Just(Event::EndPass),
+        2 => Just(Event::Load),
+        1 => (0..IDS, 1_i128..4, prop::bool::weighted(0.5))
+            .prop_map(|(first, count, turned)| Event::Other { first, count, turned }),
     ]
 }
 
@@ -163,13 +229,21 @@ async fn all_is_as_in_the_model(place: &Place, events: Vec<Event>) {
     for event in &events {
         number += 1;
         match *event {
-            Event::Page { first, count, turned } | Event::Incremental { first, count, turned } => {
+            Event::Page { first, count, turned }
+            | Event::Incremental { first, count, turned }
+            | Event::Other { first, count, turned } => {
                 let body = if turned { r#"{"a":1}"# } else { "{}" };
                 let rows: Vec<(i128, &str)> =
                     (first..first + count).map(|id| (id % IDS, body)).collect();
                 if matches!(event, Event::Page { .. }) {
                     let this = page(iteration, number, &rows);
                     until_done(|| writer.write_page(Arc::clone(&this))).await;
+                } else if matches!(event, Event::Other { .. }) {
+                    let other = mirror.writer(REPOSITORY, &lease());
+                    until_done(|| other.load()).await;
+                    let this = page(iteration, number, &rows);
+                    until_done(|| other.write_page(Arc::clone(&this))).await;
+                    until_done(|| writer.load()).await;
                 } else {
                     let this = incremental_page(number, &rows);
                     until_done(|| writer.write_incremental(Arc::clone(&this))).await;
@@ -188,14 +262,7 @@ async fn all_is_as_in_the_model(place: &Place, events: Vec<Event>) {
             }
             Event::Break { cut, after } => proxy.cut(cut, after),
             Event::EndPass => {
-                let end = EndOfPass {
-                    iteration: Iteration(iteration),
-                    ts_ms: 300,
-                    statistics: PassStatistics::default(),
-                    reason: None,
-                    suspects: IdSet::new(),
-                    held: None,
-                };
+                let end = end(iteration);
                 until_done(|| writer.end_pass(end.clone())).await;
                 iteration += 1;
             }

@@ -181,7 +181,7 @@ async fn a_log_that_had_dropped_changes_is_told_from_its_first_one_on() {
         "DROP FUNCTION publish_views(); DROP FUNCTION readable_json(text); DROP VIEW attribute;
         DROP TABLE published_view, published_column, published_attribute, published_code,
             published_pair, model_change, model_answer, model, feed, feed_parked, feed_lease,
-            known_answer, server_habits;
+            known_answer, server_habits, known_pages;
         DROP VIEW passes; DROP TABLE incremental_pass, incremental_mark;
         DROP INDEX change_time; ALTER TABLE log DROP COLUMN dropped_ms;
         DELETE FROM migration WHERE version > 1; UPDATE log SET last = 6, dropped_through = 5;

@@ -73,6 +73,7 @@ struct Run {
     insert: Taken,
     compare: Taken,
     digest: Taken,
+    rows: Taken,
     first: Taken,
     unchanged: Taken,
 }
@@ -87,6 +88,7 @@ impl Run {
         Ok(Self {
             first: ours.command(&["once"])?,
             insert: limit("insert")?,
+            rows: programs::rows(server, PAGE_SIZE, folder.path())?,
             unchanged: ours.command(&["once"])?,
             digest: limit("digest")?,
             compare: limit("compare")?,
@@ -157,6 +159,10 @@ fn compare(runs: &[Run]) {
     at_least("first pass, speed as a part of the limit's", ratio(first, wall), 2.0);
     told("the same, the passes alone", ratio(first, pass_seconds));
     told("the same, the limit's CPU time as a part of ours", ratio(first, cpu));
+    let floor: Pair = |run| (&run.rows, &run.first);
+    told("first pass, speed as a part of its rows' alone", ratio(floor, pass_seconds));
+    let most: Pair = |run| (&run.insert, &run.rows);
+    told("its rows alone, speed as a part of the limit's pass", ratio(most, pass_seconds));
     at_least("unchanged pass of a new process, against a digest a page", ratio(digest, wall), 1.2);
     told("the same, the passes alone", ratio(digest, pass_seconds));
     told("unchanged pass of a new process, against each compared", ratio(unchanged, wall));

@@ -29,6 +29,7 @@ mod postgres;
 mod programs;
 mod repositories;
 mod roundtrips;
+mod rows;
 mod server;
 mod small;
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Some("serve") => server::serve(&arguments),
         Some("limit") => limit::run(&arguments),
         Some("copy") => copy::run(&arguments),
+        Some("rows") => rows::run(&arguments),
         _ if !arguments.has("--bench") => {
             println!("this takes a release build and minutes: cargo bench --bench mirror");
             Ok(())

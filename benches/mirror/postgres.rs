@@ -66,6 +66,9 @@ pub(crate) fn figures(server: &Server, items: usize, repetitions: usize) -> Fall
     let of_sqlite = unchanged(&sqlite) / unchanged(&postgres);
     at_least("PostgreSQL: unchanged pass, as a part of SQLite's", of_sqlite, 0.5);
     told("PostgreSQL: unchanged pass, items/s", items as f64 / unchanged(&postgres));
+    if let Some(new) = postgres.passes_ms.first().map(|it| it / 1e3) {
+        told("the same of a new process, speed as a part of it", unchanged(&postgres) / new);
+    }
     at_most("PostgreSQL: unchanged passes, peak, MiB", postgres.peak, 128.0);
     round_trips(server, &cluster)
 }

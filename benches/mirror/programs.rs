@@ -154,6 +154,13 @@ pub(crate) fn limit(
     watch(&mut command, Until::End)
 }
 
+/// The floor of a first pass, into a new database.
+pub(crate) fn rows(server: &Server, page_size: usize, folder: &Path) -> Fallible<Taken> {
+    let mut command = ourselves("rows")?;
+    command.args(["--url", &server.url(), "--page-size", &page_size.to_string()]);
+    watch(command.arg("--database").arg(folder.join("rows.db")), Until::End)
+}
+
 /// The limit program of PostgreSQL, into this database.
 pub(crate) fn copy(server: &Server, page_size: usize, database: &str) -> Fallible<Taken> {
     let mut command = ourselves("copy")?;

@@ -19,6 +19,7 @@ use super::request::fetcher::Fetcher;
 use super::retrying_mirror::RetryingMirror;
 use super::task::{ChangeRetention, Pager};
 use crate::client::Api;
+use crate::config::RepositoryConfig;
 use crate::domain::{IdSet, Iteration};
 use crate::mirror::{EndOfPass, Mirror, UndeliveredChanges, is_nearly_all};
 use crate::model::Naming;
@@ -41,8 +42,8 @@ const MOST_NAMED: usize = 20;
 pub(super) struct Unresolved {
     /// Whether deletions are held back, which the operator may approve during the pause.
     pub(super) holds: bool,
-    /// Whether the last pass ended at a window that cannot be read, as other settings may let it be.
-    pub(super) cut_short: bool,
+    /// The settings of the last pass, where it ended at a window that cannot be read: others may let it be.
+    pub(super) cut_short: Option<Arc<RepositoryConfig>>,
     /// Suspects that the server had at the end of the last certified pass.
     still_there: IdSet,
     /// In how many certified passes in a row there were such suspects.
@@ -103,7 +104,8 @@ impl<A: Api, M: Mirror> Finish<'_, A, M> {
         } else {
             unresolved.still_there = reconciled.still_there;
         }
-        unresolved.cut_short = matches!(reason, Some(UncertifiedReason::WindowUnreadable { .. }));
+        let is_cut_short = matches!(reason, Some(UncertifiedReason::WindowUnreadable { .. }));
+        unresolved.cut_short = is_cut_short.then(|| Arc::clone(&current.config));
         // Once any deletion is approved, there is nothing to wait for but the next certified pass.
         unresolved.holds = reconciled.held.as_ref().is_some_and(|held| held.approved.is_empty());
         // What an incremental pass has seen since it was judged.

@@ -1,5 +1,6 @@
 //! The pause between two passes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch::error::RecvError;
@@ -36,7 +37,12 @@ pub(super) async fn pause<A, M: Mirror>(
     let begun = Instant::now();
     let part = first_rest(pager);
     loop {
-        let pass_interval = pager.settings.borrow_and_update().paging.pass_interval.mul_f64(part);
+        let current = Arc::clone(&pager.settings.borrow_and_update());
+        // They may also have changed while the pass came to its end.
+        if unresolved.cut_short.as_ref().is_some_and(|failed| !Arc::ptr_eq(failed, &current)) {
+            return Ok(());
+        }
+        let pass_interval = current.paging.pass_interval.mul_f64(part);
         let left = pass_interval.saturating_sub(begun.elapsed());
         let Pager { context, wakes, settings, fetcher, .. } = &mut *pager;
         let event = async {
@@ -50,12 +56,7 @@ pub(super) async fn pause<A, M: Mirror>(
         };
         match context.run(Until::Within(left), event).await? {
             PauseEvent::Wake(woken) => return woken.map_err(|_| Stopped),
-            PauseEvent::Settings(changed) => {
-                changed.map_err(|_| Stopped)?;
-                if unresolved.cut_short {
-                    return Ok(());
-                }
-            }
+            PauseEvent::Settings(changed) => changed.map_err(|_| Stopped)?,
             PauseEvent::Over => return Ok(()),
             PauseEvent::AskForApproval => {
                 if mirror.any_approved(context).await? {

@@ -2,8 +2,9 @@
 //! generation, and count themselves there.
 //!
 //! Guarantees: nothing is written once another has taken the lease, nor in a database that is older than
-//! what was written before; a transaction whose answer was lost is found out by its number, and the
-//! call that made it is answered, not made again.
+//! what was written before, nor by what an earlier writer under the same lease had sent before this one loaded; a
+//! transaction whose answer was lost is found out by its number, and the call that made it is answered, not
+//! made again.
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;
@@ -120,9 +121,14 @@ impl Fence {
         Ok(())
     }
 
+    /// Its owner and its generation.
+    pub(super) fn lease(&self) -> (&str, i64) {
+        (&self.lease.owner, signed(self.lease.generation))
+    }
+
     /// Sees that the lease is ours.
     pub(super) fn expect_ours(&self, row: Option<(&str, i64)>) -> Result<(), PostgresError> {
-        let ours = (&*self.lease.owner, signed(self.lease.generation));
+        let ours = self.lease();
         // A lease that nobody has is never a writer's.
         if row == Some(ours) && !ours.0.is_empty() {
             return Ok(());

@@ -75,10 +75,14 @@ pub(super) async fn load_pages(
 ) -> Result<KnownPages, PostgresError> {
     let load = connection.prepare_cached(LOAD_PAGES).await?;
     let row = connection.query_opt(&load, &[&signed(repository.0), &MOST_CHANGES]).await?;
-    let Some(row) = row else { return Ok(KnownPages::default()) };
+    let Some(row) = row else { return Ok(KnownPages::restored(&[], &[])) };
     let keys: Vec<&[u8]> = row.try_get(1)?;
-    let changed = keys.into_iter().map(from_key).collect::<Result<Vec<_>, _>>()?;
-    Ok(KnownPages::restored(row.try_get(0)?, &changed))
+    let changed: Result<Vec<_>, _> = keys.into_iter().map(from_key).collect();
+    // A change that cannot be read may be of any item.
+    Ok(match changed {
+        Ok(changed) => KnownPages::restored(row.try_get(0)?, &changed),
+        Err(_) => KnownPages::restored(&[], &[]),
+    })
 }
 
 /// Keeps the pages that are known, if the lease is still ours and nothing is under way.

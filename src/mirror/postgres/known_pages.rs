@@ -25,7 +25,7 @@ const ROWS: usize = 1_310_720;
 /// is differs from page to page.
 const COMPARED_EVERY: u64 = 16;
 
-/// Pages that are kept of one repository for the next writer, of 16 bytes each.
+/// Pages, whichever, that are kept of one repository for the next writer, of 16 bytes each.
 const KEPT: usize = 65_536;
 
 /// Changed items that are remembered of those that the next writer has to look at.
@@ -84,6 +84,8 @@ pub(super) struct KnownPages {
     pages: HashMap<PageDigest, KnownPage>,
     rows: usize,
     restored: RestoredPages,
+    /// Whether nothing has been lost since the writer loaded or a pass ended.
+    is_whole: bool,
 }
 
 /// The pages that an earlier writer knew and this one has not had yet. Which items they have shows when they
@@ -129,14 +131,15 @@ impl KnownPages {
     pub(super) fn restored(bytes: &[u8], changed: &[ItemId]) -> Self {
         let mut restored = RestoredPages { pages: read(bytes), ..RestoredPages::default() };
         restored.note_changed(&hashes(changed.iter()));
-        Self { restored, ..Self::default() }
+        Self { restored, is_whole: true, ..Self::default() }
     }
 
     /// What the next writer may begin with once this pass has ended; `None`: what is kept stays, because not all of
-    /// it has come again.
+    /// it has come again, or what came again was lost.
     pub(super) fn to_keep(&self, iteration: Iteration) -> Option<Vec<u8>> {
-        let Self { pages, restored, .. } = self;
-        if !restored.pages.is_empty() && !restored.outlived_pass {
+        let Self { pages, restored, is_whole, .. } = self;
+        let all_came = restored.pages.is_empty() || restored.outlived_pass;
+        if !is_whole || !all_came {
             return None;
         }
         let of_pass = pages.iter().filter(|(_, page)| page.iteration == iteration);
@@ -192,6 +195,7 @@ impl KnownPages {
             self.restored = RestoredPages::default();
         }
         self.restored.outlived_pass = true;
+        self.is_whole = true;
     }
 }
 
@@ -332,7 +336,12 @@ mod tests {
     #[test]
     fn what_an_earlier_writer_knew_is_kept_until_a_whole_pass_has_shown_what_has_come_again() {
         let pages = [0, 1].map(|page| items((page * 10)..(page + 1) * 10, "{}"));
+        // What was lost in the middle of a pass is no reason to lose what is kept.
         let mut known = KnownPages::default();
+        assert_eq!(known.to_keep(Iteration(1)), None);
+        known.end_pass(Iteration(1));
+        assert_eq!(known.to_keep(Iteration(2)), Some(written(&[])));
+        let mut known = KnownPages::restored(&[], &[]);
         for page in &pages {
             known.add(digest(page), &rows(page), Iteration(1));
         }
@@ -360,7 +369,7 @@ mod tests {
             before in prop::collection::btree_set(0_i128..60, 0..5),
             after in prop::collection::btree_set(0_i128..60, 0..5),
         ) {
-            let mut known = KnownPages::default();
+            let mut known = KnownPages::restored(&[], &[]);
             for page in &pages {
                 let page = items(page.iter().copied(), "{}");
                 known.add(digest(&page), &rows(&page), Iteration(1));

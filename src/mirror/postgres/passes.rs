@@ -18,8 +18,12 @@ use crate::mirror::{ChangeCounts, EndOfPass, Interrupted, PassStatistics, Resume
 /// Passes of one repository that the ledger keeps.
 const KEPT: i64 = 1000;
 
-/// Waits for a transaction of this repository that is under way still, by this daemon or another.
-const WAIT: &str = "SELECT FROM lease WHERE repository = $1 FOR UPDATE";
+/// Waits for a transaction of this repository that is under way still, by this daemon or another, and closes the
+/// fence against one of this lease that has not arrived yet. By two, so that nobody takes this for a transaction of
+/// its own.
+const CLOSE: &str = "
+    UPDATE lease SET writes = writes + 2
+    WHERE repository = $1 AND owner = $2 AND generation = $3 AND owner <> ''";
 
 /// All that a pager begins with, as of one moment.
 const LOAD: &str = "
@@ -45,8 +49,9 @@ pub(super) async fn load(
     fence: &mut Fence,
 ) -> Result<ResumePoint, PostgresError> {
     let repository = signed(repository.0);
-    let wait = connection.prepare_cached(WAIT).await?;
-    connection.query_opt(&wait, &[&repository]).await?;
+    let close = connection.prepare_cached(CLOSE).await?;
+    let (owner, generation) = fence.lease();
+    connection.execute(&close, &[&repository, &owner, &generation]).await?;
     let load = connection.prepare_cached(LOAD).await?;
     let Some(row) = connection.query_opt(&load, &[&repository]).await? else {
         fence.expect_ours(None)?;

@@ -111,6 +111,25 @@ async fn the_next_writer_looks_at_what_has_changed_since_alone() {
 }
 
 #[tokio::test]
+async fn what_was_on_its_way_when_a_writer_loads_is_not_written_any_more() {
+    let Some(place) = Place::new() else { return };
+    let mirror = place.mirror();
+    let [earlier, later] = [(); 2].map(|()| mirror.writer(REPOSITORY, &lease()));
+    earlier.load().await.unwrap();
+    earlier.write_page(page(1, 1, &[(1, "{}")])).await.unwrap();
+    earlier.end_pass(end(1)).await.unwrap();
+    later.load().await.unwrap();
+    // Of these the earlier one has sent the last before it ended, and they come late.
+    let gone = earlier.write_incremental(incremental_page(1, &[(1, r#"{"a":1}"#)])).await;
+    assert_eq!(gone.unwrap_err().kind(), MirrorErrorKind::Regressed);
+    assert!(earlier.delete(Iteration(2), 100, vec![ItemId::Integer(1)]).await.is_err());
+    later.begin_pass(Iteration(2), 200).await.unwrap();
+    let told = later.write_page(page(2, 1, &[(1, "{}")])).await.unwrap();
+    assert_eq!((told.updated, told.unchanged), (0, 1));
+    assert_eq!(place.content().await.items[&(1, ItemId::Integer(1))], b"{}");
+}
+
+#[tokio::test]
 async fn a_page_is_no_longer_known_when_an_incremental_pass_has_changed_an_item_of_it() {
     let Some(place) = Place::new() else { return };
     let mirror = place.mirror();

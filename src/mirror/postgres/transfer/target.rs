@@ -27,7 +27,8 @@ const IS_EMPTY: &str = "
 
 const BEGIN: &str = "
     WITH bounds AS (UPDATE log SET last = $3, dropped_through = $3, dropped_ms = $4),
-    part AS (UPDATE log_part SET after_sequence = $3)
+    part AS (UPDATE log_part SET after_sequence = $3),
+    unknown AS (DELETE FROM known_pages)
     INSERT INTO transfer (source, last, dropped_through, sequence, owner)
     VALUES ($1, $2, $3, $3, $5)";
 

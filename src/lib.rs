@@ -106,7 +106,7 @@
 //! | each `sslmode` takes the servers that it should, and the errors say why not | `tests/it/postgres/tls.rs` |
 //! | a role may do what it is documented for, and nothing else | `mirror::postgres::tests::roles` |
 //! | an answer of PostgreSQL that was lost is found out, and a database that went back is read anew | `mirror::postgres::tests` |
-//! | what a writer knows of the database, and hands on to the next one, is so, whatever befalls it | `mirror::postgres::known_pages`, `mirror::postgres::tests::known_pages` |
+//! | what a writer knows of the database, and hands on to the next one, is so, whatever befalls it | `mirror::postgres::known_pages`, `mirror::postgres::restored_pages`, `mirror::postgres::tests::known_pages` |
 //! | a page that is sent in pieces is written whole or not at all | `mirror::postgres::tests::fence`, `mirror::postgres::tests::contract` |
 //! | what feeds have delivered is kept in every store as in a model, by one daemon at a time, and what they have not is held | `mirror::contract`, `mirror::retention` |
 //! | a lease has one owner at a time, shares are even, and a daemon that lost its lease ends in order | `mirror::contract`, `mirror::lease_policy`, `supervisor::tests` |

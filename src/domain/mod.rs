@@ -8,6 +8,7 @@ mod feed_name;
 pub mod id_set;
 pub mod ids;
 pub mod item;
+pub mod stored_form;
 
 pub use change::{Change, Op};
 pub use feed_name::FeedName;

@@ -9,14 +9,12 @@
 //! none; no bytes make it panic or take more room than they do.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
+
+use crate::domain::stored_form;
 
 /// Counts up with every change of the stored form, of the digest of items, and of what is taken for an
 /// item: how deep one may be nested, what its id may be.
 const FORMAT: u8 = 1;
-
-/// The bytes of the hash between the format and what it is of.
-const HASH_BYTES: usize = 8;
 
 /// One item: the digest as it is, since a number of eight random bytes is longest as a number of
 /// any length; the others are small, and short.
@@ -30,17 +28,12 @@ pub(super) struct StoredFingerprint {
 /// The stored form of those of items that carry their ids at `pointer`: some 11 bytes an item.
 pub(super) fn written(pointer: &str, rows: &[StoredFingerprint]) -> Vec<u8> {
     let stored = postcard::to_allocvec(&(pointer, rows)).expect("it has a stored form");
-    [&[FORMAT][..], &xxh3_64(&stored).to_le_bytes(), &stored].concat()
+    stored_form::write(FORMAT, &stored)
 }
 
 /// Reads the stored form of those of items that carry their ids there; `None` where it is none.
 pub(super) fn read(bytes: &[u8], pointer: &str) -> Option<Vec<StoredFingerprint>> {
-    // The format first: nothing after it is to be read in another one.
-    let (&FORMAT, hashed) = bytes.split_first()? else { return None };
-    let (hash, stored) = hashed.split_first_chunk::<HASH_BYTES>()?;
-    if u64::from_le_bytes(*hash) != xxh3_64(stored) {
-        return None;
-    }
+    let stored = stored_form::read(FORMAT, bytes)?;
     let (place, rows): (&str, Vec<StoredFingerprint>) = postcard::from_bytes(stored).ok()?;
     (place == pointer).then_some(rows)
 }
@@ -91,7 +84,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             // Beyond the hash, too, which random bytes never have.
-            let hashed = [&[FORMAT][..], &xxh3_64(&bytes).to_le_bytes(), &bytes].concat();
+            let hashed = stored_form::write(FORMAT, &bytes);
             for bytes in [bytes, hashed] {
                 drop(read(&bytes, "/itemId"));
             }

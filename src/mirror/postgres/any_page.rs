@@ -3,8 +3,8 @@
 use tokio_postgres::types::ToSql;
 
 use super::fence::{CallDigest, CallId};
-use super::known_pages::PageDigest;
 use super::ledger::{IncrementalParameters, PageParameters};
+use super::page_digest::PageDigest;
 use crate::domain::{Item, Iteration};
 use crate::mirror::diff::{self, ComparisonRules};
 use crate::mirror::{IncrementalEnd, IncrementalPage, PageOfItems};

@@ -6,77 +6,19 @@
 //! changed since.
 //!
 //! Guarantees: no page is known that has an item which was updated or deleted since; a page that is
-//! known is compared with the database all the same in one pass of [`COMPARED_EVERY`], so that what
-//! somebody did to the tables by hand is found; the memory is bounded by [`ROWS`], however large the
-//! repository, and where that is not enough, the beginning of the list is known, as with the fingerprints
-//! of answers.
+//! known is compared with the database all the same in one pass of sixteen, so that what somebody did to the
+//! tables by hand is found; the memory is bounded by [`ROWS`], and some 4 MiB of what the writer before has
+//! left, however large the repository; where that is not enough, the beginning of the list is known, as with
+//! the fingerprints of answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
-
+use super::page_digest::{PageDigest, hashes};
+use super::restored_pages::RestoredPages;
 use crate::domain::{Item, ItemId, Iteration};
-use crate::json::JsonPointer;
 
 /// Rows known of one repository, of 4 bytes each: 5 MiB, as many rows as the pager has fingerprints of.
 const ROWS: usize = 1_310_720;
-
-/// In one pass of so many a page is compared with the database although it is known. Which pass that
-/// is differs from page to page.
-const COMPARED_EVERY: u64 = 16;
-
-/// Pages, whichever, that are kept of one repository for the next writer, of 16 bytes each.
-const KEPT: usize = 65_536;
-
-/// Changed items that are remembered of those that the next writer has to look at.
-const MOST_CHANGED: usize = 1 << 17;
-
-/// Counts up with every change of the stored form, of the digests of items and pages, and of what is taken for the
-/// same item.
-const FORMAT: u8 = 1;
-
-/// The bytes of the hash between the format and what it is of.
-const HASH_BYTES: usize = 8;
-
-/// What a page is recognised by: its ids, the digests of its items, and how they are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct PageDigest(u128);
-
-impl PageDigest {
-    /// That of these rows.
-    pub(super) fn of(rows: &[(&Item, bool)], ignore: &[JsonPointer]) -> Self {
-        let mut bytes = Vec::with_capacity(rows.len() * 32);
-        for (item, _) in rows {
-            match &item.id {
-                ItemId::Integer(number) => {
-                    bytes.push(0);
-                    bytes.extend(number.to_le_bytes());
-                }
-                ItemId::Text(text) => {
-                    bytes.push(1);
-                    add_text(&mut bytes, text);
-                }
-            }
-            bytes.extend(item.digest.to_le_bytes());
-        }
-        for pointer in ignore {
-            bytes.push(2);
-            add_text(&mut bytes, &pointer.to_string());
-        }
-        Self(xxh3_128(&bytes))
-    }
-
-    /// Whether this page is to be compared in this pass in any case.
-    fn is_due(self, iteration: Iteration) -> bool {
-        let share = u128::from(iteration.0 % COMPARED_EVERY) + self.0 % u128::from(COMPARED_EVERY);
-        share.is_multiple_of(u128::from(COMPARED_EVERY))
-    }
-}
-
-fn add_text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend(text.len().to_le_bytes());
-    bytes.extend(text.as_bytes());
-}
 
 /// The pages of one repository that the database has exactly.
 #[derive(Debug, Default)]
@@ -86,35 +28,6 @@ pub(super) struct KnownPages {
     restored: RestoredPages,
     /// Whether nothing has been lost since the writer loaded or a pass ended.
     is_whole: bool,
-}
-
-/// The pages that an earlier writer knew and this one has not had yet. Which items they have shows when they
-/// come.
-#[derive(Debug, Default)]
-struct RestoredPages {
-    pages: HashSet<PageDigest>,
-    /// Hashes of the ids of items that have changed since.
-    changed: HashSet<u32>,
-    /// Whether a pass has ended meanwhile. It may be one of which the earlier writer had the beginning.
-    outlived_pass: bool,
-}
-
-impl RestoredPages {
-    fn has(&self, page: PageDigest, rows: &[(&Item, bool)]) -> bool {
-        self.pages.contains(&page)
-            && (self.changed.is_empty()
-                || !rows.iter().any(|(item, _)| self.changed.contains(&hash(&item.id))))
-    }
-
-    fn note_changed(&mut self, items: &[u32]) {
-        if self.pages.is_empty() {
-            return;
-        }
-        self.changed.extend(items);
-        if self.changed.len() > MOST_CHANGED {
-            *self = Self::default();
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -129,24 +42,18 @@ impl KnownPages {
     /// What an earlier writer knew, with the items that have changed since; nothing where the bytes are damaged
     /// or of another version.
     pub(super) fn restored(bytes: &[u8], changed: &[ItemId]) -> Self {
-        let mut restored = RestoredPages { pages: read(bytes), ..RestoredPages::default() };
-        restored.note_changed(&hashes(changed.iter()));
+        let restored = RestoredPages::read(bytes, changed);
         Self { restored, is_whole: true, ..Self::default() }
     }
 
     /// What the next writer may begin with once this pass has ended; `None`: what is kept stays, because not all of
     /// it has come again, or what came again was lost.
     pub(super) fn to_keep(&self, iteration: Iteration) -> Option<Vec<u8>> {
-        let Self { pages, restored, is_whole, .. } = self;
-        let all_came = restored.pages.is_empty() || restored.outlived_pass;
-        if !is_whole || !all_came {
+        if !self.is_whole || !self.restored.have_come() {
             return None;
         }
-        let of_pass = pages.iter().filter(|(_, page)| page.iteration == iteration);
-        let mut digests: Vec<PageDigest> = of_pass.map(|(digest, _)| *digest).collect();
-        digests.sort_unstable();
-        digests.truncate(KEPT);
-        Some(written(&digests))
+        let of_pass = self.pages.iter().filter(|(_, page)| page.iteration == iteration);
+        Some(RestoredPages::written(of_pass.map(|(digest, _)| *digest)))
     }
 
     /// Whether the database has this page exactly, and need not be asked in this pass.
@@ -168,7 +75,7 @@ impl KnownPages {
             self.rows += rows.len();
             let ids = hashes(rows.iter().map(|(item, _)| &item.id));
             self.pages.insert(page, KnownPage { ids, iteration });
-            self.restored.pages.remove(&page);
+            self.restored.came(page);
         }
     }
 
@@ -191,48 +98,9 @@ impl KnownPages {
     pub(super) fn end_pass(&mut self, iteration: Iteration) {
         self.pages.retain(|_, page| page.iteration == iteration);
         self.rows = self.pages.values().map(|page| page.ids.len()).sum();
-        if self.restored.outlived_pass {
-            self.restored = RestoredPages::default();
-        }
-        self.restored.outlived_pass = true;
+        self.restored.end_pass();
         self.is_whole = true;
     }
-}
-
-fn written(digests: &[PageDigest]) -> Vec<u8> {
-    let bytes: Vec<u8> = digests.iter().flat_map(|digest| digest.0.to_le_bytes()).collect();
-    [&[FORMAT][..], &xxh3_64(&bytes).to_le_bytes(), &bytes].concat()
-}
-
-/// None where they are not of this form.
-fn read(bytes: &[u8]) -> HashSet<PageDigest> {
-    let whole = || {
-        // The format first: nothing after it is to be read in another one.
-        let (&FORMAT, hashed) = bytes.split_first()? else { return None };
-        let (hash, digests) = hashed.split_first_chunk::<HASH_BYTES>()?;
-        let (digests, rest) = digests.as_chunks::<16>();
-        let is_whole =
-            rest.is_empty() && u64::from_le_bytes(*hash) == xxh3_64(digests.as_flattened());
-        is_whole.then(|| digests.iter().map(|it| PageDigest(u128::from_le_bytes(*it))).collect())
-    };
-    whole().unwrap_or_default()
-}
-
-/// Hashes of ids, sorted.
-fn hashes<'a>(ids: impl Iterator<Item = &'a ItemId>) -> Box<[u32]> {
-    let mut hashes: Box<[u32]> = ids.map(hash).collect();
-    hashes.sort_unstable();
-    hashes
-}
-
-fn hash(id: &ItemId) -> u32 {
-    let hash = match id {
-        ItemId::Integer(number) => xxh3_64(&number.to_le_bytes()),
-        ItemId::Text(text) => xxh3_64(text.as_bytes()),
-    };
-    // Half of a good hash is one, too.
-    let [half @ .., _, _, _, _] = hash.to_le_bytes();
-    u32::from_le_bytes(half)
 }
 
 /// Whether two sorted lists have anything in common.
@@ -273,36 +141,6 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_recognised_by_all_that_its_comparison_depends_on() {
-        let one = items([1, 2], "{}");
-        assert_eq!(digest(&one), digest(&items([1, 2], "{}")));
-        for other in
-            [items([1, 3], "{}"), items([1, 2], "[]"), items([2, 1], "{}"), items([1], "{}")]
-        {
-            assert_ne!(digest(&one), digest(&other));
-        }
-        let text = Item::new(ItemId::Text("1".into()), Bytes::from_static(b"{}"));
-        assert_ne!(digest(&[text]), digest(&items([1], "{}")));
-        let ignored = PageDigest::of(&rows(&one), &["/a".parse().unwrap()]);
-        assert_ne!(digest(&one), ignored);
-        // What a page sees for the first time is no matter of what the database has.
-        let seen: Vec<(&Item, bool)> = one.iter().map(|item| (item, true)).collect();
-        assert_eq!(digest(&one), PageDigest::of(&seen, &[]));
-    }
-
-    #[test]
-    fn each_page_is_compared_in_one_pass_of_sixteen_and_not_all_in_the_same() {
-        let mut due = BTreeSet::new();
-        for id in 0..100 {
-            let page = digest(&items([id], "{}"));
-            let passes: Vec<u64> = (1..33).filter(|pass| page.is_due(Iteration(*pass))).collect();
-            assert_eq!((passes.len(), passes[1] - passes[0]), (2, COMPARED_EVERY));
-            due.insert(passes[0]);
-        }
-        assert!(due.len() > 8, "{due:?}");
-    }
-
-    #[test]
     fn no_more_is_known_than_there_is_room_for_and_the_beginning_stays() {
         let mut known = KnownPages::default();
         let pages = [0, 1, 2].map(|page| items((page * 1000)..(page + 1) * 1000, "{}"));
@@ -319,28 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_or_of_another_form_is_nothing() {
-        let digests: Vec<PageDigest> = (0..3).map(|id| digest(&items([id], "{}"))).collect();
-        let whole = written(&digests);
-        assert_eq!(read(&whole), digests.into_iter().collect());
-        for at in 0..whole.len() {
-            for bit in 0..8 {
-                let mut damaged = whole.clone();
-                damaged[at] ^= 1 << bit;
-                assert_eq!(read(&damaged), HashSet::new(), "bit {bit} of byte {at}");
-            }
-            assert_eq!(read(&whole[..at]), HashSet::new());
-        }
-    }
-
-    #[test]
     fn what_an_earlier_writer_knew_is_kept_until_a_whole_pass_has_shown_what_has_come_again() {
         let pages = [0, 1].map(|page| items((page * 10)..(page + 1) * 10, "{}"));
         // What was lost in the middle of a pass is no reason to lose what is kept.
         let mut known = KnownPages::default();
         assert_eq!(known.to_keep(Iteration(1)), None);
         known.end_pass(Iteration(1));
-        assert_eq!(known.to_keep(Iteration(2)), Some(written(&[])));
+        assert_eq!(known.to_keep(Iteration(2)), Some(RestoredPages::written([].into_iter())));
         let mut known = KnownPages::restored(&[], &[]);
         for page in &pages {
             known.add(digest(page), &rows(page), Iteration(1));
@@ -357,7 +180,7 @@ mod tests {
         assert!(is_known(&known));
         known.add(digest(&pages[1]), &rows(&pages[1]), Iteration(3));
         let kept = known.to_keep(Iteration(3)).unwrap();
-        assert_eq!(read(&kept), [digest(&pages[1])].into());
+        assert_eq!(kept, RestoredPages::written([digest(&pages[1])].into_iter()));
         known.end_pass(Iteration(3));
         assert!(!is_known(&known));
     }

@@ -11,15 +11,12 @@ use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::pass::{Pass, PassSettings};
-use crate::domain::IdSet;
+use crate::domain::{IdSet, stored_form};
 use crate::json::JsonPointer;
 use crate::mirror::Interrupted;
 
 /// Counts up with every change of the stored form, which later versions cannot guess.
 const FORMAT: u8 = 3;
-
-/// The bytes of the hash between the format and what it is of.
-const HASH_BYTES: usize = 8;
 
 /// What a pass goes through: a pass taken up again in another list could certify a mixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +52,7 @@ pub enum StartOver {
 /// Never: every pass has a stored form.
 pub fn state(pass: &Pass, list: ListId) -> Vec<u8> {
     let pass = postcard::to_allocvec(&(list, pass)).expect("a pass has a stored form");
-    [&[FORMAT][..], &xxh3_64(&pass).to_le_bytes(), &pass].concat()
+    stored_form::write(FORMAT, &pass)
 }
 
 /// The ids that the latest page was the first to show; nothing where there were none.
@@ -74,16 +71,7 @@ pub fn resume(
     if age > resume_within {
         return Err(StartOver::Stale);
     }
-    // The format first: nothing after it is to be read in another one.
-    let Some((&FORMAT, hashed)) = interrupted.state.split_first() else {
-        return Err(StartOver::Unreadable);
-    };
-    let Some((hash, stored)) = hashed.split_first_chunk::<HASH_BYTES>() else {
-        return Err(StartOver::Unreadable);
-    };
-    if u64::from_le_bytes(*hash) != xxh3_64(stored) {
-        return Err(StartOver::Unreadable);
-    }
+    let stored = stored_form::read(FORMAT, &interrupted.state).ok_or(StartOver::Unreadable)?;
     let (stored_list, pass): (ListId, Pass) =
         postcard::from_bytes(stored).map_err(|_| StartOver::Unreadable)?;
     if stored_list != list {

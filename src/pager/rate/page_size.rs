@@ -13,9 +13,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{LARGEST_AUTO_PAGE, SMALLEST_AUTO_PAGE};
+use crate::domain::stored_form;
 
 /// What is asked for at first, and never less because of how long it takes.
 pub(crate) const SMALLEST: u32 = SMALLEST_AUTO_PAGE;
@@ -43,9 +43,6 @@ const BELIEVED: u32 = 64;
 
 /// Counts up with every change of the stored form.
 const FORMAT: u8 = 1;
-
-/// The bytes of the hash between the format and what it is of.
-const HASH_BYTES: usize = 8;
 
 /// What was found out of one server, as it outlives the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,15 +252,12 @@ fn median<T: Ord + Copy + Default>(values: impl Iterator<Item = T>) -> T {
 
 fn written(habits: Habits) -> Vec<u8> {
     let stored = postcard::to_allocvec(&habits).expect("numbers have a stored form");
-    [&[FORMAT][..], &xxh3_64(&stored).to_le_bytes(), &stored].concat()
+    stored_form::write(FORMAT, &stored)
 }
 
 /// What was written; `None` where it is damaged or of another form.
 fn read(bytes: &[u8]) -> Option<Habits> {
-    let (&FORMAT, hashed) = bytes.split_first()? else { return None };
-    let (hash, stored) = hashed.split_first_chunk::<HASH_BYTES>()?;
-    let is_whole = u64::from_le_bytes(*hash) == xxh3_64(stored);
-    is_whole.then(|| postcard::from_bytes(stored).ok()).flatten()
+    postcard::from_bytes(stored_form::read(FORMAT, bytes)?).ok()
 }
 
 #[cfg(test)]

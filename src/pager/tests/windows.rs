@@ -106,3 +106,24 @@ async fn a_list_that_has_become_shorter_than_the_next_window_is_no_fault() {
     assert_eq!(rig.events.named("window unreadable").len(), 0);
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_cut_a_pass_short_are_followed_by_the_next_at_once_when_they_change() {
+    let large = "page_size = 60\npage_interval = '1s'\npass_interval = '5m'";
+    let server = server();
+    server.hook(|asked| reaches_beyond(asked, 150).then(status));
+    let mut rig = Rig::new(server, config(large)).start();
+    rig.events.nth("window unreadable", 1).await;
+    let first = rig.events.nth("pass complete", 1).await;
+    rig.run_for(MINUTE).await;
+    rig.server.hook(|_| None);
+    rig.reload(Ok(config(CALM))).await;
+    let second = rig.events.nth("pass complete", 2).await;
+    assert_eq!(second.field("certified"), "true", "{second:?}");
+    assert!(second.at - first.at < 2 * MINUTE, "{:?}", second.at - first.at);
+    // After a pass that was whole a change of settings is no reason for another.
+    rig.reload(Ok(config(large))).await;
+    let third = rig.events.nth("pass complete", 3).await;
+    assert!(third.at - second.at >= 5 * MINUTE, "{:?}", third.at - second.at);
+    rig.stop().await;
+}
